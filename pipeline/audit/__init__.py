@@ -1,0 +1,1 @@
+"""What the filters did to whom: bias tables, rights."""

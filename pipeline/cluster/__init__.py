@@ -1,0 +1,1 @@
+"""Exact and near duplicates: annotations on every extracted document, independent of thresholds."""

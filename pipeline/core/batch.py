@@ -1,0 +1,63 @@
+"""The schemas of the way of the data. Every table of a shard is aligned row by row with its documents."""
+
+import pyarrow as pa
+
+RECORDS = pa.schema(
+    [
+        (
+            "id",
+            pa.string(),
+        ),  # 32 hex digits: a hash of source, natural key and payload; the same record twice has one id
+        ("url", pa.string()),
+        ("title", pa.string()),
+        ("date", pa.string()),  # ISO 8601, as the source had it
+        ("source", pa.string()),
+        ("role", pa.string()),  # domain | general | auto
+        ("licence", pa.string()),
+        ("rights", pa.string()),  # robots, TDM and AI-preference signals found with the record, or null
+        ("path", pa.string()),  # file, relative to the source's root
+        ("locator", pa.string()),  # where in the file: "offset=1234", "line=7", "member=a.html"
+        ("parent", pa.string()),  # id of the record this one was split from
+        (
+            "kind",
+            pa.string(),
+        ),  # html | text | xml: how extract reads the payload; guessed from content, not only from the name
+        ("content_type", pa.string()),
+        ("charset", pa.string()),  # as declared by the transport, not trusted
+        ("payload", pa.large_binary()),
+        ("reason", pa.string()),  # "ingest.truncated": the record is quarantined; null: fine
+        ("detail", pa.string()),  # one sentence for a person, with the reason
+    ]
+)
+"""What ingest yields and extract reads; streamed in batches of about 16 MiB of payload, never stored."""
+
+SPAN = pa.struct([("start", pa.int32()), ("end", pa.int32())])
+
+DOCUMENTS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("url", pa.string()),
+        ("title", pa.string()),
+        ("date", pa.string()),
+        ("source", pa.string()),
+        ("role", pa.string()),
+        ("licence", pa.string()),
+        ("rights", pa.string()),
+        ("path", pa.string()),
+        ("locator", pa.string()),
+        ("parent", pa.string()),
+        ("content_type", pa.string()),
+        ("encoding", pa.string()),  # the encoding the payload was decoded from
+        ("raw_bytes", pa.int64()),  # bytes of the payload
+        ("raw_pretokens", pa.int64()),  # pre-tokens of the payload, markup included
+        ("reason", pa.string()),  # null: extracted; else quarantined, "stage.rule"
+        ("detail", pa.string()),
+        ("text", pa.large_string()),  # valid UTF-8, line ends "\n"; empty when quarantined
+        ("text_bytes", pa.int64()),
+        ("num_pretokens", pa.int64()),  # pre-tokens of the text
+        ("table_spans", pa.list_(SPAN)),  # byte ranges of the text that are tables or columns of figures
+    ]
+)
+"""What extract writes to `documents/`: one row a document, quarantined ones included."""
+
+VERDICTS = ("kept", "removed", "quarantined")

@@ -1,0 +1,114 @@
+"""The registry of judges: what a judge reads, what it adds, and the rules its thresholds stand for."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.core.settings import JudgeSettings
+
+Columns = dict[str, pa.Array]
+"""Signal columns by name; each as long as the batch, of the declared type."""
+
+Measure = Callable[[pa.RecordBatch, Any], Columns]
+Rules = Callable[[pa.Table, Any], dict[str, pa.Array]]
+
+SPANS = pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32()), ("kind", pa.string())]))
+"""Spans of a document: byte offsets into its UTF-8 text, sorted, not overlapping, on code-point borders."""
+
+
+@dataclass
+class Judge:
+    """One registered judge. `columns` maps signal names to Arrow types; spans columns have the type `SPANS`."""
+
+    name: str
+    version: int
+    settings: type[JudgeSettings]
+    reads: list[str]
+    columns: Mapping[str, pa.DataType]
+    measure: Measure
+    libraries: list[str] = field(default_factory=list)
+    """Distribution names whose version decides the output (they enter the fingerprint)."""
+    weights: Callable[[Any], str | None] | None = None
+    """Gives the sha256 of weights the judge loads, for the fingerprint."""
+    custom_rules: Rules | None = None
+    cuts: dict[str, str] = field(default_factory=dict)
+    """Spans column -> what apply does with it: "cut", or "mask" (replace by the placeholder of its kind)."""
+
+    def rules(self, signals: pa.Table, settings: JudgeSettings) -> dict[str, pa.Array]:
+        """Rule name -> boolean array, true where the rule removes the document. Null signals remove nothing.
+
+        Every `max_<signal>`/`min_<signal>` threshold that is set is a rule of its own name, strict as in the papers.
+        """
+        found: dict[str, pa.Array] = {}
+        for name in type(settings).model_fields:
+            bound = getattr(settings, name)
+            signal = name[4:]
+            if bound is None or name not in settings.decided_fields() or signal not in self.columns:
+                continue
+            if name.startswith("max_"):
+                found[name] = pc.greater(signals[signal], bound)
+            elif name.startswith("min_"):
+                found[name] = pc.less(signals[signal], bound)
+        if self.custom_rules is not None:
+            found.update(self.custom_rules(signals, settings))
+        return {name: pc.fill_null(mask, False) for name, mask in found.items()}
+
+    def rule(self, function: Rules) -> Rules:
+        """Register rules that are not a plain comparison: `function(signals, settings) -> {rule: mask}`."""
+        self.custom_rules = function
+        return function
+
+    def run(self, batch: pa.RecordBatch, settings: JudgeSettings) -> pa.RecordBatch:
+        """Measure a batch, check the declared columns and their lengths, and return them in declared order."""
+        found = self.measure(batch.select(self.reads), settings)
+        if set(found) != set(self.columns):
+            raise TypeError(f"judge {self.name} declared {sorted(self.columns)} and returned {sorted(found)}")
+        arrays = []
+        for name, kind in self.columns.items():
+            column = found[name] if isinstance(found[name], pa.Array) else pa.array(found[name])
+            if len(column) != batch.num_rows:
+                raise TypeError(f"judge {self.name}.{name}: {len(column)} values for {batch.num_rows} documents")
+            arrays.append(column if column.type == kind else column.cast(kind))
+        return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(list(self.columns.items())))
+
+
+_REGISTRY: dict[str, Judge] = {}
+
+
+def judge(
+    name: str,
+    *,
+    version: int,
+    settings: type[JudgeSettings],
+    reads: list[str],
+    adds: Mapping[str, pa.DataType],
+    libraries: list[str] | None = None,
+    weights: Callable[[Any], str | None] | None = None,
+    cuts: dict[str, str] | None = None,
+) -> Callable[[Measure], Judge]:
+    """Register a judge: a pure function `(batch, settings) -> columns`.
+
+    `version` goes up by one whenever the output changes for the same text; a golden test watches it.
+    """
+
+    def register(function: Measure) -> Judge:
+        if name in _REGISTRY and _REGISTRY[name].measure.__module__ != function.__module__:
+            raise ValueError(f"two judges named {name}: {_REGISTRY[name].measure.__module__}, {function.__module__}")
+        made = Judge(name, version, settings, reads, adds, function, libraries or [], weights, cuts=cuts or {})
+        _REGISTRY[name] = made
+        return made
+
+    return register
+
+
+def judges() -> dict[str, Judge]:
+    """All judges by name. Importing every module of `pipeline.measure` registers them: adding one is adding a file."""
+    package = importlib.import_module("pipeline.measure")
+    for found in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"pipeline.measure.{found.name}")
+    return dict(_REGISTRY)

@@ -1,0 +1,57 @@
+"""Settings models: the pydantic base, and the mark that says which fields only the decision reads."""
+
+from typing import Annotated, Any, Self, get_args
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Settings(BaseModel):
+    """Base of every recipe model: unknown keys are errors, values are validated and frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class DecidedBy:
+    """Marks a field that enters the decision's fingerprint alone; judges never see its value."""
+
+
+Threshold = Annotated[float | None, DecidedBy()]
+"""A number compared with the signal of the same name: `max_x` removes above it, `min_x` below it; null switches it off."""
+
+
+class JudgeSettings(Settings):
+    """Base of a judge's settings. Fields marked `DecidedBy` (all `Threshold`s) are the decision's, not the judge's.
+
+    >>> class Repetition(JudgeSettings):
+    ...     ngram: int = 5
+    ...     max_dup_line_frac: Threshold = None
+    >>> Repetition(max_dup_line_frac=0.3).measured()
+    {'ngram': 5}
+    """
+
+    exempt: Annotated[list[str], DecidedBy()] = []
+    """Names of sources whose documents this judge measures but never removes."""
+
+    @classmethod
+    def decided_fields(cls) -> set[str]:
+        """Names of the fields that only the decision reads."""
+        return {
+            name for name, field in cls.model_fields.items() if any(isinstance(m, DecidedBy) for m in field.metadata)
+        }
+
+    def measured(self) -> dict[str, Any]:
+        """The effective settings that what the judge computes depends on (JSON values)."""
+        return self.model_dump(mode="json", exclude=self.decided_fields())
+
+    def decided(self) -> dict[str, Any]:
+        """The effective settings that only the decision depends on (JSON values)."""
+        return self.model_dump(mode="json", include=self.decided_fields())
+
+    def without_thresholds(self) -> Self:
+        """A copy whose decision fields are back at their defaults: what a judge is given."""
+        return type(self).model_validate(self.measured())
+
+
+def is_union_with_none(annotation: Any) -> bool:
+    """Whether a field may be null."""
+    return type(None) in get_args(annotation)

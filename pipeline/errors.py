@@ -1,0 +1,40 @@
+"""The exception tree and the exit codes.
+
+PipelineError
+├── UsageError            2  the recipe or the command line is wrong; nothing was run
+├── InfrastructureError   3  storage, network or a worker failed; running again resumes
+├── ConservationError     3  a step lost or invented documents; it did not commit (a defect: please report it)
+└── GateError             1  the run finished and a gate is red
+"""
+
+EXIT_OK = 0
+EXIT_GATE = 1
+EXIT_USAGE = 2
+EXIT_INFRASTRUCTURE = 3
+EXIT_INTERRUPTED = 130
+
+
+class PipelineError(Exception):
+    """Base of every error this project raises on purpose. The message is one a user can act on."""
+
+    exit_code = EXIT_INFRASTRUCTURE
+
+
+class UsageError(PipelineError):
+    """The recipe or the command line is wrong."""
+
+    exit_code = EXIT_USAGE
+
+
+class InfrastructureError(PipelineError):
+    """Storage, network or a worker failed; running again resumes."""
+
+
+class ConservationError(PipelineError):
+    """A step lost or invented documents or bytes."""
+
+
+class GateError(PipelineError):
+    """The run finished, and a gate of the recipe is red."""
+
+    exit_code = EXIT_GATE

@@ -1,0 +1,1 @@
+"""What the user sees: progress, the final tables, report.html and cards."""

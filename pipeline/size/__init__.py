@@ -1,0 +1,1 @@
+"""Scaling laws, memory and advice as pure functions of numbers."""

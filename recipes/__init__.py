@@ -1,0 +1,1 @@
+"""Recipes, and the pre-training recipe in recipes.pretrain."""

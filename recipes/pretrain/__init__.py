@@ -1,0 +1,1 @@
+"""FSDP pre-training from a hand-off folder. torch lives only here."""

@@ -1,0 +1,1 @@
+"""Byte-level BPE as pure functions over Arrow batches: count, merge, encode, check."""
