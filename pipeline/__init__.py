@@ -1,1 +1,1 @@
-"""From raw documents to a curated, mixed, tokenized corpus. Import the module you need; this file stays empty of code."""
+"""From raw documents to a curated, mixed, tokenized corpus. Import the module you need."""

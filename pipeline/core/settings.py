@@ -16,7 +16,7 @@ class DecidedBy:
 
 
 Threshold = Annotated[float | None, DecidedBy()]
-"""A number compared with the signal of the same name: `max_x` removes above it, `min_x` below it; null switches it off."""
+"""Compared with the signal of the same name: `max_x` removes above it, `min_x` below it; null switches it off."""
 
 
 class JudgeSettings(Settings):

@@ -1,0 +1,277 @@
+"""The store: files that exist whole or not at all, with checksums, on local disk or any fsspec URL.
+
+Local files are written under a temporary name, synced and renamed; object stores make a file visible when its upload is
+closed. Either way the bytes are read back and compared before a commit record may name them.
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import InfrastructureError
+
+READ_BLOCK = 1 << 20
+
+
+class LocalCalls:
+    """The operating-system calls a local store makes, one method each: the seam where a test injects faults."""
+
+    def makedirs(self, path: str) -> None:
+        os.makedirs(path, exist_ok=True)
+
+    def open(self, path: str) -> BinaryIO:
+        return open(path, "wb", buffering=0)
+
+    def write(self, handle: BinaryIO, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[handle.write(view) :]
+
+    def fsync(self, handle: BinaryIO) -> None:
+        os.fsync(handle.fileno())
+
+    def rename(self, source: str, target: str) -> None:
+        os.replace(source, target)
+
+    def sync_folder(self, path: str) -> None:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def read(self, path: str) -> bytes:
+        with open(path, "rb") as handle:
+            return handle.read()
+
+
+CALLS = LocalCalls()
+"""What every local store uses; a fault test replaces its methods through `install_calls`."""
+
+
+def install_calls(calls: LocalCalls) -> None:
+    """Swap the operating-system calls of this process."""
+    global CALLS
+    CALLS = calls
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """A committed file: path relative to the run folder, size in bytes, sha256, and rows for tables."""
+
+    path: str
+    bytes: int
+    sha256: str
+    rows: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for a commit record."""
+        return asdict(self)
+
+
+class Writer(io.RawIOBase):
+    """A file being written: `finish()` makes it exist and returns its `FileInfo`; leaving the block early discards."""
+
+    def __init__(self, store: "Store", path: str) -> None:
+        super().__init__()
+        self._store, self.path = store, path
+        self._hash, self._size, self._done = hashlib.sha256(), 0, False
+        self._buffer = bytearray()
+        target = store.locate(path)
+        self._target = target
+        if store.local:
+            CALLS.makedirs(os.path.dirname(target))
+            self._temporary = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.{os.getpid()}.tmp")
+            self._handle: Any = CALLS.open(self._temporary)
+        else:
+            self._temporary = ""
+            self._handle = store.filesystem.open(target, "wb")
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._size
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B") if not isinstance(data, bytes) else data
+        self._hash.update(view)
+        self._size += len(view)
+        self._buffer += view
+        if len(self._buffer) >= READ_BLOCK:
+            self._drain()
+        return len(view)
+
+    def _drain(self) -> None:
+        if self._buffer:
+            block = bytes(self._buffer)
+            self._buffer.clear()
+            if self._store.local:
+                CALLS.write(self._handle, block)
+            else:
+                self._handle.write(block)
+
+    def finish(self, rows: int | None = None) -> FileInfo:
+        """Sync, publish under the final name, read back, compare. Raises InfrastructureError on a mismatch."""
+        with self._store.explained(self.path):
+            self._drain()
+            if self._store.local:
+                CALLS.fsync(self._handle)
+                self._handle.close()
+                CALLS.rename(self._temporary, self._target)
+                CALLS.sync_folder(os.path.dirname(self._target))
+            else:
+                self._handle.close()
+            self._done = True
+            info = FileInfo(self.path, self._size, self._hash.hexdigest(), rows)
+            self._store.check(info)
+        return info
+
+    def discard(self) -> None:
+        """Forget what was written; nothing exists under the final name."""
+        if not self._done:
+            self._done = True
+            with contextlib.suppress(OSError):
+                self._handle.close() if self._store.local else self._handle.discard()
+            if self._store.local:
+                with contextlib.suppress(OSError):
+                    os.unlink(self._temporary)
+
+    def __exit__(self, *_: object) -> None:
+        self.discard()
+
+
+class Store:
+    """A run folder. Paths are relative, with forward slashes; only commit records say what exists."""
+
+    def __init__(self, root: str) -> None:
+        filesystem, path = fsspec.core.url_to_fs(root)
+        self.root = root
+        self.filesystem = filesystem
+        self.local = "file" in (
+            filesystem.protocol if isinstance(filesystem.protocol, tuple) else (filesystem.protocol,)
+        )
+        self._base = os.path.abspath(path) if self.local else path.rstrip("/")
+
+    def locate(self, path: str) -> str:
+        """The absolute path or object key of a relative path."""
+        return f"{self._base}/{path}"
+
+    @contextlib.contextmanager
+    def explained(self, path: str) -> Iterator[None]:
+        """Turn operating-system errors into ones that name the file and what to do."""
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise InfrastructureError(
+                f"{self.locate(path)}: {reason}. Nothing half-written is visible; "
+                "fix the cause and run the same command again."
+            ) from error
+
+    def create(self, path: str) -> Writer:
+        """Start a file. Use as a context manager and call `finish()`."""
+        with self.explained(path):
+            return Writer(self, path)
+
+    def put(self, path: str, data: bytes) -> FileInfo:
+        """Write a whole small file."""
+        with self.create(path) as writer, self.explained(path):
+            writer.write(data)
+            return writer.finish()
+
+    def put_json(self, path: str, value: Any) -> FileInfo:
+        """Write canonical, readable JSON."""
+        return self.put(path, (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
+
+    def put_table(self, path: str, batches: Iterable[pa.RecordBatch | pa.Table], schema: pa.Schema) -> FileInfo:
+        """Write Parquet with page checksums: the same rows in the same batches give the same bytes."""
+        rows = 0
+        with self.create(path) as writer, self.explained(path):
+            with pq.ParquetWriter(
+                writer,
+                schema,
+                compression="zstd",
+                compression_level=3,
+                write_page_checksum=True,
+                store_schema=True,
+                use_dictionary=[field.name for field in schema if pa.types.is_string(field.type)],
+            ) as parquet:
+                for batch in batches:
+                    table = batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])
+                    rows += table.num_rows
+                    parquet.write_table(table.cast(schema))
+            return writer.finish(rows)
+
+    def read(self, path: str) -> bytes:
+        """All bytes of a file."""
+        with self.explained(path):
+            return CALLS.read(self.locate(path)) if self.local else self.filesystem.cat_file(self.locate(path))
+
+    def read_json(self, path: str) -> Any:
+        """A JSON file; InfrastructureError when it is damaged."""
+        try:
+            return json.loads(self.read(path))
+        except ValueError as error:
+            raise InfrastructureError(
+                f"{self.locate(path)} is not valid JSON ({error}); delete it and run again"
+            ) from error
+
+    def exists(self, path: str) -> bool:
+        """Whether a file is there."""
+        return os.path.exists(self.locate(path)) if self.local else self.filesystem.exists(self.locate(path))
+
+    def open_table(self, path: str) -> pq.ParquetFile:
+        """Open Parquet for reading with its page checksums verified."""
+        with self.explained(path):
+            source: Any = self.locate(path) if self.local else self.filesystem.open(self.locate(path), "rb")
+            return pq.ParquetFile(source, page_checksum_verification=True, memory_map=self.local)
+
+    def read_table(self, path: str, columns: list[str] | None = None) -> pa.Table:
+        """A whole table, or some of its columns. Damaged bytes raise InfrastructureError."""
+        try:
+            with self.open_table(path) as parquet:
+                return parquet.read(columns=columns, use_threads=False)
+        except (pa.ArrowException, OSError) as error:
+            raise InfrastructureError(f"{self.locate(path)} is damaged: {error}. Delete it and run again.") from error
+
+    def digest(self, path: str) -> tuple[int, str]:
+        """Size in bytes and sha256 of a file as it lies there."""
+        found, size = hashlib.sha256(), 0
+        if self.local:
+            data = CALLS.read(self.locate(path))
+            return len(data), hashlib.sha256(data).hexdigest()
+        with self.filesystem.open(self.locate(path), "rb") as handle:
+            while block := handle.read(READ_BLOCK):
+                found.update(block)
+                size += len(block)
+        return size, found.hexdigest()
+
+    def check(self, info: FileInfo) -> None:
+        """Raise InfrastructureError unless the file holds exactly the bytes its record names."""
+        with self.explained(info.path):
+            size, sha256 = self.digest(info.path)
+        if (size, sha256) != (info.bytes, info.sha256):
+            raise InfrastructureError(
+                f"{self.locate(info.path)}: read back {size} bytes with sha256 {sha256[:12]}, "
+                f"wrote {info.bytes} with {info.sha256[:12]}: the storage does not keep what it is given"
+            )
+
+    def present(self, info: FileInfo) -> bool:
+        """Whether the file is there with the recorded size (`verify` compares the checksums)."""
+        try:
+            if self.local:
+                return Path(self.locate(info.path)).stat().st_size == info.bytes
+            return int(self.filesystem.size(self.locate(info.path))) == info.bytes
+        except OSError:
+            return False
