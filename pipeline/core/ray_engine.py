@@ -58,7 +58,8 @@ class RayEngine:
             except ray.exceptions.RayError as error:
                 raise InfrastructureError(
                     f"{assignments[0].step} {assignments[0].name}: the worker died {RETRIES + 1} times "
-                    f"({type(error).__name__}). Usually memory: give Ray fewer CPUs or smaller shards, then run the same command again."
+                    f"({type(error).__name__}). Usually memory: give Ray fewer CPUs or smaller shards, "
+                    "then run the same command again."
                 ) from error
             if isinstance(result, tuple):
                 kind, message = result

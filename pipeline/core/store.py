@@ -205,7 +205,7 @@ class Store:
                 compression_level=3,
                 write_page_checksum=True,
                 store_schema=True,
-                use_dictionary=[field.name for field in schema if pa.types.is_string(field.type)],
+                use_dictionary=[f.name for f in schema if pa.types.is_string(f.type)],  # pyright: ignore[reportArgumentType]
             ) as parquet:
                 for batch in batches:
                     table = batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])

@@ -9,13 +9,53 @@ from numba import njit
 UNICODE_VERSION = unicodedata.unidata_version
 """Enters fingerprints: Python 3.11 knows Unicode 14.0, 3.12 15.0, 3.13 15.1."""
 
-CATEGORIES = ["Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc", "Sk", "So", "Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn"]
+CATEGORIES = [
+    "Lu",
+    "Ll",
+    "Lt",
+    "Lm",
+    "Lo",
+    "Mn",
+    "Mc",
+    "Me",
+    "Nd",
+    "Nl",
+    "No",
+    "Pc",
+    "Pd",
+    "Ps",
+    "Pe",
+    "Pi",
+    "Pf",
+    "Po",
+    "Sm",
+    "Sc",
+    "Sk",
+    "So",
+    "Zs",
+    "Zl",
+    "Zp",
+    "Cc",
+    "Cf",
+    "Cs",
+    "Co",
+    "Cn",
+]
 """General categories; their index is the code in `CATEGORY`."""
 
 _CODE = {name: code for code, name in enumerate(CATEGORIES)}
-CATEGORY = np.fromiter(
-    (_CODE[unicodedata.category(chr(point))] for point in range(sys.maxunicode + 1)), np.uint8, sys.maxunicode + 1
-)
+
+
+def _categories() -> np.ndarray:
+    table = np.full(sys.maxunicode + 1, _CODE["Cn"], np.uint8)
+    table[0xF0000:] = _CODE["Co"]  # planes 15 and 16 are private use, but for their last two code points
+    table[[0xFFFFE, 0xFFFFF, 0x10FFFE, 0x10FFFF]] = _CODE["Cn"]
+    for first, end in ((0, 0x40000), (0xE0000, 0xE1000)):  # planes 4 to 13 are unassigned
+        table[first:end] = [_CODE[unicodedata.category(chr(point))] for point in range(first, end)]
+    return table
+
+
+CATEGORY = _categories()
 """uint8[0x110000]: index into `CATEGORIES` for every code point."""
 
 LETTER, MARK, NUMBER, PUNCTUATION, SYMBOL, SEPARATOR, OTHER = range(7)
@@ -25,8 +65,8 @@ MAJOR = np.array(
 )[CATEGORY]
 """uint8[0x110000]: the major class of every code point."""
 
-# str.isspace: bidirectional type WS, B or S, or category Zs.
-IS_SPACE = np.fromiter((chr(point).isspace() for point in range(sys.maxunicode + 1)), np.bool_, sys.maxunicode + 1)
+IS_SPACE = np.zeros(sys.maxunicode + 1, np.bool_)
+IS_SPACE[[point for point in range(0x10000) if chr(point).isspace()]] = True
 """bool[0x110000]: `str.isspace`."""
 
 
