@@ -1,0 +1,136 @@
+"""Decide: thresholds and clusters in, one verdict per document out.
+
+A document is kept, removed (first reason, all reasons) or quarantined. Of each duplicate cluster the best-ranked
+*passing* member stays, so a threshold decides who survives, never who is a duplicate of whom.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.core.judge import Judge
+from pipeline.core.settings import JudgeSettings
+
+DECISIONS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("source", pa.string()),
+        ("role", pa.string()),
+        ("verdict", pa.string()),  # kept | removed | quarantined
+        ("stage", pa.string()),  # of the first reason
+        ("rule", pa.string()),
+        ("reasons", pa.list_(pa.string())),  # every rule that would have removed it, "stage.rule", in recipe order
+        ("duplicate_of", pa.string()),  # id of the cluster's survivor
+        ("similarity", pa.float32()),  # estimated Jaccard similarity to that survivor; 1 for equal text
+    ]
+)
+"""One row a document, aligned with its documents."""
+
+DUPLICATE_STAGES = ("exact", "minhash")
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Which rules hit which documents of a shard: `matrix[document, rule]`, rules as "stage.rule" in recipe order."""
+
+    rules: list[str]
+    matrix: np.ndarray
+
+    @property
+    def passing(self) -> np.ndarray:
+        """bool[n]: no rule hit."""
+        return ~self.matrix.any(axis=1)
+
+
+def rule_hits(
+    entries: Sequence[tuple[Judge, JudgeSettings]], signals: Mapping[str, pa.Table], sources: pa.Array, rows: int
+) -> Hits:
+    """Apply every judge's rules to its signals. A source in a judge's `exempt` is measured, never removed by it."""
+    rules: list[str] = []
+    columns: list[np.ndarray] = []
+    for judge, settings in entries:
+        if judge.name in DUPLICATE_STAGES:  # their place in the order of reasons; filled in from the clusters
+            rules.append(f"{judge.name}.duplicate")
+            columns.append(np.zeros(rows, np.bool_))
+        spared = None
+        if settings.exempt:
+            spared = np.asarray(pc.is_in(sources, value_set=pa.array(settings.exempt)))
+        for rule, mask in judge.rules(signals[judge.name], settings).items():
+            flat = mask.combine_chunks() if isinstance(mask, pa.ChunkedArray) else mask
+            hit = np.asarray(flat.to_numpy(zero_copy_only=False), np.bool_)
+            rules.append(f"{judge.name}.{rule}")
+            columns.append(hit & ~spared if spared is not None else hit)
+    matrix = np.stack(columns, axis=1) if columns else np.zeros((rows, 0), np.bool_)
+    return Hits(rules, matrix)
+
+
+def reasons_column(rules: list[str], matrix: np.ndarray) -> pa.ListArray:
+    """list<string> of the rules that hit each row, in the order of `rules`."""
+    row, column = np.nonzero(matrix)
+    offsets = np.zeros(len(matrix) + 1, np.int32)
+    np.cumsum(np.bincount(row, minlength=len(matrix)), out=offsets[1:])
+    names = pa.array(rules, pa.string()).take(pa.array(column)) if rules else pa.array([], pa.string())
+    return pa.ListArray.from_arrays(pa.array(offsets), names)
+
+
+def first_reason(rules: list[str], matrix: np.ndarray) -> tuple[pa.Array, pa.Array]:
+    """(stage, rule) of the first rule that hit each row, null where none did."""
+    if not rules:
+        return pa.nulls(len(matrix), pa.string()), pa.nulls(len(matrix), pa.string())
+    first, hit = matrix.argmax(axis=1), matrix.any(axis=1)
+    index = pa.array(first, mask=~hit)
+    stages = pa.array([rule.split(".", 1)[0] for rule in rules])
+    names = pa.array([rule.split(".", 1)[1] for rule in rules])
+    return stages.take(index), names.take(index)
+
+
+def decisions(
+    documents: pa.Table,
+    hits: Hits,
+    duplicate_of: pa.Array,
+    exact: np.ndarray,
+    similarity: np.ndarray,
+) -> pa.Table:
+    """Verdicts of one shard.
+
+    `documents` has id, source, role, reason; `duplicate_of` is the survivor's id, null for documents that are alone or
+    survive; `exact` says that the text equals the survivor's; `similarity` is float32[n], NaN where there is none.
+    """
+    quarantined = documents["reason"].combine_chunks().is_valid().to_numpy(zero_copy_only=False)
+    duplicate = duplicate_of.is_valid().to_numpy(zero_copy_only=False)
+    matrix = hits.matrix.copy()
+    for stage, mask in (("exact", duplicate & exact), ("minhash", duplicate & ~exact)):
+        name = f"{stage}.duplicate"
+        if name in hits.rules:
+            matrix[:, hits.rules.index(name)] = mask
+    matrix[quarantined] = False
+    stage, rule = first_reason(hits.rules, matrix)
+    own = documents["reason"].combine_chunks()
+    own_stage = pc.list_element(pc.split_pattern(own.fill_null("."), "."), 0)
+    own_rule = pc.list_element(pc.split_pattern(own.fill_null("."), ".", max_splits=1), 1)
+    removed = matrix.any(axis=1)
+    verdict = np.where(quarantined, "quarantined", np.where(removed, "removed", "kept"))
+    reasons = reasons_column(hits.rules, matrix)
+    if quarantined.any():
+        lists = reasons.to_pylist()
+        for row in np.nonzero(quarantined)[0]:
+            lists[row] = [own[int(row)].as_py()]
+        reasons = pa.array(lists, pa.list_(pa.string()))
+    mask = pa.array(quarantined)
+    return pa.table(
+        {
+            "id": documents["id"],
+            "source": documents["source"],
+            "role": documents["role"],
+            "verdict": pa.array(verdict, pa.string()),
+            "stage": pc.if_else(mask, own_stage, stage),
+            "rule": pc.if_else(mask, own_rule, rule),
+            "reasons": reasons,
+            "duplicate_of": duplicate_of,
+            "similarity": pa.array(similarity, pa.float32(), mask=np.isnan(similarity)),
+        },
+        schema=DECISIONS,
+    )

@@ -1,0 +1,285 @@
+"""The recipe: one YAML file that says everything a run does, checked as a whole before anything runs."""
+
+import difflib
+import os
+import re
+from functools import cache
+from pathlib import Path as FilePath
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, create_model, field_validator, model_validator
+from pydantic_core import ErrorDetails
+
+from pipeline.apply import ApplySettings
+from pipeline.cluster.survivors import ClusterSettings, SurvivorSettings
+from pipeline.core.judge import judges
+from pipeline.core.settings import JudgeSettings, Settings
+from pipeline.errors import UsageError
+from pipeline.extract.settings import ExtractSettings
+from pipeline.gates import GateSettings
+from pipeline.handoff import TrainConfig
+from pipeline.ingest.source import Source
+from pipeline.located_yaml import Located, Path, read_yaml
+from pipeline.mix import MixSettings
+from pipeline.shards import ShardSettings
+from pipeline.size.plan import SizeSettings
+from pipeline.vocabulary import TokenizerSettings
+
+VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+class RecipeBase(Settings):
+    """Everything a run does. Sections and their defaults live beside the code that reads them."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="names the run folder: runs/<name>/")
+    domain: Literal["finance", "legal", "medical"] | str = Field("finance", description="the term list reports use")
+    seed: int = Field(0, ge=0, description="the one seed of everything that samples")
+    use: str = Field(description="the set of `sources` this run reads")
+    sources: dict[str, list[Source]] = Field(description="named sets of sources")
+    extract: ExtractSettings = ExtractSettings()
+    cluster: ClusterSettings = ClusterSettings()
+    survivors: SurvivorSettings = SurvivorSettings()
+    apply: ApplySettings = ApplySettings()
+    tokenizer: TokenizerSettings = TokenizerSettings()
+    shards: ShardSettings = ShardSettings()
+    size: SizeSettings = SizeSettings()
+    mix: MixSettings = MixSettings()
+    gates: GateSettings = GateSettings()
+    pretrain: TrainConfig | None = Field(
+        None, description="present: the run ends by training, where torch is installed"
+    )
+
+    @model_validator(mode="after")
+    def _known_set(self) -> "RecipeBase":
+        if self.use not in self.sources:
+            raise ValueError(f"use: there is no set named {self.use!r}{near(self.use, self.sources)}")
+        return self
+
+    @field_validator("sources")
+    @classmethod
+    def _unique_names(cls, sets: dict[str, list[Source]]) -> dict[str, list[Source]]:
+        for name, sources in sets.items():
+            names = [source.name for source in sources]
+            if not names:
+                raise ValueError(f"the set {name!r} has no source")
+            if twice := sorted({found for found in names if names.count(found) > 1}):
+                raise ValueError(f"the set {name!r} names {', '.join(twice)} twice; names must differ")
+        return sets
+
+    @property
+    def judges(self) -> list[tuple[str, JudgeSettings]]:
+        """The judges in the order of `curate:`, each with its settings."""
+        found = []
+        for entry in self.curate:  # type: ignore[attr-defined]
+            name = next(iter(entry.model_fields_set))
+            found.append((name, getattr(entry, name)))
+        return found
+
+    @property
+    def chosen(self) -> list[Source]:
+        """The sources of the set in use."""
+        return self.sources[self.use]
+
+
+@cache
+def recipe_model() -> type[RecipeBase]:
+    """The recipe with one `curate:` entry per registered judge: adding a judge's file adds its entry."""
+    fields: dict[str, Any] = {
+        name: (judge.settings | None, Field(None, description=(judge.settings.__doc__ or "").strip().split("\n")[0]))
+        for name, judge in sorted(judges().items())
+    }
+
+    def one_judge(self: BaseModel) -> BaseModel:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("each entry under curate names one judge")
+        return self
+
+    def bare_name(value: Any) -> Any:
+        if isinstance(value, str):
+            return {value: {}}
+        if isinstance(value, dict):
+            return {key: {} if inner is None else inner for key, inner in value.items()}
+        return value
+
+    entry = create_model(
+        "CurateEntry",
+        __base__=Settings,
+        __validators__={
+            "one_judge": model_validator(mode="after")(one_judge),
+            "bare_name": model_validator(mode="before")(bare_name),
+        },
+        **fields,
+    )
+
+    def no_judge_twice(value: list[Any]) -> list[Any]:
+        names = [next(iter(found.model_fields_set)) for found in value]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"{', '.join(twice)} stands twice; put both settings in one entry")
+        return value
+
+    return create_model(
+        "Recipe",
+        __base__=RecipeBase,
+        __validators__={"no_judge_twice": field_validator("curate")(no_judge_twice)},
+        curate=(Annotated[list[entry], Field(min_length=1, description="the judges, in the order of reasons")], ...),
+    )
+
+
+def near(name: str, known: Any) -> str:
+    """ "; did you mean x?" when something known is close, else what there is."""
+    names = sorted(map(str, known))
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean {close[0]}?"
+    return f" (known: {', '.join(names[:12])}{', …' if len(names) > 12 else ''})" if names else ""
+
+
+def _model_at(path: Path) -> type[BaseModel] | None:
+    """The settings model whose keys stand at this path of the recipe."""
+    current: Any = recipe_model()
+    for part in path:
+        options = [current, *get_args(current)]
+        found: Any = None
+        for option in options:
+            if isinstance(option, type) and issubclass(option, BaseModel) and part in option.model_fields:
+                found = option.model_fields[str(part)].annotation
+            elif isinstance(part, int) and getattr(option, "__origin__", None) is list:
+                found = get_args(option)[0]
+            elif isinstance(part, int) and getattr(current, "__origin__", None) is list:
+                found = get_args(current)[0]
+            elif getattr(option, "__origin__", None) is dict:
+                found = get_args(option)[1]
+        if found is None:
+            return None
+        current = found
+    for option in (current, *get_args(current)):
+        if isinstance(option, type) and issubclass(option, BaseModel):
+            return option
+    return None
+
+
+def path_text(path: Path) -> str:
+    """`curate[3].repetition.max_dup_line_frac`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _sentence(error: ErrorDetails, path: Path) -> str:
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        model = _model_at(path[:-1])
+        what = "unknown judge" if path[:1] == ("curate",) and len(path) == 3 else "unknown key"
+        return what + (near(str(path[-1]), model.model_fields) if model else "")
+    if kind == "missing":
+        return "is missing"
+    message = error["msg"].removeprefix("Value error, ")
+    shown = error.get("input")
+    if isinstance(shown, str | int | float | bool) and repr(shown) not in message:
+        message += f", not {shown!r}"
+    return message[0].lower() + message[1:]
+
+
+def expand(value: Any, variables: dict[str, str]) -> Any:
+    """Put environment variables in for `${NAME}`. An unset one stays as it stands; the source that needs it says so."""
+    if isinstance(value, str):
+        return VARIABLE.sub(lambda found: variables.get(found.group(1), found.group(0)), value)
+    if isinstance(value, dict):
+        return {key: expand(inner, variables) for key, inner in value.items()}
+    return [expand(inner, variables) for inner in value] if isinstance(value, list) else value
+
+
+def _segments(path: str) -> list[str | int]:
+    parts: list[str | int] = []
+    for word, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path):
+        parts.append(int(index) if index else word)
+    return parts
+
+
+def override(value: dict[str, Any], assignment: str) -> None:
+    """Apply one `--set path=value` in place. The value is read as YAML, so numbers are numbers and lists are lists.
+
+    A judge may be named by its position or by its name: `curate.repetition.max_dup_line_frac=0.2`.
+    """
+    path, separator, text = assignment.partition("=")
+    parts = _segments(path.strip())
+    if not separator or not parts:
+        raise UsageError(f"--set {assignment}: expected path=value, as in --set mix.domain=0.6")
+    try:
+        new = yaml.safe_load(text) if text.strip() else None
+    except yaml.YAMLError as error:
+        raise UsageError(f"--set {assignment}: the value is not valid YAML") from error
+    current: Any = value
+    for number, part in enumerate(parts):
+        last = number == len(parts) - 1
+        if isinstance(current, list) and isinstance(part, str):
+            named = [
+                item
+                for item in current
+                if part in (item, *(item if isinstance(item, dict) else ()))
+                or (isinstance(item, dict) and item.get("name") == part)
+            ]
+            if not named:
+                raise UsageError(f"--set {assignment}: no entry named {part!r} in {path_text(tuple(parts[:number]))}")
+            index = current.index(named[0])
+            if named[0] == part:
+                current[index] = {part: {}}
+            if isinstance(current[index], dict) and current[index].get("name") == part:
+                current = current[index]
+                continue
+            current = current[index]
+        if isinstance(current, list):
+            if not isinstance(part, int) or part >= len(current):
+                raise UsageError(f"--set {assignment}: {path_text(tuple(parts[:number]))} has {len(current)} entries")
+            if last:
+                current[part] = new
+            current = current[part]
+        elif isinstance(current, dict):
+            if last:
+                current[str(part)] = new
+            else:
+                if not isinstance(current.get(str(part)), dict | list):
+                    current[str(part)] = {}
+                current = current[str(part)]
+        else:
+            raise UsageError(f"--set {assignment}: {path_text(tuple(parts[:number]))} holds a plain value")
+
+
+def parse(name: str, located: Located, sets: list[str], variables: dict[str, str]) -> RecipeBase:
+    """Validate a document. Raises UsageError with one located line per mistake, all at once."""
+    value = located.value
+    for assignment in sets:
+        override(value, assignment)
+    try:
+        return recipe_model().model_validate(expand(value, variables))
+    except ValidationError as errors:
+        lines = []
+        for error in errors.errors():
+            path = tuple(error["loc"])
+            line, column = located.position(path)
+            lines.append((line, column, f"{name}:{line}:{column} {path_text(path)} {_sentence(error, path)}".strip()))
+        raise UsageError("\n".join(text for _, _, text in sorted(set(lines)))) from errors
+
+
+def load(path: str, sets: list[str] | None = None) -> RecipeBase:
+    """Read a recipe file. Raises UsageError when it is missing or wrong."""
+    file = FilePath(path)
+    if not file.is_file():
+        there = file.parent if file.parent.is_dir() else FilePath("recipes")
+        names = [str(found) for found in sorted(there.glob("*.yaml"))] if there.is_dir() else []
+        raise UsageError(f"{path}: no such recipe{near(path, names)}")
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    return parse(path, read_yaml(path, data), sets or [], dict(os.environ))
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of a recipe, for editors: `recipes/recipe.schema.json`."""
+    schema = recipe_model().model_json_schema()
+    items = schema["properties"]["curate"]["items"]
+    schema["properties"]["curate"]["items"] = {"anyOf": [items, {"enum": sorted(judges())}]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Recipe", **schema}
