@@ -1,0 +1,193 @@
+"""Who is removed: for every removing stage and identity term, the share kept against the others of the same axis.
+
+The measure is the selection-rate ratio of the four-fifths rule (29 CFR 1607.4 D): the share of documents with the term that
+a stage keeps, over the share it keeps of documents that mention another term of the axis and not this one. Its interval is
+MOVER-R (Donner and Zou 2012) over the Wilson intervals of both shares, so that a term of three documents fails nothing.
+All functions are pure, and everything they return is JSON.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.audit.terms import identity_terms
+from pipeline.core.settings import Settings
+
+Verdict = Literal["pass", "warn", "fail", "too_few"]
+Z95 = 1.959963984540054
+
+
+class BiasGate(Settings):
+    """When a row of the bias table warns and fails. Compared with the upper end of the 95 % interval."""
+
+    fail_below: float = 0.80
+    warn_below: float = 0.90
+    min_documents: int = 10
+    """Terms (and the others of their axis) in fewer documents are listed and not judged."""
+
+
+def wilson(successes: int, total: int, z: float = Z95) -> tuple[float, float]:
+    """The Wilson score interval of a share (Wilson 1927).
+
+    >>> [round(x, 3) for x in wilson(8, 10)]
+    [0.49, 0.943]
+    """
+    if total == 0:
+        return 0.0, 1.0
+    share = successes / total
+    centre = share + z * z / (2 * total)
+    spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    scale = 1 + z * z / total
+    low = 0.0 if successes == 0 else max(0.0, (centre - spread) / scale)
+    high = 1.0 if successes == total else min(1.0, (centre + spread) / scale)
+    return low, high
+
+
+def ratio_interval(kept: int, total: int, other_kept: int, other_total: int) -> tuple[float, float, float | None]:
+    """Ratio of two shares with its 95 % interval `(ratio, low, high)`; `high` is None when it is unbounded.
+
+    MOVER-R with Wilson limits. The ratio is NaN-free: two shares of zero have the ratio 1.
+
+    >>> [round(x, 2) for x in ratio_interval(50, 100, 90, 100)]
+    [0.56, 0.45, 0.67]
+    """
+    one, other = kept / max(total, 1), other_kept / max(other_total, 1)
+    if other == 0:
+        return (1.0 if one == 0 else math.inf), 0.0, None
+    low_1, high_1 = wilson(kept, total)
+    low_2, high_2 = wilson(other_kept, other_total)
+    product = one * other
+    low = (product - math.sqrt(max(0.0, product**2 - low_1 * high_2 * (2 * one - low_1) * (2 * other - high_2)))) / (
+        high_2 * (2 * other - high_2)
+    )
+    below = low_2 * (2 * other - low_2)
+    if below <= 0:
+        return one / other, max(0.0, low), None
+    inner = max(0.0, product**2 - high_1 * low_2 * (2 * one - high_1) * (2 * other - low_2))
+    return one / other, max(0.0, low), (product + math.sqrt(inner)) / below
+
+
+def term_matrix(terms: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """bool[documents, terms]: who mentions what, from the judge `identity`'s column `terms`."""
+    if isinstance(terms, pa.ChunkedArray):
+        terms = terms.combine_chunks()
+    found = np.zeros((len(terms), len(identity_terms())), np.bool_)
+    rows = np.repeat(np.arange(len(terms)), terms.value_lengths().fill_null(0).to_numpy(zero_copy_only=False))
+    found[rows, terms.flatten().to_numpy(zero_copy_only=False)] = True
+    return found
+
+
+def judged(ratio_high: float | None, with_term: int, others: int, gate: BiasGate) -> Verdict:
+    """The verdict of a row: by the upper end of the interval, and only with enough documents on both sides."""
+    if min(with_term, others) < gate.min_documents:
+        return "too_few"
+    if ratio_high is None or ratio_high >= gate.warn_below:
+        return "pass"
+    return "fail" if ratio_high < gate.fail_below else "warn"
+
+
+def bias_row(
+    stage: str, axis: str, name: str, mask: np.ndarray, others: np.ndarray, kept: np.ndarray, gate: BiasGate
+) -> dict[str, Any]:
+    """One row of the table: `mask` mention the term, `others` another of the axis and not it, `kept` survive the stage."""
+    with_term, kept_with = int(mask.sum()), int((mask & kept).sum())
+    other, kept_other = int(others.sum()), int((others & kept).sum())
+    ratio, low, high = ratio_interval(kept_with, with_term, kept_other, other)
+    return {
+        "stage": stage,
+        "axis": axis,
+        "term": name,
+        "documents_with": with_term,
+        "kept_with": kept_with,
+        "kept_share_with": round(kept_with / with_term, 6) if with_term else None,
+        "documents_others_in_axis": other,
+        "kept_share_others_in_axis": round(kept_other / other, 6) if other else None,
+        "ratio": round(ratio, 6) if math.isfinite(ratio) and with_term and other else None,
+        "wilson_low": round(low, 6),
+        "wilson_high": None if high is None else round(high, 6),
+        "verdict": judged(high, with_term, other, gate),
+    }
+
+
+def bias_table(
+    removed: Mapping[str, np.ndarray], terms: pa.Array | pa.ChunkedArray, gate: BiasGate | None = None
+) -> list[dict[str, Any]]:
+    """The first bias table: stages in the mapping's order, terms in the table's order, only terms that occur.
+
+    `removed` maps a stage's name to bool[documents], true where any rule of that stage removes the document (whatever
+    other stages say); `terms` is aligned with it. Raises ValueError where lengths differ.
+    """
+    gate = gate or BiasGate()
+    mentions = term_matrix(terms)
+    table = identity_terms()
+    axes: dict[str, list[int]] = {}
+    for term in table:
+        axes.setdefault(term.axis, []).append(term.id)
+    in_axis = {axis: mentions[:, ids].any(axis=1) for axis, ids in axes.items()}
+    rows = []
+    for stage, mask in removed.items():
+        gone = np.asarray(mask, dtype=np.bool_)
+        if len(gone) != len(mentions):
+            raise ValueError(f"stage {stage}: {len(gone)} verdicts for {len(mentions)} documents")
+        for term in table:
+            has = mentions[:, term.id]
+            if has.any():
+                rows.append(bias_row(stage, term.axis, term.name, has, in_axis[term.axis] & ~has, ~gone, gate))
+    return rows
+
+
+def worst_first(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with the failing ones first, then by ratio; for the report's table."""
+    order = {"fail": 0, "warn": 1, "pass": 2, "too_few": 3}
+
+    def key(row: dict[str, Any]) -> tuple[int, float, str, str]:
+        ratio = row["ratio"] if row["ratio"] is not None else 9.0
+        return order[row["verdict"]], ratio, row["stage"], row["term"]
+
+    return sorted(rows, key=key)
+
+
+def gate_failures(rows: Sequence[dict[str, Any]], stages: Sequence[str] | None = None) -> list[str]:
+    """One sentence for each row that fails, naming stage, term and ratio; of the named stages, or of all.
+
+    >>> row = {"stage": "toxicity", "axis": "religion", "term": "sikh", "documents_with": 40, "kept_share_with": 0.5,
+    ...        "kept_share_others_in_axis": 1.0, "ratio": 0.5, "wilson_high": 0.66, "verdict": "fail"}
+    >>> gate_failures([row], ["toxicity"])[0]
+    'toxicity keeps 50.0 % of the 40 documents that mention "sikh" (religion) and 100.0 % of the others of that axis: ratio 0.50, at most 0.66, is under four fifths'
+    """
+    sentences = []
+    for row in worst_first(rows):
+        if row["verdict"] != "fail" or (stages is not None and row["stage"] not in stages):
+            continue
+        sentences.append(
+            f"{row['stage']} keeps {100 * row['kept_share_with']:.1f} % of the {row['documents_with']} documents that "
+            f'mention "{row["term"]}" ({row["axis"]}) and {100 * row["kept_share_others_in_axis"]:.1f} % of the others of '
+            f"that axis: ratio {row['ratio']:.2f}, at most {row['wilson_high']:.2f}, is under four fifths"
+        )
+    return sentences
+
+
+def bias_report(
+    removed: Mapping[str, np.ndarray],
+    terms: pa.Array | pa.ChunkedArray,
+    gate: BiasGate | None = None,
+    gated: Sequence[str] = ("toxicity",),
+) -> dict[str, Any]:
+    """What `bias.json` holds: the rule, the rows, verdict counts, and the sentences of the gated stages that fail."""
+    gate = gate or BiasGate()
+    rows = bias_table(removed, terms, gate)
+    failures = gate_failures(rows, gated)
+    counts = {
+        verdict: sum(row["verdict"] == verdict for row in rows) for verdict in ("pass", "warn", "fail", "too_few")
+    }
+    return {
+        "rule": gate.model_dump(mode="json"),
+        "gated": list(gated),
+        "verdict": "fail" if failures else "pass",
+        "failures": failures,
+        "counts": counts,
+        "rows": rows,
+    }
