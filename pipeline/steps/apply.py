@@ -1,0 +1,253 @@
+"""Apply, as two steps: rewrite texts per shard, then settle which kept documents became equal or too short."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.apply import ApplySettings, Edited, Span, edit, tidy
+from pipeline.core.conserve import Balance
+from pipeline.core.execute import Assignment, Produced, Unit
+from pipeline.core.judge import judges
+from pipeline.core.store import FileInfo, Store
+from pipeline.decide import DECISIONS
+from pipeline.kernels.buffers import text_buffers
+from pipeline.kernels.hashing import hash128_rows
+from pipeline.kernels.pretokens import count_pretokens
+from pipeline.measure.pii import placeholder
+from pipeline.steps.context import Commits, Run, signal_unit
+
+APPLY_VERSION = 1
+SETTLE_VERSION = 1
+
+TEXTS = pa.schema(
+    [
+        (
+            "text",
+            pa.large_string(),
+        ),  # to publish: cut and masked when kept, masked when removed, empty when quarantined
+        ("text_bytes", pa.int64()),
+        ("num_pretokens", pa.int64()),
+        ("text_hash", pa.binary(16)),
+    ]
+)
+"""One row a document, aligned with its documents."""
+
+
+def _spans_by_row(columns: list[tuple[str, str, pa.ChunkedArray]], row: int, kept: bool) -> list[Span]:
+    found = []
+    for judge, action, column in columns:
+        if action == "cut" and not kept:
+            continue
+        for span in column[row].as_py() or ():
+            kind = span["kind"] or ""
+            mark = placeholder(kind).encode() if action == "mask" else b""
+            found.append(Span(span["start"], span["end"], f"{judge}.{kind or 'spans'}", action, mark))
+    return found
+
+
+def _rewrite(texts: pa.Table, verdicts: list[str], columns: list[tuple[str, str, pa.ChunkedArray]]) -> list[Edited]:
+    """The edited text of every row. Rows without spans, most of them, pass as they are."""
+    any_span = np.zeros(texts.num_rows, np.bool_)
+    for _, _, column in columns:
+        any_span |= np.asarray(pc.fill_null(pc.list_value_length(column), 0)) > 0
+    offsets, data = text_buffers(texts["text"])
+    edited = []
+    for row, verdict in enumerate(verdicts):
+        text = data[offsets[row] : offsets[row + 1]].tobytes()
+        if any_span[row]:
+            kept = verdict == "kept"
+            changed = edit(text, _spans_by_row(columns, row, kept))
+            edited.append(tidy(changed) if kept else changed)
+        else:
+            edited.append(Edited(text))
+    return edited
+
+
+def apply_shard(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+    """Rewrite the texts of one shard, with every byte inserted and cut accounted to its rule."""
+    produced = []
+    for assigned in assignments:
+        files = assigned.arguments["files"]
+        decided = store.read_table(files["decisions"], ["verdict"])["verdict"].to_pylist()
+        spans = {
+            name: store.read_table(files[name], [column for column, _ in cuts])
+            for name, cuts in assigned.arguments["cuts"]
+        }
+        balance, batches, start = Balance(), [], 0
+        parquet = store.open_table(files["documents"])
+        for group in range(parquet.num_row_groups):
+            texts = parquet.read_row_group(group, columns=["text"], use_threads=False)
+            verdicts = decided[start : start + texts.num_rows]
+            columns = [
+                (name, action, spans[name][column].slice(start, texts.num_rows))
+                for name, cuts in assigned.arguments["cuts"]
+                for column, action in cuts
+            ]
+            edited = _rewrite(texts, verdicts, columns)
+            start += texts.num_rows
+            batches.append(_text_batch(edited))
+            _account(balance, texts, verdicts, edited)
+        produced.append(Produced({"table": store.put_table(assigned.path("texts"), batches, TEXTS)}, {}, balance))
+    return produced
+
+
+def _text_batch(edited: list[Edited]) -> pa.RecordBatch:
+    text = pa.array([found.text for found in edited], pa.large_binary()).cast(pa.large_string())
+    offsets, data = text_buffers(text)
+    return pa.RecordBatch.from_arrays(
+        [
+            text,
+            pa.array(np.diff(offsets), pa.int64()),
+            pa.array(count_pretokens(offsets, data), pa.int64()),
+            pa.FixedSizeBinaryArray.from_buffers(
+                pa.binary(16), len(text), [None, pa.py_buffer(hash128_rows(offsets, data))]
+            ),
+        ],
+        schema=TEXTS,
+    )
+
+
+def _account(balance: Balance, texts: pa.Table, verdicts: list[str], edited: list[Edited]) -> None:
+    before = np.diff(text_buffers(texts["text"])[0])
+    for verdict, size, found in zip(verdicts, before.tolist(), edited, strict=True):
+        balance.entered += 1
+        balance.bytes_entered += size
+        setattr(balance, verdict, getattr(balance, verdict) + 1)
+        after = f"bytes_{verdict}"
+        setattr(balance, after, getattr(balance, after) + len(found.text))
+        for sums, amounts in ((balance.inserted, found.inserted), (balance.cut, found.cut)):
+            for rule, amount in amounts.items():
+                sums[rule] = sums.get(rule, 0) + amount
+
+
+def settle_all(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+    """Final verdicts: kept documents whose text became too short, or equal to that of a better-ranked kept one."""
+    (assigned,) = assignments
+    settings = ApplySettings.model_validate(assigned.arguments["apply"])
+    names = list(assigned.arguments["shards"])
+    tables = [store.read_table(assigned.arguments["shards"][name]["decisions"]) for name in names]
+    texts = [store.read_table(assigned.arguments["shards"][name]["texts"]) for name in names]
+    removed, survivor = _settled(tables, texts, settings)
+    files: dict[str, FileInfo] = {}
+    streams: dict[str, dict[str, int]] = {}
+    balance, start = Balance(), 0
+    for name, table, text in zip(names, tables, texts, strict=True):
+        part = slice(start, start + table.num_rows)
+        start = part.stop
+        final = _final(table, removed[part], survivor[part])
+        files[name] = store.put_table(f"verdicts/{name}-{assigned.fingerprint[:12]}.parquet", [final], DECISIONS)
+        sizes = text["text_bytes"].to_numpy()
+        verdict = np.array(final["verdict"].to_pylist())
+        balance.entered += final.num_rows
+        balance.bytes_entered += int(sizes.sum())
+        for name_of in ("kept", "removed", "quarantined"):
+            setattr(balance, name_of, getattr(balance, name_of) + int((verdict == name_of).sum()))
+            field = f"bytes_{name_of}"
+            setattr(balance, field, getattr(balance, field) + int(sizes[verdict == name_of].sum()))
+        _add_streams(streams, final, text)
+    return [Produced(files, {"streams": dict(sorted(streams.items()))}, balance)]
+
+
+def _add_streams(streams: dict[str, dict[str, int]], final: pa.Table, text: pa.Table) -> None:
+    """Kept documents, bytes and pre-tokens by "source/role"."""
+    kept = pa.table(
+        {
+            "stream": pc.binary_join_element_wise(final["source"], final["role"], "/"),
+            "bytes": text["text_bytes"],
+            "pretokens": text["num_pretokens"],
+        }
+    ).filter(pc.equal(final["verdict"], "kept"))
+    sums = kept.group_by("stream").aggregate(
+        [("bytes", "sum"), ("bytes", "max"), ("pretokens", "sum"), ("bytes", "count")]
+    )
+    for row in sums.to_pylist():
+        own = streams.setdefault(row["stream"], {"documents": 0, "bytes": 0, "pretokens": 0, "largest_bytes": 0})
+        own["documents"] += row["bytes_count"]
+        own["bytes"] += row["bytes_sum"]
+        own["pretokens"] += row["pretokens_sum"]
+        own["largest_bytes"] = max(own["largest_bytes"], row["bytes_max"])
+
+
+def _settled(
+    tables: list[pa.Table], texts: list[pa.Table], settings: ApplySettings
+) -> tuple[list[str | None], list[str | None]]:
+    """For every document of all shards: the rule that removes it now, and the survivor's id when it became equal."""
+    rule: list[str | None] = []
+    survivor: list[str | None] = []
+    best: dict[bytes, str] = {}
+    for table, text in zip(tables, texts, strict=True):
+        short = pc.less(pc.utf8_length(text["text"]), settings.min_chars).to_pylist()
+        empty = pc.equal(text["text_bytes"], 0).to_pylist()
+        for row, verdict in enumerate(table["verdict"].to_pylist()):
+            too_short = verdict == "kept" and (short[row] or empty[row])
+            rule.append("too_short" if too_short else None)
+            survivor.append(None)
+            if verdict == "kept" and not too_short and settings.drop_newly_identical:
+                key, own = text["text_hash"][row].as_py(), table["id"][row].as_py()
+                best[key] = min(own, best.get(key, own))
+    if not settings.drop_newly_identical:
+        return rule, survivor
+    taken: set[bytes] = set()
+    at = 0
+    for table, text in zip(tables, texts, strict=True):
+        for row, verdict in enumerate(table["verdict"].to_pylist()):
+            if verdict == "kept" and rule[at] is None:
+                key, own = text["text_hash"][row].as_py(), table["id"][row].as_py()
+                if own != best[key] or key in taken:
+                    rule[at], survivor[at] = "newly_identical", best[key]
+                else:
+                    taken.add(key)
+            at += 1
+    return rule, survivor
+
+
+def _final(table: pa.Table, removed: list[str | None], survivor: list[str | None]) -> pa.Table:
+    if not any(removed):
+        return table
+    rows = table.to_pylist()
+    for row, rule, other in zip(rows, removed, survivor, strict=True):
+        if rule:
+            row.update(verdict="removed", stage="apply", rule=rule, reasons=[f"apply.{rule}"])
+            if other:
+                row.update(duplicate_of=other, similarity=1.0)
+    return pa.Table.from_pylist(rows, schema=DECISIONS)
+
+
+def apply(run: Run) -> Commits:
+    """Texts per shard, keyed by the documents, the spans and which of them are kept; then the final verdicts."""
+    known = judges()
+    cuts = [(name, sorted(known[name].cuts.items())) for name, _ in run.recipe.judges if known[name].cuts]
+    units = []
+    for shard in run.shards:
+        files = {"documents": run.file("extract", shard), "decisions": run.file("decide", "all", shard)}
+        for name, _ in cuts:
+            files[name] = run.file("measure", signal_unit(name, shard))
+        units.append(
+            Unit(
+                name=shard,
+                inputs=[info.sha256 for info in files.values()],
+                settings={"cuts": [[name, [list(pair) for pair in pairs]] for name, pairs in cuts]},
+                version=APPLY_VERSION,
+                arguments={"files": {name: info.path for name, info in files.items()}, "cuts": cuts},
+            )
+        )
+    texts = run.keep("apply", run.runner.execute("apply", units, apply_shard))
+    own = {
+        shard: {"decisions": run.file("decide", "all", shard), "texts": texts[shard].files["table"]}
+        for shard in run.shards
+    }
+    settings = run.recipe.apply.model_dump(mode="json")
+    unit = Unit(
+        name="all",
+        inputs=[[shard, *(info.sha256 for info in files.values())] for shard, files in own.items()],
+        settings=settings,
+        version=SETTLE_VERSION,
+        arguments={
+            "apply": settings,
+            "shards": {shard: {name: info.path for name, info in files.items()} for shard, files in own.items()},
+        },
+    )
+    run.keep("settle", run.runner.execute("settle", [unit], settle_all))
+    return texts

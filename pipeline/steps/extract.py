@@ -1,0 +1,139 @@
+"""Extract: input files to documents, one shard at a time. Ingest streams into it; raw records are never stored."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.core.batch import DOCUMENTS
+from pipeline.core.conserve import Balance
+from pipeline.core.execute import Assignment, Produced, Unit, libraries
+from pipeline.core.store import Store
+from pipeline.errors import ConservationError, UsageError
+from pipeline.extract.extract import EXTRACT_VERSION, extract_batch
+from pipeline.extract.settings import ExtractSettings
+from pipeline.ingest.files import InputFile, InputShard, list_inputs, plan_shards
+from pipeline.ingest.read import read_shard
+from pipeline.ingest.record import Tally
+from pipeline.ingest.source import Source
+from pipeline.steps.context import Commits, Run
+
+LIBRARIES = ("resiliparse", "fastwarc", "unicode", "pyarrow", "zstandard")
+
+
+class _Accounts:
+    """Counts documents and bytes of a shard as its batches pass."""
+
+    def __init__(self) -> None:
+        self.balance = Balance()
+        self.parents: set[str] = set()
+        self.totals: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+
+    def add(self, documents: pa.RecordBatch) -> None:
+        quarantined = documents.column("reason").is_valid()
+        parents = documents.column("parent").drop_null().to_pylist()
+        new = len(set(parents) - self.parents)
+        self.parents |= set(parents)
+        bad = int(pc.sum(quarantined).as_py() or 0)
+        self.balance.entered += documents.num_rows - len(parents) + new
+        self.balance.children += len(parents) - new
+        self.balance.quarantined += bad
+        self.balance.kept += documents.num_rows - bad
+        self.reasons.update(documents.column("reason").drop_null().to_pylist())
+        for name in ("raw_bytes", "raw_pretokens", "text_bytes", "num_pretokens"):
+            self.totals[name] += int(pc.sum(documents.column(name)).as_py() or 0)
+
+
+def extract_shard(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+    """Read and extract one shard. Every record the reader counted must come out as a document, or nothing commits."""
+    produced = []
+    settings = ExtractSettings.model_validate(shared)
+    for assigned in assignments:
+        source = Source.model_validate(assigned.arguments["source"])
+        shard = InputShard(assigned.name, tuple(InputFile(**found) for found in assigned.arguments["files"]))
+        tally, accounts = Tally(), _Accounts()
+
+        def batches(
+            source: Source = source, shard: InputShard = shard, tally: Tally = tally, accounts: _Accounts = accounts
+        ) -> Iterator[pa.RecordBatch]:
+            for records in read_shard(source, shard, tally):
+                documents = extract_batch(records, settings)
+                if documents.num_rows != records.num_rows:
+                    raise ConservationError(
+                        f"extract {shard.name}: {records.num_rows} records became {documents.num_rows} documents"
+                    )
+                accounts.add(documents)
+                yield documents
+
+        info = store.put_table(assigned.path("documents"), batches(), DOCUMENTS)
+        if tally.records != info.rows:
+            raise ConservationError(f"extract {shard.name}: read {tally.records} records, wrote {info.rows} documents")
+        counts = {
+            "source": source.name,
+            "skipped": dict(sorted(tally.skipped.items())),
+            "quarantine_reasons": dict(sorted(accounts.reasons.items())),
+            **accounts.totals,
+        }
+        produced.append(Produced({"table": info}, counts, accounts.balance))
+    return produced
+
+
+def _frozen(run: Run, source: Source) -> Source:
+    """A made source as the files it was frozen into."""
+    files = run.done["ingest"][source.name].files
+    folder = next(iter(files.values())).path.rpartition("/")[0]
+    return source.model_copy(
+        update={
+            "kind": "warc",
+            "path": run.store.locate(folder),
+            "sample": None,
+            "crawl": None,
+            "include": ["*.warc.gz"],
+        }
+    )
+
+
+def _units(run: Run, source: Source) -> list[Unit]:
+    frozen = source.name in run.done["ingest"]
+    settings = run.recipe.extract.model_dump(mode="json")
+    read = source.model_dump(mode="json", exclude={"path", "priority", "optional"})
+    versions = libraries(*LIBRARIES, *(["datasets"] if source.kind == "hub" else []))
+    if frozen:
+        source = _frozen(run, source)
+    digests = (
+        {info.path.rpartition("/")[2]: info.sha256 for info in run.done["ingest"][source.name].files.values()}
+        if frozen
+        else {}
+    )
+    units = []
+    for shard in plan_shards(source, list_inputs(source)):
+        files = [vars(found) if hasattr(found, "__dict__") else found._asdict() for found in shard.files]
+        units.append(
+            Unit(
+                name=shard.name,
+                inputs=[[f["path"], f["size"], digests.get(f["path"], f["version"])] for f in files],
+                settings={"extract": settings, "source": read},
+                version=EXTRACT_VERSION,
+                libraries=versions,
+                arguments={"source": source.model_dump(mode="json"), "files": files},
+            )
+        )
+    return units
+
+
+def extract(run: Run) -> Commits:
+    """One unit per input shard, keyed by the file's name, size and version and by how the source is read."""
+    units: list[Unit] = []
+    for source in run.recipe.chosen:
+        if source.is_absent:
+            run.notes.append(f"source {source.name} is optional and its path is not set: skipped")
+            continue
+        units += _units(run, source)
+    if not units:
+        raise UsageError(f"sources.{run.recipe.use}: every source was skipped; there is nothing to read")
+    return run.keep(
+        "extract", run.runner.execute("extract", units, extract_shard, run.recipe.extract.model_dump(mode="json"))
+    )

@@ -1,0 +1,60 @@
+"""Measure: all judges that lack a commit for a shard, in one pass over its documents."""
+
+import contextlib
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.core.execute import Assignment, Produced, Unit, libraries
+from pipeline.core.judge import judges
+from pipeline.core.store import Store
+from pipeline.steps.context import Commits, Run, signal_unit
+
+
+def measure_shard(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+    """Run the judges of one shard over its batches; one signals table per judge, aligned with the documents."""
+    known = judges()
+    chosen = [known[assigned.arguments["judge"]] for assigned in assignments]
+    settings = [
+        judge.settings.model_validate(assigned.parts["settings"])
+        for judge, assigned in zip(chosen, assignments, strict=True)
+    ]
+    columns = sorted({column for judge in chosen for column in judge.reads})
+    found: list[list[pa.RecordBatch]] = [[] for _ in chosen]
+    rows = 0
+    with contextlib.closing(store.open_table(assignments[0].arguments["documents"])) as documents:
+        for group in range(documents.num_row_groups):
+            table = documents.read_row_group(group, columns=columns, use_threads=False).combine_chunks()
+            batch = table.to_batches()[0] if table.num_rows else pa.RecordBatch.from_pylist([], schema=table.schema)
+            rows += table.num_rows
+            for number, judge in enumerate(chosen):
+                found[number].append(judge.run(batch, settings[number]))
+    produced = []
+    for judge, batches, assigned in zip(chosen, found, assignments, strict=True):
+        schema = pa.schema(list(judge.columns.items()))
+        info = store.put_table(assigned.path("signals"), batches, schema)
+        produced.append(Produced({"table": info}, {"documents": rows}))
+    return produced
+
+
+def measure(run: Run) -> Commits:
+    """One unit per judge and shard, keyed by the judge's version and measured settings: thresholds never rerun it."""
+    known = judges()
+    units = []
+    for shard in run.shards:
+        documents = run.file("extract", shard)
+        for name, settings in run.recipe.judges:
+            judge = known[name]
+            weights = judge.weights(settings) if judge.weights else None
+            units.append(
+                Unit(
+                    name=signal_unit(name, shard),
+                    inputs=[documents.sha256, *([weights] if weights else [])],
+                    settings=settings.measured(),
+                    version=judge.version,
+                    libraries=libraries("unicode", *judge.libraries),
+                    arguments={"judge": name, "documents": documents.path},
+                    group=shard,
+                )
+            )
+    return run.keep("measure", run.runner.execute("measure", units, measure_shard))

@@ -1,0 +1,59 @@
+"""Which text the tokenizer learns from, and how large it gets: settings and the sample, as pure functions."""
+
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from pipeline.core.settings import Settings
+from pipeline.partition import id_fractions
+
+SMALLEST, LARGEST = 4096, 65_536
+BYTES_PER_ENTRY = 512
+"""`vocab_size: auto` asks for this much training text per vocabulary entry, so that rare merges are still learnt."""
+
+
+class TokenizerSettings(Settings):
+    """A byte-level BPE trained on the mix, never on the domain alone."""
+
+    vocab_size: int | Literal["auto"] = Field("auto", description="entries, special tokens included; auto: by the text")
+    pretokens: str = Field("gpt4", description="preset of the pre-token pattern")
+    sentinels: int = Field(0, ge=0, le=1000, description="sentinel tokens reserved for span corruption")
+    max_sample_bytes: int = Field(1 << 30, gt=0, description="text the tokenizer is trained on, at most")
+
+
+def vocabulary_size(settings: TokenizerSettings, sample_bytes: float) -> int:
+    """The vocabulary to ask for: a power of two, one entry per 512 bytes of sample, between 4,096 and 65,536.
+
+    >>> vocabulary_size(TokenizerSettings(), 1_800_000)
+    4096
+    """
+    if settings.vocab_size != "auto":
+        return settings.vocab_size
+    size = SMALLEST
+    while size < LARGEST and size * BYTES_PER_ENTRY < sample_bytes:
+        size *= 2
+    return size
+
+
+def sample_fractions(bytes_by_role: dict[str, int], shares: dict[str, float], max_bytes: int) -> dict[str, float]:
+    """The share of each role's kept text to train on, so that the sample has the mix's shares by bytes.
+
+    The sample is as large as the scarcer role allows. A role that is missing altogether leaves the other one alone.
+
+    >>> sample_fractions({"domain": 100, "general": 1000}, {"domain": 0.5, "general": 0.5}, 10_000)
+    {'domain': 1.0, 'general': 0.1}
+    """
+    present = {role: size for role, size in bytes_by_role.items() if size and shares.get(role, 0) > 0}
+    if not present:
+        return {}
+    weight = {role: shares[role] / sum(shares[other] for other in present) for role in present}
+    total = min([float(max_bytes), *(present[role] / weight[role] for role in present)])
+    return {role: min(1.0, total * weight[role] / present[role]) for role in sorted(present)}
+
+
+def in_sample(ids: pa.Array | pa.ChunkedArray, roles: list[str], fractions: dict[str, float]) -> np.ndarray:
+    """bool[n]: documents the tokenizer is trained on, the first of each role in the order of a hash of their ids."""
+    bound = np.array([fractions.get(role, 0.0) for role in roles])
+    return id_fractions(ids, "tokenizer") < bound
