@@ -1,1 +1,1 @@
-"""Scaling laws, memory and advice as pure functions of numbers."""
+"""Sizing: scaling laws, shapes, compute, memory and the plan. Pure functions; no torch, no files, no clock."""

@@ -1,0 +1,181 @@
+"""Memory of one training step on each GPU, by precision and sharding, and what fits where. GB are 10^9 bytes."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, NamedTuple
+
+from pipeline.errors import UsageError
+from pipeline.size.activations import Checkpointing, block_bytes, head_transient_bytes, saved_bytes
+from pipeline.size.gpus import Gpu
+from pipeline.size.precision import COMPUTE_BYTES, RULE_FP32, Layout, Precision, state_bytes
+from pipeline.size.shape import DecoderShape
+
+Sharding = Literal["none", "ddp", "zero1", "zero2", "zero3", "full", "hybrid", "replicated"]
+"""`full` is ZeRO-3 (FSDP full shard), `hybrid` shards in groups of `sharding_factor`, `replicated` is FSDP over 1."""
+CONTEXT_BYTES = 1_000_000_000
+"""What the driver, libraries and the allocator's rounding take of a GPU."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How a model is trained. `micro_batch` counts sequences of `sequence` tokens on one GPU."""
+
+    precision: Precision = "bf16"
+    sharding: Sharding = "full"
+    gpus: int = 1
+    sharding_factor: int | None = None
+    """GPUs that share one copy of the states; null: all of them, 8 for hybrid."""
+    micro_batch: int = 1
+    sequence: int = 2048
+    checkpointing: Checkpointing = "none"
+    chunked_loss: bool = True
+    offload: bool = False
+    """Keep weights, gradients and optimizer in host memory; a GPU holds the block at work."""
+    accumulation: int = 1
+    layout: Layout = "masters"
+
+    def factors(self) -> tuple[int, int, int]:
+        """GPUs that share one copy of weights, gradients and optimizer states."""
+        factor = self.sharding_factor
+        if factor is not None and (factor < 1 or self.gpus % factor):
+            raise UsageError(f"sharding_factor {factor} does not divide {self.gpus} GPUs")
+        if self.sharding in ("none", "ddp", "replicated"):
+            return 1, 1, 1
+        if self.sharding == "hybrid" and factor is None:
+            factor = next(n for n in range(min(8, self.gpus), 0, -1) if self.gpus % n == 0)
+        factor = factor or self.gpus
+        if self.sharding == "zero1":
+            return 1, 1, factor
+        if self.sharding == "zero2":
+            return 1, factor, factor
+        return factor, factor, factor
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes on one GPU, and with offload on its host. `peak` follows the step: gradients grow while activations go."""
+
+    weights: float
+    copies: float
+    """Low-precision or gathered weights that stand beside the sharded ones."""
+    gradients: float
+    optimizer: float
+    activations: float
+    """What the backward pass needs, the loss included."""
+    transient: float
+    """Logits and their gradients while the loss is computed."""
+    peak: float
+    host: float = 0.0
+
+    @property
+    def static(self) -> float:
+        """Weights, copies, gradients and optimizer."""
+        return self.weights + self.copies + self.gradients + self.optimizer
+
+    def to_json(self) -> dict[str, Any]:
+        """Bytes by part."""
+        return {f"{name}_bytes": round(value) for name, value in (asdict(self) | {"static": self.static}).items()}
+
+
+def rule_fp32(params: float) -> dict[str, float]:
+    """The course's rule for fp32 with Adam in bytes, by part and in all: 24 GB per billion parameters."""
+    parts = {name: each * params for name, each in RULE_FP32.items()}
+    return parts | {"total": sum(parts.values())}
+
+
+def static_bytes(params: float, setup: Setup) -> tuple[float, float, float, float]:
+    """Bytes a GPU holds whatever the batch: weights, low-precision copies, gradients, optimizer states."""
+    each = state_bytes(setup.precision, setup.layout)
+    by_weights, by_gradients, by_optimizer = setup.factors()
+    mixed = setup.layout == "masters" and setup.precision != "fp32"
+    # Without resharding after the forward pass, every block's low-precision copy stays.
+    copies = COMPUTE_BYTES[setup.precision] * params if mixed and by_weights == 1 else 0.0
+    masters = by_optimizer if mixed else by_weights
+    return (
+        each.weights * params / masters,
+        copies,
+        each.gradients * params / by_gradients,
+        each.optimizer * params / by_optimizer,
+    )
+
+
+def step_memory(shape: DecoderShape, setup: Setup) -> Memory:
+    """Memory of one GPU in one training step of a decoder."""
+    weights, copies, gradients, optimizer = static_bytes(shape.params, setup)
+    compute = COMPUTE_BYTES[setup.precision]
+    edge = shape.embedding_params + shape.hidden
+    if setup.factors()[0] > 1 or setup.offload:
+        # Embedding and head stay gathered, one block works and the next is fetched, each with its gradient.
+        copies += compute * (edge + 2 * shape.block_params) + compute * shape.block_params
+    host = 0.0
+    if setup.offload:
+        host, weights, gradients, optimizer = weights + gradients + optimizer, 0.0, 0.0, 0.0
+    tokens = setup.micro_batch * setup.sequence
+    activations = saved_bytes(shape, setup.precision, tokens, setup.checkpointing, chunked=setup.chunked_loss)
+    transient = head_transient_bytes(shape, setup.precision, tokens, chunked=setup.chunked_loss)
+    held = weights + copies + optimizer
+    # When the backward pass begins all activations are there and, unless earlier micro-batches left more, only the
+    # head's gradients; when it ends all gradients are there and one block's activations.
+    early = gradients if setup.accumulation > 1 else gradients * shape.vocab * shape.hidden / shape.params
+    late = tokens * block_bytes(shape, setup.precision)
+    peak = held + max(early + activations + transient, gradients + late)
+    return Memory(weights, copies, gradients, optimizer, activations, transient, peak, host)
+
+
+def serving_bytes(params: float, precision: Precision) -> float:
+    """Bytes of the weights alone, as a model that only serves holds them."""
+    return COMPUTE_BYTES[precision] * params
+
+
+def zero_paper_gb(params: float, gpus: int) -> dict[str, float]:
+    """GB a GPU for fp16 training with Adam by ZeRO stage, 2 + 2 + 12 bytes as arXiv 1910.02054 counts in figure 1."""
+    stages: dict[str, Sharding] = {"ddp": "ddp", "stage1": "zero1", "stage2": "zero2", "stage3": "zero3"}
+    return {
+        name: sum(static_bytes(params, Setup("fp16", sharding, gpus, layout="zero"))) / 1e9
+        for name, sharding in stages.items()
+    }
+
+
+class Fit(NamedTuple):
+    """Whether a setup fits on a GPU, with both sides of the comparison in GB."""
+
+    gpu: str
+    gpus: int
+    sharding: str
+    needed_gb: float
+    memory_gb: float
+    fits: bool
+
+
+def fit(needed_bytes: float, setup: Setup, gpu: Gpu) -> Fit:
+    """Compare what a step needs on one GPU, driver included, with what the GPU has."""
+    needed = (needed_bytes + CONTEXT_BYTES) / 1e9
+    return Fit(gpu.name, setup.gpus, setup.sharding, needed, gpu.memory_gb, needed <= gpu.memory_gb)
+
+
+def fewest_gpus(shape: DecoderShape, setup: Setup, gpu: Gpu, most: int = 4096) -> Fit:
+    """The smallest power-of-two number of GPUs on which the setup fits with full sharding; `most` when none does."""
+    gpus = 1
+    while True:
+        tried = Setup(
+            **(asdict(setup) | {"gpus": gpus, "sharding": "full" if gpus > 1 else "none", "sharding_factor": None})
+        )
+        found = fit(step_memory(shape, tried).peak, tried, gpu)
+        if found.fits or gpus >= most:
+            return found
+        gpus *= 2
+
+
+def t5_under_ddp_and_fsdp(gpu: Gpu, gpus: int = 8) -> list[dict[str, Any]]:
+    """FSDP against DDP for T5 611M, 2.28B and 11.3B (arXiv 2304.11277, section 5.2): static fp32 states with Adam.
+
+    Up to 2.28B both fit an 80 GB GPU; 11.3B under DDP needs 181 GB and runs out of memory, under FSDP 23 GB do.
+    """
+    rows = []
+    for params in (611e6, 2.28e9, 11.3e9):
+        row: dict[str, Any] = {"params": params, "gpu": gpu.name, "gpus": gpus}
+        for sharding in ("ddp", "full"):
+            setup = Setup("fp32", sharding, gpus)
+            found = fit(sum(static_bytes(params, setup)), setup, gpu)
+            row |= {f"{sharding}_gb": found.needed_gb, f"{sharding}_fits": found.fits}
+        rows.append(row)
+    return rows

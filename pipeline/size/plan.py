@@ -1,0 +1,265 @@
+"""The plan: one dial in (parameters, compute, tokens, or GPUs for a time), everything else out, each with its unit."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pipeline.errors import UsageError
+from pipeline.size import flops as compute
+from pipeline.size.advise import warnings
+from pipeline.size.gpus import Gpu, gpu_named
+from pipeline.size.laws import LAWS, Law, Point, law_named
+from pipeline.size.memory import Fit, Memory, Setup, fewest_gpus, fit, rule_fp32, step_memory
+from pipeline.size.regimes import inference_aware, inference_aware_for, lowest, repeated_loss, repeated_optimum
+from pipeline.size.shape import DecoderShape, Hyperparameters, design, hyperparameters
+
+FIELD_KEEP_RATES = (0.01, 0.03)
+"""Kept share of raw crawl tokens in published pipelines; stands in until a run has measured its own."""
+SMALLEST_FITTED = 1e7
+"""Parameters below which no law here was fitted, so no loss is stated."""
+YARDSTICK = "besiroglu"
+"""The law whose loss surface judges plans whose own law has none."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a plan is asked. Exactly one dial, or parameters and tokens together to judge a given pair."""
+
+    params: float | None = None
+    flops: float | None = None
+    tokens: float | None = None
+    gpu: str = "h100"
+    gpus: int | None = None
+    hours: float | None = None
+    law: str = "rule_of_20"
+    kind: compute.Kind = "decoder"
+    vocab: int = 32_768
+    setup: Setup = field(default_factory=Setup)
+    mfu: float = compute.DEFAULT_MFU
+    domain_share: float = 0.51
+    keep_rates: tuple[float, ...] = FIELD_KEEP_RATES
+    unique_tokens: float | None = None
+    """Different tokens at hand; what lies above is repetition."""
+    inference_tokens: float | None = None
+    """Tokens the model will serve over its life, for the law inference_aware."""
+
+
+@dataclass(frozen=True)
+class RawCrawl:
+    """Raw tokens to collect for the domain side at a keep rate (kept tokens over raw tokens)."""
+
+    keep_rate: float
+    raw_tokens: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sized model. `tokens` are training tokens, `flops` by `counting`, loss in nats per token of `loss_law`."""
+
+    params: int
+    tokens: int
+    tokens_per_param: float
+    flops: float
+    petaflops_days: float
+    counting: str
+    flops_with_attention: float
+    loss: float | None
+    """Null below 10 million parameters: no law was fitted there."""
+    law: str
+    law_source: str
+    loss_law: str
+    premium: float | None
+    """FLOPs above the compute-optimal model's of the same loss under `loss_law`: 0.1 is 10 % more. Null like `loss`."""
+    shape: DecoderShape
+    training: Hyperparameters
+    gpu: str
+    gpus: int
+    gpu_hours: float
+    hours: float
+    energy_kwh: float
+    mfu: float
+    peak_tflops: float
+    memory: Memory
+    memory_rule_fp32_gb: float
+    fit: Fit
+    domain_share: float
+    raw_crawl: list[RawCrawl]
+    epochs: float
+    notes: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as JSON values."""
+        made = asdict(self)
+        made |= {"shape": self.shape.to_json(), "memory": self.memory.to_json(), "fit": self.fit._asdict()}
+        return made
+
+
+def plan(request: Request | None = None, **asked: Any) -> Plan:
+    """Answer a request, given whole or as its fields: `plan(params=1.3e9)`, `plan(gpu="h100", gpus=64, hours=72)`."""
+    request = request or Request(**asked)
+    gpu, law = gpu_named(request.gpu), law_named(request.law)
+    _check(request)
+    point, notes = _point(request, gpu, law)
+    if request.kind == "encoder_decoder":
+        notes.append("encoder-decoder: each token passes half the parameters, counted as 3ND")
+        notes.append("shape and memory are those of a decoder of the same parameter count")
+    if request.setup.precision == "bf16" and not gpu.bf16:
+        notes.append(f"{gpu.name} has no bf16: use fp16 with loss scaling")
+    return complete(request, law, point, notes)
+
+
+def _check(request: Request) -> None:
+    dials = [name for name in ("params", "flops", "tokens") if getattr(request, name) is not None]
+    for name in ("params", "flops", "tokens", "gpus", "hours", "unique_tokens", "inference_tokens"):
+        value = getattr(request, name)
+        if value is not None and not 0 < value < 1e40:
+            raise UsageError(f"{name} must be a positive number, not {value}")
+    if not 0 < request.mfu <= 1:
+        raise UsageError(f"mfu is a share of the peak between 0 and 1, not {request.mfu}")
+    if not 0 < request.domain_share <= 1:
+        raise UsageError(f"domain_share is a share between 0 and 1, not {request.domain_share}")
+    if any(not 0 < rate <= 1 for rate in request.keep_rates):
+        raise UsageError("a keep rate is a share between 0 and 1")
+    if not dials and (request.gpus is None or request.hours is None):
+        raise UsageError("give one of --params, --flops, --tokens, or --gpu with --gpus and --hours")
+    if dials not in (["params"], ["flops"], ["tokens"], ["params", "tokens"], []):
+        raise UsageError(f"{' and '.join('--' + name for name in dials)} contradict each other: give one of them")
+    if dials and request.hours is not None and request.gpus is not None:
+        raise UsageError(f"--{dials[0]} already fixes the run: leave out --hours (it is an answer) or --{dials[0]}")
+
+
+def _point(request: Request, gpu: Gpu, law: Law) -> tuple[Point, list[str]]:
+    """Parameters and tokens by the request's law, and sentences on how they came about."""
+    share = 2.0 if request.kind == "encoder_decoder" else 1.0  # FLOPs of 3ND buy twice the 6ND product
+    budget = request.flops
+    notes = [law.note] if law.note else []
+    if request.params is not None and request.tokens is not None:
+        return Point(request.params, request.tokens), [
+            "parameters and tokens were both given; the law only judges them"
+        ]
+    if request.params is None and request.tokens is None and budget is None:
+        assert request.gpus is not None
+        assert request.hours is not None
+        budget = compute.budget_flops(gpu, request.gpus, request.hours, request.mfu)
+        notes.append(
+            f"budget: {request.gpus} {gpu.name} for {request.hours:g} h at MFU {request.mfu:g} = {budget:.3e} FLOPs"
+        )
+    if law.name == "inference_aware":
+        return _served(request, budget, share, notes)
+    if request.params is not None:
+        return law.at_params(request.params), notes
+    if request.tokens is not None:
+        return law.at_tokens(request.tokens), notes
+    assert budget is not None
+    if law.name == "muennighoff" and request.unique_tokens:
+        return repeated_optimum(budget * share, request.unique_tokens, law), notes
+    return law.optimum(budget * share), notes
+
+
+def _served(request: Request, budget: float | None, share: float, notes: list[str]) -> tuple[Point, list[str]]:
+    if request.inference_tokens is None:
+        raise UsageError("the law inference_aware needs --inference-tokens, the tokens the model will serve")
+    if request.params is not None:
+        served = inference_aware(request.params, request.inference_tokens)
+        notes.append(
+            f"cheapest over its life at the loss of the compute-optimal model of {request.params:.3g} parameters"
+        )
+    elif request.tokens is not None:
+        served = inference_aware_for(request.inference_tokens, tokens=request.tokens)
+    else:
+        assert budget is not None
+        served = inference_aware_for(request.inference_tokens, flops=budget * share)
+        notes.append("the budget covers training (6ND) and serving (2ND) together")
+    notes.append(
+        f"saves {served.saving:.1%} of the FLOPs of training and serving {request.inference_tokens:.3g} tokens"
+    )
+    return Point(served.params, served.tokens, served.loss), notes
+
+
+def complete(
+    request: Request,
+    law: Law,
+    point: Point,
+    notes: list[str],
+    shape: DecoderShape | None = None,
+    training: Hyperparameters | None = None,
+) -> Plan:
+    """Everything that follows from parameters and tokens: compute, time, memory, and the crawl to collect."""
+    gpu = gpu_named(request.gpu)
+    shape = shape or design(point.params, request.vocab)
+    if shape.params > 1.5 * point.params:
+        notes = [
+            *notes,
+            f"no shape is that small: with {shape.vocab:,} tokens the smallest has {shape.params:,} parameters",
+        ]
+    setup = request.setup
+    setup = _with(setup, sequence=training.sequence_length) if training else setup
+    sequence = setup.sequence
+    total = compute.training_flops(point.params, point.tokens, request.kind)
+    attention = (
+        compute.flops_per_token(shape, sequence) * point.tokens / (2 if request.kind == "encoder_decoder" else 1)
+    )
+    hours = compute.gpu_hours(total, gpu, request.mfu)
+    if request.gpus is None:
+        needed = fewest_gpus(shape, setup, gpu)
+        setup = _with(setup, gpus=needed.gpus, sharding="full" if needed.gpus > 1 else "none", sharding_factor=None)
+    else:
+        setup = _with(setup, gpus=request.gpus)
+    memory = step_memory(shape, setup)
+    loss_law = law if law.surface else LAWS[YARDSTICK]
+    unique = request.unique_tokens or point.tokens
+    loss = extra = None
+    if point.params >= SMALLEST_FITTED:
+        loss = repeated_loss(loss_law, point.params, point.tokens, unique)
+        extra = premium(loss_law, point.params, point.tokens)
+    domain = point.tokens * request.domain_share
+    return Plan(
+        params=round(point.params),
+        tokens=round(point.tokens),
+        tokens_per_param=point.tokens / point.params,
+        flops=total,
+        petaflops_days=compute.petaflops_days(total),
+        counting=("3ND" if request.kind == "encoder_decoder" else "6ND") + ", embeddings in, attention out",
+        flops_with_attention=attention,
+        loss=loss,
+        law=law.name,
+        law_source=law.source,
+        loss_law=loss_law.name,
+        premium=extra,
+        shape=shape,
+        training=training or hyperparameters(shape.params - shape.embedding_params, point.tokens, sequence),
+        gpu=gpu.name,
+        gpus=setup.gpus,
+        gpu_hours=hours,
+        hours=hours / setup.gpus,
+        energy_kwh=compute.energy_kwh(gpu, hours),
+        mfu=request.mfu,
+        peak_tflops=gpu.peak_tflops,
+        memory=memory,
+        memory_rule_fp32_gb=rule_fp32(point.params)["total"] / 1e9,
+        fit=fit(memory.peak, setup, gpu),
+        domain_share=request.domain_share,
+        raw_crawl=[RawCrawl(rate, round(domain / rate)) for rate in request.keep_rates],
+        epochs=point.tokens / unique,
+        notes=notes + warnings(point.params, point.tokens, unique_tokens=request.unique_tokens, gpus=setup.gpus),
+    )
+
+
+def premium(law: Law, params: float, tokens: float) -> float:
+    """FLOPs of (N, D) over those of the compute-optimal model of the same loss under `law`, minus one."""
+    assert law.surface is not None
+    surface, loss = law.surface, law.surface.loss(params, tokens)
+
+    def gap(log_flops: float) -> float:
+        return (surface.loss(*law.optimum(10**log_flops)[:2]) - loss) ** 2
+
+    cheapest = 10 ** lowest(gap, 6.0, 36.0)
+    return max(0.0, 6 * params * tokens / cheapest - 1)
+
+
+def raw_to_collect(tokens: float, domain_share: float, keep_rate: float) -> float:
+    """Raw domain tokens to collect so that `domain_share` of `tokens` survive a pipeline with `keep_rate`."""
+    return tokens * domain_share / keep_rate
+
+
+def _with(setup: Setup, **changed: Any) -> Setup:
+    return Setup(**(asdict(setup) | changed))
