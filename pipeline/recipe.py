@@ -23,7 +23,7 @@ from pipeline.ingest.source import Source
 from pipeline.located_yaml import Located, Path, read_yaml
 from pipeline.mix import MixSettings
 from pipeline.shards import ShardSettings
-from pipeline.size.plan import SizeSettings
+from pipeline.size.choose import SizeSettings
 from pipeline.vocabulary import TokenizerSettings
 
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -183,12 +183,32 @@ def _sentence(error: ErrorDetails, path: Path) -> str:
 
 
 def expand(value: Any, variables: dict[str, str]) -> Any:
-    """Put environment variables in for `${NAME}`. An unset one stays as it stands; the source that needs it says so."""
+    """Put environment variables in for `${NAME}`. An unset one stays as it stands; `_settle_paths` deals with it."""
     if isinstance(value, str):
         return VARIABLE.sub(lambda found: variables.get(found.group(1), found.group(0)), value)
     if isinstance(value, dict):
         return {key: expand(inner, variables) for key, inner in value.items()}
     return [expand(inner, variables) for inner in value] if isinstance(value, list) else value
+
+
+def _settle_paths(value: dict[str, Any], located: Located, name: str) -> list[str]:
+    """Clear the path of optional sources whose variable is unset; one located line for each other one in use."""
+    problems = []
+    for set_name, sources in (value.get("sources") or {}).items():
+        for index, source in enumerate(sources if isinstance(sources, list) else []):
+            path = source.get("path") if isinstance(source, dict) else None
+            unset = VARIABLE.search(path) if isinstance(path, str) else None
+            if unset is None:
+                continue
+            if source.get("optional"):
+                source["path"] = None
+            elif set_name == value.get("use"):
+                where: Path = ("sources", set_name, index, "path")
+                line, column = located.position(where)
+                problems.append(
+                    f"{name}:{line}:{column} {path_text(where)} the environment variable {unset.group(1)} is not set"
+                )
+    return problems
 
 
 def _segments(path: str) -> list[str | int]:
@@ -252,10 +272,15 @@ def parse(name: str, located: Located, sets: list[str], variables: dict[str, str
     value = located.value
     for assignment in sets:
         override(value, assignment)
+    value = expand(value, variables)
+    problems = _settle_paths(value, located, name)
     try:
-        return recipe_model().model_validate(expand(value, variables))
+        recipe = recipe_model().model_validate(value)
+        if problems:
+            raise UsageError("\n".join(problems))
+        return recipe
     except ValidationError as errors:
-        lines = []
+        lines = [(int(text[len(name) + 1 :].split(":")[0]), 0, text) for text in problems]
         for error in errors.errors():
             path = tuple(error["loc"])
             line, column = located.position(path)

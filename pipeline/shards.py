@@ -32,7 +32,7 @@ class Packed:
 
 def token_type(vocab_size: int) -> np.dtype:
     """uint16 while every id fits, else uint32: datatrove's rule."""
-    return np.dtype("<u2") if vocab_size <= 65_536 else np.dtype("<u4")
+    return np.dtype("<u2") if vocab_size <= 65_535 else np.dtype("<u4")
 
 
 def pack(ids: np.ndarray, ends: np.ndarray, chosen: np.ndarray, eos: int, dtype: np.dtype) -> Packed:

@@ -9,7 +9,7 @@ from pydantic import Field
 from pipeline.core.settings import Settings
 from pipeline.partition import id_fractions
 
-SMALLEST, LARGEST = 4096, 65_536
+SMALLEST, LARGEST = 4096, 65_408  # a multiple of 128 whose ids still fit uint16
 BYTES_PER_ENTRY = 512
 """`vocab_size: auto` asks for this much training text per vocabulary entry, so that rare merges are still learnt."""
 
@@ -24,7 +24,7 @@ class TokenizerSettings(Settings):
 
 
 def vocabulary_size(settings: TokenizerSettings, sample_bytes: float) -> int:
-    """The vocabulary to ask for: a power of two, one entry per 512 bytes of sample, between 4,096 and 65,536.
+    """The vocabulary to ask for: a power of two, one entry per 512 bytes of sample, between 4,096 and 65,408.
 
     >>> vocabulary_size(TokenizerSettings(), 1_800_000)
     4096
@@ -34,7 +34,7 @@ def vocabulary_size(settings: TokenizerSettings, sample_bytes: float) -> int:
     size = SMALLEST
     while size < LARGEST and size * BYTES_PER_ENTRY < sample_bytes:
         size *= 2
-    return size
+    return min(size, LARGEST)
 
 
 def sample_fractions(bytes_by_role: dict[str, int], shares: dict[str, float], max_bytes: int) -> dict[str, float]:

@@ -16,6 +16,7 @@ from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.hashing import hash128_rows
 from pipeline.kernels.pretokens import count_pretokens
 from pipeline.measure.pii import placeholder
+from pipeline.root_hash import MODULUS, table_sum
 from pipeline.steps.context import Commits, Run, signal_unit
 
 APPLY_VERSION = 1
@@ -132,7 +133,7 @@ def settle_all(store: Store, assignments: list[Assignment], shared: Any) -> list
     removed, survivor = _settled(tables, texts, settings)
     files: dict[str, FileInfo] = {}
     streams: dict[str, dict[str, int]] = {}
-    balance, start = Balance(), 0
+    balance, start, rows = Balance(), 0, 0
     for name, table, text in zip(names, tables, texts, strict=True):
         part = slice(start, start + table.num_rows)
         start = part.stop
@@ -147,7 +148,8 @@ def settle_all(store: Store, assignments: list[Assignment], shared: Any) -> list
             field = f"bytes_{name_of}"
             setattr(balance, field, getattr(balance, field) + int(sizes[verdict == name_of].sum()))
         _add_streams(streams, final, text)
-    return [Produced(files, {"streams": dict(sorted(streams.items()))}, balance)]
+        rows = (rows + table_sum(final, text)) % MODULUS
+    return [Produced(files, {"streams": dict(sorted(streams.items())), "row_sum": f"{rows:064x}"}, balance)]
 
 
 def _add_streams(streams: dict[str, dict[str, int]], final: pa.Table, text: pa.Table) -> None:

@@ -19,6 +19,8 @@ class Run:
     store: Store
     runner: Runner
     done: dict[str, Commits] = field(default_factory=dict)
+    arguments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Arguments of a step's units by name, where a later step reads the same files."""
     notes: list[str] = field(default_factory=list)
     """Plain statements for the user, such as an optional source that was skipped."""
 

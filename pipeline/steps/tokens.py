@@ -210,4 +210,5 @@ def shards(run: Run) -> Commits:
                     },
                 )
             )
+    run.arguments["shards"] = {unit.name: unit.arguments for unit in units}
     return run.keep("shards", run.runner.execute("shards", units, encode_part))

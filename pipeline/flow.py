@@ -1,0 +1,37 @@
+"""The flow: the steps in their order, each reading what the ones before it committed."""
+
+from collections.abc import Callable
+
+from pipeline.steps.apply import apply
+from pipeline.steps.cluster import cluster
+from pipeline.steps.context import Run
+from pipeline.steps.decide import decide
+from pipeline.steps.extract import extract
+from pipeline.steps.ingest import ingest
+from pipeline.steps.measure import measure
+from pipeline.steps.plan import mix, size
+from pipeline.steps.publish import publish
+from pipeline.steps.tokens import shards, tokenizer
+
+STEPS: dict[str, Callable[[Run], object]] = {
+    "ingest": ingest,
+    "extract": extract,
+    "measure": measure,
+    "cluster": cluster,
+    "decide": decide,
+    "apply": apply,
+    "tokenizer": tokenizer,
+    "shards": shards,
+    "size": size,
+    "mix": mix,
+    "publish": publish,
+}
+"""Step names are the argument of `--to`."""
+
+
+def advance(run: Run, to: str = "publish") -> None:
+    """Run the steps up to and including `to`."""
+    for name, step in STEPS.items():
+        step(run)
+        if name == to:
+            return

@@ -1,0 +1,139 @@
+"""Progress: a live table on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from pipeline.core.execute import Progress
+
+TITLES = {
+    "ingest": "ingest",
+    "extract": "extract",
+    "measure": "measure",
+    "cluster": "cluster",
+    "decide": "decide",
+    "apply": "apply",
+    "settle": "apply: final verdicts",
+    "count": "tokenizer: count",
+    "tokenizer": "tokenizer: merge",
+    "shards": "shards",
+    "publish_rest": "publish: not kept",
+    "publish": "publish: kept",
+}
+
+
+def size_text(count: float) -> str:
+    """Bytes for a person: `1.5 MB` (decimal units).
+
+    >>> size_text(1_500_000)
+    '1.5 MB'
+    """
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if count < 1000 or unit == "TB":
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return ""
+
+
+@dataclass
+class _Line:
+    started: float
+    done: int = 0
+    total: int = 0
+    reused: int = 0
+    why: str = ""
+    documents: int = 0
+    bytes: int = 0
+    kept: int = 0
+    removed: int = 0
+    quarantined: int = 0
+    seconds: float = 0.0
+    verdicts: bool = False
+
+    @property
+    def finished(self) -> bool:
+        return self.done >= self.total
+
+    def rate(self) -> str:
+        """Bytes of text or payload a second, of the units this run did."""
+        return f"{size_text(self.bytes / self.seconds)}/s" if self.bytes and self.seconds > 0.05 else ""
+
+    def left(self) -> str:
+        """Seconds left, by the mean time of the units done in this run."""
+        fresh = self.done - self.reused
+        if self.finished or not fresh:
+            return ""
+        return f"{(self.total - self.done) * self.seconds / fresh:.0f} s"
+
+
+@dataclass
+class Display:
+    """Listens to the runner. `quiet` shows nothing (`--json`)."""
+
+    quiet: bool = False
+    console: Console = field(default_factory=lambda: Console(stderr=True))
+    lines: dict[str, _Line] = field(default_factory=dict)
+    _live: Live | None = None
+
+    def __enter__(self) -> "Display":
+        if self.console.is_terminal and not self.quiet:
+            self._live = Live(self._table(), console=self.console, refresh_per_second=4)
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.update(self._table())
+            self._live.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        """Take in one event."""
+        line = self.lines.setdefault(progress.step, _Line(time.monotonic()))
+        line.seconds = time.monotonic() - line.started
+        line.done, line.total, line.reused, line.why = progress.done, progress.total, progress.reused, progress.why
+        balance = progress.counts.get("balance")
+        if balance:
+            line.verdicts = progress.step in ("extract", "decide", "settle")
+            line.documents += balance["entered"] + balance["children"]
+            line.kept += balance["kept"]
+            line.removed += balance["removed"]
+            line.quarantined += balance["quarantined"]
+            line.bytes += progress.counts.get("raw_bytes", balance["bytes_entered"])
+        elif "documents" in progress.counts and isinstance(progress.counts["documents"], int):
+            line.documents += progress.counts["documents"]
+        if self._live is not None:
+            self._live.update(self._table())
+        elif not self.quiet and line.finished:
+            print(self._sentence(progress.step, line), file=sys.stderr, flush=True)
+
+    def _sentence(self, step: str, line: _Line) -> str:
+        parts = [f"{TITLES.get(step, step):22} {line.done}/{line.total} units", f"{line.seconds:.1f} s", line.why]
+        if line.documents:
+            parts.insert(1, f"{line.documents:,} documents")
+        if line.verdicts:
+            parts.insert(2, f"{line.kept:,} kept, {line.removed:,} removed, {line.quarantined:,} quarantined")
+        return " · ".join(parts)
+
+    def _table(self) -> Table:
+        table = Table(box=None, pad_edge=False)
+        for title in ("step", "units", "documents", "bytes", "kept", "removed", "quarantined", "rate", "time", "left", "why"):
+            table.add_column(title, justify="left" if title in ("step", "why") else "right", no_wrap=title != "why")
+        for step, line in self.lines.items():
+            verdicts = [f"{n:,}" if line.verdicts else "" for n in (line.kept, line.removed, line.quarantined)]
+            table.add_row(
+                TITLES.get(step, step),
+                f"{line.done}/{line.total}",
+                f"{line.documents:,}" if line.documents else "",
+                size_text(line.bytes) if line.bytes else "",
+                *verdicts,
+                line.rate(),
+                f"{line.seconds:.1f} s",
+                line.left(),
+                line.why,
+                style="" if line.finished else "bold",
+            )
+        return table

@@ -1,0 +1,114 @@
+"""`python -m pipeline.run RECIPE`: plan, execute, report, exit code."""
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from pipeline.core.execute import Engine, InProcess, Runner
+from pipeline.core.store import Store
+from pipeline.errors import EXIT_INTERRUPTED, EXIT_OK, PipelineError
+
+EPILOG = """\
+examples:
+  python -m pipeline.run recipes/finance.yaml                          the embedded sample: no network, no GPU
+  CORPORA=/data/corpora python -m pipeline.run recipes/finance.yaml --set use=local
+  python -m pipeline.run recipes/finance.yaml --set curate.repetition.max_dup_line_frac=0.2 --to decide
+  python -m pipeline.run recipes/finance.yaml --out s3://bucket/run --ray ray://head:10001
+
+Running again is resuming: what did not change is not computed again.
+exit codes: 0 all accounted for and gates green; 1 a gate failed; 2 recipe or usage; 3 infrastructure, safe to rerun;
+130 interrupted.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    steps = "ingest, extract, measure, cluster, decide, apply, tokenizer, shards, size, mix, publish"
+    made = argparse.ArgumentParser(
+        prog="python -m pipeline.run",
+        description="From raw documents to a curated corpus, a tokenizer, a sized model and a running pre-training job.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("recipe", metavar="RECIPE", help="a recipe, such as recipes/finance.yaml")
+    made.add_argument("--out", metavar="DIR", help="run folder, any fsspec URL (default: runs/<recipe's name>)")
+    made.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", dest="sets", help="change one setting")
+    made.add_argument("--to", metavar="STEP", help=f"stop after this step: {steps}")
+    train = made.add_mutually_exclusive_group()
+    train.add_argument("--train", action="store_true", default=None, help="train at the end; an error without torch")
+    train.add_argument("--no-train", action="store_false", dest="train", help="stop at the hand-off")
+    made.add_argument("--dry-run", action="store_true", help="check the recipe and print the plan; read and write nothing")
+    made.add_argument(
+        "--ray", default="local", metavar="ADDRESS|local|none", help="a cluster, a local Ray (default), or in process"
+    )
+    made.add_argument("--workers", type=int, metavar="N", help="processes of a local Ray (default: all processors)")
+    made.add_argument("--json", action="store_true", help="no progress; one line of JSON at the end")
+    return made
+
+
+def engine_for(ray: str, workers: int | None) -> Engine:
+    """The engine that `--ray` names."""
+    if ray == "none":
+        return InProcess()
+    from pipeline.core.ray_engine import RayEngine
+
+    return RayEngine(ray, workers)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what the command line says and return the exit code. Raises PipelineError."""
+    from pipeline import recipe as recipes
+
+    recipe = recipes.load(arguments.recipe, arguments.sets)
+    from pipeline.flow import STEPS, advance
+    from pipeline.report.progress import Display
+    from pipeline.steps.context import Run
+
+    if arguments.to is not None and arguments.to not in STEPS:
+        from pipeline.errors import UsageError
+
+        raise UsageError(f"--to {arguments.to}: unknown step{recipes.near(arguments.to, STEPS)}")
+    out = arguments.out or f"runs/{recipe.name}"
+    if arguments.dry_run:
+        from pipeline.report.dry_run import print_plan
+
+        print_plan(recipe, out, arguments.json)
+        return EXIT_OK
+    from pipeline.conclude import conclude
+
+    engine = engine_for(arguments.ray, arguments.workers)
+    try:
+        with Display(quiet=arguments.json) as display:
+            state = Run(recipe, Store(out), Runner(Store(out), engine, display))
+            advance(state, arguments.to or "publish")
+    finally:
+        engine.close()  # before training: its processes need the cores
+    result = conclude(state, display, complete=arguments.to in (None, "publish"), train=arguments.train)
+    if arguments.json:
+        print(json.dumps(result, ensure_ascii=False))
+    return int(result["exit"])
+
+
+def report_error(error: PipelineError, as_json: bool) -> int:
+    """Say what is wrong, on stderr and, with --json, as the last line."""
+    print(f"error: {error}" if "\n" not in str(error) else str(error), file=sys.stderr)
+    if as_json:
+        print(json.dumps({"exit": error.exit_code, "error": str(error)}, ensure_ascii=False))
+    return error.exit_code
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    arguments: Any = parser().parse_args(argv)
+    try:
+        return run(arguments)
+    except PipelineError as error:
+        return report_error(error, arguments.json)
+    except KeyboardInterrupt:
+        print("interrupted: what was committed stays; run the same command again to go on", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())
