@@ -1,0 +1,73 @@
+"""Normalised text for exact hashes: white space folded, case folded on request."""
+
+import numpy as np
+from numba import njit
+
+from pipeline.kernels.hashing import hash128
+from pipeline.kernels.unicode import decode
+
+
+@njit(cache=True, inline="always")
+def encode(point: int, out: np.ndarray, at: int) -> int:
+    """Write a code point as UTF-8 to `out[at:]`; returns the index behind it."""
+    if point < 0x80:
+        out[at] = point
+        return at + 1
+    if point < 0x800:
+        out[at], out[at + 1] = 0xC0 | (point >> 6), 0x80 | (point & 0x3F)
+        return at + 2
+    if point < 0x10000:
+        out[at], out[at + 1] = 0xE0 | (point >> 12), 0x80 | ((point >> 6) & 0x3F)
+        out[at + 2] = 0x80 | (point & 0x3F)
+        return at + 3
+    out[at], out[at + 1] = 0xF0 | (point >> 18), 0x80 | ((point >> 12) & 0x3F)
+    out[at + 2], out[at + 3] = 0x80 | ((point >> 6) & 0x3F), 0x80 | (point & 0x3F)
+    return at + 4
+
+
+@njit(cache=True)
+def fold_text(
+    data: np.ndarray, start: int, end: int, is_space: np.ndarray, lower: np.ndarray, fold_case: bool, out: np.ndarray
+) -> int:
+    """Write `data[start:end]` to `out` with every run of white space as one space, none at the ends.
+
+    `is_space` is `unicode.IS_SPACE`, `lower` is `minhash.lower_table()` (used with `fold_case`). `out` needs
+    `2 * (end - start)` bytes: lower case can be longer. Returns the number of bytes written.
+    """
+    at, size, gap = start, 0, False
+    while at < end:
+        first = data[at]
+        point, width = np.int64(first), 1
+        if first >= 0x80:
+            point, width = decode(data, at, end)
+        if point >= 0 and is_space[point]:
+            gap = size > 0
+        else:
+            if gap:
+                out[size] = 32
+                size, gap = size + 1, False
+            if fold_case and point >= 0:
+                size = encode(np.int64(lower[point]), out, size)
+            else:
+                for k in range(width):
+                    out[size + k] = data[at + k]
+                size += width
+        at += width
+    return size
+
+
+@njit(cache=True)
+def text_hashes(
+    offsets: np.ndarray, data: np.ndarray, is_space: np.ndarray, lower: np.ndarray, fold_case: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """`(hashes uint64[n, 2], sizes int64[n])` of the folded rows of a text column; size 0 means nothing but space."""
+    count = len(offsets) - 1
+    longest = 0
+    for row in range(count):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    scratch = np.empty(2 * longest + 4, np.uint8)
+    hashes, sizes = np.empty((count, 2), np.uint64), np.empty(count, np.int64)
+    for row in range(count):
+        sizes[row] = fold_text(data, offsets[row], offsets[row + 1], is_space, lower, fold_case, scratch)
+        hashes[row, 0], hashes[row, 1] = hash128(scratch, 0, sizes[row])
+    return hashes, sizes

@@ -1,0 +1,105 @@
+"""Web addresses reduced to what they name, so that one page fetched by two spellings has one hash."""
+
+import numpy as np
+from numba import njit
+
+from pipeline.kernels.hashing import hash128
+
+
+def _word(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+_HTTP, _HTTPS, _WWW = _word("http://"), _word("https://"), _word("www.")
+_PORT_80, _PORT_443 = _word(":80"), _word(":443")
+_UTM, _GCLID, _FBCLID = _word("utm_"), _word("gclid="), _word("fbclid=")
+
+
+@njit(cache=True)
+def starts_with(data: np.ndarray, at: int, end: int, word: np.ndarray) -> bool:
+    """Whether `data[at:end]` begins with the lower-case ASCII `word`, in any case."""
+    if end - at < len(word):
+        return False
+    for k in range(len(word)):
+        letter = data[at + k]
+        if 65 <= letter <= 90:
+            letter += 32
+        if letter != word[k]:
+            return False
+    return True
+
+
+@njit(cache=True)
+def _fold_host(data: np.ndarray, at: int, end: int, out: np.ndarray) -> tuple[int, int]:
+    """Write the host in lower case without `www.` and the default ports; returns `(at, size)`."""
+    size = 0
+    if starts_with(data, at, end, _WWW):
+        at += len(_WWW)
+    while at < end and data[at] != 47 and data[at] != 63 and data[at] != 35:
+        letter = data[at]
+        out[size] = letter + 32 if 65 <= letter <= 90 else letter
+        size += 1
+        at += 1
+    if starts_with(out, max(size - 4, 0), size, _PORT_443):
+        size -= 4
+    elif starts_with(out, max(size - 3, 0), size, _PORT_80):
+        size -= 3
+    return at, size
+
+
+@njit(cache=True)
+def fold_url(data: np.ndarray, start: int, end: int, out: np.ndarray) -> int:
+    """Write what a web address names to `out` (as long as the input); returns the number of bytes, 0 for none.
+
+    Dropped: `http://` and `https://`, `www.`, the ports 80 and 443, the fragment (not `#!`), tracking parameters
+    (`utm_*`, `gclid`, `fbclid`) and a slash at the end; the host is lower-cased. Other schemes are kept as they are.
+    """
+    while start < end and data[start] <= 32:
+        start += 1
+    while start < end and data[end - 1] <= 32:
+        end -= 1
+    at, size = start, 0
+    if starts_with(data, at, end, _HTTP):
+        at, size = _fold_host(data, at + len(_HTTP), end, out)
+    elif starts_with(data, at, end, _HTTPS):
+        at, size = _fold_host(data, at + len(_HTTPS), end, out)
+    while at < end and data[at] != 63 and not (data[at] == 35 and not (at + 1 < end and data[at + 1] == 33)):
+        out[size] = data[at]
+        size += 1
+        at += 1
+    while size > 0 and out[size - 1] == 47:
+        size -= 1
+    joint = np.uint8(63)  # "?" before the first parameter that stays, "&" before the others
+    while at < end and data[at] != 35:
+        at += 1
+        if (
+            starts_with(data, at, end, _UTM)
+            or starts_with(data, at, end, _GCLID)
+            or starts_with(data, at, end, _FBCLID)
+        ):
+            while at < end and data[at] != 38 and data[at] != 35:
+                at += 1
+            continue
+        if at < end and data[at] != 38 and data[at] != 35:
+            out[size] = joint
+            size, joint = size + 1, np.uint8(38)
+        while at < end and data[at] != 38 and data[at] != 35:
+            out[size] = data[at]
+            size += 1
+            at += 1
+    return size
+
+
+@njit(cache=True)
+def url_hashes(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`(hashes uint64[n, 2], sizes int64[n])` of the folded rows of a URL column; size 0 means no address."""
+    count = len(offsets) - 1
+    longest = 0
+    for row in range(count):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    scratch = np.empty(longest + 1, np.uint8)
+    hashes, sizes = np.empty((count, 2), np.uint64), np.empty(count, np.int64)
+    for row in range(count):
+        sizes[row] = fold_url(data, offsets[row], offsets[row + 1], scratch)
+        hashes[row, 0], hashes[row, 1] = hash128(scratch, 0, sizes[row])
+    return hashes, sizes
