@@ -1,0 +1,77 @@
+"""Prose without its tables: the lines that a document's `table_spans` touch are left out, in compiled code."""
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+
+from pipeline.kernels.buffers import text_buffers
+from pipeline.kernels.memo import LastColumns
+
+
+def _spans(column: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(rows int64[n + 1], starts int32, ends int32) of a spans column; a null row has no spans."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    lengths = np.array(column.value_lengths().fill_null(0), dtype=np.int64)
+    flat = column.flatten()
+    starts = flat.field("start").to_numpy(zero_copy_only=False).astype(np.int32)
+    ends = flat.field("end").to_numpy(zero_copy_only=False).astype(np.int32)
+    return np.concatenate(([0], np.cumsum(lengths))), starts, ends
+
+
+@njit(cache=True)
+def _copy_prose(
+    offsets: np.ndarray, data: np.ndarray, rows: np.ndarray, starts: np.ndarray, ends: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    out, places = np.empty(offsets[-1] - offsets[0], np.uint8), np.zeros(len(offsets), np.int64)
+    to = 0
+    for row in range(len(offsets) - 1):
+        base, end, span = offsets[row], offsets[row + 1], rows[row]
+        line = base
+        while line < end:
+            stop = line
+            while stop < end and data[stop] != 0x0A:
+                stop += 1
+            stop = min(stop + 1, end)
+            while span < rows[row + 1] and base + ends[span] <= line:
+                span += 1
+            if not (span < rows[row + 1] and base + starts[span] < stop and base + ends[span] > line):
+                for at in range(line, stop):
+                    out[to] = data[at]
+                    to += 1
+            line = stop
+        places[row + 1] = to
+    return places, out[:to]
+
+
+_last_prose: LastColumns[pa.Array] = LastColumns()
+
+
+def judged_text(batch: pa.RecordBatch, prose_only: bool) -> pa.Array:
+    """The text a prose rule looks at: the whole, or with `prose_only` the lines outside `table_spans`.
+
+    >>> table = pa.array([[{"start": 2, "end": 5}]], pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32())])))
+    >>> judged_text(pa.record_batch({"text": pa.array(["a\\n1 2\\nb"]), "table_spans": table}), True).to_pylist()
+    ['a\\nb']
+    """
+    text = batch["text"]
+    if not prose_only:
+        return text
+    return _last_prose.get((text, batch["table_spans"]), lambda: _prose(text, batch["table_spans"]))
+
+
+def _prose(text: pa.Array, spans: pa.Array) -> pa.Array:
+    rows, starts, ends = _spans(spans)
+    if not len(starts):
+        return text
+    places, out = _copy_prose(*text_buffers(text), rows, starts, ends)
+    return pa.LargeStringArray.from_buffers(len(text), pa.py_buffer(places), pa.py_buffer(out))
+
+
+def table_frac(batch: pa.RecordBatch) -> pa.Array:
+    """float64: the share of a text's bytes inside its `table_spans`; null for an empty text."""
+    offsets, _ = text_buffers(batch["text"])
+    rows, starts, ends = _spans(batch["table_spans"])
+    inside = np.concatenate(([0], np.cumsum((ends - starts).astype(np.int64))))
+    size = offsets[1:] - offsets[:-1]
+    return pa.array((inside[rows[1:]] - inside[rows[:-1]]) / np.where(size == 0, 1, size), mask=size == 0)
