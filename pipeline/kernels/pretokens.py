@@ -1,0 +1,306 @@
+"""Pre-tokens: the pieces a byte-pair encoder never merges across, found in one compiled pass over bytes.
+
+The rules are those of the cl100k family of patterns: contractions, words with one leading non-letter, short digit
+groups, punctuation with its line ends, line ends, white space. Every rule set carries the regular expression that says
+the same to `tokenizers` (Oniguruma), so a `tokenizer.json` with that pattern splits exactly where this scanner does.
+Letters and numbers are those of Unicode 16.0, Oniguruma's version, whatever the version of Python.
+
+Bytes need not be valid UTF-8: a byte that starts no valid sequence counts as one punctuation sign.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numba import njit
+
+from pipeline.kernels.unicode import IS_SPACE, LETTER, MAJOR, NUMBER, decode
+
+IS_LETTER, IS_NUMBER, IS_BLANK, IS_NEWLINE, IS_OTHER = range(5)
+
+# Letters and numbers that Unicode 15.0, 15.1 and 16.0 added; Python 3.11 knows 14.0.
+_NEW_LETTERS = (
+    "1C89-1C8A A7CB-A7CD A7DA-A7DC 105C0-105F3 10D4A-10D65 10D6F-10D85 10EC2-10EC4 1123F-11240 11380-11389 1138B 1138E "
+    "11390-113B5 113B7 113D1 113D3 11BC0-11BE0 11F02 11F04-11F10 11F12-11F33 1342F 13441-13446 13460-143FA 16100-1611D "
+    "16D40-16D6C 18CFF 1B132 1B155 1DF25-1DF2A 1E030-1E06D 1E4D0-1E4EB 1E5D0-1E5ED 1E5F0 2B739 2EBF0-2EE5D 31350-323AF"
+)
+_NEW_NUMBERS = (
+    "10D40-10D49 116D0-116E3 11BF0-11BF9 11F50-11F59 16130-16139 16D70-16D79 1CCF0-1CCF9 1D2C0-1D2D3 1E4F0-1E4F9 "
+    "1E5F1-1E5FA"
+)
+
+
+def _classes() -> np.ndarray:
+    table = np.full(len(MAJOR), IS_OTHER, np.uint8)
+    table[IS_SPACE] = IS_BLANK
+    table[0x1C:0x20] = IS_OTHER  # str.isspace takes the four separators; the White_Space property does not
+    table[[0x0A, 0x0D]] = IS_NEWLINE
+    table[MAJOR == LETTER] = IS_LETTER
+    table[MAJOR == NUMBER] = IS_NUMBER
+    for ranges, code in ((_NEW_LETTERS, IS_LETTER), (_NEW_NUMBERS, IS_NUMBER)):
+        for span in ranges.split():
+            first, _, last = span.partition("-")
+            table[int(first, 16) : int(last or first, 16) + 1] = code
+    table.flags.writeable = False
+    return table
+
+
+CLASSES = _classes()
+"""uint8[0x110000]: letter, number, blank (white space but CR and LF), newline (CR, LF) or other, per code point."""
+
+
+class Words(IntEnum):
+    """How letters are grouped."""
+
+    SINGLE = 0
+    """One word with one leading non-letter, as in cl100k."""
+    JOINED = 1
+    """Words joined by single spaces (superwords): tokens may span words, never punctuation, digits or lines."""
+    ASCII = 2
+    """BloombergGPT: runs of spaces and ASCII letters, single digits, everything else (arXiv 2303.17564, appendix C)."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A rule set, by numbers for the scanner and by regular expression for `tokenizers`.
+
+    `digits` is the longest digit group (1 to 3); `right_to_left` aligns groups to the end of the number, so that
+    1234567 is 1·234·567. `pattern` is Oniguruma syntax, to be used with the behaviour "isolated".
+    """
+
+    name: str
+    words: Words = Words.SINGLE
+    digits: int = 3
+    right_to_left: bool = False
+
+    @property
+    def pattern(self) -> str:
+        """The regular expression that splits where the scanner does."""
+        if self.words == Words.ASCII:
+            return r"[ A-Za-z]+|[0-9]|[^ A-Za-z0-9][^A-Za-z0-9]*"
+        number = r"\p{N}" if self.digits == 1 else rf"\p{{N}}{{1,{self.digits}}}"
+        if self.right_to_left and self.digits > 1:
+            number += rf"(?=(?:\p{{N}}{{{self.digits}}})*(?!\p{{N}}))"
+        word = r"\p{L}+" if self.words == Words.SINGLE else r"\p{L}+(?: \p{L}+)*"
+        return (
+            rf"'(?:[sSdDmMtT]|[lL][lL]|[vV][eE]|[rR][eE])|[^\r\n\p{{L}}\p{{N}}]?{word}|{number}"
+            r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+        )
+
+    @property
+    def rules(self) -> tuple[int, int, bool]:
+        """The three numbers the kernels take."""
+        return int(self.words), self.digits, self.right_to_left
+
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        Preset("gpt4"),
+        Preset("gpt4_digits_right_to_left", right_to_left=True),
+        Preset("gpt4_digits_1", digits=1),
+        Preset("gpt4_digits_2", digits=2),
+        Preset("bloomberg", words=Words.ASCII, digits=1),
+        Preset("superwords", words=Words.JOINED),
+    )
+}
+"""The rule sets by name; a tokenizer is trained and saved with one of them."""
+
+
+@njit(cache=True, inline="always")
+def _class_at(data: np.ndarray, at: int, end: int, classes: np.ndarray) -> tuple[int, int]:
+    """Class and length of the character at byte `at`; a byte that starts no valid sequence is one sign."""
+    if data[at] < 0x80:
+        return np.int64(classes[data[at]]), 1
+    point, length = decode(data, at, end)
+    return (np.int64(classes[point]) if point >= 0 else IS_OTHER), length
+
+
+@njit(cache=True)
+def _skip(data: np.ndarray, at: int, end: int, classes: np.ndarray, wanted: int) -> int:
+    """The end of the run of characters of class `wanted` that starts at `at`."""
+    while at < end:
+        kind, length = _class_at(data, at, end, classes)
+        if kind != wanted:
+            break
+        at += length
+    return at
+
+
+@njit(cache=True)
+def _contraction(data: np.ndarray, at: int, end: int) -> int:
+    """The end of 's 'd 'm 't 'll 've 're in any case at the apostrophe `at`, or `at`."""
+    if at + 1 >= end:
+        return at
+    first = data[at + 1] | 0x20
+    if first == 0x73 or first == 0x64 or first == 0x6D or first == 0x74:
+        return at + 2
+    if at + 2 < end:
+        second = data[at + 2] | 0x20
+        if (first == 0x6C and second == 0x6C) or (second == 0x65 and (first == 0x76 or first == 0x72)):
+            return at + 3
+    return at
+
+
+@njit(cache=True)
+def _ascii_end(data: np.ndarray, at: int, end: int) -> int:
+    """BloombergGPT's rules: letters with spaces, one digit, or anything up to the next letter or digit."""
+    first = data[at]
+    if 0x30 <= first <= 0x39:
+        return at + 1
+    worded = first == 0x20 or 0x61 <= (first | 0x20) <= 0x7A
+    at += 1
+    while at < end:
+        byte = data[at]
+        letter = 0x61 <= (byte | 0x20) <= 0x7A
+        if worded:
+            if not letter and byte != 0x20:
+                break
+        elif letter or 0x30 <= byte <= 0x39:
+            break
+        at += 1
+    return at
+
+
+@njit(cache=True)
+def _space_end(data: np.ndarray, at: int, end: int, classes: np.ndarray) -> int:
+    """`\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`: to the last line end of the run, or all of it but the last character."""
+    start = last = at
+    after_newline = -1
+    while at < end:
+        kind, length = _class_at(data, at, end, classes)
+        if kind != IS_BLANK and kind != IS_NEWLINE:
+            break
+        last = at
+        at += length
+        if kind == IS_NEWLINE:
+            after_newline = at
+    if after_newline >= 0:
+        return after_newline
+    return last if start < last and at < end else at
+
+
+@njit(cache=True)
+def next_end(
+    data: np.ndarray,
+    at: int,
+    end: int,
+    classes: np.ndarray,
+    rules: tuple[int, int, bool],
+    digits_left: int,
+) -> tuple[int, int]:
+    """The end of the pre-token that starts at byte `at` (< `end`), and the state for the next call.
+
+    `digits_left` is 0 at the start of a text; right-to-left groups keep in it how many digits of a number are still to
+    come, so that a number of a million digits is read twice and not a million times.
+    """
+    words, digits, right_to_left = rules
+    if words == 2:
+        return _ascii_end(data, at, end), 0
+    kind, length = _class_at(data, at, end, classes)
+    if kind == IS_NUMBER:
+        if not right_to_left:
+            left = digits
+        else:
+            if digits_left == 0:
+                ahead = at
+                while ahead < end:
+                    kind, length = _class_at(data, ahead, end, classes)
+                    if kind != IS_NUMBER:
+                        break
+                    digits_left += 1
+                    ahead += length
+            left = digits_left % digits
+            if left == 0:
+                left = digits
+            digits_left -= left
+        while at < end and left > 0:
+            kind, length = _class_at(data, at, end, classes)
+            if kind != IS_NUMBER:
+                break
+            at += length
+            left -= 1
+        return at, digits_left
+    first = data[at]
+    if first == 0x27:
+        stop = _contraction(data, at, end)
+        if stop > at:
+            return stop, 0
+    start = at
+    if kind != IS_LETTER:
+        at += length
+        if at >= end:
+            return at, 0
+        if kind == IS_NEWLINE:
+            return _space_end(data, start, end, classes), 0
+        following, _ = _class_at(data, at, end, classes)
+    else:
+        following = IS_LETTER
+    if following == IS_LETTER:
+        at = _skip(data, at, end, classes, IS_LETTER)
+        while words == 1 and at + 1 < end and data[at] == 0x20:
+            stop = _skip(data, at + 1, end, classes, IS_LETTER)
+            if stop == at + 1:
+                break
+            at = stop
+        return at, 0
+    if kind == IS_OTHER or (first == 0x20 and following == IS_OTHER):
+        at = _skip(data, at, end, classes, IS_OTHER)
+        return _skip(data, at, end, classes, IS_NEWLINE), 0
+    return _space_end(data, start, end, classes), 0
+
+
+@njit(cache=True, nogil=True)
+def _count(
+    offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, rules: tuple[int, int, bool], out: np.ndarray
+) -> None:
+    for row in range(len(out)):
+        at = offsets[row]
+        end = offsets[row + 1]
+        state = 0
+        count = 0
+        while at < end:
+            at, state = next_end(data, at, end, classes, rules, state)
+            count += 1
+        out[row] = count
+
+
+@njit(cache=True, nogil=True)
+def _ends(
+    offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, rules: tuple[int, int, bool], out: np.ndarray
+) -> None:
+    place = 0
+    for row in range(len(offsets) - 1):
+        at = offsets[row]
+        end = offsets[row + 1]
+        state = 0
+        while at < end:
+            at, state = next_end(data, at, end, classes, rules, state)
+            out[place] = at
+            place += 1
+
+
+def count_pretokens(offsets: np.ndarray, data: np.ndarray, preset: str = "gpt4") -> np.ndarray:
+    """Pre-tokens per row, int64[n]: what "tokens" means before a tokenizer exists.
+
+    `offsets` int64[n + 1] and `data` uint8 are those of `text_buffers`; the bytes may be anything, raw HTML included.
+
+    >>> count_pretokens(np.array([0, 14, 14]), np.frombuffer(b"It's 2024,\\nok.", np.uint8)).tolist()
+    [7, 0]
+    """
+    out = np.zeros(len(offsets) - 1, np.int64)
+    _count(offsets, data, CLASSES, PRESETS[preset].rules, out)
+    return out
+
+
+def pretoken_ends(offsets: np.ndarray, data: np.ndarray, preset: str = "gpt4") -> tuple[np.ndarray, np.ndarray]:
+    """The byte where each pre-token ends, int64[m], in the order of the text, and pre-tokens per row, int64[n].
+
+    >>> ends, counts = pretoken_ends(np.array([0, 11]), np.frombuffer(b"Net 1234.5%", np.uint8))
+    >>> ends.tolist(), counts.tolist()
+    ([3, 4, 7, 8, 9, 10, 11], [7])
+    """
+    counts = count_pretokens(offsets, data, preset)
+    ends = np.empty(int(counts.sum()), np.int64)
+    _ends(offsets, data, CLASSES, PRESETS[preset].rules, ends)
+    return ends, counts
