@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError, create_model, field_vali
 from pydantic_core import ErrorDetails
 
 from pipeline.apply import ApplySettings
-from pipeline.cluster.survivors import ClusterSettings, SurvivorSettings
+from pipeline.cluster.settings import ClusterSettings, SurvivorSettings
 from pipeline.core.judge import judges
 from pipeline.core.settings import JudgeSettings, Settings
 from pipeline.errors import UsageError
@@ -116,6 +116,8 @@ def recipe_model() -> type[RecipeBase]:
         names = [next(iter(found.model_fields_set)) for found in value]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"{', '.join(twice)} stands twice; put both settings in one entry")
+        if "minhash" in names and "exact" not in names:
+            raise ValueError("minhash needs exact: documents shorter than one shingle are only found by it")
         return value
 
     return create_model(

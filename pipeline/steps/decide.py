@@ -7,13 +7,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.cluster.survivors import SurvivorSettings, estimate_similarity, pick_survivors
+from pipeline.cluster.settings import SurvivorSettings
+from pipeline.cluster.survivors import estimate_similarity, pick_survivors
 from pipeline.core.conserve import Balance
 from pipeline.core.execute import Assignment, Produced, Unit
 from pipeline.core.judge import Judge, judges
 from pipeline.core.settings import JudgeSettings
 from pipeline.core.store import FileInfo, Store
 from pipeline.decide import DECISIONS, Hits, decisions, rule_hits
+from pipeline.kernels.rows import column_rows
 from pipeline.steps.context import Commits, Run, signal_unit
 
 VERSION = 1
@@ -78,13 +80,13 @@ def decide_all(store: Store, assignments: list[Assignment], shared: Any) -> list
     near = _joined(shards, "clusters", "near_cluster")
     passing = np.concatenate([shard.passing for shard in shards])
     survivors = pick_survivors(
-        near,
+        near.fill_null(-1).to_numpy(),
         passing,
         priority=_priorities(shards, assigned.arguments["priorities"]),
         quality=_quality(shards),
         length=_joined(shards, "documents", "text_bytes").to_numpy(),
-        date=_joined(shards, "documents", "date"),
-        ids=ids,
+        date=np.array(_joined(shards, "documents", "date").fill_null("").to_pylist(), np.str_),
+        ids=np.array(ids.to_pylist(), np.bytes_),
         order=SurvivorSettings.model_validate(assigned.arguments["survivors"]).order,
     )
     rows = np.arange(len(survivors))
@@ -94,10 +96,11 @@ def decide_all(store: Store, assignments: list[Assignment], shared: Any) -> list
     exact = duplicate & (exact_label >= 0) & (exact_label == exact_label[target])
     similarity = np.full(len(rows), np.nan, np.float32)
     if "minhash" in known and any(judge.name == "minhash" for judge, _ in entries):
-        sketches = pa.chunked_array([c for shard in shards for c in shard.signals["minhash"]["sketch"].chunks])
-        similarity[duplicate] = estimate_similarity(
-            sketches.take(pa.array(rows[duplicate])), sketches.take(pa.array(target[duplicate]))
+        sketches, known_sketch = column_rows(
+            pa.chunked_array([c for shard in shards for c in shard.signals["minhash"]["sketch"].chunks]), np.uint8
         )
+        pairs = duplicate & known_sketch & known_sketch[target]
+        similarity[pairs] = estimate_similarity(sketches[pairs], sketches[target[pairs]])
     similarity[exact] = 1.0
     survivor_ids = ids.combine_chunks().take(pa.array(target, mask=~duplicate))
     files: dict[str, FileInfo] = {}

@@ -1,0 +1,34 @@
+# Daily chores. `just` alone lists them. Everything runs in the active environment.
+set positional-arguments
+
+_default:
+    @just --list
+
+# everything CI runs: format, lint, types, layers, tests
+test *args:
+    ruff format --check .
+    ruff check .
+    pyright
+    lint-imports
+    python -m pytest "$@"
+
+# the embedded sample, end to end
+sample *args:
+    python -m pipeline.run recipes/finance.yaml "$@"
+
+# every operating-system call of a small run fails once, in every way; the last line is the scoreboard
+faults:
+    python -m tests.faults.sweep --all
+
+# our rules against datatrove's, on real and generated text (needs the peers extra and CORPORA)
+certify *args:
+    python -m bench.certify "$@"
+
+# regenerate what is generated: JSON schema, command help in the docs; then check it
+docs:
+    python -m pipeline schema --write recipes/recipe.schema.json
+    python -m pytest tests/test_docs.py
+
+# write the lock: exact versions for all extras
+lock:
+    uv pip compile pyproject.toml --extra train --extra dev --universal --python-version 3.11 --no-emit-index-url --output-file constraints.txt

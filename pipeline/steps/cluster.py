@@ -1,0 +1,80 @@
+"""Cluster, as a step: one unit over the hashes and band keys of all shards, in flat memory."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.cluster.clusters import CLUSTERS, SignalShard
+from pipeline.cluster.clusters import cluster as find_clusters
+from pipeline.cluster.settings import ClusterSettings
+from pipeline.core.execute import Assignment, Produced, Unit
+from pipeline.core.store import Store
+from pipeline.steps.context import Commits, Run, signal_unit
+
+VERSION = 1
+SIGNALS = {"exact": ["text_hash", "url_hash"], "minhash": ["bands"]}
+"""Columns that clustering reads of each judge; a judge that the recipe leaves out joins nothing."""
+
+
+def _batches(store: Store, files: dict[str, str]) -> Iterator[pa.RecordBatch]:
+    opened = {name: store.open_table(files[name]) for name in SIGNALS if name in files}
+    groups = max((parquet.num_row_groups for parquet in opened.values()), default=0)
+    for group in range(groups):
+        columns: dict[str, pa.Array] = {}
+        for name, parquet in opened.items():
+            table = parquet.read_row_group(group, columns=SIGNALS[name], use_threads=False).combine_chunks()
+            columns |= {column: table[column].combine_chunks() for column in table.column_names}
+        yield pa.RecordBatch.from_pydict(columns)
+
+
+def cluster_all(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+    """Clusters of all documents; a table per shard, aligned with its documents."""
+    (assigned,) = assignments
+    settings = ClusterSettings.model_validate(assigned.parts["settings"])
+    shards = [
+        SignalShard(name, files["rows"], lambda files=files: _batches(store, files["signals"]))
+        for name, files in assigned.arguments["shards"].items()
+    ]
+    files, clustered = {}, 0
+    if not settings.exact and not settings.near:
+        for shard in shards:
+            empty = pa.table([pa.nulls(shard.num_rows, pa.int64())] * len(CLUSTERS), schema=CLUSTERS)
+            files[shard.name] = store.put_table(_path(assigned, shard.name), [empty], CLUSTERS)
+        return [Produced(files, {"in_clusters": 0})]
+    with tempfile.TemporaryDirectory(prefix="clusters-") as folder:
+        for name, table in find_clusters(shards, settings, Path(folder)):
+            clustered += table.num_rows - table["near_cluster"].null_count
+            files[name] = store.put_table(_path(assigned, name), [table], CLUSTERS)
+    return [Produced(files, {"in_clusters": clustered})]
+
+
+def _path(assigned: Assignment, shard: str) -> str:
+    return f"clusters/{shard}-{assigned.fingerprint[:12]}.parquet"
+
+
+def cluster(run: Run) -> Commits:
+    """Keyed by the digests of the hash signals: thresholds and texts do not reach it."""
+    chosen = {name for name, _ in run.recipe.judges} & SIGNALS.keys()
+    settings = run.recipe.cluster.model_copy(
+        update={
+            "exact": run.recipe.cluster.exact and "exact" in chosen,
+            "near": run.recipe.cluster.near and "minhash" in chosen,
+        }
+    )
+    arguments, inputs = {}, []
+    for shard in run.shards:
+        own = {name: run.file("measure", signal_unit(name, shard)) for name in sorted(chosen)}
+        rows = run.file("extract", shard).rows
+        arguments[shard] = {"rows": rows, "signals": {name: info.path for name, info in own.items()}}
+        inputs.append([shard, rows, *(info.sha256 for info in own.values())])
+    unit = Unit(
+        name="all",
+        inputs=inputs,
+        settings=settings.model_dump(mode="json"),
+        version=VERSION,
+        arguments={"shards": arguments},
+    )
+    return run.keep("cluster", run.runner.execute("cluster", [unit], cluster_all))
