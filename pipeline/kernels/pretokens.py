@@ -107,23 +107,33 @@ PRESETS = {
 """The rule sets by name; a tokenizer is trained and saved with one of them."""
 
 
-@njit(cache=True, inline="always")
-def _class_at(data: np.ndarray, at: int, end: int, classes: np.ndarray) -> tuple[int, int]:
-    """Class and length of the character at byte `at`; a byte that starts no valid sequence is one sign."""
-    if data[at] < 0x80:
-        return np.int64(classes[data[at]]), 1
+@njit(cache=True)
+def _wide(data: np.ndarray, at: int, end: int, classes: np.ndarray) -> int:
+    """`kind << 3 | length` of the character at the non-ASCII byte `at`; a stray byte is one sign."""
     point, length = decode(data, at, end)
-    return (np.int64(classes[point]) if point >= 0 else IS_OTHER), length
+    return int(classes[point]) << 3 | length if point >= 0 else IS_OTHER << 3 | 1
+
+
+@njit(cache=True, inline="always")
+def _character(data: np.ndarray, at: int, end: int, classes: np.ndarray) -> int:
+    """`kind << 3 | length` of the character at byte `at`."""
+    return int(classes[data[at]]) << 3 | 1 if data[at] < 0x80 else _wide(data, at, end, classes)
 
 
 @njit(cache=True)
 def _skip(data: np.ndarray, at: int, end: int, classes: np.ndarray, wanted: int) -> int:
     """The end of the run of characters of class `wanted` that starts at `at`."""
     while at < end:
-        kind, length = _class_at(data, at, end, classes)
-        if kind != wanted:
-            break
-        at += length
+        byte = data[at]
+        if byte < 0x80:
+            if classes[byte] != wanted:
+                break
+            at += 1
+        else:
+            found = _wide(data, at, end, classes)
+            if found >> 3 != wanted:
+                break
+            at += found & 7
     return at
 
 
@@ -168,16 +178,46 @@ def _space_end(data: np.ndarray, at: int, end: int, classes: np.ndarray) -> int:
     start = last = at
     after_newline = -1
     while at < end:
-        kind, length = _class_at(data, at, end, classes)
+        found = _character(data, at, end, classes)
+        kind = found >> 3
         if kind != IS_BLANK and kind != IS_NEWLINE:
             break
         last = at
-        at += length
+        at += found & 7
         if kind == IS_NEWLINE:
             after_newline = at
     if after_newline >= 0:
         return after_newline
     return last if start < last and at < end else at
+
+
+@njit(cache=True)
+def _digits_end(data: np.ndarray, at: int, end: int, classes: np.ndarray, digits: int) -> int:
+    """The end of at most `digits` numbers from `at` on."""
+    while at < end and digits > 0:
+        found = _character(data, at, end, classes)
+        if found >> 3 != IS_NUMBER:
+            break
+        at += found & 7
+        digits -= 1
+    return at
+
+
+@njit(cache=True)
+def _group_end(
+    data: np.ndarray, at: int, end: int, classes: np.ndarray, digits: int, digits_left: int
+) -> tuple[int, int]:
+    """The end of the next group of a number whose groups are aligned to its end, and how many digits are left."""
+    if digits_left == 0:
+        ahead = at
+        while ahead < end:
+            found = _character(data, ahead, end, classes)
+            if found >> 3 != IS_NUMBER:
+                break
+            digits_left += 1
+            ahead += found & 7
+    group = (digits_left - 1) % digits + 1
+    return _digits_end(data, at, end, classes, group), digits_left - group
 
 
 @njit(cache=True)
@@ -197,30 +237,12 @@ def next_end(
     words, digits, right_to_left = rules
     if words == 2:
         return _ascii_end(data, at, end), 0
-    kind, length = _class_at(data, at, end, classes)
+    found = _character(data, at, end, classes)
+    kind = found >> 3
     if kind == IS_NUMBER:
-        if not right_to_left:
-            left = digits
-        else:
-            if digits_left == 0:
-                ahead = at
-                while ahead < end:
-                    kind, length = _class_at(data, ahead, end, classes)
-                    if kind != IS_NUMBER:
-                        break
-                    digits_left += 1
-                    ahead += length
-            left = digits_left % digits
-            if left == 0:
-                left = digits
-            digits_left -= left
-        while at < end and left > 0:
-            kind, length = _class_at(data, at, end, classes)
-            if kind != IS_NUMBER:
-                break
-            at += length
-            left -= 1
-        return at, digits_left
+        if right_to_left:
+            return _group_end(data, at, end, classes, digits, digits_left)
+        return _digits_end(data, at, end, classes, digits), 0
     first = data[at]
     if first == 0x27:
         stop = _contraction(data, at, end)
@@ -228,12 +250,12 @@ def next_end(
             return stop, 0
     start = at
     if kind != IS_LETTER:
-        at += length
+        at += found & 7
         if at >= end:
             return at, 0
         if kind == IS_NEWLINE:
             return _space_end(data, start, end, classes), 0
-        following, _ = _class_at(data, at, end, classes)
+        following = _character(data, at, end, classes) >> 3
     else:
         following = IS_LETTER
     if following == IS_LETTER:
@@ -280,6 +302,13 @@ def _ends(
             place += 1
 
 
+def _fixed(array: np.ndarray) -> np.ndarray:
+    """A read-only view: kernels compile once, whether the caller's buffer may be written or not."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 def count_pretokens(offsets: np.ndarray, data: np.ndarray, preset: str = "gpt4") -> np.ndarray:
     """Pre-tokens per row, int64[n]: what "tokens" means before a tokenizer exists.
 
@@ -289,7 +318,7 @@ def count_pretokens(offsets: np.ndarray, data: np.ndarray, preset: str = "gpt4")
     [7, 0]
     """
     out = np.zeros(len(offsets) - 1, np.int64)
-    _count(offsets, data, CLASSES, PRESETS[preset].rules, out)
+    _count(_fixed(offsets), _fixed(data), CLASSES, PRESETS[preset].rules, out)
     return out
 
 
@@ -302,5 +331,5 @@ def pretoken_ends(offsets: np.ndarray, data: np.ndarray, preset: str = "gpt4") -
     """
     counts = count_pretokens(offsets, data, preset)
     ends = np.empty(int(counts.sum()), np.int64)
-    _ends(offsets, data, CLASSES, PRESETS[preset].rules, ends)
+    _ends(_fixed(offsets), _fixed(data), CLASSES, PRESETS[preset].rules, ends)
     return ends, counts
