@@ -1,0 +1,98 @@
+"""HTTP bodies as archived: chunks joined, content encodings undone, within a limit."""
+
+import io
+import zlib
+
+from fastwarc.stream_io import BrotliReader
+
+from pipeline.ingest.record import DamagedInputError
+from pipeline.ingest.streams import decoded
+
+
+def decode_body(body: bytes, transfer: str | None, content: str | None, limit: int) -> bytes:
+    """The body as the page's author wrote it.
+
+    Archives often keep the headers of a body they have already decoded; a body that does not look encoded is taken
+    as it is. Raises `DamagedInputError` (`bad_http`, `truncated`, `oversize`).
+
+    >>> decode_body(b"3\\r\\nabc\\r\\n0\\r\\n\\r\\n", "chunked", None, 100)
+    b'abc'
+    """
+    if transfer and "chunked" in transfer.lower():
+        body = unchunk(body)
+    for coding in reversed([name.strip().lower() for name in (content or "").split(",")]):
+        body = _undo(body, coding, limit)
+    return body
+
+
+def unchunk(body: bytes) -> bytes:
+    """Join the chunks of a chunked body (RFC 9112, section 7.1); a body that does not start with one is not chunked."""
+    parts, at = [], 0
+    while at < len(body):
+        end = body.find(b"\n", at, at + 1024)
+        size = _chunk_size(body[at:end]) if end >= 0 else None
+        if size is None:
+            if not parts:
+                return body
+            raise DamagedInputError("bad_http", f"byte {at} of the body should start a chunk and does not")
+        if size == 0:
+            return b"".join(parts)
+        parts.append(body[end + 1 : end + 1 + size])
+        if len(parts[-1]) < size:
+            raise DamagedInputError("truncated", f"the last chunk has {len(parts[-1]):,} of {size:,} bytes")
+        at = end + 1 + size
+        at += 2 if body[at : at + 2] == b"\r\n" else 1 if body[at : at + 1] == b"\n" else 0
+    return b"".join(parts)
+
+
+def _chunk_size(line: bytes) -> int | None:
+    digits = line.split(b";", 1)[0].strip()
+    if not digits or len(digits) > 8 or digits.strip(b"0123456789abcdefABCDEF"):
+        return None
+    return int(digits, 16)
+
+
+def _undo(body: bytes, coding: str, limit: int) -> bytes:
+    if coding in ("gzip", "x-gzip", "zstd"):
+        return _read_within(decoded(io.BytesIO(body), None, 1), limit)
+    if coding == "deflate":
+        return _inflate(body, limit)
+    if coding == "br":
+        return _unbrotli(body, limit)
+    return body
+
+
+def _read_within(stream: io.BufferedIOBase, limit: int) -> bytes:
+    body = stream.read(limit + 1)
+    if len(body) > limit:
+        raise DamagedInputError("oversize", f"the decoded body exceeds {limit:,} bytes")
+    return body
+
+
+def _inflate(body: bytes, limit: int) -> bytes:
+    """zlib data, or raw deflate, which some servers send under the same name."""
+    for wbits in (15, -15):
+        decoder = zlib.decompressobj(wbits)
+        try:
+            output = decoder.decompress(body, limit + 1)
+        except zlib.error:
+            continue
+        if len(output) > limit:
+            raise DamagedInputError("oversize", f"the decoded body exceeds {limit:,} bytes")
+        if not decoder.eof:
+            raise DamagedInputError("truncated", "the deflated body ends in the middle")
+        return output
+    return body
+
+
+def _unbrotli(body: bytes, limit: int) -> bytes:
+    """Brotli has no magic bytes: a body that does not decode and reads as text was decoded before it was archived."""
+    try:
+        output = BrotliReader(io.BytesIO(body)).read(limit + 1)
+    except (OSError, ValueError) as error:
+        if b"<" in body[:512] or body[:512].isascii():
+            return body
+        raise DamagedInputError("bad_http", f"the brotli body cannot be decoded: {error}") from error
+    if len(output) > limit:
+        raise DamagedInputError("oversize", f"the decoded body exceeds {limit:,} bytes")
+    return output

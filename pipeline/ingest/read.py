@@ -1,0 +1,113 @@
+"""Records of a shard as Arrow batches: every document a row, every row an id that its position does not decide."""
+
+import hashlib
+from collections.abc import Iterator
+from itertools import islice
+
+import pyarrow as pa
+
+from pipeline.core.batch import RECORDS
+from pipeline.errors import InfrastructureError
+from pipeline.ingest.files import InputFile, InputShard
+from pipeline.ingest.readers import read_stream
+from pipeline.ingest.record import Record, Tally, Where
+from pipeline.ingest.source import Source
+from pipeline.ingest.streams import open_url, reason_of
+
+BATCH_BYTES = 16 * 2**20
+BATCH_RECORDS = 1024
+
+
+def read_shard(source: Source, shard: InputShard, tally: Tally | None = None) -> Iterator[pa.RecordBatch]:
+    """Batches of schema `RECORDS`, at most `BATCH_RECORDS` rows and about `BATCH_BYTES` of payload each.
+
+    Damaged input becomes quarantined rows; what is no document is counted in `tally`.
+    Raises `InfrastructureError` naming the file when it cannot be read.
+    """
+    tally = tally if tally is not None else Tally()
+    builder = _Builder(source)
+    for file in shard.files:
+        for record in islice(_read_file(source, file, tally), source.limit):
+            tally.records += 1
+            tally.payload_bytes += len(record.payload)
+            builder.add(record, file.path)
+            if builder.is_full:
+                yield builder.take()
+    if builder.count:
+        yield builder.take()
+
+
+def record_id(source: str, key: str, payload: bytes) -> str:
+    """32 hex digits: blake2b-128 over source name, natural key and the payload's own digest."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (source.encode(), key.encode("utf-8", "surrogatepass")):
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    digest.update(hashlib.blake2b(payload, digest_size=32).digest())
+    return digest.hexdigest()
+
+
+class _Builder:
+    """Columns of the batch being filled."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._clear()
+
+    def _clear(self) -> None:
+        self._rows: list[tuple[Record, str]] = []
+        self._bytes = 0
+
+    @property
+    def count(self) -> int:
+        return len(self._rows)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._rows) >= BATCH_RECORDS or self._bytes >= BATCH_BYTES
+
+    def add(self, record: Record, path: str) -> None:
+        self._rows.append((record, path))
+        self._bytes += len(record.payload)
+
+    def take(self) -> pa.RecordBatch:
+        """The batch, and an empty builder."""
+        rows, source = self._rows, self._source
+        columns = {name: [clean(getattr(record, name)) for record, _ in rows] for name in _COPIED}
+        columns |= {
+            "id": [record_id(source.name, record.key, record.payload) for record, _ in rows],
+            "source": [source.name] * len(rows),
+            "role": [source.role_of(record.url) for record, _ in rows],
+            "licence": [source.licence] * len(rows),
+            "path": [clean(path) for _, path in rows],
+            "payload": [record.payload for record, _ in rows],
+        }
+        self._clear()
+        return pa.RecordBatch.from_arrays([pa.array(columns[f.name], f.type) for f in RECORDS], schema=RECORDS)
+
+
+_COPIED = (
+    "url", "title", "date", "rights", "locator", "parent", "kind", "content_type", "charset", "reason", "detail"
+)  # fmt: skip
+
+
+def clean(value: str | None) -> str | None:
+    """A string Arrow can hold: half surrogate pairs and NULs become the replacement character."""
+    if value is None or (value.isascii() and "\0" not in value):
+        return value
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
+
+
+def _read_file(source: Source, file: InputFile, tally: Tally) -> Iterator[Record]:
+    """The records of one file. Only failing to reach the bytes raises; what is wrong in them is a row."""
+    where = Where(source, tally, file.path, file.size)
+    if source.kind == "hub":
+        from pipeline.ingest.hub import read_hub
+
+        yield from read_hub(where)
+        return
+    try:
+        with open_url(file.url) as stream:
+            yield from read_stream(stream, where)
+    except OSError as error:
+        raise InfrastructureError(f"source {source.name}: cannot read {file.url}: {reason_of(error)}") from error

@@ -1,0 +1,160 @@
+"""A source of a recipe: where documents come from, what they are for and under which terms."""
+
+import re
+from fnmatch import fnmatchcase
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, field_validator, model_validator
+
+from pipeline.core.settings import Settings
+
+Kind = Literal[
+    "auto", "warc", "html", "jsonl", "parquet", "text", "tar", "csv", "xml", "reuters", "edgar", "hub", "crawl", "sample"
+]
+MADE_KINDS = ("hub", "crawl", "sample")
+"""Kinds that read no path of the user's."""
+MOVING_REVISIONS = ("main", "master", "head", "latest")
+
+
+class Fields(Settings):
+    """Which fields of a JSON object, Parquet row, CSV row or Hub row hold what. Missing optional ones are null."""
+
+    text: str = Field("text", description="field with the document's text; a record without it is quarantined")
+    id: str | None = Field("id", description="field with the record's own id; it enters the document's id")
+    url: str | None = Field("url", description="field with the address")
+    title: str | None = Field("title", description="field with the title")
+    date: str | None = Field("date", description="field with the date, as the source writes it")
+    html: bool = Field(False, description="the text field holds HTML, to be extracted like a page")
+
+
+class HubDataset(Settings):
+    """A data set of the Hugging Face Hub, read through `datasets`."""
+
+    dataset: str = Field(description="name on the Hub, as owner/name")
+    config: str | None = Field(None, description="configuration (subset) of the data set")
+    split: str = Field("train", description="split to read")
+    revision: str = Field(description="commit hash or tag; branches move, so they are refused")
+    streaming: bool = Field(True, description="read over the network as it goes, without a local copy")
+
+    @field_validator("revision")
+    @classmethod
+    def _is_pinned(cls, value: str) -> str:
+        if not value.strip() or value.lower() in MOVING_REVISIONS:
+            raise ValueError(f"'{value}' is a branch, which moves: give the commit hash or a tag")
+        return value
+
+
+class CrawlPlan(Settings):
+    """A polite crawl: one host at a time, robots.txt obeyed, private addresses refused, everything written to WARC."""
+
+    seeds: list[str] = Field(min_length=1, description="addresses to start from (http or https)")
+    user_agent: str = Field(
+        "domain-corpus-crawler/0.1", min_length=1, description="name sent to hosts and looked up in robots.txt"
+    )
+    max_pages: PositiveInt = Field(100, description="pages fetched in all")
+    max_depth: NonNegativeInt = Field(2, description="links followed from a seed")
+    max_page_bytes: PositiveInt = Field(8 * 2**20, description="bytes of one body; a longer one is cut and marked")
+    max_bytes: PositiveInt = Field(2**30, description="bytes of all bodies; the crawl ends when reached")
+    max_redirects: NonNegativeInt = Field(5, description="redirects followed for one page")
+    delay_s: NonNegativeFloat = Field(1.0, description="pause between two requests; a longer Crawl-delay wins")
+    timeout_s: float = Field(20.0, gt=0, description="seconds to wait for a host before it is given up")
+    follow: Literal["none", "host", "seeds", "any"] = Field(
+        "host", description="links to follow: none, those of the page's own host, those of the seeds' hosts, or any"
+    )
+    allow_hosts: list[str] = Field(
+        default_factory=list, description="host:port pairs fetched even if their address is private or loopback"
+    )
+
+    @field_validator("seeds")
+    @classmethod
+    def _are_web_addresses(cls, seeds: list[str]) -> list[str]:
+        for seed in seeds:
+            if urlsplit(seed).scheme not in ("http", "https") or not urlsplit(seed).hostname:
+                raise ValueError(f"'{seed}' is not an http or https address")
+        return seeds
+
+
+class SamplePlan(Settings):
+    """The embedded sample: a made-up crawl that needs no network and carries its truth."""
+
+    seed: NonNegativeInt = Field(0, description="seed of the grammars; the same seed writes the same bytes")
+    pages: PositiveInt = Field(3000, description="pages to write, planted junk and duplicates included")
+
+
+class Source(Settings):
+    """One source of documents.
+
+    >>> Source(name="filings", path="/data/filings").role_of("https://www.sec.gov/x")
+    'auto'
+    >>> Source(name="web", path="/data", domain_hosts=["*.sec.gov"]).role_of("https://www.sec.gov/x")
+    'domain'
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="short name, unique in the recipe")
+    kind: Kind = Field("auto", description="format of the files; auto goes by name and content, file by file")
+    path: str | None = Field(None, description="folder, file or glob; any fsspec URL")
+    include: list[str] = Field(
+        default_factory=list, description="globs on paths relative to the folder; empty takes what fits the kind"
+    )
+    exclude: list[str] = Field(default_factory=list, description="globs of files and archive members to leave out")
+    members: list[str] = Field(default_factory=list, description="globs of archive members to read; empty reads all")
+    role: Literal["domain", "general", "auto"] = Field(
+        "auto", description="what the documents are for; auto goes by host, then by the domain score"
+    )
+    domain_hosts: list[str] = Field(
+        default_factory=list, description="for role auto: globs of hosts that are domain; the other hosts are general"
+    )
+    licence: str = Field("unknown", min_length=1, description="SPDX identifier or name of the terms, or unknown")
+    priority: int = Field(0, description="of duplicates, the copy from the source of highest priority stays")
+    optional: bool = Field(False, description="skip the source, with a plain statement, when its path is not set")
+    fields: Fields = Field(default_factory=Fields, description="names of the fields in structured formats")
+    element: str | None = Field(None, description="for XML: name of the element that is one document; null: the file")
+    skip_elements: list[str] = Field(default_factory=list, description="for XML: elements whose text is left out")
+    limit: PositiveInt | None = Field(None, description="read at most this many documents of each file")
+    max_record_bytes: PositiveInt = Field(64 * 2**20, description="a longer record is quarantined, unread")
+    max_expansion: PositiveInt = Field(
+        250, description="a compressed file may grow this many times (or to 256 MiB); beyond it is quarantined"
+    )
+    hub: HubDataset | None = Field(None, description="for kind hub: the data set")
+    crawl: CrawlPlan | None = Field(None, description="for kind crawl: seeds and limits")
+    sample: SamplePlan | None = Field(None, description="for kind sample: seed and size")
+
+    @model_validator(mode="after")
+    def _kind_has_its_settings(self) -> Self:
+        for kind in ("hub", "crawl"):
+            if self.kind == kind and getattr(self, kind) is None:
+                raise ValueError(f"a source of kind {kind} needs a `{kind}:` block")
+        for kind in MADE_KINDS:
+            if self.kind != kind and getattr(self, kind) is not None:
+                raise ValueError(f"`{kind}:` is only for sources of kind {kind}, this one is {self.kind}")
+        if self.kind in MADE_KINDS and self.path:
+            raise ValueError(f"a source of kind {self.kind} takes no path")
+        if self.kind not in MADE_KINDS and not self.path and not self.optional:
+            raise ValueError("path is missing or empty: give a folder, file or glob")
+        return self
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether the source is optional and its path is not set: it is skipped."""
+        return self.kind not in MADE_KINDS and not self.path
+
+    def role_of(self, url: str | None) -> str:
+        """The role of a document by its address; `auto` leaves it to the domain score."""
+        if self.role != "auto" or not self.domain_hosts:
+            return self.role
+        host = host_of(url)
+        return "domain" if any(fnmatchcase(host, pattern.lower()) for pattern in self.domain_hosts) else "general"
+
+
+_HOST = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)", re.IGNORECASE)
+
+
+def host_of(url: str | None) -> str:
+    """The lower-case host of an address, "" when there is none. Never raises.
+
+    >>> host_of("https://user@WWW.Sec.gov:443/a")
+    'www.sec.gov'
+    """
+    match = _HOST.match(url or "")
+    return match.group(1).lower() if match else ""
