@@ -20,17 +20,25 @@ from pipeline.kernels.word_tables import LOWER, SPACE, UPPER
 
 MODEL_VERSION_OF = "py3langid"
 """The distribution whose version decides the labels."""
+UNIT = float(1 << 31)
+"""The scale of scores."""
 
 
 class LanguageModel(NamedTuple):
-    """Arrays of the model: `moves` and `bases` walk, `features` names what a state counts, `weights` and `prior` score."""
+    """Arrays of the model, in whole numbers: `weights` in 2^-11, in which they are exact, products and `prior` in 2^-31."""
 
     moves: np.ndarray
-    bases: np.ndarray
-    features: np.ndarray
+    """int32: the next state by 256 * row + byte."""
+    states: np.ndarray
+    """int32[s, 2]: where a state's row of `moves` begins, and the feature it counts or -1."""
     weights: np.ndarray
+    """int16[f, labels]."""
     prior: np.ndarray
+    """int64[labels]."""
     aliases: np.ndarray
+    """int32[labels]: the first class of the same label."""
+    logs: np.ndarray
+    """int64: log(1 + count) in 2^-20."""
     labels: list[str]
 
 
@@ -44,13 +52,16 @@ def load_model() -> LanguageModel:
         arrays = np.load(io.BytesIO(packed.read()), allow_pickle=False)
         labels = [str(label) for label in arrays["classes"]]
         first = {label: at for at, label in reversed(list(enumerate(labels)))}
+        weights = arrays["ptc"].astype(np.float64) * 2048
+        if weights.max() > 32767 or weights.min() < -32768 or (weights != np.rint(weights)).any():
+            raise ValueError("the language model's weights are no multiples of 2^-11: this py3langid is not supported")
         return LanguageModel(
             moves=arrays["nextmove"].astype(np.int32),
-            bases=arrays["nextmove_row"].astype(np.int32) * 256,
-            features=arrays["out_feat"].astype(np.int32),
-            weights=np.ascontiguousarray(arrays["ptc"].astype(np.float32)),
-            prior=arrays["pc"].astype(np.float32),
+            states=np.stack([arrays["nextmove_row"].astype(np.int32) * 256, arrays["out_feat"].astype(np.int32)], 1),
+            weights=np.ascontiguousarray(weights.astype(np.int16)),
+            prior=np.rint(arrays["pc"].astype(np.float64) * UNIT).astype(np.int64),
             aliases=np.array([first[label] for label in labels], np.int32),
+            logs=np.rint(np.log1p(np.arange(1 << 16)) * (1 << 20)).astype(np.int64),
             labels=labels,
         )
 
@@ -61,7 +72,8 @@ def windows(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(rows int64[n + 1], starts, ends): up to `count` windows of about `size` bytes, evenly spread over each document.
 
-    A document no longer than `count * size` bytes is looked at whole, in consecutive windows. Windows begin after a
+    A document of up to two windows is one, and one of up to `count * size` bytes is looked at whole, in consecutive
+    windows. Windows begin after a
     space when one is near, and begin and end on code points. `count` 0 gives one window, the whole document.
     """
     rows = np.zeros(len(offsets), np.int64)
@@ -71,7 +83,7 @@ def windows(
     for row in range(len(offsets) - 1):
         low, high = offsets[row], offsets[row + 1]
         length = high - low
-        used = 1 if count == 0 else min(count, max(1, (length + size - 1) // size))
+        used = 1 if count == 0 or length <= 2 * size else min(count, (length + size - 1) // size)
         whole = count == 0 or length <= count * size
         last = low
         for number in range(used):
@@ -126,10 +138,40 @@ def needs_preparing(
     return out
 
 
-@njit(cache=True, fastmath=True)
-def _add(totals: np.ndarray, weights: np.ndarray, feature: int, amount: np.float32) -> None:
-    for label in range(len(totals)):
-        totals[label] += amount * weights[feature, label]
+@njit(cache=True)
+def _score(
+    found: np.ndarray, counts: np.ndarray, weights: np.ndarray, logs: np.ndarray, sums: np.ndarray, totals: np.ndarray
+) -> None:
+    """Add a window's features (a list with repeats) to `totals`; `counts` must be and is left zero, `sums` is scratch.
+
+    Whole numbers throughout: the same result on every machine and in every order.
+    """
+    num = 0
+    for at in range(len(found)):
+        if counts[found[at]] == 0:
+            found[num] = found[at]
+            num += 1
+        counts[found[at]] += 1
+    pending = 0
+    sums[:] = 0
+    for at in range(num):
+        feature = found[at]
+        count = counts[feature]
+        counts[feature] = 0
+        row = weights[feature]
+        if count == 1:  # nearly all: summed as they are, multiplied once
+            for label in range(len(totals)):
+                sums[label] += row[label]
+            pending += 1
+            if pending == 60_000:  # 60,000 weights of 15 bits still fit an int32
+                totals += sums * logs[1]
+                sums[:] = 0
+                pending = 0
+        else:
+            amount = logs[min(count, len(logs) - 1)]
+            for label in range(len(totals)):
+                totals[label] += amount * row[label]
+    totals += sums * logs[1]
 
 
 @njit(cache=True)
@@ -139,20 +181,27 @@ def _best(totals: np.ndarray, aliases: np.ndarray, size: int) -> tuple[int, floa
     for label in range(1, len(totals)):
         if totals[label] > totals[best]:
             best = label
-    scale, mass, own = 1.0 / math.sqrt(max(1, size)), 0.0, 0.0
+    scale, mass, own = 1.0 / (UNIT * math.sqrt(max(1, size))), 0.0, 0.0
     for label in range(len(totals)):
-        part = math.exp((np.float64(totals[label]) - np.float64(totals[best])) * scale)
+        part = math.exp(np.float64(totals[label] - totals[best]) * scale)
         mass += part
         if aliases[label] == aliases[best]:
             own += part
     return aliases[best], own / mass
 
 
+@njit(cache=True, inline="always")
+def _step(moves: np.ndarray, states: np.ndarray, place: int, byte: int, found: np.ndarray, num: int) -> tuple[int, int]:
+    state = np.int64(moves[place + byte])
+    found[num] = states[state, 1]
+    return np.int64(states[state, 0]), num + (states[state, 1] >= 0)
+
+
 @njit(cache=True)
 def classify(
     rows: np.ndarray, starts: np.ndarray, ends: np.ndarray, data: np.ndarray, mixed_score: float,
-    moves: np.ndarray, bases: np.ndarray, features: np.ndarray, weights: np.ndarray, prior: np.ndarray,
-    aliases: np.ndarray,
+    moves: np.ndarray, states: np.ndarray, weights: np.ndarray, prior: np.ndarray, aliases: np.ndarray,
+    logs: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """Per document: the label's class int32, its score float64 and `mixed` float64, from its windows together.
 
@@ -161,47 +210,77 @@ def classify(
     """
     num = len(rows) - 1
     best, score, mixed = np.zeros(num, np.int32), np.zeros(num), np.zeros(num)
-    counts, own_counts = np.zeros(len(weights), np.int32), np.zeros(len(weights), np.int32)
-    touched, own = np.empty(len(weights), np.int32), np.empty(len(weights), np.int32)
-    totals = np.zeros(len(prior), np.float32)
-    widest = 0
+    counts, sums = np.zeros(len(weights), np.int32), np.zeros(len(prior), np.int32)
+    totals, own = np.zeros(len(prior), np.int64), np.zeros(len(prior), np.int64)
+    widest, longest = 0, 0
     for row in range(num):
         widest = max(widest, rows[row + 1] - rows[row])
+    for window in range(len(starts)):
+        longest = max(longest, ends[window] - starts[window])
     labels, shares = np.zeros(widest, np.int32), np.zeros(widest)
-    for row in range(num):
-        num_touched, size = 0, 0
+    found, filled = np.empty((4, longest + 1), np.int32), np.zeros(4, np.int64)
+    ready, row, size, any_found = 0, 0, 0, False
+    for window in range(len(starts)):
+        if window == ready:
+            ready = min(window + 4, len(starts))
+            _walk(window, ready, starts, ends, data, moves, states, found, filled)
+        while window >= rows[row + 1]:  # documents without a window do not exist, but cost nothing here
+            row += 1
+        place = window - rows[row]
+        if place == 0:
+            totals[:] = prior
+            size, any_found = 0, False
+        lane = window % 4
+        own[:] = 0
+        _score(found[lane, : filled[lane]], counts, weights, logs, sums, own)
+        totals += own
+        any_found = any_found or filled[lane] > 0
+        length = ends[window] - starts[window]
+        size += length
         several = rows[row + 1] - rows[row] > 1
-        for window in range(rows[row], rows[row + 1]):
-            state, num_own = 0, 0
-            for at in range(starts[window], ends[window]):
-                state = moves[bases[state] + data[at]]
-                feature = features[state]
-                if feature >= 0:
-                    if several and own_counts[feature] == 0:
-                        own[num_own] = feature
-                        num_own += 1
-                    own_counts[feature] += several
-                    if counts[feature] == 0:
-                        touched[num_touched] = feature
-                        num_touched += 1
-                    counts[feature] += 1
-            size += ends[window] - starts[window]
-            if several:
-                totals[:] = prior * np.float32(num_own > 0)
-                for at in range(num_own):
-                    _add(totals, weights, own[at], np.float32(math.log1p(np.float32(own_counts[own[at]]))))
-                    own_counts[own[at]] = 0
-                place = window - rows[row]
-                labels[place], shares[place] = _best(totals, aliases, ends[window] - starts[window])
-        totals[:] = prior * np.float32(num_touched > 0)
-        for at in range(num_touched):
-            _add(totals, weights, touched[at], np.float32(math.log1p(np.float32(counts[touched[at]]))))
-            counts[touched[at]] = 0
-        best[row], score[row] = _best(totals, aliases, size)
-        if several and size:
+        if several:
+            own += prior
+            labels[place], shares[place] = _best(own, aliases, length)
+            shares[place] *= filled[lane] > 0
+        if window + 1 == rows[row + 1]:
+            if not any_found:
+                totals[:] = 0
+            best[row], score[row] = _best(totals, aliases, size)
             other = 0
-            for place in range(rows[row + 1] - rows[row]):
+            for place in range(rows[row + 1] - rows[row] if several else 0):
                 if labels[place] != best[row] and shares[place] >= mixed_score:
                     other += ends[rows[row] + place] - starts[rows[row] + place]
-            mixed[row] = other / size
+            mixed[row] = other / max(1, size)
     return best, score, mixed
+
+
+@njit(cache=True)
+def _walk(
+    first: int, last: int, starts: np.ndarray, ends: np.ndarray, data: np.ndarray,
+    moves: np.ndarray, states: np.ndarray, found: np.ndarray, filled: np.ndarray,
+) -> None:  # fmt: skip
+    """Write the features of up to four windows to the rows of `found`, their numbers to `filled`.
+
+    Each step waits for memory twice; four windows side by side wait at the same time.
+    """
+    filled[:] = 0
+    root = np.int64(states[0, 0])
+    shared = 0
+    if last - first == 4:
+        shared = ends[first] - starts[first]
+        for window in range(first + 1, last):
+            shared = min(shared, ends[window] - starts[window])
+    one, two, three, four = root, root, root, root
+    at_one, at_two, at_three, at_four = 0, 0, 0, 0
+    for at in range(shared):
+        one, at_one = _step(moves, states, one, data[starts[first] + at], found[0], at_one)
+        two, at_two = _step(moves, states, two, data[starts[first + 1] + at], found[1], at_two)
+        three, at_three = _step(moves, states, three, data[starts[first + 2] + at], found[2], at_three)
+        four, at_four = _step(moves, states, four, data[starts[first + 3] + at], found[3], at_four)
+    for window in range(first, last):
+        lane = window - first
+        place = one if lane == 0 else two if lane == 1 else three if lane == 2 else four
+        num = at_one if lane == 0 else at_two if lane == 1 else at_three if lane == 2 else at_four
+        for at in range(starts[window] + shared, ends[window]):
+            place, num = _step(moves, states, place, data[at], found[lane], num)
+        filled[lane] = num

@@ -20,9 +20,9 @@ class Language(JudgeSettings):
 
     full_text: bool = False
     """Look at every byte, in one piece."""
-    windows: int = Field(default=6, ge=1, le=64)
+    windows: int = Field(default=4, ge=1, le=64)
     """Windows of a document, evenly spread; a document that fits into them is looked at whole."""
-    window_bytes: int = Field(default=320, ge=64)
+    window_bytes: int = Field(default=256, ge=64)
     """Bytes of a window."""
     mixed_score: float = Field(default=0.9, ge=0, le=1)
     """A window counts as another language from this score on."""
@@ -50,7 +50,7 @@ def language(batch: pa.RecordBatch, settings: Language) -> Columns:
     if settings.full_text:
         best, score, _ = _classify(offsets, data, 0, settings)
     labels = pa.array(model.labels).take(pa.array(best))
-    return {"label": labels, "score": pa.array(score), "mixed_frac": pa.array(mixed)}
+    return {"label": labels, "score": pa.array(score.round(6)), "mixed_frac": pa.array(mixed)}
 
 
 @language.rule
