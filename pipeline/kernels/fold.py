@@ -47,7 +47,7 @@ def fold_text(
                 out[size] = 32
                 size, gap = size + 1, False
             if fold_case and point >= 0:
-                size = encode(np.int64(lower[point]), out, size)
+                size = encode(int(lower[point]), out, size)
             else:
                 for k in range(width):
                     out[size + k] = data[at + k]

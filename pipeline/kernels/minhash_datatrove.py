@@ -27,7 +27,7 @@ def parameters(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @njit(cache=True)
-def minima_from_shingles(shingles: np.ndarray, a: np.ndarray, b: np.ndarray, mask: int) -> np.ndarray:
+def minima_from_shingles(shingles: np.ndarray, a: np.ndarray, b: np.ndarray, mask: int | np.uint64) -> np.ndarray:
     """uint64[permutations]: least `(hash * a + b) mod (2**61 - 1) & mask` over the shingles; all ones without any."""
     prime = np.uint64(MERSENNE_61)
     out = np.full(len(a), np.uint64(0xFFFFFFFFFFFFFFFF))

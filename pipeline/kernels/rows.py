@@ -13,10 +13,10 @@ def bytes_column(values: np.ndarray, valid: np.ndarray, *, fixed: bool = False) 
     [b'\\x02\\x01', None]
     """
     count = len(values)
-    rows = np.ascontiguousarray(values).reshape(count, -1).view(np.uint8).reshape(count, -1)
+    width = int(np.prod(values.shape[1:], dtype=np.int64)) * values.dtype.itemsize
+    rows = np.ascontiguousarray(values).view(np.uint8).reshape(count, width)
     bits = pa.py_buffer(np.packbits(valid, bitorder="little").tobytes())
     nulls = int(count - np.count_nonzero(valid))
-    width = values[:1].nbytes or int(np.prod(values.shape[1:])) * values.dtype.itemsize
     if fixed:
         return pa.Array.from_buffers(pa.binary(width), count, [bits, pa.py_buffer(rows.tobytes())], nulls)
     kept = rows if nulls == 0 else rows[valid]
@@ -46,7 +46,9 @@ def column_rows(column: pa.Array | pa.ChunkedArray, dtype: type) -> tuple[np.nda
         _, offset_buffer, data_buffer = column.buffers()
         kind = np.int64 if pa.types.is_large_binary(column.type) else np.int32
         offsets = (
-            np.frombuffer(offset_buffer, kind)[column.offset : column.offset + count + 1] if count else np.zeros(1)
+            np.frombuffer(offset_buffer, kind)[column.offset : column.offset + count + 1]
+            if count
+            else np.zeros(1, kind)
         )
         widths = np.unique(np.diff(offsets)[valid])
         if len(widths) > 1:

@@ -1,0 +1,177 @@
+"""Exact and near-duplicate clusters over all shards, with flat memory and labels that do not depend on the layout.
+
+Band keys are written to one file a band and joined band by band: `equal_pairs` finds documents with equal keys,
+`union` joins them over dense ids (a document's position in the given shards). At most about 48 bytes a document are in
+memory at any time, and 8 bytes a document and band on disk. Every piece also stands alone, for tasks of their own:
+`write_keys` (a task), `band_pairs` (a task a band), `union` (a task over all pairs), `label`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.cluster.settings import ClusterSettings
+from pipeline.kernels.rows import column_rows
+from pipeline.kernels.union_find import equal_pairs, flatten, least_by_root, union
+
+CLUSTERS = pa.schema([("exact_cluster", pa.int64()), ("near_cluster", pa.int64()), ("cluster_size", pa.int64())])
+"""Row-aligned with a shard's documents. A label is null for a document that has no other in its cluster;
+`cluster_size` is the size of the near cluster, 1 for a document alone, null for a quarantined one."""
+
+HAS_TEXT, HAS_BANDS, HAS_URL = 1, 2, 4
+_NONE = np.empty(0, np.uint64)
+_LAST = np.uint64(2**62)  # the key of a document without text, which only its URL can put into a cluster
+
+
+@dataclass(frozen=True)
+class SignalShard:
+    """One shard's signals, read when needed.
+
+    `read` yields batches that hold `text_hash` (16 bytes), `bands` (8 bytes a band) and, if URLs count, `url_hash`: in
+    the order of the shard's documents, `num_rows` in total; quarantined documents are null rows.
+    """
+
+    name: str
+    num_rows: int
+    read: Callable[[], Iterator[pa.RecordBatch]]
+
+
+@dataclass(frozen=True)
+class KeyFiles:
+    """Keys of all documents, a file a kind; `flags` (uint8[n]) says which keys a document has."""
+
+    folder: Path
+    num_bands: int
+    flags: np.ndarray
+
+    def keys(self, name: str) -> np.ndarray:
+        """uint64[n] (`band_00` …) or uint64[n, 2] (`text`, `url`), read whole."""
+        found = np.fromfile(self.folder / f"{name}.u64", np.uint64)
+        return found if name.startswith("band_") else found.reshape(-1, 2)
+
+
+def write_keys(shards: Sequence[SignalShard], settings: ClusterSettings, folder: Path) -> KeyFiles:
+    """Transpose the signals of all shards into key files under `folder`, in one pass and one batch at a time.
+
+    Raises ValueError when shards disagree on the number of bands or hold another number of rows than they said.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    flags = np.zeros(sum(shard.num_rows for shard in shards), np.uint8)
+    num_bands = _num_bands(shards) if settings.near else 0
+    wide = ["text", *(["url"] if settings.url else [])]
+    files = {name: (folder / f"{name}.u64").open("wb") for name in [*wide, *map(_band_name, range(num_bands))]}
+    try:
+        at = 0
+        for shard in shards:
+            start = at
+            for batch in shard.read():
+                rows = slice(at, at + batch.num_rows)
+                at += batch.num_rows
+                if at > start + shard.num_rows:
+                    break
+                for name, flag in (("text", HAS_TEXT), ("url", HAS_URL)):
+                    if name in wide:
+                        values, valid = column_rows(batch[f"{name}_hash"], np.uint64)
+                        values.tofile(files[name])
+                        flags[rows] |= valid.astype(np.uint8) * np.uint8(flag)
+                if num_bands:
+                    keys, valid = column_rows(batch["bands"], np.uint64)
+                    if valid.any() and keys.shape[1] != num_bands:
+                        raise ValueError(f"shard {shard.name} has {keys.shape[1]} bands, others {num_bands}")
+                    flags[rows] |= valid.astype(np.uint8) * np.uint8(HAS_BANDS)
+                    keys = keys if valid.any() else np.zeros((batch.num_rows, num_bands), np.uint64)
+                    for band, column in enumerate(keys.T):
+                        np.ascontiguousarray(column).tofile(files[_band_name(band)])
+            if at != start + shard.num_rows:
+                raise ValueError(f"shard {shard.name} said {shard.num_rows} rows and has {at - start}")
+    finally:
+        for file in files.values():
+            file.close()
+    return KeyFiles(folder, num_bands, flags)
+
+
+def _band_name(band: int) -> str:
+    return f"band_{band:02d}"
+
+
+def _num_bands(shards: Sequence[SignalShard]) -> int:
+    """Bands of the first document that has any."""
+    for shard in shards:
+        for batch in shard.read():
+            keys, valid = column_rows(batch["bands"], np.uint64)
+            if valid.any():
+                return keys.shape[1]
+    return 0
+
+
+def band_pairs(keys: np.ndarray, valid: np.ndarray, first_id: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of ids with equal keys (see `equal_pairs`): `keys` is uint64[n] for a band, [n, 2] for a 128-bit hash."""
+    if keys.ndim == 2:
+        return equal_pairs(keys[:, 0], keys[:, 1], valid, first_id)
+    return equal_pairs(keys, _NONE, valid, first_id)
+
+
+def label(parent: np.ndarray, text_keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`(labels int64[n], sizes int64[n])` of the partition in `parent`; -1 for a document alone.
+
+    A cluster's label is the least of its members' text keys (uint64[n], below 2**63): it depends on nothing but the
+    members' texts. Should two clusters meet in one key, the later is moved to the next free number. Flattens `parent`.
+    """
+    flatten(parent)
+    least, sizes = least_by_root(parent, text_keys)
+    labels = least.view(np.int64)
+    labels[sizes < 2] = -1
+    ordered = np.sort(labels[sizes > 1])
+    if np.any(ordered[1:] == ordered[:-1]):
+        roots = np.flatnonzero(sizes > 1)
+        roots = roots[np.argsort(labels[roots], kind="stable")]
+        steps = np.arange(len(roots))
+        labels[roots] = np.maximum.accumulate(labels[roots] - steps) + steps  # the next free number
+    return labels[parent], sizes[parent]
+
+
+def cluster(
+    shards: Sequence[SignalShard], settings: ClusterSettings, work_dir: str | Path
+) -> Iterator[tuple[str, pa.Table]]:
+    """Cluster all documents of all shards; yields `(shard name, CLUSTERS table)` in the order given.
+
+    The partition and the labels are the same for every order and layout of the shards. Key files stay in `work_dir`
+    until the last shard is taken.
+    """
+    files = write_keys(shards, settings, Path(work_dir))
+    exact, near, sizes = partition(files, settings)
+    documents = files.flags > 0
+    at = 0
+    for shard in shards:
+        rows = slice(at, at + shard.num_rows)
+        at += shard.num_rows
+        columns = [
+            pa.array(exact[rows], mask=exact[rows] < 0),
+            pa.array(near[rows], mask=near[rows] < 0),
+            pa.array(sizes[rows], mask=~documents[rows]),
+        ]
+        yield shard.name, pa.Table.from_arrays(columns, schema=CLUSTERS)
+    for path in sorted(files.folder.glob("*.u64")):
+        path.unlink()
+
+
+def partition(files: KeyFiles, settings: ClusterSettings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`(exact labels, near labels, near sizes)`, int64[n] each, of the documents in the key files."""
+    parent = np.arange(len(files.flags), dtype=np.int64)
+    text = files.keys("text")
+    if settings.exact:
+        union(parent, *band_pairs(text, files.flags & HAS_TEXT > 0))
+    text_keys = (text[:, 0] + text[:, 1] * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(1)
+    text_keys[files.flags & HAS_TEXT == 0] = _LAST
+    del text  # 16 bytes a document
+    exact, sizes = label(parent, text_keys)
+    if settings.url:
+        union(parent, *band_pairs(files.keys("url"), files.flags & HAS_URL > 0))
+    if settings.near:
+        for band in range(files.num_bands):
+            union(parent, *band_pairs(files.keys(_band_name(band)), files.flags & HAS_BANDS > 0))
+    near, sizes = label(parent, text_keys)
+    return exact, near, sizes
