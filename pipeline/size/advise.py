@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from pipeline.errors import UsageError
 from pipeline.size.flops import Kind
 
-Objective = Literal["causal", "masked", "span_corruption", "infilling"]
+Objective = Literal["causal", "masked", "spans", "infilling"]
 
 
 class Advice(NamedTuple):
@@ -26,7 +26,7 @@ _ENCODER = Advice(
 _DECODER = Advice("decoder", "causal", "writes text token by token and follows prompts (GPT, Llama, BloombergGPT)")
 _BOTH = Advice(
     "encoder-decoder",
-    "span_corruption",
+    "spans",
     "reads one text and writes another, each token passing half the model (T5, BART)",
 )
 TASKS: dict[str, Advice] = {

@@ -1,12 +1,13 @@
 """Sizing of a run: from the tokens that curation left to the optimal and the chosen model, and to what is missing."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.core.settings import Settings
+from pipeline.errors import UsageError
 from pipeline.size.advise import Objective
 from pipeline.size.flops import DEFAULT_MFU, Kind, budget_flops
 from pipeline.size.gpus import gpu_named
@@ -20,34 +21,43 @@ from pipeline.size.shape import Hyperparameters, design, preset
 DEMONSTRATION = Hyperparameters(1024, 128, 300, 30, 3e-3, 0.99, "demonstration: under two minutes on two CPU cores")
 
 
-def _known_law(name: str) -> str:
-    return law_named(name).name
+def _checked(look_up: Callable[[str], object]) -> AfterValidator:
+    """A name that `look_up` knows; its UsageError becomes a located error of the recipe."""
 
+    def check(name: str) -> str:
+        try:
+            look_up(name)
+        except UsageError as error:
+            raise ValueError(str(error)) from error
+        return name
 
-def _known_gpu(name: str) -> str:
-    return gpu_named(name).name
+    return AfterValidator(check)
 
 
 class SizeSettings(Settings):
     """How the model is sized to the corpus."""
 
-    law: Annotated[str, AfterValidator(_known_law)] = Field("rule_of_20", description="scaling law, by name")
+    law: Annotated[str, _checked(law_named)] = Field("rule_of_20", description="scaling law, by name")
     tokens_per_param: float = Field(20, gt=0, description="tokens for each parameter under rule_of_20")
-    preset: Literal["auto", "tiny", "30m", "125m", "350m", "1b", "3b", "8b"] = Field(
-        "auto", description="auto sizes by the law; a name fixes the shape"
+    preset: Annotated[str, _checked(lambda name: name == "auto" or preset(name, 1))] = Field(
+        "auto", description="auto sizes by the law; tiny, 30m, 125m, 350m, llama-3.2-1b and others fix the shape"
     )
     min_params: float = Field(2e6, gt=0, description="an optimum below this trains the preset tiny as a demonstration")
     wanted_params: list[float] = Field([125e6, 1.3e9], description="sizes to say the missing raw crawl for")
-    gpu: Annotated[str, AfterValidator(_known_gpu)] = Field(
-        "h100", description="GPU that time and memory are stated for"
-    )
+    gpu: Annotated[str, _checked(gpu_named)] = Field("h100", description="GPU that time and memory are stated for")
     gpus: int | None = Field(None, ge=1, description="number of GPUs; null: the fewest that hold the model")
     hours: float | None = Field(None, gt=0, description="limit of wall-clock hours on these GPUs; null: data decides")
     mfu: float = Field(DEFAULT_MFU, gt=0, le=1, description="share of the GPU's dense bf16 peak")
     precision: Precision = Field("bf16", description="number format of matrix products")
     sequence_length: int = Field(2048, ge=16, description="tokens of one training sequence")
-    objective: Objective = Field("causal", description="causal, masked, span_corruption or infilling")
+    objective: Objective = Field("causal", description="causal, masked, spans or infilling")
     inference_tokens: float | None = Field(None, gt=0, description="tokens to serve, for the law inference_aware")
+
+    @model_validator(mode="after")
+    def _served(self) -> Self:
+        if self.law == "inference_aware" and self.inference_tokens is None:
+            raise ValueError("the law inference_aware needs inference_tokens, the tokens the model will serve")
+        return self
 
 
 @dataclass(frozen=True)

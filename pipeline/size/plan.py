@@ -202,6 +202,12 @@ def complete(
     if request.gpus is None:
         needed = fewest_gpus(shape, setup, gpu)
         setup = _with(setup, gpus=needed.gpus, sharding="full" if needed.gpus > 1 else "none", sharding_factor=None)
+        lean = fewest_gpus(shape, _with(setup, checkpointing="full"), gpu)
+        if lean.fits and (lean.gpus < needed.gpus or not needed.fits):
+            notes = [
+                *notes,
+                f"full activation checkpointing fits on {lean.gpus} {gpu.name}, for about a third more compute",
+            ]
     else:
         setup = _with(setup, gpus=request.gpus)
     memory = step_memory(shape, setup)

@@ -1,5 +1,6 @@
 """The shape of a decoder for a parameter count: depth, width, heads, feed-forward, vocabulary, batch and schedule."""
 
+import difflib
 import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -56,27 +57,43 @@ class DecoderShape:
         """Parameters that multiply tokens: blocks and the LM head; no input embedding, no norms."""
         return self.layers * self.block_matmul_params + self.vocab * self.hidden
 
+    def model_settings(self) -> dict[str, Any]:
+        """The shape in the words of the hand-off's `model:` block."""
+        return {
+            "architecture": "llama",
+            "hidden_size": self.hidden,
+            "num_layers": self.layers,
+            "num_heads": self.heads,
+            "num_kv_heads": self.kv_heads,
+            "head_dim": self.head_dim,
+            "intermediate_size": self.ffn,
+            "tie_embeddings": self.tied,
+        }
+
     def to_json(self) -> dict[str, Any]:
         """Fields and counts as JSON values."""
         return asdict(self) | {"params": self.params, "non_embedding_params": self.params - self.embedding_params}
 
 
 PRESETS: dict[str, DecoderShape] = {
-    "tiny": DecoderShape(4, 96, 256, 3, 3, 32, 8192, True),
+    "tiny": DecoderShape(4, 128, 352, 4, 2, 32, 8192, True),
     "30m": DecoderShape(8, 384, 1024, 6, 6, 64, 32_768, True),
     "125m": DecoderShape(12, 768, 2048, 12, 12, 64, 32_768, True),
     "350m": DecoderShape(24, 1024, 2816, 8, 8, 128, 32_768, True),
-    "1b": DecoderShape(16, 2048, 8192, 16, 8, 128, 32_768, True),
-    "3b": DecoderShape(28, 3072, 8192, 24, 8, 128, 65_536, True),
-    "8b": DecoderShape(32, 4096, 14_336, 32, 8, 128, 128_256, False),
+    "tinyllama-1.1b": DecoderShape(22, 2048, 5632, 32, 4, 64, 32_000, False),
+    "llama-3.2-1b": DecoderShape(16, 2048, 8192, 32, 8, 64, 128_256, True),
+    "llama-3.2-3b": DecoderShape(28, 3072, 8192, 24, 8, 128, 128_256, True),
+    "llama-3.1-8b": DecoderShape(32, 4096, 14_336, 32, 8, 128, 128_256, False),
 }
-"""Named shapes. Their vocabulary is replaced by the trained tokenizer's."""
+"""Named shapes, by the names the hand-off uses. Their vocabulary is replaced by the trained tokenizer's."""
 
 
 def preset(name: str, vocab: int) -> DecoderShape:
     """A named shape with the given vocabulary, padded."""
     if name not in PRESETS:
-        raise UsageError(f"no preset named {name!r}; known: auto, {', '.join(PRESETS)}")
+        near = difflib.get_close_matches(name, PRESETS, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise UsageError(f"no preset named {name!r}; {hint}known: auto, {', '.join(PRESETS)}")
     return replace(PRESETS[name], vocab=padded(vocab))
 
 

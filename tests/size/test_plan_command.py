@@ -1,0 +1,100 @@
+"""`python -m pipeline plan`: dials, JSON, units, and errors that name the nearest right answer."""
+
+import json
+
+import pytest
+
+from pipeline.size.cli import main, quantity
+from pipeline.size.laws import LAWS
+
+
+def answer(capsys: pytest.CaptureFixture[str], *argv: str) -> dict:
+    assert main([*argv, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_one_dial_gives_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    made = answer(capsys, "--params", "1.3e9")
+    assert {"params", "tokens", "flops", "loss", "law", "memory", "shape", "training", "gpus", "hours", "energy_kwh",
+            "raw_crawl", "fit", "premium", "counting", "notes"} <= set(made)  # fmt: skip
+    assert (made["params"], made["tokens"], made["law"]) == (1_300_000_000, 26_000_000_000, "rule_of_20")
+
+
+def test_gpus_for_a_time(capsys: pytest.CaptureFixture[str]) -> None:
+    made = answer(capsys, "--gpu", "h100", "--gpus", "64", "--hours", "72")
+    assert made["flops"] == pytest.approx(989.4e12 * 0.4 * 64 * 72 * 3600, rel=1e-6)
+    assert made["hours"] == pytest.approx(72)
+
+
+def test_tokens_at_hand(capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer(capsys, "--tokens", "569B")["params"] == 28_450_000_000
+
+
+def test_a_given_pair_is_judged(capsys: pytest.CaptureFixture[str]) -> None:
+    """BloombergGPT: 11.3 tokens per parameter; a GPT-3 as trained costs half as much again as the optimum."""
+    made = answer(capsys, "--params", "50.6e9", "--tokens", "569e9")
+    assert made["tokens_per_param"] == pytest.approx(11.245, rel=1e-3)
+    assert 0 < made["premium"] < 0.1
+    gpt3 = answer(capsys, "--params", "175e9", "--tokens", "300e9")
+    assert gpt3["premium"] > 0.3
+    assert any("under-trained" in note for note in gpt3["notes"])
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_every_law_answers(law: str, capsys: pytest.CaptureFixture[str]) -> None:
+    made = answer(capsys, "--flops", "5.76e23", "--law", law, "--inference-tokens", "1e12")
+    assert made["law"] == law
+    if law != "inference_aware":
+        assert made["flops"] == pytest.approx(5.76e23, rel=0.02)
+    assert 1e10 < made["params"] < 1e12
+
+
+def test_repetition_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    fresh = answer(capsys, "--flops", "1e22", "--law", "muennighoff")
+    again = answer(capsys, "--flops", "1e22", "--law", "muennighoff", "--unique-tokens", "10e9")
+    assert again["loss"] > fresh["loss"]
+    assert again["params"] < fresh["params"]
+    assert again["epochs"] > 4
+    assert any("passes over the same" in note for note in again["notes"])
+
+
+def test_tables_have_units(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--params", "1.3e9", "--sharding", "hybrid", "--gpus", "8"]) == 0
+    shown = capsys.readouterr().out
+    for unit in ("tokens", "FLOPs", "GPU-hours", "kWh", "GB", "petaFLOP/s-days", "nats per token", "TFLOP/s"):
+        assert unit in shown
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--params", "1e9", "--law", "chinchila_1"], "did you mean chinchilla_1"),
+        (["--params", "1e9", "--gpu", "a1000"], "did you mean a100"),
+        ([], "give one of"),
+        (["--params", "1e9", "--flops", "1e20"], "contradict"),
+        (["--params", "1e9", "--gpus", "8", "--hours", "5"], "leave out --hours"),
+        (["--params", "-1"], "positive"),
+        (["--params", "nan"], "positive"),
+        (["--params", "1e9", "--law", "inference_aware"], "--inference-tokens"),
+        (["--params", "1e9", "--mfu", "1.4"], "mfu"),
+        (["--params", "1e9", "--sharding", "hybrid", "--gpus", "8", "--sharding-factor", "3"], "does not divide"),
+        (["--params", "1e9", "--gpus", "0"], "positive"),
+        (["--params", "1e9", "--task", "summary"], "did you mean summarisation"),
+    ],
+)
+def test_mistakes_are_one_sentence(argv: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert said in shown.err
+    assert len(shown.err.strip().splitlines()) == 1
+
+
+def test_tasks_pick_the_counting(capsys: pytest.CaptureFixture[str]) -> None:
+    made = answer(capsys, "--params", "3e9", "--tokens", "1e12", "--task", "translation")
+    assert made["counting"].startswith("3ND")
+    assert made["petaflops_days"] == pytest.approx(104, rel=0.01)
+
+
+def test_quantities() -> None:
+    assert [quantity(t) for t in ("1.3B", "70m", "569e9", "1_000", "2T")] == [1.3e9, 70e6, 569e9, 1000, 2e12]

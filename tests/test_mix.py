@@ -1,0 +1,170 @@
+"""The mix: exact shares, caps, whole totals, order that does not matter, and plain words when a side runs out."""
+
+import random
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from pipeline.mix import MixPlan, MixSettings, MixSource, fill, mix, temperature_weights, unimax
+from pipeline.mix_use import draws, select, uses
+
+SOURCES = st.lists(
+    st.tuples(st.sampled_from(["domain", "general"]), st.integers(0, 10**12), st.integers(0, 10**4)), max_size=8
+).map(lambda rows: [MixSource(f"s{i}", role, n, 1, min(n, big)) for i, (role, n, big) in enumerate(rows)])
+SETTINGS = st.builds(
+    MixSettings,
+    domain=st.floats(0, 1),
+    strategy=st.sampled_from(["proportional", "temperature", "unimax"]),
+    temperature=st.floats(1, 10),
+    max_epochs=st.floats(0.1, 20),
+    on_shortage=st.sampled_from(["shrink", "repeat", "lower_share"]),
+    total_tokens=st.none() | st.integers(1, 10**13),
+)
+
+
+@given(SOURCES, SETTINGS)
+@settings(max_examples=300, deadline=None)
+def test_laws_of_a_mix(sources: list[MixSource], asked: MixSettings) -> None:
+    made = mix(sources, asked)
+    assert sum(line.used_tokens for line in made.sources) == made.total_tokens
+    for line in made.sources:
+        assert 0 <= line.used_tokens <= line.tokens * asked.max_epochs + 1e-6 * line.tokens
+    if asked.total_tokens is not None:
+        assert made.total_tokens <= asked.total_tokens
+    if made.total_tokens:
+        assert sum(made.realised.values()) == pytest.approx(1)
+        assert sum(line.weight for line in made.sources) == pytest.approx(1)
+        if asked.on_shortage != "lower_share":
+            assert abs(made.realised["domain"] - asked.domain) <= 1.5 / made.total_tokens + 2e-9
+    if asked.on_shortage == "shrink":
+        for role in ("domain", "general"):
+            used = sum(line.used_tokens for line in made.sources if line.role == role)
+            assert used <= sum(source.tokens for source in sources if source.role == role)
+
+
+@given(SOURCES, SETTINGS, st.randoms(use_true_random=False))
+@settings(deadline=None)
+def test_order_of_sources_changes_nothing(sources: list[MixSource], asked: MixSettings, order: random.Random) -> None:
+    shuffled = list(sources)
+    order.shuffle(shuffled)
+    assert mix(shuffled, asked) == mix(sources, asked)
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 100), st.integers(0, 10**9)), max_size=8), st.integers(0, 10**10))
+def test_fill_gives_everything_it_can(pairs: list[tuple[float, int]], budget: int) -> None:
+    weights, limits = [p[0] for p in pairs], [p[1] for p in pairs]
+    given_ = fill(weights, limits, budget)
+    assert sum(given_) == min(budget, sum(limits))
+    assert all(0 <= g <= limit for g, limit in zip(given_, limits, strict=True))
+
+
+def test_fill_is_by_weight_below_the_limits() -> None:
+    """Water filling: a source below its limit never gets less per weight than any other."""
+    assert fill([1, 1, 2], [100, 5, 100], 45) == [13, 5, 27]
+
+
+def test_known_answers() -> None:
+    """Temperature sampling of mT5 and UniMax (arXiv 2304.09151)."""
+    assert temperature_weights([1, 10, 100], 2) == pytest.approx([0.0706, 0.2233, 0.7061], rel=1e-3)
+    assert unimax([1, 10, 100], 60, 4) == [4, 28, 28]
+
+
+def example(**asked: object) -> MixPlan:
+    sources = [
+        {"name": "news", "role": "domain", "tokens": 120_000, "largest_document": 900, "raw_bytes": 48_000_000},
+        {"name": "calls", "role": "domain", "tokens": 80_000, "largest_document": 4000, "raw_bytes": 12_000_000},
+        {"name": "web", "role": "general", "tokens": 600_000, "largest_document": 2000},
+    ]
+    return mix(sources, MixSettings(**asked), keep_rates={"domain": 0.02})
+
+
+@pytest.mark.parametrize("share", [0.51, 0.30])
+def test_shares_are_exact(share: float) -> None:
+    made = example(domain=share)
+    assert made.realised["domain"] == pytest.approx(share, abs=1e-5)
+    assert made.exact
+    assert made.scarcer == "domain"
+    assert made.total_tokens == pytest.approx(200_000 / share, abs=2)
+
+
+def test_repeat_uses_the_plentiful_side_once() -> None:
+    made = example(domain=0.5, on_shortage="repeat")
+    assert made.total_tokens == 1_200_000
+    assert {line.name: line.epochs for line in made.sources} == {"calls": 3.0, "news": 3.0, "web": 1.0}
+    assert made.unique_tokens == 800_000
+
+
+def test_repeat_stops_at_the_cap() -> None:
+    made = example(domain=0.5, on_shortage="repeat", max_epochs=2)
+    assert made.total_tokens == 800_000
+    assert "1.2 million tokens were wanted" in made.statement
+
+
+def test_lower_share_uses_everything_once() -> None:
+    made = example(domain=0.51, on_shortage="lower_share")
+    assert made.total_tokens == 800_000
+    assert made.realised["domain"] == 0.25
+    assert not made.exact
+
+
+def test_choices_say_what_they_cost() -> None:
+    made = example(domain=0.5)
+    said = {choice.name: choice.sentence for choice in made.choices}
+    assert [choice.name for choice in made.choices if choice.taken] == ["shrink"]
+    assert "400 thousand tokens" in said["shrink"]
+    assert "3.0 times" in said["repeat"]
+    assert "25.00%" in said["lower_share"]
+    assert "400 thousand more domain tokens" in said["collect"]
+    assert "20 million raw tokens" in said["collect"]
+    assert "120.0 MB as collected" in said["collect"]  # 60 MB made 200,000 tokens
+
+
+def test_an_empty_side_is_said() -> None:
+    made = mix([MixSource("web", "general", 1000)], MixSettings())
+    assert made.total_tokens == 0
+    assert "no domain tokens at all" in made.missing[0]
+    assert "one side is empty" in made.statement
+    assert [choice.name for choice in made.choices] == ["collect"]
+    assert mix([MixSource("web", "general", 1000)], MixSettings(domain=0)).total_tokens == 1000
+
+
+def test_caps_by_name() -> None:
+    made = example(domain=0.5, on_shortage="repeat", max_epochs_by={"news": 1, "domain": 2})
+    assert {line.name: line.used_tokens for line in made.sources} == {"calls": 160_000, "news": 120_000, "web": 280_000}
+
+
+def test_shares_must_sum_to_one() -> None:
+    with pytest.raises(ValidationError, match="must be 1"):
+        MixSettings(domain=0.5, general=0.6)
+    assert MixSettings(domain=0.6).shares()["general"] == pytest.approx(0.4)
+
+
+IDS = pa.array([f"{i * 0x9E3779B97F4A7C15 % 2**128:032x}" for i in range(2000)])
+
+
+@given(st.integers(0, 2**31), st.floats(0, 5))
+@settings(max_examples=50, deadline=None)
+def test_selection_is_exact_to_half_a_document(seed: int, epochs: float) -> None:
+    lengths = np.random.default_rng(7).integers(1, 3000, len(IDS))
+    order = draws(IDS, seed)
+    wanted = int(lengths.sum() * epochs)
+    chosen = select(order, lengths, wanted)
+    counted = uses(order, chosen)
+    assert int((counted * lengths).sum()) == chosen.tokens
+    assert abs(chosen.tokens - wanted) <= lengths.max() / 2
+    assert counted.max() - counted.min() <= 1
+
+
+def test_uses_depend_on_seed_and_id_alone() -> None:
+    lengths = np.full(len(IDS), 100)
+    chosen = select(draws(IDS, 3), lengths, 70_000)
+    shuffled = IDS.take(pa.array(np.random.default_rng(0).permutation(len(IDS))))
+    first = dict(zip(IDS.to_pylist(), uses(draws(IDS, 3), chosen).tolist(), strict=True))
+    second = dict(zip(shuffled.to_pylist(), uses(draws(shuffled, 3), chosen).tolist(), strict=True))
+    assert first == second
+    assert sum(first.values()) == 700
+    assert (uses(draws(IDS, 4), chosen) != uses(draws(IDS, 3), chosen)).any()
