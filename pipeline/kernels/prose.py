@@ -68,6 +68,27 @@ def _prose(text: pa.Array, spans: pa.Array) -> pa.Array:
     return pa.LargeStringArray.from_buffers(len(text), pa.py_buffer(places), pa.py_buffer(out))
 
 
+def table_ranges(batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(rows, starts, ends) of a batch's `table_spans`: row i has the ranges `rows[i]` to `rows[i + 1]`."""
+    return _spans(batch["table_spans"])
+
+
+@njit(cache=True)
+def covered(
+    rows: np.ndarray, starts: np.ndarray, ends: np.ndarray,
+    table_rows: np.ndarray, table_starts: np.ndarray, table_ends: np.ndarray,
+) -> np.ndarray:  # fmt: skip
+    """bool per span: it overlaps a table of its row. Both lists are sorted within a row and do not overlap."""
+    out = np.zeros(len(starts), np.bool_)
+    for row in range(len(rows) - 1):
+        table = table_rows[row]
+        for span in range(rows[row], rows[row + 1]):
+            while table < table_rows[row + 1] and table_ends[table] <= starts[span]:
+                table += 1
+            out[span] = table < table_rows[row + 1] and table_starts[table] < ends[span]
+    return out
+
+
 def table_frac(batch: pa.RecordBatch) -> pa.Array:
     """float64: the share of a text's bytes inside its `table_spans`; null for an empty text."""
     offsets, _ = text_buffers(batch["text"])

@@ -1,0 +1,255 @@
+"""C4's line rules in compiled code: which lines go, for which reason, and how many sentences stay."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from pipeline.kernels.phrases import automaton
+from pipeline.kernels.unicode import CATEGORIES, CATEGORY, decode
+from pipeline.kernels.word_tables import (
+    ATTRIBUTES,
+    BREAK,
+    SPACE,
+    SPECIAL_KEYS,
+    SPECIAL_LENGTHS,
+    UNIT_KEYS,
+)
+from pipeline.kernels.words import IS_PUNCT, IS_STOP, NEW_LINE, scan
+
+KINDS = ["keep", "too_long_word", "no_terminal_punct", "too_few_words", "javascript", "policy", "citation"]
+"""Why a piece of a line is cut; the index is the code of `Cuts.kinds`."""
+_KEEP, _LONG, _NO_PUNCT, _FEW, _JAVASCRIPT, _POLICY, _CITATION = range(7)
+
+_EDIT = np.frombuffer(b"[edit]", np.uint8)
+_NEEDED = np.frombuffer(b"[citation needed]", np.uint8)
+_DECIMAL = CATEGORY == CATEGORIES.index("Nd")
+
+LOREM, SCRIPT, POLICY = 1, 2, 4
+PHRASES = automaton(
+    (("lorem ipsum", LOREM), ("javascript", SCRIPT))
+    + tuple(
+        (phrase, POLICY)
+        for phrase in (
+            "terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies",
+        )
+    )
+)  # fmt: skip
+"""The phrases of the published code, as an automaton."""
+
+SENTENCES, LOREM_LINES, CURLY_LINES, LINES, KEPT_LINES, LONG_LINES, CUT_BYTES, NUM_C4_STATS = range(8)
+"""Columns of `Cuts.stats`. LONG_LINES: lines between line feeds of at least 200 code points (mC4)."""
+
+
+class LineRules(NamedTuple):
+    """Which of the line rules are on; -1 switches a number off."""
+
+    terminal_punct: bool
+    min_words: int
+    max_word_chars: int
+    citations: bool
+    javascript: bool
+    policy: bool
+    keep_blank: bool
+    merge: bool
+
+
+class Cuts(NamedTuple):
+    """Row i has the cuts `rows[i]` to `rows[i + 1]`: byte offsets into its text and codes into `KINDS`, in order."""
+
+    rows: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    kinds: np.ndarray
+    stats: np.ndarray
+
+
+def c4_lines(offsets: np.ndarray, data: np.ndarray, tokens: tuple[np.ndarray, ...], rules: LineRules) -> Cuts:
+    """Judge every line of every row; `tokens` are the rows' `words.Words`."""
+    tables = (ATTRIBUTES, _DECIMAL, *PHRASES, SPECIAL_KEYS, SPECIAL_LENGTHS, UNIT_KEYS)
+    rows, starts, ends, kinds, stats = _rows(offsets, data, tokens[0], tokens[2], rules, *tables)
+    return Cuts(rows, starts, ends, kinds, stats)
+
+
+@njit(cache=True)
+def _bound(data: np.ndarray, start: int, end: int) -> int:
+    """At least as many as there can be cuts: line ends and opening brackets."""
+    most = 0
+    for at in range(start, end):
+        byte = data[at]
+        most += byte == 0x5B or byte == 0x85 or byte == 0xA8 or byte == 0xA9 or 0x0A <= byte <= 0x1E
+    return most
+
+
+@njit(cache=True)
+def count_sentences(sizes: np.ndarray, start: int, end: int) -> int:
+    """Sentences of the tokens `start:end`: a new one begins after a full stop at the first token that is no punctuation."""
+    sentences, stopped = 1, False
+    for at in range(start, end):
+        flags = np.int64(sizes[at])
+        if stopped and not flags & (IS_PUNCT | IS_STOP):
+            sentences += 1
+            stopped = False
+        elif flags & IS_STOP:
+            stopped = True
+    return sentences
+
+
+@njit(cache=True)
+def _citation(data: np.ndarray, at: int, end: int, decimal: np.ndarray) -> int:
+    """Byte after `[12]`, `[]`, `[edit]` or `[citation needed]` that begins at `at`, or 0."""
+    for fixed in (_EDIT, _NEEDED):
+        if at + len(fixed) <= end:
+            same = True
+            for inner in range(len(fixed)):
+                same = same and data[at + inner] == fixed[inner]
+            if same:
+                return at + len(fixed)
+    at += 1
+    while at < end and data[at] != 0x5D:
+        point, width = decode(data, at, end)
+        if point < 0 or not decimal[point]:
+            return 0
+        at += width
+    return at + 1 if at < end else 0
+
+
+@njit(cache=True)
+def _phrases(data: np.ndarray, start: int, end: int, moves: np.ndarray, marks: np.ndarray) -> tuple[int, bool]:
+    """(bits of the phrases found, whether there is a curly bracket)."""
+    state, found, curly = np.int64(0), np.int64(0), False
+    for at in range(start, end):
+        state = np.int64(moves[state, data[at]])
+        found |= np.int64(marks[state])
+        curly = curly or data[at] == 0x7B
+    return found, curly
+
+
+@njit(cache=True)
+def _ends_well(data: np.ndarray, start: int, end: int) -> bool:
+    """Whether the bytes end in . ? ! " or ' and not in three full stops."""
+    if start == end:
+        return False
+    last = data[end - 1]
+    if last == 0x2E:
+        return not (end - start >= 3 and data[end - 2] == 0x2E and data[end - 3] == 0x2E)
+    return last == 0x3F or last == 0x21 or last == 0x22 or last == 0x27
+
+
+@njit(cache=True)
+def _rows(
+    offsets: np.ndarray, data: np.ndarray, token_rows: np.ndarray, sizes: np.ndarray, rules: LineRules,
+    attributes: np.ndarray, decimal: np.ndarray, moves: np.ndarray, marks: np.ndarray,
+    keys: np.ndarray, lengths: np.ndarray, units: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    num = len(offsets) - 1
+    most = _bound(data, offsets[0], offsets[-1]) + num + 1
+    starts, ends, kinds = np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.uint8)
+    rows, stats = np.zeros(num + 1, np.int64), np.zeros((num, NUM_C4_STATS), np.int64)
+    longest = 0
+    for row in range(num):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    clean = np.empty(longest, np.uint8)
+    # Scratch of the word scanner, for lines that lose a citation: their words are not the document's.
+    points, bits = np.empty(longest + 1, np.int32), np.empty(longest + 1, np.int32)
+    places, tails = np.empty(longest + 1, np.int64), np.empty(longest + 1, np.int32)
+    hashes, new_sizes = np.empty(longest, np.uint64), np.empty(longest, np.uint32)
+    at = 0
+    for row in range(num):
+        base, end, token = offsets[row], offsets[row + 1], token_rows[row]
+        line, since_feed = base, 0
+        while line < end:
+            # The line, its stripped part, its words between white space.
+            byte, first, last, chunks, chunk, widest, bracket = line, -1, line, 0, 0, 0, False
+            next_line = end
+            while byte < end:
+                point, width = np.int64(data[byte]), 1
+                if point >= 0x80:
+                    point, width = decode(data, byte, end)
+                mark = np.int64(attributes[point]) if point >= 0 else 0
+                if point == 0x0A:
+                    stats[row, LONG_LINES] += since_feed >= 200
+                    since_feed = 0
+                else:
+                    since_feed += 1
+                if mark & SPACE:
+                    chunk = 0
+                    if mark & BREAK:
+                        next_line = byte + width
+                        if point == 0x0D and next_line < end and data[next_line] == 0x0A:
+                            stats[row, LONG_LINES] += since_feed >= 200
+                            since_feed = 0
+                            next_line += 1
+                        break
+                else:
+                    first = byte if first < 0 else first
+                    last = byte + width
+                    chunks += chunk == 0
+                    chunk += 1
+                    widest = max(widest, chunk)
+                    bracket = bracket or point == 0x5B
+                byte += width
+            stats[row, LINES] += 1
+            first = last if first < 0 else first
+            first_token = token
+            if last > first:
+                token += 1
+                while token < token_rows[row + 1] and not sizes[token] & NEW_LINE:
+                    token += 1
+            before = at
+            low, high, text = first, last, data
+            if bracket and rules.citations:
+                low, high, text = 0, 0, clean
+                byte = first
+                while byte < last:
+                    skip = _citation(data, byte, last, decimal) if data[byte] == 0x5B else 0
+                    if skip:
+                        starts[at], ends[at], kinds[at] = byte - base, skip - base, _CITATION
+                        at += 1
+                        byte = skip
+                    else:
+                        clean[high] = data[byte]
+                        high += 1
+                        byte += 1
+            kind = _KEEP
+            if rules.max_word_chars >= 0 and widest > rules.max_word_chars:
+                kind = _LONG
+            elif rules.terminal_punct and not _ends_well(text, low, high):
+                kind = _NO_PUNCT
+            elif rules.min_words >= 0 and chunks < rules.min_words:
+                kind = _FEW
+            else:
+                found, curly = _phrases(text, low, high, moves, marks)
+                stats[row, LOREM_LINES] += found & LOREM > 0
+                if rules.javascript and found & SCRIPT:
+                    kind = _JAVASCRIPT
+                else:
+                    stats[row, CURLY_LINES] += curly
+                    if rules.policy and found & POLICY:
+                        kind = _POLICY
+            if kind == _KEEP or (rules.keep_blank and last == first):
+                if kind == _KEEP:
+                    stats[row, KEPT_LINES] += 1
+                    if at == before:
+                        stats[row, SENTENCES] += count_sentences(sizes, first_token, token)
+                    else:
+                        count = scan(
+                            clean, 0, high, points, bits, places, tails, attributes, keys, lengths, units,
+                            hashes, new_sizes, 0,
+                        )  # fmt: skip
+                        stats[row, SENTENCES] += count_sentences(new_sizes, 0, count)
+            else:
+                # The whole line goes, its end with it; neighbours cut for the same reason are one cut.
+                at = before
+                if rules.merge and at > rows[row] and ends[at - 1] == line - base and kinds[at - 1] == kind:
+                    at -= 1
+                else:
+                    starts[at] = line - base
+                ends[at], kinds[at] = next_line - base, kind
+                at += 1
+            line = next_line
+        stats[row, LONG_LINES] += since_feed >= 200
+        for cut in range(rows[row], at):
+            stats[row, CUT_BYTES] += ends[cut] - starts[cut]
+        rows[row + 1] = at
+    return rows, starts[:at], ends[:at], kinds[:at], stats
