@@ -1,1 +1,1 @@
-"""FSDP pre-training from a hand-off folder. torch lives only here."""
+"""The pre-training recipe: reads a hand-off folder and trains on it. torch lives here and nowhere else."""

@@ -1,0 +1,133 @@
+"""The loader: sample k of the run as arrays, batches of one process in order, read ahead by a thread.
+
+State is one number, the samples consumed. Process r of W takes samples r, r+W, … of each step, so any number of
+processes, any micro-batch and any read-ahead gives the same training.
+"""
+
+import math
+import queue
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+
+from pipeline.handoff import UsageError
+from recipes.pretrain.handoff import Handoff
+from recipes.pretrain.objectives import Objective, Sample
+from recipes.pretrain.order import Turns, keys, permute
+from recipes.pretrain.shards import TokenStream
+
+READ_AHEAD = 4
+
+
+class Windows:
+    """A split of one source cut into windows of `stride` tokens; the last may be short."""
+
+    def __init__(self, handoff: Handoff, source: int, split: str, objective: Objective) -> None:
+        self.name = handoff.manifest.sources[source].name
+        self.stream = TokenStream(handoff, handoff.manifest.sources[source].splits.get(split, []))
+        self.objective = objective
+        usable = self.stream.num_tokens - objective.overlap
+        self.count = max(0, math.ceil(usable / objective.stride))
+
+    def read(self, window: int, k: int, seed: int) -> Sample:
+        """Window number `window` as a sample whose noise is drawn from (seed, k)."""
+        start = window * self.objective.stride
+        stop = min(self.stream.num_tokens, start + self.objective.stride + self.objective.overlap)
+        tokens, ends = self.stream.read(start, stop)
+        return self.objective.sample(tokens, ends, np.random.Generator(np.random.Philox(key=keys(seed, k, count=2))))
+
+
+class Samples:
+    """The endless sequence of training samples."""
+
+    def __init__(self, handoff: Handoff, objective: Objective) -> None:
+        self.seed = handoff.config.seed
+        sources = handoff.manifest.sources
+        self.active = [i for i, source in enumerate(sources) if source.weight > 0]
+        self.windows = [Windows(handoff, i, "train", objective) for i in self.active]
+        for windows in self.windows:
+            if not windows.count:
+                raise UsageError(f"source {windows.name} has too few training tokens for one window")
+        self.turns = Turns([sources[i].weight for i in self.active])
+
+    def locate(self, k: int) -> tuple[int, int, int]:
+        """(source, epoch, window) of sample k."""
+        source, ordinal = self.turns(k)
+        windows = self.windows[source]
+        epoch, index = divmod(ordinal, windows.count)
+        return source, epoch, permute(index, windows.count, keys(self.seed, windows.name, epoch))
+
+    def __getitem__(self, k: int) -> Sample:
+        source, _, window = self.locate(k)
+        return self.windows[source].read(window, k, self.seed)
+
+    def realised(self, consumed: int) -> dict[str, float]:
+        """Epochs gone through per source after `consumed` samples."""
+        counts = self.turns.counts(consumed)
+        return {w.name: count / w.count for w, count in zip(self.windows, counts, strict=True)}
+
+
+def share_of(rank: int, world: int, first: int, batch: int) -> list[int | None]:
+    """Samples of one process in the step that starts at sample `first`; None fills up so that all have equally many."""
+    mine: list[int | None] = list(range(first + rank, first + batch, world))
+    return mine + [None] * (math.ceil(batch / world) - len(mine))
+
+
+def stack(samples: list[Sample]) -> Sample:
+    """Samples of equal length as one batch of arrays [samples, positions]."""
+    return {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
+
+
+def micro_batches(samples: Samples, objective: Objective, mine: list[int | None], size: int) -> list[Sample]:
+    """One process's step as micro-batches of exactly `size` samples (the last filled up with empty ones)."""
+    read = [objective.empty() if k is None else samples[k] for k in mine]
+    size = min(size, len(read))
+    read += [objective.empty()] * (-len(read) % size)
+    return [stack(read[i : i + size]) for i in range(0, len(read), size)]
+
+
+class Loader:
+    """Steps of one process, prepared by a thread while the device computes.
+
+    An error in the thread (a shard cut short, an id past the vocabulary) is raised where the step is asked for.
+    """
+
+    def __init__(
+        self, samples: Samples, objective: Objective, *, consumed: int, batch: int, micro: int, rank: int, world: int
+    ) -> None:
+        self.samples, self.objective = samples, objective
+        self.batch, self.micro, self.rank, self.world = batch, micro, rank, world
+        self.ready: queue.Queue[list[Sample] | BaseException] = queue.Queue(READ_AHEAD)
+        self.closed = threading.Event()
+        self.thread = threading.Thread(target=self._fill, args=(consumed,), daemon=True, name="loader")
+        self.thread.start()
+
+    def _fill(self, first: int) -> None:
+        while not self.closed.is_set():
+            try:
+                mine = share_of(self.rank, self.world, first, self.batch)
+                step: list[Sample] | BaseException = micro_batches(self.samples, self.objective, mine, self.micro)
+            except Exception as error:  # noqa: BLE001  handed to the consumer, who raises it
+                step = error
+            while not self.closed.is_set():
+                try:
+                    self.ready.put(step, timeout=0.2)
+                    break
+                except queue.Full:
+                    continue
+            if isinstance(step, BaseException):
+                return
+            first += self.batch
+
+    def __iter__(self) -> Iterator[list[Sample]]:
+        while True:
+            step = self.ready.get()
+            if isinstance(step, BaseException):
+                raise step
+            yield step
+
+    def close(self) -> None:
+        """Stop reading ahead."""
+        self.closed.set()
+        self.thread.join(timeout=5)

@@ -1,0 +1,103 @@
+"""What a run leaves for others: a Hugging Face folder that `from_pretrained` opens, with tokenizer and card."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import torch
+import transformers
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+from transformers import GenerationConfig
+
+from recipes.pretrain.handoff import Handoff
+from recipes.pretrain.model import CLASSES, Trainable
+from recipes.pretrain.parallel import World
+
+CARD = """---
+library_name: transformers
+tags: [pretrained]
+---
+# {title}
+
+A {architecture} model of {parameters:,} parameters, trained from the hand-off `{fingerprint}` for {steps:,} steps over
+{tokens:,} tokens ({mix}).
+
+| source | role | licence | share | held-out loss | bits per byte |
+|---|---|---|---|---|---|
+{rows}
+
+Documents were packed and end with the token {eos}; a prompt starts after it. Nothing was done to align the model with
+instructions, and it repeats what its sources say.
+"""
+
+
+def gather_weights(trainable: Trainable) -> dict[str, torch.Tensor]:
+    """The whole weights on the CPU of the main process. Collective."""
+    options = StateDictOptions(full_state_dict=True, cpu_offload=True)
+    return get_model_state_dict(trainable.model, options=options)  # pyright: ignore[reportReturnType]
+
+
+def export_huggingface(
+    handoff: Handoff, trainable: Trainable, world: World, folder: Path, summary: dict[str, Any]
+) -> None:
+    """Write `folder` with weights, configuration, tokenizer and card; it appears under its name only when whole."""
+    weights = gather_weights(trainable)
+    if not world.is_main:
+        return
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    config = trainable.model.config
+    fields = {k: v for k, v in config.to_dict().items() if k not in ("transformers_version", "dtype")}
+    plain = getattr(transformers, CLASSES[config.model_type][0])(**fields)
+    model = getattr(transformers, CLASSES[config.model_type][1])(plain)
+    missing, unexpected = model.load_state_dict(weights, strict=False)
+    tied = set(getattr(model, "all_tied_weights_keys", {}) or {})
+    if unexpected or set(missing) - tied:
+        raise ValueError(f"the exported weights do not fit: missing {sorted(set(missing) - tied)}, left {unexpected}")
+    model.tie_weights()
+    tokenizer = handoff.manifest.tokenizer
+    model.generation_config = GenerationConfig(
+        eos_token_id=tokenizer.eos_id,
+        bos_token_id=tokenizer.bos_id if tokenizer.bos_id is not None else tokenizer.eos_id,
+        pad_token_id=tokenizer.pad_id if tokenizer.pad_id is not None else tokenizer.eos_id,
+        decoder_start_token_id=getattr(plain, "decoder_start_token_id", None),
+    )
+    model.save_pretrained(partial)
+    fs, source = fsspec.core.url_to_fs(handoff.at(tokenizer.path))
+    for path in sorted(fs.find(source)):
+        fs.get_file(path, str(partial / Path(path).name))
+    (partial / "README.md").write_text(_card(handoff, config.model_type, summary), encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+
+
+def _card(handoff: Handoff, architecture: str, summary: dict[str, Any]) -> str:
+    val = summary.get("validation", {})
+    rows = []
+    for source in handoff.manifest.sources:
+        result = val.get(source.name, {})
+        bits = result.get("bits_per_byte")
+        rows.append(
+            f"| {source.name} | {source.role} | {source.licence} | {source.weight:.1%} "
+            f"| {result.get('loss', float('nan')):.4f} | {'' if bits is None else f'{bits:.4f}'} |"
+        )
+    return CARD.format(
+        title=f"{architecture} {summary['parameters']:,}",
+        architecture=architecture,
+        parameters=summary["parameters"],
+        fingerprint=handoff.manifest.fingerprint[:12],
+        steps=summary["steps"],
+        tokens=summary["tokens"],
+        mix=", ".join(f"{s.name} {s.weight:.1%}" for s in handoff.manifest.sources),
+        rows="\n".join(rows),
+        eos=handoff.manifest.tokenizer.eos_id,
+    )
+
+
+def write_summary(path: Path, summary: dict[str, Any]) -> None:
+    """summary.json: what the pipeline reads after a run."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(summary, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,282 @@
+"""The training loop: one step after the other, the same for every objective and every sharding."""
+
+import gc
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from pipeline.handoff import PipelineError, TrainConfig, UsageError
+from recipes.pretrain.checkpoint import Checkpoints
+from recipes.pretrain.data import Loader, Samples
+from recipes.pretrain.evaluate import Validation, to_device
+from recipes.pretrain.export import export_huggingface, write_summary
+from recipes.pretrain.handoff import Handoff
+from recipes.pretrain.model import Trainable, build_model, count, flops_per_token
+from recipes.pretrain.objectives import build_objective
+from recipes.pretrain.optimizer import LossScale, Optimizers, SpikeGuard, clip, decay_start, learning_rate
+from recipes.pretrain.parallel import World, accumulate, all_sum, apply_parallel
+from recipes.pretrain.report import Reporter, Speed, say
+
+COLLECT_GARBAGE_EVERY = 200
+
+
+class DivergedError(PipelineError):
+    """The loss is no longer a number."""
+
+    exit_code = 1
+
+
+class Trainer:
+    """Everything one process holds while training; `run` trains to the last step or a signal."""
+
+    def __init__(self, handoff: Handoff, world: World, *, allow_data_change: bool = False) -> None:
+        self.handoff, self.world, self.config = handoff, world, handoff.config
+        config = self.config
+        self.out = Path(handoff.at(config.out))
+        if "://" in handoff.at(config.out):
+            raise UsageError(f"out: {config.out} must be a folder that all processes share, not a URL")
+        self.steps, self.batch = config.steps or 1, config.global_batch or 1
+        self.objective = build_objective(config.objective, handoff.manifest.tokenizer)
+        self.samples = Samples(handoff, self.objective)
+        self.validation = Validation(handoff, self.objective, config.evaluate, "validation")
+        model = build_model(config.model, config.objective, handoff.manifest.tokenizer, config.seed)
+        self.parameters = count(model)
+        varlen = world.device.type == "cuda" and model.config.model_type not in ("t5", "bart")
+        self.trainable = Trainable(model, config.optimizer.z_loss, varlen)
+        causal = self.trainable.causal
+        self.flops = flops_per_token(model.config, config.objective.sequence_length) if causal else None
+        apply_parallel(self.trainable, config.parallel, world)
+        self.optimizers = Optimizers(self.trainable, self.trainable.blocks(), config.optimizer)
+        self.guard = SpikeGuard(config.optimizer.skip_sigma, config.optimizer.skip_window, world.device)
+        self.scale = LossScale(config.parallel.precision == "fp16", world.device)
+        self.checkpoints = Checkpoints(
+            self.out / "checkpoints", config.checkpoint, world, self.trainable, self.optimizers
+        )
+        self.checkpoints.parts = {"guard": self.guard, "scale": self.scale}
+        self.step = self.consumed = self.tokens = 0
+        self.first_validation: dict[str, Any] = {}
+        self.last_validation: dict[str, Any] = {}
+        self.skipped = torch.zeros((), dtype=torch.int64, device=world.device)
+        self.stop_requested = False
+        self.resume(allow_data_change)
+
+    # ------------------------------------------------------------------------------------------------ state
+
+    def identity(self) -> dict[str, Any]:
+        """What must not change between two parts of one run."""
+        config: TrainConfig = self.config
+        return {
+            "fingerprint": self.handoff.manifest.fingerprint,
+            "seed": config.seed,
+            "model": config.model.model_dump(mode="json", exclude={"preset", "dropout", "init_from"}),
+            "objective": config.objective.model_dump(mode="json"),
+            "optimizer": config.optimizer.name,
+        }
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "consumed": self.consumed,
+            "tokens": self.tokens,
+            "first_validation": self.first_validation,
+            "last_validation": self.last_validation,
+            "identity": self.identity(),
+        }
+
+    def resume(self, allow_data_change: bool) -> None:
+        """Go on from the newest complete checkpoint. Raises UsageError when it belongs to another run."""
+        found = self.checkpoints.latest()
+        if found is None:
+            return
+        step, state = found
+        now, then = self.identity(), state["identity"]
+        if now["fingerprint"] != then["fingerprint"] and not allow_data_change:
+            raise UsageError(
+                f"the data changed since the checkpoint of step {step} (fingerprint {then['fingerprint'][:12]}… is now "
+                f"{now['fingerprint'][:12]}…); choose another `out`, or continue on the new data with --allow-data-change"
+            )
+        changed = [key for key in now if key != "fingerprint" and now[key] != then.get(key)]
+        if changed:
+            raise UsageError(
+                f"the checkpoint of step {step} was made with another {' and '.join(changed)}; choose another `out` or "
+                f"delete {self.checkpoints.root}"
+            )
+        self.checkpoints.load(step)
+        self.step, self.consumed, self.tokens = state["step"], state["consumed"], state["tokens"]
+        self.first_validation, self.last_validation = state["first_validation"], state["last_validation"]
+
+    # ------------------------------------------------------------------------------------------------- steps
+
+    def train_step(self, micro_batches: list[dict[str, Any]], lr: float, flags: int) -> dict[str, Any]:
+        """Forward, backward and update over one process's micro-batches; nothing waits for the device.
+
+        Returns device tensors `loss` (mean nats per target, all processes) and `grad_norm`, and host numbers `targets`
+        and `flags` (the largest over the processes).
+        """
+        world = self.world
+        targets = sum(int((batch["labels"] != -100).sum()) for batch in micro_batches)
+        host = torch.tensor([targets, flags], dtype=torch.int64)
+        if world.size > 1:
+            dist.all_reduce(host, group=world.control)
+        total = max(1, int(host[0]))
+        # gradients are averaged over the processes: times their number, over all targets, makes them exact
+        factor = self.scale.scale * (world.size / total)
+        entropy = torch.zeros((), device=world.device)
+        torch.manual_seed((self.config.seed << 32) + (self.step << 12) + world.rank)  # dropout, the same after a resume
+        for index, batch in enumerate(micro_batches):
+            accumulate(self.trainable, self.config.parallel, index == len(micro_batches) - 1)
+            sums = self.trainable(to_device(batch, world.device, self.trainable.use_varlen))
+            (sums[0] * factor).backward()
+            entropy += sums[1].detach()
+        loss = all_sum(world, entropy) / total
+        parameters = list(self.trainable.parameters())
+        self.scale.unscale(parameters)
+        norm = clip(parameters, self.config.optimizer.clip).to(world.device)
+        skip = self.guard(loss, norm)
+        self.optimizers.step(lr, skip)
+        self.scale.update((~torch.isfinite(norm)).float())
+        self.optimizers.zero_grad()
+        self.skipped += skip.to(torch.int64)
+        return {"loss": loss, "grad_norm": norm, "targets": total, "flags": int(host[1])}
+
+    def run(self) -> dict[str, Any]:
+        """Train from where the run is to its last step. Returns the summary; `finished` is false after SIGTERM."""
+        config, world = self.config, self.world
+        if self.step >= self.steps:
+            return self.summary(already=True)
+        previous = self._catch_signals()
+        reporter = Reporter(self.out, config.report, self.steps, self.step, world.is_main)
+        if world.is_main and self.step:
+            say(f"resuming after step {self.step} of {self.steps}")
+        loader = Loader(
+            self.samples,
+            self.objective,
+            consumed=self.consumed,
+            batch=self.batch,
+            micro=config.micro_batch,
+            rank=world.rank,
+            world=world.size,
+        )
+        gc.collect()
+        gc.disable()  # collections at different moments on different processes make all of them wait
+        try:
+            self._steps(loader, reporter)
+        finally:
+            gc.enable()
+            loader.close()
+            reporter.close()
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+        return self._finish()
+
+    def _steps(self, loader: Loader, reporter: Reporter) -> None:
+        config, world = self.config, self.world
+        speed = Speed(self.flops, world.size, world.device, config.report.price_per_gpu_hour)
+        if self.step == 0:
+            self.first_validation = self._validate(reporter)
+        decay = decay_start(self.steps, config.schedule) if config.schedule.kind == "wsd" else -1
+        steps = iter(loader)
+        last_save, reported = time.monotonic(), self.step
+        speed.last = time.perf_counter()
+        while self.step < self.steps:
+            waited = time.perf_counter()
+            micro_batches = next(steps)
+            speed.data_wait += time.perf_counter() - waited
+            lr = learning_rate(self.step, self.steps, config.optimizer.learning_rate or 1e-3, config.schedule)
+            minutes = config.checkpoint.every_minutes
+            due = world.is_main and minutes is not None and time.monotonic() - last_save > minutes * 60
+            outcome = self.train_step(micro_batches, lr, (1 if due else 0) + ((1 << 20) if self.stop_requested else 0))
+            self.step += 1
+            self.consumed += self.batch
+            self.tokens += outcome["targets"]
+            speed.tokens += outcome["targets"]
+            if self.step % COLLECT_GARBAGE_EVERY == 0:
+                gc.collect()
+            if self.step % config.report.every_steps == 0 or self.step == self.steps:
+                self._report(outcome, lr, speed, reporter, self.step - reported)
+                reported = self.step
+            if self.step % config.evaluate.every_steps == 0 or self.step == self.steps:
+                paused = time.perf_counter()
+                self.last_validation = self._validate(reporter)
+                speed.last += time.perf_counter() - paused
+            at_decay = self.step == decay
+            if self.step == self.steps:
+                self.checkpoints.save(self.step, self.state(), keep=True, wait=True)
+            elif self.step % config.checkpoint.every_steps == 0 or at_decay or outcome["flags"]:
+                self.checkpoints.save(self.step, self.state(), keep=at_decay, wait=outcome["flags"] >= 1 << 20)
+                last_save = time.monotonic()
+            if outcome["flags"] >= 1 << 20:
+                self.stop_requested = True
+                break
+        self.checkpoints.finish()
+
+    def _report(self, outcome: dict[str, Any], lr: float, speed: Speed, reporter: Reporter, since: int) -> None:
+        loss, norm = float(outcome["loss"]), float(outcome["grad_norm"])
+        metrics = {
+            "step": self.step,
+            "loss": loss,
+            "tokens": self.tokens,
+            "lr": lr,
+            "grad_norm": norm,
+            "skipped": int(self.skipped),
+            **speed.report(self.step, self.steps, since),
+        }
+        reporter.write(metrics)
+        reporter.show(metrics)
+        if loss != loss or loss in (float("inf"), float("-inf")):
+            self.checkpoints.save(self.step, self.state(), keep=True, wait=True)
+            raise DivergedError(
+                f"the loss is {loss} at step {self.step}; updates since it was last finite were skipped, and a checkpoint "
+                f"of the weights before is kept; lower optimizer.learning_rate or look at the data"
+            )
+
+    def _validate(self, reporter: Reporter) -> dict[str, Any]:
+        results = self.validation(self.trainable, self.world)
+        if results:
+            metrics = {"step": self.step, "tokens": self.tokens, "val": results}
+            reporter.write(metrics)
+            reporter.show(metrics)
+        return results
+
+    def _catch_signals(self) -> dict[int, Any]:
+        def request_stop(number: int, frame: Any) -> None:
+            self.stop_requested = True
+
+        try:
+            return {n: signal.signal(n, request_stop) for n in (signal.SIGTERM, signal.SIGINT)}
+        except ValueError:  # not the main thread (Ray Train): signals are the caller's
+            return {}
+
+    # --------------------------------------------------------------------------------------------------- end
+
+    def summary(self, already: bool = False) -> dict[str, Any]:
+        return {
+            "finished": self.step >= self.steps,
+            "already_finished": already,
+            "steps": self.step,
+            "samples": self.consumed,
+            "tokens": self.tokens,
+            "parameters": self.parameters,
+            "architecture": self.trainable.architecture,
+            "objective": self.config.objective.kind,
+            "sharding": self.config.parallel.sharding,
+            "processes": self.world.size,
+            "fingerprint": self.handoff.manifest.fingerprint,
+            "epochs": self.samples.realised(self.consumed),
+            "validation_before": self.first_validation,
+            "validation": self.last_validation,
+            "skipped_steps": int(self.skipped),
+        }
+
+    def _finish(self) -> dict[str, Any]:
+        summary = self.summary()
+        if summary["finished"] and self.config.export.huggingface:
+            export_huggingface(self.handoff, self.trainable, self.world, self.out / "model", summary)
+        if self.world.is_main:
+            write_summary(self.out / "summary.json", summary)
+        dist.barrier(group=self.world.control)
+        return summary

@@ -1,0 +1,68 @@
+"""Cross-entropy summed over tokens, with z-loss, and for large vocabularies without ever holding all logits."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+IGNORE = -100
+CHUNK_BYTES = 256 << 20
+"""Logits held at once, in fp32 bytes."""
+
+
+def logits_loss(logits: Tensor, labels: Tensor, z_loss: float) -> Tensor:
+    """[sum of loss with z-loss, sum of cross-entropy, number of targets] from logits [N, V] and labels [N]."""
+    logits = logits.float()
+    entropy = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="sum")
+    valid = labels != IGNORE
+    total = entropy
+    if z_loss:
+        total = total + z_loss * (torch.logsumexp(logits, -1).square() * valid).sum()
+    return torch.stack([total, entropy.detach(), valid.sum().to(entropy.dtype)])
+
+
+class HeadLoss(torch.autograd.Function):
+    """hidden [N, d] times weight [V, d], softmax and cross-entropy, a chunk of rows at a time.
+
+    The gradients are computed along with the loss, while a chunk's logits exist; backward only scales them. So the peak
+    is one chunk of logits instead of all of them, and no matrix product is done twice.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor, z_loss: float, chunk: int) -> Tensor:
+        needs = torch.is_grad_enabled() or ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
+        grad_hidden = torch.empty_like(hidden) if needs else None
+        grad_weight = torch.zeros(weight.shape, dtype=torch.float32, device=weight.device) if needs else None
+        sums = torch.zeros(3, dtype=torch.float32, device=hidden.device)
+        for start in range(0, len(hidden), chunk):
+            rows, targets = hidden[start : start + chunk], labels[start : start + chunk]
+            valid = targets != IGNORE
+            logits = (rows @ weight.t()).float()
+            log_z = torch.logsumexp(logits, -1)
+            picked = logits.gather(-1, targets.clamp_min(0)[:, None])[:, 0]
+            entropy = torch.where(valid, log_z - picked, 0.0).sum()
+            z_term = (z_loss * log_z.square() * valid).sum() if z_loss else 0.0
+            sums += torch.stack([entropy + z_term, entropy, valid.sum().float()])
+            if grad_hidden is not None and grad_weight is not None:
+                slope = (1 + 2 * z_loss * log_z) if z_loss else torch.ones_like(log_z)
+                grad = logits.sub_(log_z[:, None]).exp_().mul_((slope * valid)[:, None])
+                grad.scatter_add_(-1, targets.clamp_min(0)[:, None], -valid.to(grad.dtype)[:, None])
+                grad = grad.to(weight.dtype)
+                torch.mm(grad, weight, out=grad_hidden[start : start + chunk])
+                grad_weight += (grad.t() @ rows).float()
+        if grad_hidden is not None and grad_weight is not None:
+            ctx.save_for_backward(grad_hidden, grad_weight.to(weight.dtype))
+        return sums
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        grad_hidden, grad_weight = ctx.saved_tensors
+        scale = grads[0][0]
+        return grad_hidden * scale.to(grad_hidden.dtype), grad_weight * scale.to(grad_weight.dtype), None, None, None
+
+
+def head_loss(hidden: Tensor, weight: Tensor, labels: Tensor, z_loss: float = 0.0, chunk: int | None = None) -> Tensor:
+    """As `logits_loss` of `hidden @ weight.T`; only the first of the three sums carries a gradient."""
+    rows = chunk or max(1, CHUNK_BYTES // (4 * weight.shape[0]))
+    return HeadLoss.apply(hidden, weight, labels, z_loss, rows)  # pyright: ignore[reportReturnType]

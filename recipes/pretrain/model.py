@@ -1,0 +1,229 @@
+"""The model: transformers' classes built from the settings, and a wrapper whose forward returns sums of losses."""
+
+from typing import Any, cast
+
+import torch
+import transformers
+from torch import Tensor, nn
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from pipeline.handoff import OBJECTIVE_OF, ModelSettings, ObjectiveSettings, TokenizerInfo, UsageError
+from recipes.pretrain import attention
+from recipes.pretrain.loss import head_loss, logits_loss
+
+CLASSES: dict[str, tuple[str, str]] = {
+    "llama": ("LlamaConfig", "LlamaForCausalLM"),
+    "qwen3": ("Qwen3Config", "Qwen3ForCausalLM"),
+    "gpt2": ("GPT2Config", "GPT2LMHeadModel"),
+    "bert": ("BertConfig", "BertForMaskedLM"),
+    "roberta": ("RobertaConfig", "RobertaForMaskedLM"),
+    "modernbert": ("ModernBertConfig", "ModernBertForMaskedLM"),
+    "t5": ("T5Config", "T5ForConditionalGeneration"),
+    "bart": ("BartConfig", "BartForConditionalGeneration"),
+}
+
+
+def build_config(
+    model: ModelSettings, objective: ObjectiveSettings, tokenizer: TokenizerInfo, vocab_size: int | None = None
+) -> PreTrainedConfig:
+    """transformers' configuration of a resolved shape (`resolve_model`)."""
+    architecture = model.architecture or "llama"
+    length = objective.sequence_length
+    d, heads = model.hidden_size or 0, model.num_heads or 1
+    tie = model.tie_embeddings if model.tie_embeddings is not None else True
+    pad = tokenizer.pad_id if tokenizer.pad_id is not None else tokenizer.eos_id
+    common: dict[str, Any] = {
+        "vocab_size": vocab_size or tokenizer.padded_vocab_size,
+        "eos_token_id": tokenizer.eos_id,
+        "bos_token_id": tokenizer.bos_id if tokenizer.bos_id is not None else tokenizer.eos_id,
+        "pad_token_id": pad,
+        "tie_word_embeddings": tie,
+    }
+    if architecture in ("llama", "qwen3"):
+        fields: dict[str, Any] = {
+            "hidden_size": d,
+            "num_hidden_layers": model.num_layers,
+            "num_attention_heads": heads,
+            "num_key_value_heads": model.num_kv_heads or heads,
+            "head_dim": model.head_dim or d // heads,
+            "intermediate_size": model.intermediate_size,
+            "max_position_embeddings": length,
+            "rope_parameters": {"rope_type": "default", "rope_theta": model.rope_theta or 10_000.0},
+            "attention_dropout": model.dropout,
+            "rms_norm_eps": 1e-5,
+        }
+    elif architecture == "gpt2":
+        fields = {
+            "n_embd": d,
+            "n_layer": model.num_layers,
+            "n_head": heads,
+            "n_inner": model.intermediate_size,
+            "n_positions": length,
+            "resid_pdrop": model.dropout,
+            "embd_pdrop": model.dropout,
+            "attn_pdrop": model.dropout,
+        }
+    elif architecture in ("bert", "roberta"):
+        fields = {
+            "hidden_size": d,
+            "num_hidden_layers": model.num_layers,
+            "num_attention_heads": heads,
+            "intermediate_size": model.intermediate_size,
+            # RoBERTa counts positions from pad_token_id + 1
+            "max_position_embeddings": length + (pad + 1 if architecture == "roberta" else 0),
+            "hidden_dropout_prob": model.dropout,
+            "attention_probs_dropout_prob": model.dropout,
+            "type_vocab_size": 1,
+        }
+    elif architecture == "modernbert":
+        fields = {
+            "hidden_size": d,
+            "num_hidden_layers": model.num_layers,
+            "num_attention_heads": heads,
+            "intermediate_size": model.intermediate_size,
+            "max_position_embeddings": length,
+            "attention_dropout": model.dropout,
+            "mlp_dropout": model.dropout,
+            "embedding_dropout": model.dropout,
+            "cls_token_id": tokenizer.cls_id if tokenizer.cls_id is not None else tokenizer.eos_id,
+            "sep_token_id": tokenizer.sep_id if tokenizer.sep_id is not None else tokenizer.eos_id,
+        }
+    elif architecture == "t5":
+        fields = {
+            "d_model": d,
+            "d_kv": model.head_dim or d // heads,
+            "d_ff": model.intermediate_size,
+            "num_layers": model.num_layers,
+            "num_decoder_layers": model.num_decoder_layers or model.num_layers,
+            "num_heads": heads,
+            "dropout_rate": model.dropout,
+            "decoder_start_token_id": pad,
+            "use_cache": True,
+        }
+    else:
+        fields = {
+            "d_model": d,
+            "encoder_layers": model.num_layers,
+            "decoder_layers": model.num_decoder_layers or model.num_layers,
+            "encoder_attention_heads": heads,
+            "decoder_attention_heads": heads,
+            "encoder_ffn_dim": model.intermediate_size,
+            "decoder_ffn_dim": model.intermediate_size,
+            "max_position_embeddings": length,
+            "dropout": model.dropout,
+            "attention_dropout": model.dropout,
+            "decoder_start_token_id": tokenizer.eos_id,
+            "forced_eos_token_id": None,
+        }
+    return getattr(transformers, CLASSES[architecture][0])(**{**common, **fields})
+
+
+def build_model(
+    model: ModelSettings, objective: ObjectiveSettings, tokenizer: TokenizerInfo, seed: int, device: str = "cpu"
+) -> PreTrainedModel:
+    """A model with fresh weights drawn from the seed alone: every process that calls this holds the same ones, in fp32."""
+    attention.register()
+    config = build_config(model, objective, tokenizer)
+    check_objective(config.model_type, objective)
+    generator_state = torch.random.get_rng_state()
+    torch.manual_seed(seed)
+    cls = getattr(transformers, CLASSES[config.model_type][1])
+    with torch.device(device):
+        built = cls._from_config(config, attn_implementation=attention.NAME, dtype=torch.float32)
+    torch.random.set_rng_state(generator_state)
+    attention.assign_roles(built)
+    built.train()
+    return built
+
+
+def check_objective(architecture: str, objective: ObjectiveSettings) -> None:
+    """Raises UsageError when the model cannot learn the objective."""
+    if architecture not in OBJECTIVE_OF:
+        raise UsageError(f"architecture {architecture!r} is not one of {', '.join(OBJECTIVE_OF)}")
+    if objective.kind != OBJECTIVE_OF[architecture]:
+        raise UsageError(f"{architecture} learns the objective {OBJECTIVE_OF[architecture]!r}, not {objective.kind!r}")
+
+
+class Trainable(nn.Module):
+    """A model and its loss. The forward is where all sharded parameters are whole, so the head's loss belongs inside.
+
+    forward(batch) -> tensor of three sums over the micro-batch: loss to minimise (z-loss included), cross-entropy in
+    nats, predicted tokens.
+    """
+
+    def __init__(self, model: PreTrainedModel, z_loss: float = 0.0, use_varlen: bool = False) -> None:
+        super().__init__()
+        self.model = model
+        self.z_loss = z_loss
+        self.architecture = model.config.model_type
+        self.causal = OBJECTIVE_OF[self.architecture] == "causal"
+        self.use_varlen = use_varlen
+        if self.architecture == "bart":
+            # BART counts positions from 0 in each row and offers no argument for them
+            self.bart_positions: dict[str, Tensor] = {}
+            for side in ("encoder", "decoder"):
+                embedding = getattr(cast(Any, model).model, side).embed_positions
+                embedding.register_forward_pre_hook(self._position_hook(side), with_kwargs=True)
+
+    def _position_hook(self, side: str) -> Any:
+        def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+            return args, {**kwargs, "position_ids": self.bart_positions.get(side, kwargs.get("position_ids"))}
+
+        return hook
+
+    def forward(self, batch: dict[str, Tensor]) -> Tensor:
+        docs = attention.prepare(batch, self.causal, self.use_varlen)
+        model = cast(Any, self.model)
+        if self.causal:
+            base = model.transformer if self.architecture == "gpt2" else model.model
+            hidden = base(input_ids=batch["inputs"], position_ids=batch["positions"], docs=docs, use_cache=False)[0]
+            return head_loss(hidden.flatten(0, 1), model.lm_head.weight, batch["labels"].flatten(), self.z_loss)
+        return logits_loss(self.logits(batch, docs).flatten(0, 1), batch["labels"].flatten(), self.z_loss)
+
+    def logits(self, batch: dict[str, Tensor], docs: dict[str, Any] | None = None) -> Tensor:
+        """Logits [B, places, vocabulary] of the predicted side."""
+        model = cast(Any, self.model)
+        docs = docs if docs is not None else attention.prepare(batch, self.causal, self.use_varlen)
+        if self.architecture in ("t5", "bart"):
+            if self.architecture == "bart":
+                self.bart_positions = {"encoder": batch["positions"], "decoder": batch["decoder_positions"]}
+            out = model(
+                input_ids=batch["inputs"], decoder_input_ids=batch["decoder_inputs"], docs=docs, use_cache=False
+            ).logits
+            if self.architecture == "bart":
+                self.bart_positions = {}
+            return out
+        positions = batch["positions"]
+        if self.architecture == "roberta":
+            positions = positions + model.config.pad_token_id + 1
+        extra = {"use_cache": False} if self.causal else {}
+        return model(input_ids=batch["inputs"], position_ids=positions, docs=docs, **extra).logits
+
+    def blocks(self) -> list[nn.Module]:
+        """The repeated blocks, in order: what is sharded, checkpointed and compiled one by one."""
+        names = {n for n in (self.model._no_split_modules or []) if not n.endswith("Embeddings")}
+        return [module for module in self.model.modules() if type(module).__name__ in names]
+
+
+def count(model: nn.Module) -> int:
+    """Parameters, shared ones once."""
+    return sum(p.numel() for p in model.parameters())
+
+
+def flops_per_token(config: PreTrainedConfig, length: int) -> float:
+    """6 N_mm + 12 L H Q T: N_mm counts parameters that multiply tokens (blocks and head, a tied head once; no input
+    embedding, norms, biases); attention is counted as a full square, recomputation not. Decoders only.
+
+    >>> from transformers import LlamaConfig
+    >>> c = LlamaConfig(vocab_size=128256, hidden_size=2048, num_hidden_layers=16, num_attention_heads=32,
+    ...                 num_key_value_heads=8, head_dim=64, intermediate_size=8192, tie_word_embeddings=True)
+    >>> f"{flops_per_token(c, 4096):.4g}"
+    '9.025e+09'
+    """
+    d, layers, heads = config.hidden_size, config.num_hidden_layers, config.num_attention_heads
+    head_dim = getattr(config, "head_dim", None) or d // heads
+    kv = getattr(config, "num_key_value_heads", None) or heads
+    inner = getattr(config, "intermediate_size", None) or getattr(config, "n_inner", None) or 4 * d
+    gated = 3 if config.model_type in ("llama", "qwen3") else 2
+    matrices = layers * (2 * d * heads * head_dim + 2 * d * kv * head_dim + gated * d * inner)
+    return 6 * (matrices + d * config.vocab_size) + 12 * layers * heads * head_dim * length

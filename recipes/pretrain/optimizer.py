@@ -1,0 +1,156 @@
+"""Optimizers, learning-rate schedule, and the decision to skip a step, all without waiting for the device."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.handoff import OptimizerSettings, ScheduleSettings
+from recipes.pretrain.parallel import whole
+
+
+def learning_rate(step: int, steps: int, peak: float, settings: ScheduleSettings) -> float:
+    """Learning rate of step 0 … steps-1: linear warm-up ((s+1)/w), then stable and linear decay, or cosine.
+
+    A virtual step after the last would have `final_ratio`, so the last step still learns.
+
+    >>> [round(learning_rate(s, 10, 1.0, ScheduleSettings(warmup_steps=2, decay_fraction=0.3)), 2) for s in range(10)]
+    [0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
+    """
+    warmup = settings.warmup_steps or 0
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    floor = settings.final_ratio
+    if settings.kind == "cosine":
+        progress = (step - warmup + 1) / (steps - warmup + 1)
+        return peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
+    begin = decay_start(steps, settings)
+    if step < begin:
+        return peak
+    return peak * (1 - (1 - floor) * (step - begin + 1) / (steps - begin + 1))
+
+
+def decay_start(steps: int, settings: ScheduleSettings) -> int:
+    """First step of the decay (wsd); a checkpoint from here can be continued with more data."""
+    return max(settings.warmup_steps or 0, steps - round(steps * settings.decay_fraction))
+
+
+class Optimizers:
+    """AdamW, or Muon for the blocks' matrices with AdamW for the rest, behind one step."""
+
+    def __init__(self, trainable: nn.Module, blocks: list[nn.Module], settings: OptimizerSettings) -> None:
+        matrices = {id(p) for block in blocks for p in block.parameters() if p.ndim == 2}
+        embeddings = {id(p) for m in trainable.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
+        parameters = [p for p in trainable.parameters() if p.requires_grad]
+        by_muon = [p for p in parameters if settings.name == "muon" and id(p) in matrices - embeddings]
+        rest = [p for p in parameters if not any(p is q for q in by_muon)]
+        decays = [p for p in rest if p.ndim >= 2 and id(p) not in embeddings]
+        plain = [p for p in rest if not (p.ndim >= 2 and id(p) not in embeddings)]
+        groups = [
+            {"params": decays, "weight_decay": settings.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ]
+        lr, beta2 = settings.learning_rate or 1e-3, settings.beta2 or 0.99
+        self.all: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(
+                [g for g in groups if g["params"]],
+                lr=lr,
+                betas=(settings.beta1, beta2),
+                eps=settings.eps,
+                fused=True,
+            )
+        ]
+        if by_muon:
+            self.all.append(
+                torch.optim.Muon(by_muon, lr=lr, weight_decay=settings.weight_decay, adjust_lr_fn="match_rms_adamw")
+            )
+
+    def step(self, lr: float, skip: Tensor) -> None:
+        """One update at this learning rate; none where the device's `skip` (0 or 1) says so.
+
+        Fused AdamW reads `found_inf` in its kernel. Muon cannot: with it one number is fetched from the device.
+        """
+        for optimizer in self.all:
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+            if isinstance(optimizer, torch.optim.AdamW):
+                optimizer.found_inf = skip  # pyright: ignore[reportAttributeAccessIssue]
+                optimizer.step()
+            elif not bool(skip.item()):
+                optimizer.step()
+
+    def zero_grad(self) -> None:
+        for optimizer in self.all:
+            optimizer.zero_grad(set_to_none=True)
+
+
+def clip(parameters: list[nn.Parameter], limit: float) -> Tensor:
+    """Scale the gradients to a norm of at most `limit`; returns the norm before, as a plain tensor on the device."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norm = whole(torch.nn.utils.get_total_norm(gradients))
+    scale = (limit / (norm + 1e-6)).clamp(max=1.0)
+    for gradient in gradients:
+        local = gradient.to_local() if hasattr(gradient, "to_local") else gradient
+        local.mul_(scale.to(local.device))
+    return norm
+
+
+class SpikeGuard:
+    """Skips a step whose loss or gradient norm stands out: above mean + sigma deviations of the last `window` steps.
+
+    All state lives on the device. Skipped steps do not enter the statistics; non-finite ones are always skipped.
+    """
+
+    def __init__(self, sigma: float, window: int, device: torch.device) -> None:
+        self.sigma, self.window = sigma, window
+        self.values = torch.zeros(2, window, device=device)
+        self.seen = torch.zeros((), dtype=torch.int64, device=device)
+
+    def __call__(self, loss: Tensor, norm: Tensor) -> Tensor:
+        """1.0 where the step should be skipped, else 0.0."""
+        now = torch.stack([loss.detach().float(), norm.detach().float()])
+        bad = ~torch.isfinite(now).all()
+        if self.sigma > 0:
+            filled = torch.arange(self.window, device=now.device)[None, :] < self.seen
+            n = filled.sum().clamp_min(1)
+            mean = (self.values * filled).sum(1) / n
+            deviation = (((self.values - mean[:, None]) * filled).square().sum(1) / n).sqrt()
+            # the first half window only watches: early losses fall too fast for a mean to mean anything
+            spike = ((now > mean + self.sigma * deviation + 1e-6) & (self.seen >= self.window // 2)).any()
+            bad = bad | spike
+        keep = ~bad
+        slot = (self.seen % self.window).expand(2, 1)
+        self.values.scatter_(1, slot, torch.where(keep, now, self.values.gather(1, slot)[:, 0])[:, None])
+        self.seen += keep
+        return bad.float()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"values": self.values, "seen": self.seen}
+
+
+class LossScale:
+    """Dynamic loss scaling for fp16, on the device: halved after an overflow, doubled after 2,000 good steps."""
+
+    def __init__(self, enabled: bool, device: torch.device) -> None:
+        self.enabled = enabled
+        self.scale = torch.full((), 2.0**16 if enabled else 1.0, device=device)
+        self.good = torch.zeros((), dtype=torch.int32, device=device)
+
+    def unscale(self, parameters: list[nn.Parameter]) -> None:
+        """Divide the gradients by the scale."""
+        if not self.enabled:
+            return
+        inverse = 1.0 / self.scale
+        for parameter in parameters:
+            if parameter.grad is not None:
+                local = parameter.grad.to_local() if hasattr(parameter.grad, "to_local") else parameter.grad
+                local.mul_(inverse.to(local.device))
+
+    def update(self, overflow: Tensor) -> None:
+        """Adapt to whether the last step overflowed (1.0) or not."""
+        if self.enabled:
+            torch._amp_update_scale_(self.scale, self.good, overflow, 2.0, 0.5, 2000)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"scale": self.scale, "good": self.good}

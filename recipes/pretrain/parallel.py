@@ -1,0 +1,191 @@
+"""Processes, device and sharding: every strategy is torch's FSDP2 on one mesh of (copies, shards)."""
+
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, cast
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.fsdp import CPUOffloadPolicy, FSDPModule, MixedPrecisionPolicy, OffloadPolicy, fully_shard
+from torch.distributed.tensor import DTensor
+
+from pipeline.handoff import ParallelSettings, UsageError
+from recipes.pretrain.model import Trainable
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "fp8": torch.bfloat16}
+
+
+@dataclass
+class World:
+    """This process among all. `control` is a CPU group for flags, `saving` one for checkpoints written meanwhile."""
+
+    rank: int
+    size: int
+    local_size: int
+    device: torch.device
+    control: Any = None
+    saving: Any = None
+
+    @property
+    def is_main(self) -> bool:
+        return self.rank == 0
+
+
+def start_world() -> World:
+    """Join the process group torchrun, Slurm or Ray Train announced in the environment; alone without one."""
+    rank, size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    local, local_size = int(os.environ.get("LOCAL_RANK", 0)), int(os.environ.get("LOCAL_WORLD_SIZE", size))
+    cuda = torch.cuda.is_available() and torch.cuda.device_count() > 0
+    device = torch.device("cuda", local % torch.cuda.device_count()) if cuda else torch.device("cpu")
+    if cuda:
+        torch.cuda.set_device(device)
+    elif local_size > 1 and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // local_size))
+    if not dist.is_initialized():
+        backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
+        if size == 1 and "MASTER_ADDR" not in os.environ:
+            dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+        else:
+            dist.init_process_group(backend, timeout=timedelta(minutes=30))
+    world = World(rank, size, local_size, device)
+    world.control = dist.new_group(backend="gloo")
+    world.saving = dist.new_group(backend="gloo")
+    return world
+
+
+def stop_world() -> None:
+    """Leave the process group."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def all_max(world: World, value: int) -> int:
+    """The largest of one small number over all processes, by way of the CPU: never waits for the device."""
+    if world.size == 1:
+        return value
+    flag = torch.tensor([value], dtype=torch.int64)
+    dist.all_reduce(flag, op=dist.ReduceOp.MAX, group=world.control)
+    return int(flag)
+
+
+def all_sum(world: World, value: Tensor) -> Tensor:
+    """Sum of a tensor over all processes, on its device, in place."""
+    if world.size > 1:
+        dist.all_reduce(value)
+    return value
+
+
+def sharding_factor(settings: ParallelSettings, world: World) -> int:
+    """Processes that share one copy of the model. Raises UsageError when the processes cannot be divided so."""
+    if settings.sharding == "none" and world.size > 1:
+        raise UsageError(f"sharding: none is for one process, and {world.size} were started; use ddp, full or hybrid")
+    if settings.sharding in ("none", "ddp"):
+        return 1
+    factor = settings.sharding_factor or (world.local_size if settings.sharding == "hybrid" else world.size)
+    if world.size % factor:
+        raise UsageError(f"sharding_factor {factor} does not divide the {world.size} processes")
+    return factor
+
+
+def build_mesh(settings: ParallelSettings, world: World) -> DeviceMesh:
+    """The mesh (copies, shards): any sharding factor, one code path."""
+    factor = sharding_factor(settings, world)
+    return init_device_mesh(world.device.type, (world.size // factor, factor), mesh_dim_names=("replicate", "shard"))
+
+
+def checkpoint_activations(blocks: list[nn.Module], mode: str) -> None:
+    """Recompute activations in backward: whole blocks, or (selective) all but matrix products and attention."""
+    from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
+
+    aten = torch.ops.aten
+    costly = {
+        aten.mm.default,
+        aten.addmm.default,
+        aten.bmm.default,
+        aten._scaled_dot_product_flash_attention.default,
+        aten._scaled_dot_product_efficient_attention.default,
+        aten._scaled_dot_product_cudnn_attention.default,
+        aten._scaled_dot_product_flash_attention_for_cpu.default,
+    }
+
+    def policy(_: Any, op: Any, *args: Any, **kwargs: Any) -> CheckpointPolicy:
+        return CheckpointPolicy.MUST_SAVE if op in costly else CheckpointPolicy.PREFER_RECOMPUTE
+
+    extra: dict[str, Any] = {"use_reentrant": False}
+    if mode == "selective":
+        extra["context_fn"] = lambda: create_selective_checkpoint_contexts(policy)
+
+    for block in blocks:
+        forward = block.forward
+
+        def recomputing(*args: Any, _forward: Any = forward, **kwargs: Any) -> Any:
+            return checkpoint(_forward, *args, **extra, **kwargs)
+
+        block.forward = recomputing
+
+
+def quantize_matmuls(blocks: list[nn.Module]) -> None:
+    """fp8 matrix products in the blocks, by torchao. Raises UsageError when it is not installed."""
+    try:
+        from torchao.float8 import convert_to_float8_training  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise UsageError("precision: fp8 needs torchao; install the extra `quant`") from None
+    for block in blocks:
+        convert_to_float8_training(block)
+
+
+def apply_parallel(trainable: Trainable, settings: ParallelSettings, world: World) -> DeviceMesh:
+    """Checkpoint, compile and shard the model in place, block by block, then what is left.
+
+    zero1 and zero2 keep parameters whole between forward and backward (`reshard_after_forward=False`); zero1 also keeps
+    whole gradients until the last micro-batch (see `accumulate`). ddp and none have shards of one.
+    """
+    mesh = build_mesh(settings, world)
+    blocks = trainable.blocks()
+    if settings.precision == "fp8":
+        quantize_matmuls(blocks)
+    if settings.activation_checkpointing != "none":
+        checkpoint_activations(blocks, settings.activation_checkpointing)
+    if settings.compile:
+        for block in blocks:
+            block.compile()
+    if settings.sharding == "none" and settings.precision == "fp32" and not settings.offload:
+        trainable.to(world.device)
+        return mesh
+    dtype = DTYPES[settings.precision]
+    policy = MixedPrecisionPolicy(param_dtype=None if dtype == torch.float32 else dtype, reduce_dtype=torch.float32)
+    offload = CPUOffloadPolicy(pin_memory=world.device.type == "cuda") if settings.offload else OffloadPolicy()
+    arguments: dict[str, Any] = {
+        "mesh": mesh,
+        "reshard_after_forward": settings.sharding in ("full", "hybrid"),
+        "mp_policy": policy,
+        "offload_policy": offload,
+    }
+    for block in blocks:
+        fully_shard(block, **arguments)
+    fully_shard(trainable, **arguments)
+    return mesh
+
+
+def accumulate(trainable: nn.Module, settings: ParallelSettings, last: bool) -> None:
+    """Before each micro-batch: what is communicated now, what waits for the step's last one.
+
+    full, hybrid and zero2 shard the gradients of every micro-batch; copies are summed once. zero1 and ddp communicate
+    nothing until the last micro-batch.
+    """
+    if not isinstance(trainable, FSDPModule):
+        return
+    module = cast(Any, trainable)
+    if settings.sharding in ("none", "ddp", "zero1"):
+        module.set_requires_gradient_sync(last)
+        module.set_reshard_after_backward(last)
+    else:
+        module.set_requires_all_reduce(last)
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """A plain tensor from a sharded one."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor

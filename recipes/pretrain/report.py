@@ -1,0 +1,197 @@
+"""Metrics of a run: JSONL always, lines or a progress bar on the terminal, TensorBoard and W&B when asked for."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline.handoff import ReportSettings, UsageError
+
+PEAK_BF16: dict[str, float] = {
+    "H200": 989.4e12,
+    "H100 NVL": 835e12,
+    "H100 PCIe": 756e12,
+    "H100": 989.4e12,
+    "GB200": 2500e12,
+    "B200": 2250e12,
+    "A100": 312e12,
+    "MI300X": 1300e12,
+    "L4 ": 121e12,
+    "RTX 4090": 165.2e12,
+}
+"""Dense bf16 FLOP/s by device name, the more specific name first (vendors' data sheets)."""
+
+
+def peak_flops(device_name: str) -> float | None:
+    """Dense bf16 peak of a device; None for an unknown one: a guess would make the utilisation a lie.
+
+    >>> peak_flops("NVIDIA H200"), peak_flops("NVIDIA H20"), peak_flops("cpu")
+    (989400000000000.0, None, None)
+    """
+    return next((peak for name, peak in PEAK_BF16.items() if name in f"{device_name} "), None)
+
+
+class Reporter:
+    """Writes on the main process, does nothing on the others."""
+
+    def __init__(self, folder: Path, settings: ReportSettings, steps: int, resume_step: int, active: bool) -> None:
+        self.active, self.settings, self.steps = active, settings, steps
+        self.bar: Any = None
+        self.sinks: list[Any] = []
+        if not active:
+            return
+        path = folder / "metrics.jsonl"
+        kept = ""
+        if path.exists():  # steps that will be taken again are told again
+            lines = path.read_text("utf-8").splitlines()
+            kept = "".join(f"{line}\n" for line in lines if _step_of(line) <= resume_step and resume_step > 0)
+        path.write_text(kept, encoding="utf-8")
+        self.file = path.open("a", encoding="utf-8")
+        if settings.tensorboard:
+            self.sinks.append(_tensorboard(folder / "tensorboard"))
+        if settings.wandb:
+            self.sinks.append(_wandb(settings.wandb, folder))
+        if sys.stderr.isatty():
+            self.bar = _progress_bar(steps, resume_step)
+
+    def write(self, metrics: dict[str, Any]) -> None:
+        """One line of metrics; it must have `step`."""
+        if not self.active:
+            return
+        self.file.write(json.dumps(metrics) + "\n")
+        self.file.flush()
+        for sink in self.sinks:
+            sink(metrics)
+
+    def show(self, metrics: dict[str, Any]) -> None:
+        """The same for the reader at the terminal."""
+        if not self.active:
+            return
+        if self.bar is not None:
+            self.bar(metrics)
+        else:
+            say(f"step {metrics['step']}/{self.steps}  {_line(metrics)}")
+
+    def close(self) -> None:
+        if self.active:
+            if self.bar is not None:
+                self.bar(None)
+            self.file.close()
+
+
+def say(text: str) -> None:
+    """A line for the user, on standard error: standard output is for results."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _line(metrics: dict[str, Any]) -> str:
+    parts = []
+    if "loss" in metrics:
+        parts.append(f"loss {metrics['loss']:.4f}  lr {metrics['lr']:.2e}  norm {metrics['grad_norm']:.2f}")
+        parts.append(f"{metrics['tokens_per_s']:,.0f} tokens/s")
+        if metrics.get("mfu") is not None:
+            parts.append(f"MFU {metrics['mfu']:.1%}")
+        parts.append(f"ETA {metrics['eta_s']:.0f} s")
+    for name, result in metrics.get("val", {}).items():
+        bits = result["bits_per_byte"]
+        parts.append(f"{name}: {result['loss']:.4f}" + (f" ({bits:.4f} bits/byte)" if bits is not None else ""))
+    return "  ".join(parts)
+
+
+def _step_of(line: str) -> int:
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return 1 << 62  # a line torn by a crash
+
+
+def _progress_bar(steps: int, done: int) -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    progress = Progress(
+        TextColumn("pretrain"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[line]}"),
+        console=Console(stderr=True),
+    )
+    task = progress.add_task("pretrain", total=steps, completed=done, line="")
+    progress.start()
+
+    def update(metrics: dict[str, Any] | None) -> None:
+        if metrics is None:
+            progress.stop()
+        elif "val" in metrics:
+            progress.console.print(f"step {metrics['step']}  held out: {_line({'val': metrics['val']})}")
+        else:
+            progress.update(task, completed=metrics["step"], line=_line(metrics))
+
+    return update
+
+
+def _numbers(metrics: dict[str, Any], prefix: str = "") -> dict[str, float]:
+    out: dict[str, float] = {}
+    for key, value in metrics.items():
+        if isinstance(value, dict):
+            out.update(_numbers(value, f"{prefix}{key}/"))
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            out[prefix + key] = value
+    return out
+
+
+def _tensorboard(folder: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise UsageError("report.tensorboard needs the package tensorboard, which is not installed") from None
+    writer = SummaryWriter(str(folder))
+
+    def sink(metrics: dict[str, Any]) -> None:
+        for name, value in _numbers(metrics).items():
+            writer.add_scalar(name, value, metrics["step"])
+
+    return sink
+
+
+def _wandb(project: str, folder: Path) -> Any:
+    try:
+        import wandb  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise UsageError("report.wandb needs the package wandb, which is not installed") from None
+    run = wandb.init(project=project, dir=str(folder), mode=os.environ.get("WANDB_MODE", "online"))
+    return lambda metrics: run.log(_numbers(metrics), step=metrics["step"])
+
+
+class Speed:
+    """Tokens per second and what follows from it, over the steps since the last report."""
+
+    def __init__(self, flops: float | None, world_size: int, device: torch.device, price: float | None) -> None:
+        self.flops, self.world_size, self.device, self.price = flops, world_size, device, price
+        self.peak = peak_flops(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
+        self.begun = self.last = time.perf_counter()
+        self.tokens = 0
+        self.data_wait = 0.0
+
+    def report(self, step: int, steps: int, steps_since: int) -> dict[str, Any]:
+        """tokens_per_s, mfu (null on an unknown device), memory, data wait, ETA, cost."""
+        now = time.perf_counter()
+        seconds = max(now - self.last, 1e-9)
+        per_second = self.tokens / seconds
+        mfu = per_second * self.flops / self.peak / self.world_size if self.flops and self.peak else None
+        out = {
+            "tokens_per_s": per_second,
+            "mfu": mfu,
+            "memory_bytes": torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None,
+            "data_wait_ms": self.data_wait * 1000 / max(1, steps_since),
+            "eta_s": seconds / max(1, steps_since) * (steps - step),
+        }
+        if self.price is not None and self.device.type == "cuda":
+            out["cost"] = (now - self.begun) / 3600 * self.world_size * self.price
+        self.last, self.tokens, self.data_wait = now, 0, 0.0
+        return out
