@@ -27,18 +27,22 @@ def parser() -> argparse.ArgumentParser:
     steps = "ingest, extract, measure, cluster, decide, apply, tokenizer, shards, size, mix, publish"
     made = argparse.ArgumentParser(
         prog="python -m pipeline.run",
-        description="From raw documents to a curated corpus, a tokenizer, a sized model and a running pre-training job.",
+        description="From raw documents to a curated corpus, a tokenizer, a sized model and a pre-training job.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("recipe", metavar="RECIPE", help="a recipe, such as recipes/finance.yaml")
     made.add_argument("--out", metavar="DIR", help="run folder, any fsspec URL (default: runs/<recipe's name>)")
-    made.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", dest="sets", help="change one setting")
+    made.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", dest="sets", help="change one setting"
+    )
     made.add_argument("--to", metavar="STEP", help=f"stop after this step: {steps}")
     train = made.add_mutually_exclusive_group()
     train.add_argument("--train", action="store_true", default=None, help="train at the end; an error without torch")
     train.add_argument("--no-train", action="store_false", dest="train", help="stop at the hand-off")
-    made.add_argument("--dry-run", action="store_true", help="check the recipe and print the plan; read and write nothing")
+    made.add_argument(
+        "--dry-run", action="store_true", help="check the recipe and print the plan; read and write nothing"
+    )
     made.add_argument(
         "--ray", default="local", metavar="ADDRESS|local|none", help="a cluster, a local Ray (default), or in process"
     )

@@ -1,6 +1,7 @@
 """Decide, as a step: one unit over all signals and clusters; cheap, and all that a changed threshold reruns."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -67,64 +68,67 @@ def _quality(shards: list[_Shard]) -> np.ndarray:
     return np.zeros(sum(shard.documents.num_rows for shard in shards))
 
 
-def decide_all(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+def verdict_tables(store: Store, arguments: dict[str, Any]) -> Iterator[pa.Table]:
     """Verdicts of every shard: rules first, then one survivor per cluster among the documents that pass them."""
-    (assigned,) = assignments
     known = judges()
-    entries = [
-        (known[name], known[name].settings.model_validate(settings)) for name, settings in assigned.arguments["judges"]
-    ]
-    names: list[str] = list(assigned.arguments["shards"])
-    shards = [_Shard(store, assigned.arguments["shards"][name], entries) for name in names]
+    entries = [(known[name], known[name].settings.model_validate(settings)) for name, settings in arguments["judges"]]
+    shards = [_Shard(store, files, entries) for files in arguments["shards"].values()]
     ids = _joined(shards, "documents", "id")
-    near = _joined(shards, "clusters", "near_cluster")
     passing = np.concatenate([shard.passing for shard in shards])
     survivors = pick_survivors(
-        near.fill_null(-1).to_numpy(),
+        _joined(shards, "clusters", "near_cluster").fill_null(-1).to_numpy(),
         passing,
-        priority=_priorities(shards, assigned.arguments["priorities"]),
+        priority=_priorities(shards, arguments["priorities"]),
         quality=_quality(shards),
         length=_joined(shards, "documents", "text_bytes").to_numpy(),
         date=np.array(_joined(shards, "documents", "date").fill_null("").to_pylist(), np.str_),
         ids=np.array(ids.to_pylist(), np.bytes_),
-        order=SurvivorSettings.model_validate(assigned.arguments["survivors"]).order,
+        order=SurvivorSettings.model_validate(arguments["survivors"]).order,
     )
-    rows = np.arange(len(survivors))
-    duplicate = (survivors >= 0) & (survivors != rows)
+    duplicate = (survivors >= 0) & (survivors != np.arange(len(survivors)))
     target = np.where(duplicate, survivors, 0)
-    exact_label = np.asarray(_joined(shards, "clusters", "exact_cluster").fill_null(-1).to_numpy())
+    exact_label = _joined(shards, "clusters", "exact_cluster").fill_null(-1).to_numpy()
     exact = duplicate & (exact_label >= 0) & (exact_label == exact_label[target])
-    similarity = np.full(len(rows), np.nan, np.float32)
-    if "minhash" in known and any(judge.name == "minhash" for judge, _ in entries):
-        sketches, known_sketch = column_rows(
-            pa.chunked_array([c for shard in shards for c in shard.signals["minhash"]["sketch"].chunks]), np.uint8
-        )
-        pairs = duplicate & known_sketch & known_sketch[target]
-        similarity[pairs] = estimate_similarity(sketches[pairs], sketches[target[pairs]])
+    similarity = _similarities(shards, duplicate, target)
     similarity[exact] = 1.0
     survivor_ids = ids.combine_chunks().take(pa.array(target, mask=~duplicate))
+    start = 0
+    for shard in shards:
+        rows = shard.documents.num_rows
+        part = slice(start, start + rows)
+        start = part.stop
+        yield decisions(
+            shard.documents, shard.hits, survivor_ids.slice(part.start, rows), exact[part], similarity[part]
+        )
+
+
+def _similarities(shards: list[_Shard], duplicate: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """float32[n]: estimated similarity to the survivor, NaN without one or without signatures."""
+    found = np.full(len(duplicate), np.nan, np.float32)
+    if not shards or "minhash" not in shards[0].signals:
+        return found
+    chunks = [chunk for shard in shards for chunk in shard.signals["minhash"]["sketch"].chunks]
+    sketches, known = column_rows(pa.chunked_array(chunks), np.uint8)
+    pairs = duplicate & known & known[target]
+    found[pairs] = estimate_similarity(sketches[pairs], sketches[target[pairs]])
+    return found
+
+
+def decide_all(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+    """Write the verdicts of every shard, and count them."""
+    (assigned,) = assignments
     files: dict[str, FileInfo] = {}
     balance, reasons = Balance(), Counter()
-    start = 0
-    for name, shard in zip(names, shards, strict=True):
-        part = slice(start, start + shard.documents.num_rows)
-        start = part.stop
-        table = decisions(
-            shard.documents,
-            shard.hits,
-            survivor_ids.slice(part.start, part.stop - part.start),
-            exact[part],
-            similarity[part],
-        )
+    names = list(assigned.arguments["shards"])
+    for name, table in zip(names, verdict_tables(store, assigned.arguments), strict=True):
         files[name] = store.put_table(f"decisions/{name}-{assigned.fingerprint[:12]}.parquet", [table], DECISIONS)
         verdicts = Counter(table["verdict"].to_pylist())
-        balance.entered += shard.documents.num_rows
+        balance.entered += table.num_rows
         balance.kept += verdicts["kept"]
         balance.removed += verdicts["removed"]
         balance.quarantined += verdicts["quarantined"]
-        reasons.update(
-            f"{s}.{r}" for s, r in zip(table["stage"].to_pylist(), table["rule"].to_pylist(), strict=True) if s
-        )
+        stages, rules = table["stage"].to_pylist(), table["rule"].to_pylist()
+        reasons.update(f"{stage}.{rule}" for stage, rule in zip(stages, rules, strict=True) if stage)
     return [Produced(files, {"first_reasons": dict(sorted(reasons.items()))}, balance)]
 
 

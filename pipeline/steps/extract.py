@@ -20,6 +20,7 @@ from pipeline.ingest.record import Tally
 from pipeline.ingest.source import Source
 from pipeline.steps.context import Commits, Run
 
+SUMS = ("raw_bytes", "raw_pretokens", "text_bytes", "num_pretokens")
 LIBRARIES = ("resiliparse", "fastwarc", "unicode", "pyarrow", "zstandard")
 
 
@@ -31,6 +32,7 @@ class _Accounts:
         self.parents: set[str] = set()
         self.totals: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
+        self.roles: dict[str, Counter[str]] = {}
 
     def add(self, documents: pa.RecordBatch) -> None:
         quarantined = documents.column("reason").is_valid()
@@ -43,8 +45,16 @@ class _Accounts:
         self.balance.quarantined += bad
         self.balance.kept += documents.num_rows - bad
         self.reasons.update(documents.column("reason").drop_null().to_pylist())
-        for name in ("raw_bytes", "raw_pretokens", "text_bytes", "num_pretokens"):
+        for name in SUMS:
             self.totals[name] += int(pc.sum(documents.column(name)).as_py() or 0)
+        by_role = (
+            pa.Table.from_batches([documents.select(["role", *SUMS])])
+            .group_by("role")
+            .aggregate([(name, "sum") for name in SUMS])
+        )
+        for row in by_role.to_pylist():
+            own = self.roles.setdefault("general" if row["role"] == "auto" else row["role"], Counter())
+            own.update({name: row[f"{name}_sum"] or 0 for name in SUMS})
 
 
 def extract_shard(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
@@ -75,6 +85,7 @@ def extract_shard(store: Store, assignments: list[Assignment], shared: Any) -> l
             "source": source.name,
             "skipped": dict(sorted(tally.skipped.items())),
             "quarantine_reasons": dict(sorted(accounts.reasons.items())),
+            "roles": {role: dict(sums) for role, sums in sorted(accounts.roles.items())},
             **accounts.totals,
         }
         produced.append(Produced({"table": info}, counts, accounts.balance))

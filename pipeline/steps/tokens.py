@@ -13,11 +13,11 @@ from pipeline.kernels.buffers import text_buffers
 from pipeline.partition import part_numbers, validation_mask
 from pipeline.shards import SPLITS, pack, part_count, token_type
 from pipeline.steps.context import Commits, Run
-from pipeline.vocabulary import in_sample, sample_fractions, vocabulary_size
+from pipeline.vocabulary import SPECIALS, in_sample, sample_fractions, special_tokens, vocabulary_size
 from tokenizer import count, encode, merge, save
 
 COUNT_VERSION = TRAIN_VERSION = ENCODE_VERSION = 1
-EOS = "<|endoftext|>"
+EOS = SPECIALS["eos"]
 
 
 def streams(run: Run) -> dict[str, dict[str, Any]]:
@@ -74,8 +74,7 @@ def train_tokenizer(store: Store, assignments: list[Assignment], shared: Any) ->
     settings = assigned.parts["settings"]
     tables = [store.read_table(path) for path in assigned.arguments["counts"]]
     counts = count.merge_counts([count.Counts.from_table(table) for table in tables])
-    specials = [EOS, "<|pad|>", "<|mask|>", *(f"<|sentinel_{n}|>" for n in range(settings["sentinels"]))]
-    model = merge.train(counts, settings["vocab_size"], specials)
+    model = merge.train(counts, settings["vocab_size"], settings["specials"])
     files = {}
     folder = f"tokenizer-{assigned.fingerprint[:12]}"
     for name, data in sorted(save.save(model, settings["preset"]).items()):
@@ -121,7 +120,7 @@ def tokenizer(run: Run) -> Commits:
         inputs=sorted(info.sha256 for info in tables),
         settings={
             "preset": settings.pretokens,
-            "sentinels": settings.sentinels,
+            "specials": special_tokens(settings),
             "vocab_size": vocabulary_size(settings, sample_bytes),
         },
         version=TRAIN_VERSION,

@@ -1,0 +1,61 @@
+"""`python -m pipeline COMMAND`: look into a finished run, plan a model, check a machine."""
+
+import argparse
+import importlib
+import json
+import sys
+
+from pipeline.errors import EXIT_INTERRUPTED, PipelineError
+
+COMMANDS = {
+    "explain": "what happened to one document, and why",
+    "status": "which steps of a run folder are done",
+    "inspect": "signals, verdict and text of documents, filtered",
+    "whatif": "how many documents other thresholds would keep, without running",
+    "diff": "what changed between two runs",
+    "report": "write report.html of a finished run again",
+    "verify": "compare every committed file with its checksum",
+    "plan": "parameters, tokens, compute, memory and time from one number",
+    "doctor": "whether this machine can run the pipeline",
+    "schema": "the JSON schema of a recipe, for editors",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; each command's module adds its own arguments."""
+    made = argparse.ArgumentParser(
+        prog="python -m pipeline",
+        description="Look into a finished run, plan a model, check a machine. To run: python -m pipeline.run RECIPE",
+    )
+    found = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text in COMMANDS.items():
+        if name == "plan":
+            found.add_parser(name, help=text, add_help=False)
+            continue
+        own = found.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        importlib.import_module(f"pipeline.commands.{name}").add(own)
+        own.add_argument("--json", action="store_true", help="one line of JSON instead of tables")
+    return made
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    words = sys.argv[1:] if argv is None else argv
+    try:
+        if words[:1] == ["plan"]:
+            from pipeline.size.cli import main as plan
+
+            return plan(words[1:])
+        arguments = parser().parse_args(words)
+        return importlib.import_module(f"pipeline.commands.{arguments.command}").run(arguments)
+    except PipelineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        if "--json" in words:
+            print(json.dumps({"exit": error.exit_code, "error": str(error)}, ensure_ascii=False))
+        return error.exit_code
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

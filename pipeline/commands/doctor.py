@@ -1,0 +1,64 @@
+"""`doctor`: whether this machine can run the pipeline, and with what."""
+
+import argparse
+import importlib.util
+import json
+import os
+import shutil
+import sys
+
+from pipeline.core.execute import worker_count
+from pipeline.core.fingerprint import library_versions
+from pipeline.errors import EXIT_INFRASTRUCTURE, EXIT_OK
+
+NEEDED = ("ray", "datasets", "tokenizers", "transformers", "datatrove", "pyarrow", "numba", "resiliparse", "fastwarc",
+          "pydantic", "rich", "fsspec", "zstandard", "protego", "safetensors", "py3langid", "jinja2")  # fmt: skip
+OPTIONAL = ("torch",)
+GIB = 1 << 30
+MEMORY_PER_WORKER_GIB = 1.5
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument("--run", default=".", metavar="DIR", help="folder that a run would write to")
+
+
+def checks(folder: str) -> list[dict[str, object]]:
+    """One row a check: name, whether it is fine, and a sentence."""
+    rows: list[dict[str, object]] = []
+    version = sys.version_info
+    rows.append({"name": "python", "ok": (3, 11) <= version[:2] <= (3, 13), "says": ".".join(map(str, version[:3]))})
+    for name, found in library_versions(NEEDED).items():
+        rows.append({"name": name, "ok": found != "absent", "says": found})
+    for name in OPTIONAL:
+        there = importlib.util.find_spec(name) is not None
+        says = (
+            library_versions((name,))[name]
+            if there
+            else "absent: curation works, training needs pip install '.[train]'"
+        )
+        rows.append({"name": name, "ok": True, "says": says})
+    workers = worker_count()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
+    rows.append({"name": "memory", "ok": memory >= workers * MEMORY_PER_WORKER_GIB,
+                 "says": f"{memory:.1f} GiB for {workers} workers of {MEMORY_PER_WORKER_GIB} GiB"})  # fmt: skip
+    free = shutil.disk_usage(folder).free / GIB
+    rows.append({"name": "disk", "ok": free > 1, "says": f"{free:.1f} GiB free at {os.path.abspath(folder)}"})
+    rows.append({"name": "writable", "ok": os.access(folder, os.W_OK), "says": os.path.abspath(folder)})
+    for variable in ("CORPORA", "CRAWL"):
+        value = os.environ.get(variable)
+        says = f"{variable}={value}" if value else f"{variable} is not set: sources that need it are skipped or refused"
+        rows.append({"name": variable, "ok": value is None or os.path.isdir(value), "says": says})
+    return rows
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit 0 when nothing is wrong, 3 otherwise."""
+    rows = checks(arguments.run if os.path.isdir(arguments.run) else ".")
+    code = EXIT_OK if all(row["ok"] for row in rows) else EXIT_INFRASTRUCTURE
+    if arguments.json:
+        print(json.dumps({"exit": code, "checks": rows}))
+        return code
+    for row in rows:
+        print(f"{'ok  ' if row['ok'] else 'BAD '} {row['name']:13} {row['says']}")
+    return code

@@ -1,0 +1,134 @@
+"""`explain URL|id`: where a document came from, what was measured, which rules hit, and what it duplicates."""
+
+import argparse
+import difflib
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from pipeline.commands.opened import OpenedRun, add_run, open_run
+from pipeline.core.judge import SPANS, judges
+from pipeline.errors import UsageError
+
+TEXT_SHOWN = 600
+DIFF_LINES = 24
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument("document", metavar="URL|id", help="a URL, an id, or the first 8 or more digits of one")
+    add_run(parser)
+    parser.add_argument("--text", action="store_true", help="print the whole text")
+
+
+def _plain(value: Any) -> Any:
+    return f"{len(value)} bytes" if isinstance(value, bytes) else value
+
+
+def account(opened: OpenedRun, shard: str, row: int) -> dict[str, Any]:
+    """Everything the run knows of one document, as JSON values."""
+    document = opened.documents(shard).slice(row, 1).to_pylist()[0]
+    text = document.pop("text")
+    document.pop("table_spans")
+    verdict = opened.verdicts(shard).slice(row, 1).to_pylist()[0]
+    published = opened.texts(shard)
+    shown = published["text"][row].as_py() if published is not None else text
+    known, signals = judges(), {}
+    for name in opened.judges:
+        values = opened.signals(name, shard).slice(row, 1).to_pylist()[0]
+        kinds = known[name].columns
+        signals[name] = {
+            column: len(value or ()) if kinds[column] == SPANS else _plain(value) for column, value in values.items()
+        }
+    found = {"document": document, "verdict": verdict, "signals": signals, "text": shown, "shard": shard}
+    if "decide" in opened.steps:
+        found["thresholds"] = opened.steps["decide"]["all"].parts["settings"]["thresholds"]
+    if verdict["duplicate_of"]:
+        found["survivor"] = survivor(opened, verdict["duplicate_of"], shown)
+    return found
+
+
+def survivor(opened: OpenedRun, wanted: str, text: str) -> dict[str, Any]:
+    """The document that stayed instead, and how the two texts differ."""
+    for shard, row in opened.find(wanted):
+        if opened.verdicts(shard)["verdict"][row].as_py() != "kept":
+            continue
+        document = opened.documents(shard, ["id", "url", "source"]).slice(row, 1).to_pylist()[0]
+        texts = opened.texts(shard)
+        other = (
+            texts["text"][row].as_py() if texts is not None else opened.documents(shard, ["text"])["text"][row].as_py()
+        )
+        lines = list(difflib.unified_diff(other.splitlines(), text.splitlines(), "survivor", "this", lineterm="", n=0))
+        return document | {"diff": lines[:DIFF_LINES], "diff_lines": len(lines)}
+    return {"id": wanted}
+
+
+def _value(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def show(found: dict[str, Any], console: Console, whole: bool) -> None:
+    """For a person."""
+    document, verdict = found["document"], found["verdict"]
+    console.print(f"[bold]{escape(document['url'] or document['id'])}[/]")
+    for name in (
+        "id",
+        "title",
+        "date",
+        "source",
+        "role",
+        "licence",
+        "path",
+        "locator",
+        "content_type",
+        "encoding",
+        "detail",
+    ):
+        value = verdict[name] if name in ("source", "role") else document[name]
+        if value:
+            console.print(f"  {name:13} {escape(str(value))}")
+    console.print(f"  {'size':13} {document['raw_bytes']:,} bytes raw, {document['text_bytes']:,} bytes of text, "
+                  f"{document['num_pretokens']:,} pre-tokens")  # fmt: skip
+    colour = {"kept": "green", "removed": "red", "quarantined": "yellow"}[verdict["verdict"]]
+    console.print(
+        f"[bold {colour}]{verdict['verdict']}[/]"
+        + (f" by {', '.join(verdict['reasons'])}" if verdict["reasons"] else "")
+    )
+    for reason in verdict["reasons"]:
+        judge, _, rule = reason.partition(".")
+        bound = found.get("thresholds", {}).get(judge, {}).get(rule)
+        measured = found["signals"].get(judge, {}).get(rule[4:])
+        if bound is not None and measured is not None:
+            console.print(f"  {reason}: measured {_value(measured)}, bound {_value(bound)}")
+    if "survivor" in found:
+        other = found["survivor"]
+        alike = f", similarity {verdict['similarity']:.2f}" if verdict["similarity"] is not None else ""
+        console.print(f"  stays instead: {escape(other.get('url') or other['id'])} ({other['id']}{alike})")
+        for line in other.get("diff", []):
+            console.print(f"    {line[:160]}", markup=False, highlight=False)
+        if other.get("diff_lines", 0) > DIFF_LINES:
+            console.print(f"    … {other['diff_lines'] - DIFF_LINES} more lines differ")
+    for name, values in found["signals"].items():
+        text = ", ".join(f"{column} {_value(value)}" for column, value in values.items() if value is not None)
+        console.print(f"  [dim]{name:13}[/] {escape(text)}")
+    text = found["text"]
+    console.print(
+        text if whole else text[:TEXT_SHOWN] + ("…" if len(text) > TEXT_SHOWN else ""), markup=False, highlight=False
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Explain every document that matches. Raises UsageError when none does."""
+    opened = open_run(arguments.run)
+    found = [account(opened, shard, row) for shard, row in opened.find(arguments.document)]
+    if not found:
+        raise UsageError(f"{arguments.run}: no document has the URL or id {arguments.document!r}")
+    if arguments.json:
+        print(json.dumps({"exit": 0, "documents": found}, ensure_ascii=False, default=str))
+        return 0
+    console = Console()
+    for one in found:
+        show(one, console, arguments.text)
+    return 0

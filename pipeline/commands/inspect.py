@@ -1,0 +1,60 @@
+"""`inspect`: documents of a run with verdict and signals, filtered by verdict, rule or source."""
+
+import argparse
+import json
+from typing import Any
+
+import pyarrow.compute as pc
+from rich.console import Console
+from rich.markup import escape
+
+from pipeline.commands.opened import OpenedRun, add_run, open_run
+
+SHOWN = 160
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    add_run(parser)
+    parser.add_argument("--verdict", choices=["kept", "removed", "quarantined"], help="only these")
+    parser.add_argument(
+        "--rule", metavar="STAGE.RULE", help="only documents that this rule hits, as gopher.min_num_words"
+    )
+    parser.add_argument("--source", help="only documents of this source")
+    parser.add_argument("--limit", type=int, default=10, metavar="N", help="at most N documents (default 10)")
+
+
+def rows(opened: OpenedRun, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """The documents asked for, in the order of shards and rows."""
+    found: list[dict[str, Any]] = []
+    for shard in opened.shards:
+        verdicts = opened.verdicts(shard)
+        table = verdicts.append_column("url", opened.documents(shard, ["url"])["url"])
+        texts = opened.texts(shard)
+        source = texts["text"] if texts is not None else opened.documents(shard, ["text"])["text"]
+        table = table.append_column("text", source)
+        for name in ("verdict", "source"):
+            if getattr(arguments, name):
+                table = table.filter(pc.equal(table[name], getattr(arguments, name)))
+        for row in table.to_pylist():
+            if arguments.rule and arguments.rule not in row["reasons"]:
+                continue
+            found.append(row)
+            if len(found) >= arguments.limit:
+                return found
+    return found
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print them."""
+    found = rows(open_run(arguments.run), arguments)
+    if arguments.json:
+        print(json.dumps({"exit": 0, "documents": found}, ensure_ascii=False))
+        return 0
+    console = Console()
+    for row in found:
+        why = f" by {', '.join(row['reasons'])}" if row["reasons"] else ""
+        console.print(f"[bold]{row['verdict']}[/]{escape(why)}  {escape(row['url'] or row['id'])}")
+        console.print(f"  {row['id']}  {' '.join(row['text'].split())[:SHOWN]}", markup=False, highlight=False)
+    console.print(f"{len(found)} shown (--limit {arguments.limit})")
+    return 0

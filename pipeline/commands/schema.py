@@ -1,0 +1,33 @@
+"""`schema`: the JSON schema of a recipe, for editors."""
+
+import argparse
+import json
+from pathlib import Path
+
+from pipeline.errors import EXIT_GATE, EXIT_OK
+from pipeline.recipe import json_schema
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument("--write", metavar="FILE", help="write it to a file instead of printing it")
+    parser.add_argument("--check", metavar="FILE", help="exit 1 unless the file holds the schema of this version")
+
+
+def text() -> str:
+    """The schema as it is stored."""
+    return json.dumps(json_schema(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print, write or check."""
+    made = text()
+    if arguments.check:
+        same = Path(arguments.check).read_text() == made
+        print(f"{arguments.check}: {'up to date' if same else 'not the schema of this version; run `just docs`'}")
+        return EXIT_OK if same else EXIT_GATE
+    if arguments.write:
+        Path(arguments.write).write_text(made)
+        return EXIT_OK
+    print(json.dumps(json.loads(made)) if arguments.json else made, end="")
+    return EXIT_OK

@@ -1,0 +1,114 @@
+"""The end of a run: audit, hand-off, data card, report, training, and the one result everything is printed from."""
+
+import json
+from typing import Any
+
+from pipeline.core.conserve import add_up
+from pipeline.core.fingerprint import fingerprint
+from pipeline.errors import EXIT_GATE, EXIT_OK
+from pipeline.report.progress import Display
+from pipeline.steps.audit import bias, gates
+from pipeline.steps.context import Run
+from pipeline.steps.handoff import run_hash, tokenizer_figures, write_handoff
+from pipeline.steps.publish import corpus_files
+from pipeline.training import train as launch_training
+
+
+def documents(run: Run) -> dict[str, int]:
+    """Documents in, children, kept, removed, quarantined: of the last step that gave verdicts."""
+    read = add_up([commit.counts["balance"] for commit in run.done["extract"].values()])
+    found = {
+        "in": read.entered,
+        "children": read.children,
+        "kept": read.kept,
+        "removed": 0,
+        "quarantined": read.quarantined,
+    }
+    for step in ("decide", "settle"):
+        if step in run.done:
+            balance = run.done[step]["all"].counts["balance"]
+            found |= {name: balance[name] for name in ("kept", "removed", "quarantined")}
+    return found
+
+
+def tokens(run: Run) -> dict[str, Any]:
+    """Pre-tokens raw, extracted and kept, with the kept share of each by name; tokens of the trained tokenizer."""
+    raw = sum(commit.counts["raw_pretokens"] for commit in run.done["extract"].values())
+    extracted = sum(commit.counts["num_pretokens"] for commit in run.done["extract"].values())
+    found: dict[str, Any] = {"raw_pretokens": raw, "extracted_pretokens": extracted}
+    if "settle" in run.done:
+        kept = sum(stream["pretokens"] for stream in run.done["settle"]["all"].counts["streams"].values())
+        found |= {
+            "kept_pretokens": kept,
+            "kept_of_raw": kept / raw if raw else 0.0,
+            "kept_of_extracted": kept / extracted if extracted else 0.0,
+        }
+    if "shards" in run.done:
+        found["kept"] = tokenizer_figures(run)["tokens"]
+    return found
+
+
+def partial(run: Run) -> dict[str, Any]:
+    """The result of a run that was told to stop early (`--to`)."""
+    found: dict[str, Any] = {"exit": EXIT_OK, "out": run.store.root, "steps": run.runner.reasons, "notes": run.notes}
+    if "extract" in run.done:
+        found |= {"documents": documents(run), "tokens": tokens(run)}
+    return found
+
+
+def complete_result(run: Run) -> dict[str, Any]:
+    """Everything a finished run has to say, as JSON values."""
+    counted = tokens(run)
+    mix = run.done["mix"]["all"].counts["plan"]
+    plan = run.done["size"]["all"].counts["plan"]
+    found = bias(run)
+    results = gates(run.recipe.gates, found, mix, counted["kept_of_extracted"])
+    red = [gate for gate in results if gate.gating and not gate.passed]
+    if found is not None:
+        run.store.put_json("bias.json", found)
+    return {
+        "exit": EXIT_GATE if red else EXIT_OK,
+        "out": run.store.root,
+        "recipe": {
+            "name": run.recipe.name,
+            "use": run.recipe.use,
+            "fingerprint": fingerprint(run.recipe.model_dump(mode="json")),
+        },
+        "documents": documents(run),
+        "tokens": counted,
+        "mix": mix["realised"] | {"total_tokens": mix["total_tokens"], "statement": mix["statement"]},
+        "tokenizer": tokenizer_figures(run),
+        "plan": {
+            "label": plan["label"],
+            **{name: {key: plan[name][key] for key in ("params", "tokens", "flops")} for name in ("optimal", "chosen")},
+        },
+        "gates": [gate.to_json() for gate in results],
+        "root_hash": run_hash(run),
+        "steps": run.runner.reasons,
+        "notes": run.notes,
+    }
+
+
+def conclude(run: Run, display: Display, *, complete: bool, train: bool | None) -> dict[str, Any]:
+    """Write what a run leaves besides its data, train if asked, print the summary, and return the result."""
+    from pipeline.report.summary import print_partial, print_summary
+
+    if not complete:
+        result = partial(run)
+        if not display.quiet:
+            print_partial(result)
+        return result
+    result = complete_result(run)
+    config = write_handoff(run)
+    files = corpus_files(run)
+    from pipeline.report.compose import write_card, write_report
+
+    write_report(run, result, display)
+    write_card(run, result, files)
+    run.store.put_json("result.json", {key: value for key, value in result.items() if key != "out"})
+    result["train"] = launch_training(run, config, train, quiet=display.quiet)
+    if result["train"].get("curve"):
+        write_report(run, result, display)
+    if not display.quiet:
+        print_summary(result)
+    return json.loads(json.dumps(result))
