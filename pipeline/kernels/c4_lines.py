@@ -234,7 +234,7 @@ def _rows(
                         stats[row, SENTENCES] += count_sentences(sizes, first_token, token)
                     else:
                         count = scan(
-                            clean, 0, high, points, bits, places, tails, attributes, keys, lengths, units,
+                            text, low, high, points, bits, places, tails, attributes, keys, lengths, units,
                             hashes, new_sizes, 0,
                         )  # fmt: skip
                         stats[row, SENTENCES] += count_sentences(new_sizes, 0, count)

@@ -92,4 +92,7 @@ def _prepared(
             starts[window], ends[window] = at, at + len(raw)
             at += len(raw)
             extra.append(raw)
-    return (np.concatenate([data, np.frombuffer(b"".join(extra), np.uint8)]) if extra else data), starts, ends
+    if extra:
+        data = np.concatenate([data, np.frombuffer(b"".join(extra), np.uint8)])
+        data.flags.writeable = False  # as Arrow's own buffers are: the kernel is compiled for one type
+    return data, starts, ends
