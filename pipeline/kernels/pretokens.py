@@ -302,7 +302,7 @@ def _ends(
             place += 1
 
 
-def _fixed(array: np.ndarray) -> np.ndarray:
+def read_only(array: np.ndarray) -> np.ndarray:
     """A read-only view: kernels compile once, whether the caller's buffer may be written or not."""
     view = array.view()
     view.flags.writeable = False
@@ -318,7 +318,7 @@ def count_pretokens(offsets: np.ndarray, data: np.ndarray, preset: str = "gpt4")
     [7, 0]
     """
     out = np.zeros(len(offsets) - 1, np.int64)
-    _count(_fixed(offsets), _fixed(data), CLASSES, PRESETS[preset].rules, out)
+    _count(read_only(offsets), read_only(data), CLASSES, PRESETS[preset].rules, out)
     return out
 
 
@@ -331,5 +331,5 @@ def pretoken_ends(offsets: np.ndarray, data: np.ndarray, preset: str = "gpt4") -
     """
     counts = count_pretokens(offsets, data, preset)
     ends = np.empty(int(counts.sum()), np.int64)
-    _ends(_fixed(offsets), _fixed(data), CLASSES, PRESETS[preset].rules, ends)
+    _ends(read_only(offsets), read_only(data), CLASSES, PRESETS[preset].rules, ends)
     return ends, counts

@@ -1,0 +1,232 @@
+"""Counting distinct pre-tokens: an open-addressing table over bytes, u64 counts, memory by distinct pre-tokens."""
+
+import numpy as np
+from numba import njit
+
+from pipeline.kernels.bpe_hash import INLINE_BYTES, LONG, long_hash, mix, same_bytes, short_key
+from pipeline.kernels.pretokens import CLASSES, PRESETS, next_end, read_only
+
+# A slot is three words: key, key, count. Long pre-tokens keep (hash, LONG | index) and their bytes in an arena.
+# Progress of a scan: row, byte, digits left, slots used, long ones used, arena bytes used.
+_ROW, _AT, _DIGITS, _USED, _LONGS, _ARENA = range(6)
+
+
+@njit(cache=True)
+def _find(
+    table: np.ndarray, longs: np.ndarray, arena: np.ndarray, data: np.ndarray, at: int, end: int
+) -> tuple[int, int, int]:
+    """The slot of `data[at:end]`, found or free, and its key."""
+    mask = np.uint64(len(table) // 3 - 1)
+    if end - at <= INLINE_BYTES:
+        low, high = short_key(data, at, end)
+        slot = mix(low, high) & mask
+        while True:
+            place = np.int64(slot) * 3
+            if (table[place] == low and table[place + 1] == high) or table[place + 2] == 0:
+                return place, low, high
+            slot = (slot + np.uint64(1)) & mask
+    low = long_hash(data, at, end)
+    slot = mix(low, LONG) & mask
+    while True:
+        place = np.int64(slot) * 3
+        if table[place + 2] == 0:
+            return place, low, LONG
+        if table[place] == low and table[place + 1] >= LONG:
+            index = np.int64(table[place + 1] & ~LONG)
+            if longs[index + 1] - longs[index] == end - at and same_bytes(arena, longs[index], data, at, end - at):
+                return place, low, LONG
+        slot = (slot + np.uint64(1)) & mask
+
+
+@njit(cache=True)
+def _add(
+    table: np.ndarray,
+    longs: np.ndarray,
+    arena: np.ndarray,
+    progress: np.ndarray,
+    data: np.ndarray,
+    at: int,
+    end: int,
+    weight: int,
+) -> bool:
+    """Add `weight` to the count of `data[at:end]`; False, and nothing done, when there is no room for it."""
+    place, low, high = _find(table, longs, arena, data, at, end)
+    if table[place + 2] == 0:
+        if progress[_USED] * 6 >= len(table):
+            return False
+        if high == LONG:
+            index = progress[_LONGS]
+            used = progress[_ARENA]
+            if index + 1 >= len(longs) or used + end - at > len(arena):
+                return False
+            arena[used : used + end - at] = data[at:end]
+            progress[_ARENA] = used + end - at
+            progress[_LONGS] = index + 1
+            longs[index + 1] = used + end - at
+            high = LONG | np.uint64(index)
+        table[place] = low
+        table[place + 1] = high
+        progress[_USED] += 1
+    table[place + 2] += np.uint64(weight)
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _scan(
+    table: np.ndarray,
+    longs: np.ndarray,
+    arena: np.ndarray,
+    progress: np.ndarray,
+    offsets: np.ndarray,
+    data: np.ndarray,
+    classes: np.ndarray,
+    rules: tuple[int, int, bool],
+) -> bool:
+    """Count the pre-tokens from `progress` on; False when the table must grow first."""
+    row = progress[_ROW]
+    at = progress[_AT]
+    state = progress[_DIGITS]
+    while row < len(offsets) - 1:
+        end = offsets[row + 1]
+        while at < end:
+            stop, after = next_end(data, at, end, classes, rules, state)
+            if not _add(table, longs, arena, progress, data, at, stop, 1):
+                progress[_ROW] = row
+                progress[_AT] = at
+                progress[_DIGITS] = state
+                return False
+            at = stop
+            state = after
+        row += 1
+        state = 0
+        if row < len(offsets) - 1:
+            at = offsets[row]
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _weigh(
+    table: np.ndarray,
+    longs: np.ndarray,
+    arena: np.ndarray,
+    progress: np.ndarray,
+    offsets: np.ndarray,
+    data: np.ndarray,
+    counts: np.ndarray,
+) -> bool:
+    """Add counted pre-tokens from `progress` on; False when the table must grow first."""
+    for row in range(progress[_ROW], len(offsets) - 1):
+        if not _add(table, longs, arena, progress, data, offsets[row], offsets[row + 1], counts[row]):
+            progress[_ROW] = row
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _rehash(table: np.ndarray, larger: np.ndarray) -> None:
+    mask = np.uint64(len(larger) // 3 - 1)
+    for place in range(0, len(table), 3):
+        if table[place + 2] == 0:
+            continue
+        high = table[place + 1]
+        slot = mix(table[place], LONG if high >= LONG else high) & mask
+        while larger[np.int64(slot) * 3 + 2] != 0:
+            slot = (slot + np.uint64(1)) & mask
+        for word in range(3):
+            larger[np.int64(slot) * 3 + word] = table[place + word]
+
+
+@njit(cache=True, nogil=True)
+def _sizes(table: np.ndarray, longs: np.ndarray, offsets: np.ndarray, counts: np.ndarray) -> None:
+    row = 0
+    for place in range(0, len(table), 3):
+        if table[place + 2] == 0:
+            continue
+        high = table[place + 1]
+        if high >= LONG:
+            index = np.int64(high & ~LONG)
+            length = longs[index + 1] - longs[index]
+        else:
+            length = np.int64(high >> np.uint64(56))
+        offsets[row + 1] = offsets[row] + length
+        counts[row] = table[place + 2]
+        row += 1
+
+
+@njit(cache=True, nogil=True)
+def _bytes(table: np.ndarray, longs: np.ndarray, arena: np.ndarray, offsets: np.ndarray, data: np.ndarray) -> None:
+    row = 0
+    for place in range(0, len(table), 3):
+        if table[place + 2] == 0:
+            continue
+        start = offsets[row]
+        length = offsets[row + 1] - start
+        high = table[place + 1]
+        if high >= LONG:
+            begin = longs[np.int64(high & ~LONG)]
+            data[start : start + length] = arena[begin : begin + length]
+        else:
+            for step in range(length):
+                word = table[place] if step < 8 else high
+                data[start + step] = np.uint8((word >> np.uint64((step & 7) * 8)) & np.uint64(0xFF))
+        row += 1
+
+
+class PretokenTable:
+    """Distinct pre-tokens and how often each occurs; grows as needed, half full at most.
+
+    >>> table = PretokenTable()
+    >>> table.scan(np.array([0, 7]), np.frombuffer(b"a b a b", np.uint8), "gpt4")
+    >>> offsets, data, counts = table.arrays()
+    >>> sorted(zip([bytes(data[a:b]) for a, b in zip(offsets, offsets[1:])], counts.tolist()))
+    [(b' a', 1), (b' b', 2), (b'a', 1)]
+    """
+
+    def __init__(self) -> None:
+        self._table = np.zeros(3 << 14, np.uint64)
+        self._longs = np.zeros(1 << 10, np.int64)
+        self._arena = np.zeros(1 << 15, np.uint8)
+        self._progress = np.zeros(6, np.int64)
+
+    def __len__(self) -> int:
+        return int(self._progress[_USED])
+
+    def scan(self, offsets: np.ndarray, data: np.ndarray, preset: str) -> None:
+        """Count the pre-tokens of every row of `data`, the bytes of a text column with int64 `offsets`."""
+        offsets, data = read_only(offsets), read_only(data)
+        self._start(offsets)
+        while not _scan(
+            self._table, self._longs, self._arena, self._progress, offsets, data, CLASSES, PRESETS[preset].rules
+        ):
+            self._grow(data)
+
+    def weigh(self, offsets: np.ndarray, data: np.ndarray, counts: np.ndarray) -> None:
+        """Add pre-tokens that were counted before: row i occurred `counts[i]` times (uint64)."""
+        offsets, data, counts = read_only(offsets), read_only(data), read_only(counts)
+        self._start(offsets)
+        while not _weigh(self._table, self._longs, self._arena, self._progress, offsets, data, counts):
+            self._grow(data)
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """`(offsets int64[n + 1], data uint8, counts uint64[n])`, in the table's order."""
+        offsets = np.zeros(len(self) + 1, np.int64)
+        counts = np.zeros(len(self), np.uint64)
+        _sizes(self._table, self._longs, offsets, counts)
+        data = np.empty(int(offsets[-1]), np.uint8)
+        _bytes(self._table, self._longs, self._arena, offsets, data)
+        return offsets, data, counts
+
+    def _start(self, offsets: np.ndarray) -> None:
+        self._progress[: _DIGITS + 1] = 0
+        self._progress[_AT] = offsets[0]
+
+    def _grow(self, data: np.ndarray) -> None:
+        if self._progress[_USED] * 6 >= len(self._table):
+            larger = np.zeros(2 * len(self._table), np.uint64)
+            _rehash(self._table, larger)
+            self._table = larger
+            return
+        self._longs = np.concatenate([self._longs, np.zeros_like(self._longs)])
+        # A pre-token longer than that asks again until it fits.
+        room = max(2 * len(self._arena), 1)
+        self._arena = np.concatenate([self._arena, np.zeros(room - len(self._arena), np.uint8)])
