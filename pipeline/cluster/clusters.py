@@ -30,8 +30,8 @@ _LAST = np.uint64(2**62)  # the key of a document without text, which only its U
 class SignalShard:
     """One shard's signals, read when needed.
 
-    `read` yields batches that hold `text_hash` (16 bytes), `bands` (8 bytes a band) and, if URLs count, `url_hash`: in
-    the order of the shard's documents, `num_rows` in total; quarantined documents are null rows.
+    `read` yields batches with the columns that the settings ask for: `text_hash` (16 bytes), `bands` (8 bytes a band),
+    `url_hash`. In the order of the shard's documents, `num_rows` in total; quarantined documents are null rows.
     """
 
     name: str
@@ -61,7 +61,7 @@ def write_keys(shards: Sequence[SignalShard], settings: ClusterSettings, folder:
     folder.mkdir(parents=True, exist_ok=True)
     flags = np.zeros(sum(shard.num_rows for shard in shards), np.uint8)
     num_bands = _num_bands(shards) if settings.near else 0
-    wide = ["text", *(["url"] if settings.url else [])]
+    wide = [name for name, wanted in (("text", settings.exact), ("url", settings.url)) if wanted]
     files = {name: (folder / f"{name}.u64").open("wb") for name in [*wide, *map(_band_name, range(num_bands))]}
     try:
         at = 0
@@ -158,15 +158,25 @@ def cluster(
         path.unlink()
 
 
+def _label_keys(files: KeyFiles, settings: ClusterSettings) -> np.ndarray:
+    """uint64[n] below 2**63, the same for the same text: of the text's hash, without it of the first band's key."""
+    if settings.exact:
+        wide = files.keys("text")
+        keys = wide[:, 0] + wide[:, 1] * np.uint64(0x9E3779B97F4A7C15)
+        known = HAS_TEXT
+    else:
+        keys, known = files.keys(_band_name(0)) if files.num_bands else np.zeros(len(files.flags), np.uint64), HAS_BANDS
+    keys >>= np.uint64(1)
+    keys[files.flags & known == 0] = _LAST
+    return keys
+
+
 def partition(files: KeyFiles, settings: ClusterSettings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`(exact labels, near labels, near sizes)`, int64[n] each, of the documents in the key files."""
     parent = np.arange(len(files.flags), dtype=np.int64)
-    text = files.keys("text")
+    text_keys = _label_keys(files, settings)
     if settings.exact:
-        union(parent, *band_pairs(text, files.flags & HAS_TEXT > 0))
-    text_keys = (text[:, 0] + text[:, 1] * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(1)
-    text_keys[files.flags & HAS_TEXT == 0] = _LAST
-    del text  # 16 bytes a document
+        union(parent, *band_pairs(files.keys("text"), files.flags & HAS_TEXT > 0))
     exact, sizes = label(parent, text_keys)
     if settings.url:
         union(parent, *band_pairs(files.keys("url"), files.flags & HAS_URL > 0))
