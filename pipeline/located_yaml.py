@@ -55,7 +55,11 @@ class _Builder:
             return self._mapping(reader, node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(reader, item, (*path, index)) for index, item in enumerate(node.value)]
-        value = reader.construct_object(node)
+        try:
+            value = reader.construct_object(node)
+        except (yaml.YAMLError, ValueError):
+            self._problem(node, f"{node.value!r} with the tag {node.tag.rpartition(':')[2]} is no plain value")
+            return None
         return value if isinstance(value, str | int | float | bool | None) else str(node.value)
 
     def _mapping(self, reader: _Reader, node: yaml.MappingNode, path: Path) -> dict[str, Any]:

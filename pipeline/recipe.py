@@ -50,12 +50,6 @@ class RecipeBase(Settings):
         None, description="present: the run ends by training, where torch is installed"
     )
 
-    @model_validator(mode="after")
-    def _known_set(self) -> "RecipeBase":
-        if self.use not in self.sources:
-            raise ValueError(f"use: there is no set named {self.use!r}{near(self.use, self.sources)}")
-        return self
-
     @field_validator("sources")
     @classmethod
     def _unique_names(cls, sets: dict[str, list[Source]]) -> dict[str, list[Source]]:
@@ -185,7 +179,7 @@ def _sentence(error: ErrorDetails, path: Path) -> str:
 
 
 def expand(value: Any, variables: dict[str, str]) -> Any:
-    """Put environment variables in for `${NAME}`. An unset one stays as it stands; `_settle_paths` deals with it."""
+    """Put environment variables in for `${NAME}`. An unset one stays as it stands; `_settle_sources` deals with it."""
     if isinstance(value, str):
         return VARIABLE.sub(lambda found: variables.get(found.group(1), found.group(0)), value)
     if isinstance(value, dict):
@@ -193,10 +187,21 @@ def expand(value: Any, variables: dict[str, str]) -> Any:
     return [expand(inner, variables) for inner in value] if isinstance(value, list) else value
 
 
-def _settle_paths(value: dict[str, Any], located: Located, name: str) -> list[str]:
-    """Clear the path of optional sources whose variable is unset; one located line for each other one in use."""
+def _settle_sources(value: dict[str, Any], located: Located, name: str) -> list[str]:
+    """Clear the path of optional sources whose variable is unset; one located line for each other one in use.
+
+    Also checks that `use` names a set.
+    """
     problems = []
-    for set_name, sources in (value.get("sources") or {}).items():
+    sets = value.get("sources")
+    if not isinstance(sets, dict):
+        return []
+    if isinstance(value.get("use"), str) and value["use"] not in sets:
+        line, column = located.position(("use",))
+        problems.append(
+            f"{name}:{line}:{column} use there is no set of sources named {value['use']!r}{near(value['use'], sets)}"
+        )
+    for set_name, sources in sets.items():
         for index, source in enumerate(sources if isinstance(sources, list) else []):
             path = source.get("path") if isinstance(source, dict) else None
             unset = VARIABLE.search(path) if isinstance(path, str) else None
@@ -275,7 +280,7 @@ def parse(name: str, located: Located, sets: list[str], variables: dict[str, str
     for assignment in sets:
         override(value, assignment)
     value = expand(value, variables)
-    problems = _settle_paths(value, located, name)
+    problems = _settle_sources(value, located, name)
     try:
         recipe = recipe_model().model_validate(value)
         if problems:
