@@ -14,7 +14,7 @@ IMAGE = "domain-corpus:train"
 """The image that the Dockerfile's target `train` builds."""
 
 TORCHRUN = """#!/usr/bin/env bash
-# One node, or many: set NNODES, NODE_RANK and MASTER_ADDR on each. A worker that dies is restarted from the last checkpoint.
+# One node, or many: set NNODES, NODE_RANK and MASTER_ADDR on each. Dead workers restart from the last checkpoint.
 set -euo pipefail
 HANDOFF="${{HANDOFF:-$(cd "$(dirname "${{BASH_SOURCE[0]}}")/.." && pwd)}}"
 NPROC="${{NPROC:-{processes}}}"
@@ -89,7 +89,7 @@ def launch_files(
     torchrun on one node and Ray Train on CPU processes are tested; Slurm and Kubernetes files are checked for form.
     """
     gpus = gpus_per_node or 8
-    use_gpu = config.parallel.precision != "fp32" or gpus_per_node is not None
+    use_gpu = gpus_per_node is not None
     return {
         "torchrun.sh": TORCHRUN.format(processes=gpus_per_node or "auto"),
         "slurm.sbatch": SLURM.format(nodes=nodes, gpus=gpus, cpus=gpus * 8),

@@ -26,7 +26,7 @@ class ModelSettings(HandoffModel):
     """Which model. A preset fixes the shape; any field given beside it overrides the preset's."""
 
     preset: str | None = Field(
-        default="tiny", description="name of a shape (see PRESETS), or null when the fields below say all"
+        default=None, description="name of a shape (see PRESETS); null: the fields below, else the plan's, else tiny"
     )
     architecture: Architecture | None = Field(default=None, description="null: the preset's")
     hidden_size: int | None = Field(default=None, gt=0, description="width; null: the preset's")
@@ -51,7 +51,9 @@ class ObjectiveSettings(HandoffModel):
     """What is learnt from a window of tokens."""
 
     kind: ObjectiveKind | None = Field(default=None, description="null: the architecture's own")
-    sequence_length: int = Field(default=256, ge=8, description="tokens per sample (encoder side of t5 and bart)")
+    sequence_length: int | None = Field(
+        default=None, ge=8, description="tokens per sample (encoder side of t5 and bart); null: the plan's, else 256"
+    )
     document_masks: bool = Field(
         default=True, description="packed documents attend to themselves only, positions restart"
     )
@@ -84,8 +86,9 @@ class ParallelSettings(HandoffModel):
         default="none",
         description="recompute activations: none, all but the matrix products and attention, or whole blocks",
     )
-    precision: Literal["fp32", "bf16", "fp16", "fp8"] = Field(
-        default="fp32", description="of the computation; master weights, gradients' sums and optimizer states stay fp32"
+    precision: Literal["auto", "fp32", "bf16", "fp16", "fp8"] = Field(
+        default="auto",
+        description="of the computation, auto: bf16 on a GPU, fp32 on a CPU; weights, sums, optimizer stay fp32",
     )
     compile: bool = Field(default=False, description="torch.compile each block")
 
@@ -97,7 +100,7 @@ class OptimizerSettings(HandoffModel):
         default="adamw", description="muon: for the blocks' matrices, AdamW for the rest"
     )
     learning_rate: float | None = Field(
-        default=None, gt=0, description="null: 0.00235 * (N / 108e6)^(-1/3) (OLMo's ladder)"
+        default=None, gt=0, description="null: the plan's, else 0.00235 * (N / 108e6)^(-1/3)"
     )
     beta1: float = Field(default=0.9, ge=0, lt=1)
     beta2: float | None = Field(

@@ -88,27 +88,27 @@ def default_train_config(
 ) -> TrainConfig:
     """The configuration with nothing left open: what train.yaml holds.
 
-    config: the recipe's `pretrain:` block; its null fields are filled from the size of the model and the data.
-    params: parameters of the chosen model; null: counted from the shape. tokens: training tokens of the plan; null:
-    `plan["chosen"]["tokens"]` of the manifest, else one pass over the training tokens.
-
-    Learning rate, batch and warm-up follow OLMo's model ladder: 0.00235 (N/108e6)^(-1/3), 327,680 (N/108e6)^(2/3)
-    tokens per step, warm-up over N tokens.
+    config: the recipe's `pretrain:` block; its null fields come from `plan["chosen"]` of the manifest (its `shape` and
+    `training`), and where there is none from the size of the model and the data by OLMo's model ladder: learning rate
+    0.00235 (N/108e6)^(-1/3), 327,680 (N/108e6)^(2/3) tokens per step, warm-up over N tokens.
+    params, tokens: of the model and the run, where neither the plan nor the data should say; the default for tokens is
+    the plan's, else one pass over the training tokens.
     """
     given = config if isinstance(config, TrainConfig) else TrainConfig.model_validate(dict(config or {}))
-    model = resolve_model(given.model)
-    n = params or max(1, count_parameters(model, manifest.tokenizer.padded_vocab_size))
     chosen = manifest.plan.get("chosen") or {}
-    distinct = sum(manifest.tokens_by_role().values())
-    d = tokens or int(chosen.get("tokens") or 0) or distinct
-    length = given.objective.sequence_length
-    batch = given.global_batch or max(1, round(327_680 * (n / 108e6) ** (2 / 3) / length))
+    model = resolve_model(_from_plan(given.model, chosen.get("shape")))
+    planned = chosen.get("training") or {}
+    n = params or max(1, count_parameters(model, manifest.tokenizer.padded_vocab_size))
+    d = tokens or int(chosen.get("tokens") or 0) or sum(manifest.tokens_by_role().values())
+    length = given.objective.sequence_length or planned.get("sequence_length") or 256
+    batch_tokens = planned.get("batch_tokens") or 327_680 * (n / 108e6) ** (2 / 3)
+    batch = given.global_batch or max(1, round(batch_tokens / length))
     steps = given.steps or max(1, math.ceil(d / (batch * length)))
     warmup = given.schedule.warmup_steps
     if warmup is None:
-        warmup = min(max(1, round(n / (batch * length))), max(1, steps // 10))
-    lr = given.optimizer.learning_rate or float(f"{0.00235 * (n / 108e6) ** (-1 / 3):.3g}")
-    beta2 = given.optimizer.beta2 or (0.95 if batch * length >= 524_288 else 0.99)
+        warmup = min(planned.get("warmup_steps") or max(1, round(n / (batch * length))), max(1, steps // 10))
+    lr = given.optimizer.learning_rate or planned.get("learning_rate") or 0.00235 * (n / 108e6) ** (-1 / 3)
+    beta2 = given.optimizer.beta2 or planned.get("beta2") or (0.95 if batch * length >= 524_288 else 0.99)
     kind = given.objective.kind
     if kind is None and model.architecture is not None:
         kind = OBJECTIVE_OF[model.architecture]
@@ -117,8 +117,31 @@ def default_train_config(
             "model": model,
             "steps": steps,
             "global_batch": batch,
-            "objective": given.objective.model_copy(update={"kind": kind}),
-            "optimizer": given.optimizer.model_copy(update={"learning_rate": lr, "beta2": beta2}),
+            "objective": given.objective.model_copy(update={"kind": kind, "sequence_length": length}),
+            "optimizer": given.optimizer.model_copy(update={"learning_rate": float(f"{lr:.3g}"), "beta2": beta2}),
             "schedule": given.schedule.model_copy(update={"warmup_steps": warmup}),
         }
     )
+
+
+PLAN_FIELDS = {
+    "layers": "num_layers",
+    "hidden": "hidden_size",
+    "ffn": "intermediate_size",
+    "heads": "num_heads",
+    "kv_heads": "num_kv_heads",
+    "head_dim": "head_dim",
+    "tied": "tie_embeddings",
+}
+"""The plan's words for a decoder's shape, and ours."""
+
+
+def _from_plan(settings: ModelSettings, shape: Mapping[str, Any] | None) -> ModelSettings:
+    """The settings, with the plan's shape where they name none."""
+    if settings.preset is not None or settings.hidden_size is not None or settings.init_from is not None:
+        return settings
+    if shape is None or settings.architecture not in (None, "llama", "qwen3"):
+        return settings.model_copy(update={"preset": "tiny"})
+    given = {k: v for k, v in settings.model_dump().items() if v is not None}
+    planned = {ours: shape[theirs] for theirs, ours in PLAN_FIELDS.items() if theirs in shape}
+    return ModelSettings.model_validate({"architecture": "llama", **planned, **given})

@@ -1,9 +1,9 @@
-"""Attention in which packed documents see only themselves, for every architecture, and without a mask built by transformers.
+"""Attention in which packed documents see only themselves, for every architecture, with no mask built by transformers.
 
-transformers builds no mask for an attention function it does not know and hands extra keyword arguments through to it, so
-one registered function avoids four traps of its own masks: `position_ids` are ignored as document borders unless
-`use_cache=False`; encoders ignore them always; boolean 4-D masks are wrong under `eager`; and a whole-model compile loses
-`is_causal`, and with it flash attention.
+transformers builds no mask for an attention function it does not know and hands extra keyword arguments through to it,
+so one registered function avoids four traps of its own masks: `position_ids` are ignored as document borders unless
+`use_cache=False`; encoders ignore them always; boolean 4-D masks are wrong under `eager`; and a whole-model compile
+loses `is_causal`, and with it flash attention.
 """
 
 from typing import Any

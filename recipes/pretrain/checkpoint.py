@@ -1,7 +1,7 @@
 """Checkpoints: written in the background, complete or absent, loadable by any number of processes and any sharding.
 
-A checkpoint is `checkpoints/step-00000100/` with torch's distributed format inside, `state.json` (how far the run is), and,
-written last, `complete.json` with size and CRC-32 of every file. A folder without `complete.json` does not exist.
+A checkpoint is `checkpoints/step-00000100/` with torch's distributed format inside, `state.json` (how far the run is),
+and, written last, `complete.json` with size and CRC-32 of every file. A folder without `complete.json` does not exist.
 """
 
 import errno

@@ -79,7 +79,7 @@ def to_device(batch: Sample, device: torch.device, use_varlen: bool = False) -> 
 
 
 def cumulative_lengths(docs: torch.Tensor) -> torch.Tensor:
-    """Where each document of a micro-batch ends, rows laid end to end, as int32; the end repeated up to a power of two."""
+    """Where documents start, rows laid end to end, as int32 [power of two + 1], filled up with the end."""
     rows, places = docs.shape
     changes = torch.ones(rows, places, dtype=torch.bool)
     changes[:, 1:] = docs[:, 1:] != docs[:, :-1]

@@ -18,7 +18,7 @@ from recipes.pretrain.handoff import Handoff
 from recipes.pretrain.model import Trainable, build_model, count, flops_per_token
 from recipes.pretrain.objectives import build_objective
 from recipes.pretrain.optimizer import LossScale, Optimizers, SpikeGuard, clip, decay_start, learning_rate
-from recipes.pretrain.parallel import World, accumulate, all_sum, apply_parallel
+from recipes.pretrain.parallel import World, accumulate, all_sum, apply_parallel, resolve_precision
 from recipes.pretrain.report import Reporter, Speed, say
 
 COLLECT_GARBAGE_EVERY = 200
@@ -48,11 +48,12 @@ class Trainer:
         varlen = world.device.type == "cuda" and model.config.model_type not in ("t5", "bart")
         self.trainable = Trainable(model, config.optimizer.z_loss, varlen)
         causal = self.trainable.causal
-        self.flops = flops_per_token(model.config, config.objective.sequence_length) if causal else None
-        apply_parallel(self.trainable, config.parallel, world)
+        self.flops = flops_per_token(model.config, self.objective.length) if causal else None
+        self.parallel = resolve_precision(config.parallel, world)
+        apply_parallel(self.trainable, self.parallel, world)
         self.optimizers = Optimizers(self.trainable, self.trainable.blocks(), config.optimizer)
         self.guard = SpikeGuard(config.optimizer.skip_sigma, config.optimizer.skip_window, world.device)
-        self.scale = LossScale(config.parallel.precision == "fp16", world.device)
+        self.scale = LossScale(self.parallel.precision == "fp16", world.device)
         self.checkpoints = Checkpoints(
             self.out / "checkpoints", config.checkpoint, world, self.trainable, self.optimizers
         )
@@ -96,8 +97,8 @@ class Trainer:
         now, then = self.identity(), state["identity"]
         if now["fingerprint"] != then["fingerprint"] and not allow_data_change:
             raise UsageError(
-                f"the data changed since the checkpoint of step {step} (fingerprint {then['fingerprint'][:12]}… is now "
-                f"{now['fingerprint'][:12]}…); choose another `out`, or continue on the new data with --allow-data-change"
+                f"the data changed since the checkpoint of step {step} (fingerprint {then['fingerprint'][:12]}…, "
+                f"now {now['fingerprint'][:12]}…); choose another `out`, or continue on the new data with --allow-data-change"
             )
         changed = [key for key in now if key != "fingerprint" and now[key] != then.get(key)]
         if changed:
@@ -128,7 +129,7 @@ class Trainer:
         entropy = torch.zeros((), device=world.device)
         torch.manual_seed((self.config.seed << 32) + (self.step << 12) + world.rank)  # dropout, the same after a resume
         for index, batch in enumerate(micro_batches):
-            accumulate(self.trainable, self.config.parallel, index == len(micro_batches) - 1)
+            accumulate(self.trainable, self.parallel, index == len(micro_batches) - 1)
             sums = self.trainable(to_device(batch, world.device, self.trainable.use_varlen))
             (sums[0] * factor).backward()
             entropy += sums[1].detach()
@@ -230,8 +231,8 @@ class Trainer:
         if loss != loss or loss in (float("inf"), float("-inf")):
             self.checkpoints.save(self.step, self.state(), keep=True, wait=True)
             raise DivergedError(
-                f"the loss is {loss} at step {self.step}; updates since it was last finite were skipped, and a checkpoint "
-                f"of the weights before is kept; lower optimizer.learning_rate or look at the data"
+                f"the loss is {loss} at step {self.step}; updates since it was last finite were skipped, and a "
+                f"checkpoint of the weights before is kept; lower optimizer.learning_rate or look at the data"
             )
 
     def _validate(self, reporter: Reporter) -> dict[str, Any]:
@@ -263,7 +264,8 @@ class Trainer:
             "parameters": self.parameters,
             "architecture": self.trainable.architecture,
             "objective": self.config.objective.kind,
-            "sharding": self.config.parallel.sharding,
+            "sharding": self.parallel.sharding,
+            "precision": self.parallel.precision,
             "processes": self.world.size,
             "fingerprint": self.handoff.manifest.fingerprint,
             "epochs": self.samples.realised(self.consumed),

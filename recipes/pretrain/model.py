@@ -28,7 +28,7 @@ def build_config(
 ) -> PreTrainedConfig:
     """transformers' configuration of a resolved shape (`resolve_model`)."""
     architecture = model.architecture or "llama"
-    length = objective.sequence_length
+    length = objective.sequence_length or 256
     d, heads = model.hidden_size or 0, model.num_heads or 1
     tie = model.tie_embeddings if model.tie_embeddings is not None else True
     pad = tokenizer.pad_id if tokenizer.pad_id is not None else tokenizer.eos_id
@@ -121,7 +121,7 @@ def build_config(
 def build_model(
     model: ModelSettings, objective: ObjectiveSettings, tokenizer: TokenizerInfo, seed: int, device: str = "cpu"
 ) -> PreTrainedModel:
-    """A model with fresh weights drawn from the seed alone: every process that calls this holds the same ones, in fp32."""
+    """A model in fp32 with fresh weights drawn from the seed alone: the same ones in every process."""
     attention.register()
     config = build_config(model, objective, tokenizer)
     check_objective(config.model_type, objective)

@@ -1,7 +1,8 @@
 """From a window of tokens to what a model is trained on: causal, masked, span corruption, infilling.
 
-A sample is a dict of arrays of fixed length: `inputs`, `labels` (-100 where nothing is predicted), `docs` (number of the
-document in the window), `positions` (from 0 in each document); encoder-decoder models have `decoder_…` of the last three.
+A sample is a dict of arrays of fixed length: `inputs`, `labels` (-100 where nothing is predicted), `docs` (number of
+the document in the window), `positions` (from 0 in each document); encoder-decoder models also have `decoder_inputs`,
+`decoder_docs` and `decoder_positions`.
 All noise is drawn from the generator that is handed in, which depends on (seed, k) alone.
 """
 
@@ -44,7 +45,7 @@ class Objective:
 
     def __init__(self, settings: ObjectiveSettings, tokenizer: TokenizerInfo) -> None:
         self.settings, self.tokenizer = settings, tokenizer
-        self.length = self.stride = settings.sequence_length
+        self.length = self.stride = settings.sequence_length or 256
         self.pad = tokenizer.pad_id if tokenizer.pad_id is not None else tokenizer.eos_id
 
     def sample(self, tokens: np.ndarray, ends: np.ndarray, rng: np.random.Generator) -> Sample:
@@ -176,7 +177,7 @@ class EncoderDecoder(Objective):
 
 
 class Spans(EncoderDecoder):
-    """T5's span corruption (arXiv 1910.10683, section 3.1.4): spans of the input become sentinels, the target names them.
+    """T5's span corruption (arXiv 1910.10683, section 3.1.4): spans become sentinels, the target names them.
 
     A span never crosses from one document into the next, and each document starts again at the first sentinel, so that
     a packed window is exactly its documents side by side.
@@ -244,8 +245,8 @@ class Spans(EncoderDecoder):
 
 
 class Infilling(EncoderDecoder):
-    """BART's text infilling (arXiv 1910.13461, section 2.2): spans of Poisson length, of which some are empty, become one
-    mask token each; the decoder writes the whole text."""
+    """BART's text infilling (arXiv 1910.13461, section 2.2): spans of Poisson length, some of them empty, become
+    one mask token each; the decoder writes the whole text."""
 
     def __init__(self, settings: ObjectiveSettings, tokenizer: TokenizerInfo) -> None:
         super().__init__(settings, tokenizer)

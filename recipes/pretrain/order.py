@@ -1,8 +1,8 @@
 """Which window is sample k of the run: a pure function of (seed, k), whatever the number of processes.
 
 Sources take turns so that after any k samples each has had its share to within one sample (Tijdeman's solution of the
-chairman assignment problem, 1980, in integers). Inside a source the windows of each epoch come in the order of a Feistel
-permutation of their numbers, so no shuffled index is ever stored.
+chairman assignment problem, 1980, in integers). Inside a source the windows of each epoch come in the order of a
+Feistel permutation of their numbers, so no shuffled index is ever stored.
 """
 
 import hashlib

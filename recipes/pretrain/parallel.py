@@ -90,6 +90,13 @@ def sharding_factor(settings: ParallelSettings, world: World) -> int:
     return factor
 
 
+def resolve_precision(settings: ParallelSettings, world: World) -> ParallelSettings:
+    """The settings with `auto` decided: bf16 on a GPU, fp32 on a CPU."""
+    if settings.precision != "auto":
+        return settings
+    return settings.model_copy(update={"precision": "bf16" if world.device.type == "cuda" else "fp32"})
+
+
 def build_mesh(settings: ParallelSettings, world: World) -> DeviceMesh:
     """The mesh (copies, shards): any sharding factor, one code path."""
     factor = sharding_factor(settings, world)

@@ -89,7 +89,7 @@ class TokenStream:
         return ends
 
     def read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """Tokens `[start, stop)` as int64, and where documents end among them: the e with start < e <= stop, minus start."""
+        """Tokens `[start, stop)` as int64, and where documents end among them: start < end <= stop, minus start."""
         tokens = np.empty(stop - start, dtype=np.int64)
         ends: list[np.ndarray] = []
         shard = int(np.searchsorted(self.starts, start, side="right")) - 1
@@ -107,6 +107,7 @@ class TokenStream:
             at, shard = until, shard + 1
         if len(tokens) and int(tokens.max()) >= self.vocab_size:
             raise UsageError(
-                f"token id {int(tokens.max())} in {self.shards[shard - 1].path} is past the vocabulary of {self.vocab_size}"
+                f"token id {int(tokens.max())} in {self.shards[shard - 1].path} is past the vocabulary of "
+                f"{self.vocab_size}"
             )
         return tokens, np.concatenate(ends) if ends else np.empty(0, dtype=np.int64)

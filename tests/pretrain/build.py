@@ -24,7 +24,7 @@ SPECIAL = ["<eos>", "<pad>", "<mask>", "<cls>", "<sep>", *[f"<extra_id_{i}>" for
 def texts(seed: int, count: int, subject: str) -> list[str]:
     """Documents with a planted pattern: each number word is always followed by its successor."""
     rng = random.Random(seed)
-    words = "zero one two three four five six seven eight nine ten eleven".split()
+    words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"]
     out = []
     for _ in range(count):
         start = rng.randrange(len(words))
@@ -70,7 +70,8 @@ def make_handoff(root: Path, config: dict[str, Any] | None = None, documents: in
         parts = {"train": (encoded[held : documents // 2], encoded[documents // 2 :]), "validation": (encoded[:held],)}
         splits = {
             split: [
-                write_shard(root, f"shards/{split}/{name}/{i:05d}.ds", part, 0, "uint16") for i, part in enumerate(shards)
+                write_shard(root, f"shards/{split}/{name}/{i:05d}.ds", part, 0, "uint16")
+                for i, part in enumerate(shards)
             ]
             for split, shards in parts.items()
         }
