@@ -1,4 +1,4 @@
-"""The printable alphabet in which `tokenizers` writes bytes: 188 bytes stand for themselves, 68 move to U+0100 and on."""
+"""The printable alphabet in which `tokenizers` writes bytes: 188 bytes stand for themselves, 68 move to U+0100 …"""
 
 from collections.abc import Iterable
 

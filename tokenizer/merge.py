@@ -53,7 +53,7 @@ def train(counts: Counts, vocab_size: int, specials: Sequence[str] = (), min_fre
     symbol[ALPHABET] = np.arange(256, dtype=np.int32) + len(specials)
     starts = np.zeros(len(spelled) + 1, np.int64)
     np.cumsum([len(token) for token in spelled], out=starts[1:])
-    merged, made, known, starts, text = learn(
+    merged, _, _, starts, text = learn(
         read_only(counts.offsets),
         symbol[counts.data],
         counts.counts.astype(np.int64),

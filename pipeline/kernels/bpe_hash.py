@@ -75,10 +75,10 @@ def long_hash(data: np.ndarray, at: int, end: int) -> int:
 @njit(cache=True)
 def same_bytes(first: np.ndarray, at: int, second: np.ndarray, place: int, length: int) -> bool:
     """Whether `first[at:at + length]` equals `second[place:place + length]`."""
-    for step in range(length):
-        if first[at + step] != second[place + step]:
-            return False
-    return True
+    step = 0
+    while step < length and first[at + step] == second[place + step]:
+        step += 1
+    return step == length
 
 
 @njit(cache=True)

@@ -1,0 +1,221 @@
+"""Text to token ids: pre-tokens from the scanner, a cache of those seen before, merges for the rest.
+
+Merging is that of `tokenizers`: of all neighbours the pair with the lowest rank first, of equals the leftmost. Short
+pre-tokens look for it among all pairs, long ones keep the pairs in a heap over a linked list: a pre-token of a million
+letters takes n log n steps.
+"""
+
+import numpy as np
+from numba import njit
+
+from pipeline.kernels.bpe_hash import INLINE_BYTES, mix, pair_key, pair_slot, short_key
+from pipeline.kernels.pretokens import next_end
+
+NO_PAIR = np.uint64(0xFFFFFFFFFFFFFFFF)
+_SHORT = 48  # up to this many symbols, looking at every pair is faster than a heap
+CACHE_SLOTS = 1 << 17
+"""A slot is three words: key, key, `place in the pool << 8 | ids`; 3 MB."""
+
+
+@njit(cache=True)
+def pair_table(left: np.ndarray, right: np.ndarray, made: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The merges as a table: keys, and `rank << 32 | id` of the token made."""
+    slots = 1 << 4
+    while slots < 3 * len(left):
+        slots *= 2
+    keys = np.full(slots, NO_PAIR, np.uint64)
+    values = np.full(slots, NO_PAIR, np.uint64)
+    for rank in range(len(left)):
+        slot = pair_slot(keys, pair_key(left[rank], right[rank]))
+        keys[slot] = pair_key(left[rank], right[rank])
+        values[slot] = pair_key(rank, made[rank])
+    return keys, values
+
+
+@njit(cache=True)
+def _merge_of(keys: np.ndarray, values: np.ndarray, left: int, right: int) -> int:
+    """`rank << 32 | id` for a pair, `NO_PAIR` when it does not merge."""
+    return values[pair_slot(keys, pair_key(left, right))]
+
+
+@njit(cache=True)
+def _merge_short(keys: np.ndarray, values: np.ndarray, ids: np.ndarray, size: int, pairs: np.ndarray) -> int:
+    """Merge `ids[:size]` in place by looking at every pair; returns how many ids are left."""
+    for at in range(size - 1):
+        pairs[at] = _merge_of(keys, values, ids[at], ids[at + 1])
+    while size > 1:
+        best = 0
+        for at in range(1, size - 1):
+            if (pairs[at] >> np.uint64(32)) < (pairs[best] >> np.uint64(32)):
+                best = at
+        if pairs[best] == NO_PAIR:
+            break
+        ids[best] = np.uint32(pairs[best] & np.uint64(0xFFFFFFFF))
+        size -= 1
+        for at in range(best + 1, size):
+            ids[at] = ids[at + 1]
+        for at in range(best + 1, size - 1):
+            pairs[at] = pairs[at + 1]
+        if best > 0:
+            pairs[best - 1] = _merge_of(keys, values, ids[best - 1], ids[best])
+        if best < size - 1:
+            pairs[best] = _merge_of(keys, values, ids[best], ids[best + 1])
+    return size
+
+
+@njit(cache=True)
+def _push(heap: np.ndarray, size: int, item: int) -> None:
+    at = size
+    while at > 0 and item < heap[(at - 1) >> 1]:
+        heap[at] = heap[(at - 1) >> 1]
+        at = (at - 1) >> 1
+    heap[at] = item
+
+
+@njit(cache=True)
+def _pop(heap: np.ndarray, size: int) -> int:
+    """The smallest of `size` items; the rest is a heap of `size - 1`."""
+    top = heap[0]
+    size -= 1
+    item = heap[size]
+    at = 0
+    while 2 * at + 1 < size:
+        child = 2 * at + 1
+        if child + 1 < size and heap[child + 1] < heap[child]:
+            child += 1
+        if item <= heap[child]:
+            break
+        heap[at] = heap[child]
+        at = child
+    heap[at] = item
+    return top
+
+
+@njit(cache=True)
+def _merge_long(keys: np.ndarray, values: np.ndarray, ids: np.ndarray, size: int) -> int:
+    """Merge `ids[:size]` in place with a heap of `rank << 32 | place` over a linked list."""
+    follow = np.arange(1, size + 1).astype(np.int32)
+    back = np.arange(-1, size - 1).astype(np.int32)
+    alive = np.ones(size, np.bool_)
+    heap = np.empty(3 * size, np.uint64)
+    queued = 0
+    for at in range(size - 1):
+        found = _merge_of(keys, values, ids[at], ids[at + 1])
+        if found != NO_PAIR:
+            _push(heap, queued, (found & ~np.uint64(0xFFFFFFFF)) | np.uint64(at))
+            queued += 1
+    while queued > 0:
+        item = _pop(heap, queued)
+        queued -= 1
+        at = np.int64(item & np.uint64(0xFFFFFFFF))
+        if not alive[at] or follow[at] >= size:
+            continue
+        right = follow[at]
+        found = _merge_of(keys, values, ids[at], ids[right])
+        if found == NO_PAIR or (found >> np.uint64(32)) != (item >> np.uint64(32)):
+            continue
+        ids[at] = np.uint32(found & np.uint64(0xFFFFFFFF))
+        alive[right] = False
+        follow[at] = follow[right]
+        if follow[at] < size:
+            back[follow[at]] = at
+            found = _merge_of(keys, values, ids[at], ids[follow[at]])
+            if found != NO_PAIR:
+                _push(heap, queued, (found & ~np.uint64(0xFFFFFFFF)) | np.uint64(at))
+                queued += 1
+        if back[at] >= 0:
+            found = _merge_of(keys, values, ids[back[at]], ids[at])
+            if found != NO_PAIR:
+                _push(heap, queued, (found & ~np.uint64(0xFFFFFFFF)) | np.uint64(back[at]))
+                queued += 1
+    left = 0
+    for at in range(size):
+        if alive[at]:
+            ids[left] = ids[at]
+            left += 1
+    return left
+
+
+@njit(cache=True)
+def _merge(
+    keys: np.ndarray,
+    values: np.ndarray,
+    symbol: np.ndarray,
+    data: np.ndarray,
+    at: int,
+    end: int,
+    ids: np.ndarray,
+    pairs: np.ndarray,
+) -> int:
+    """The ids of the pre-token `data[at:end]` into `ids`, whose size is at least its bytes; how many there are."""
+    size = end - at
+    for step in range(size):
+        ids[step] = symbol[data[at + step]]
+    return _merge_short(keys, values, ids, size, pairs) if size <= _SHORT else _merge_long(keys, values, ids, size)
+
+
+@njit(cache=True, nogil=True)
+def encode(
+    offsets: np.ndarray,
+    data: np.ndarray,
+    classes: np.ndarray,
+    rules: tuple[int, int, bool],
+    keys: np.ndarray,
+    values: np.ndarray,
+    symbol: np.ndarray,
+    cache: np.ndarray,
+    pool: np.ndarray,
+    fill: np.ndarray,
+    ids: np.ndarray,
+    ends: np.ndarray,
+) -> int:
+    """Encode every row; `ids` (uint32) has room for one id a byte, `ends[i]` is where row i ends. Returns the ids.
+
+    `symbol` is the id of every byte. `cache` and `pool` are kept between calls, `fill` counts their slots and ids; when
+    either is full both are emptied.
+    """
+    pairs = np.empty(_SHORT, np.uint64)
+    mask = np.uint64(len(cache) // 3 - 1)
+    here = 0
+    for row in range(len(offsets) - 1):
+        at = offsets[row]
+        end = offsets[row + 1]
+        state = 0
+        while at < end:
+            stop, state = next_end(data, at, end, classes, rules, state)
+            size = stop - at
+            if size > INLINE_BYTES:
+                here += _merge(keys, values, symbol, data, at, stop, ids[here:], pairs)
+                at = stop
+                continue
+            low, high = short_key(data, at, stop)
+            slot = mix(low, high) & mask
+            place = np.int64(slot) * 3
+            while (cache[place] != low or cache[place + 1] != high) and cache[place + 1] != 0:
+                slot = (slot + np.uint64(1)) & mask
+                place = np.int64(slot) * 3
+            if cache[place + 1] != 0:
+                found = cache[place + 2]
+                start = np.int64(found >> np.uint64(8))
+                count = np.int64(found & np.uint64(0xFF))
+                for step in range(count):
+                    ids[here + step] = pool[start + step]
+                here += count
+                at = stop
+                continue
+            count = _merge(keys, values, symbol, data, at, stop, ids[here:], pairs)
+            if fill[0] * 6 >= len(cache) or fill[1] + count > len(pool):
+                cache[:] = 0
+                fill[:] = 0
+                place = np.int64(mix(low, high) & mask) * 3
+            start = fill[1]
+            pool[start : start + count] = ids[here : here + count]
+            cache[place] = low
+            cache[place + 1] = high
+            cache[place + 2] = (np.uint64(start) << np.uint64(8)) | np.uint64(count)
+            fill[0] += 1
+            fill[1] += count
+            here += count
+            at = stop
+        ends[row] = here
+    return here

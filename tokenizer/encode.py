@@ -1,0 +1,84 @@
+"""Encode Arrow text with a trained tokenizer, id for id as `tokenizers` does, compiled."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.kernels.bpe_encode import CACHE_SLOTS, encode, pair_table
+from pipeline.kernels.buffers import text_buffers
+from pipeline.kernels.pretokens import CLASSES, PRESETS, read_only
+from tokenizer.bytelevel import CHARACTERS
+
+
+def _pattern_preset(description: dict[str, Any]) -> str:
+    """The preset whose pattern a `tokenizer.json` splits by; ValueError when it is none of ours."""
+    steps = description.get("pre_tokenizer") or {}
+    patterns = [step["pattern"].get("Regex") for step in steps.get("pretokenizers", []) if step["type"] == "Split"]
+    for preset in PRESETS.values():
+        if patterns == [preset.pattern]:
+            return preset.name
+    raise ValueError(
+        f"the compiled encoder knows the patterns of {sorted(PRESETS)}, this tokenizer splits by {patterns}"
+    )
+
+
+class Encoder:
+    """A byte-level BPE `tokenizer.json` of ours, compiled.
+
+    Ids are those of `tokenizers` with `encode_special_tokens = True`: a special string in a document is ordinary text,
+    so that no document can inject an end-of-text. Nothing is added before or after a row.
+    Raises ValueError when the file is not byte-level BPE with one of our patterns.
+    """
+
+    def __init__(self, tokenizer_json: bytes) -> None:
+        description = json.loads(tokenizer_json)
+        model = description["model"]
+        if (
+            model["type"] != "BPE"
+            or description.get("normalizer")
+            or model.get("ignore_merges")
+            or model.get("dropout")
+        ):
+            raise ValueError("the compiled encoder reads byte-level BPE without normalizer, dropout or ignore_merges")
+        self.preset = _pattern_preset(description)
+        vocab: dict[str, int] = model["vocab"]
+        merges = [pair if isinstance(pair, list) else pair.split(" ") for pair in model["merges"]]
+        left = np.array([vocab[pair[0]] for pair in merges], np.int64)
+        right = np.array([vocab[pair[1]] for pair in merges], np.int64)
+        made = np.array([vocab[pair[0] + pair[1]] for pair in merges], np.int64)
+        self.vocab_size = max(max(vocab.values()), *(token["id"] for token in description["added_tokens"]), 0) + 1
+        self.specials = {token["content"]: token["id"] for token in description["added_tokens"]}
+        self._symbol = np.array([vocab[CHARACTERS[byte]] for byte in range(256)], np.uint32)
+        self._keys, self._values = pair_table(left, right, made)
+        self._cache = np.zeros(3 * CACHE_SLOTS, np.uint64)
+        self._pool = np.empty(4 * CACHE_SLOTS, np.uint32)
+        self._fill = np.zeros(2, np.int64)
+
+    def encode(self, offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Ids of all rows, uint32[m], and where each row ends in them, int64[n].
+
+        `offsets` int64[n + 1] and `data` uint8 are those of `text_buffers`; invalid UTF-8 is encoded byte for byte.
+        """
+        ids = np.empty(int(offsets[-1] - offsets[0]), np.uint32)
+        ends = np.empty(len(offsets) - 1, np.int64)
+        size = encode(
+            read_only(offsets),
+            read_only(data),
+            CLASSES,
+            PRESETS[self.preset].rules,
+            self._keys,
+            self._values,
+            self._symbol,
+            self._cache,
+            self._pool,
+            self._fill,
+            ids,
+            ends,
+        )
+        return ids[:size].copy(), ends
+
+    def encode_column(self, text: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+        """`encode` of a text column."""
+        return self.encode(*text_buffers(text))
