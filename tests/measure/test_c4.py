@@ -1,0 +1,142 @@
+"""C4's line rules equal plain Python on random Unicode and on real text; spans cut exactly the published lines."""
+
+import re
+import time
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+
+from pipeline.kernels.word_tables import PUNCT, STOP
+from pipeline.measure.c4 import C4, c4
+from tests.kernels.heuristic_texts import ADVERSARIAL, batch, real_texts, relaxed, texts
+from tests.kernels.test_words import is_a, python_words
+
+POLICY = ["terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies"]
+CITATION = re.compile(r"\[\d*]|\[edit]|\[citation needed]")
+
+
+def num_sentences(line: str) -> int:
+    count, stopped = 1, False
+    for word in python_words(line):
+        ends = len(word) == 1 and is_a(word, STOP)
+        if stopped and not ends and not all(is_a(character, PUNCT) for character in word):
+            count, stopped = count + 1, False
+        elif ends:
+            stopped = True
+    return count
+
+
+def plain(text: str, settings: C4) -> dict:
+    """The published rules, each counted on its own; `kept` is the published text."""
+    found = {"num_sentences": 0, "num_lorem_ipsum": 0, "num_curly_bracket": 0, "kept": []}
+    for line in text.splitlines():
+        line = line.strip()
+        words = line.split()
+        if settings.max_word_length != -1 and any(len(word) > settings.max_word_length for word in words):
+            continue
+        if settings.remove_citations:
+            line = CITATION.sub("", line)
+        if settings.filter_no_terminal_punct and (not line.endswith((".", "?", "!", '"', "'")) or line.endswith("...")):
+            continue
+        if len(words) < settings.min_words_per_line:
+            continue
+        lower = line.lower()
+        found["num_lorem_ipsum"] += "lorem ipsum" in lower
+        if settings.filter_javascript and "javascript" in lower:
+            continue
+        found["num_curly_bracket"] += "{" in line
+        if settings.filter_policy and any(phrase in lower for phrase in POLICY):
+            continue
+        found["num_sentences"] += num_sentences(line)
+        found["kept"].append(line)
+    found["num_long_lines"] = sum(len(line) >= 200 for line in text.split("\n"))
+    found["num_lines"] = len(text.splitlines())
+    found["num_kept_lines"] = len(found["kept"])
+    return found
+
+
+def measured(documents: list[str], settings: C4, spans=None) -> list[dict]:
+    return c4.run(batch(documents, spans), settings).to_pylist()
+
+
+def cut(text: str, spans: list[dict]) -> str:
+    raw, at, pieces = text.encode(), 0, []
+    for span in spans:
+        assert at <= span["start"] < span["end"] <= len(raw)
+        pieces.append(raw[at : span["start"]])
+        at = span["end"]
+    return b"".join([*pieces, raw[at:]]).decode()
+
+
+SETTINGS = [
+    C4(),
+    C4(filter_no_terminal_punct=False),
+    C4(filter_no_terminal_punct=False, min_words_per_line=-1, max_word_length=-1, remove_citations=False),
+    C4(filter_javascript=False, filter_policy=False, max_word_length=20),
+]
+
+
+def assert_equal_to_python(documents: list[str], settings: C4) -> None:
+    for text, found in zip(documents, measured(documents, settings), strict=True):
+        expected = plain(text, settings)
+        kept, spans = expected.pop("kept"), found.pop("spans")
+        share = found.pop("cut_frac")
+        assert found == expected, text
+        after = cut(text, spans)
+        assert [line.strip() for line in after.splitlines()] == [line.strip() for line in kept], text
+        assert share == (pytest.approx(1 - len(after.encode()) / len(text.encode())) if text else None)
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=range(len(SETTINGS)))
+@relaxed
+@given(text=texts)
+def test_equals_plain_python_on_random_text(settings, text):
+    assert_equal_to_python([text, "", text + ".", text + "\n" + text], settings)
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=range(len(SETTINGS)))
+def test_equals_plain_python_on_real_text(settings):
+    assert_equal_to_python(real_texts(200, 6_000), settings)
+
+
+def test_lines_and_citations_are_cut_by_reason():
+    text = "Rates rose again.[3] They fell.\nMenu | Home\nThis site uses cookies to track you.\nJavaScript must be on.\nOk.\n"
+    (found,) = measured([text], C4())
+    assert [span["kind"] for span in found["spans"]] == [
+        "citation", "no_terminal_punct", "policy", "javascript", "too_few_words",
+    ]  # fmt: skip
+    assert cut(text, found["spans"]) == "Rates rose again. They fell.\n"
+    assert found["num_sentences"] == 2
+
+
+def test_document_rules():
+    good = "One sentence here. " * 5
+    settings = C4(min_num_sentences=5, max_num_lorem_ipsum=0, max_num_curly_bracket=0, min_num_long_lines=3)
+    documents = [good, "One sentence here.", good + "\nLorem ipsum dolor sit amet.", good + "\nThen came { a bracket."]
+    signals = pa.table(c4.run(batch(documents), settings.without_thresholds()))
+    rules = {name: mask.to_pylist() for name, mask in c4.rules(signals, settings).items()}
+    assert rules == {
+        "min_num_sentences": [False, True, False, False],
+        "max_num_lorem_ipsum": [False, False, True, False],
+        "max_num_curly_bracket": [False, False, False, True],
+        "min_num_long_lines": [True] * 4,
+    }
+
+
+def test_blank_lines_and_tables_stay_on_request():
+    text = "Rates rose again today.\n\nRevenue  12  13\nCosts  7  9\n\nMenu\n"
+    start = text.index("Revenue")
+    spans = [[{"start": start, "end": text.index("\n\nMenu") + 1}]]
+    (found,) = measured([text], C4(keep_blank_lines=True, prose_only=True), spans)
+    assert cut(text, found["spans"]) == text.removesuffix("Menu\n")
+    (found,) = measured([text], C4(), spans)
+    assert cut(text, found["spans"]) == "Rates rose again today.\n"
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL)
+def test_a_megabyte_of_anything_is_quick(name):
+    measured(["warm up (it's compiled).[1] Yes."], C4())
+    start = time.perf_counter()
+    assert measured([ADVERSARIAL[name]], C4())[0]["num_lines"]
+    assert time.perf_counter() - start < 1
