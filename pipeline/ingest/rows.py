@@ -1,5 +1,6 @@
 """Records from named fields: JSON objects, Parquet rows, CSV rows and Hub rows all end here."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ def record_of(row: Mapping[str, Any], where: Where, position: str, payload: byte
     if not isinstance(text, str):
         what = "is missing" if fields.text not in row else f"holds {type(text).__name__}, not a string"
         present = ", ".join(sorted(map(str, row))[:12])
+        payload = payload or json.dumps(row, default=str, sort_keys=True).encode()
         return where.bad("no_text", f"field '{fields.text}' {what}; the row has: {present}", position, payload, key)
     try:
         encoded = text.encode()

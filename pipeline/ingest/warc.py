@@ -56,7 +56,7 @@ def _read_record(record: WarcRecord, where: Where, offset: int) -> Iterator[Reco
         yield where.bad("truncated", detail, position, key=f"{where.name}#{offset}")
         return
     if not record.record_type & _DOCUMENTS:
-        where.tally.skip(f"warc_{record.record_type.name}")
+        where.tally.skip(f"warc_{headers.get('WARC-Type', '').strip().lower()[:32]}")
         return
     url = (headers.get("WARC-Target-URI") or "").strip("<> ") or None
     row = Record(

@@ -1,0 +1,151 @@
+"""Records to documents: every record one row, in order, with clean text or the reason why there is none."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.core.batch import DOCUMENTS
+from pipeline.extract.encoding import decode_within
+from pipeline.extract.html import extract_html
+from pipeline.extract.settings import ExtractSettings
+from pipeline.extract.unit import Extracted, RefusalError
+from pipeline.extract.xml import extract_xml
+from pipeline.kernels.buffers import text_buffers
+from pipeline.kernels.lines import clean_lines, lay_out
+from pipeline.kernels.pretokens import count_pretokens
+
+EXTRACT_VERSION = 1
+"""Enters the fingerprint: raised whenever the same records and settings give other documents."""
+
+_WINDOWS, _WINDOW_BYTES = 4, 4096
+
+_COPIED = (
+    "id", "url", "date", "source", "role", "licence", "rights", "path", "locator", "parent", "content_type"
+)  # fmt: skip
+
+
+def extract_batch(records: pa.RecordBatch, settings: ExtractSettings) -> pa.RecordBatch:
+    """Documents (schema `DOCUMENTS`) of a batch of records (schema `RECORDS`), row by row.
+
+    A record that ingest quarantined stays so. New reasons: `extract.empty`, `too_large`, `undecodable`,
+    `too_many_nodes`, `too_many_attributes`, `too_deep`, `unparsable`, `bad_xml`, `xml_dtd`, `no_text`.
+    """
+    rows = _Rows(records, settings)
+    for row in range(records.num_rows):
+        rows.extract(row)
+    return rows.documents()
+
+
+class _Rows:
+    """The columns that change between records and documents."""
+
+    def __init__(self, records: pa.RecordBatch, settings: ExtractSettings) -> None:
+        count = records.num_rows
+        self._records = records
+        self._settings = settings
+        self._payloads = records.column("payload").fill_null(b"")
+        self._kinds = records.column("kind").to_pylist()
+        self._charsets = records.column("charset").to_pylist()
+        self._reasons: list[str | None] = records.column("reason").to_pylist()
+        self._details: list[str | None] = records.column("detail").to_pylist()
+        self._titles: list[str | None] = records.column("title").to_pylist()
+        self._texts: list[bytes] = [b""] * count
+        self._encodings: list[str | None] = [None] * count
+        self._tabular = np.zeros(count, np.bool_)
+        self._markup: dict[int, bytes] = {}
+
+    def extract(self, row: int) -> None:
+        """Fill one row; a refusal becomes its reason."""
+        if self._reasons[row] is not None:
+            return
+        payload = self._payloads[row].as_py() or b""
+        try:
+            found = self._read(payload, row)
+            text = found.text.encode("utf-8", "replace")
+            if len(text) > self._settings.max_text_bytes:
+                raise RefusalError("too_large", f"{len(text):,} bytes of text")
+        except RefusalError as refusal:
+            self._reasons[row], self._details[row] = f"extract.{refusal.rule}", refusal.detail
+            return
+        self._texts[row] = text
+        self._encodings[row] = found.encoding
+        self._tabular[row] = found.tabular
+        if not self._titles[row]:
+            self._titles[row] = found.title
+        if found.markup is not None:
+            self._markup[row] = found.markup
+
+    def _read(self, payload: bytes, row: int) -> Extracted:
+        settings, charset, kind = self._settings, self._charsets[row], self._kinds[row]
+        if len(payload) > settings.max_payload_bytes:
+            raise RefusalError("too_large", f"{len(payload):,} bytes, the limit is {settings.max_payload_bytes:,}")
+        if not payload.strip(b" \t\r\n\0"):
+            raise RefusalError("empty", "the payload is empty")
+        if kind == "html":
+            return extract_html(payload, charset, settings)
+        if kind == "xml":
+            return extract_xml(payload, charset, frozenset(), settings)
+        decoded = decode_within(payload, charset, False, settings.max_replaced_frac)
+        markup = None if decoded.encoding == "utf-8" and not decoded.replaced else decoded.text.encode()
+        return Extracted(decoded.text, decoded.encoding, markup=markup)
+
+    def documents(self) -> pa.RecordBatch:
+        """The batch: text normalised, wrapped lines joined, tables found, pre-tokens counted."""
+        raw = pa.array(self._texts, pa.large_binary())
+        offsets, data = clean_lines(*text_buffers(raw), self._tabular)
+        offsets, data, span_offsets, spans = lay_out(offsets, data, self._settings.unwrap, self._settings.mark_tables)
+        sizes = np.diff(offsets)
+        for row in np.flatnonzero(sizes == 0):
+            if self._reasons[row] is None:
+                self._reasons[row], self._details[row] = "extract.no_text", "no text is left of the payload"
+        columns: dict[str, Any] = {name: self._records.column(name) for name in _COPIED}
+        columns |= {
+            "title": self._titles,
+            "encoding": self._encodings,
+            "raw_bytes": np.diff(text_buffers(self._payloads)[0]),
+            "raw_pretokens": self._raw_pretokens(),
+            "reason": self._reasons,
+            "detail": self._details,
+            "text": _strings(offsets, data),
+            "text_bytes": sizes,
+            "num_pretokens": count_pretokens(offsets, data),
+            "table_spans": _spans(span_offsets, spans),
+        }
+        arrays = [
+            columns[field.name] if isinstance(columns[field.name], pa.Array) else pa.array(columns[field.name], field.type)
+            for field in DOCUMENTS
+        ]
+        return pa.RecordBatch.from_arrays(arrays, schema=DOCUMENTS)
+
+    def _raw_pretokens(self) -> np.ndarray:
+        """Pre-tokens of the payloads, of those in another encoding after decoding; see `sampled`."""
+        payloads = (self._markup.get(row) or self._payloads[row].as_buffer() for row in range(len(self._payloads)))
+        samples, scales = zip(*map(sampled, payloads), strict=True) if len(self._payloads) else ((), ())
+        counts = count_pretokens(*text_buffers(pa.array(samples, pa.large_binary())))
+        return np.rint(counts * np.array(scales, np.float64)).astype(np.int64)
+
+
+def sampled(payload: bytes | pa.Buffer) -> tuple[bytes, float]:
+    """What to count raw pre-tokens in, and by how much to multiply: all of a small payload, four windows of a big one.
+
+    Markup is five times the text, and its count is only reported, so it is estimated (evenly spaced windows, the same
+    on every machine) beyond 16 KiB. No law of conservation rests on it.
+    """
+    view = memoryview(payload)
+    size = len(view)
+    if size <= _WINDOWS * _WINDOW_BYTES:
+        return bytes(view), 1.0
+    starts = [part * (size - _WINDOW_BYTES) // (_WINDOWS - 1) for part in range(_WINDOWS)]
+    return b"".join(view[at : at + _WINDOW_BYTES] for at in starts), size / (_WINDOWS * _WINDOW_BYTES)
+
+
+def _strings(offsets: np.ndarray, data: np.ndarray) -> pa.Array:
+    """A large_string column over kernel output, without a copy."""
+    return pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
+
+
+def _spans(offsets: np.ndarray, spans: np.ndarray) -> pa.Array:
+    starts, ends = (pa.array(np.ascontiguousarray(spans[:, side])) for side in (0, 1))
+    structs = pa.StructArray.from_arrays([starts, ends], fields=list(DOCUMENTS.field("table_spans").type.value_type))
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), structs, type=DOCUMENTS.field("table_spans").type)

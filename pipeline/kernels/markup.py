@@ -1,0 +1,99 @@
+"""One pass over a page's bytes before any parser sees it: how many tags, how deep, how many attributes at most.
+
+HTML parsers take time that grows with the square of some of these; a page made for that stops a worker.
+"""
+
+import numpy as np
+from numba import njit
+
+# Elements that hold nothing, and those whose end tag HTML lets out and that do not nest in themselves.
+_SHALLOW = (
+    "area base br col embed hr img input link meta param source track wbr p li td th tr dt dd option "
+    "thead tbody tfoot !doctype"
+).split()
+_NAME = 8
+
+
+def _pack(name: str) -> int:
+    return int.from_bytes(name.encode()[:_NAME].ljust(_NAME, b"\0"), "little")
+
+
+SHALLOW = np.array(sorted({_pack(name) for name in _SHALLOW}), np.uint64)
+SHALLOW.flags.writeable = False
+
+
+@njit(cache=True, nogil=True)
+def scan_markup(data: np.ndarray, shallow: np.ndarray) -> tuple[int, int, int]:
+    """`(tags, depth, attributes)` of a page given as uint8 bytes.
+
+    `depth` is the largest number of open tags that nest, counted without a parser: unclosed ones count on.
+    `attributes` is the largest number of attributes in one tag. Linear in the bytes.
+    """
+    tags, depth, deepest, most = 0, 0, 0, 0
+    at, end = 0, data.shape[0]
+    while at < end:
+        if data[at] != 0x3C:  # <
+            at += 1
+            continue
+        at += 1
+        if at >= end:
+            break
+        closing = data[at] == 0x2F
+        if closing:
+            at += 1
+        name, size = np.uint64(0), 0
+        while at < end and size < _NAME:
+            low = data[at] | 0x20
+            if not (0x61 <= low <= 0x7A or (size and 0x30 <= data[at] <= 0x39)):
+                break
+            name |= np.uint64(low if low >= 0x61 else data[at]) << np.uint64(8 * size)
+            size += 1
+            at += 1
+        if size == 0:
+            continue
+        tags += 1
+        nests = True
+        for known in shallow:
+            if known == name:
+                nests = False
+                break
+        if closing:
+            if nests and depth:
+                depth -= 1
+            continue
+        at, attributes, closed_itself = _skip_tag(data, at, end)
+        most = max(most, attributes)
+        if nests and not closed_itself:
+            depth += 1
+            deepest = max(deepest, depth)
+    return tags, deepest, most
+
+
+@njit(cache=True)
+def _skip_tag(data: np.ndarray, at: int, end: int) -> tuple[int, int, bool]:
+    """`(after, attributes, ends in "/>")` of a tag whose name ends at `at`."""
+    attributes, quote, fresh, value = 0, 0, False, False
+    while at < end:
+        byte = data[at]
+        if quote:
+            if byte == quote:
+                quote = 0
+        elif byte == 0x3E:
+            return at + 1, attributes, data[at - 1] == 0x2F
+        elif byte == 0x20 or 0x09 <= byte <= 0x0D or byte == 0x2F:
+            fresh = True
+        else:
+            if byte == 0x3D:
+                value = True
+            elif (byte == 0x22 or byte == 0x27) and value:
+                quote = byte
+                value = False
+                fresh = True
+            else:
+                if fresh and not value:
+                    attributes += 1
+                value = False
+            if byte != 0x3D and not quote:
+                fresh = False
+        at += 1
+    return end, attributes, False
