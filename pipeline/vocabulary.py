@@ -14,10 +14,6 @@ BYTES_PER_ENTRY = 512
 """`vocab_size: auto` asks for this much training text per vocabulary entry, so that rare merges are still learnt."""
 
 
-SPECIALS = {"eos": "<|endoftext|>", "pad": "<|pad|>", "mask": "<|mask|>", "cls": "<|cls|>", "sep": "<|sep|>"}
-"""Special tokens by what they are for, in the order of their ids."""
-
-
 class TokenizerSettings(Settings):
     """A byte-level BPE trained on the mix, never on the domain alone."""
 
@@ -48,11 +44,6 @@ def padded(vocab_size: int) -> int:
     (4096, 4224)
     """
     return -(-vocab_size // 128) * 128
-
-
-def special_tokens(settings: TokenizerSettings) -> list[str]:
-    """All special tokens, in the order of their ids."""
-    return [*SPECIALS.values(), *(f"<extra_id_{number}>" for number in range(settings.sentinels))]
 
 
 def sample_fractions(bytes_by_role: dict[str, int], shares: dict[str, float], max_bytes: int) -> dict[str, float]:

@@ -16,7 +16,8 @@ from pipeline.root_hash import root_hash
 from pipeline.shards import SPLITS
 from pipeline.steps.context import Run
 from pipeline.steps.tokens import streams
-from pipeline.vocabulary import SPECIALS, padded
+from pipeline.vocabulary import padded
+from tokenizer.specials import ROLES
 
 SENTINEL = "<extra_id_0>"
 
@@ -32,7 +33,7 @@ def tokenizer_info(run: Run) -> dict[str, Any]:
         "sha256": commit.files["tokenizer.json"].sha256,
         "vocab_size": size,
         "padded_vocab_size": padded(size),
-        **{f"{name}_id": ids[token] for name, token in SPECIALS.items()},
+        **{f"{role}_id": ids[token] for role, token in ROLES.items() if token in ids},
         "sentinel_first": ids.get(SENTINEL) if sentinels else None,
         "sentinel_count": sentinels,
     }

@@ -4,7 +4,6 @@ from typing import Any
 
 from pipeline.core.execute import Assignment, Produced, Unit, libraries
 from pipeline.core.store import Store
-from pipeline.ingest.crawl import crawl
 from pipeline.ingest.sample import SAMPLE_VERSION, generate
 from pipeline.ingest.source import SamplePlan, Source
 from pipeline.steps.context import Commits, Run
@@ -24,6 +23,8 @@ def freeze(store: Store, assignments: list[Assignment], shared: Any) -> list[Pro
             for name, data in generate(assigned.arguments["domain"], plan.seed, plan.pages):
                 files[name] = store.put(f"{folder}/{name}", data)
         elif source.crawl is not None:
+            from pipeline.ingest.crawl import crawl  # network clients are only loaded where there is a crawl
+
             with store.create(f"{folder}/crawl-00000.warc.gz") as writer:
                 crawl(source.crawl, writer)
                 files["crawl-00000.warc.gz"] = writer.finish()

@@ -13,11 +13,12 @@ from pipeline.kernels.buffers import text_buffers
 from pipeline.partition import part_numbers, validation_mask
 from pipeline.shards import SPLITS, pack, part_count, token_type
 from pipeline.steps.context import Commits, Run
-from pipeline.vocabulary import SPECIALS, in_sample, sample_fractions, special_tokens, vocabulary_size
+from pipeline.vocabulary import in_sample, sample_fractions, vocabulary_size
 from tokenizer import count, encode, merge, save
+from tokenizer.specials import ROLES, special_tokens
 
 COUNT_VERSION = TRAIN_VERSION = ENCODE_VERSION = 1
-EOS = SPECIALS["eos"]
+EOS = ROLES["eos"]
 
 
 def streams(run: Run) -> dict[str, dict[str, Any]]:
@@ -77,9 +78,9 @@ def train_tokenizer(store: Store, assignments: list[Assignment], shared: Any) ->
     model = merge.train(counts, settings["vocab_size"], settings["specials"])
     files = {}
     folder = f"tokenizer-{assigned.fingerprint[:12]}"
-    for name, data in sorted(save.save(model, settings["preset"]).items()):
+    for name, data in sorted(save.save(model).items()):
         files[name] = store.put(f"{folder}/{name}", data)
-    return [Produced(files, {"vocab_size": model.vocab_size, "asked": settings["vocab_size"]})]
+    return [Produced(files, {"vocab_size": len(model), "asked": model.asked})]
 
 
 def tokenizer(run: Run) -> Commits:
@@ -93,7 +94,7 @@ def tokenizer(run: Run) -> Commits:
             "`python -m pipeline explain URL` shows which rule removed a document"
         )
     settings = run.recipe.tokenizer
-    shares = {"domain": run.recipe.mix.domain, "general": run.recipe.mix.general}
+    shares = run.recipe.mix.shares()
     fractions = sample_fractions(by_role, shares, settings.max_sample_bytes)
     units = []
     for shard in run.shards:
@@ -120,7 +121,7 @@ def tokenizer(run: Run) -> Commits:
         inputs=sorted(info.sha256 for info in tables),
         settings={
             "preset": settings.pretokens,
-            "specials": special_tokens(settings),
+            "specials": special_tokens(sentinels=settings.sentinels),
             "vocab_size": vocabulary_size(settings, sample_bytes),
         },
         version=TRAIN_VERSION,
@@ -154,7 +155,7 @@ def encode_part(store: Store, assignments: list[Assignment], shared: Any) -> lis
         ids, ends = encoder.encode(*text_buffers(table["text"]))
         ends = np.asarray(ends, np.int64)
         held_out = validation_mask(table["id"], assigned.parts["settings"]["validation_frac"])
-        eos, dtype = encoder.token_to_id(EOS), token_type(encoder.vocab_size)
+        eos, dtype = encoder.specials[EOS], token_type(encoder.vocab_size)
         files, counts = {}, {}
         for split, chosen in zip(SPLITS, (~held_out, held_out), strict=True):
             packed = pack(ids, ends, chosen, eos, dtype)
