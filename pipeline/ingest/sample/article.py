@@ -1,0 +1,36 @@
+"""What a builder writes and a page shows: an article, before any markup."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Table = list[list[str]]
+Block = tuple[str, str | Table]
+"""("p" | "h2" | "li" | "pre", text) or ("table", rows)."""
+
+
+@dataclass
+class Article:
+    """One page's content and its truth."""
+
+    kind: str
+    role: str  # domain | general | noise
+    host: str
+    path: str
+    title: str
+    blocks: list[Block]
+    author: str = ""
+    date: str = ""  # ISO 8601
+    look: str = "blog"  # the page template: filing | news | blog | plain
+    expect: str = "drop"
+    facts: Mapping[str, object] = field(default_factory=dict)
+    language: str = "en"
+
+    @property
+    def url(self) -> str:
+        """The address the crawl fetched it from."""
+        return f"https://{self.host}{self.path}"
+
+
+def slug(text: str) -> str:
+    """Lower-case words joined by hyphens, for paths."""
+    return "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in text.lower()).split())[:70]
