@@ -9,10 +9,13 @@ from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.unit import Extracted, RefusalError
 from pipeline.kernels.markup import SHALLOW, scan_markup
 
-MAX_ATTRIBUTES = 1000
-"""Of one tag: the parser's time grows with their square (100,000 take 19 s)."""
+ATTRIBUTE_WORK = 250_000_000
+"""Sum of squared attribute counts of the tags: what the parser's time grows with (100,000 in one tag take 19 s)."""
 MAIN_WORK = 10_000_000
 """Tags times depth up to which main content is looked for: the search walks up from every element (10^7: 0.7 s)."""
+
+NAVIGATION = ["nav", "footer", "aside", "form", "menu", "[role=navigation]", "[role=banner]", "[role=contentinfo]"]
+"""Left out of a page whose main content is not found."""
 
 
 def extract_html(payload: bytes, charset: str | None, settings: ExtractSettings) -> Extracted:
@@ -23,20 +26,22 @@ def extract_html(payload: bytes, charset: str | None, settings: ExtractSettings)
     decoded = decode_within(payload, charset, True, settings.max_replaced_frac)
     unchanged = decoded.encoding == "utf-8" and not decoded.replaced and not payload.startswith(b"\xef\xbb\xbf")
     markup = payload if unchanged else decoded.text.encode()
-    tags, depth, attributes = scan_markup(np.frombuffer(markup, np.uint8), SHALLOW)
+    tags, depth, attribute_work = scan_markup(np.frombuffer(markup, np.uint8), SHALLOW)
     if tags > settings.max_nodes:
         raise RefusalError("too_many_nodes", f"{tags:,} tags, the limit is {settings.max_nodes:,}")
-    if attributes > MAX_ATTRIBUTES:
-        raise RefusalError("too_many_attributes", f"{attributes:,} attributes in one tag, the limit is {MAX_ATTRIBUTES:,}")
+    if attribute_work > ATTRIBUTE_WORK:
+        raise RefusalError("too_many_attributes", "a tag has more attributes than any page needs")
     try:
         tree = HTMLTree.parse_from_bytes(markup, "utf-8", "strict")
     except (ValueError, RuntimeError) as error:
         raise RefusalError("unparsable", f"the parser gave up: {error}") from error
     if depth > settings.max_depth and (real := tree_depth(tree)) > settings.max_depth:
         raise RefusalError("too_deep", f"elements nest {real:,} deep, the limit is {settings.max_depth:,}")
-    text = _main_text(tree, settings) if settings.main_content and tags * depth <= MAIN_WORK else None
+    text = None
+    if settings.main_content:
+        text = _main_text(tree, len(markup), settings) if tags * depth <= MAIN_WORK else _without(tree, NAVIGATION)
     return Extracted(
-        text=text if text is not None else extract_plain_text(tree, alt_texts=False),
+        text=text or _without(tree, []),
         encoding=decoded.encoding,
         title=_title(tree),
         markup=None if unchanged else markup,
@@ -44,13 +49,18 @@ def extract_html(payload: bytes, charset: str | None, settings: ExtractSettings)
     )
 
 
-def _main_text(tree: HTMLTree, settings: ExtractSettings) -> str | None:
-    """The main content, or None when it is suspiciously little of the page."""
+def _main_text(tree: HTMLTree, markup_bytes: int, settings: ExtractSettings) -> str:
+    """The main content; where it is suspiciously little of the page, the page without its marked navigation."""
     main = extract_plain_text(tree, main_content=True, alt_texts=False)
-    if len(main) < settings.min_main_chars:
-        return None
-    whole = len(extract_plain_text(tree, alt_texts=False)) if settings.min_main_frac else 0
-    return main if len(main) >= settings.min_main_frac * whole else None
+    least = settings.min_main_frac
+    if len(main) >= settings.min_main_chars and len(main) >= least * markup_bytes:
+        return main  # the page's text is no longer than its markup: no need to look at it
+    rest = _without(tree, NAVIGATION)
+    return rest if len(main) < settings.min_main_chars or len(main) < least * len(rest) else main
+
+
+def _without(tree: HTMLTree, selectors: list[str]) -> str:
+    return extract_plain_text(tree, alt_texts=False, skip_elements=selectors)
 
 
 def _title(tree: HTMLTree) -> str | None:

@@ -22,5 +22,5 @@ class ExtractSettings(Settings):
         200, ge=0, description="main content shorter than this is replaced by the whole page's text when that is longer"
     )
     min_main_frac: float = Field(
-        0.1, ge=0, le=1, description="likewise main content that is a smaller share of the whole page's text"
+        0.05, ge=0, le=1, description="likewise main content that is a smaller share of the whole page's text"
     )
