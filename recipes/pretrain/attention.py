@@ -73,7 +73,7 @@ def doc_attention(
     role = getattr(module, "attention_role", "self")
     mask = attention_mask if docs is None else docs[role]
     is_causal = docs is None and mask is None and getattr(module, "is_causal", False) and query.shape[2] > 1
-    if sliding_window is not None and docs is not None:
+    if sliding_window is not None and mask is not None:
         places = torch.arange(query.shape[2], device=query.device)
         mask = mask & ((places[:, None] - places[None, :]).abs() < sliding_window)
     if position_bias is not None:
@@ -92,11 +92,13 @@ def _varlen(
     from torch.nn.attention.varlen import varlen_attn
 
     batch, heads, places, width = query.shape
-    flat = [x.transpose(1, 2).reshape(batch * places, -1, width) for x in (query, key, value)]
+    q, k, v = (x.transpose(1, 2).reshape(batch * places, -1, width) for x in (query, key, value))
     reach = -1 if sliding_window is None else sliding_window - 1
     ends, longest = docs["cu_seqlens"], docs["max_seqlen"]
     out = varlen_attn(
-        *flat,
+        q,
+        k,
+        v,
         ends,
         ends,
         longest,

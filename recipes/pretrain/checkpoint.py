@@ -16,8 +16,10 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.distributed.checkpoint as dcp
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+from torch.distributed.checkpoint.state_dict_loader import load as dcp_load
+from torch.distributed.checkpoint.state_dict_saver import async_save
+from torch.distributed.checkpoint.state_dict_saver import save as dcp_save
 
 from pipeline.handoff import CheckpointSettings, InfrastructureError
 from recipes.pretrain.model import Trainable
@@ -134,9 +136,9 @@ class Checkpoints:
         tensors = self.tensors()
         try:
             if self.settings.asynchronous and not wait:
-                self.pending = dcp.async_save(tensors, checkpoint_id=folder, process_group=self.world.saving)
+                self.pending = async_save(tensors, checkpoint_id=folder, process_group=self.world.saving)
             else:
-                dcp.save(tensors, checkpoint_id=folder, process_group=self.world.saving)
+                dcp_save(tensors, checkpoint_id=folder, process_group=self.world.saving)
         except Exception as error:
             raise self._failed(folder, error) from error
         if self.world.is_main:
@@ -209,7 +211,7 @@ class Checkpoints:
         tensors = self.tensors()
         folder = folder_of(self.root, step)
         try:
-            dcp.load(tensors, checkpoint_id=folder, process_group=self.world.control)
+            dcp_load(tensors, checkpoint_id=folder, process_group=self.world.control)
         except Exception as error:
             first = str(error).strip().split("\n")[0]
             raise InfrastructureError(f"checkpoint {folder} does not fit this model and optimizer: {first}") from error

@@ -98,7 +98,7 @@ class Trainer:
         if now["fingerprint"] != then["fingerprint"] and not allow_data_change:
             raise UsageError(
                 f"the data changed since the checkpoint of step {step} (fingerprint {then['fingerprint'][:12]}…, "
-                f"now {now['fingerprint'][:12]}…); choose another `out`, or continue on the new data with --allow-data-change"
+                f"now {now['fingerprint'][:12]}…); choose another `out`, or continue with --allow-data-change"
             )
         changed = [key for key in now if key != "fingerprint" and now[key] != then.get(key)]
         if changed:

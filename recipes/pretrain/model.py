@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 import transformers
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
@@ -163,11 +164,12 @@ class Trainable(nn.Module):
             self.bart_positions: dict[str, Tensor] = {}
             for side in ("encoder", "decoder"):
                 embedding = getattr(cast(Any, model).model, side).embed_positions
-                embedding.register_forward_pre_hook(self._position_hook(side), with_kwargs=True)
+                embedding.register_forward_hook(self._position_hook(side))
 
     def _position_hook(self, side: str) -> Any:
-        def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-            return args, {**kwargs, "position_ids": self.bart_positions.get(side, kwargs.get("position_ids"))}
+        def hook(module: Any, args: tuple[Any, ...], output: Tensor) -> Tensor:
+            positions = self.bart_positions.get(side)
+            return output if positions is None else F.embedding(positions + module.offset, module.weight)
 
         return hook
 

@@ -150,7 +150,9 @@ class LossScale:
     def update(self, overflow: Tensor) -> None:
         """Adapt to whether the last step overflowed (1.0) or not."""
         if self.enabled:
-            torch._amp_update_scale_(self.scale, self.good, overflow, 2.0, 0.5, 2000)
+            torch._amp_update_scale_(  # pyright: ignore[reportPrivateImportUsage]
+                self.scale, self.good, overflow, 2.0, 0.5, 2000
+            )
 
     def state_dict(self) -> dict[str, Any]:
         return {"scale": self.scale, "good": self.good}

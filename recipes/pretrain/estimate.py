@@ -1,0 +1,96 @@
+"""`--estimate`: what one step needs by the plan's formulas beside what the device has; refuses what cannot fit."""
+
+import json
+import sys
+from typing import Any
+
+import torch
+
+from pipeline.handoff import EXIT_OK, EXIT_USAGE
+from pipeline.size.memory import CONTEXT_BYTES, Setup, step_memory
+from pipeline.size.shape import DecoderShape
+from recipes.pretrain.handoff import Handoff
+from recipes.pretrain.loss import CHUNK_BYTES
+
+
+def decoder_shape(handoff: Handoff) -> DecoderShape:
+    """The model as the planner's decoder. Encoders and encoder-decoders are estimated as a decoder of their width."""
+    model = handoff.config.model
+    heads, hidden = model.num_heads or 1, model.hidden_size or 1
+    return DecoderShape(
+        layers=(model.num_layers or 1)
+        + ((model.num_decoder_layers or model.num_layers or 1) if model.architecture in ("t5", "bart") else 0),
+        hidden=hidden,
+        ffn=model.intermediate_size or 4 * hidden,
+        heads=heads,
+        kv_heads=model.num_kv_heads or heads,
+        head_dim=model.head_dim or hidden // heads,
+        vocab=handoff.manifest.tokenizer.padded_vocab_size,
+        tied=model.tie_embeddings is not False,
+    )
+
+
+def estimate(handoff: Handoff, processes: int, device_bytes: int | None, *, on_gpu: bool) -> dict[str, Any]:
+    """Bytes by part on each device, what it has, and whether that is enough (null without a device to compare with)."""
+    config = handoff.config
+    parallel = config.parallel
+    shape = decoder_shape(handoff)
+    precision = ("bf16" if on_gpu else "fp32") if parallel.precision == "auto" else parallel.precision
+    per_process = -(-(config.global_batch or 1) // processes)
+    setup = Setup(
+        precision=precision,
+        sharding=parallel.sharding,
+        gpus=processes,
+        sharding_factor=parallel.sharding_factor,
+        micro_batch=min(config.micro_batch, per_process),
+        sequence=config.objective.sequence_length or 256,
+        checkpointing=parallel.activation_checkpointing,
+        offload=parallel.offload,
+        accumulation=-(-per_process // config.micro_batch),
+    )
+    memory = step_memory(shape, setup)
+    needed = memory.peak + (CONTEXT_BYTES if on_gpu else 0)
+    return {
+        "parameters": shape.params,
+        "processes": processes,
+        "precision": precision,
+        "sharding": parallel.sharding,
+        **memory.to_json(),
+        "needed_bytes": round(needed),
+        "device_bytes": device_bytes,
+        "fits": None if device_bytes is None else needed <= device_bytes,
+        "loss_chunk_bytes": CHUNK_BYTES,
+    }
+
+
+def print_estimate(handoff: Handoff, *, as_json: bool) -> int:
+    """Print the estimate for this machine; exit code 2 when the step cannot fit."""
+    import os
+
+    on_gpu = torch.cuda.is_available()
+    processes = int(os.environ.get("WORLD_SIZE", torch.cuda.device_count() if on_gpu else 1))
+    if on_gpu:
+        device_bytes = torch.cuda.get_device_properties(0).total_memory
+    else:
+        device_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    found = estimate(handoff, processes, device_bytes, on_gpu=on_gpu)
+    if as_json:
+        print(json.dumps(found))
+    else:
+        print(
+            f"{found['parameters']:,} parameters, {found['precision']}, "
+            f"sharding {found['sharding']}, {processes} processes"
+        )
+        for part in ("weights", "copies", "gradients", "optimizer", "activations", "transient", "peak"):
+            print(f"  {part:<12} {found[f'{part}_bytes'] / 1e9:10.3f} GB")
+        print(f"  {'needed':<12} {found['needed_bytes'] / 1e9:10.3f} GB")
+        print(f"  {'device':<12} {device_bytes / 1e9:10.3f} GB")
+    if not found["fits"]:
+        needed, has = found["needed_bytes"] / 1e9, device_bytes / 1e9
+        print(
+            f"error: one step needs {needed:.1f} GB and the device has {has:.1f} GB; use more processes, "
+            "parallel.sharding full, a smaller micro_batch or parallel.activation_checkpointing",
+            file=sys.stderr,
+        )
+        return EXIT_USAGE
+    return EXIT_OK
