@@ -47,3 +47,15 @@ def hours_text(hours: float) -> str:
     if hours < 2:
         return f"{hours * 60:.1f} min"
     return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} days"
+
+
+def short_text(value: float) -> str:
+    """A count for an axis.
+
+    >>> short_text(1e9), short_text(2e13), short_text(5e5)
+    ('1B', '20T', '500k')
+    """
+    for scale, letter in ((1e15, "Q"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= 0.99995 * scale:
+            return f"{value / scale:.3g}{letter}"
+    return f"{value:.3g}"

@@ -1,0 +1,241 @@
+"""The report's charts of the corpus: funnel, histograms, mix, bias, training curve, timings."""
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from pipeline.report.stats import BiasRow, CurvePoint, FunnelStep, Histogram, Timing, Totals
+from pipeline.report.svg import Scale, Svg
+from pipeline.size.units import number_text, short_text
+
+WIDTH = 1040.0
+
+
+def raw_bar(totals: Totals, steps: Sequence[FunnelStep]) -> Markup:
+    """Where the raw pre-tokens went: markup and boilerplate, removed text, kept text, on one bar."""
+    drawing = Svg(WIDTH, 62, "Where the raw pre-tokens went")
+    raw = max(totals.raw_pretokens, totals.extracted_pretokens, 1)
+    removed = sum(step.removed_pretokens for step in steps)
+    parts = [
+        ("markup, boilerplate and unreadable", raw - totals.extracted_pretokens, "markup"),
+        ("removed by filters", removed, "removed"),
+        ("cut inside kept text", totals.extracted_pretokens - removed - totals.kept_pretokens, "quarantined"),
+        ("kept", totals.kept_pretokens, "kept"),
+    ]
+    x, y = 0.0, 24.0
+    drawing.text(0, 14, f"{number_text(raw)} raw pre-tokens", "t strong")
+    labels = []
+    for name, value, css in parts:
+        if value <= 0:
+            continue
+        width = max(WIDTH * value / raw, 2)
+        drawing.rect(
+            x, y, min(width, WIDTH - x), 20, css, tip=f"{name}: {value:,} pre-tokens, {value / raw:.2%} of raw"
+        )
+        labels.append((x, min(width, WIDTH - x), f"{name} {value / raw:.1%}"))
+        x += width
+    for start, width, label in labels:
+        if width > 6.4 * len(label):
+            drawing.text(start + 6, y + 14.5, label, "t" if label.startswith("markup") else "t on")
+    shown = [label for _, width, label in labels if width <= 6.4 * len(label)]
+    if shown:
+        drawing.text(WIDTH, 14, " · ".join(shown), "t muted", anchor="end")
+    return drawing.done()
+
+
+def funnel_chart(totals: Totals, steps: Sequence[FunnelStep]) -> Markup:
+    """One row a stage: what is left of the extracted pre-tokens, and what the stage took."""
+    row, left, bar = 30.0, 150.0, 520.0
+    drawing = Svg(WIDTH, row * (len(steps) + 2) + 26, "Funnel from extracted to kept text")
+    whole = max(totals.extracted_pretokens, 1)
+    documents = totals.documents_in + totals.children - totals.quarantined
+    drawing.text(left, 14, "left of the extracted pre-tokens", "t muted")
+    drawing.text(left + bar + 16, 14, "taken here", "t muted")
+    drawing.text(WIDTH, 14, "documents left", "t muted", anchor="end")
+
+    def one(number: int, name: str, kept: int, gone: int, note: str, docs: int, css: str) -> None:
+        y = 26 + number * row
+        drawing.text(left - 12, y + 16, name, "t strong" if css == "kept total" else "t", anchor="end")
+        width = bar * kept / whole
+        drawing.rect(left, y, bar, row - 8, "track")
+        drawing.rect(
+            left, y, max(width, 1.5), row - 8, css, tip=f"{name}: {kept:,} pre-tokens left, {kept / whole:.2%}"
+        )
+        if gone:
+            drawing.rect(left + width, y, max(bar * gone / whole, 1.5), row - 8, "removed", tip=f"{gone:,} pre-tokens")
+        share = f"{kept / whole:.1%}"
+        inside = width > 60
+        place, css_text, anchor = (width - 8, "t on", "end") if inside else (width + 8, "t", "start")
+        drawing.text(left + place, y + 15.5, share, css_text, anchor=anchor)
+        drawing.text(left + bar + 16, y + 15.5, note, "t")
+        drawing.text(WIDTH, y + 15.5, f"{docs:,}", "t num", anchor="end")
+
+    one(
+        0,
+        "extracted",
+        whole if totals.extracted_pretokens else 0,
+        0,
+        f"{number_text(whole)} pre-tokens",
+        documents,
+        "kept",
+    )
+    for number, step in enumerate(steps, 1):
+        share = step.removed_pretokens / whole
+        taken = f"−{share:.1%}" if share >= 0.0005 else "under 0.1%"
+        note = f"{taken} · {step.removed_documents:,} documents"
+        one(number, step.stage, step.left_pretokens, step.removed_pretokens, note, step.left_documents, "kept")
+    note = f"{number_text(totals.kept_pretokens)} pre-tokens after cuts"
+    one(len(steps) + 1, "kept", totals.kept_pretokens, 0, note, totals.kept, "kept total")
+    return drawing.done()
+
+
+def histogram_chart(found: Histogram) -> Markup:
+    """One signal's distribution; bars beyond a threshold have the colour of removal, the threshold is a line."""
+    width, height, base = 320.0, 120.0, 96.0
+    drawing = Svg(width, height, f"Distribution of {found.judge}.{found.signal}")
+    x = Scale(found.edges[0], found.edges[-1], 4, width - 4)
+    top = max(max(found.counts), 1)
+    for number, count in enumerate(found.counts):
+        low, high = found.edges[number], found.edges[number + 1]
+        middle = (low + high) / 2
+        out = (found.lower is not None and middle < found.lower) or (found.upper is not None and middle > found.upper)
+        # The square root keeps rare values visible beside a tall bar.
+        tall = (count / top) ** 0.5 * (base - 14)
+        tip = f"{low:.4g} to {high:.4g}: {count:,} documents"
+        drawing.rect(
+            x(low) + 0.5, base - tall, x(high) - x(low) - 1, tall, "removed" if out else "bar", tip=tip, radius=1
+        )
+    drawing.line(4, base, width - 4, base, "axis")
+    for bound in (found.lower, found.upper):
+        if bound is not None:
+            drawing.line(x(bound), 6, x(bound), base, "threshold")
+    for tick in x.ticks(4):
+        drawing.text(x(tick), height - 8, f"{tick:g}", "t small", anchor="middle")
+    return drawing.done()
+
+
+def mix_chart(realised: dict[str, float], requested: dict[str, float]) -> Markup:
+    """Domain and general share of the training tokens, with marks at the requested shares."""
+    drawing = Svg(WIDTH, 58, "Realised mix")
+    x = 0.0
+    for role, css in (("domain", "domain"), ("general", "general")):
+        share = realised.get(role, 0.0)
+        width = WIDTH * share
+        drawing.rect(x, 8, width, 28, css, tip=f"{role}: {share:.3%} of training tokens")
+        if width > 150:
+            drawing.text(x + 10, 27, f"{role} {share:.2%}", "t on strong")
+        x += width
+    mark = WIDTH * requested.get("domain", 0.0)
+    if 0 < mark < WIDTH:
+        drawing.line(mark, 2, mark, 42, "threshold")
+        anchor = "start" if mark < WIDTH * 0.8 else "end"
+        drawing.text(mark, 54, f"requested: {requested['domain']:.2%} domain", "t small", anchor=anchor)
+    return drawing.done()
+
+
+def bias_chart(rows: Sequence[BiasRow]) -> Markup:
+    """One row a term: kept share against the others' as a ratio with its 95 % interval, and the four-fifths line."""
+    row, left = 22.0, 270.0
+    drawing = Svg(WIDTH, row * len(rows) + 40, "Kept shares by identity term")
+    highest = max([1.2, *(min(r.wilson_high, 2.0) for r in rows if r.wilson_high is not None)])
+    x = Scale(0, highest, left, WIDTH - 150)
+    bottom = row * len(rows) + 18
+    for tick in x.ticks(6):
+        drawing.line(x(tick), 14, x(tick), bottom, "grid")
+        drawing.text(x(tick), bottom + 16, f"{tick:g}", "t small", anchor="middle")
+    drawing.line(x(0.8), 14, x(0.8), bottom, "threshold")
+    drawing.line(x(1.0), 14, x(1.0), bottom, "axis")
+    drawing.text(x(0.8) - 4, 10, "four fifths", "t small", anchor="end")
+    for number, found in enumerate(rows):
+        y = 26 + number * row
+        drawing.text(left - 12, y + 4, f"{found.stage} · {found.axis} · {found.term}"[:44], "t", anchor="end")
+        low, high = found.wilson_low, found.wilson_high
+        css = {"pass": "kept", "warn": "warn", "fail": "removed", "too_few": "markup"}[found.verdict]
+        if low is not None:
+            drawing.line(
+                x(min(low, highest)), y, x(min(high if high is not None else highest, highest)), y, "span " + css
+            )
+        if found.ratio is not None:
+            ratio = min(found.ratio, highest)
+            drawing.dot(x(ratio), y, 4.5, css, tip=f"{found.term}: ratio {found.ratio:.3f}")
+        share = f"{found.kept_share_with:.1%}" if found.kept_share_with is not None else "–"
+        verdict = {"too_few": "too few"}.get(found.verdict, found.verdict)
+        drawing.text(WIDTH, y + 4, f"{share} of {found.documents_with:,}  {verdict}", "t num", anchor="end")
+    return drawing.done()
+
+
+def curve_chart(points: Sequence[CurvePoint]) -> Markup:
+    """Training loss in nats per token (left) and held-out bits per byte by source (right), over training tokens."""
+    width, height = WIDTH, 300.0
+    drawing = Svg(width, height, "Training curve")
+    half = width / 2 - 20
+    train = [(p.tokens or p.step, p.loss) for p in points if p.loss is not None]
+    names = sorted({name for point in points for name in point.val})
+    held = {name: [(p.tokens or p.step, p.val[name]) for p in points if name in p.val] for name in names}
+    unit = "training tokens" if any(p.tokens for p in points) else "steps"
+    panels: list[tuple[float, str, list[tuple[str, list[tuple[int, float]], str]]]] = [
+        (0.0, "training loss, nats per token", [("train", train, "series s0")])  # type: ignore[list-item]
+    ]
+    if names:
+        series = [(name, held[name], f"series s{number % 6 + 1}") for number, name in enumerate(names)]
+        panels.append((half + 40, "held out, bits per byte", series))
+    else:
+        half = width
+    for start, title, series in panels:
+        _panel(drawing, start, half, height, title, unit, series)
+    return drawing.done()
+
+
+def _panel(
+    drawing: Svg,
+    start: float,
+    width: float,
+    height: float,
+    title: str,
+    unit: str,
+    series: Sequence[tuple[str, Sequence[tuple[int, float]], str]],
+) -> None:
+    values = [y for _, points, _ in series for _, y in points]
+    places = [x for _, points, _ in series for x, _ in points]
+    if not values:
+        return
+    pad = (max(values) - min(values)) * 0.08 or 0.1
+    x = Scale(min(places), max(places), start + 46, start + width - 90)
+    y = Scale(min(values) - pad, max(values) + pad, height - 40, 30)
+    drawing.text(start, 16, title, "t strong")
+    for tick in y.ticks(5):
+        drawing.line(start + 46, y(tick), start + width - 90, y(tick), "grid")
+        drawing.text(start + 40, y(tick) + 4, f"{tick:g}", "t small", anchor="end")
+    for tick in x.ticks(4):
+        drawing.text(x(tick), height - 22, short_text(tick), "t small", anchor="middle")
+    drawing.text((start + 46 + start + width - 90) / 2, height - 4, unit, "t small", anchor="middle")
+    ends: list[float] = []
+    for name, points, css in series:
+        drawing.path([(x(a), y(b)) for a, b in points], css)
+        if not points:
+            continue
+        last = y(points[-1][1])
+        while any(abs(last - other) < 13 for other in ends):
+            last += 13
+        ends.append(last)
+        drawing.text(
+            start + width - 84, last + 4, f"{points[-1][1]:.3f} {name}"[:16], "t small " + css.split()[-1] + "t"
+        )
+
+
+def timing_chart(timings: Sequence[Timing]) -> Markup:
+    """Seconds of every step, reused ones pale."""
+    row, left, bar = 24.0, 110.0, 420.0
+    drawing = Svg(WIDTH, row * len(timings) + 8, "Seconds by step")
+    longest = max([t.seconds for t in timings] + [0.001])
+    for number, step in enumerate(timings):
+        y = 4 + number * row
+        drawing.text(left - 12, y + 13, step.step, "t", anchor="end")
+        css = "markup" if step.reused else "bar"
+        drawing.rect(left, y, max(bar * step.seconds / longest, 1), row - 7, css, tip=f"{step.seconds:.3f} s")
+        rate = (
+            f" · {step.bytes / step.seconds / 1e6:.1f} MB/s" if step.bytes and step.seconds and not step.reused else ""
+        )
+        note = f"{step.seconds:.2f} s{rate}" + (f" · {step.why}" if step.why else "")
+        drawing.text(left + max(bar * step.seconds / longest, 1) + 8, y + 13, note[:90], "t")
+    return drawing.done()

@@ -1,0 +1,322 @@
+"""What a report says: the data model, and pure functions that count it from Arrow tables.
+
+Every share here names its denominator. Pre-tokens are counted by one fixed rule before a tokenizer exists; tokens are
+the trained tokenizer's.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Verdict = Literal["kept", "removed", "quarantined"]
+
+
+class Figure(BaseModel):
+    """Base of the report's models: plain data, unknown keys refused, readable from `report.json`."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Totals(Figure):
+    """Documents and text of the whole run. Bytes are of UTF-8 text after extraction, raw bytes of payloads."""
+
+    documents_in: int
+    children: int = 0
+    kept: int
+    removed: int
+    quarantined: int
+    raw_bytes: int = 0
+    raw_pretokens: int = 0
+    extracted_bytes: int = 0
+    extracted_pretokens: int = 0
+    kept_bytes: int = 0
+    kept_pretokens: int = 0
+    kept_tokens: int | None = None
+
+    @property
+    def conserved(self) -> bool:
+        """Whether every document that came in has exactly one verdict."""
+        return self.documents_in + self.children == self.kept + self.removed + self.quarantined
+
+    @property
+    def kept_of_raw(self) -> float:
+        """Kept pre-tokens over raw ones, markup included."""
+        return self.kept_pretokens / self.raw_pretokens if self.raw_pretokens else 0.0
+
+    @property
+    def kept_of_extracted(self) -> float:
+        """Kept pre-tokens over extracted ones."""
+        return self.kept_pretokens / self.extracted_pretokens if self.extracted_pretokens else 0.0
+
+
+class Reason(Figure):
+    """Documents whose first reason is `stage.rule`. `hits` counts those the rule hit at all, first or not."""
+
+    stage: str
+    rule: str
+    verdict: Verdict = "removed"
+    documents: int
+    text_bytes: int = 0
+    pretokens: int = 0
+    hits: int | None = None
+
+
+class SourceRow(Figure):
+    """One source: what came in, what became of it, and what it weighs in the corpus."""
+
+    name: str
+    role: str
+    licence: str = "unknown"
+    documents_in: int
+    kept: int
+    removed: int
+    quarantined: int
+    raw_bytes: int = 0
+    extracted_pretokens: int = 0
+    kept_pretokens: int = 0
+    kept_tokens: int | None = None
+
+
+class Count(Figure):
+    """A name and how many documents it stands for."""
+
+    name: str
+    documents: int
+
+
+class Histogram(Figure):
+    """A signal over extracted documents: `counts[i]` lie in edges[i] to edges[i + 1]; tails are in the ends."""
+
+    judge: str
+    signal: str
+    edges: list[float]
+    counts: list[int]
+    missing: int = 0
+    lower: float | None = None
+    """Documents below are removed."""
+    upper: float | None = None
+    """Documents above are removed."""
+    removed: int = 0
+
+
+class Sample(Figure):
+    """A document shown in the report. `text` has its personal data masked already; `hidden` folds it until clicked."""
+
+    id: str
+    url: str = ""
+    source: str = ""
+    verdict: Verdict
+    reasons: list[str] = []
+    duplicate_of: str | None = None
+    text: str
+    shortened: bool = False
+    hidden: bool = False
+
+
+class BiasRow(Figure):
+    """Who a stage removes: documents with a term against those with another of the axis (see pipeline.audit.bias)."""
+
+    stage: str
+    axis: str
+    term: str
+    documents_with: int = 0
+    kept_with: int = 0
+    kept_share_with: float | None
+    documents_others_in_axis: int = 0
+    kept_share_others_in_axis: float | None
+    ratio: float | None
+    wilson_low: float | None
+    wilson_high: float | None
+    verdict: Literal["pass", "warn", "fail", "too_few"]
+
+
+class Cluster(Figure):
+    """One duplicate cluster, shown as an example."""
+
+    documents: int
+    survivor: str
+    kind: str = "minhash"
+
+
+class Duplicates(Figure):
+    """What deduplication found over all extracted documents."""
+
+    exact_clusters: int = 0
+    exact_documents: int = 0
+    near_clusters: int = 0
+    near_documents: int = 0
+    removed: int = 0
+    largest: list[Cluster] = []
+
+
+class Term(Figure):
+    """A domain term and its tokens, without and with a space before it."""
+
+    term: str
+    tokens: list[str]
+    tokens_with_space: list[str] = []
+    documents: int | None = None
+
+
+class TokenizerFigures(Figure):
+    """The trained tokenizer. Fertility is tokens per word."""
+
+    vocab_size: int
+    tokens: int = 0
+    bytes_per_token: float | None = None
+    fertility: float | None = None
+    by_source: dict[str, float] = {}
+    """Bytes per token by source."""
+    references: dict[str, float] = {}
+    """Bytes per token of other tokenizers on the same text, by name."""
+    terms: list[Term] = []
+
+
+class CurvePoint(Figure):
+    """One logged training step. `val` are bits per byte by source or role."""
+
+    step: int
+    loss: float | None = None
+    tokens: int = 0
+    val: dict[str, float] = {}
+
+
+class Training(Figure):
+    """The training run, where there was one."""
+
+    points: list[CurvePoint] = []
+    seconds: float | None = None
+    device: str = ""
+    tokens_per_second: float | None = None
+    note: str = ""
+
+
+class TruthRow(Figure):
+    """One kind of planted document: how many should have been dropped, or kept, and how many were."""
+
+    kind: str
+    documents: int
+    wanted: Literal["kept", "dropped"]
+    right: int
+
+
+class Gate(Figure):
+    """A gate: what was measured, what was allowed, and whether it may fail the run."""
+
+    name: str
+    measured: str
+    bound: str = ""
+    passed: bool
+    gating: bool = True
+
+
+class Timing(Figure):
+    """A step of the run. `why` says in one phrase why it was reused or rerun."""
+
+    step: str
+    seconds: float
+    documents: int | None = None
+    bytes: int | None = None
+    reused: bool = False
+    why: str = ""
+
+
+class Place(Figure):
+    """Where something lies, relative to the run folder."""
+
+    path: str
+    what: str
+
+
+class RunReport(Figure):
+    """Everything report.html shows. Sections whose data is empty are left out."""
+
+    name: str
+    domain: str = ""
+    use: str = ""
+    out: str = ""
+    exit: int = 0
+    root_hash: str = ""
+    version: str = ""
+    totals: Totals
+    reasons: list[Reason] = []
+    sources: list[SourceRow] = []
+    languages: list[Count] = []
+    histograms: list[Histogram] = []
+    kept_samples: list[Sample] = []
+    removed_samples: list[Sample] = []
+    bias: list[BiasRow] = []
+    duplicates: Duplicates | None = None
+    mix: dict[str, Any] | None = Field(None, description="MixPlan.to_json()")
+    tokenizer: TokenizerFigures | None = None
+    plan: dict[str, Any] | None = Field(None, description="PlanResult.to_json()")
+    training: Training | None = None
+    truth: list[TruthRow] = []
+    gates: list[Gate] = []
+    timings: list[Timing] = []
+    places: list[Place] = []
+    notes: list[str] = []
+
+    @property
+    def red_gates(self) -> list[Gate]:
+        """Gates that fail the run."""
+        return [gate for gate in self.gates if gate.gating and not gate.passed]
+
+    @property
+    def verdict(self) -> tuple[Literal["good", "bad"], str]:
+        """Whether the run may be used, and a sentence that says why."""
+        totals = self.totals
+        if not totals.conserved:
+            return "bad", "Documents do not add up: do not use this corpus, and report a defect."
+        every = f"Every one of {totals.documents_in + totals.children:,} documents is accounted for"
+        if self.red_gates:
+            names = ", ".join(gate.name for gate in self.red_gates)
+            return "bad", f"{every}, but {len(self.red_gates)} of {len(self.gates)} gates failed: {names}."
+        checks = f", and all {len(self.gates)} gates passed" if self.gates else ""
+        warned = [gate.name for gate in self.gates if not gate.passed]
+        if warned:
+            checks = f"; reported, not gating: {', '.join(warned)}"
+        return "good", f"{every}{checks}."
+
+
+class FunnelStep(Figure):
+    """What is left after a stage, and what the stage took, in documents and pre-tokens of extracted text."""
+
+    stage: str
+    removed_documents: int
+    removed_pretokens: int
+    left_documents: int
+    left_pretokens: int
+
+
+def funnel(totals: Totals, reasons: Iterable[Reason]) -> list[FunnelStep]:
+    """The way down from extracted to kept by first reason, stages in the order given."""
+    stages: dict[str, list[int]] = {}
+    for reason in reasons:
+        if reason.verdict == "removed":
+            taken = stages.setdefault(reason.stage, [0, 0])
+            taken[0] += reason.documents
+            taken[1] += reason.pretokens
+    documents = totals.documents_in + totals.children - totals.quarantined
+    pretokens = totals.extracted_pretokens
+    steps = []
+    for stage, (gone, tokens) in stages.items():
+        documents, pretokens = documents - gone, pretokens - tokens
+        steps.append(
+            FunnelStep(
+                stage=stage,
+                removed_documents=gone,
+                removed_pretokens=tokens,
+                left_documents=documents,
+                left_pretokens=pretokens,
+            )
+        )
+    return steps
+
+
+def shares(counts: Mapping[str, int]) -> list[tuple[str, int, float]]:
+    """(name, count, share of the sum), largest first, ties by name."""
+    total = sum(counts.values())
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [(name, count, count / total if total else 0.0) for name, count in ordered]
