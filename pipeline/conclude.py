@@ -101,14 +101,15 @@ def conclude(run: Run, display: Display, *, complete: bool, train: bool | None) 
     result = complete_result(run)
     config = write_handoff(run)
     files = corpus_files(run)
-    from pipeline.report.compose import write_card, write_report
+    from pipeline.steps.reporting import build, write_card, write_report
 
-    write_report(run, result, display)
-    write_card(run, result, files)
+    report = build(run, result, display)
+    write_card(run, report, files)
+    write_report(run, report)
     run.store.put_json("result.json", {key: value for key, value in result.items() if key != "out"})
     result["train"] = launch_training(run, config, train, quiet=display.quiet)
-    if result["train"].get("curve"):
-        write_report(run, result, display)
+    if result["train"]["ran"]:
+        write_report(run, build(run, result, display))
     if not display.quiet:
         print_summary(result)
     return json.loads(json.dumps(result))

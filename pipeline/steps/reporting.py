@@ -1,0 +1,264 @@
+"""Fill the report from a finished run: counts, histograms, samples, and what each step took."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.core.judge import judges
+from pipeline.core.store import FileInfo
+from pipeline.ingest.sample import score
+from pipeline.report import tally
+from pipeline.report.cards import data_card
+from pipeline.report.html import render
+from pipeline.report.progress import TITLES, Display
+from pipeline.report.stats import (
+    BiasRow,
+    Count,
+    CurvePoint,
+    Duplicates,
+    Gate,
+    Place,
+    Reason,
+    RunReport,
+    Sample,
+    SourceRow,
+    Timing,
+    TokenizerFigures,
+    Totals,
+    Training,
+    TruthRow,
+)
+from pipeline.steps.context import Run, signal_unit
+from pipeline.steps.tokens import shard_files
+
+SAMPLES = 12
+HIDDEN_STAGES = ("toxicity",)
+
+
+class _Tables:
+    """The tables of one shard that the report counts."""
+
+    def __init__(self, run: Run, shard: str) -> None:
+        files = shard_files(run, shard)
+        columns = ["id", "url", "source", "role", "licence", "raw_bytes", "text_bytes", "num_pretokens"]
+        self.documents = run.store.read_table(files["documents"].path, columns)
+        self.verdicts = run.store.read_table(files["verdicts"].path)
+        self.texts_path = files["texts"].path
+
+
+def _samples(run: Run, tables: list[_Tables], verdict: str) -> list[Sample]:
+    """A few documents of one verdict, the first in the order of a hash of their ids."""
+    found: list[tuple[str, Sample]] = []
+    share = max(1, SAMPLES // max(1, len(tables)))
+    for table in tables:
+        mask = np.asarray(pc.equal(table.verdicts["verdict"], verdict))
+        rows = tally.sample_rows(table.verdicts["id"], mask, share + 2)
+        if not rows:
+            continue
+        texts = run.store.read_table(table.texts_path, ["text"])
+        for row in rows:
+            text, cut = tally.shortened(texts["text"][row].as_py())
+            why = table.verdicts["reasons"][row].as_py()
+            found.append(
+                (
+                    table.verdicts["id"][row].as_py(),
+                    Sample(
+                        id=table.verdicts["id"][row].as_py(),
+                        url=table.documents["url"][row].as_py() or "",
+                        source=table.verdicts["source"][row].as_py(),
+                        verdict=table.verdicts["verdict"][row].as_py(),
+                        reasons=why,
+                        duplicate_of=table.verdicts["duplicate_of"][row].as_py(),
+                        text=text,
+                        shortened=cut,
+                        hidden=any(reason.split(".")[0] in HIDDEN_STAGES for reason in why),
+                    ),
+                )
+            )
+    return [sample for _, sample in sorted(found, key=lambda pair: pair[0])[:SAMPLES]]
+
+
+def _histograms(run: Run) -> list[Any]:
+    found = []
+    known = judges()
+    for name, settings in run.recipe.judges:
+        columns = [
+            c for c, kind in known[name].columns.items() if pa.types.is_floating(kind) or pa.types.is_integer(kind)
+        ]
+        tables = [
+            run.store.read_table(run.file("measure", signal_unit(name, shard)).path, columns) for shard in run.shards
+        ]
+        if columns:
+            found += tally.threshold_histograms(name, settings, pa.concat_tables(tables))
+    return found
+
+
+def _languages(run: Run) -> list[Count]:
+    if "language" not in [name for name, _ in run.recipe.judges]:
+        return []
+    counts: dict[str, int] = {}
+    for shard in run.shards:
+        labels = run.store.read_table(run.file("measure", signal_unit("language", shard)).path, ["label"])["label"]
+        for row in pc.value_counts(labels.drop_null()).to_pylist():
+            counts[row["values"]] = counts.get(row["values"], 0) + row["counts"]
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [Count(name=name, documents=count) for name, count in ordered]
+
+
+def _duplicates(run: Run, reasons: list[Reason]) -> Duplicates | None:
+    labels = [run.store.read_table(run.file("cluster", "all", shard).path) for shard in run.shards]
+    joined = pa.concat_tables(labels)
+    exact, near = (joined[name].drop_null() for name in ("exact_cluster", "near_cluster"))
+    removed = sum(r.documents for r in reasons if r.stage in ("exact", "minhash") and r.rule == "duplicate")
+    if not len(near) and not len(exact):
+        return None
+    return Duplicates(
+        exact_clusters=pc.count_distinct(exact).as_py(),
+        exact_documents=len(exact),
+        near_clusters=pc.count_distinct(near).as_py(),
+        near_documents=len(near),
+        removed=removed,
+    )
+
+
+def _truth(run: Run, tables: list[_Tables]) -> list[TruthRow]:
+    """The run against what the embedded sample planted."""
+    rows: list[TruthRow] = []
+    for commit in run.done["ingest"].values():
+        if "truth.jsonl" not in commit.files:
+            continue
+        truth = [json.loads(line) for line in run.store.read(commit.files["truth.jsonl"].path).splitlines()]
+        verdicts = {
+            url: verdict
+            for table in tables
+            for url, verdict in zip(
+                table.documents["url"].to_pylist(), table.verdicts["verdict"].to_pylist(), strict=True
+            )
+        }
+        for kind, found in score(truth, verdicts)["kinds"].items():
+            wanted, other = found["expected_keep"], found["documents"] - found["expected_keep"]
+            if wanted:
+                rows.append(TruthRow(kind=kind, documents=wanted, wanted="kept", right=wanted - found["lost"]))
+            if other:
+                rows.append(TruthRow(kind=kind, documents=other, wanted="dropped", right=other - found["leaked"]))
+    return rows
+
+
+def _sources(run: Run, tables: list[_Tables]) -> list[SourceRow]:
+    rows = tally.merge_sources(tally.source_rows(t.documents, t.verdicts) for t in tables)
+    fixed = {source.name: source.role for source in run.recipe.chosen}
+    for row in rows:
+        stream = f"{row.name}-{row.role}" if fixed.get(row.name) == "auto" else row.name
+        counts = [c.counts for unit, c in run.done["shards"].items() if unit.rpartition("/")[0] == stream]
+        row.kept_tokens = sum(c[s]["tokens"] - c[s]["documents"] for c in counts for s in ("train", "validation"))
+    return rows
+
+
+def _training(train: dict[str, Any] | None) -> Training | None:
+    if not train or not train.get("ran"):
+        return None
+    points = [
+        CurvePoint(
+            step=line["step"],
+            loss=line.get("loss"),
+            tokens=line.get("tokens", 0),
+            val={name: found["bits_per_byte"] for name, found in (line.get("val") or {}).items()},
+        )
+        for line in train["curve"]
+        if "step" in line
+    ]
+    summary = train["summary"]
+    return Training(points=points, seconds=summary.get("seconds"), note=f"{train['processes']} processes, FSDP2")
+
+
+PLACES = (
+    ("corpus", "kept, removed and quarantined documents; datasets.load_dataset opens it"),
+    ("tokenizer", "the trained tokenizer; AutoTokenizer.from_pretrained opens it"),
+    ("shards", "token shards by split and source, in datatrove's format"),
+    ("handoff", "manifest, training configuration and launch files"),
+    ("plan.json", "the sized model"),
+    ("bias.json", "every stage and identity term"),
+    ("ledger", "what exists, and what it was made from"),
+)
+
+
+def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
+    """The report's data."""
+    tables = [_Tables(run, shard) for shard in run.shards]
+    order = ["extract", *(name for name, _ in run.recipe.judges), "apply"]
+    reasons = tally.merge_reasons((tally.reasons(t.documents, t.verdicts, order) for t in tables), order)
+    counted, documents = result["tokens"], result["documents"]
+    streams = run.done["settle"]["all"].counts["streams"].values()
+    bias = run.store.read_json("bias.json")["rows"] if run.store.exists("bias.json") else []
+    tokenizer = result["tokenizer"]
+    return RunReport(
+        name=run.recipe.name,
+        domain=run.recipe.domain,
+        use=run.recipe.use,
+        out=run.store.root,
+        exit=result["exit"],
+        root_hash=result["root_hash"],
+        totals=Totals(
+            documents_in=documents["in"],
+            children=documents["children"],
+            kept=documents["kept"],
+            removed=documents["removed"],
+            quarantined=documents["quarantined"],
+            raw_bytes=sum(c.counts["raw_bytes"] for c in run.done["extract"].values()),
+            raw_pretokens=counted["raw_pretokens"],
+            extracted_bytes=sum(c.counts["text_bytes"] for c in run.done["extract"].values()),
+            extracted_pretokens=counted["extracted_pretokens"],
+            kept_bytes=sum(stream["bytes"] for stream in streams),
+            kept_pretokens=counted["kept_pretokens"],
+            kept_tokens=counted["kept"],
+        ),
+        reasons=reasons,
+        sources=_sources(run, tables),
+        languages=_languages(run),
+        histograms=_histograms(run),
+        kept_samples=_samples(run, tables, "kept"),
+        removed_samples=_samples(run, tables, "removed"),
+        bias=[BiasRow.model_validate(row) for row in bias],
+        duplicates=_duplicates(run, reasons),
+        mix=run.done["mix"]["all"].counts["plan"],
+        tokenizer=TokenizerFigures(
+            vocab_size=tokenizer["vocab_size"],
+            tokens=tokenizer["tokens"],
+            bytes_per_token=tokenizer["bytes_per_token"],
+        ),
+        plan=run.done["size"]["all"].counts["plan"],
+        training=_training(result.get("train")),
+        truth=_truth(run, tables),
+        gates=[
+            Gate(name=g["name"], measured=g["sentence"], passed=g["passed"], gating=g["gating"])
+            for g in result["gates"]
+        ],
+        timings=[
+            Timing(
+                step=TITLES.get(step, step),
+                seconds=line.seconds,
+                documents=line.documents or None,
+                bytes=line.bytes or None,
+                reused=line.reused == line.total and line.total > 0,
+                why=line.why,
+            )
+            for step, line in display.lines.items()
+        ],
+        places=[Place(path=path, what=what) for path, what in PLACES],
+        notes=run.notes,
+    )
+
+
+def write_report(run: Run, report: RunReport) -> None:
+    """`report.json` and `report.html`."""
+    run.store.put("report.json", (report.model_dump_json(indent=1) + "\n").encode())
+    run.store.put("report.html", render(report).encode())
+
+
+def write_card(run: Run, report: RunReport, files: dict[str, list[FileInfo]]) -> None:
+    """`corpus/README.md`, written last of the corpus: what it does not list does not exist for a reader."""
+    listed = {verdict: [info.path.removeprefix("corpus/") for info in infos] for verdict, infos in files.items()}
+    run.store.put("corpus/README.md", data_card(report, listed).encode())
