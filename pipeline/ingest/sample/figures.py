@@ -3,15 +3,10 @@
 from pipeline.ingest.sample.article import Table
 from pipeline.ingest.sample.draw import Draw
 
-_UP = ("increased", "rose", "grew", "advanced", "was up")
-_DOWN = ("decreased", "fell", "declined", "slipped", "was down")
+UP = ("increased", "rose", "grew", "advanced", "was up")
+DOWN = ("decreased", "fell", "declined", "slipped", "was down")
 _ENDS = ("March 31", "June 30", "September 30", "December 31")
 _ORDINALS = ("first", "second", "third", "fourth")
-_WHY = {
-    True: ("higher volumes", "price increases", "new contracts", "a full period of acquired sales", "strong late orders"),
-    False: ("lower volumes", "weaker pricing", "the loss of two accounts", "destocking by distributors", "a divestiture"),
-}
-
 
 def money(tenths: int) -> str:
     """Tenths of a million as text: 12345 -> "1,234.5", negative in parentheses.
@@ -80,7 +75,7 @@ def figures(draw: Draw, year: int, quarter: int) -> tuple[dict[str, str], dict[s
     fig |= {"revenue0": money(old["revenue"]), "net0": money(old["net"]), "s2_0": money(old["s2"])}
     up = now["revenue"] >= old["revenue"]
     for key, name in (("rev", "revenue"), ("s1", "s1"), ("s2", "s2"), ("s3", "s3")):
-        fig[f"{key}_rose"] = draw.pick(_UP if now[name] >= old[name] else _DOWN)
+        fig[f"{key}_rose"] = draw.pick(UP if now[name] >= old[name] else DOWN)
         fig[f"{key}_pct"] = _percent(now[name], old[name])
     gm, gm0 = (round(p["gross"] / p["revenue"] * 1000) for p in (now, old))
     fig |= {
@@ -93,7 +88,7 @@ def figures(draw: Draw, year: int, quarter: int) -> tuple[dict[str, str], dict[s
         "day": f"{_ENDS[quarter - 1].split()[0]} {draw.between(2, 28)}",
         "rev_rose2": "up" if up else "down",
         "rev_change": money(abs(now["revenue"] - old["revenue"])),
-        "rev_why": draw.pick(_WHY[up]),
+        "s3_rose2": "up" if now["s3"] >= old["s3"] else "down",
         "organic": f"{float(_percent(now['revenue'], old['revenue'])) * draw.uniform(0.5, 0.9):.1f}",
         "gm": f"{gm / 10:.1f}",
         "gm0": f"{gm0 / 10:.1f}",

@@ -2,7 +2,7 @@
 
 from pipeline.ingest.sample.article import Article, Block, slug
 from pipeline.ingest.sample.draw import Draw
-from pipeline.ingest.sample.figures import figures
+from pipeline.ingest.sample.figures import UP, figures
 from pipeline.ingest.sample.grammar import Grammar, Row, Writer, load
 from pipeline.ingest.sample.names import person, town
 
@@ -56,6 +56,9 @@ def _writer(draw: Draw) -> tuple[Writer, dict[str, list[list[str]]], str]:
     fig, tables = figures(draw, year, quarter)
     date = f"{year + (quarter == 4)}-{(quarter * 3 + 1) % 12:02d}-{draw.between(2, 28):02d}"
     writer.facts |= {"fig": fig, "co": company(draw), "ceo": person(draw), "cfo": person(draw)}
+    for key in ("rev", "s1", "s2", "s3"):
+        fig[f"{key}_why"] = writer.write("cause.up" if fig[f"{key}_rose"] in UP else "cause.down")
+    fig["rev_but"] = writer.write("cause.down" if fig["rev_rose"] in UP else "cause.up")
     sector = writer.row("sector")
     tables["segments"] = [[tables["segments"][0][0], *tables["segments"][0][1:]]] + [
         [sector[row[0]] if row[0] in sector else row[0], *row[1:]] for row in tables["segments"][1:]

@@ -62,4 +62,10 @@ def town(draw: Draw) -> Row:
     }
 
 
-MAKERS = {"person": person, "town": town}
+def vendor(draw: Draw) -> Row:
+    """name: an advertising partner."""
+    parts = ("ad", "bid", "click", "data", "flux", "geo", "hit", "lead", "mob", "pix", "reach", "tag", "trak", "view", "zap")
+    return {"name": draw.pick(parts).title() + draw.pick(parts) + draw.pick(("ly", "io", "ify", "Lab", "Hub", "Net"))}
+
+
+MAKERS = {"vendor": vendor, "person": person, "town": town}

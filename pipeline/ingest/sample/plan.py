@@ -91,12 +91,12 @@ class Maker:
         """The record of a job."""
         draw = Draw(self.seed, self.domain, job.make, job.number)
         if job.builder is not None:
-            yield self._page(self.article(job.builder, job.number), draw)
+            yield self._page(self.article(job.builder, job.number))
         elif job.make in ("duplicate", "noise_duplicate", "near_duplicate"):
             yield self._copy(job, draw)
         elif job.make == "pii_good":
             article = damage.personal(self._fresh(job), draw)
-            yield self._page(article, draw)
+            yield self._page(article)
         elif job.make == "broken_encoding":
             yield self._broken(job)
         elif job.make in ("missing_page", "image"):
@@ -111,7 +111,8 @@ class Maker:
         offset = 100_000 if job.make == "pii_good" else 200_000
         return self.article(builders[-1] if job.number % 2 else builders[job.number // 2 % (len(builders) - 1)], offset + job.number)
 
-    def _page(self, article: Article, draw: Draw) -> Made:
+    def _page(self, article: Article) -> Made:
+        draw = Draw(self.seed, article.url, "form")
         plain = article.role == "general" and article.kind == "general" and draw.chance(0.09)
         if plain:
             return Made(_row(article), _wrapped(article).encode(), "text/plain; charset=utf-8")
@@ -133,7 +134,8 @@ class Maker:
         else:
             mark = draw.pick(("utm_source=feed", "print=1", "amp=1", "sessionid=" + f"{draw.below(1 << 32):x}"))
             copy = replace(original, path=f"{original.path}?{mark}&n={job.number}", kind="duplicate", role="noise", expect="drop")
-            body = self.html(original)
+            same = self._page(original)
+            return Made(_row(copy) | {"duplicate_of": original.url}, same.body, same.content_type)
         return Made(_row(copy) | {"duplicate_of": original.url}, body.encode(), "text/html; charset=utf-8")
 
     def _broken(self, job: Job) -> Made:
