@@ -4,9 +4,8 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from pipeline.ingest.http import decode_body
+from pipeline.ingest.capture import read_response
 from pipeline.ingest.record import DamagedInputError, Record, Where
-from pipeline.ingest.sniff import kind_of, split_content_type
 from pipeline.ingest.streams import decoded
 
 _LINE = 2**16
@@ -46,34 +45,13 @@ def read_arc(stream: BinaryIO, where: Where) -> Iterator[Record]:
 
 
 def _read_block(block: bytes, length: int, url: str, date: str, where: Where) -> Iterator[Record]:
-    if not block.startswith(b"HTTP/"):
+    if not block.startswith(b"HTTP"):
         where.tally.skip("arc_not_http")
         return
-    head, _, body = block.replace(b"\r\n\r\n", b"\n\n", 1).partition(b"\n\n")
-    lines = head.decode("latin-1").splitlines()
-    status = lines[0].split()[1:2] if lines else []
-    if status and status[0] not in ("200", "203"):
-        where.tally.skip(f"http_{status[0][:1]}xx")
-        return
-    fields = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
-    mime, charset = split_content_type(fields.get("content-type"))
-    row = Record(f"{date} {url}", body, url=url, date=date, content_type=mime or None, charset=charset)
-    row.locator = where.locator(f"url={url}")
+    row = Record(f"{date} {url}", block, url=url, date=date, locator=where.locator(f"url={url}"))
     if len(block) < length:
         row.reason, row.detail = "ingest.truncated", f"the record ends after {len(block):,} of {length:,} bytes"
-    else:
-        try:
-            row.payload = decode_body(
-                body, fields.get("transfer-encoding"), fields.get("content-encoding"), where.source.max_record_bytes
-            )
-        except DamagedInputError as error:
-            row.reason, row.detail = f"ingest.{error.rule}", error.detail
-    kind = kind_of(mime, row.payload)
-    if kind in ("binary", "other") and row.reason is None:
-        where.tally.skip("not_text")
-        return
-    row.kind = kind if kind in ("html", "xml") else "text"
-    yield row
+    yield from read_response(row, where)
 
 
 def _skip(stream: io.BufferedReader, count: int) -> None:

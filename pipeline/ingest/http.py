@@ -1,12 +1,50 @@
 """HTTP bodies as archived: chunks joined, content encodings undone, within a limit."""
 
 import io
+import re
 import zlib
+from dataclasses import dataclass
 
 from fastwarc.stream_io import BrotliReader
 
 from pipeline.ingest.record import DamagedInputError
 from pipeline.ingest.streams import decoded
+
+MAX_HEAD = 2**18
+_END_OF_HEAD = re.compile(rb"\r*\n\r*\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Status (None when unreadable) and fields (lower-case names, first value) of an HTTP response."""
+
+    status: int | None
+    fields: dict[str, str]
+
+    def get(self, name: str) -> str | None:
+        """The value of a field, by its lower-case name."""
+        return self.fields.get(name)
+
+
+def split_response(block: bytes) -> tuple[Head, bytes] | None:
+    """Header and body of an archived response; None when there is no end of the header within `MAX_HEAD` bytes.
+
+    The header ends at the first empty line, whatever its line ends: parsers that wait for CRLF CRLF swallow the start
+    of pages from servers that send bare line feeds.
+
+    >>> split_response(b"HTTP/1.0 200 OK\\nA: b\\n\\n<p>")
+    (Head(status=200, fields={'a': 'b'}), b'<p>')
+    """
+    end = _END_OF_HEAD.search(block, 0, MAX_HEAD)
+    if end is None:
+        return None
+    lines = block[: end.start()].decode("latin-1").splitlines()
+    status = lines[0].split()[1:2] if lines else []
+    fields: dict[str, str] = {}
+    for line in lines[1:]:
+        name, _, value = line.partition(":")
+        fields.setdefault(name.strip().lower(), value.strip())
+    return Head(int(status[0]) if status and status[0].isdecimal() else None, fields), block[end.end() :]
 
 
 def decode_body(body: bytes, transfer: str | None, content: str | None, limit: int) -> bytes:

@@ -1,0 +1,56 @@
+"""An archived HTTP response as a record: status, rights, encodings undone, kind by content."""
+
+from collections.abc import Iterator
+
+from pipeline.ingest.http import Head, decode_body, split_response
+from pipeline.ingest.record import DamagedInputError, Record, Where
+from pipeline.ingest.sniff import kind_of, split_content_type
+
+_RIGHTS = ("x-robots-tag", "tdm-reservation", "tdm-policy", "content-usage")
+"""Headers by which a site reserves rights: robots headers, the W3C TDM reservation protocol, IETF AI preferences."""
+_GOOD = (None, 200, 203)
+
+
+def read_response(row: Record, where: Where) -> Iterator[Record]:
+    """The page in a row whose payload is a whole response; other statuses and media are counted, not yielded."""
+    parts = split_response(row.payload)
+    if parts is None:
+        if row.reason is None:
+            row.reason, row.detail = "ingest.bad_http", "the record has no complete HTTP header"
+        yield row
+        return
+    head, row.payload = parts
+    if head.status not in _GOOD:
+        where.tally.skip(f"http_{(head.status or 0) // 100}xx")
+        return
+    row.rights = _rights(head)
+    if row.payload:
+        _decode(row, head, where)
+    yield from finish(row, head.get("content-type"), where)
+
+
+def finish(row: Record, content_type: str | None, where: Where) -> Iterator[Record]:
+    """The row with its kind, unless it is no text: then it is counted."""
+    mime, row.charset = split_content_type(content_type)
+    row.content_type = mime or None
+    kind = kind_of(mime, row.payload)
+    if kind in ("binary", "other") and row.reason is None:
+        where.tally.skip("not_text")
+        return
+    row.kind = kind if kind in ("html", "xml") else "text"
+    yield row
+
+
+def _decode(row: Record, head: Head, where: Where) -> None:
+    try:
+        row.payload = decode_body(
+            row.payload, head.get("transfer-encoding"), head.get("content-encoding"), where.source.max_record_bytes
+        )
+    except DamagedInputError as error:
+        if row.reason is None:
+            row.reason, row.detail = f"ingest.{error.rule}", error.detail
+
+
+def _rights(head: Head) -> str | None:
+    found = [f"{name}: {value}" for name in _RIGHTS if (value := head.get(name))]
+    return "; ".join(found) or None
