@@ -23,7 +23,7 @@ SETS = {
     "web_gold": "web/cleaneval.tar.zst",
     "news_gold": "web/newspaper_tests.tar.zst",
     "court": "legal/scotus_oral_arguments.jsonl.zst",
-    "legal_html": "finance/edgar_filings_html_a.tar.zst",
+    "edgar_html": "finance/edgar_filings_html_a.tar.zst",
     "korean_chinese": "multilingual/wikipedia_ko_zh.jsonl.zst",
     "xquad": "filters/langid_xquad_paragraphs.jsonl.zst",
     "languages": "filters/langid_lingua_75.tar.zst",
@@ -79,7 +79,7 @@ def documents(name: str) -> Iterator[str]:
             yield from (line.partition(" ")[2] for line in text.splitlines())
         elif name == "web_gold" and "/GoldStandard/" in entry:
             yield re.sub(r"<[phl]>", "", text.partition("\n")[2])
-        elif name == "legal_html" and entry.endswith((".htm", ".html", ".txt")):
+        elif name == "edgar_html" and entry.endswith((".htm", ".html", ".txt")):
             yield re.sub(r"[ \t]+", " ", html.unescape(re.sub(r"<[^>]*>", " ", text)))
         elif name in ("fed_speeches", "news_gold") and entry.endswith(".txt"):
             yield text

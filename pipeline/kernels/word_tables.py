@@ -57,6 +57,22 @@ UNITS = (
 """Units that are tokens of their own after a digit."""
 
 
+CASED_BLOCKS = (
+    (0x41, 0x7A), (0xC0, 0x2AF), (0x386, 0x3CE), (0x401, 0x45E), (0x490, 0x4E9), (0x1D00, 0x1EFF), (0x2C60, 0x2C7F),
+    (0xA720, 0xA7FF), (0xAB30, 0xAB64), (0xFF21, 0xFF5A),
+)  # fmt: skip
+"""Latin, Greek and Cyrillic, whose capitals and small letters the rules below tell apart."""
+UNCASED_BLOCKS = (
+    (0x591, 0x5F4), (0x620, 0x64A), (0x66E, 0x6D5), (0x6E5, 0x6FF), (0x750, 0x77F), (0x8A0, 0x8BD), (0x900, 0x97F),
+    (0x980, 0x9FF), (0xB80, 0xBFF), (0xC00, 0xC7F), (0xC80, 0xCFF), (0xD80, 0xDFF), (0x1100, 0x11FF), (0x1200, 0x137F),
+    (0x2E80, 0x2FDF), (0x2FF0, 0x30FF), (0x31C0, 0x33FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xAC00, 0xD7AF),
+    (0xF900, 0xFAFF), (0xFB1D, 0xFBB1), (0xFBD3, 0xFD3D), (0xFD50, 0xFDC7), (0xFDF0, 0xFDFB), (0xFE30, 0xFE4F),
+    (0xFE70, 0xFEFC), (0x1EE00, 0x1EEBB), (0x20000, 0x2EBEF), (0x2F800, 0x2FA1F),
+)  # fmt: skip
+"""Blocks of scripts without case, whose characters count as both: Hebrew, Arabic, Indic, Ethiopic, Hangul, kana, Han.
+Armenian, Georgian and Thai are not among them, as in spaCy."""
+
+
 def _attributes() -> np.ndarray:
     table = np.zeros(sys.maxunicode + 1, np.uint16)
 
@@ -67,8 +83,13 @@ def _attributes() -> np.ndarray:
         table[np.isin(CATEGORY, [CATEGORIES.index(name) for name in names.split()])] |= bits
 
     category("Lu Ll Lt Lm Lo", ALPHA)
-    category("Ll Lo Lm", LOWER)
-    category("Lu Lt Lo Lm", UPPER)
+    points = np.arange(sys.maxunicode + 1)
+    for name, bits in (("Ll", LOWER), ("Lu", UPPER)):
+        cased = CATEGORY == CATEGORIES.index(name)
+        for first, last in CASED_BLOCKS:
+            table[cased & (points >= first) & (points <= last)] |= bits
+    for first, last in UNCASED_BLOCKS:
+        table[first : last + 1] |= LOWER | UPPER
     category("Ll Lu Lt Lm Lo Mn Mc Me Nd Nl No Sk Cf Co Cn", PLAIN)
     category("Pc Pd Ps Pe Pi Pf Po", PUNCT)
     category("So", ICON | PREFIX | SUFFIX)
