@@ -74,6 +74,7 @@ def render(report: RunReport) -> str:
         quarantined=[reason for reason in report.reasons if reason.verdict == "quarantined"],
         languages=shares({count.name: count.documents for count in report.languages}),
         histograms=[(found, figures.histogram_chart(found)) for found in report.histograms[:MOST_HISTOGRAMS]],
+        scaling_figures=scaling.scaling_figures(report.plan) if report.plan else [],
         nav=_nav(report),
     )
 
@@ -91,8 +92,6 @@ def _charts(report: RunReport, steps: list[Any]) -> dict[str, Markup]:
         rows.sort(key=lambda row: (row.ratio if row.ratio is not None else 9.0, row.stage, row.term))
         charts["bias"] = figures.bias_chart(rows[:MOST_BIAS_ROWS])
     if report.plan:
-        charts["params"] = scaling.scaling_figure("parameters", report.plan)
-        charts["tokens"] = scaling.scaling_figure("tokens", report.plan)
         charts["legend"] = scaling.legend()
     if report.training and report.training.points:
         charts["curve"] = figures.curve_chart(report.training.points)

@@ -1,13 +1,13 @@
 """BloombergGPT's two figures: optimal parameters and tokens by compute, with published models and the user's run."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from markupsafe import Markup
 
 from pipeline.report.svg import Scale, Svg
-from pipeline.size.laws import LAWS, Point
+from pipeline.size.laws import LAWS
 from pipeline.size.published import MODELS
 from pipeline.size.units import short_text
 
@@ -22,42 +22,64 @@ LINES = (
 """Laws drawn, their names in the legend, and their classes."""
 
 
-def scaling_figure(kind: str, plan: Mapping[str, Any]) -> Markup:
-    """`kind` is "parameters" or "tokens"; `plan` is PlanResult.to_json() (or {"chosen": Plan.to_json()})."""
-    width, height, left, right, bottom = 520.0, 380.0, 58.0, 14.0, 42.0
-    which: Callable[[Point], float] = (lambda p: p.params) if kind == "parameters" else (lambda p: p.tokens)
-    runs = _runs(plan, "params" if kind == "parameters" else "tokens")
+ZOOM = 1e22, 2e24
+"""Training FLOPs of BloombergGPT's own figures; runs outside get a second pair of figures over the whole range."""
+
+
+def scaling_figures(plan: Mapping[str, Any]) -> list[Markup]:
+    """Parameters and tokens against FLOPs, side by side: the published range, and the whole one where the run needs it.
+
+    `plan` is PlanResult.to_json() (or {"chosen": Plan.to_json()}).
+    """
+    found = [_figure(kind, plan, ZOOM) for kind in ("parameters", "tokens")]
+    flops = [run[1] for run in _runs(plan, "params")]
+    if any(not ZOOM[0] <= budget <= ZOOM[1] for budget in flops):
+        low = 10 ** math.floor(math.log10(min([*flops, ZOOM[0]])) - 0.3)
+        high = 10 ** math.ceil(math.log10(max([*flops, ZOOM[1]])) + 0.3)
+        found = [_figure(kind, plan, (low, high)) for kind in ("parameters", "tokens")] + found
+    return found
+
+
+def _figure(kind: str, plan: Mapping[str, Any], budgets: tuple[float, float]) -> Markup:
+    width, height, left, right, bottom = 520.0, 340.0, 58.0, 14.0, 42.0
+    close = budgets == ZOOM
     published = [(m.name, m.flops, m.params if kind == "parameters" else m.tokens) for m in MODELS]
-    flops = [point[1] for point in [*published, *runs]]
-    sizes = [point[2] for point in [*published, *runs]]
-    x_low, x_high = 10 ** math.floor(math.log10(min(flops)) - 0.3), 10 ** math.ceil(math.log10(max(flops)) + 0.3)
-    y_low, y_high = 10 ** math.floor(math.log10(min(sizes)) - 0.2), 10 ** math.ceil(math.log10(max(sizes)) + 0.2)
-    x = Scale(x_low, x_high, left, width - right, log=True)
-    y = Scale(y_low, y_high, height - bottom, 30, log=True)
+    runs = _runs(plan, "params" if kind == "parameters" else "tokens")
+    runs = [run for run in runs if budgets[0] <= run[1] <= budgets[1]]
+    sizes = [value for _, _, value in [*published, *runs]]
+    room = 1.6 if close else 8.0
+    low, high = min(sizes) / room, max(sizes) * room
+    x = Scale(*budgets, left, width - right, log=True)
+    y = Scale(low, high, height - bottom, 30, log=True)
     drawing = Svg(width, height, f"Optimal {kind} against training FLOPs")
-    drawing.text(0, 14, f"Optimal {kind} by training FLOPs", "t strong")
+    scope = "where published models stand" if close else "from this run to the published models"
+    drawing.text(0, 14, f"Optimal {kind}, {scope}", "t strong")
     for tick in x.ticks(7):
         drawing.line(x(tick), 30, x(tick), height - bottom, "grid")
-        drawing.text(x(tick), height - bottom + 16, _power(tick), "t small", anchor="middle")
+        label = _power(tick) if abs(math.log10(tick) % 1) < 1e-9 else ""
+        drawing.text(x(tick), height - bottom + 16, label, "t small", anchor="middle")
     for tick in y.ticks(7):
         drawing.line(left, y(tick), width - right, y(tick), "grid")
         drawing.text(left - 6, y(tick) + 4, short_text(tick), "t small", anchor="end")
     drawing.text((left + width - right) / 2, height - 6, "training FLOPs (6ND)", "t small", anchor="middle")
     for name, _, css in LINES:
-        law, points = LAWS[name], []
-        for step in range(121):
-            budget = 10 ** (math.log10(x_low) + (math.log10(x_high) - math.log10(x_low)) * step / 120)
-            value = which(law.optimum(budget))
-            if y_low <= value <= y_high:
+        points = []
+        for step in range(241):
+            budget = budgets[0] * (budgets[1] / budgets[0]) ** (step / 240)
+            best = LAWS[name].optimum(budget)
+            value = best.params if kind == "parameters" else best.tokens
+            if low <= value <= high:
                 points.append((x(budget), y(value)))
         drawing.path(points, css)
-    for name, budget, value in published:
-        drawing.dot(x(budget), y(value), 3.2, "model", tip=f"{name}: {value:.3g} {kind}, {budget:.3g} FLOPs")
-    _name_published(drawing, [(name, x(b), y(v)) for name, b, v in published], top=kind == "parameters", height=height)
-    taken: list[tuple[float, float, float]] = []
+    dots = [(x(b), y(v)) for _, b, v in [*published, *runs]]
+    taken = [(px - 6, px + 6, py + 4) for px, py in dots]
     for name, budget, value in runs:
         drawing.dot(x(budget), y(value), 6.5, "you", tip=f"{name}: {value:.4g} {kind}, {budget:.3g} FLOPs")
-        _label(drawing, taken, x(budget), y(value), name, width)
+        _label(drawing, taken, x(budget), y(value), name, width, "t strong halo")
+    for name, budget, value in published:
+        drawing.dot(x(budget), y(value), 3.4, "model", tip=f"{name}: {value:.3g} {kind}, {budget:.3g} FLOPs")
+        if close:
+            _label(drawing, taken, x(budget), y(value), name, width, "t small halo")
     return drawing.done()
 
 
@@ -88,29 +110,19 @@ def _runs(plan: Mapping[str, Any], field: str) -> list[tuple[str, float, float]]
     return found
 
 
-def _name_published(drawing: Svg, dots: Sequence[tuple[str, float, float]], *, top: bool, height: float) -> None:
-    """Names in a column where no line runs (top left, bottom right), each tied to its dot by a thin line."""
-    column = min(x for _, x, _ in dots) - 44
-    step = 14.0
-    start = 44.0 if top else height - 52 - step * (len(dots) - 1)
-    # From the top the highest dots come first, from the right below them the lowest last: the ties do not cross.
-    ordered = sorted(dots, key=lambda dot: (dot[2], dot[1]))
-    for number, (name, x, y) in enumerate(ordered):
-        place = start + step * number
-        drawing.path([(column + 4, place - 4), (x, y)], "tie")
-        drawing.text(column, place, name, "t small", anchor="end")
-
-
-def _label(drawing: Svg, taken: list[tuple[float, float, float]], x: float, y: float, text: str, width: float) -> None:
-    """Write a name beside its dot, where no earlier name or dot of a run stands."""
-    wide = 7.2 * len(text)
-    options = ((x + 11, y + 4, 1), (x + 6, y + 20, 1), (x + 6, y - 11, 1), (x - 11, y + 4, 0), (x - 6, y - 11, 0))
-    for place_x, place_y, forward in options:
-        start = place_x if forward else place_x - wide
-        clear = all(start > right or start + wide < left or abs(place_y - line) > 13 for left, right, line in taken)
+def _label(
+    drawing: Svg, taken: list[tuple[float, float, float]], x: float, y: float, text: str, width: float, css: str
+) -> None:
+    """Write a name beside its dot where neither a name nor another dot stands; `taken` are (left, right, line)."""
+    wide = (7.2 if "strong" in css else 6.1) * len(text)
+    options = ((9, 4, 1), (-9, 4, 0), (6, -7, 1), (6, 16, 1), (-6, -7, 0), (-6, 16, 0), (8, 27, 1), (-8, -18, 0))
+    for across, down, forward in options:
+        start = x + across - (0 if forward else wide)
+        line = y + down
+        clear = all(start > right or start + wide < left or abs(line - other) > 11 for left, right, other in taken)
         if start > 60 and start + wide < width and clear:
-            taken += [(start, start + wide, place_y), (x - 8, x + 8, y)]
-            drawing.text(place_x, place_y, text, "t strong", anchor="start" if forward else "end")
+            taken.append((start, start + wide, line))
+            drawing.text(x + across, line, text, css, anchor="start" if forward else "end")
             return
 
 

@@ -70,9 +70,12 @@ class Scale:
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
     def ticks(self, count: int = 5) -> list[float]:
-        """Round values inside the range: powers of ten by logarithm, else steps of 1, 2 or 5."""
+        """Round values inside the range: powers of ten (1, 2 and 5 of each over few) by logarithm, else even steps."""
         if self.log:
             first, last = math.ceil(self.low - 1e-9), math.floor(self.high + 1e-9)
+            if self.high - self.low < 3:
+                fine = [m * 10.0**power for power in range(first - 1, last + 1) for m in (1, 2, 5)]
+                return [value for value in fine if self.low - 1e-9 <= math.log10(value) <= self.high + 1e-9]
             step = max(1, round((last - first) / count))
             return [10.0**power for power in range(first, last + 1, step)]
         raw = (self.high - self.low) / count
@@ -80,8 +83,3 @@ class Scale:
         step = next(size * m for m in (1, 2, 5, 10) if size * m >= raw * 0.999)
         first = math.ceil(self.low / step - 1e-9)
         return [round(k * step, 12) for k in range(first, math.floor(self.high / step + 1e-9) + 1)]
-
-
-def clipped(points: Iterable[tuple[float, float]], low: float, high: float) -> list[tuple[float, float]]:
-    """The points whose second coordinate lies in the range."""
-    return [(x, y) for x, y in points if low <= y <= high]

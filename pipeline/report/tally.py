@@ -137,8 +137,9 @@ def histogram(
     for bound in (lower, upper):
         if bound is not None:
             low, high = min(low, bound), max(high, bound)
-    if high <= low:
-        low, high = low - 0.5, high + 0.5
+    size = max(1.0, abs(low), abs(high))
+    if high - low <= 1e-6 * size:  # one value, as far as a person can see
+        low, high = low - size / 2, high + size / 2
     # Room beyond the outermost threshold, so that its line does not stand on the border.
     high += (high - low) * 0.05 if upper is not None and high == upper else 0
     edges = np.linspace(low, high, BINS + 1)
@@ -148,7 +149,7 @@ def histogram(
     return Histogram(
         judge=judge,
         signal=signal,
-        edges=[round(float(x), 6) for x in edges],
+        edges=[float(f"{x:.9g}") for x in edges],
         counts=[int(x) for x in counts],
         missing=missing,
         lower=lower,

@@ -109,7 +109,19 @@ def example(tokens: int = 320_000) -> RunReport:
                    val={"domain": 3.1 * 0.99**i + 1.7, "general": 3.1 * 0.99**i + 1.95} if i % 50 == 49 or i == 0 else {})
         for i, value in enumerate(loss)
     ]  # fmt: skip
-    steps = ("ingest", "extract", "measure", "cluster", "decide", "apply", "tokenizer", "shards", "size", "mix", "publish")
+    steps = (
+        "ingest",
+        "extract",
+        "measure",
+        "cluster",
+        "decide",
+        "apply",
+        "tokenizer",
+        "shards",
+        "size",
+        "mix",
+        "publish",
+    )
     return RunReport(
         name="finance", domain="finance", use="sample", out="runs/finance", exit=0, root_hash="9f3c2a77" * 8, version="0.1.0",
         totals=totals, reasons=reasons,
