@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.kernels.bpe_encode import CACHE_SLOTS, encode, pair_table
+from pipeline.kernels.bpe_encode import CACHE_WORDS, encode, pair_table
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.pretokens import CLASSES, PRESETS, read_only
 from tokenizer.bytelevel import CHARACTERS
@@ -52,8 +52,8 @@ class Encoder:
         self.specials = {token["content"]: token["id"] for token in description["added_tokens"]}
         self._symbol = np.array([vocab[CHARACTERS[byte]] for byte in range(256)], np.uint32)
         self._keys, self._values = pair_table(left, right, made)
-        self._cache = np.zeros(3 * CACHE_SLOTS, np.uint64)
-        self._pool = np.empty(4 * CACHE_SLOTS, np.uint32)
+        self._cache = np.zeros(CACHE_WORDS, np.uint64)
+        self._pool = np.empty(CACHE_WORDS, np.uint32)
         self._fill = np.zeros(2, np.int64)
 
     def encode(self, offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -61,7 +61,7 @@ class Encoder:
 
         `offsets` int64[n + 1] and `data` uint8 are those of `text_buffers`; invalid UTF-8 is encoded byte for byte.
         """
-        ids = np.empty(int(offsets[-1] - offsets[0]), np.uint32)
+        ids = np.empty(int(offsets[-1] - offsets[0]) + 2, np.uint32)
         ends = np.empty(len(offsets) - 1, np.int64)
         size = encode(
             read_only(offsets),

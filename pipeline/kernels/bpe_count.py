@@ -4,70 +4,81 @@ import numpy as np
 from numba import njit
 
 from pipeline.kernels.bpe_hash import INLINE_BYTES, LONG, long_hash, mix, same_bytes, short_key
+from pipeline.kernels.bpe_load import address, byte_at, word_at
 from pipeline.kernels.pretokens import CLASSES, PRESETS, next_end, read_only
 
-# A slot is three words: key, key, count. Long pre-tokens keep (hash, LONG | index) and their bytes in an arena.
-# Progress of a scan: row, byte, digits left, slots used, long ones used, arena bytes used.
+_SLOT = 4
+# A slot is four words, half a cache line: key, key, count, unused. Of a long pre-token the key is (hash, LONG | index)
+# and its bytes are in an arena. Progress of a scan: row, byte, digits left, slots used, long ones used, arena used.
 _ROW, _AT, _DIGITS, _USED, _LONGS, _ARENA = range(6)
 
 
 @njit(cache=True)
-def _find(
-    table: np.ndarray, longs: np.ndarray, arena: np.ndarray, data: np.ndarray, at: int, end: int
-) -> tuple[int, int, int]:
-    """The slot of `data[at:end]`, found or free, and its key."""
-    mask = np.uint64(len(table) // 3 - 1)
-    if end - at <= INLINE_BYTES:
-        low, high = short_key(data, at, end)
-        slot = mix(low, high) & mask
-        while True:
-            place = np.int64(slot) * 3
-            if (table[place] == low and table[place + 1] == high) or table[place + 2] == 0:
-                return place, low, high
-            slot = (slot + np.uint64(1)) & mask
-    low = long_hash(data, at, end)
+def _find_long(table: np.ndarray, longs: np.ndarray, arena: np.ndarray, at: int, end: int, low: int) -> int:
+    """The place of the slot of a long pre-token whose hash is `low`, found or free."""
+    mask = np.uint64(len(table) // _SLOT - 1)
     slot = mix(low, LONG) & mask
     while True:
-        place = np.int64(slot) * 3
+        place = np.int64(slot) * _SLOT
         if table[place + 2] == 0:
-            return place, low, LONG
+            return place
         if table[place] == low and table[place + 1] >= LONG:
             index = np.int64(table[place + 1] & ~LONG)
-            if longs[index + 1] - longs[index] == end - at and same_bytes(arena, longs[index], data, at, end - at):
-                return place, low, LONG
+            if longs[index + 1] - longs[index] == end - at and same_bytes(address(arena) + longs[index], at, end - at):
+                return place
         slot = (slot + np.uint64(1)) & mask
 
 
 @njit(cache=True)
-def _add(
+def _add_long(
     table: np.ndarray,
     longs: np.ndarray,
     arena: np.ndarray,
     progress: np.ndarray,
-    data: np.ndarray,
     at: int,
     end: int,
     weight: int,
 ) -> bool:
-    """Add `weight` to the count of `data[at:end]`; False, and nothing done, when there is no room for it."""
-    place, low, high = _find(table, longs, arena, data, at, end)
+    """Add `weight` to the count of a long pre-token; False, and nothing done, when there is no room for it."""
+    low = long_hash(at, end)
+    place = _find_long(table, longs, arena, at, end, low)
     if table[place + 2] == 0:
-        if progress[_USED] * 6 >= len(table):
+        index = progress[_LONGS]
+        used = progress[_ARENA]
+        if progress[_USED] * 2 * _SLOT >= len(table) or index + 1 >= len(longs) or used + end - at > len(arena):
             return False
-        if high == LONG:
-            index = progress[_LONGS]
-            used = progress[_ARENA]
-            if index + 1 >= len(longs) or used + end - at > len(arena):
-                return False
-            arena[used : used + end - at] = data[at:end]
-            progress[_ARENA] = used + end - at
-            progress[_LONGS] = index + 1
-            longs[index + 1] = used + end - at
-            high = LONG | np.uint64(index)
-        table[place] = low
-        table[place + 1] = high
+        for step in range(end - at):
+            arena[used + step] = byte_at(at + step)
+        progress[_ARENA] = used + end - at
+        progress[_LONGS] = index + 1
         progress[_USED] += 1
+        longs[index + 1] = used + end - at
+        table[place] = low
+        table[place + 1] = LONG | np.uint64(index)
     table[place + 2] += np.uint64(weight)
+    return True
+
+
+@njit(cache=True, inline="always")
+def _add_short(table: np.ndarray, progress: np.ndarray, at: int, end: int, limit: int, weight: int) -> bool:
+    """Add `weight` to the count of a short pre-token; False, and nothing done, when there is no room for it."""
+    low, high = short_key(at, end, limit)
+    mask = np.uint64(len(table) // _SLOT - 1)
+    slot = mix(low, high) & mask
+    words = address(table)
+    while True:
+        place = words + np.int64(slot) * (8 * _SLOT)
+        if word_at(place) == low and word_at(place + 8) == high:
+            break
+        if word_at(place + 16) == 0:
+            if progress[_USED] * 2 * _SLOT >= len(table):
+                return False
+            progress[_USED] += 1
+            table[np.int64(slot) * _SLOT] = low
+            table[np.int64(slot) * _SLOT + 1] = high
+            break
+        slot = (slot + np.uint64(1)) & mask
+    table[np.int64(slot) * _SLOT + 2] += np.uint64(weight)
     return True
 
 
@@ -83,24 +94,26 @@ def _scan(
     rules: tuple[int, int, bool],
 ) -> bool:
     """Count the pre-tokens from `progress` on; False when the table must grow first."""
-    row = progress[_ROW]
-    at = progress[_AT]
-    state = progress[_DIGITS]
-    while row < len(offsets) - 1:
-        end = offsets[row + 1]
+    text, kinds = address(data), address(classes)
+    limit = text + len(data)
+    for row in range(progress[_ROW], len(offsets) - 1):
+        at = text + max(offsets[row], progress[_AT])
+        end = text + offsets[row + 1]
+        state = progress[_DIGITS]
+        progress[_DIGITS] = 0
         while at < end:
-            stop, after = next_end(data, at, end, classes, rules, state)
-            if not _add(table, longs, arena, progress, data, at, stop, 1):
+            stop, after = next_end(at, end, kinds, rules, state)
+            if stop - at <= INLINE_BYTES:
+                added = _add_short(table, progress, at, stop, limit, 1)
+            else:
+                added = _add_long(table, longs, arena, progress, at, stop, 1)
+            if not added:
                 progress[_ROW] = row
-                progress[_AT] = at
+                progress[_AT] = at - text
                 progress[_DIGITS] = state
                 return False
             at = stop
             state = after
-        row += 1
-        state = 0
-        if row < len(offsets) - 1:
-            at = offsets[row]
     return True
 
 
@@ -115,8 +128,15 @@ def _weigh(
     counts: np.ndarray,
 ) -> bool:
     """Add counted pre-tokens from `progress` on; False when the table must grow first."""
+    text = address(data)
+    limit = text + len(data)
     for row in range(progress[_ROW], len(offsets) - 1):
-        if not _add(table, longs, arena, progress, data, offsets[row], offsets[row + 1], counts[row]):
+        at, end = text + offsets[row], text + offsets[row + 1]
+        if end - at <= INLINE_BYTES:
+            added = _add_short(table, progress, at, end, limit, counts[row])
+        else:
+            added = _add_long(table, longs, arena, progress, at, end, counts[row])
+        if not added:
             progress[_ROW] = row
             return False
     return True
@@ -124,22 +144,22 @@ def _weigh(
 
 @njit(cache=True, nogil=True)
 def _rehash(table: np.ndarray, larger: np.ndarray) -> None:
-    mask = np.uint64(len(larger) // 3 - 1)
-    for place in range(0, len(table), 3):
+    mask = np.uint64(len(larger) // _SLOT - 1)
+    for place in range(0, len(table), _SLOT):
         if table[place + 2] == 0:
             continue
         high = table[place + 1]
         slot = mix(table[place], LONG if high >= LONG else high) & mask
-        while larger[np.int64(slot) * 3 + 2] != 0:
+        while larger[np.int64(slot) * _SLOT + 2] != 0:
             slot = (slot + np.uint64(1)) & mask
-        for word in range(3):
-            larger[np.int64(slot) * 3 + word] = table[place + word]
+        for word in range(3):  # the fourth is unused
+            larger[np.int64(slot) * _SLOT + word] = table[place + word]
 
 
 @njit(cache=True, nogil=True)
 def _sizes(table: np.ndarray, longs: np.ndarray, offsets: np.ndarray, counts: np.ndarray) -> None:
     row = 0
-    for place in range(0, len(table), 3):
+    for place in range(0, len(table), _SLOT):
         if table[place + 2] == 0:
             continue
         high = table[place + 1]
@@ -156,7 +176,7 @@ def _sizes(table: np.ndarray, longs: np.ndarray, offsets: np.ndarray, counts: np
 @njit(cache=True, nogil=True)
 def _bytes(table: np.ndarray, longs: np.ndarray, arena: np.ndarray, offsets: np.ndarray, data: np.ndarray) -> None:
     row = 0
-    for place in range(0, len(table), 3):
+    for place in range(0, len(table), _SLOT):
         if table[place + 2] == 0:
             continue
         start = offsets[row]
@@ -183,7 +203,7 @@ class PretokenTable:
     """
 
     def __init__(self) -> None:
-        self._table = np.zeros(3 << 14, np.uint64)
+        self._table = np.zeros(_SLOT << 14, np.uint64)
         self._longs = np.zeros(1 << 10, np.int64)
         self._arena = np.zeros(1 << 15, np.uint8)
         self._progress = np.zeros(6, np.int64)
@@ -221,7 +241,7 @@ class PretokenTable:
         self._progress[_AT] = offsets[0]
 
     def _grow(self, data: np.ndarray) -> None:
-        if self._progress[_USED] * 6 >= len(self._table):
+        if self._progress[_USED] * 2 * _SLOT >= len(self._table):
             larger = np.zeros(2 * len(self._table), np.uint64)
             _rehash(self._table, larger)
             self._table = larger

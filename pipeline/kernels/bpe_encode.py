@@ -9,12 +9,14 @@ import numpy as np
 from numba import njit
 
 from pipeline.kernels.bpe_hash import INLINE_BYTES, mix, pair_key, pair_slot, short_key
+from pipeline.kernels.bpe_load import address, byte_at, word_at
 from pipeline.kernels.pretokens import next_end
 
 NO_PAIR = np.uint64(0xFFFFFFFFFFFFFFFF)
 _SHORT = 48  # up to this many symbols, looking at every pair is faster than a heap
-CACHE_SLOTS = 1 << 17
-"""A slot is three words: key, key, `place in the pool << 8 | ids`; 3 MB."""
+_SLOT = 4
+CACHE_WORDS = _SLOT << 18
+"""A slot is four words, half a cache line: key, key, up to three ids or their place in a pool, how many; 8 MB."""
 
 
 @njit(cache=True)
@@ -141,17 +143,60 @@ def _merge(
     keys: np.ndarray,
     values: np.ndarray,
     symbol: np.ndarray,
-    data: np.ndarray,
     at: int,
     end: int,
     ids: np.ndarray,
+    here: int,
     pairs: np.ndarray,
 ) -> int:
-    """The ids of the pre-token `data[at:end]` into `ids`, whose size is at least its bytes; how many there are."""
+    """The ids of the text between two addresses into `ids[here:]`; returns how many there are."""
     size = end - at
+    out = ids[here : here + size]
     for step in range(size):
-        ids[step] = symbol[data[at + step]]
-    return _merge_short(keys, values, ids, size, pairs) if size <= _SHORT else _merge_long(keys, values, ids, size)
+        out[step] = symbol[byte_at(at + step)]
+    return _merge_short(keys, values, out, size, pairs) if size <= _SHORT else _merge_long(keys, values, out, size)
+
+
+@njit(cache=True)
+def _merge_new(
+    keys: np.ndarray,
+    values: np.ndarray,
+    symbol: np.ndarray,
+    at: int,
+    end: int,
+    ids: np.ndarray,
+    here: int,
+    pairs: np.ndarray,
+    cache: np.ndarray,
+    slot: int,
+    low: int,
+    high: int,
+    pool: np.ndarray,
+    fill: np.ndarray,
+) -> int:
+    """As `_merge`, and keep the result in the cache's free `slot`; a full cache is emptied first."""
+    count = _merge(keys, values, symbol, at, end, ids, here, pairs)
+    if fill[0] * 2 * _SLOT >= len(cache) or fill[1] + count > len(pool):
+        cache[:] = 0
+        fill[:] = 0
+        slot = mix(low, high) & np.uint64(len(cache) // _SLOT - 1)
+    place = np.int64(slot) * _SLOT
+    cache[place] = low
+    cache[place + 1] = high
+    if count <= 3:
+        first = np.uint64(ids[here])
+        second = np.uint64(ids[here + 1]) if count > 1 else np.uint64(0)
+        third = np.uint64(ids[here + 2]) if count > 2 else np.uint64(0)
+        cache[place + 2] = first | second << np.uint64(32)
+        cache[place + 3] = third | np.uint64(count) << np.uint64(32)
+    else:
+        start = fill[1]
+        pool[start : start + count] = ids[here : here + count]
+        fill[1] += count
+        cache[place + 2] = np.uint64(start)
+        cache[place + 3] = np.uint64(count) << np.uint64(32)
+    fill[0] += 1
+    return count
 
 
 @njit(cache=True, nogil=True)
@@ -169,52 +214,47 @@ def encode(
     ids: np.ndarray,
     ends: np.ndarray,
 ) -> int:
-    """Encode every row; `ids` (uint32) has room for one id a byte, `ends[i]` is where row i ends. Returns the ids.
+    """Encode every row; `ids` (uint32) has room for an id a byte and two more, `ends[i]` is where row i ends.
 
     `symbol` is the id of every byte. `cache` and `pool` are kept between calls, `fill` counts their slots and ids; when
-    either is full both are emptied.
+    either is full both are emptied. Returns the number of ids.
     """
     pairs = np.empty(_SHORT, np.uint64)
-    mask = np.uint64(len(cache) // 3 - 1)
+    mask = np.uint64(len(cache) // _SLOT - 1)
+    text, kinds, slots = address(data), address(classes), address(cache)
+    limit = text + len(data)
     here = 0
     for row in range(len(offsets) - 1):
-        at = offsets[row]
-        end = offsets[row + 1]
+        at = text + offsets[row]
+        end = text + offsets[row + 1]
         state = 0
         while at < end:
-            stop, state = next_end(data, at, end, classes, rules, state)
-            size = stop - at
-            if size > INLINE_BYTES:
-                here += _merge(keys, values, symbol, data, at, stop, ids[here:], pairs)
+            stop, state = next_end(at, end, kinds, rules, state)
+            if stop - at > INLINE_BYTES:
+                here += _merge(keys, values, symbol, at, stop, ids, here, pairs)
                 at = stop
                 continue
-            low, high = short_key(data, at, stop)
+            low, high = short_key(at, stop, limit)
             slot = mix(low, high) & mask
-            place = np.int64(slot) * 3
-            while (cache[place] != low or cache[place + 1] != high) and cache[place + 1] != 0:
+            place = slots + np.int64(slot) * (8 * _SLOT)
+            while word_at(place + 8) != 0 and (word_at(place) != low or word_at(place + 8) != high):
                 slot = (slot + np.uint64(1)) & mask
-                place = np.int64(slot) * 3
-            if cache[place + 1] != 0:
-                found = cache[place + 2]
-                start = np.int64(found >> np.uint64(8))
-                count = np.int64(found & np.uint64(0xFF))
+                place = slots + np.int64(slot) * (8 * _SLOT)
+            if word_at(place + 8) == 0:
+                here += _merge_new(keys, values, symbol, at, stop, ids, here, pairs, cache, slot, low, high, pool, fill)
+                at = stop
+                continue
+            value, last = word_at(place + 16), word_at(place + 24)
+            count = np.int64(last >> np.uint64(32))
+            if count <= 3:
+                # Three are written whatever the number: cheaper than asking.
+                ids[here] = np.uint32(value)
+                ids[here + 1] = np.uint32(value >> np.uint64(32))
+                ids[here + 2] = np.uint32(last)
+            else:
+                start = np.int64(value)
                 for step in range(count):
                     ids[here + step] = pool[start + step]
-                here += count
-                at = stop
-                continue
-            count = _merge(keys, values, symbol, data, at, stop, ids[here:], pairs)
-            if fill[0] * 6 >= len(cache) or fill[1] + count > len(pool):
-                cache[:] = 0
-                fill[:] = 0
-                place = np.int64(mix(low, high) & mask) * 3
-            start = fill[1]
-            pool[start : start + count] = ids[here : here + count]
-            cache[place] = low
-            cache[place + 1] = high
-            cache[place + 2] = (np.uint64(start) << np.uint64(8)) | np.uint64(count)
-            fill[0] += 1
-            fill[1] += count
             here += count
             at = stop
         ends[row] = here

@@ -1,31 +1,15 @@
 """Keys, hashes and tables that byte-pair counting, training and encoding share."""
 
-from typing import Any
-
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
+
+from pipeline.kernels.bpe_load import byte_at, word_at
 
 INLINE_BYTES = 15
 """Pre-tokens up to this length are their own key: two words, the length in the top byte of the second."""
 
 LONG = np.uint64(0xFF << 56)
 """Top byte of the second word of a longer pre-token's key."""
-
-
-@intrinsic
-def _load64(typing_context: Any, data: Any, at: Any) -> Any:  # numba takes the types from these two
-    """Eight bytes at any alignment as one little-endian word; no bounds check."""
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        place = builder.gep(array.data, [arguments[1]])
-        word = builder.load(builder.bitcast(place, ir.PointerType(ir.IntType(64))))
-        word.align = 1
-        return word
-
-    return types.uint64(data, types.int64), code
 
 
 @njit(cache=True, inline="always")
@@ -37,46 +21,48 @@ def mix(first: int, second: int) -> int:
     return value ^ (value >> np.uint64(29))
 
 
+@njit(cache=True, inline="always")
+def short_key(at: int, end: int, limit: int) -> tuple[int, int]:
+    """The key of the text between two addresses, at most `INLINE_BYTES`; nothing at or beyond `limit` is read."""
+    length = end - at
+    if at + 16 <= limit:
+        low = word_at(at) & (np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - 8 * min(length, 8)))
+        high = word_at(at + 8) & ((np.uint64(1) << np.uint64(8 * max(length - 8, 0))) - np.uint64(1))
+    else:
+        low, high = _short_key_slow(at, end)
+    return low, high | (np.uint64(length) << np.uint64(56))
+
+
 @njit(cache=True)
-def short_key(data: np.ndarray, at: int, end: int) -> tuple[int, int]:
-    """The key of `data[at:end]`, at most `INLINE_BYTES` long."""
-    length = np.uint64(end - at)
-    if at + 16 <= len(data):
-        low = _load64(data, at)
-        if length < np.uint64(8):
-            return low & ((np.uint64(1) << (length << np.uint64(3))) - np.uint64(1)), length << np.uint64(56)
-        high = _load64(data, at + 8)
-        high &= (np.uint64(1) << ((length - np.uint64(8)) << np.uint64(3))) - np.uint64(1)
-        return low, high | (length << np.uint64(56))
-    low = np.uint64(0)
-    high = np.uint64(0)
+def _short_key_slow(at: int, end: int) -> tuple[int, int]:
+    low = high = np.uint64(0)
     for place in range(at, end):
-        shift = np.uint64(place - at)
-        if shift < np.uint64(8):
-            low |= np.uint64(data[place]) << (shift << np.uint64(3))
+        shift = np.uint64(8 * ((place - at) & 7))
+        if place - at < 8:
+            low |= np.uint64(byte_at(place)) << shift
         else:
-            high |= np.uint64(data[place]) << ((shift - np.uint64(8)) << np.uint64(3))
-    return low, high | (length << np.uint64(56))
+            high |= np.uint64(byte_at(place)) << shift
+    return low, high
 
 
 @njit(cache=True)
-def long_hash(data: np.ndarray, at: int, end: int) -> int:
-    """A 64-bit hash of `data[at:end]`; equal hashes are checked byte by byte where it is used."""
+def long_hash(at: int, end: int) -> int:
+    """A 64-bit hash of the text between two addresses; where it is used equal hashes are checked byte by byte."""
     value = np.uint64(end - at)
     while at + 8 <= end:
-        value = mix(value, _load64(data, at))
+        value = mix(value, word_at(at))
         at += 8
     while at < end:
-        value = mix(value, np.uint64(data[at]))
+        value = mix(value, np.uint64(byte_at(at)))
         at += 1
     return value
 
 
 @njit(cache=True)
-def same_bytes(first: np.ndarray, at: int, second: np.ndarray, place: int, length: int) -> bool:
-    """Whether `first[at:at + length]` equals `second[place:place + length]`."""
+def same_bytes(first: int, second: int, length: int) -> bool:
+    """Whether the `length` bytes at two addresses are equal."""
     step = 0
-    while step < length and first[at + step] == second[place + step]:
+    while step < length and byte_at(first + step) == byte_at(second + step):
         step += 1
     return step == length
 

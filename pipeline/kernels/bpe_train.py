@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from pipeline.kernels.bpe_hash import long_hash, pair_key, pair_slot, same_bytes
+from pipeline.kernels.bpe_load import address
 
 BOUNDARY = -(2**31)
 """Between words."""
@@ -79,12 +80,15 @@ def _larger_pairs(keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.
 def _token_slot(names: np.ndarray, starts: np.ndarray, spelled: np.ndarray, text: np.ndarray, at: int, end: int) -> int:
     """The slot of the token spelled `text[at:end]` in the table of names (ids, -1 when free)."""
     mask = np.uint64(len(names) - 1)
-    slot = long_hash(text, at, end) & mask
+    first = address(text) + at
+    slot = long_hash(first, first + end - at) & mask
     while True:
         token = names[slot]
         if token < 0:
             return np.int64(slot)
-        if starts[token + 1] - starts[token] == end - at and same_bytes(spelled, starts[token], text, at, end - at):
+        if starts[token + 1] - starts[token] == end - at and same_bytes(
+            address(spelled) + starts[token], first, end - at
+        ):
             return np.int64(slot)
         slot = (slot + np.uint64(1)) & mask
 

@@ -14,7 +14,8 @@ from enum import IntEnum
 import numpy as np
 from numba import njit
 
-from pipeline.kernels.unicode import IS_SPACE, LETTER, MAJOR, NUMBER, decode
+from pipeline.kernels.bpe_load import address, byte_at
+from pipeline.kernels.unicode import IS_SPACE, LETTER, MAJOR, NUMBER
 
 IS_LETTER, IS_NUMBER, IS_BLANK, IS_NEWLINE, IS_OTHER = range(5)
 
@@ -108,29 +109,45 @@ PRESETS = {
 
 
 @njit(cache=True)
-def _wide(data: np.ndarray, at: int, end: int, classes: np.ndarray) -> int:
+def _wide(at: int, end: int, classes: int) -> int:
     """`kind << 3 | length` of the character at the non-ASCII byte `at`; a stray byte is one sign."""
-    point, length = decode(data, at, end)
-    return int(classes[point]) << 3 | length if point >= 0 else IS_OTHER << 3 | 1
-
-
-@njit(cache=True, inline="always")
-def _character(data: np.ndarray, at: int, end: int, classes: np.ndarray) -> int:
-    """`kind << 3 | length` of the character at byte `at`."""
-    return int(classes[data[at]]) << 3 | 1 if data[at] < 0x80 else _wide(data, at, end, classes)
+    first = byte_at(at)
+    if first >= 0xE0 and first < 0xF0 and at + 2 < end:
+        second, third = byte_at(at + 1), byte_at(at + 2)
+        point = (first & 0x0F) << 12 | (second & 0x3F) << 6 | third & 0x3F
+        if second & 0xC0 == 0x80 and third & 0xC0 == 0x80 and point >= 0x800 and not 0xD800 <= point < 0xE000:
+            return byte_at(classes + point) << 3 | 3
+    elif first >= 0xC2 and first < 0xE0 and at + 1 < end:
+        second = byte_at(at + 1)
+        if second & 0xC0 == 0x80:
+            return byte_at(classes + ((first & 0x1F) << 6 | second & 0x3F)) << 3 | 2
+    elif first >= 0xF0 and first < 0xF5 and at + 3 < end:
+        second, third, fourth = byte_at(at + 1), byte_at(at + 2), byte_at(at + 3)
+        point = (first & 0x07) << 18 | (second & 0x3F) << 12 | (third & 0x3F) << 6 | fourth & 0x3F
+        follow = second & 0xC0 == 0x80 and third & 0xC0 == 0x80 and fourth & 0xC0 == 0x80
+        if follow and 0x10000 <= point < 0x110000:
+            return byte_at(classes + point) << 3 | 4
+    return IS_OTHER << 3 | 1
 
 
 @njit(cache=True)
-def _skip(data: np.ndarray, at: int, end: int, classes: np.ndarray, wanted: int) -> int:
+def _character(at: int, end: int, classes: int) -> int:
+    """`kind << 3 | length` of the character at byte `at`."""
+    first = byte_at(at)
+    return byte_at(classes + first) << 3 | 1 if first < 0x80 else _wide(at, end, classes)
+
+
+@njit(cache=True)
+def _skip(at: int, end: int, classes: int, wanted: int) -> int:
     """The end of the run of characters of class `wanted` that starts at `at`."""
     while at < end:
-        byte = data[at]
+        byte = byte_at(at)
         if byte < 0x80:
-            if classes[byte] != wanted:
+            if byte_at(classes + byte) != wanted:
                 break
             at += 1
         else:
-            found = _wide(data, at, end, classes)
+            found = _wide(at, end, classes)
             if found >> 3 != wanted:
                 break
             at += found & 7
@@ -138,30 +155,30 @@ def _skip(data: np.ndarray, at: int, end: int, classes: np.ndarray, wanted: int)
 
 
 @njit(cache=True)
-def _contraction(data: np.ndarray, at: int, end: int) -> int:
+def _contraction(at: int, end: int) -> int:
     """The end of 's 'd 'm 't 'll 've 're in any case at the apostrophe `at`, or `at`."""
     if at + 1 >= end:
         return at
-    first = data[at + 1] | 0x20
+    first = byte_at(at + 1) | 0x20
     if first == 0x73 or first == 0x64 or first == 0x6D or first == 0x74:
         return at + 2
     if at + 2 < end:
-        second = data[at + 2] | 0x20
+        second = byte_at(at + 2) | 0x20
         if (first == 0x6C and second == 0x6C) or (second == 0x65 and (first == 0x76 or first == 0x72)):
             return at + 3
     return at
 
 
 @njit(cache=True)
-def _ascii_end(data: np.ndarray, at: int, end: int) -> int:
+def _ascii_end(at: int, end: int) -> int:
     """BloombergGPT's rules: letters with spaces, one digit, or anything up to the next letter or digit."""
-    first = data[at]
-    if 0x30 <= first <= 0x39:
-        return at + 1
-    worded = first == 0x20 or 0x61 <= (first | 0x20) <= 0x7A
+    first = byte_at(at)
     at += 1
+    if 0x30 <= first <= 0x39:
+        return at
+    worded = first == 0x20 or 0x61 <= (first | 0x20) <= 0x7A
     while at < end:
-        byte = data[at]
+        byte = byte_at(at)
         letter = 0x61 <= (byte | 0x20) <= 0x7A
         if worded:
             if not letter and byte != 0x20:
@@ -173,12 +190,12 @@ def _ascii_end(data: np.ndarray, at: int, end: int) -> int:
 
 
 @njit(cache=True)
-def _space_end(data: np.ndarray, at: int, end: int, classes: np.ndarray) -> int:
+def _space_end(at: int, end: int, classes: int) -> int:
     """`\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`: to the last line end of the run, or all of it but the last character."""
     start = last = at
     after_newline = -1
     while at < end:
-        found = _character(data, at, end, classes)
+        found = _character(at, end, classes)
         kind = found >> 3
         if kind != IS_BLANK and kind != IS_NEWLINE:
             break
@@ -192,10 +209,10 @@ def _space_end(data: np.ndarray, at: int, end: int, classes: np.ndarray) -> int:
 
 
 @njit(cache=True)
-def _digits_end(data: np.ndarray, at: int, end: int, classes: np.ndarray, digits: int) -> int:
+def _digits_end(at: int, end: int, classes: int, digits: int) -> int:
     """The end of at most `digits` numbers from `at` on."""
     while at < end and digits > 0:
-        found = _character(data, at, end, classes)
+        found = _character(at, end, classes)
         if found >> 3 != IS_NUMBER:
             break
         at += found & 7
@@ -204,85 +221,77 @@ def _digits_end(data: np.ndarray, at: int, end: int, classes: np.ndarray, digits
 
 
 @njit(cache=True)
-def _group_end(
-    data: np.ndarray, at: int, end: int, classes: np.ndarray, digits: int, digits_left: int
-) -> tuple[int, int]:
+def _group_end(at: int, end: int, classes: int, digits: int, digits_left: int) -> tuple[int, int]:
     """The end of the next group of a number whose groups are aligned to its end, and how many digits are left."""
     if digits_left == 0:
         ahead = at
         while ahead < end:
-            found = _character(data, ahead, end, classes)
+            found = _character(ahead, end, classes)
             if found >> 3 != IS_NUMBER:
                 break
             digits_left += 1
             ahead += found & 7
     group = (digits_left - 1) % digits + 1
-    return _digits_end(data, at, end, classes, group), digits_left - group
+    return _digits_end(at, end, classes, group), digits_left - group
 
 
 @njit(cache=True)
-def next_end(
-    data: np.ndarray,
-    at: int,
-    end: int,
-    classes: np.ndarray,
-    rules: tuple[int, int, bool],
-    digits_left: int,
-) -> tuple[int, int]:
-    """The end of the pre-token that starts at byte `at` (< `end`), and the state for the next call.
+def next_end(at: int, end: int, classes: int, rules: tuple[int, int, bool], digits_left: int) -> tuple[int, int]:
+    """The end of the pre-token that starts at `at` (< `end`), and the state for the next call.
 
-    `digits_left` is 0 at the start of a text; right-to-left groups keep in it how many digits of a number are still to
-    come, so that a number of a million digits is read twice and not a million times.
+    `at`, `end` and `classes` are addresses (`bpe_load`) of text and of `CLASSES`. `digits_left` is 0 at the start of a
+    text; right-to-left groups keep in it how many digits of a number are still to come, so that a number of a million
+    digits is read twice and not a million times.
     """
     words, digits, right_to_left = rules
     if words == 2:
-        return _ascii_end(data, at, end), 0
-    found = _character(data, at, end, classes)
+        return _ascii_end(at, end), 0
+    first = byte_at(at)
+    found = byte_at(classes + first) << 3 | 1 if first < 0x80 else _wide(at, end, classes)
     kind = found >> 3
-    if kind == IS_NUMBER:
-        if right_to_left:
-            return _group_end(data, at, end, classes, digits, digits_left)
-        return _digits_end(data, at, end, classes, digits), 0
-    first = data[at]
-    if first == 0x27:
-        stop = _contraction(data, at, end)
-        if stop > at:
-            return stop, 0
     start = at
+    at += found & 7
+    following = IS_LETTER
     if kind != IS_LETTER:
-        at += found & 7
+        if kind == IS_NUMBER:
+            if right_to_left:
+                return _group_end(start, end, classes, digits, digits_left)
+            return _digits_end(at, end, classes, digits - 1), 0
+        if first == 0x27:
+            stop = _contraction(start, end)
+            if stop > start:
+                return stop, 0
         if at >= end:
             return at, 0
         if kind == IS_NEWLINE:
-            return _space_end(data, start, end, classes), 0
-        following = _character(data, at, end, classes) >> 3
-    else:
-        following = IS_LETTER
+            return _space_end(start, end, classes), 0
+        following = _character(at, end, classes) >> 3
     if following == IS_LETTER:
-        at = _skip(data, at, end, classes, IS_LETTER)
-        while words == 1 and at + 1 < end and data[at] == 0x20:
-            stop = _skip(data, at + 1, end, classes, IS_LETTER)
+        at = _skip(at, end, classes, IS_LETTER)
+        while words == 1 and at + 1 < end and byte_at(at) == 0x20:
+            stop = _skip(at + 1, end, classes, IS_LETTER)
             if stop == at + 1:
                 break
             at = stop
         return at, 0
     if kind == IS_OTHER or (first == 0x20 and following == IS_OTHER):
-        at = _skip(data, at, end, classes, IS_OTHER)
-        return _skip(data, at, end, classes, IS_NEWLINE), 0
-    return _space_end(data, start, end, classes), 0
+        at = _skip(at, end, classes, IS_OTHER)
+        return _skip(at, end, classes, IS_NEWLINE), 0
+    return _space_end(start, end, classes), 0
 
 
 @njit(cache=True, nogil=True)
 def _count(
     offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, rules: tuple[int, int, bool], out: np.ndarray
 ) -> None:
+    text, table = address(data), address(classes)
     for row in range(len(out)):
-        at = offsets[row]
-        end = offsets[row + 1]
+        at = text + offsets[row]
+        end = text + offsets[row + 1]
         state = 0
         count = 0
         while at < end:
-            at, state = next_end(data, at, end, classes, rules, state)
+            at, state = next_end(at, end, table, rules, state)
             count += 1
         out[row] = count
 
@@ -291,14 +300,15 @@ def _count(
 def _ends(
     offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, rules: tuple[int, int, bool], out: np.ndarray
 ) -> None:
+    text, table = address(data), address(classes)
     place = 0
     for row in range(len(offsets) - 1):
-        at = offsets[row]
-        end = offsets[row + 1]
+        at = text + offsets[row]
+        end = text + offsets[row + 1]
         state = 0
         while at < end:
-            at, state = next_end(data, at, end, classes, rules, state)
-            out[place] = at
+            at, state = next_end(at, end, table, rules, state)
+            out[place] = at - text
             place += 1
 
 
