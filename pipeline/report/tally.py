@@ -149,7 +149,7 @@ def histogram(
     return Histogram(
         judge=judge,
         signal=signal,
-        edges=[float(f"{x:.9g}") for x in edges],
+        edges=[float(x) for x in edges],
         counts=[int(x) for x in counts],
         missing=missing,
         lower=lower,
