@@ -91,7 +91,7 @@ def disk_is_full(error: BaseException | None) -> bool:
         if one is None or id(one) in seen:
             continue
         seen.add(id(one))
-        if isinstance(one, OSError) and one.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(one, OSError) and one.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             return True
         text = str(one)
         if "No space left on device" in text or "unexpected pos" in text or "file write failed" in text:

@@ -1,0 +1,56 @@
+"""Fixtures of the training tests: a hand-off made once, and launches of several configurations at a time."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .build import make_handoff
+
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+@pytest.fixture(scope="session")
+def handoff(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hand-off folder that nobody changes; runs on it set `out` to a folder of their own."""
+    return make_handoff(tmp_path_factory.mktemp("run"))
+
+
+def torchrun(processes: int, *arguments: str, timeout: int = 280, restarts: int = 0) -> subprocess.CompletedProcess:
+    """Launch a module or script on several CPU processes."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    return subprocess.run(
+        [*command, f"--max-restarts={restarts}", *arguments],
+        env=ENVIRONMENT, capture_output=True, text=True, timeout=timeout, check=False,
+    )  # fmt: skip
+
+
+def train_many(folder: Path, processes: int, cases: list[dict]) -> dict:
+    """Results of `many.py` by case name."""
+    path = folder / f"cases-{processes}.json"
+    path.write_text(json.dumps(cases))
+    script = str(Path(__file__).with_name("many.py"))
+    if processes == 1:
+        done = subprocess.run(
+            [sys.executable, script, str(path)],
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            timeout=280,
+            check=False,
+        )
+    else:
+        done = torchrun(processes, script, str(path))
+    assert done.returncode == 0, done.stderr[-4000:]
+    return json.loads(path.with_name("many.json").read_text())
+
+
+def case(
+    name: str, handoff: Path, out: Path, *settings: str, into: str | None = None, stop_after: int | None = None
+) -> dict:
+    """One training; `into` continues in another case's folder, `stop_after` stops as SIGTERM would."""
+    where = f"out={out / (into or name)}"
+    return {"name": name, "handoff": str(handoff), "set": [where, *settings], "stop_after": stop_after}
