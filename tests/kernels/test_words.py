@@ -226,7 +226,7 @@ def test_the_last_column_is_remembered_only_while_it_is_the_same():
 @pytest.mark.parametrize("name", ADVERSARIAL)
 def test_a_megabyte_of_anything_is_quick(name):
     scanned(["warm up (it's compiled)."])
-    start = time.perf_counter()
+    start = time.process_time()
     (_, sizes), = scanned([ADVERSARIAL[name]])
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert sum(size >> scanner.SIZE_SHIFT for size in sizes) == sum(map(len, ADVERSARIAL[name].split()))

@@ -137,6 +137,6 @@ def test_blank_lines_and_tables_stay_on_request():
 @pytest.mark.parametrize("name", ADVERSARIAL)
 def test_a_megabyte_of_anything_is_quick(name):
     measured(["warm up (it's compiled).[1] Yes."], C4())
-    start = time.perf_counter()
+    start = time.process_time()
     assert measured([ADVERSARIAL[name]], C4())[0]["num_lines"]
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1

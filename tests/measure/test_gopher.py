@@ -108,6 +108,6 @@ def test_stop_words_of_other_languages():
 @pytest.mark.parametrize("name", ADVERSARIAL)
 def test_a_megabyte_of_anything_is_quick(name):
     measured(["warm up (it's compiled)."])
-    start = time.perf_counter()
+    start = time.process_time()
     assert measured([ADVERSARIAL[name]])[0]["num_words"] is not None
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1

@@ -77,6 +77,6 @@ def test_rules():
 @pytest.mark.parametrize("name", ADVERSARIAL)
 def test_a_megabyte_of_anything_is_quick(name, full):
     measured(["warm up"], Language(full_text=full))
-    start = time.perf_counter()
+    start = time.process_time()
     measured([ADVERSARIAL[name]], Language(full_text=full))
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1

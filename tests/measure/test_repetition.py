@@ -96,6 +96,6 @@ def test_speaker_lines_are_no_duplicates_on_request():
 @pytest.mark.parametrize("name", ADVERSARIAL)
 def test_a_megabyte_of_anything_is_quick(name):
     measured(["warm up (it's compiled)."])
-    start = time.perf_counter()
+    start = time.process_time()
     assert measured([ADVERSARIAL[name]])[0]["num_chars"] == len(ADVERSARIAL[name])
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
