@@ -10,7 +10,8 @@ test *args:
     ruff check .
     pyright
     lint-imports
-    python -m pytest "$@"
+    python -m pipeline schema --check recipes/recipe.schema.json
+    python -m pytest -m "not slow" "$@"
 
 # the embedded sample, end to end
 sample *args:

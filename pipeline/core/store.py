@@ -134,7 +134,11 @@ class Writer(io.RawIOBase):
                 self._handle.close()
             self._done = True
             info = FileInfo(self.path, self._size, self._hash.hexdigest(), rows)
-            self._store.check(info)
+            try:
+                self._store.check(info)
+            except InfrastructureError:
+                self._store.delete(self.path)  # a damaged file must not be found by the next run
+                raise
         return info
 
     def discard(self) -> None:
@@ -266,6 +270,11 @@ class Store:
                 f"{self.locate(info.path)}: read back {size} bytes with sha256 {sha256[:12]}, "
                 f"wrote {info.bytes} with {info.sha256[:12]}: the storage does not keep what it is given"
             )
+
+    def delete(self, path: str) -> None:
+        """Remove a file; one that is not there, or cannot be removed, is no error here."""
+        with contextlib.suppress(OSError):
+            os.unlink(self.locate(path)) if self.local else self.filesystem.rm_file(self.locate(path))
 
     def present(self, info: FileInfo) -> bool:
         """Whether the file is there with the recorded size (`verify` compares the checksums)."""

@@ -50,14 +50,15 @@ class FaultyCalls(LocalCalls):
             half=lambda: super(FaultyCalls, self).write(handle, data[: len(data) // 2]),
         )
 
+    # A killed process loses no page the kernel has, so the real sync, most of a small run's time, is left out here.
     def fsync(self, handle):
-        return self._call("fsync", lambda: super(FaultyCalls, self).fsync(handle))
+        return self._call("fsync", lambda: None)
 
     def rename(self, source, target):
         return self._call("rename", lambda: super(FaultyCalls, self).rename(source, target))
 
     def sync_folder(self, path):
-        return self._call("sync_folder", lambda: super(FaultyCalls, self).sync_folder(path))
+        return self._call("sync_folder", lambda: None)
 
     def read(self, path):
         return self._call("read", lambda: super(FaultyCalls, self).read(path))

@@ -94,7 +94,7 @@ def try_fault(recipe, folder, at, mode, expected, board):
     board.runs += 1
     board.by_exit[code] = board.by_exit.get(code, 0) + 1
     half = published_whole(out)
-    again = forked(lambda: run_once(recipe, out, stores.LocalCalls()))
+    again = forked(lambda: run_once(recipe, out, FaultyCalls()))
     found = result_of(out)
     problem = None
     if code not in ALLOWED_EXITS.get(mode, {0, 3}):

@@ -1,0 +1,71 @@
+"""Crash safety: every call of the engine, and a spread of the calls of the whole pipeline; `just faults` does all."""
+
+import os
+
+import pytest
+
+from pipeline.core import store as stores
+from pipeline.core.execute import InProcess, Produced, Runner, Unit
+from pipeline.core.store import Store
+from pipeline.errors import InfrastructureError
+from tests.faults.calls import KILLED, FaultyCalls
+from tests.faults.sweep import forked, modes_for, sweep
+
+pytestmark = [pytest.mark.faults, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
+
+
+def work(store, assignments, shared):
+    made = []
+    for assigned in assignments:
+        data = "+".join(store.read(path).decode() for path in assigned.arguments.get("inputs", [])) or assigned.name
+        made.append(Produced({"data": store.put(assigned.path("data", ".txt"), data.encode())}))
+    return made
+
+
+def two_steps(folder, calls):
+    """Three units, then one that reads them; returns the final text."""
+    stores.install_calls(calls)
+    store = Store(str(folder))
+    runner = Runner(store, InProcess())
+    first = runner.execute("first", [Unit(name) for name in "abc"], work)
+    infos = [commit.files["data"] for commit in first.values()]
+    unit = Unit("all", inputs=[i.sha256 for i in infos], arguments={"inputs": [i.path for i in infos]})
+    last = runner.execute("second", [unit], work)
+    return store.read(last["all"].files["data"].path).decode()
+
+
+@pytest.fixture(autouse=True)
+def real_calls():
+    yield
+    stores.install_calls(stores.LocalCalls())
+
+
+def outcome(folder, calls):
+    try:
+        return 0 if two_steps(folder, calls) == "a+b+c" else 1
+    except InfrastructureError:
+        return 3
+
+
+def test_every_call_of_the_engine_may_fail_in_every_way(tmp_path):
+    calls = FaultyCalls()
+    assert outcome(tmp_path / "reference", calls) == 0
+    assert calls.count > 50
+    tried = 0
+    for at, name in enumerate(calls.names):
+        for mode in modes_for(name):
+            folder = tmp_path / f"{at}-{mode}"
+            code = forked(lambda folder=folder, at=at, mode=mode: outcome(folder, FaultyCalls(at, mode)))
+            assert code in ({KILLED} if mode.startswith("kill") else {0, 3}), (at, name, mode)
+            assert outcome(folder, FaultyCalls()) == 0, (at, name, mode)
+            tried += 1
+    assert tried > 200
+
+
+@pytest.mark.timeout(900)
+def test_a_run_recovers_from_faults_anywhere():
+    board, calls, pairs = sweep(points=int(os.environ.get("FAULT_POINTS", "60")))
+    assert calls > 300
+    assert board.runs >= 50
+    assert board.failures == []
+    assert set(board.by_exit) >= {3, KILLED}, board.line()
