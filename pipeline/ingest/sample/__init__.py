@@ -1,7 +1,7 @@
-"""The embedded sample: a crawl composed from a seed, with its truth, so that a run needs no network and can be scored."""
+"""The embedded sample: a crawl composed from a seed, with its truth, so that a run needs no network and has a score."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pipeline.ingest.sample import warc
 from pipeline.ingest.sample.plan import DOMAINS, Made, Maker, jobs
@@ -56,6 +56,6 @@ def _record(made: Made) -> bytes:
     return warc.response(url, made.body, made.content_type, made.status)
 
 
-def _line(row: dict[str, object], file: str) -> str:
-    full = {"role": "noise", "expect": "either", "duplicate_of": None, "language": "en", "facts": {}} | row
+def _line(row: Mapping[str, object], file: str) -> str:
+    full = {"role": "noise", "expect": "either", "duplicate_of": None, "language": "en", "facts": {}} | dict(row)
     return json.dumps(full | {"file": file}, ensure_ascii=False, sort_keys=True) + "\n"

@@ -8,7 +8,10 @@ from pipeline.ingest.sample.draw import Draw
 
 BROKEN: dict[str, tuple[str, Callable[[str], bytes]]] = {
     "windows-1252": ("keep", lambda text: text.encode("windows-1252", "xmlcharrefreplace")),
-    "utf-16": ("keep", lambda text: b"\xff\xfe" + text.replace('charset="utf-8"', 'charset="utf-16"').encode("utf-16-le")),
+    "utf-16": (
+        "keep",
+        lambda text: b"\xff\xfe" + text.replace('charset="utf-8"', 'charset="utf-16"').encode("utf-16-le"),
+    ),
     "mojibake": ("either", lambda text: text.encode("utf-8").decode("latin-1").encode("utf-8")),
     "surrogates": ("either", lambda text: text.replace(". ", ".\ud83d ").encode("utf-8", "surrogatepass")),
     "nul": ("either", lambda text: text.replace(". ", ".\x00 ").encode("utf-8")),
@@ -60,12 +63,16 @@ def personal(article: Article, draw: Draw) -> Article:
     name = article.author or "The Office"
     user = "".join(c for c in name.lower().replace(" ", ".") if c.isascii() and (c.isalnum() or c == "."))
     digits = card(draw)
+    spaced = " ".join(digits[n : n + 4] for n in range(0, 16, 4))
+    phone = f"+1 {draw.pick((212, 312, 415, 617))}-555-01{draw.below(100):02d}"
+    address = ".".join(str(draw.between(20, 219)) for _ in range(4))
+    account = iban(draw, draw.pick(("GB", "DE")))
     made = {
-        "email": f"Corrections may be sent to {user}{draw.between(2, 99)}@mail{draw.between(2, 40)}.example.com before the next edition.",
-        "ip": f"The first version was posted from the address {draw.between(20, 190)}.{draw.below(255)}.{draw.below(255)}.{draw.between(1, 254)}, the log says.",
-        "iban": f"Donations for the archive go to the account {iban(draw, draw.pick(('GB', 'DE')))}, with a receipt on request.",
-        "card": f"A reader wrote that the card {digits[:4]} {digits[4:8]} {digits[8:12]} {digits[12:]} had been charged twice.",
-        "phone": f"Questions are answered on weekdays at +1 {draw.pick((212, 312, 415, 617))}-555-01{draw.below(100):02d} by a patient clerk.",
+        "email": f"Corrections may be sent to {user}{draw.between(2, 99)}@mail{draw.below(40)}.example.com in time.",
+        "ip": f"The first version was posted from the address {address}, the log says.",
+        "iban": f"Donations for the archive go to the account {account}, with a receipt on request.",
+        "card": f"A reader wrote that the card {spaced} had been charged twice.",
+        "phone": f"A patient clerk answers the telephone at {phone} on weekdays.",
     }
     kinds = sorted(draw.shuffled(list(made))[: draw.between(2, 4)])
     blocks = list(article.blocks)

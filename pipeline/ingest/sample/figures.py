@@ -8,6 +8,7 @@ DOWN = ("decreased", "fell", "declined", "slipped", "was down")
 _ENDS = ("March 31", "June 30", "September 30", "December 31")
 _ORDINALS = ("first", "second", "third", "fourth")
 
+
 def money(tenths: int) -> str:
     """Tenths of a million as text: 12345 -> "1,234.5", negative in parentheses.
 

@@ -5,24 +5,38 @@ from pipeline.ingest.sample.draw import Draw
 from pipeline.ingest.sample.figures import UP, figures
 from pipeline.ingest.sample.grammar import Grammar, Row, Writer, load
 from pipeline.ingest.sample.names import person, town
+from pipeline.ingest.sample.words import words
 
 HOSTS = ["*.sec-filings.example", "*.marketwire.example", "*.centralbank.example"]
 
-_HEADS = (
-    "Alderbrook Anvil Arcadia Argent Ashgrove Atlas Aurelia Barrow Beacon Bluestone Boreal Brightwater Cadence Caldera "
-    "Cardinal Cascade Chandler Cobalt Compass Corvus Crestline Dunmore Easton Elmhurst Equinox Fairmont Falcon Fulcrum "
-    "Garnet Glacier Granite Greenfield Halcyon Harrier Hawthorne Helix Heron Ironwood Juniper Keystone Kingfisher Lakeland "
-    "Larchmont Lumen Magnolia Marlin Meridian Monarch Northgate Oakhurst Orchard Osprey Palisade Pinnacle Piedmont Plover "
-    "Quarry Quill Ridgeway Riverbend Saffron Sandpiper Sentinel Sequoia Sierra Solstice Sterling Stonebridge Summit Talon "
-    "Tamarack Tidewater Torrent Trellis Umber Vantage Verity Waterline Westfall Whitman Wren Yarrow Zephyr"
-).split()
-_MIDDLES = ("", "", " Creek", " Point", " National", " American", " Peak", " Bay", " Valley", " Hill", " United", " Pacific")
-_TAILS = ("Corporation", "Holdings", "Industries", "Group", "Partners", "Company", "Enterprises", "International", "Works")
+_HEADS = words("firms")
+_MIDDLES = (
+    "",
+    "",
+    " Creek",
+    " Point",
+    " National",
+    " American",
+    " Peak",
+    " Bay",
+    " Valley",
+    " Hill",
+    " United",
+    " Pacific",
+)
+_TAILS = (
+    "Corporation",
+    "Holdings",
+    "Industries",
+    "Group",
+    "Partners",
+    "Company",
+    "Enterprises",
+    "International",
+    "Works",
+)
 _LEGAL = (", Inc.", " Inc.", " Corp.", "", " plc", " Ltd.")
-_STATES = (
-    "Delaware Ohio Texas Georgia Oregon Minnesota Virginia Colorado Michigan Illinois Nevada Arizona Tennessee Kansas "
-    "Wisconsin Maryland Washington Pennsylvania Indiana Missouri"
-).split()
+_STATES = words("states")
 _AUDITORS = ("Hale & Wexford LLP", "Brandt Oakley LLP", "Crane Mercer LLP", "Sutcliffe Rowe LLP", "Dunning & Pell LLP")
 
 
@@ -88,7 +102,14 @@ def current(draw: Draw, number: int) -> Article:
     path = f"/archives/data/{draw.between(10**5, 10**6)}/{date[:4]}{number:06d}/{co['ticker'].lower()}-8k.htm"
     title = f"{co['name']} Form 8-K, {date}"
     return Article(
-        "filing", "domain", "www.sec-filings.example", path, title, [*writer.blocks("current.doc")], date=date, look="filing"
+        "filing",
+        "domain",
+        "www.sec-filings.example",
+        path,
+        title,
+        [*writer.blocks("current.doc")],
+        date=date,
+        look="filing",
     )
 
 

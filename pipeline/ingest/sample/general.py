@@ -42,5 +42,13 @@ def _article(draw: Draw, number: int, genre: str, kind: str) -> Article:
     date = f"{draw.between(2012, 2025)}-{draw.between(1, 12):02d}-{draw.between(1, 28):02d}"
     facts = {"terms": [writer.row("who")["term"]]} if genre == "identity" else {}
     return Article(
-        kind, "general", host, f"/{genre}/{slug(title)}-{number}", title, [*blocks], person(draw)["name"], date, facts=facts
+        kind,
+        "general",
+        host,
+        f"/{genre}/{slug(title)}-{number}",
+        title,
+        [*blocks],
+        person(draw)["name"],
+        date,
+        facts=facts,
     )

@@ -18,10 +18,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from typing import NamedTuple
 
 from pipeline.ingest.sample.draw import Draw
+from pipeline.ingest.sample.words import text_of
 
 Row = Mapping[str, str]
 
@@ -222,5 +222,5 @@ def load(*names: str) -> Grammar:
 
     grammar = Grammar(makers=dict(MAKERS))
     for name in names:
-        grammar.add(files("pipeline.ingest.sample").joinpath("texts").joinpath(f"{name}.txt").read_text("utf-8"))
+        grammar.add(text_of(name))
     return grammar

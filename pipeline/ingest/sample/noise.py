@@ -6,21 +6,25 @@ from pipeline.ingest.sample.article import Article, slug
 from pipeline.ingest.sample.draw import Draw
 from pipeline.ingest.sample.grammar import Writer, load
 from pipeline.ingest.sample.names import person, town
+from pipeline.ingest.sample.words import words
 
 LANGUAGES = ("de", "fr", "es", "zh", "ru", "ja", "ko", "pt", "it", "pl")
+_EVENTS = ("Yoga", "Board", "Choir", "Call", "Class", "Market")
 _SHOPS = ("www.bargainbarn.example", "megamall.example", "parts-direct.example", "cdn7.dealpages.example")
-_GOODS = (
-    "Adapter Bearing Bracket Cable Cartridge Clamp Connector Controller Converter Coupling Filter Fuse Gasket Gauge "
-    "Grommet Hinge Hose Inverter Lamp Latch Module Motor Mount Nozzle Panel Pulley Pump Relay Sensor Sleeve Socket "
-    "Spacer Switch Terminal Thermostat Timer Tube Valve Washer Wheel"
-).split()
-_STYLE = "Pro Ultra Mini Max Eco Smart Classic Deluxe Heavy-Duty Compact Slim Digital Rubber Steel Brass Nylon".split()
+_GOODS = words("goods")
+_STYLE = words("styles")
 
 
 def _blog(kind: str, host: str, number: int, writer: Writer, rule: str, language: str = "en") -> Article:
     title = writer.write(f"{rule}.title") if f"{rule}.title" in writer.grammar.rules else f"{language} {number}"
     return Article(
-        kind, "noise", host, f"/{kind}/{slug(title)}-{number}", title, [*writer.blocks(f"{rule}.doc")], language=language
+        kind,
+        "noise",
+        host,
+        f"/{kind}/{slug(title)}-{number}",
+        title,
+        [*writer.blocks(f"{rule}.doc")],
+        language=language,
     )
 
 
@@ -38,7 +42,9 @@ def spam(draw: Draw, number: int) -> Article:
 
 def toxic(draw: Draw, number: int) -> Article:
     """A comment thread of insults."""
-    return _blog("toxic", draw.pick(("rantboard.example", "comments.example")), number, Writer(load("noise"), draw), "toxic")
+    return _blog(
+        "toxic", draw.pick(("rantboard.example", "comments.example")), number, Writer(load("noise"), draw), "toxic"
+    )
 
 
 def foreign(draw: Draw, number: int) -> Article:
@@ -62,9 +68,10 @@ def _product(draw: Draw) -> str:
 
 def _grid(draw: Draw) -> str:
     return "\n".join(
-        f'<div class="product-card col-md-3" data-sku="{draw.below(10**8)}"><a class="product-link" href="/p/{draw.below(10**7)}'
-        f'?ref=grid&amp;pos={n}"><img class="lazy" src="/media/{draw.below(1 << 40):x}.webp" alt=""/><h3>{_product(draw)}</h3>'
-        f'</a><span class="price">${draw.below(40000) / 100:.2f}</span><span class="stars">{draw.between(10, 50) / 10} '
+        f'<div class="product-card col-md-3" data-sku="{draw.below(10**8)}"><a class="product-link" '
+        f'href="/p/{draw.below(10**7)}?ref=grid&amp;pos={n}"><img class="lazy" '
+        f'src="/media/{draw.below(1 << 40):x}.webp" alt=""/><h3>{_product(draw)}</h3></a>'
+        f'<span class="price">${draw.below(40000) / 100:.2f}</span><span class="stars">{draw.between(10, 50) / 10} '
         f'({draw.below(900)})</span><button class="btn btn-primary add-to-cart">Add to cart</button></div>'
         for n in range(draw.between(24, 84))
     )
@@ -72,7 +79,8 @@ def _grid(draw: Draw) -> str:
 
 def _prices(draw: Draw) -> str:
     rows = "".join(
-        f"<tr><td>{draw.below(10**7):07d}</td><td>{_product(draw)}</td><td>{draw.between(1, 500)}</td><td>{draw.below(90000) / 100:.2f}"
+        f"<tr><td>{draw.below(10**7):07d}</td><td>{_product(draw)}</td><td>{draw.between(1, 500)}</td>"
+        f"<td>{draw.below(90000) / 100:.2f}"
         f"</td><td>{draw.pick(('in stock', 'call', '2-3 days', 'sold out'))}</td></tr>\n"
         for _ in range(draw.between(60, 190))
     )
@@ -81,9 +89,11 @@ def _prices(draw: Draw) -> str:
 
 def _log(draw: Draw) -> str:
     lines = "\n".join(
-        f"2025-0{draw.between(1, 9)}-{draw.between(10, 28)}T{draw.below(24):02d}:{draw.below(60):02d}:{draw.below(60):02d}Z "
+        f"2025-0{draw.between(1, 9)}-{draw.between(10, 28)}T{draw.below(24):02d}:{draw.below(60):02d}:"
+        f"{draw.below(60):02d}Z "
         f"{draw.pick(('INFO', 'WARN', 'DEBUG', 'ERROR'))} worker-{draw.below(64)} req={draw.below(1 << 48):012x} "
-        f"GET /{draw.pick(_GOODS).lower()}/{draw.below(10**6)} {draw.pick((200, 200, 304, 404, 500))} {draw.below(9000)}ms"
+        f"GET /{draw.pick(_GOODS).lower()}/{draw.below(10**6)} {draw.pick((200, 200, 304, 404, 500))} "
+        f"{draw.below(9000)}ms"
         for _ in range(draw.between(60, 190))
     )
     return f"<pre>{lines}</pre>"
@@ -99,8 +109,8 @@ def _tags(draw: Draw) -> str:
 
 def _calendar(draw: Draw) -> str:
     cells = "".join(
-        f'<td class="day d{n % 7}"><a href="/cal?d={draw.below(10**8)}&amp;view=month">{n % 31 + 1}</a><span class="ev">'
-        f"{draw.below(24):02d}:{draw.below(60):02d} {draw.pick(('Yoga', 'Board', 'Choir', 'Call', 'Class', 'Market'))}</span></td>"
+        f'<td class="day d{n % 7}"><a href="/cal?d={draw.below(10**8)}&amp;view=month">{n % 31 + 1}</a>'
+        f'<span class="ev">{draw.below(24):02d}:{draw.below(60):02d} {draw.pick(_EVENTS)}</span></td>'
         + ("</tr><tr>" if n % 7 == 6 else "")
         for n in range(draw.between(120, 260))
     )

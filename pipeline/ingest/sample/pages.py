@@ -7,23 +7,17 @@ from functools import cached_property
 
 from pipeline.ingest.sample.article import Article, Block
 from pipeline.ingest.sample.draw import Draw
+from pipeline.ingest.sample.words import words
 
-_WORDS = (
-    "app base card cart cell chip core data dock edge feed flag flow form grid head hero icon item lead link list load "
-    "main mark menu meta mode node page pane pill plan play port post push rail root row side slot span stack step tab "
-    "tag task text tile tool track tree user view wrap zone"
-).split()
-_VERBS = "add apply bind build call check clear click close fetch find get init load map merge open parse read render reset send set show sort start stop sync toggle track update".split()
+_WORDS = words("identifiers")
+_VERBS = words("verbs")
 _PROPERTIES = (
     "margin:{n}px 0", "padding:{n}px {n}px", "font-size:{n}px", "line-height:1.{n}", "color:#{h}", "background:#{h}",
     "border:1px solid #{h}", "display:flex", "display:block", "position:relative", "width:{n}%", "max-width:{n}0px",
     "border-radius:{n}px", "opacity:.{n}", "z-index:{n}", "transition:all .{n}s ease-in-out", "text-align:center",
     "justify-content:space-between", "box-shadow:0 {n}px {n}px rgba(0,0,0,.{n})", "transform:translateY(-{n}px)",
 )  # fmt: skip
-_MENU = (
-    "Home News Archive Topics Video Podcasts Newsletter Shop Events Jobs Contact Imprint Search Login Subscribe Weather "
-    "Puzzles Letters Gallery Calendar Press Partners Careers Help Donate Forum Reviews Guides Maps Deals Families Travel"
-).split()
+_MENU = words("menu")
 _TEASERS = (
     "Ten things you missed", "Readers’ pictures", "Most viewed", "Editor’s choice", "Watch now", "Win a weekend away",
     "Quiz of the week", "From the archive", "Sponsored", "Sign up today", "More like this", "In case you missed it",
@@ -49,8 +43,8 @@ def _js(draw: Draw, functions: int) -> str:
         lines.append(
             f"function {a}{b}{number}(t,n){{var o=n||{{}},i=o.{c}||{draw.below(9999)};if(!t||t.{draw.pick(_WORDS)}<i)"
             f"return r['{c}-{draw.pick(_WORDS)}'];for(var s=0;s<t.length;s++){{e.{draw.pick(_WORDS)}Queue.push(["
-            f"'{draw.pick(_VERBS)}','{draw.pick(_WORDS)}',t[s].get(0x{draw.below(65536):x})])}}return t.{draw.pick(_VERBS)}"
-            f"(function(e){{return e.id!=='{draw.pick(_WORDS)}{draw.below(999)}'}})}}"
+            f"'{draw.pick(_VERBS)}','{draw.pick(_WORDS)}',t[s].get(0x{draw.below(65536):x})])}}"
+            f"return t.{draw.pick(_VERBS)}(function(e){{return e.id!=='{draw.pick(_WORDS)}{draw.below(999)}'}})}}"
         )
     lines.append("}(window,window.jQuery);")
     return "\n".join(lines)
@@ -123,7 +117,9 @@ class Pages:
             f"<?xml version='1.0' encoding='UTF-8'?>\n<html xmlns=\"http://www.w3.org/1999/xhtml\"><head>"
             f'<meta charset="utf-8"/><title>{title}</title></head><body><div style="display:none"><ix:header>'
             f"<ix:resources>{contexts}</ix:resources></ix:header></div>\n"
-            f'<div style="text-align:center"><span style="{plain}">{title}</span></div>\n' + "\n".join(parts) + "</body></html>"
+            f'<div style="text-align:center"><span style="{plain}">{title}</span></div>\n'
+            + "\n".join(parts)
+            + "</body></html>"
         )
 
     @staticmethod
@@ -134,7 +130,8 @@ class Pages:
             ground = f"background-color:#{shade};" if number % 2 else ""
             cells = "".join(
                 f'<td colspan="3" style="{ground}padding:2px 1pt;text-align:{"left" if not column else "right"};'
-                f'vertical-align:bottom"><span style="color:#000000;{plain}">{html.escape(cell, quote=False)}</span></td>'
+                f'vertical-align:bottom"><span style="color:#000000;{plain}">{html.escape(cell, quote=False)}</span>'
+                "</td>"
                 for column, cell in enumerate(row)
             )
             out.append(f"<tr>{cells}</tr>")
@@ -171,9 +168,9 @@ class Pages:
             f'<link rel="canonical" href="{html.escape(article.url)}"><style>{style}</style>\n'
             f'<script type="application/ld+json">{data}</script>\n{self.weight(draw, draw.between(0, 2))}</head><body '
             f'class="page t-{draw.below(99)}">{draw.pick(self.icons)}<header class="site-header"><nav><ul>{links}</ul>'
-            f"</nav></header>\n{body}\n<aside class=\"sidebar related\">{teasers}</aside><footer class=\"site-footer\"><ul>"
-            f"{links}</ul><p>© {article.host}. All rights reserved.</p></footer>\n{self.weight(draw, draw.between(0, 2))}"
-            "</body></html>"
+            f'</nav></header>\n{body}\n<aside class="sidebar related">{teasers}</aside><footer class="site-footer"><ul>'
+            f"{links}</ul><p>© {article.host}. All rights reserved.</p></footer>\n"
+            f"{self.weight(draw, draw.between(0, 2))}</body></html>"
         )
 
 

@@ -31,7 +31,13 @@ _GENERAL = ((general.page, 372), (general.identity, 44))
 _NOISE = (
     (noise.boilerplate, 420), (noise.spam, 290), (noise.listing, 620), (noise.foreign, 280), (noise.toxic, 90),
 )  # fmt: skip
-_COPIES = (("duplicate", 170), ("near_duplicate", 130), ("noise_duplicate", 90), ("pii_good", 44), ("broken_encoding", 36))
+_COPIES = (
+    ("duplicate", 170),
+    ("near_duplicate", 130),
+    ("noise_duplicate", 90),
+    ("pii_good", 44),
+    ("broken_encoding", 36),
+)
 _OTHER = (("request", 18), ("metadata", 12), ("missing_page", 14), ("image", 12))
 
 
@@ -109,7 +115,9 @@ class Maker:
         """A good article of its own, beyond those of the plan."""
         builders = [builder for builder, _ in (*DOMAINS[self.domain].builders, *_GENERAL[:1])]
         offset = 100_000 if job.make == "pii_good" else 200_000
-        return self.article(builders[-1] if job.number % 2 else builders[job.number // 2 % (len(builders) - 1)], offset + job.number)
+        return self.article(
+            builders[-1] if job.number % 2 else builders[job.number // 2 % (len(builders) - 1)], offset + job.number
+        )
 
     def _page(self, article: Article) -> Made:
         draw = Draw(self.seed, article.url, "form")
@@ -133,7 +141,9 @@ class Maker:
             body = self.html(copy)
         else:
             mark = draw.pick(("utm_source=feed", "print=1", "amp=1", "sessionid=" + f"{draw.below(1 << 32):x}"))
-            copy = replace(original, path=f"{original.path}?{mark}&n={job.number}", kind="duplicate", role="noise", expect="drop")
+            copy = replace(
+                original, path=f"{original.path}?{mark}&n={job.number}", kind="duplicate", role="noise", expect="drop"
+            )
             same = self._page(original)
             return Made(_row(copy) | {"duplicate_of": original.url}, same.body, same.content_type)
         return Made(_row(copy) | {"duplicate_of": original.url}, body.encode(), "text/html; charset=utf-8")
@@ -170,8 +180,8 @@ def _row(article: Article) -> dict[str, Any]:
 
 def _wrapped(article: Article) -> str:
     """The article as plain text of 72 columns with CRLF line ends, the way old mailing lists kept it."""
-    lines = [article.title, ""]
-    for _, body in article.blocks:
+    lines: list[str] = []
+    for body in (article.title, *(body for _, body in article.blocks)):
         line = ""
         for word in str(body).split():
             if len(line) + len(word) > 71:

@@ -48,10 +48,8 @@ def score(truth_rows: Iterable[Mapping[str, Any]], verdicts: Mapping[str, str]) 
                     lost.append(row["url"])
             elif row["expect"] in ("drop", "quarantine"):
                 undesired += 1
-                stays = row["url"] in kept and not (
-                    row["duplicate_of"] is not None and original["expect"] in ("keep", "either") and kept[0] == row["url"]
-                    and len(kept) == 1
-                )  # fmt: skip
+                survivor = row["duplicate_of"] is not None and original["expect"] != "drop" and len(kept) == 1
+                stays = row["url"] in kept and not survivor
                 dropped += not stays
                 if stays:
                     count["leaked"] += 1

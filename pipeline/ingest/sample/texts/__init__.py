@@ -1,0 +1,1 @@
+"""Grammars and lists of words of the sample, as plain text."""
