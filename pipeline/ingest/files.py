@@ -15,7 +15,7 @@ from pipeline.ingest.streams import reason_of
 SHARD_BYTES = 64 * 2**20
 """Small files share a shard up to this many bytes."""
 SHARD_FILES = 512
-BIG_FILE_BYTES = 8 * 2**20
+BIG_FILE_BYTES = 2**20
 """A file of this size is a shard of its own: packed crawl files must spread over the workers."""
 
 _PACKED = ("", ".gz", ".zst", ".bz2", ".xz")
@@ -169,7 +169,7 @@ def _version(info: dict[str, Any]) -> str:
 
 
 def _missing(source: Source, system: Any, root: str) -> str:
-    """"no such folder", the nearest folder that exists and the likeliest name in it."""
+    """ "no such folder", the nearest folder that exists and the likeliest name in it."""
     parent, wanted_name = posixpath.split(root.rstrip("/"))
     while parent not in ("", "/") and not system.exists(parent):
         parent, wanted_name = posixpath.split(parent)

@@ -43,6 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if disk_is_full(error):
             print("error: no space left on the disk; free some and run again to resume", file=sys.stderr, flush=True)
+        elif "gloo" in str(error).lower() or type(error).__name__ in ("DistBackendError", "DistNetworkError"):
+            print(
+                "error: another process of this training ended; run again to resume from the last checkpoint",
+                file=sys.stderr,
+                flush=True,
+            )
         else:
             traceback.print_exc()
             print(f"error: {type(error).__name__}: {error}", file=sys.stderr, flush=True)

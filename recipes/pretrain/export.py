@@ -43,6 +43,7 @@ def export_huggingface(
     handoff: Handoff, trainable: Trainable, world: World, folder: Path, summary: dict[str, Any]
 ) -> None:
     """Write `folder` with weights, configuration, tokenizer and card; it appears under its name only when whole."""
+    transformers.utils.logging.disable_progress_bar()
     weights = gather_weights(trainable)
     if not world.is_main:
         return

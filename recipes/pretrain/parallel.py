@@ -8,9 +8,10 @@ from typing import Any, cast
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch._C._distributed_c10d import HashStore
+from torch._C._distributed_c10d import HashStore, PrefixStore
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import CPUOffloadPolicy, FSDPModule, MixedPrecisionPolicy, OffloadPolicy, fully_shard
+from torch.distributed.rendezvous import rendezvous
 from torch.distributed.tensor import DTensor
 
 from pipeline.handoff import ParallelSettings, UsageError
@@ -50,11 +51,28 @@ def start_world() -> World:
         if size == 1 and "MASTER_ADDR" not in os.environ:
             dist.init_process_group(backend, store=HashStore(), rank=0, world_size=1)
         else:
-            dist.init_process_group(backend, timeout=timedelta(minutes=30))
+            _join(backend, one_node=local_size == size)
     world = World(rank, size, local_size, device)
     world.control = dist.new_group(backend="gloo")
     world.saving = dist.new_group(backend="gloo")
     return world
+
+
+def _join(backend: str, *, one_node: bool) -> None:
+    """Join by the addresses in the environment.
+
+    torchrun of torch 2.13 keeps one store over its restarts, and in it the addresses of the processes that died; a
+    restarted group must not read them. On one node the restart's number sets it apart; agents of several nodes count
+    differently, and the launch files switch the sharing off (TORCH_DISABLE_SHARE_RDZV_TCP_STORE).
+    """
+    timeout = timedelta(minutes=30)
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT")
+    if attempt is None or not one_node:
+        dist.init_process_group(backend, timeout=timeout)
+        return
+    store, rank, size = next(iter(rendezvous("env://", timeout=timeout)))
+    store = PrefixStore(f"attempt-{attempt}", store)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
 
 
 def stop_world() -> None:
