@@ -12,7 +12,8 @@ from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.unit import Extracted, RefusalError
 from pipeline.extract.xml import extract_xml
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.lines import clean_lines, lay_out
+from pipeline.kernels.layout import lay_out
+from pipeline.kernels.lines import clean_lines
 from pipeline.kernels.pretokens import count_pretokens
 
 EXTRACT_VERSION = 1
@@ -85,7 +86,7 @@ class _Rows:
         if kind == "html":
             return extract_html(payload, charset, settings)
         if kind == "xml":
-            return extract_xml(payload, charset, frozenset(), settings)
+            return extract_xml(payload, charset, settings)
         decoded = decode_within(payload, charset, False, settings.max_replaced_frac)
         markup = None if decoded.encoding == "utf-8" and not decoded.replaced else decoded.text.encode()
         return Extracted(decoded.text, decoded.encoding, markup=markup)
@@ -113,7 +114,9 @@ class _Rows:
             "table_spans": _spans(span_offsets, spans),
         }
         arrays = [
-            columns[field.name] if isinstance(columns[field.name], pa.Array) else pa.array(columns[field.name], field.type)
+            columns[field.name]
+            if isinstance(columns[field.name], pa.Array)
+            else pa.array(columns[field.name], field.type)
             for field in DOCUMENTS
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=DOCUMENTS)
@@ -148,4 +151,6 @@ def _strings(offsets: np.ndarray, data: np.ndarray) -> pa.Array:
 def _spans(offsets: np.ndarray, spans: np.ndarray) -> pa.Array:
     starts, ends = (pa.array(np.ascontiguousarray(spans[:, side])) for side in (0, 1))
     structs = pa.StructArray.from_arrays([starts, ends], fields=list(DOCUMENTS.field("table_spans").type.value_type))
-    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), structs, type=DOCUMENTS.field("table_spans").type)
+    return pa.ListArray.from_arrays(
+        pa.array(offsets.astype(np.int32)), structs, type=DOCUMENTS.field("table_spans").type
+    )

@@ -11,6 +11,7 @@ class ExtractSettings(Settings):
     main_content: bool = Field(True, description="leave out navigation, footers and side bars of pages")
     unwrap: bool = Field(True, description="join lines that were broken at a fixed column")
     mark_tables: bool = Field(True, description="find tables and columns of figures, so that prose rules spare them")
+    xml_skip: list[str] = Field(default=[], description="names of XML elements whose text is left out")
     max_payload_bytes: PositiveInt = Field(64 * 2**20, description="a larger payload is quarantined, unread")
     max_text_bytes: PositiveInt = Field(32 * 2**20, description="a longer text is quarantined")
     max_nodes: PositiveInt = Field(2_000_000, description="a page with more tags is quarantined, unparsed")

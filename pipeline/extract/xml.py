@@ -6,18 +6,18 @@ from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.unit import Extracted, RefusalError
 
 _INLINE = frozenset(
-    "b i u em strong sup sub a ref span term inline quotedText enum num header citation date shortTitle font small".split()
+    "b i u em strong sup sub a ref span term inline quotedText enum num header citation date shortTitle small".split()
 )
 """Elements that do not start a line: marks within running text, in USLM and in general."""
 _HEADINGS = frozenset(("title", "dc:title"))
 
 
-def extract_xml(payload: bytes, charset: str | None, skip: frozenset[str], settings: ExtractSettings) -> Extracted:
+def extract_xml(payload: bytes, charset: str | None, settings: ExtractSettings) -> Extracted:
     """Text of an XML document, or of one element cut out of it.
 
-    Raises `RefusalError`: `xml_dtd` (a document type or entities are declared), `bad_xml`, `too_deep`, `too_many_nodes`.
+    Raises `RefusalError`: `xml_dtd` (a type or entities are declared), `bad_xml`, `too_deep`, `too_many_nodes`.
     """
-    reader = _Reader(skip, settings)
+    reader = _Reader(settings)
     encoding = None if payload[:5].lstrip().startswith(b"<?xml") else (charset or "utf-8")
     try:
         parser = expat.ParserCreate(encoding)
@@ -26,17 +26,19 @@ def extract_xml(payload: bytes, charset: str | None, skip: frozenset[str], setti
     except (expat.ExpatError, ValueError, LookupError) as error:
         raise RefusalError("bad_xml", f"not well formed: {error}") from error
     title = " ".join(reader.title.split())[:1000]
-    return Extracted(text="".join(reader.parts), encoding=(reader.declared or encoding or "utf-8").lower(), title=title or None)
+    return Extracted(
+        text="".join(reader.parts), encoding=(reader.declared or encoding or "utf-8").lower(), title=title or None
+    )
 
 
 class _Reader:
     """Handlers that collect text."""
 
-    def __init__(self, skip: frozenset[str], settings: ExtractSettings) -> None:
+    def __init__(self, settings: ExtractSettings) -> None:
         self.parts: list[str] = []
         self.title = ""
         self.declared: str | None = None
-        self._skip = skip
+        self._skip = frozenset(settings.xml_skip)
         self._settings = settings
         self._depth = self._nodes = self._skipping = 0
         self._in_title = False

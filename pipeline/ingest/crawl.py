@@ -169,7 +169,9 @@ class _Crawl:
             answer = connection.getresponse()
             body, is_cut = self._read_body(answer, limit)
             head = f"GET {target} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-            return Response(url, answer.status, answer.reason, answer.getheaders(), body, is_cut, f"{head}\r\n".encode())
+            return Response(
+                url, answer.status, answer.reason, answer.getheaders(), body, is_cut, f"{head}\r\n".encode()
+            )
         finally:
             connection.close()
 
@@ -209,11 +211,14 @@ def links_of(response: Response) -> list[str]:
         tree = HTMLTree.parse_from_bytes(response.body, "utf-8", "replace")
     except (ValueError, RuntimeError):
         return []
-    for meta in tree.document.query_selector_all("meta[name=robots]"):
+    document = tree.document
+    if document is None:
+        return []
+    for meta in document.query_selector_all("meta[name=robots]"):
         if "nofollow" in (meta.getattr("content") or "").lower():
             return []
     links = []
-    for anchor in tree.document.query_selector_all("a[href]"):
+    for anchor in document.query_selector_all("a[href]"):
         if "nofollow" in (anchor.getattr("rel") or "").lower():
             continue
         try:

@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from pipeline.ingest.record import Record, Where
 from pipeline.ingest.sniff import kind_of
 
-_ENVELOPE = (b"<SEC-DOCUMENT>", b"<SEC-HEADER>", b"<IMS-DOCUMENT>", b"<SUBMISSION>", b"-----BEGIN PRIVACY-ENHANCED MESSAGE")
+_ENVELOPE = (
+    b"<SEC-DOCUMENT>",
+    b"<SEC-HEADER>",
+    b"<IMS-DOCUMENT>",
+    b"<SUBMISSION>",
+    b"-----BEGIN PRIVACY-ENHANCED MESSAGE",
+)
 _DOCUMENT = re.compile(rb"<DOCUMENT>(.*?)(</DOCUMENT>|\Z)", re.DOTALL)
 _TEXT = re.compile(rb"<TEXT>[ \t\r]*\n?(.*?)(?:\n?</TEXT>|\Z)", re.DOTALL)
 _TAG = re.compile(rb"^<(TYPE|FILENAME|DESCRIPTION|SEQUENCE)>([^\r\n]*)", re.MULTILINE)
@@ -60,9 +66,7 @@ def _read_header(head: bytes) -> dict[str, str]:
     return found
 
 
-def _read_document(
-    match: re.Match[bytes], header: dict[str, str], accession: str, where: Where
-) -> Iterator[Record]:
+def _read_document(match: re.Match[bytes], header: dict[str, str], accession: str, where: Where) -> Iterator[Record]:
     start = match.start(1)
     text = _TEXT.search(match.group(1))
     lead = match.group(1)[: text.start() if text else 4096]

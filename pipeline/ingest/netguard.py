@@ -36,7 +36,7 @@ def check_address(address: str) -> None:
 
 
 def resolve(url: SplitResult, allow_hosts: list[str]) -> tuple[str, int]:
-    """`(IP address, port)` to connect to for a URL. Raises `RefusedError`, or `OSError` when the name has no address."""
+    """`(IP address, port)` to connect to for a URL. Raises `RefusedError`, or `OSError` when a name has no address."""
     if url.scheme not in ("http", "https") or not url.hostname:
         raise RefusedError(f"{url.geturl()} is not an http or https address")
     if url.username is not None or url.password is not None:

@@ -54,9 +54,10 @@ def _looks_wide(head: bytes) -> bool:
     half = len(head) // 2
     if half < 8:
         return False
-    return max(head[::2].count(0), head[1::2].count(0)) > 0.9 * half and min(
-        head[::2].count(0), head[1::2].count(0)
-    ) < 0.05 * half
+    return (
+        max(head[::2].count(0), head[1::2].count(0)) > 0.9 * half
+        and min(head[::2].count(0), head[1::2].count(0)) < 0.05 * half
+    )
 
 
 _HTML_TYPES = ("text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml")

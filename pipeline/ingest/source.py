@@ -10,7 +10,20 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, field
 from pipeline.core.settings import Settings
 
 Kind = Literal[
-    "auto", "warc", "html", "jsonl", "parquet", "text", "tar", "csv", "xml", "reuters", "edgar", "hub", "crawl", "sample"
+    "auto",
+    "warc",
+    "html",
+    "jsonl",
+    "parquet",
+    "text",
+    "tar",
+    "csv",
+    "xml",
+    "reuters",
+    "edgar",
+    "hub",
+    "crawl",
+    "sample",
 ]
 MADE_KINDS = ("hub", "crawl", "sample")
 """Kinds that read no path of the user's."""
@@ -108,9 +121,8 @@ class Source(Settings):
     licence: str = Field("unknown", min_length=1, description="SPDX identifier or name of the terms, or unknown")
     priority: int = Field(0, description="of duplicates, the copy from the source of highest priority stays")
     optional: bool = Field(False, description="skip the source, with a plain statement, when its path is not set")
-    fields: Fields = Field(default_factory=Fields, description="names of the fields in structured formats")
+    fields: Fields = Field(default=Fields(), description="names of the fields in structured formats")
     element: str | None = Field(None, description="for XML: name of the element that is one document; null: the file")
-    skip_elements: list[str] = Field(default_factory=list, description="for XML: elements whose text is left out")
     limit: PositiveInt | None = Field(None, description="read at most this many documents of each file")
     max_record_bytes: PositiveInt = Field(64 * 2**20, description="a longer record is quarantined, unread")
     max_expansion: PositiveInt = Field(

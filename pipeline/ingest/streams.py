@@ -1,4 +1,4 @@
-"""Byte streams in: opening by URL, decompression by magic bytes, limits on expansion, damage told apart from the end."""
+"""Byte streams in: opening by URL, decompression by magic bytes, limits on expansion, damage told from the end."""
 
 import bz2
 import io
@@ -170,7 +170,5 @@ _STEPS: dict[str, Callable[[], _Step]] = {
     "bz2": lambda: _Step(bz2.BZ2Decompressor, True, CHUNK),
     "xz": lambda: _Step(lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ), True, CHUNK),
     # A zstd block of 4 bytes may hold 128 KiB, and its decoder takes no output limit: small bites bound the memory.
-    "zst": lambda: _Step(
-        lambda: zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj(), False, 2**10
-    ),
+    "zst": lambda: _Step(lambda: zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj(), False, 2**10),
 }

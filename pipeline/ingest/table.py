@@ -8,7 +8,7 @@ from pipeline.ingest.record import DamagedInputError, Record, Where
 from pipeline.ingest.rows import record_of
 
 
-def read_csv(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]:
+def read_csv(stream: io.BufferedReader, where: Where) -> Iterator[Record]:
     """Every row under the header. A row with bytes that are not UTF-8 is quarantined, the others are not.
 
     The delimiter is the tab for .tsv and for a header with tabs and no comma, else the comma.

@@ -2,7 +2,7 @@
 
 FastWARC ends quietly inside a cut record, and raises on a corrupt one without going on. So lengths are checked
 against the headers, the end of the file is looked at, and reading resumes at the next record that can be found.
-HTTP headers are split here: FastWARC 2.0 takes the first third of a page for header when its server sent bare line feeds.
+HTTP headers are split by us: where a server sent bare line feeds, FastWARC 2.0 takes a third of the page for header.
 """
 
 import shutil

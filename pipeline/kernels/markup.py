@@ -8,9 +8,8 @@ from numba import njit
 
 # Elements that hold nothing, and those whose end tag HTML lets out and that do not nest in themselves.
 _SHALLOW = (
-    "area base br col embed hr img input link meta param source track wbr p li td th tr dt dd option "
-    "thead tbody tfoot !doctype"
-).split()
+    "area base br col embed hr img input link meta param source track wbr p li td th tr dt dd option thead tbody tfoot"
+)
 _NAME = 8
 
 
@@ -18,7 +17,7 @@ def _pack(name: str) -> int:
     return int.from_bytes(name.encode()[:_NAME].ljust(_NAME, b"\0"), "little")
 
 
-SHALLOW = np.array(sorted({_pack(name) for name in _SHALLOW}), np.uint64)
+SHALLOW = np.array(sorted({_pack(name) for name in _SHALLOW.split()}), np.uint64)
 SHALLOW.flags.writeable = False
 
 

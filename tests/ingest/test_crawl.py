@@ -1,0 +1,202 @@
+"""The crawl, on a loopback site: polite, bounded, never inside."""
+
+import gzip
+import http.server
+import io
+import itertools
+import socket
+import threading
+import time
+from urllib.parse import urlsplit
+
+import pytest
+
+from pipeline.errors import InfrastructureError
+from pipeline.ingest.crawl import crawl
+from pipeline.ingest.netguard import RefusedError, check_address, resolve
+from pipeline.ingest.robots import Robots
+from pipeline.ingest.source import CrawlPlan, Source
+
+from .conftest import rows_of
+
+HTML = {"Content-Type": "text/html"}
+PAGES = {
+    "/robots.txt": (200, {}, b"User-agent: *\nDisallow: /private\nCrawl-delay: 0.05\n"),
+    "/": (200, HTML, b"<a href='/a'>a</a><a href='/private/x'>p</a><a href='/r'>r</a><a href='/evil'>e</a>"
+                     b"<a href='http://other.invalid/'>o</a><a href='/loop'>l</a><a href='/no' rel='nofollow'>n</a>"
+                     b"<a href='mailto:x@y'>m</a><a href='http://[bad'>b</a><a href='/a#x'>again</a><a href='/big'>g</a>"),
+    "/a": (200, HTML, b"<p>page a<a href='/deep'>d</a>"),
+    "/deep": (200, HTML, b"<p>too deep"),
+    "/r": (302, {"Location": "/target"}, b""),
+    "/target": (200, HTML, b"<p>target"),
+    "/evil": (302, {"Location": "http://169.254.169.254/latest/meta-data"}, b""),
+    "/loop": (302, {"Location": "/loop"}, b""),
+    "/big": (200, HTML, b"<p>" + b"x" * 5000),
+    "/gone": (404, HTML, b"<p>gone"),
+    "/utf": (200, {"Content-Type": "text/html; charset=utf-8"}, "<p>ü".encode()),
+}  # fmt: skip
+
+
+class Site(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    asked: list[tuple[str, float]]
+
+    def log_message(self, *_args):
+        pass
+
+    def do_GET(self):
+        self.asked.append((self.path, time.monotonic()))
+        status, headers, body = PAGES.get(self.path, (404, HTML, b""))
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if self.path == "/utf":
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+            return
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def site():
+    handler = type("Here", (Site,), {"asked": []})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{server.server_address[1]}", handler.asked
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def plan(host, path="/", **settings):
+    defaults = {"delay_s": 0, "max_depth": 1, "allow_hosts": [host], "timeout_s": 5, "max_page_bytes": 1000}
+    return CrawlPlan(seeds=[f"http://{host}{path}"], **(defaults | settings))
+
+
+def test_a_crawl_becomes_rows(site, tmp_path):
+    host, asked = site
+    out = io.BytesIO()
+    report = crawl(plan(host), out)
+    (tmp_path / "c.warc.gz").write_bytes(out.getvalue())
+    rows = rows_of(Source(name="c", kind="warc", path=str(tmp_path)))
+    paths = {urlsplit(row["url"]).path: row["payload"] for row in rows}
+    assert paths == {"/": PAGES["/"][2], "/a": PAGES["/a"][2], "/target": b"<p>target", "/big": PAGES["/big"][2][:1000]}
+    assert report.outcomes["robots"] == 1
+    assert report.outcomes["refused_address"] == 1
+    visited = [path for path, _ in asked]
+    assert "/private/x" not in visited
+    assert "/deep" not in visited
+    assert "/no" not in visited
+    assert visited.count("/a") == 1
+    text = gzip.decompress(out.getvalue())
+    assert text.count(b"WARC-Type: request") == text.count(b"WARC-Type: response")
+    assert b"WARC-Truncated: length" in text
+
+
+def test_the_delay_a_host_asks_for_is_kept(site):
+    host, asked = site
+    crawl(plan(host), io.BytesIO())
+    times = [when for path, when in asked if path != "/robots.txt"]
+    assert len(times) >= 5
+    assert min(later - earlier for earlier, later in itertools.pairwise(times)) > 0.045
+
+
+def test_limits_end_the_crawl(site):
+    host, _ = site
+    assert crawl(plan(host, max_pages=2), io.BytesIO()).pages == 2
+    assert crawl(plan(host, max_bytes=10), io.BytesIO()).pages == 1
+    assert crawl(plan(host, follow="none"), io.BytesIO()).pages == 1
+
+
+def test_chunked_answers_are_stored_unframed(site, tmp_path):
+    host, _ = site
+    out = io.BytesIO()
+    crawl(plan(host, "/utf"), out)
+    (tmp_path / "c.warc.gz").write_bytes(out.getvalue())
+    (row,) = rows_of(Source(name="c", kind="warc", path=str(tmp_path)))
+    assert (row["payload"], row["charset"]) == ("<p>ü".encode(), "utf-8")
+
+
+def test_private_hosts_are_refused_unless_allowed(site):
+    host, asked = site
+    report = crawl(plan(host, allow_hosts=[]), io.BytesIO())
+    assert report.outcomes == {"refused_address": 1}
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.5.5", "169.254.169.254", "0.0.0.0", "100.64.0.1", "224.0.0.1",
+     "255.255.255.255", "::1", "fe80::1%eth0", "fc00::1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "::"],
+)  # fmt: skip
+def test_inside_addresses_are_refused(address):
+    with pytest.raises(RefusedError):
+        check_address(address)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "93.184.216.34", "2606:4700::1111"])
+def test_outside_addresses_pass(address):
+    check_address(address)
+
+
+def test_one_inside_address_among_several_refuses_the_host(monkeypatch):
+    answers = [(0, 0, 0, "", ("8.8.8.8", 80)), (0, 0, 0, "", ("10.0.0.1", 80))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_kwargs: answers)
+    with pytest.raises(RefusedError, match=r"10\.0\.0\.1"):
+        resolve(urlsplit("http://two.example/"), [])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_kwargs: answers[:1])
+    assert resolve(urlsplit("http://two.example/"), []) == ("8.8.8.8", 80)
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "http://a.example:22/", "http://u:p@a.example/", "http:///x", "http://a:x/"]
+)
+def test_addresses_that_are_no_pages_are_refused(url):
+    with pytest.raises(RefusedError):
+        resolve(urlsplit(url), [])
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "allowed"),
+    [
+        (200, b"User-agent: me\nDisallow: /", False),
+        (200, b"User-agent: other\nDisallow: /", True),
+        (404, b"User-agent: *\nDisallow: /", True),
+        (503, b"", False),
+        (None, b"", False),
+        (200, b"\xff\xfe\x00 not a robots file", True),
+    ],
+)
+def test_robots_as_the_rfc_says(status, body, allowed):
+    assert Robots("me/1.0", lambda _url: (status, body)).allows("https://a.example/x") is allowed
+
+
+def test_a_hub_source_without_a_network_says_so(monkeypatch):
+    datasets = pytest.importorskip("datasets")
+
+    def unreachable(*_args, **_kwargs):
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(datasets, "load_dataset", unreachable)
+    source = Source(name="h", kind="hub", hub={"dataset": "a/b", "revision": "0123abc"})
+    with pytest.raises(InfrastructureError, match="source h: the Hub cannot be reached for a/b at 0123abc"):
+        rows_of(source)
+
+
+def test_a_hub_source_reads_rows(monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    seen = {}
+
+    def load(name, config, **settings):
+        seen.update(settings, name=name, config=config)
+        return iter([{"text": "one", "id": 1}, {"text": None, "id": 2}])
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    rows = rows_of(Source(name="h", kind="hub", hub={"dataset": "a/b", "revision": "0123abc"}))
+    assert next((row["payload"], row["reason"]) for row in rows) == (b"one", None)
+    assert rows[1]["reason"] == "ingest.no_text"
+    assert seen == {"name": "a/b", "config": None, "split": "train", "revision": "0123abc", "streaming": True}
