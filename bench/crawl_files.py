@@ -1,0 +1,38 @@
+"""A crawl of about a given size: the first records of the WARC files in `${CRAWL}`, as one WARC file."""
+
+import gzip
+import os
+from pathlib import Path
+
+from fastwarc.warc import ArchiveIterator, WarcRecordType
+
+
+def folder() -> Path:
+    """`${CRAWL}`, or an error that says how to name it."""
+    found = os.environ.get("CRAWL")
+    if not found or not any(Path(found).glob("*.warc.gz")):
+        raise SystemExit("set CRAWL to a folder of .warc.gz files")
+    return Path(found)
+
+
+def first_megabytes(target: Path, size_mb: int) -> tuple[int, int]:
+    """Write records taken in turn from each file until `size_mb` MB of payload; returns (records, payload bytes)."""
+    streams = [gzip.open(path, "rb") for path in sorted(folder().glob("*.warc.gz"))]
+    iterators = [
+        iter(ArchiveIterator(stream, record_types=WarcRecordType.response, parse_http=False)) for stream in streams
+    ]
+    records = size = 0
+    with target.open("wb") as out:
+        while iterators and size < size_mb * 1e6:
+            for iterator in list(iterators):
+                record = next(iterator, None)
+                if record is None:
+                    iterators.remove(iterator)
+                    continue
+                size += record.content_length
+                records += 1
+                with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=6, mtime=0) as member:
+                    record.write(member)
+    for stream in streams:
+        stream.close()
+    return records, size
