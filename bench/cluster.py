@@ -1,7 +1,7 @@
 """From candidate pairs to clusters, side by side with the peers, on generated signatures with planted near-copies.
 
 One document is 112 minima of 8 bytes, so a megabyte of `--size` is about a thousand documents. A tenth of them copies
-an earlier document in one to fourteen of its bands. Ours starts from the signals of shards, datatrove from its signature
+an earlier one in one to fourteen of its bands. Ours starts from the signals of shards, datatrove from its signature
 files (stages 2 and 3), text-dedup from its column of band strings; every peer runs its own code in a child process.
 """
 
