@@ -1,8 +1,10 @@
 """A crawl of about a given size: the first records of the WARC files in `${CRAWL}`, as one WARC file."""
 
+import contextlib
 import gzip
 import os
 from pathlib import Path
+from typing import Any
 
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
@@ -17,10 +19,14 @@ def folder() -> Path:
 
 def first_megabytes(target: Path, size_mb: int) -> tuple[int, int]:
     """Write records taken in turn from each file until `size_mb` MB of payload; returns (records, payload bytes)."""
-    streams = [gzip.open(path, "rb") for path in sorted(folder().glob("*.warc.gz"))]
-    iterators = [
-        iter(ArchiveIterator(stream, record_types=WarcRecordType.response, parse_http=False)) for stream in streams
-    ]
+    paths = sorted(folder().glob("*.warc.gz"))
+    with contextlib.ExitStack() as stack:
+        streams = [stack.enter_context(gzip.open(path, "rb")) for path in paths]
+        only = {"record_types": WarcRecordType.response, "parse_http": False}
+        return _in_turn([iter(ArchiveIterator(stream, **only)) for stream in streams], target, size_mb)
+
+
+def _in_turn(iterators: list[Any], target: Path, size_mb: int) -> tuple[int, int]:
     records = size = 0
     with target.open("wb") as out:
         while iterators and size < size_mb * 1e6:
@@ -33,6 +39,4 @@ def first_megabytes(target: Path, size_mb: int) -> tuple[int, int]:
                 records += 1
                 with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=6, mtime=0) as member:
                     record.write(member)
-    for stream in streams:
-        stream.close()
     return records, size
