@@ -20,6 +20,7 @@ HANDOFF="${{HANDOFF:-$(cd "$(dirname "${{BASH_SOURCE[0]}}")/.." && pwd)}}"
 NPROC="${{NPROC:-{processes}}}"
 NNODES="${{NNODES:-1}}"
 RESTARTS="${{RESTARTS:-3}}"
+export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 # a restarted group must not find the addresses of the dead one
 if [ "$NNODES" = 1 ]; then
   exec python -m torch.distributed.run --standalone --nproc-per-node "$NPROC" --max-restarts "$RESTARTS" \\
     -m recipes.pretrain "$HANDOFF" "$@"
@@ -45,6 +46,7 @@ set -euo pipefail
 HANDOFF="${{HANDOFF:?set HANDOFF to the hand-off folder, on storage that all nodes share}}"
 export MASTER_ADDR="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)"
 export MASTER_PORT="${{MASTER_PORT:-29500}}"
+export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 # a restarted group must not find the addresses of the dead one
 
 srun --kill-on-bad-exit=1 python -m torch.distributed.run \\
   --nnodes "$SLURM_NNODES" --nproc-per-node {gpus} --max-restarts 3 \\

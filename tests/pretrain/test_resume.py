@@ -78,7 +78,11 @@ def test_a_killed_process_is_restarted_by_torchrun(folders, handoff, tmp_path):
     from pathlib import Path
 
     script = str(Path(__file__).with_name("killed.py"))
-    settings = [word for setting in [*RUN, f"out={tmp_path / 'killed'}"] for word in ("--set", setting)]
+    settings = [
+        word
+        for setting in [*RUN, "checkpoint.asynchronous=false", f"out={tmp_path / 'killed'}"]
+        for word in ("--set", setting)
+    ]
     done = torchrun(2, script, str(tmp_path / "marker"), "1", "9", str(handoff), *settings, restarts=1)
     assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "marker").exists()

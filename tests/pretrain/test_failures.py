@@ -1,0 +1,171 @@
+"""Each failure ends in one clear sentence and the right exit code, and nothing half-written is taken for whole."""
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from pipeline.handoff import InfrastructureError, UsageError, build_manifest, dump_manifest, parse_manifest
+from recipes.pretrain.checkpoint import complete_steps, folder_of, verify
+from recipes.pretrain.handoff import open_handoff
+
+from .conftest import ENVIRONMENT, train_many
+
+QUICK = ["steps=4", "checkpoint.every_steps=2", "evaluate.every_steps=4", "evaluate.max_samples=1",
+         "parallel.sharding=none", "export.huggingface=false", "checkpoint.asynchronous=false"]  # fmt: skip
+
+
+@pytest.fixture
+def own(handoff, tmp_path):
+    """A hand-off folder of one's own, to break."""
+    shutil.copytree(handoff.parent, tmp_path / "run")
+    return tmp_path / "run" / "handoff"
+
+
+def command(handoff, *settings, limit: int | None = None):
+    words = [w for s in [*QUICK, *settings] for w in ("--set", s)]
+
+    def limited() -> None:
+        import signal
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    return subprocess.run(
+        [sys.executable, "-m", "recipes.pretrain", str(handoff), *words], env=ENVIRONMENT, capture_output=True,
+        text=True, timeout=200, check=False, preexec_fn=limited if limit else None,
+    )  # fmt: skip
+
+
+def sentence(done, code):
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert done.returncode == code, done.stderr[-2000:]
+    assert len(errors) == 1
+    assert "Traceback" not in done.stderr
+    return errors[0]
+
+
+def rewrite(handoff, change):
+    """Change the manifest's content and fix its fingerprint, as a consistent but wrong writer would."""
+    fields = json.loads((handoff / "manifest.json").read_text())
+    change(fields)
+    manifest = build_manifest(
+        tokenizer=fields["tokenizer"], sources=fields["sources"], mix=fields["mix"], plan=fields["plan"]
+    )
+    (handoff / "manifest.json").write_text(dump_manifest(manifest))
+
+
+def test_another_tokenizer(own):
+    path = own.parent / "tokenizer" / "tokenizer.json"
+    path.write_text(path.read_text().replace("<cls>", "<CLS>"))
+    with pytest.raises(UsageError, match="not the tokenizer the shards were written with"):
+        open_handoff(str(own))
+
+
+def test_a_shard_cut_short(own):
+    path = own.parent / "shards" / "train" / "wiki" / "00000.ds"
+    path.write_bytes(path.read_bytes()[:-2])
+    assert "was cut short" in sentence(command(own), 3)
+
+
+def test_an_index_of_another_shard(own):
+    path = own.parent / "shards" / "train" / "wiki" / "00001.ds.index"
+    ends = np.frombuffer(path.read_bytes(), "<u8").copy()
+    ends[-1] += 1
+    path.write_bytes(ends.tobytes())
+    assert "another index" in sentence(command(own), 3)
+
+
+def test_ids_past_the_vocabulary_in_the_file(own):
+    for number in (0, 1):
+        path = own.parent / "shards" / "train" / "wiki" / f"0000{number}.ds"
+        tokens = np.frombuffer(path.read_bytes(), "<u2").copy()
+        tokens[:] = 60_000
+        path.write_bytes(tokens.tobytes())
+    assert "token id 60000" in sentence(command(own), 2)
+
+
+def test_ids_past_the_vocabulary_in_the_manifest(own):
+    with pytest.raises(UsageError, match="token id 999 is past the vocabulary"):
+        rewrite(own, lambda m: m["sources"][0]["splits"]["train"][0].update(max_id=999))
+
+
+def test_a_wrong_dtype(own):
+    fields = json.loads((own / "manifest.json").read_text())
+    with pytest.raises(UsageError, match="dtype uint32 does not fit"):
+        parse_manifest(json.dumps({**fields, "dtype": "uint32"}))
+
+
+def test_an_edited_manifest(own):
+    text = (own / "manifest.json").read_text().replace('"weight": 0.51', '"weight": 0.5100000001')
+    with pytest.raises(UsageError, match="edited by hand"):
+        parse_manifest(text)
+
+
+def test_data_that_changed_since_the_checkpoint(own):
+    assert command(own, "steps=2").returncode == 0
+    rewrite(own, lambda m: [s.update(weight=0.5) for s in m["sources"]])
+    assert "--allow-data-change" in sentence(command(own), 2)
+
+
+def test_another_model_in_the_same_folder(own):
+    assert command(own, "steps=2").returncode == 0
+    assert "made with another model" in sentence(command(own, "model.hidden_size=32"), 2)
+
+
+def test_a_damaged_checkpoint_is_named_and_deleting_it_resumes(own):
+    assert command(own, "steps=2").returncode == 0
+    root = own.parent / "train" / "checkpoints"
+    file = next(folder_of(root, 2).glob("*.distcp"))
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(bytes(data))
+    message = sentence(command(own), 3)
+    assert "step-00000002" in message
+    assert "was altered" in message
+    assert "delete the folder" in message
+
+
+def test_an_incomplete_checkpoint_does_not_exist(tmp_path):
+    folder = folder_of(tmp_path, 5)
+    folder.mkdir()
+    (folder / "__0_0.distcp").write_bytes(b"half")
+    assert complete_steps(tmp_path) == []
+    (folder / "complete.json").write_text('{"files": {"gone": {"bytes": 1, "crc32": 0}}}')
+    with pytest.raises(InfrastructureError, match="gone is missing"):
+        verify(folder, [])
+
+
+def test_a_full_disk_while_the_checkpoint_is_written(own):
+    message = sentence(command(own, "model.hidden_size=128", limit=200_000), 3)
+    assert "no space left on the disk" in message
+    assert complete_steps(own.parent / "train" / "checkpoints") == []
+
+
+def test_sharding_none_on_two_processes(handoff, tmp_path):
+    cases = [{"name": "a", "handoff": str(handoff), "set": [f"out={tmp_path}", *QUICK], "stop_after": None}]
+    results = train_many(tmp_path, 2, cases)
+    assert "sharding: none is for one process" in results["a"]["error"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["optimizer.learning_rat=1"], "did you mean learning_rate?"),
+        (["model.preset=tinyy"], "did you mean 'tiny'?"),
+        (["objective.kind=masked"], "llama learns the objective 'causal'"),
+        (["steps=lots"], "steps:"),
+    ],
+)
+def test_wrong_settings(handoff, settings, words):
+    assert words in sentence(command(handoff, *settings), 2)
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    assert "does not exist" in sentence(command(tmp_path / "nothing"), 2)
+    assert os.listdir(tmp_path) == []
