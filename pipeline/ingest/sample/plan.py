@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline.ingest.sample import damage, finance, general, noise
+from pipeline.ingest.sample import damage, finance, general, legal, medical, noise
 from pipeline.ingest.sample.article import Article
 from pipeline.ingest.sample.draw import Draw
 from pipeline.ingest.sample.pages import Pages
@@ -23,13 +23,15 @@ class Domain:
 DOMAINS: dict[str, Domain] = {
     "finance": Domain(
         finance.HOSTS,
-        ((finance.filing, 128), (finance.current, 38), (finance.news, 146), (finance.speech, 38)),
+        ((finance.filing, 98), (finance.current, 34), (finance.news, 118), (finance.speech, 34)),
     ),
+    "legal": Domain(legal.HOSTS, ((legal.opinion, 240), (legal.statute, 160))),
+    "medical": Domain(medical.HOSTS, ((medical.abstract, 140), (medical.patient, 160), (medical.note, 120))),
 }
 
-_GENERAL = ((general.page, 372), (general.identity, 44))
+_GENERAL = ((general.page, 388), (general.identity, 46))
 _NOISE = (
-    (noise.boilerplate, 420), (noise.spam, 290), (noise.listing, 620), (noise.foreign, 280), (noise.toxic, 90),
+    (noise.boilerplate, 450), (noise.spam, 310), (noise.listing, 620), (noise.foreign, 280), (noise.toxic, 90),
 )  # fmt: skip
 _COPIES = (
     ("duplicate", 170),
