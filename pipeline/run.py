@@ -3,11 +3,12 @@
 import argparse
 import json
 import sys
+import traceback
 from typing import Any
 
 from pipeline.core.execute import Engine, InProcess, Runner
 from pipeline.core.store import Store
-from pipeline.errors import EXIT_INTERRUPTED, EXIT_OK, PipelineError
+from pipeline.errors import EXIT_INTERRUPTED, EXIT_OK, InfrastructureError, PipelineError
 
 EPILOG = """\
 examples:
@@ -109,6 +110,12 @@ def main(argv: list[str] | None = None) -> int:
         return run(arguments)
     except PipelineError as error:
         return report_error(error, arguments.json)
+    except Exception as error:  # noqa: BLE001 - the last resort: a defect of ours, said in full
+        traceback.print_exc()
+        return report_error(
+            InfrastructureError(f"{type(error).__name__}: {error}. This is a defect; what was committed stays."),
+            arguments.json,
+        )
     except KeyboardInterrupt:
         print("interrupted: what was committed stays; run the same command again to go on", file=sys.stderr)
         return EXIT_INTERRUPTED
