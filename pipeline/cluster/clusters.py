@@ -14,8 +14,10 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.cluster.settings import ClusterSettings
+from pipeline.cluster.verify import Texts, union_alike
 from pipeline.kernels.rows import column_rows
 from pipeline.kernels.union_find import equal_pairs, flatten, least_by_root, union
+from pipeline.measure.minhash import MinHashSettings
 
 CLUSTERS = pa.schema([("exact_cluster", pa.int64()), ("near_cluster", pa.int64()), ("cluster_size", pa.int64())])
 """Row-aligned with a shard's documents. A label is null for a document that has no other in its cluster;
@@ -31,12 +33,14 @@ class SignalShard:
     """One shard's signals, read when needed.
 
     `read` yields batches with the columns that the settings ask for: `text_hash` (16 bytes), `bands` (8 bytes a band),
-    `url_hash`. In the order of the shard's documents, `num_rows` in total; quarantined documents are null rows.
+    `url_hash`. In the order of the shard's documents, `num_rows` in total; quarantined documents are null rows. `texts`
+    yields the texts in the same order, for verification by true Jaccard similarity.
     """
 
     name: str
     num_rows: int
     read: Callable[[], Iterator[pa.RecordBatch]]
+    texts: Texts | None = None
 
 
 @dataclass(frozen=True)
@@ -134,15 +138,18 @@ def label(parent: np.ndarray, text_keys: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def cluster(
-    shards: Sequence[SignalShard], settings: ClusterSettings, work_dir: str | Path
+    shards: Sequence[SignalShard],
+    settings: ClusterSettings,
+    work_dir: str | Path,
+    minhash: MinHashSettings | None = None,
 ) -> Iterator[tuple[str, pa.Table]]:
     """Cluster all documents of all shards; yields `(shard name, CLUSTERS table)` in the order given.
 
     The partition and the labels are the same for every order and layout of the shards. Key files stay in `work_dir`
-    until the last shard is taken.
+    until the last shard is taken. `minhash` says what a shingle is, for verification.
     """
     files = write_keys(shards, settings, Path(work_dir))
-    exact, near, sizes = partition(files, settings)
+    exact, near, sizes = partition(files, settings, [(s.num_rows, s.texts) for s in shards], minhash)
     documents = files.flags > 0
     at = 0
     for shard in shards:
@@ -171,17 +178,31 @@ def _label_keys(files: KeyFiles, settings: ClusterSettings) -> np.ndarray:
     return keys
 
 
-def partition(files: KeyFiles, settings: ClusterSettings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def partition(
+    files: KeyFiles,
+    settings: ClusterSettings,
+    texts: Sequence[tuple[int, Texts | None]] = (),
+    minhash: MinHashSettings | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`(exact labels, near labels, near sizes)`, int64[n] each, of the documents in the key files."""
+
+    def near_pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for band in range(files.num_bands):
+            yield band_pairs(files.keys(_band_name(band)), files.flags & HAS_BANDS > 0)
+
     parent = np.arange(len(files.flags), dtype=np.int64)
     text_keys = _label_keys(files, settings)
     if settings.exact:
         union(parent, *band_pairs(files.keys("text"), files.flags & HAS_TEXT > 0))
     exact, sizes = label(parent, text_keys)
+    if settings.near and settings.verify_jaccard is not None:
+        path = files.folder / "shingles.u32"
+        bound, limit = settings.verify_jaccard, settings.verify_limit
+        union_alike(parent, near_pairs, texts, minhash or MinHashSettings(), bound, limit, path)
+    elif settings.near:
+        for left, right in near_pairs():
+            union(parent, left, right)
     if settings.url:
         union(parent, *band_pairs(files.keys("url"), files.flags & HAS_URL > 0))
-    if settings.near:
-        for band in range(files.num_bands):
-            union(parent, *band_pairs(files.keys(_band_name(band)), files.flags & HAS_BANDS > 0))
     near, sizes = label(parent, text_keys)
     return exact, near, sizes
