@@ -10,8 +10,8 @@ from pipeline.size.precision import Precision
 from pipeline.size.shape import DecoderShape
 
 Checkpointing = Literal["none", "selective", "full"]
-LOSS_CHUNK_TOKENS = 512
-"""Tokens whose logits exist at one time when LM head and cross-entropy are computed in chunks."""
+LOSS_CHUNK_BYTES = 256 << 20
+"""Logits in fp32 that exist at one time when LM head and cross-entropy are computed in chunks of tokens."""
 
 
 def _width(precision: Precision) -> int:
@@ -44,11 +44,18 @@ def head_saved_bytes(shape: DecoderShape, precision: Precision, *, chunked: bool
 
 
 def head_transient_bytes(shape: DecoderShape, precision: Precision, tokens: int, *, chunked: bool) -> int:
-    """Bytes that exist only while the loss is computed: logits, their fp32 copy and gradients."""
+    """Bytes that exist only while the loss is computed.
+
+    All at once: logits, their fp32 copy and the gradients of both. In chunks: up to two chunks of logits (the last one
+    lives until the next replaces it) and the head's gradient, summed in fp32, with one chunk's part of it.
+    """
     width = _width(precision)
-    if chunked:
-        return min(tokens, LOSS_CHUNK_TOKENS) * shape.vocab * (4 + width)
-    return tokens * shape.vocab * (4 + 2 * width if precision != "fp32" else 8)
+    low = 0 if precision == "fp32" else 2  # a low-precision copy stands beside the fp32 one
+    if not chunked:
+        return tokens * shape.vocab * (4 + 2 * width if low else 8)
+    rows = max(1, LOSS_CHUNK_BYTES // (4 * shape.vocab))
+    live = min(tokens, 2 * rows)
+    return live * shape.vocab * (4 + low) + shape.vocab * shape.hidden * (8 + low)
 
 
 def saved_bytes(

@@ -113,9 +113,11 @@ def step_memory(shape: DecoderShape, setup: Setup) -> Memory:
     activations = saved_bytes(shape, setup.precision, tokens, setup.checkpointing, chunked=setup.chunked_loss)
     transient = head_transient_bytes(shape, setup.precision, tokens, chunked=setup.chunked_loss)
     held = weights + copies + optimizer
-    # When the backward pass begins all activations are there and, unless earlier micro-batches left more, only the
-    # head's gradients; when it ends all gradients are there and one block's activations.
-    early = gradients if setup.accumulation > 1 else gradients * shape.vocab * shape.hidden / shape.params
+    # When the backward pass begins all activations are there, the loss's own tensors and what earlier micro-batches
+    # left of gradients; when it ends all gradients are there and one block's activations.
+    early = gradients if setup.accumulation > 1 else 0.0
+    if not setup.chunked_loss:
+        early = max(early, gradients * shape.vocab * shape.hidden / shape.params)
     late = tokens * block_bytes(shape, setup.precision)
     peak = held + max(early + activations + transient, gradients + late)
     return Memory(weights, copies, gradients, optimizer, activations, transient, peak, host)
