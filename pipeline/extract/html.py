@@ -1,5 +1,7 @@
 """HTML to text with resiliparse: main content, or the whole page where that finds too little."""
 
+import re
+
 import numpy as np
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
@@ -14,6 +16,8 @@ ATTRIBUTE_WORK = 250_000_000
 MAIN_WORK = 10_000_000
 """Tags times depth up to which main content is looked for: the search walks up from every element (10^7: 0.7 s)."""
 
+_EDGAR_LEAD = re.compile(rb"\s{0,64}<DOCUMENT>\s{0,8}<TYPE>[^<]{0,64}(?:<(?:SEQUENCE|FILENAME|DESCRIPTION)>[^<]{0,256})*<TEXT>")
+"""The envelope around a filing's page, which a browser would show as text."""
 NAVIGATION = ["nav", "footer", "aside", "form", "menu", "[role=navigation]", "[role=banner]", "[role=contentinfo]"]
 """Left out of a page whose main content is not found."""
 
@@ -26,6 +30,9 @@ def extract_html(payload: bytes, charset: str | None, settings: ExtractSettings)
     decoded = decode_within(payload, charset, True, settings.max_replaced_frac)
     unchanged = decoded.encoding == "utf-8" and not decoded.replaced and not payload.startswith(b"\xef\xbb\xbf")
     markup = payload if unchanged else decoded.text.encode()
+    lead = _EDGAR_LEAD.match(markup)
+    if lead:
+        markup, unchanged = markup[lead.end() :], False
     tags, depth, attribute_work = scan_markup(np.frombuffer(markup, np.uint8), SHALLOW)
     if tags > settings.max_nodes:
         raise RefusalError("too_many_nodes", f"{tags:,} tags, the limit is {settings.max_nodes:,}")

@@ -5,9 +5,7 @@ from xml.parsers import expat
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.unit import Extracted, RefusalError
 
-_INLINE = frozenset(
-    "b i u em strong sup sub a ref span term inline quotedText enum num header citation date shortTitle small".split()
-)
+_INLINE = "b i u em strong sup sub a ref span term inline quotedText enum num header citation date shortTitle small"
 """Elements that do not start a line: marks within running text, in USLM and in general."""
 _HEADINGS = frozenset(("title", "dc:title"))
 
@@ -38,6 +36,7 @@ class _Reader:
         self.parts: list[str] = []
         self.title = ""
         self.declared: str | None = None
+        self._inline = frozenset(_INLINE.split())
         self._skip = frozenset(settings.xml_skip)
         self._settings = settings
         self._depth = self._nodes = self._skipping = 0
@@ -69,7 +68,7 @@ class _Reader:
         self._in_title = not self.title and (name in _HEADINGS or local in _HEADINGS)
         if self._skipping or local in self._skip:
             self._skipping += 1
-        elif local not in _INLINE:
+        elif local not in self._inline:
             self.parts.append("\n")
 
     def _end(self, name: str) -> None:
@@ -77,7 +76,7 @@ class _Reader:
         self._in_title = False
         if self._skipping:
             self._skipping -= 1
-        elif name.rpartition(":")[2] not in _INLINE:
+        elif name.rpartition(":")[2] not in self._inline:
             self.parts.append("\n")
 
     def _text(self, data: str) -> None:

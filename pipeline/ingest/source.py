@@ -33,12 +33,12 @@ MOVING_REVISIONS = ("main", "master", "head", "latest")
 class Fields(Settings):
     """Which fields of a JSON object, Parquet row, CSV row or Hub row hold what. Missing optional ones are null."""
 
-    text: str = Field("text", description="field with the document's text; a record without it is quarantined")
-    id: str | None = Field("id", description="field with the record's own id; it enters the document's id")
-    url: str | None = Field("url", description="field with the address")
-    title: str | None = Field("title", description="field with the title")
-    date: str | None = Field("date", description="field with the date, as the source writes it")
-    html: bool = Field(False, description="the text field holds HTML, to be extracted like a page")
+    text: str = Field(default="text", description="field with the document's text; a record without it is quarantined")
+    id: str | None = Field(default="id", description="field with the record's own id; it enters the document's id")
+    url: str | None = Field(default="url", description="field with the address")
+    title: str | None = Field(default="title", description="field with the title")
+    date: str | None = Field(default="date", description="field with the date, as the source writes it")
+    html: bool = Field(default=False, description="the text field holds HTML, to be extracted like a page")
 
 
 class HubDataset(Settings):

@@ -1,0 +1,165 @@
+"""The line kernels equal their plain-Python twins, and do what they are for."""
+
+import io
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.kernels.buffers import text_buffers
+from pipeline.kernels.layout import lay_out
+from pipeline.kernels.lines import clean_lines
+
+from . import twins
+
+SIGNS = st.sampled_from([*"ab Z019.,$()%|-=\t\n\r\x0b\x0c\x00\x7f\x85\xa0\xad", "\r\n", "\n\n", "  ", "   ", "\u2028",
+                         "\u2003", "\ufeff", "é", "中", "\U0001f600", "\n\t", "\t\t", "$\t", "\u0301"])  # fmt: skip
+TEXTS = st.lists(SIGNS, max_size=80).map("".join)
+WORDS = st.sampled_from(["the", "a", "income", "1,234", "rose", "(12)", "-", "net", "well-", "known", "é", "2.", "3.5%"])
+LINES = st.one_of(
+    st.lists(WORDS, max_size=16).map(" ".join),
+    st.lists(WORDS, max_size=5).map("   ".join),
+    st.sampled_from(["", "-----  ----", "| a | b |", "Total ..... 12", "   12,345", "x" * 90, "中文没有空格", "• item", "(a) item"]),
+)
+DOCUMENTS = st.lists(LINES, max_size=30).map("\n".join)
+
+
+def cleaned(texts, tabular):
+    offsets, data = clean_lines(*text_buffers(pa.array(texts, pa.large_string())), np.array(tabular, np.bool_))
+    return [bytes(data[offsets[row] : offsets[row + 1]]).decode() for row in range(len(texts))]
+
+
+def laid_out(texts, unwrap=True, tables=True):
+    offsets, data = text_buffers(pa.array(texts, pa.large_string()))
+    ends, out, span_ends, spans = lay_out(offsets, data, unwrap, tables)
+    return [
+        (
+            bytes(out[ends[row] : ends[row + 1]]).decode(),
+            [tuple(span) for span in spans[span_ends[row] : span_ends[row + 1]].tolist()],
+        )
+        for row in range(len(texts))
+    ]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.tuples(TEXTS, st.booleans()), min_size=1, max_size=4))
+def test_cleaning_equals_its_twin(rows):
+    texts, tabular = zip(*rows, strict=True)
+    assert cleaned(texts, tabular) == [twins.clean(text, cells) for text, cells in rows]
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(), min_size=1, max_size=5))
+def test_cleaning_any_unicode_equals_its_twin_and_is_idempotent(texts):
+    once = cleaned(texts, [False] * len(texts))
+    assert once == [twins.clean(text, False) for text in texts]
+    assert cleaned(once, [False] * len(texts)) == once
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(DOCUMENTS, min_size=1, max_size=3), st.booleans())
+def test_layout_equals_its_twin(texts, unwrap):
+    texts = cleaned(texts, [False] * len(texts))
+    assert laid_out(texts, unwrap) == [twins.lay_out(text, unwrap) for text in texts]
+
+
+@settings(deadline=None)
+@given(DOCUMENTS)
+def test_layout_loses_no_sign_but_line_ends_and_indents(text):
+    (text,) = cleaned([text], [False])
+    ((result, spans),) = laid_out([text])
+    assert "".join(result.split()) == "".join(text.split())
+    flat = [position for span in spans for position in span]
+    assert flat == sorted(flat)
+    assert all(0 <= position <= len(result.encode()) for position in flat)
+
+
+def test_slices_of_a_column_are_read_where_they_are():
+    column = pa.array(["x\r\n\r\n\r\ny", "a \r b", "c"], pa.large_string()).slice(1, 2)
+    offsets, data = clean_lines(*text_buffers(column), np.zeros(2, np.bool_))
+    assert bytes(data) == b"a\n bc"
+    assert offsets.tolist() == [0, 4, 5]
+
+
+FILING = """ITEM 7.  MANAGEMENT'S DISCUSSION
+
+     Net sales for fiscal 1997 increased 12% to $1,204 million compared
+with $1,075 million in fiscal 1996. The increase was due to higher unit
+volume in the North American segment and to the acquisition of the long-
+term care business in the third quarter of fiscal 1996.
+     Cost of sales decreased as a percentage of net sales to 61.2% from
+62.8% because of lower raw material prices and a better mix of products.
+
+                                      1997        1996
+                                    --------    --------
+     Net sales                      $ 1,204     $ 1,075
+     Cost of sales                      737         675
+                                    --------    --------
+
+     Roses are red,
+     violets are blue,
+     this line is short,
+     and so are you.
+
+     The Company expects that cash from operations will be sufficient to
+meet its requirements for working capital and capital expenditures in
+the coming year, although there can be no assurance that it will."""
+
+
+def test_a_72_column_filing_becomes_paragraphs():
+    ((text, spans),) = laid_out(cleaned([FILING.replace("\n", "\r\n")], [False]))
+    lines = text.split("\n")
+    assert lines[2].startswith("     Net sales for fiscal 1997")
+    assert lines[2].endswith("of fiscal 1996.")
+    assert "the long-term care business" in lines[2]
+    assert lines[3].startswith("     Cost of sales decreased")
+    assert lines[-1].startswith("     The Company expects")
+    assert lines[-1].endswith("assurance that it will.")
+    assert "Roses are red,\n     violets are blue,\n" in text
+    ((start, end),) = spans
+    table = text.encode()[start:end].decode()
+    assert table.split() == "1997 1996 -------- -------- Net sales $ 1,204 $ 1,075 Cost of sales 737 675".split() + [
+        "--------"
+    ] * 2
+
+
+def test_cells_of_html_tables_are_put_together():
+    page = "Net income\n\n\t$\t21,448\t\t\t$\t19,881\t\n\nLoss\t(\t1,204\t)\t12\t%\t\n"
+    assert cleaned([page], [True]) == ["Net income\t$21,448\t$19,881\n\nLoss\t(1,204)\t12%"]
+
+
+def test_one_figure_in_prose_is_no_table():
+    text = "The bank paid 12 dollars.\n\n1999\n\nIt then closed, and nothing else was ever paid to anyone in that town."
+    assert laid_out([text])[0][1] == []
+
+
+@pytest.mark.parametrize("unit", ["a", "1", " ", "\n", "\t", ". ", "|", "$\t", "\u0301", "\U0001f600", "a\n", "1\n", "\x00", "ab cd ef "])
+def test_a_megabyte_of_one_thing_is_linear(unit):
+    cleaned(["warm"], [True])
+    laid_out(["warm"])
+    text = unit * (2**20 // len(unit.encode()))
+    started = time.perf_counter()
+    result = cleaned([text], [True])
+    laid_out(result)
+    assert time.perf_counter() - started < 3
+
+
+@pytest.mark.parametrize("name", ["general/classic_books.jsonl.zst", "finance/earnings_calls_2020_2021.jsonl.zst"])
+def test_real_text_equals_the_twins(name):
+    if not os.environ.get("CORPORA"):
+        pytest.skip("CORPORA is not set: the folder of real text is needed")
+    reader = zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(
+        open(Path(os.environ["CORPORA"]) / name, "rb"), closefd=True
+    )
+    with io.TextIOWrapper(reader) as lines:
+        texts = [json.loads(line)["text"][:60_000] for line, _ in zip(lines, range(12), strict=False)]
+    once = cleaned(texts, [False] * len(texts))
+    assert once == [twins.clean(text, False) for text in texts]
+    assert laid_out(once) == [twins.lay_out(text, True) for text in once]
