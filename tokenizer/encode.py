@@ -9,7 +9,7 @@ import pyarrow as pa
 from pipeline.kernels.bpe_encode import CACHE_WORDS, encode, pair_table
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.pretokens import CLASSES, PRESETS, read_only
-from tokenizer.bytelevel import CHARACTERS
+from tokenizer.bytelevel import CHARACTERS, read
 
 
 def _pattern_preset(description: dict[str, Any]) -> str:
@@ -50,6 +50,11 @@ class Encoder:
         made = np.array([vocab[pair[0] + pair[1]] for pair in merges], np.int64)
         self.vocab_size = max(max(vocab.values()), *(token["id"] for token in description["added_tokens"]), 0) + 1
         self.specials = {token["content"]: token["id"] for token in description["added_tokens"]}
+        self.tokens = [b""] * self.vocab_size
+        for name, number in vocab.items():
+            self.tokens[number] = read(name) or name.encode()
+        for content, number in self.specials.items():
+            self.tokens[number] = content.encode()
         self._symbol = np.array([vocab[CHARACTERS[byte]] for byte in range(256)], np.uint32)
         self._keys, self._values = pair_table(left, right, made)
         self._cache = np.zeros(CACHE_WORDS, np.uint64)
@@ -78,6 +83,10 @@ class Encoder:
             ends,
         )
         return ids[:size].copy(), ends
+
+    def decode(self, ids: np.ndarray) -> bytes:
+        """The bytes that ids stand for; those of an encoded text are that text."""
+        return b"".join([self.tokens[number] for number in ids.tolist()])
 
     def encode_column(self, text: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
         """`encode` of a text column."""

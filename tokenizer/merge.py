@@ -55,8 +55,9 @@ def train(counts: Counts, vocab_size: int, specials: Sequence[str] = (), min_fre
     np.cumsum([len(token) for token in spelled], out=starts[1:])
     merged, _, _, starts, text = learn(
         read_only(counts.offsets),
-        symbol[counts.data],
-        counts.counts.astype(np.int64),
+        read_only(counts.data),
+        symbol,
+        counts.counts.view(np.int64),
         starts,
         np.frombuffer(bytearray(b"".join(spelled)), np.uint8),
         len(spelled),

@@ -259,3 +259,17 @@ def encode(
             at = stop
         ends[row] = here
     return here
+
+
+@njit(cache=True, nogil=True)
+def count_words(offsets: np.ndarray, data: np.ndarray) -> int:
+    """Runs of bytes between ASCII white space, over all rows."""
+    words = 0
+    for row in range(len(offsets) - 1):
+        inside = False
+        for at in range(offsets[row], offsets[row + 1]):
+            byte = data[at]
+            blank = byte == 0x20 or 0x09 <= byte <= 0x0D
+            words += not blank and not inside
+            inside = not blank
+    return words

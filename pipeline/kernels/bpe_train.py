@@ -94,13 +94,15 @@ def _token_slot(names: np.ndarray, starts: np.ndarray, spelled: np.ndarray, text
 
 
 @njit(cache=True)
-def _lay_out(offsets: np.ndarray, symbols: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+def _lay_out(
+    offsets: np.ndarray, symbols: np.ndarray, ids: np.ndarray, lengths: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, int]:
     """Words of token ids as (places, word of each place); words of one token take part in nothing and are left out."""
     size = 1
     for row in range(len(offsets) - 1):
         if offsets[row + 1] - offsets[row] > 1:
             for at in range(offsets[row], offsets[row + 1]):
-                size += lengths[symbols[at]]
+                size += lengths[ids[symbols[at]]]
             size += 1
     places = np.empty(size, np.int32)
     owner = np.empty(size, np.int32)
@@ -112,8 +114,9 @@ def _lay_out(offsets: np.ndarray, symbols: np.ndarray, lengths: np.ndarray) -> t
             continue
         pairs += offsets[row + 1] - offsets[row] - 1
         for at in range(offsets[row], offsets[row + 1]):
-            length = lengths[symbols[at]]
-            places[here] = symbols[at]
+            token = ids[symbols[at]]
+            length = lengths[token]
+            places[here] = token
             for inside in range(1, length):
                 places[here + inside] = _DEAD
             if length > 1:
@@ -131,6 +134,7 @@ def _lay_out(offsets: np.ndarray, symbols: np.ndarray, lengths: np.ndarray) -> t
 def learn(
     offsets: np.ndarray,
     symbols: np.ndarray,
+    ids: np.ndarray,
     weights: np.ndarray,
     starts: np.ndarray,
     spelled: np.ndarray,
@@ -140,8 +144,9 @@ def learn(
 ) -> tuple[np.ndarray, np.ndarray, int, np.ndarray, np.ndarray]:
     """Learn merges until there are `vocab_size` tokens or no pair is left that occurs `min_frequency` times.
 
-    Word i is `symbols[offsets[i]:offsets[i + 1]]` (int32 ids) and occurs `weights[i]` (int64) times. Token t < `known`
-    is spelled `spelled[starts[t]:starts[t + 1]]`; a token that cannot be spelled in bytes has no length.
+    Word i is `ids[symbols[offsets[i]:offsets[i + 1]]]` (bytes and the ids of all bytes, or ids and themselves) and
+    occurs `weights[i]` (int64) times. Token t < `known` is spelled `spelled[starts[t]:starts[t + 1]]`; a token that
+    cannot be spelled in bytes has no length.
     Returns the merged pairs (uint64, left in the upper half), the id each makes (int32), the number of tokens, and
     `starts` and `spelled` with the new tokens.
     """
@@ -154,7 +159,7 @@ def learn(
         lengths[token] = starts[token + 1] - starts[token]
         if lengths[token] > 0:
             names[_token_slot(names, starts, spelled, spelled, starts[token], starts[token + 1])] = token
-    places, owner, num_pairs = _lay_out(offsets, symbols, lengths)
+    places, owner, num_pairs = _lay_out(offsets, symbols, ids, lengths)
 
     # Pairs and their counts.
     keys = np.full(1 << 12, np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64)
@@ -162,7 +167,6 @@ def learn(
     used = 0
     firsts = np.empty(1 << 12, np.int64)
     slot_of = np.empty(num_pairs, np.int32)
-    place_of = np.empty(num_pairs, np.int32)
     # First pass: number the distinct pairs (the table holds the number for the moment).
     entry_pair = np.empty(1 << 12, np.uint64)
     entry_count = np.zeros(1 << 12, np.int64)
@@ -193,7 +197,6 @@ def learn(
         entry_count[number] += weights[owner[here]]
         firsts[number] += 1
         slot_of[at] = number
-        place_of[at] = here
         at += 1
         here = follow
     # Second pass: the places of each pair, in order.
@@ -204,14 +207,21 @@ def learn(
         total += firsts[number]
     pool = np.empty(max(total, 1), np.int32)
     entry_size = np.zeros(max(used, 1), np.int32)
-    for at in range(num_pairs):
+    at = 0
+    here = 1
+    while here < len(places):
+        follow = here + lengths[places[here]]
+        if places[follow] == BOUNDARY:
+            here = follow + 1
+            continue
         number = slot_of[at]
-        pool[entry_start[number] + entry_size[number]] = place_of[at]
+        pool[entry_start[number] + entry_size[number]] = here
         entry_size[number] += 1
+        at += 1
+        here = follow
     pooled = total
     num_entries = used
     slot_of = np.empty(0, np.int32)
-    place_of = np.empty(0, np.int32)
 
     queue_count = np.empty(max(used, 1), np.int64)
     queue_pair = np.empty(max(used, 1), np.uint64)

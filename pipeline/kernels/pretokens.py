@@ -325,7 +325,7 @@ def count_pretokens(offsets: np.ndarray, data: np.ndarray, preset: str = "gpt4")
     `offsets` int64[n + 1] and `data` uint8 are those of `text_buffers`; the bytes may be anything, raw HTML included.
 
     >>> count_pretokens(np.array([0, 14, 14]), np.frombuffer(b"It's 2024,\\nok.", np.uint8)).tolist()
-    [7, 0]
+    [8, 0]
     """
     out = np.zeros(len(offsets) - 1, np.int64)
     _count(read_only(offsets), read_only(data), CLASSES, PRESETS[preset].rules, out)

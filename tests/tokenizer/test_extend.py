@@ -1,0 +1,78 @@
+"""More merges on an old tokenizer: old ids stand, new tokens are used, embeddings are means."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from tokenizers import Tokenizer
+
+from tests.tokenizer.conftest import TEXT, TEXTS
+from tokenizer.check import unreachable
+from tokenizer.count import count_batch
+from tokenizer.encode import Encoder
+from tokenizer.extend import Extension, extend, grown_embeddings
+from tokenizer.merge import train
+from tokenizer.save import save
+
+DOMAIN = ["basis points and covenants, basis points, amortization schedules; covenants amortization " * 20]
+
+
+@pytest.fixture(scope="module")
+def base() -> bytes:
+    return save(train(count_batch(pa.array(TEXTS), "gpt4"), 400, ["<|endoftext|>", "<a special>"]))["tokenizer.json"]
+
+
+@pytest.fixture(scope="module")
+def extension(base: bytes) -> Extension:
+    return extend(base, count_batch(pa.array(DOMAIN), "gpt4"), 40)
+
+
+def test_old_tokens_keep_their_ids(base: bytes, extension: Extension):
+    old, new = json.loads(base)["model"], json.loads(extension.tokenizer_json)["model"]
+    assert old["vocab"].items() <= new["vocab"].items()
+    assert new["merges"][: len(old["merges"])] == old["merges"]
+    assert len(new["vocab"]) == len(old["vocab"]) + 40
+    assert extension.first == 400
+
+
+def test_domain_text_gets_shorter_and_all_tokens_are_used(base: bytes, extension: Extension):
+    before, after = Encoder(base), Encoder(extension.tokenizer_json)
+    ids = [encoder.encode_column(pa.array(DOMAIN))[0] for encoder in (before, after)]
+    assert len(ids[1]) < 0.6 * len(ids[0])
+    assert after.decode(ids[1]) == before.decode(ids[0]) == DOMAIN[0].encode()
+    assert unreachable(after) == []
+
+
+@given(text=TEXT)
+@settings(deadline=None)
+def test_ids_are_those_of_the_reference(extension: Extension, text: str):
+    tokenizer = Tokenizer.from_str(extension.tokenizer_json.decode())
+    tokenizer.encode_special_tokens = True
+    for sample in (text, DOMAIN[0][:200] + text):
+        ids, _ = Encoder(extension.tokenizer_json).encode_column(pa.array([sample]))
+        assert ids.tolist() == tokenizer.encode(sample, add_special_tokens=False).ids
+
+
+def test_pieces_spell_the_new_tokens(base: bytes, extension: Extension):
+    before, after = Encoder(base), Encoder(extension.tokenizer_json)
+    spelled = [b"".join(before.tokens[piece] for piece in pieces) for pieces in extension.pieces]
+    assert spelled == after.tokens[extension.first :]
+    assert all(len(pieces) > 1 for pieces in extension.pieces)
+    old = np.arange(800, dtype=np.float32).reshape(400, 2)
+    grown = grown_embeddings(old, extension.pieces)
+    assert grown.dtype == np.float32
+    assert np.array_equal(grown[:400], old)
+    assert np.allclose(grown[400], old[extension.pieces[0]].mean(axis=0))
+
+
+def test_training_on_is_training_longer():
+    counts = count_batch(pa.array(TEXTS), "gpt4")
+    short, long = (save(train(counts, size, ["<|endoftext|>"]))["tokenizer.json"] for size in (300, 380))
+    assert json.loads(extend(short, counts, 80).tokenizer_json) == json.loads(long)
+
+
+def test_presets_must_agree(base: bytes):
+    with pytest.raises(ValueError, match="gpt4_digits_1"):
+        extend(base, count_batch(pa.array(DOMAIN), "gpt4_digits_1"), 4)

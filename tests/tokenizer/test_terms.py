@@ -1,0 +1,46 @@
+"""Term lists are well formed, and the table tells tokens and borders."""
+
+from pathlib import Path
+
+import pytest
+
+from tokenizer.encode import Encoder
+from tokenizer.terms import load_terms, term_table
+
+
+@pytest.mark.parametrize("domain", ["finance", "legal", "medical"])
+def test_lists(domain: str):
+    terms = load_terms(domain)
+    assert len(terms) >= 100
+    assert len({term.term for term in terms}) == len(terms)
+    assert all(term.term == term.term.strip() and term.gloss and term.source for term in terms)
+
+
+def test_a_list_of_ones_own(tmp_path: Path):
+    place = tmp_path / "energy.tsv"
+    place.write_text("term\tgloss\tsource\nkWh\tkilowatt-hour\tSI\n", encoding="utf-8")
+    assert [term.term for term in load_terms(place)] == ["kWh"]
+    place.write_text("term\tgloss\tsource\nkWh\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="line 2"):
+        load_terms(place)
+    place.write_text("kWh\tkilowatt-hour\tSI\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="first line"):
+        load_terms(place)
+
+
+def test_table(files: dict):
+    encoder = Encoder(files["gpt4"]["tokenizer.json"])
+    table = term_table(encoder, ["net income", "EBITDA", "é"]).to_pylist()
+    assert [row["term"] for row in table] == ["net income", "EBITDA", "é"]
+    for row in table:
+        assert row["aligned"]
+        assert row["tokens_after_space"] == len(row["pieces"])
+    assert "".join(table[0]["pieces"]) == " net income"
+
+
+def test_a_token_across_the_border_is_seen(files: dict):
+    encoder = Encoder(files["superwords"]["tokenizer.json"])
+    tokens = [token.decode("utf-8", "ignore") for token in encoder.tokens]
+    assert not term_table(encoder, ["company"]).to_pylist()[0]["aligned"] or not any(
+        " company" in token and not token.startswith(" ") for token in tokens
+    )
