@@ -27,8 +27,8 @@ _SWAPS = {
 }  # fmt: skip
 
 
-def edited(article: Article, draw: Draw, rate: float = 0.009) -> list[Block]:
-    """The article's blocks with about `rate` of the words replaced: a five-word shingle overlap above 0.85."""
+def edited(article: Article, draw: Draw, rate: float = 0.006) -> list[Block]:
+    """The article's blocks with about `rate` of the words replaced: a five-word shingle overlap near 0.94."""
     blocks: list[Block] = []
     for tag, body in article.blocks:
         if isinstance(body, str):

@@ -26,7 +26,7 @@ DOMAINS: dict[str, Domain] = {
         ((finance.filing, 98), (finance.current, 34), (finance.news, 118), (finance.speech, 34)),
     ),
     "legal": Domain(legal.HOSTS, ((legal.opinion, 240), (legal.statute, 160))),
-    "medical": Domain(medical.HOSTS, ((medical.abstract, 140), (medical.patient, 160), (medical.note, 120))),
+    "medical": Domain(medical.HOSTS, ((medical.abstract, 165), (medical.patient, 185), (medical.note, 140))),
 }
 
 _GENERAL = ((general.page, 388), (general.identity, 46))
