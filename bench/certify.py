@@ -92,7 +92,9 @@ def rules() -> list[Rule]:
         ("min_num_stop_words", "min_stop_words", 2, "gopher_enough_stop_words", True),
     ]:
         block = GopherQualityFilter(**{**off, argument: bound})
-        found.append(Rule(gopher, Gopher(**{name: bound}), name, f"GopherQuality {reason}", asks(block, reason), on_words))
+        found.append(
+            Rule(gopher, Gopher(**{name: bound}), name, f"GopherQuality {reason}", asks(block, reason), on_words)
+        )
     everything = GopherQualityFilter(**{**off, "max_symbol_word_ratio": 0.1})
 
     def symbols(text: str) -> bool | None:
@@ -130,13 +132,24 @@ def rules() -> list[Rule]:
         on_words = name == "max_list_ratio"
         if not on_words:  # the last rule of the published filter needs words even when it is off
             block.filter = _without_words(block)
-        found.append(Rule(fineweb, FineWeb(**{name: bound}), name, f"FineWebQuality {reason}", asks(block, reason), on_words))
+        found.append(
+            Rule(fineweb, FineWeb(**{name: bound}), name, f"FineWebQuality {reason}", asks(block, reason), on_words)
+        )
     for punctuated in (True, False):
         label = "C4Quality" if punctuated else "C4Quality without terminal_punct"
         ours = {"filter_no_terminal_punct": punctuated}
-        block = C4QualityFilter(filter_no_terminal_punct=punctuated, filter_lorem_ipsum=False, filter_curly_bracket=False)
+        block = C4QualityFilter(
+            filter_no_terminal_punct=punctuated, filter_lorem_ipsum=False, filter_curly_bracket=False
+        )
         found.append(
-            Rule(c4, C4(**ours, min_num_sentences=5), "min_num_sentences", f"{label} too_few_sentences", asks(block), True)
+            Rule(
+                c4,
+                C4(**ours, min_num_sentences=5),
+                "min_num_sentences",
+                f"{label} too_few_sentences",
+                asks(block),
+                True,
+            )
         )
         lines = C4QualityFilter(filter_no_terminal_punct=punctuated, min_num_sentences=-1)
         for name, reason in (("max_num_lorem_ipsum", "lorem_ipsum"), ("max_num_curly_bracket", "curly_bracket")):
@@ -214,7 +227,10 @@ def ours(rule: Rule, batch: pa.RecordBatch) -> list[Any]:
     """Our decision on each document of a batch."""
     signals = pa.table(rule.judge.run(batch, rule.settings.without_thresholds()))
     if rule.name == "text":
-        return [_cut(text, spans) for text, spans in zip(batch["text"].to_pylist(), signals["spans"].to_pylist(), strict=True)]
+        return [
+            _cut(text, spans)
+            for text, spans in zip(batch["text"].to_pylist(), signals["spans"].to_pylist(), strict=True)
+        ]
     masks = rule.judge.rules(signals, rule.settings)
     chosen = masks.values() if rule.name == "*" else [masks[rule.name]]
     return np.any([mask.to_numpy(zero_copy_only=False) for mask in chosen], axis=0).tolist()
@@ -288,7 +304,9 @@ def report(
         [
             "# Certificate: the published rules and ours",
             "",
-            "Made by `CORPORA=… python -m bench.certify" + (" --full" if mode == "full" else "") + "`; do not edit by hand.",
+            "Made by `CORPORA=… python -m bench.certify"
+            + (" --full" if mode == "full" else "")
+            + "`; do not edit by hand.",
             "",
             f"Date: {datetime.datetime.now(datetime.UTC):%Y-%m-%d}. Mode: {mode}. "
             f"{', '.join(f'{name} {version}' for name, version in versions.items())}. {seconds:,.0f} s.",
@@ -347,7 +365,16 @@ def main() -> int:
         rule.label for rule in table if rule.agreed < rule.compared * (GOAL if rule.on_words else 1)
     ]  # fmt: skip
     worst = min(rule.agreed / max(1, rule.compared) for rule in table)
-    print(json.dumps({"name": "certify", "failed": failed, "worst_agreement": worst, "documents": sum(n for n, _ in counts.values())}))
+    print(
+        json.dumps(
+            {
+                "name": "certify",
+                "failed": failed,
+                "worst_agreement": worst,
+                "documents": sum(n for n, _ in counts.values()),
+            }
+        )
+    )
     return 1 if failed else 0
 
 

@@ -67,9 +67,7 @@ def load_model() -> LanguageModel:
 
 
 @njit(cache=True)
-def windows(
-    offsets: np.ndarray, data: np.ndarray, count: int, size: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def windows(offsets: np.ndarray, data: np.ndarray, count: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(rows int64[n + 1], starts, ends): up to `count` windows of about `size` bytes, evenly spread over each document.
 
     A document of up to two windows is one, and one of up to `count * size` bytes is looked at whole, in consecutive

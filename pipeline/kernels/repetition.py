@@ -19,9 +19,7 @@ FIRST_DUP = 5
 
 
 @njit(cache=True)
-def _number(
-    keys: np.ndarray, values: np.ndarray, mask: int, key: np.uint64, place: int
-) -> int:
+def _number(keys: np.ndarray, values: np.ndarray, mask: int, key: np.uint64, place: int) -> int:
     """The place at which a non-zero key was first seen; `place` when that is now."""
     slot = np.int64(((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20))) & mask
     while keys[slot] != 0:
@@ -121,9 +119,7 @@ def _lengthen(
 
 
 @njit(cache=True)
-def _top(
-    length: int, kept: int, places: np.ndarray, numbers: np.ndarray, counts: np.ndarray, ends: np.ndarray
-) -> int:
+def _top(length: int, kept: int, places: np.ndarray, numbers: np.ndarray, counts: np.ndarray, ends: np.ndarray) -> int:
     """Code points of the most frequent n-gram with its spaces, times its count."""
     best, most = 0, 1
     for at in range(kept):

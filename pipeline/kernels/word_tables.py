@@ -129,7 +129,11 @@ def _contractions() -> dict[str, list[str]]:
 
     def verbs(word: str, endings: str) -> None:
         for ending in endings.split():
-            add(word, "'" + ending, bare=(word, ending) not in {("he", "ll"), ("she", "d"), ("we", "re"), ("it", "s"), ("who", "re")})
+            add(
+                word,
+                "'" + ending,
+                bare=(word, ending) not in {("he", "ll"), ("she", "d"), ("we", "re"), ("it", "s"), ("who", "re")},
+            )
             if ending in {"d", "ll"}:
                 add(word, "'" + ending, "'ve")
 
@@ -157,7 +161,11 @@ def _contractions() -> dict[str, list[str]]:
     add("let", "'s", bare=False)
     add("how", "'d", "'y", bare=False)
     for mark in "'’":
-        found |= {f"c{mark}mon": [f"c{mark}m", "on"], f"C{mark}mon": [f"C{mark}m", "on"], f"y{mark}all": [f"y{mark}", "all"]}
+        found |= {
+            f"c{mark}mon": [f"c{mark}m", "on"],
+            f"C{mark}mon": [f"C{mark}m", "on"],
+            f"y{mark}all": [f"y{mark}", "all"],
+        }
     found["yall"] = ["y", "all"]
     for first, second in (("can", "not"), ("gon", "na"), ("got", "ta")):
         found |= {first + second: [first, second], first.capitalize() + second: [first.capitalize(), second]}
@@ -185,7 +193,9 @@ def _whole() -> list[str]:
     ] + [f"{word}in{mark}" for word in "do go hav lov noth nuth someth Do Go Hav Lov Noth Nuth Someth".split() for mark in "'’"]  # fmt: skip
     clipped += [word + mark + rest for word, rest in (("ma", "am"), ("Ma", "am"), ("o", "clock"), ("O", "clock"), ("ol", ""), ("Ol", "")) for mark in "'’"]  # fmt: skip
     faces = [f":{nose}{mouth}" for nose in ("", "-") for mouth in (*")(DPpOoXx/|]*}>03", "))", "((", ")))", "(((")]
-    faces += "=) =( =D =/ =| =] =[ =3 ;) ;-) ;D ;-D 8) 8-) 8D 8-D <3 <33 </3 (: ): (; (= [: [= ]= 0.0 0_0 -_- ^_^ :1".split()
+    faces += (
+        "=) =( =D =/ =| =] =[ =3 ;) ;-) ;D ;-D 8) 8-) 8D 8-D <3 <33 </3 (: ): (; (= [: [= ]= 0.0 0_0 -_- ^_^ :1".split()
+    )
     faces += [left + mouth + right for left, right in ("Oo", "oO", "oo", "OO", "vv", "VV") for mouth in "._"]
     return letters + abbreviations + clipped + faces + ["‘s", "‘S", "'re", "’re"]
 

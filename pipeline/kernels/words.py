@@ -145,7 +145,9 @@ def _prefix(points: np.ndarray, bits: np.ndarray, low: int, high: int) -> int:
 
 
 @njit(cache=True)
-def _unit(data: np.ndarray, points: np.ndarray, bits: np.ndarray, places: np.ndarray, low: int, high: int, units: np.ndarray) -> int:
+def _unit(
+    data: np.ndarray, points: np.ndarray, bits: np.ndarray, places: np.ndarray, low: int, high: int, units: np.ndarray
+) -> int:
     """Length of a unit at the end that follows a digit, 0 for none (`m/s` is the longest with 4)."""
     start = high
     while start > low and high - start < 5 and not bits[start - 1] & DIGIT:
@@ -158,7 +160,9 @@ def _unit(data: np.ndarray, points: np.ndarray, bits: np.ndarray, places: np.nda
 
 
 @njit(cache=True)
-def _suffix(data: np.ndarray, points: np.ndarray, bits: np.ndarray, places: np.ndarray, low: int, high: int, units: np.ndarray) -> int:
+def _suffix(
+    data: np.ndarray, points: np.ndarray, bits: np.ndarray, places: np.ndarray, low: int, high: int, units: np.ndarray
+) -> int:
     """Code points to strip from the back of a chunk, the longest that fits, 0 for none."""
     if low >= high:
         return 0
@@ -182,7 +186,12 @@ def _suffix(data: np.ndarray, points: np.ndarray, bits: np.ndarray, places: np.n
     if bit & CURRENCY and last > low:
         if before & DIGIT:
             return 1
-        if point == 0x24 and last - 1 > low and bits[last - 2] & DIGIT and (points[last - 1] == 0x43 or points[last - 1] == 0x41):
+        if (
+            point == 0x24
+            and last - 1 > low
+            and bits[last - 2] & DIGIT
+            and (points[last - 1] == 0x43 or points[last - 1] == 0x41)
+        ):
             return 2
     if bit & SUFFIX:
         return 1
@@ -241,7 +250,9 @@ def _host_end(points: np.ndarray, bits: np.ndarray, low: int, high: int) -> bool
             if points[label] == 0x2D or points[label] == 0x5F or end - label > 64:
                 return False
             dot, label = end, end + 1
-        elif not (bits[end] & DIGIT or 0x41 <= point <= 0x5A or 0x61 <= point <= 0x7A or point == 0x2D or point == 0x5F):
+        elif not (
+            bits[end] & DIGIT or 0x41 <= point <= 0x5A or 0x61 <= point <= 0x7A or point == 0x2D or point == 0x5F
+        ):
             if not 0xA1 <= point <= 0xFFFF:
                 break
         end += 1
@@ -430,7 +441,12 @@ def scan(
 
 @njit(cache=True)
 def _scan_rows(
-    offsets: np.ndarray, data: np.ndarray, attributes: np.ndarray, keys: np.ndarray, lengths: np.ndarray, units: np.ndarray
+    offsets: np.ndarray,
+    data: np.ndarray,
+    attributes: np.ndarray,
+    keys: np.ndarray,
+    lengths: np.ndarray,
+    units: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     longest = 0
     for row in range(len(offsets) - 1):

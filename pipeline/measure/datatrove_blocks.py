@@ -52,7 +52,9 @@ def build(settings: Datatrove) -> "BaseFilter":
         module = importlib.import_module(f"datatrove.pipeline.filters.{FILTERS[settings.filter]}")
         return getattr(module, settings.filter)(**settings.args)
     except ImportError as error:
-        raise UsageError(f"datatrove's {settings.filter} needs {error.name or error}: pip install 'domain-corpus[peers]'") from error
+        raise UsageError(
+            f"datatrove's {settings.filter} needs {error.name or error}: pip install 'domain-corpus[peers]'"
+        ) from error
     except TypeError as error:
         raise UsageError(f"datatrove's {settings.filter} does not take these args: {error}") from error
 
@@ -75,7 +77,9 @@ def datatrove(batch: pa.RecordBatch, settings: Datatrove) -> Columns:
         try:
             answer = block.filter(Document(text=text or "", id=name or "", metadata={"url": url or ""}))
         except ImportError as error:
-            raise UsageError(f"datatrove's {settings.filter} needs {error.name or error}: pip install 'domain-corpus[peers]'") from error
+            raise UsageError(
+                f"datatrove's {settings.filter} needs {error.name or error}: pip install 'domain-corpus[peers]'"
+            ) from error
         except ERRORS as error:
             passed.append(None)
             reasons.append(f"error_{type(error).__name__}")

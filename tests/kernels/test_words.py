@@ -196,7 +196,7 @@ def test_equals_plain_python_on_real_text():
 @relaxed
 @given(texts)
 def test_no_character_is_lost(text):
-    (_, sizes), = scanned([text])
+    ((_, sizes),) = scanned([text])
     assert sum(size >> scanner.SIZE_SHIFT for size in sizes) == sum(len(chunk) for chunk in text.split())
 
 
@@ -227,6 +227,6 @@ def test_the_last_column_is_remembered_only_while_it_is_the_same():
 def test_a_megabyte_of_anything_is_quick(name):
     scanned(["warm up (it's compiled)."])
     start = time.process_time()
-    (_, sizes), = scanned([ADVERSARIAL[name]])
+    ((_, sizes),) = scanned([ADVERSARIAL[name]])
     assert time.process_time() - start < 1
     assert sum(size >> scanner.SIZE_SHIFT for size in sizes) == sum(map(len, ADVERSARIAL[name].split()))

@@ -38,7 +38,9 @@ def test_paragraph_filter_gives_its_reason():
 
 
 def test_arguments_reach_the_filter_and_a_bare_no_is_named_after_it():
-    found = datatrove.run(table("a price", "a cost", None), Datatrove(filter="RegexFilter", args={"regex_exp": "price"}))
+    found = datatrove.run(
+        table("a price", "a cost", None), Datatrove(filter="RegexFilter", args={"regex_exp": "price"})
+    )
     assert found["passed"].to_pylist() == [False, True, True]
     assert found["reason"].to_pylist() == ["RegexFilter", None, None]
 
@@ -52,7 +54,10 @@ def test_a_document_that_breaks_the_filter_is_left_unjudged(monkeypatch):
     monkeypatch.setattr(RegexFilter, "filter", broken)
     settings = Datatrove(filter="RegexFilter", args={"regex_exp": "x"})
     found = datatrove.run(table("a", ""), settings)
-    assert found.to_pylist() == [{"passed": True, "reason": None}, {"passed": None, "reason": "error_ZeroDivisionError"}]
+    assert found.to_pylist() == [
+        {"passed": True, "reason": None},
+        {"passed": None, "reason": "error_ZeroDivisionError"},
+    ]
     assert datatrove.rules(pa.table(found), settings) == {}
 
 

@@ -47,7 +47,13 @@ def test_windows_agree_with_the_whole_text():
 
 
 def test_rows_do_not_depend_on_their_neighbours():
-    documents = ["Der Zins ist hoch und die Anleihe fällt.", "", "The bond fell. " * 200, "La banque a dit. " * 150, "ok"]
+    documents = [
+        "Der Zins ist hoch und die Anleihe fällt.",
+        "",
+        "The bond fell. " * 200,
+        "La banque a dit. " * 150,
+        "ok",
+    ]
     together = measured(documents)
     assert together == [measured([document])[0] for document in documents]
     assert together == measured(documents[::-1])[::-1]
@@ -56,7 +62,10 @@ def test_rows_do_not_depend_on_their_neighbours():
 
 
 def test_mixed_text_is_seen():
-    english, german = "The board of the bank raised its forecast for the year. ", "Der Vorstand der Bank hob die Prognose an. "
+    english, german = (
+        "The board of the bank raised its forecast for the year. ",
+        "Der Vorstand der Bank hob die Prognose an. ",
+    )
     pure, mixed = measured([english * 60, english * 30 + german * 40])
     assert pure["label"] == "en"
     assert pure["mixed_frac"] == 0
@@ -65,7 +74,11 @@ def test_mixed_text_is_seen():
 
 def test_rules():
     settings = Language(keep=["en"], min_score=0.5)
-    documents = ["The board of the bank raised its forecast for the year.", "Der Vorstand der Bank hob die Prognose an.", ""]
+    documents = [
+        "The board of the bank raised its forecast for the year.",
+        "Der Vorstand der Bank hob die Prognose an.",
+        "",
+    ]
     signals = pa.table(language.run(batch(documents), settings.without_thresholds()))
     rules = {name: mask.to_pylist() for name, mask in language.rules(signals, settings).items()}
     assert rules["keep"] == [False, True, True]

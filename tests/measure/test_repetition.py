@@ -87,7 +87,9 @@ def test_known_shares():
 
 
 def test_speaker_lines_are_no_duplicates_on_request():
-    turns = "\n".join(f"Operator\nOur next question is number {n} of the day.\nJane Doe:\nThank you, {n}." for n in range(9))
+    turns = "\n".join(
+        f"Operator\nOur next question is number {n} of the day.\nJane Doe:\nThank you, {n}." for n in range(9)
+    )
     assert measured([turns])[0]["dup_line_frac"] > 0.4
     assert measured([turns], Repetition(ignore_speaker_lines=True))[0]["dup_line_frac"] == 0
     assert measured(["Same text here.\n" * 3], Repetition(ignore_speaker_lines=True))[0]["dup_line_frac"] > 0
