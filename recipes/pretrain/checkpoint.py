@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 from torch.distributed.checkpoint.state_dict_loader import load as dcp_load
 from torch.distributed.checkpoint.state_dict_saver import async_save
@@ -139,7 +140,7 @@ class Checkpoints:
                 self.pending = async_save(tensors, checkpoint_id=folder, process_group=self.world.saving)
             else:
                 dcp_save(tensors, checkpoint_id=folder, process_group=self.world.saving)
-        except Exception as error:
+        except (Exception, CheckpointException) as error:
             raise self._failed(folder, error) from error
         if self.world.is_main:
             self.sealer = threading.Thread(target=self._seal, args=(folder, self.pending, keep), name="sealer")
@@ -169,7 +170,7 @@ class Checkpoints:
             pending, self.pending = self.pending, None
             try:
                 pending.result()
-            except Exception as error:  # noqa: BLE001
+            except (Exception, CheckpointException) as error:  # noqa: BLE001
                 self.failure = self.failure or self._failed(self.root, error)
         if self.sealer is not None:
             self.sealer.join()
@@ -212,7 +213,7 @@ class Checkpoints:
         folder = folder_of(self.root, step)
         try:
             dcp_load(tensors, checkpoint_id=folder, process_group=self.world.control)
-        except Exception as error:
+        except (Exception, CheckpointException) as error:
             first = str(error).strip().split("\n")[0]
             raise InfrastructureError(f"checkpoint {folder} does not fit this model and optimizer: {first}") from error
         set_state_dict(

@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -11,10 +12,13 @@ import numpy as np
 import pytest
 
 from pipeline.handoff import InfrastructureError, UsageError, build_manifest, dump_manifest, parse_manifest
+from recipes.pretrain.__main__ import main
 from recipes.pretrain.checkpoint import complete_steps, folder_of, verify
 from recipes.pretrain.handoff import open_handoff
 
 from .conftest import ENVIRONMENT, train_many
+
+pytestmark = pytest.mark.train
 
 QUICK = ["steps=4", "checkpoint.every_steps=2", "evaluate.every_steps=4", "evaluate.max_samples=1",
          "parallel.sharding=none", "export.huggingface=false", "checkpoint.asynchronous=false"]  # fmt: skip
@@ -27,26 +31,23 @@ def own(handoff, tmp_path):
     return tmp_path / "run" / "handoff"
 
 
-def command(handoff, *settings, limit: int | None = None):
-    words = [w for s in [*QUICK, *settings] for w in ("--set", s)]
+@pytest.fixture
+def command(capfd):
+    """Runs the command line in this process: (exit code, standard error)."""
 
-    def limited() -> None:
-        import signal
+    def run(handoff, *settings):
+        capfd.readouterr()
+        code = main([str(handoff), *[w for s in [*QUICK, *settings] for w in ("--set", s)]])
+        return code, capfd.readouterr().err
 
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    return subprocess.run(
-        [sys.executable, "-m", "recipes.pretrain", str(handoff), *words], env=ENVIRONMENT, capture_output=True,
-        text=True, timeout=200, check=False, preexec_fn=limited if limit else None,
-    )  # fmt: skip
+    return run
 
 
 def sentence(done, code):
-    errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-    assert done.returncode == code, done.stderr[-2000:]
+    errors = [line for line in done[1].splitlines() if line.startswith("error:")]
+    assert done[0] == code, done[1][-2000:]
     assert len(errors) == 1
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in done[1]
     return errors[0]
 
 
@@ -67,13 +68,13 @@ def test_another_tokenizer(own):
         open_handoff(str(own))
 
 
-def test_a_shard_cut_short(own):
+def test_a_shard_cut_short(own, command):
     path = own.parent / "shards" / "train" / "wiki" / "00000.ds"
     path.write_bytes(path.read_bytes()[:-2])
     assert "was cut short" in sentence(command(own), 3)
 
 
-def test_an_index_of_another_shard(own):
+def test_an_index_of_another_shard(own, command):
     path = own.parent / "shards" / "train" / "wiki" / "00001.ds.index"
     ends = np.frombuffer(path.read_bytes(), "<u8").copy()
     ends[-1] += 1
@@ -81,7 +82,7 @@ def test_an_index_of_another_shard(own):
     assert "another index" in sentence(command(own), 3)
 
 
-def test_ids_past_the_vocabulary_in_the_file(own):
+def test_ids_past_the_vocabulary_in_the_file(own, command):
     for number in (0, 1):
         path = own.parent / "shards" / "train" / "wiki" / f"0000{number}.ds"
         tokens = np.frombuffer(path.read_bytes(), "<u2").copy()
@@ -107,19 +108,19 @@ def test_an_edited_manifest(own):
         parse_manifest(text)
 
 
-def test_data_that_changed_since_the_checkpoint(own):
-    assert command(own, "steps=2").returncode == 0
+def test_data_that_changed_since_the_checkpoint(own, command):
+    assert command(own, "steps=2")[0] == 0
     rewrite(own, lambda m: [s.update(weight=0.5) for s in m["sources"]])
     assert "--allow-data-change" in sentence(command(own), 2)
 
 
-def test_another_model_in_the_same_folder(own):
-    assert command(own, "steps=2").returncode == 0
+def test_another_model_in_the_same_folder(own, command):
+    assert command(own, "steps=2")[0] == 0
     assert "made with another model" in sentence(command(own, "model.hidden_size=32"), 2)
 
 
-def test_a_damaged_checkpoint_is_named_and_deleting_it_resumes(own):
-    assert command(own, "steps=2").returncode == 0
+def test_a_damaged_checkpoint_is_named_and_deleting_it_resumes(own, command):
+    assert command(own, "steps=2")[0] == 0
     root = own.parent / "train" / "checkpoints"
     file = next(folder_of(root, 2).glob("*.distcp"))
     data = bytearray(file.read_bytes())
@@ -142,8 +143,16 @@ def test_an_incomplete_checkpoint_does_not_exist(tmp_path):
 
 
 def test_a_full_disk_while_the_checkpoint_is_written(own):
-    message = sentence(command(own, "model.hidden_size=128", limit=200_000), 3)
-    assert "no space left on the disk" in message
+    def limited() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+
+    words = [w for s in [*QUICK, "model.hidden_size=128"] for w in ("--set", s)]
+    done = subprocess.run(
+        [sys.executable, "-m", "recipes.pretrain", str(own), *words], env=ENVIRONMENT, capture_output=True,
+        text=True, timeout=200, check=False, preexec_fn=limited,
+    )  # fmt: skip
+    assert "no space left on the disk" in sentence((done.returncode, done.stderr), 3)
     assert complete_steps(own.parent / "train" / "checkpoints") == []
 
 
@@ -162,10 +171,10 @@ def test_sharding_none_on_two_processes(handoff, tmp_path):
         (["steps=lots"], "steps:"),
     ],
 )
-def test_wrong_settings(handoff, settings, words):
+def test_wrong_settings(handoff, command, settings, words):
     assert words in sentence(command(handoff, *settings), 2)
 
 
-def test_a_folder_that_is_not_there(tmp_path):
+def test_a_folder_that_is_not_there(tmp_path, command):
     assert "does not exist" in sentence(command(tmp_path / "nothing"), 2)
     assert os.listdir(tmp_path) == []
