@@ -148,6 +148,8 @@ def cluster(
     The partition and the labels are the same for every order and layout of the shards. Key files stay in `work_dir`
     until the last shard is taken. `minhash` says what a shingle is, for verification.
     """
+    if settings.verify_jaccard is not None and shards and all(shard.texts is None for shard in shards):
+        raise ValueError("verify_jaccard is set and no shard has texts to verify with")
     files = write_keys(shards, settings, Path(work_dir))
     exact, near, sizes = partition(files, settings, [(s.num_rows, s.texts) for s in shards], minhash)
     documents = files.flags > 0

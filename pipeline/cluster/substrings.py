@@ -86,11 +86,16 @@ def write_runs(shards: Sequence[TextShard], settings: SubstringSettings, folder:
     finally:
         for file in files:
             file.close()
+    return TextFiles(folder, np.cumsum(np.concatenate(sizes)), canonical_order(ids, ranks))
+
+
+def canonical_order(ids: list[np.ndarray], ranks: list[np.ndarray]) -> np.ndarray:
+    """int64[n]: each document's place by rank, then by hashed id; `ids` (uint64[m, 2]) and `ranks` come in batches."""
     keys = np.concatenate([np.zeros((0, 2), np.uint64), *ids])
     place = np.lexsort((keys[:, 1], keys[:, 0], np.concatenate([np.zeros(0, np.int64), *ranks])))
     order = np.empty(len(place), np.int64)
     order[place] = np.arange(len(place))
-    return TextFiles(folder, np.cumsum(np.concatenate(sizes)), order)
+    return order
 
 
 def batch_runs(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.cluster.clusters import SignalShard, cluster
 from pipeline.cluster.settings import ClusterSettings
+from pipeline.cluster.survivors import pick_survivors
 from pipeline.kernels.rows import bytes_column
 
 BANDS = 3
@@ -149,3 +150,38 @@ def test_shards_that_disagree_are_refused(tmp_path: Path):
         list(cluster([one, two], ClusterSettings(), tmp_path))
     with pytest.raises(ValueError, match="said 3 rows and has 2"):
         list(cluster([SignalShard("a", 3, one.read)], ClusterSettings(), tmp_path))
+
+
+@settings(deadline=None, max_examples=40)
+@given(corpora(), st.integers(0, 2**32))
+def test_adding_a_document_never_brings_a_removed_one_back(tmp_path_factory, corpus: tuple, seed: int):
+    """From keys to survivors: whoever lost to a better document still loses when one more arrives."""
+    text, bands, valid = corpus
+    rng = np.random.default_rng(seed)
+    quality, passing = rng.integers(0, 3, len(text)).astype(float), valid & (rng.random(len(text)) > 0.2)
+
+    def removed(count: int) -> set[int]:
+        table = run([("a", text[:count], bands[:count], valid[:count])], tmp_path_factory.mktemp("w"))
+        found = pick_survivors(
+            table["near_cluster"].fill_null(-1).to_numpy(),
+            passing[:count],
+            priority=np.zeros(count),
+            quality=quality[:count],
+            length=np.zeros(count),
+            date=np.array([""] * count),
+            ids=np.arange(count),
+        )
+        return {i for i, survivor in enumerate(found) if survivor >= 0 and survivor != i}
+
+    if len(text):
+        assert removed(len(text) - 1) <= removed(len(text))
+
+
+@settings(deadline=None, max_examples=40)
+@given(corpora())
+def test_a_second_pass_finds_no_cluster(tmp_path_factory, corpus: tuple):
+    text, bands, valid = corpus
+    labels = run([("a", text, bands, valid)], tmp_path_factory.mktemp("w"))["near_cluster"].to_pylist()
+    first = [i for i, label in enumerate(labels) if label is None or labels.index(label) == i]
+    again = run([("a", text[first], bands[first], valid[first])], tmp_path_factory.mktemp("w"))
+    assert again["near_cluster"].null_count == len(first)
