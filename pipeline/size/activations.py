@@ -61,7 +61,16 @@ def head_transient_bytes(shape: DecoderShape, precision: Precision, tokens: int,
 def saved_bytes(
     shape: DecoderShape, precision: Precision, tokens: int, checkpointing: Checkpointing = "none", *, chunked: bool
 ) -> int:
-    """Bytes kept for a micro-batch of `tokens` tokens on one GPU, with one block's recomputation when checkpointing."""
+    """Bytes kept from the forward to the backward pass for a micro-batch of `tokens` tokens on one GPU."""
     kept = shape.layers * block_bytes(shape, precision, checkpointing)
-    again = 0 if checkpointing == "none" else block_bytes(shape, precision)
-    return tokens * (kept + again + head_saved_bytes(shape, precision, chunked=chunked))
+    return tokens * (kept + head_saved_bytes(shape, precision, chunked=chunked))
+
+
+def recomputed_bytes(shape: DecoderShape, precision: Precision, tokens: int, checkpointing: Checkpointing) -> int:
+    """Bytes of the one block that checkpointing computes again at a time."""
+    return 0 if checkpointing == "none" else tokens * block_bytes(shape, precision)
+
+
+def backward_bytes(shape: DecoderShape, precision: Precision, tokens: int) -> int:
+    """Bytes of gradients of activations at work in one block: two of the feed-forward's width and the residual's."""
+    return tokens * _width(precision) * (2 * shape.ffn + shape.hidden)

@@ -4,7 +4,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
 from pipeline.errors import UsageError
-from pipeline.size.activations import Checkpointing, block_bytes, head_transient_bytes, saved_bytes
+from pipeline.size.activations import (
+    Checkpointing,
+    backward_bytes,
+    block_bytes,
+    head_transient_bytes,
+    recomputed_bytes,
+    saved_bytes,
+)
 from pipeline.size.gpus import Gpu
 from pipeline.size.precision import COMPUTE_BYTES, RULE_FP32, Layout, Precision, state_bytes
 from pipeline.size.shape import DecoderShape
@@ -110,16 +117,19 @@ def step_memory(shape: DecoderShape, setup: Setup) -> Memory:
     if setup.offload:
         host, weights, gradients, optimizer = weights + gradients + optimizer, 0.0, 0.0, 0.0
     tokens = setup.micro_batch * setup.sequence
-    activations = saved_bytes(shape, setup.precision, tokens, setup.checkpointing, chunked=setup.chunked_loss)
+    saved = saved_bytes(shape, setup.precision, tokens, setup.checkpointing, chunked=setup.chunked_loss)
+    again = recomputed_bytes(shape, setup.precision, tokens, setup.checkpointing)
     transient = head_transient_bytes(shape, setup.precision, tokens, chunked=setup.chunked_loss)
     held = weights + copies + optimizer
-    # When the backward pass begins all activations are there, the loss's own tensors and what earlier micro-batches
-    # left of gradients; when it ends all gradients are there and one block's activations.
-    early = gradients if setup.accumulation > 1 else 0.0
-    if not setup.chunked_loss:
-        early = max(early, gradients * shape.vocab * shape.hidden / shape.params)
-    late = tokens * block_bytes(shape, setup.precision)
-    peak = held + max(early + activations + transient, gradients + late)
+    # Three moments: the loss, with all activations and its own tensors; the first block's backward pass, with the head's
+    # gradient (in low precision, scaled, and summed); the end, with all gradients and one block's activations. Earlier
+    # micro-batches leave their gradients in all of them.
+    earlier = gradients if setup.accumulation > 1 else 0.0
+    head = shape.vocab * shape.hidden * (4 if setup.precision == "fp32" else 8)
+    work = backward_bytes(shape, setup.precision, tokens)
+    late = gradients + tokens * block_bytes(shape, setup.precision) + work
+    peak = held + max(earlier + saved + transient, earlier + saved + again + head + work, late)
+    activations = saved + again
     return Memory(weights, copies, gradients, optimizer, activations, transient, peak, host)
 
 
