@@ -76,7 +76,8 @@ def complete_result(run: Run) -> dict[str, Any]:
         },
         "documents": documents(run),
         "tokens": counted,
-        "mix": mix["realised"] | {"total_tokens": mix["total_tokens"], "statement": mix["statement"]},
+        "mix": mix["realised"]
+        | {"total_tokens": mix["total_tokens"], "statement": mix["statement"], "missing": mix["missing"]},
         "tokenizer": tokenizer_figures(run),
         "plan": {
             "label": plan["label"],
@@ -99,7 +100,8 @@ def conclude(run: Run, display: Display, *, complete: bool, train: bool | None) 
             print_partial(result)
         return result
     result = complete_result(run)
-    config = write_handoff(run)
+    trainable = result["mix"]["total_tokens"] > 0
+    config = write_handoff(run) if trainable else None
     files = corpus_files(run)
     from pipeline.steps.reporting import build, write_card, write_report
 
@@ -107,7 +109,14 @@ def conclude(run: Run, display: Display, *, complete: bool, train: bool | None) 
     write_card(run, report, files)
     write_report(run, report)
     run.store.put_json("result.json", {key: value for key, value in result.items() if key != "out"})
-    result["train"] = launch_training(run, config, train, quiet=display.quiet)
+    if config is None:
+        result["train"] = {
+            "ran": False,
+            "why": "the mix is empty",
+            "how": "see the plan: " + "; ".join(result["mix"]["missing"]),
+        }
+    else:
+        result["train"] = launch_training(run, config, train, quiet=display.quiet)
     if result["train"]["ran"]:
         write_report(run, build(run, result, display))
     if not display.quiet:

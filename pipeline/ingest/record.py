@@ -62,9 +62,9 @@ class Where:
         return f"{self.prefix};{position}" if self.prefix and position else self.prefix or position
 
     def bad(self, rule: str, detail: str, position: str, payload: bytes = b"", key: str | None = None) -> Record:
-        """A quarantined record."""
+        """A quarantined record. Without a key of its own its bytes identify it, and its position only if it has none."""
         return Record(
-            key=key if key is not None else f"{self.name}#{position}",
+            key=key if key is not None else f"{self.name}#{rule if payload else position}",
             payload=payload,
             locator=self.locator(position) or None,
             reason=f"ingest.{rule}",

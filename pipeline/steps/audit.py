@@ -81,6 +81,9 @@ def gates(
                     "bias", True, True, f"{stages}: no identity term is under four fifths ({judged} terms judged)"
                 )
             )
+    if mix["missing"]:
+        found += [GateResult("mix", False, True, sentence) for sentence in mix["missing"]]
+        return found
     off = max((abs(mix["realised"][role] - mix["requested"][role]) for role in mix["requested"]), default=0.0)
     found.append(
         GateResult(

@@ -50,7 +50,8 @@ def _with_roles(documents: pa.Table) -> pa.Table:
 
 
 def _joined(shards: list[_Shard], table: str, column: str) -> pa.ChunkedArray:
-    return pa.chunked_array([chunk for shard in shards for chunk in getattr(shard, table)[column].chunks])
+    columns = [getattr(shard, table)[column] for shard in shards]
+    return pa.chunked_array([chunk for found in columns for chunk in found.chunks], columns[0].type)
 
 
 def _priorities(shards: list[_Shard], by_source: dict[str, int]) -> np.ndarray:
@@ -107,8 +108,9 @@ def _similarities(shards: list[_Shard], duplicate: np.ndarray, target: np.ndarra
     found = np.full(len(duplicate), np.nan, np.float32)
     if not shards or "minhash" not in shards[0].signals:
         return found
-    chunks = [chunk for shard in shards for chunk in shard.signals["minhash"]["sketch"].chunks]
-    sketches, known = column_rows(pa.chunked_array(chunks), np.uint8)
+    columns = [shard.signals["minhash"]["sketch"] for shard in shards]
+    joined = pa.chunked_array([chunk for found in columns for chunk in found.chunks], columns[0].type)
+    sketches, known = column_rows(joined, np.uint8)
     pairs = duplicate & known & known[target]
     found[pairs] = estimate_similarity(sketches[pairs], sketches[target[pairs]])
     return found

@@ -145,6 +145,9 @@ def extract(run: Run) -> Commits:
         units += _units(run, source)
     if not units:
         raise UsageError(f"sources.{run.recipe.use}: every source was skipped; there is nothing to read")
-    return run.keep(
-        "extract", run.runner.execute("extract", units, extract_shard, run.recipe.extract.model_dump(mode="json"))
-    )
+    commits = run.runner.execute("extract", units, extract_shard, run.recipe.extract.model_dump(mode="json"))
+    if not any(commit.files["table"].rows for commit in commits.values()):
+        skipped = sum((Counter(commit.counts["skipped"]) for commit in commits.values()), Counter())
+        others = f"; records that are no documents: {dict(sorted(skipped.items()))}" if skipped else ""
+        raise UsageError(f"sources.{run.recipe.use}: {len(units)} input shards were read and hold no document{others}")
+    return run.keep("extract", commits)

@@ -229,7 +229,7 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
             tokens=tokenizer["tokens"],
             bytes_per_token=tokenizer["bytes_per_token"],
         ),
-        plan=run.done["size"]["all"].counts["plan"],
+        plan=run.done["size"]["all"].counts["plan"] if result["mix"]["total_tokens"] else None,
         training=_training(result.get("train")),
         truth=_truth(run, tables),
         gates=[

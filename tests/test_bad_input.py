@@ -1,0 +1,101 @@
+"""Bad input and bad machines: a clear sentence, the right exit code, nothing half-published."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline.run import main
+from tests.faults.tiny import write_recipe
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    return write_recipe(tmp_path)
+
+
+def run(recipe, out, capsys, *more):
+    code = main([str(recipe), "--out", str(out), "--ray", "none", "--no-train", "--json", *more])
+    printed = capsys.readouterr()
+    last = printed.out.strip().splitlines()[-1] if printed.out.strip() else "{}"
+    return code, json.loads(last), printed.err
+
+
+def test_missing_folder(tiny, tmp_path, capsys):
+    code, result, err = run(tiny, tmp_path / "out", capsys, "--set", f"sources.here.news.path={tmp_path}/newz.jsonl")
+    assert code == result["exit"] == 2
+    assert "newz.jsonl does not exist; did you mean" in err
+    assert not (tmp_path / "out/corpus").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_unreadable_file(tiny, tmp_path, capsys):
+    (tmp_path / "news.jsonl").chmod(0)
+    code, _, err = run(tiny, tmp_path / "out", capsys)
+    assert code == 3
+    assert "news.jsonl" in err
+
+
+def test_empty_corpus(tiny, tmp_path, capsys):
+    (tmp_path / "news.jsonl").write_text("")
+    (tmp_path / "web.jsonl").write_text("")
+    code, _, err = run(tiny, tmp_path / "out", capsys)
+    assert code == 2
+    assert "hold no document" in err
+    assert not (tmp_path / "out/corpus/README.md").exists()
+
+
+def test_unwritable_run_folder(tiny, tmp_path, capsys):
+    (tmp_path / "file").write_text("not a folder")
+    code, _, err = run(tiny, tmp_path / "file", capsys)
+    assert code == 3
+    assert "file" in err
+
+
+def test_a_broken_line_is_quarantined_and_named(tiny, tmp_path, capsys):
+    code, result, _ = run(tiny, tmp_path / "out", capsys)
+    assert code == 0
+    assert result["documents"]["quarantined"] == 1
+    import pyarrow.parquet as pq
+
+    (row,) = [
+        r for p in Path(tmp_path / "out/corpus/quarantined").rglob("*.parquet") for r in pq.read_table(p).to_pylist()
+    ]
+    assert row["reasons"][0].startswith("ingest.")
+    assert "web.jsonl" in row["path"]
+    assert row["detail"]
+
+
+def test_unknown_step(tiny, tmp_path, capsys):
+    code, _, err = run(tiny, tmp_path / "out", capsys, "--to", "decied")
+    assert code == 2
+    assert "did you mean decide?" in err
+
+
+def test_one_side_missing_says_so_and_there_is_nothing_to_train_on(tiny, tmp_path, capsys):
+    code, result, _ = run(tiny, tmp_path / "out", capsys, "--set", "sources.here.web.role=domain")
+    assert code == 1
+    (gate,) = [gate for gate in result["gates"] if not gate["passed"]]
+    assert gate["name"] == "mix"
+    assert "general" in gate["sentence"]
+    assert not (tmp_path / "out/handoff").exists()
+
+
+def test_everything_removed(tiny, tmp_path, capsys):
+    code, _, err = run(tiny, tmp_path / "out", capsys, "--set", "curate.gopher.min_num_words=100000")
+    assert code == 1
+    assert "no document was kept" in err
+
+
+def test_shuffled_records_and_renamed_order_give_the_same_root_hash(tiny, tmp_path, capsys):
+    _, first, _ = run(tiny, tmp_path / "one", capsys)
+    for name in ("news", "web"):
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text("\n".join(reversed(path.read_text().splitlines())) + "\n")
+    text = tiny.read_text().splitlines()
+    at = next(n for n, line in enumerate(text) if "name: news" in line)
+    text[at], text[at + 1] = text[at + 1], text[at]
+    tiny.write_text("\n".join(text))
+    _, second, _ = run(tiny, tmp_path / "two", capsys)
+    assert first["root_hash"] == second["root_hash"]

@@ -1,0 +1,145 @@
+"""The main job on the embedded sample: as a user runs it, and the promises it makes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+RECIPE = str(ROOT / "recipes/finance.yaml")
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+
+def pipeline(*arguments, expect=0, **environment):
+    """Run the command line; returns the last line of its output as JSON."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.run", *map(str, arguments), "--json"],
+        cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == expect, done.stderr[-3000:]
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """One run on Ray, without training."""
+    out = tmp_path_factory.mktemp("main") / "run"
+    return out, pipeline(RECIPE, "--out", out, "--no-train")
+
+
+def test_result_adds_up_and_keeps_what_a_crawl_keeps(finished):
+    _, result = finished
+    found = result["documents"]
+    assert found["in"] + found["children"] == found["kept"] + found["removed"] + found["quarantined"]
+    assert 0.01 <= result["tokens"]["kept_of_raw"] <= 0.03
+    assert result["tokens"]["kept_pretokens"] >= 300_000
+    assert abs(result["mix"]["domain"] - 0.51) <= 0.005
+    assert result["plan"]["optimal"]["params"] < 100_000 < result["plan"]["chosen"]["params"]
+    assert "demonstration" in result["plan"]["label"]
+
+
+def test_the_sample_is_judged_right(finished):
+    out, _ = finished
+    rows = json.loads((out / "report.json").read_text())["truth"]
+    wanted = {kind: [r for r in rows if r["wanted"] == kind] for kind in ("kept", "dropped")}
+    right = {
+        kind: sum(r["right"] for r in found) / sum(r["documents"] for r in found) for kind, found in wanted.items()
+    }
+    assert right["kept"] >= 0.97, wanted["kept"]
+    assert right["dropped"] >= 0.95, wanted["dropped"]
+
+
+def test_datasets_and_transformers_open_it_offline(finished):
+    out, result = finished
+    code = """
+import sys, datasets, transformers
+out = sys.argv[1]
+kept = datasets.load_dataset(out + "/corpus", split="train")
+removed = datasets.load_dataset(out + "/corpus", "removed", split="train")
+quarantined = datasets.load_dataset(out + "/corpus", "quarantined", split="train")
+tokenizer = transformers.AutoTokenizer.from_pretrained(out + "/tokenizer")
+row = kept[0]
+assert len(tokenizer(row["text"], add_special_tokens=False)["input_ids"]) == row["num_tokens"]
+assert {"id", "text", "url", "source", "role", "licence", "num_tokens"} <= set(kept.column_names)
+assert {"stage", "rule", "reasons", "duplicate_of"} <= set(removed.column_names)
+print(len(kept), len(removed), len(quarantined))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(out)], capture_output=True, text=True, check=False,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(out.parent / "hf")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = result["documents"]
+    assert done.stdout.split()[-3:] == [str(found["kept"]), str(found["removed"]), str(found["quarantined"])]
+
+
+def test_running_again_reuses_everything(finished):
+    out, result = finished
+    again = pipeline(RECIPE, "--out", out, "--ray", "none", "--no-train")
+    assert set(again["steps"].values()) == {"reused: did not change"}
+    assert again["root_hash"] == result["root_hash"]
+
+
+def test_a_threshold_reruns_the_decision_and_not_the_extraction(finished):
+    out, result = finished
+    sets = ["--set", "curate.gopher.min_num_words=120", "--ray", "none", "--to", "decide"]
+    changed = pipeline(RECIPE, "--out", out, *sets)
+    assert changed["steps"]["decide"].startswith("ran: setting thresholds.gopher.min_num_words 50")
+    assert {changed["steps"][step] for step in ("ingest", "extract", "measure", "cluster")} == {
+        "reused: did not change"
+    }
+    assert changed["documents"]["kept"] < result["documents"]["kept"]
+
+
+def test_in_process_gives_the_same_root_hash(finished, tmp_path):
+    _, result = finished
+    other = pipeline(
+        RECIPE, "--out", tmp_path / "other", "--ray", "none", "--no-train", PYTHONHASHSEED="77", TZ="Pacific/Auckland"
+    )
+    assert other["root_hash"] == result["root_hash"]
+
+
+def test_personal_data_is_masked_in_every_published_split(finished):
+    import pyarrow.parquet as pq
+
+    out, _ = finished
+    texts = [text for path in (out / "corpus").rglob("*.parquet") for text in pq.read_table(path)["text"].to_pylist()]
+    planted = [json.loads(line) for path in out.glob("raw/*/truth.jsonl") for line in path.read_text().splitlines()]
+    assert sum("<EMAIL>" in text for text in texts) > 10
+    assert any(row["kind"] == "pii_good" for row in planted)
+
+
+def explain(out, document):
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "explain", document, "--run", str(out), "--json"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["documents"]
+
+
+def test_explain_names_the_survivor_of_a_planted_copy(finished):
+    out, _ = finished
+    rows = [json.loads(line) for path in out.glob("raw/*/truth.jsonl") for line in path.read_text().splitlines()]
+    copies = [row for row in rows if row["kind"] == "duplicate" and row["duplicate_of"]]
+    (found,) = explain(out, copies[0]["url"])[:1]
+    (original,) = explain(out, copies[0]["duplicate_of"])[:1]
+    kept = [one for one in (found, original) if one["verdict"]["verdict"] == "kept"]
+    assert len(kept) <= 1
+    if kept:
+        other = original if kept[0] is found else found
+        assert other["verdict"]["duplicate_of"] == kept[0]["document"]["id"]
+
+
+@pytest.mark.train
+def test_training_lowers_the_held_out_loss(finished):
+    pytest.importorskip("torch")
+    out, result = finished
+    trained = pipeline(RECIPE, "--out", out, "--ray", "none", "--train")
+    held_out = [line["val"] for line in trained["train"]["curve"] if line.get("val")]
+    for source, first in held_out[0].items():
+        assert held_out[-1][source]["bits_per_byte"] < 0.8 * first["bits_per_byte"], source
+    assert trained["root_hash"] == result["root_hash"], "training is no part of the root hash"
