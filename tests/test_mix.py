@@ -1,6 +1,11 @@
 """The mix: exact shares, caps, whole totals, order that does not matter, and plain words when a side runs out."""
 
+import hashlib
+import io
+import json
+import os
 import random
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -168,3 +173,57 @@ def test_uses_depend_on_seed_and_id_alone() -> None:
     assert first == second
     assert sum(first.values()) == 700
     assert (uses(draws(IDS, 4), chosen) != uses(draws(IDS, 3), chosen)).any()
+
+
+def real_documents() -> dict[str, tuple[str, pa.Array, np.ndarray]]:
+    """Source -> (role, ids, words) of real text."""
+    if "CORPORA" not in os.environ:
+        pytest.skip("set CORPORA to a folder with finance/ and general/")
+    zstandard = pytest.importorskip("zstandard")
+    found = {}
+    for name, role in (
+        ("finance/reuters_news_2006_2010", "domain"),
+        ("finance/earnings_calls_2020_2021", "domain"),
+        ("general/wikipedia_en_a", "general"),
+        ("general/classic_books", "general"),
+    ):
+        path = Path(os.environ["CORPORA"]) / f"{name}.jsonl.zst"
+        with path.open("rb") as file:
+            stream = zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(file)
+            texts = []
+            for line in io.TextIOWrapper(stream, encoding="utf-8"):
+                texts.append(json.loads(line)["text"])
+                if len(texts) == 1500:
+                    break
+        ids = pa.array([hashlib.blake2b(text.encode(), digest_size=16).hexdigest() for text in texts])
+        found[name] = (role, ids, np.array([len(text.split()) for text in texts]))
+    return found
+
+
+def test_shares_on_real_text() -> None:
+    """51/49, 30/70 and a wish that cannot be met, on news, calls, encyclopaedia and books, down to the document."""
+    documents = real_documents()
+    sources = [
+        MixSource(name, role, int(words.sum()), len(words), int(words.max()))
+        for name, (role, _, words) in documents.items()
+    ]
+    for share in (0.51, 0.30):
+        made = mix(sources, MixSettings(domain=share))
+        assert made.exact
+        assert made.realised["domain"] == pytest.approx(share, abs=1e-5)
+        used, slack = {"domain": 0, "general": 0}, 0.0
+        for line in made.sources:
+            role, ids, words = documents[line.name]
+            chosen = select(draws(ids, 1), words, line.used_tokens)
+            assert int((uses(draws(ids, 1), chosen) * words).sum()) == chosen.tokens
+            used[role] += chosen.tokens
+            slack += words.max() / 2
+        total = sum(used.values())
+        assert abs(used["domain"] / total - share) <= max(0.001, slack / total)
+    wish = mix(sources, MixSettings(domain=0.51, total_tokens=10**9))
+    assert wish.total_tokens < 10**9
+    assert "1 billion tokens were wanted" in wish.statement
+    assert {choice.name for choice in wish.choices} == {"shrink", "repeat", "lower_share", "collect"}
+    nothing = mix([s for s in sources if s.role == "general"], MixSettings())
+    assert nothing.missing
+    assert "no domain tokens at all" in nothing.missing[0]

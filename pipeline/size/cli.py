@@ -12,7 +12,7 @@ from rich.table import Table
 from pipeline.errors import UsageError
 from pipeline.size.activations import Checkpointing
 from pipeline.size.advise import KINDS, TASKS, advise
-from pipeline.size.flops import Kind, petaflops_equivalent
+from pipeline.size.flops import Kind
 from pipeline.size.gpus import GPUS, gpu_named
 from pipeline.size.laws import LAWS
 from pipeline.size.memory import Setup, Sharding, fewest_gpus
@@ -83,6 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(json.dumps(made.to_json()))
     else:
         show(made, Console())
+        if asked.task:
+            advice = advise(asked.task)
+            print(f"- {asked.task}: {advice.architecture}, objective {advice.objective}: {advice.reason}")
     return 0
 
 
@@ -136,6 +139,7 @@ def show(made: Plan, console: Console) -> None:
         f"Rule of 24 bytes a parameter at fp32: {made.memory_rule_fp32_gb:,.1f} GB over all GPUs.",
         highlight=False,
     )
+    console.print(_ways(made))
     console.print(_where(made))
     for note in made.notes:
         console.print(f"- {note}", highlight=False, markup=False)
@@ -146,13 +150,18 @@ def _answers(made: Plan) -> Table:
     table.add_column(style="bold")
     table.add_column()
     shape, training = made.shape, made.training
-    equivalent = petaflops_equivalent(gpu_named(made.gpu))
     loss = "no law was fitted at this size"
     if made.loss is not None and made.premium is not None:
         loss = f"{made.loss:.4f} nats per token, {made.premium:+.1%} FLOPs against the optimum ({made.loss_law})"
     epochs = f"{made.tokens_per_param:.1f} per parameter, {made.epochs:.2f} epochs"
     attention = f"{flops_text(made.flops_with_attention)} with attention, embeddings out"
-    per_day = f"1 needs {equivalent.at_peak:.1f} {made.gpu} at {equivalent.peak_tflops:g} TFLOP/s for a day"
+    days = [
+        f"{one.whole} {one.gpu.upper()} ({one.printed_tflops:g}"
+        + ("" if one.printed_tflops == one.peak_tflops else f" printed, {one.peak_tflops:g} dense")
+        + ")"
+        for one in made.equivalents
+    ]
+    per_day = f"one is a day of {' or '.join(days)} at that many peak TFLOP/s"
     heads = f"{shape.heads} heads of {shape.head_dim} ({shape.kv_heads} key-value)"
     count = f"vocabulary {shape.vocab:,} = {shape.params:,} parameters"
     steps = f"{training.steps:,} steps of {training.batch_tokens:,} tokens, warm-up {training.warmup_steps:,} steps"
@@ -161,7 +170,7 @@ def _answers(made: Plan) -> Table:
         "parameters": f"{number_text(made.params)} ({made.params:,})",
         "tokens": f"{number_text(made.tokens)} tokens, {epochs}",
         "compute": f"{flops_text(made.flops)} ({made.counting}); {attention}",
-        "petaFLOP/s-days": f"{made.petaflops_days:,.3g} (8.64e19 FLOPs each; {per_day})",
+        "petaFLOP/s-days": f"{made.petaflops_days:,.3g} (8.64e19 FLOPs each); {per_day}",
         "loss": loss,
         "shape": f"{shape.layers} layers x {shape.hidden} wide, {heads}, feed-forward {shape.ffn}, {count}",
         "training": f"{steps}, learning rate {training.learning_rate:.2g}",
@@ -192,6 +201,15 @@ def _memory(made: Plan) -> Table:
     }
     for name, value in (rows | ({"host memory": memory.host} if memory.host else {})).items():
         table.add_row(name, bytes_text(value))
+    return table
+
+
+def _ways(made: Plan) -> Table:
+    table = Table(title=f"The same step by sharding, on {made.strategies[0].gpus} {made.gpu}", title_justify="left")
+    for name in ("sharding", "needed each", "fits"):
+        table.add_column(name, justify="right" if name == "needed each" else "left")
+    for found in made.strategies:
+        table.add_row(found.sharding, f"{found.needed_gb:,.1f} GB", "yes" if found.fits else "no, out of memory")
     return table
 
 

@@ -177,6 +177,17 @@ def fewest_gpus(shape: DecoderShape, setup: Setup, gpu: Gpu, most: int = 4096) -
         gpus *= 2
 
 
+def strategies(shape: DecoderShape, setup: Setup, gpu: Gpu) -> list[Fit]:
+    """The same step under each way of sharding, on the setup's GPUs (8 where it has one)."""
+    gpus = setup.gpus if setup.gpus > 1 else 8
+    ways: tuple[Sharding, ...] = ("ddp", "zero1", "zero2", "hybrid", "full")
+    found = []
+    for sharding in ways:
+        tried = Setup(**(asdict(setup) | {"gpus": gpus, "sharding": sharding, "sharding_factor": None}))
+        found.append(fit(step_memory(shape, tried).peak, tried, gpu))
+    return found
+
+
 def t5_under_ddp_and_fsdp(gpu: Gpu, gpus: int = 8) -> list[dict[str, Any]]:
     """FSDP against DDP for T5 611M, 2.28B and 11.3B (arXiv 2304.11277, section 5.2): static fp32 states with Adam.
 

@@ -8,12 +8,13 @@ from pipeline.size import flops as compute
 from pipeline.size.advise import warnings
 from pipeline.size.gpus import Gpu, gpu_named
 from pipeline.size.laws import LAWS, Law, Point, law_named
-from pipeline.size.memory import Fit, Memory, Setup, fewest_gpus, fit, rule_fp32, step_memory
+from pipeline.size.memory import Fit, Memory, Setup, fewest_gpus, fit, rule_fp32, step_memory, strategies
 from pipeline.size.regimes import inference_aware, inference_aware_for, lowest, repeated_loss, repeated_optimum
 from pipeline.size.shape import DecoderShape, Hyperparameters, design, hyperparameters
 
 FIELD_KEEP_RATES = (0.01, 0.03)
 """Kept share of raw crawl tokens in published pipelines; stands in until a run has measured its own."""
+EQUIVALENTS = ("v100", "a100", "h100", "h200")
 SMALLEST_FITTED = 1e7
 """Parameters below which no law here was fitted, so no loss is stated."""
 YARDSTICK = "besiroglu"
@@ -81,6 +82,10 @@ class Plan:
     memory: Memory
     memory_rule_fp32_gb: float
     fit: Fit
+    strategies: list[Fit]
+    """The same step under each way of sharding."""
+    equivalents: list[compute.Equivalent]
+    """GPUs that make one petaFLOP/s, so that many for a day are a petaFLOP/s-day."""
     domain_share: float
     raw_crawl: list[RawCrawl]
     epochs: float
@@ -90,6 +95,8 @@ class Plan:
         """The plan as JSON values."""
         made = asdict(self)
         made |= {"shape": self.shape.to_json(), "memory": self.memory.to_json(), "fit": self.fit._asdict()}
+        made["strategies"] = [found._asdict() for found in self.strategies]
+        made["equivalents"] = [found._asdict() for found in self.equivalents]
         return made
 
 
@@ -243,6 +250,8 @@ def complete(
         memory=memory,
         memory_rule_fp32_gb=rule_fp32(point.params)["total"] / 1e9,
         fit=fit(memory.peak, setup, gpu),
+        strategies=strategies(shape, setup, gpu),
+        equivalents=[compute.petaflops_equivalent(gpu_named(name)) for name in EQUIVALENTS],
         domain_share=request.domain_share,
         raw_crawl=[RawCrawl(rate, round(domain / rate)) for rate in request.keep_rates],
         epochs=point.tokens / unique,
