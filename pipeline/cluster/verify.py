@@ -31,7 +31,9 @@ def write_sets(
             end = at + num_rows
             for column in read() if read is not None else ():
                 rows = slice(at, at + len(column))
-                found, values = shingle_sets(*text_buffers(column), wanted[rows], table, one_zero, settings.ngram)
+                found, values = shingle_sets(
+                    *text_buffers(column), wanted[rows], table, one_zero, settings.ngram, settings.figure_weight
+                )
                 sizes[at + 1 : at + 1 + len(column)] = found
                 values.tofile(file)
                 at += len(column)

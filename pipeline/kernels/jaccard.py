@@ -11,28 +11,34 @@ _BLOCK = 2048
 
 @njit(cache=True)
 def shingle_sets(
-    offsets: np.ndarray, data: np.ndarray, wanted: np.ndarray, table: np.ndarray, one_zero: bool, ngram: int
+    offsets: np.ndarray,
+    data: np.ndarray,
+    wanted: np.ndarray,
+    table: np.ndarray,
+    one_zero: bool,
+    ngram: int,
+    figure_weight: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """`(sizes int64[n], values uint32[sum])`: the sorted distinct shingles of the wanted rows (bool[n]), none of others.
 
-    Shingles are those of `minhash.minhash_rows`; `table` and `one_zero` mean the same.
+    Shingles are those of `minhash.minhash_rows`; the other arguments mean the same.
     """
     sizes = np.zeros(len(offsets) - 1, np.int64)
     values, used = np.empty(4096, np.uint32), 0
-    words, block = np.empty(_BLOCK + ngram, np.uint64), np.empty(_BLOCK + ngram, np.uint32)
+    words, block = np.empty(_BLOCK + ngram, np.uint64), np.empty((_BLOCK + ngram) * figure_weight, np.uint32)
     for row in range(len(offsets) - 1):
         if not wanted[row]:
             continue
         at, end, count, start = offsets[row], offsets[row + 1], 0, used
         while at < end:
             at, count = scan_words(data, at, end, table, one_zero, words, count)
-            number = hash_shingles(words, count, ngram, block)
-            if used + number > len(values):
-                larger = np.empty(2 * len(values) + number, np.uint32)
+            number, written = hash_shingles(words, count, ngram, figure_weight, block)
+            if used + written > len(values):
+                larger = np.empty(2 * len(values) + written, np.uint32)
                 larger[:used] = values[:used]
                 values = larger
-            values[used : used + number] = block[:number]
-            used += number
+            values[used : used + written] = block[:written]
+            used += written
             if number > 0:
                 for k in range(ngram - 1):
                     words[k] = words[count - ngram + 1 + k]

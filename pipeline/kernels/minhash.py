@@ -14,8 +14,8 @@ from numba import njit
 from pipeline.kernels.hashing import fmix64
 from pipeline.kernels.unicode import CATEGORIES, CATEGORY, LETTER, MAJOR, MARK, NUMBER, decode
 
-BREAK, PART, ALONE = 0, 1, 2
-"""What a code point is to a word: its end, a part of it, or a word by itself."""
+BREAK, PART, ALONE, FIGURE = 0, 1, 2, 3
+"""What a code point is to a word: its end, a part of it, a word by itself, or a part that leaves it a figure."""
 
 _KIND_SHIFT = 24
 _POINT_MASK = (1 << _KIND_SHIFT) - 1
@@ -52,10 +52,11 @@ def word_table(keep_numerals: bool = True) -> np.ndarray:
     kind = np.isin(MAJOR, [LETTER, MARK, NUMBER]).astype(np.uint32) * PART
     for first, last in _ALONE_RANGES:
         kind[first : last + 1] *= ALONE
+    kind[np.isin(MAJOR, NUMBER) & (kind == PART)] = FIGURE
     table = lower_table().copy()
     if not keep_numerals:
         digits = np.isin(CATEGORY, CATEGORIES.index("Nd"))
-        table[digits], kind[digits] = ord("0"), PART
+        table[digits], kind[digits] = ord("0"), FIGURE
     table |= kind << np.uint32(_KIND_SHIFT)
     table.flags.writeable = False
     return table
@@ -83,13 +84,14 @@ def scan_words(
 ) -> tuple[int, int]:
     """Hash the words of `data[at:end]` into `words[count:]` until the text or the buffer ends, at a word border.
 
-    Returns `(at, count)`; call again from `at` while it is below `end`. `one_zero`: a run of "0" counts once, within
-    a word and as a word.
+    Returns `(at, count)`; call again from `at` while it is below `end`. The lowest bit of a hash says whether the word is
+    a figure (numbers only). `one_zero`: a run of "0" counts once, within a word and as a word.
     """
     empty = np.uint64(0x2545F4914F6CDD1D)
-    zero_word = fmix64(_extend(empty, np.uint64(48)))
+    figure, other = np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFE)
+    zero_word = fmix64(_extend(empty, np.uint64(48))) | figure
     limit = len(words) - 1
-    hashed, last = empty, np.uint64(0)
+    hashed, last, is_figure = empty, np.uint64(0), figure
     while at < end and count < limit:
         first = data[at]
         if first < 0x80:
@@ -101,35 +103,52 @@ def scan_words(
             at += size
         kind = entry >> np.uint32(_KIND_SHIFT)
         folded = np.uint64(entry & np.uint32(_POINT_MASK))
-        if kind == PART:
+        if kind in (PART, FIGURE):
+            if kind == PART:
+                is_figure = np.uint64(0)
             if not (one_zero and folded == 48 and last == 48):
                 hashed = _extend(hashed, folded)
             last = folded
             if at < end:
                 continue
         if hashed != empty:
-            word = fmix64(hashed)
+            word = (fmix64(hashed) & other) | is_figure
             if not (one_zero and count > 0 and word == zero_word and words[count - 1] == zero_word):
                 words[count] = word
                 count += 1
-            hashed, last = empty, np.uint64(0)
+            hashed, last, is_figure = empty, np.uint64(0), figure
         if kind == ALONE:
-            words[count] = fmix64(_extend(empty, folded))
+            words[count] = fmix64(_extend(empty, folded)) & other
             count += 1
     return at, count
 
 
 @njit(cache=True)
-def hash_shingles(words: np.ndarray, count: int, ngram: int, out: np.ndarray) -> int:
-    """`out[i]` = 32-bit hash of `words[i:i + ngram]`, order included; returns how many (`count - ngram + 1`, or 0)."""
+def hash_shingles(words: np.ndarray, count: int, ngram: int, figure_weight: int, out: np.ndarray) -> tuple[int, int]:
+    """Hash `words[i:i + ngram]`, order included, to 32 bits for every i; a shingle with a figure `figure_weight` times.
+
+    Returns `(shingles, hashes written to out)`. The hashes of one shingle differ, so a weight counts as so many elements
+    of the set: MinHash then estimates the weighted Jaccard similarity.
+    """
     multiplier = np.uint64(0xD6E8FEB86659FD93)
     number = max(count - ngram + 1, 0)
+    written = number
     for i in range(number):
         mixed = words[i]
         for k in range(1, ngram):
             mixed = mixed * multiplier + words[i + k]
         out[i] = np.uint32(fmix64(mixed) >> np.uint64(32))
-    return number
+    if figure_weight > 1:
+        for i in range(number):
+            figures, mixed = words[i] & np.uint64(1), words[i]
+            for k in range(1, ngram):
+                figures |= words[i + k] & np.uint64(1)
+                mixed = mixed * multiplier + words[i + k]
+            if figures:
+                for copy in range(1, figure_weight):
+                    out[written] = np.uint32(fmix64(mixed + np.uint64(copy) * multiplier) >> np.uint64(32))
+                    written += 1
+    return number, written
 
 
 @njit(cache=True)
@@ -150,6 +169,7 @@ def minhash_rows(
     table: np.ndarray,
     one_zero: bool,
     ngram: int,
+    figure_weight: int,
     a: np.ndarray,
     b: np.ndarray,
     minima: np.ndarray,
@@ -161,14 +181,14 @@ def minhash_rows(
     repeated shingles counted).
     """
     words = np.empty(_BLOCK + ngram, np.uint64)
-    shingles = np.empty(_BLOCK + ngram, np.uint32)
+    shingles = np.empty((_BLOCK + ngram) * figure_weight, np.uint32)
     for row in range(len(offsets) - 1):
         at, end, count, total = offsets[row], offsets[row + 1], 0, 0
         minima[row, :] = np.uint32(0xFFFFFFFF)
         while at < end:
             at, count = scan_words(data, at, end, table, one_zero, words, count)
-            number = hash_shingles(words, count, ngram, shingles)
-            lower_minima(shingles, number, a, b, minima[row])
+            number, written = hash_shingles(words, count, ngram, figure_weight, shingles)
+            lower_minima(shingles, written, a, b, minima[row])
             total += number
             if number > 0:  # the last ngram - 1 words begin the next block's shingles
                 for k in range(ngram - 1):

@@ -82,7 +82,7 @@ def test_a_shard_without_texts_joins_unverified(tmp_path: Path):
 @given(words, words)
 def test_jaccard_kernel(one: str, other: str):
     offsets, data = text_buffers(pa.array([one, other], pa.large_string()))
-    sizes, values = shingle_sets(offsets, data, np.ones(2, bool), word_table(), False, 1)
+    sizes, values = shingle_sets(offsets, data, np.ones(2, bool), word_table(), False, 1, 1)
     a, b = set(one.split()), set(other.split())
     assert sizes.tolist() == [len(a), len(b)]
     expected = len(a & b) / len(a | b) if a | b else 0.0

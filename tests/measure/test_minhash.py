@@ -36,6 +36,23 @@ def test_eight_filings_from_one_template_all_differ():
     assert not any(share_a_band(bands[i], bands[j]) for i in range(8) for j in range(i))
 
 
+def prose_filing(quarter: int) -> str:
+    """Twenty-five words around every figure: too few figures for plain MinHash to tell the filings apart."""
+    return " ".join(
+        f"{' '.join(f'{name}{word}' for word in 'abcdefghijklmnopqrstuvwxy')} {1000 + 37 * quarter + i} dollars."
+        for i, name in enumerate(["capital", "dividend", "pension", "interest", "tax", "lease", "repayment"])
+    )
+
+
+def test_weight_of_figures_keeps_filings_in_prose_apart():
+    texts = [prose_filing(quarter) for quarter in range(8)]
+    plain, weighted = (run(texts, figure_weight=weight)["bands"] for weight in (1, 4))
+    assert any(share_a_band(plain[i], plain[j]) for i in range(8) for j in range(i))
+    assert not any(share_a_band(weighted[i], weighted[j]) for i in range(8) for j in range(i))
+    same = run([texts[0], texts[0].upper()], figure_weight=4)["bands"]
+    assert same[0] == same[1]
+
+
 @pytest.mark.parametrize("config", [{"datatrove_compatible": True}, {"keep_numerals": False}])
 def test_eight_filings_become_one_when_figures_are_erased(config: dict):
     texts = [filing(quarter) for quarter in range(8)]
