@@ -118,7 +118,7 @@ def unreachable(encoder: Encoder) -> list[int]:
     special = set(encoder.specials.values())
     names = [token for at, token in enumerate(encoder.tokens) if token and at not in special]
     numbers = [at for at, token in enumerate(encoder.tokens) if token and at not in special]
-    ids, ends = encoder.encode_column(pa.array(names, pa.binary()))
+    ids, ends = encoder.encode_column(pa.array(names, pa.binary()), cut=False)
     starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
     return [
         number

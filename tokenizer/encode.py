@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from pipeline.kernels.bpe_encode import CACHE_WORDS, encode, pair_table
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.pretokens import CLASSES, PRESETS, read_only
+from pipeline.kernels.pretokens import CLASSES, PRESETS, WHOLE_ROWS, read_only
 from tokenizer.bytelevel import CHARACTERS, read
 
 
@@ -61,10 +61,11 @@ class Encoder:
         self._pool = np.empty(CACHE_WORDS, np.uint32)
         self._fill = np.zeros(2, np.int64)
 
-    def encode(self, offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def encode(self, offsets: np.ndarray, data: np.ndarray, cut: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Ids of all rows, uint32[m], and where each row ends in them, int64[n].
 
         `offsets` int64[n + 1] and `data` uint8 are those of `text_buffers`; invalid UTF-8 is encoded byte for byte.
+        Without `cut` every row is taken as one pre-token.
         """
         ids = np.empty(int(offsets[-1] - offsets[0]) + 2, np.uint32)
         ends = np.empty(len(offsets) - 1, np.int64)
@@ -72,7 +73,7 @@ class Encoder:
             read_only(offsets),
             read_only(data),
             CLASSES,
-            PRESETS[self.preset].rules,
+            PRESETS[self.preset].rules if cut else WHOLE_ROWS,
             self._keys,
             self._values,
             self._symbol,
@@ -88,6 +89,6 @@ class Encoder:
         """The bytes that ids stand for; those of an encoded text are that text."""
         return b"".join([self.tokens[number] for number in ids.tolist()])
 
-    def encode_column(self, text: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    def encode_column(self, text: pa.Array | pa.ChunkedArray, cut: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """`encode` of a text column."""
-        return self.encode(*text_buffers(text))
+        return self.encode(*text_buffers(text), cut)

@@ -17,11 +17,15 @@ from tokenizer.encode import Encoder
 
 @dataclass(frozen=True)
 class Extension:
-    """`tokenizer_json` with the new tokens; `pieces[i]` are the base ids that new token `first + i` replaces."""
+    """`tokenizer_json` with the new tokens; `pieces[i]` are the base ids that new token `first + i` replaces.
+
+    `shortfall` is how many tokens fewer came out than were asked for.
+    """
 
     tokenizer_json: bytes
     first: int
     pieces: list[list[int]]
+    shortfall: int
 
 
 def extend(base: bytes, counts: Counts, new_tokens: int, min_frequency: int = 2) -> Extension:
@@ -37,7 +41,7 @@ def extend(base: bytes, counts: Counts, new_tokens: int, min_frequency: int = 2)
     words = pa.LargeBinaryArray.from_buffers(
         pa.large_binary(), len(counts), [None, pa.py_buffer(counts.offsets), pa.py_buffer(counts.data)]
     )
-    ids, ends = encoder.encode_column(words)
+    ids, ends = encoder.encode_column(words, cut=False)
     first = encoder.vocab_size
     # A token that merges cannot spell (a special with a space in it) has no length and meets no pair.
     special = set(encoder.specials.values())
@@ -69,9 +73,14 @@ def extend(base: bytes, counts: Counts, new_tokens: int, min_frequency: int = 2)
         if tuple(pair) not in known:
             known.add(tuple(pair))
             model["merges"].append(" ".join(pair) if spaced else pair)
-    added, bounds = encoder.encode_column(pa.array(tokens[first:], pa.binary()))
+    added, bounds = encoder.encode_column(pa.array(tokens[first:], pa.binary()), cut=False)
     pieces = [part.tolist() for part in np.split(added, bounds[:-1])] if len(bounds) else []
-    return Extension((json.dumps(description, ensure_ascii=False, indent=1) + "\n").encode(), first, pieces)
+    return Extension(
+        (json.dumps(description, ensure_ascii=False, indent=1) + "\n").encode(),
+        first,
+        pieces,
+        first + new_tokens - len(tokens),
+    )
 
 
 def grown_embeddings(old: np.ndarray, pieces: Sequence[Sequence[int]]) -> np.ndarray:

@@ -59,6 +59,8 @@ class Words(IntEnum):
     """Words joined by single spaces (superwords): tokens may span words, never punctuation, digits or lines."""
     ASCII = 2
     """BloombergGPT: runs of spaces and ASCII letters, single digits, everything else (arXiv 2303.17564, appendix C)."""
+    WHOLE = 3
+    """Every row is one pre-token: for text that was cut before."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,8 @@ PRESETS = {
     )
 }
 """The rule sets by name; a tokenizer is trained and saved with one of them."""
+WHOLE_ROWS = (int(Words.WHOLE), 1, False)
+"""The kernels' rules for rows that are pre-tokens already."""
 
 
 @njit(cache=True)
@@ -244,8 +248,8 @@ def next_end(at: int, end: int, classes: int, rules: tuple[int, int, bool], digi
     digits is read twice and not a million times.
     """
     words, digits, right_to_left = rules
-    if words == 2:
-        return _ascii_end(at, end), 0
+    if words >= 2:
+        return _ascii_end(at, end) if words == 2 else end, 0
     first = byte_at(at)
     found = byte_at(classes + first) << 3 | 1 if first < 0x80 else _wide(at, end, classes)
     kind = found >> 3

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -63,7 +64,7 @@ def ours(data: bytes, preset: str) -> list[bytes]:
     ends, counts = pretoken_ends(np.array([0, len(data)]), np.frombuffer(data, np.uint8), preset)
     assert counts.tolist() == [len(ends)]
     starts = [0, *ends.tolist()]
-    return [data[start:end] for start, end in zip(starts, starts[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise(starts)]
 
 
 def reference(text: str, preset: str) -> list[bytes]:

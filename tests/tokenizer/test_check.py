@@ -79,7 +79,7 @@ def test_digits_by_preset(files: dict):
 
 def test_best_vocabulary_size():
     assert best_vocab_size({1024: 100, 2048: 91, 4096: 84}) == 1024
-    assert best_vocab_size({1024: 100, 2048: 90, 4096: 83}) == 4096
+    assert best_vocab_size({1024: 100, 2048: 90, 4096: 82}) == 4096
 
 
 def test_advice():

@@ -1,6 +1,7 @@
 """Counts equal a dictionary's, add up in any order, and survive their table."""
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,7 @@ def twin(texts: list[str], preset: str) -> dict[bytes, int]:
         data = text.encode()
         ends, _ = pretoken_ends(np.array([0, len(data)]), np.frombuffer(data, np.uint8), preset)
         starts = [0, *ends.tolist()]
-        found.update(data[start:end] for start, end in zip(starts, starts[1:], strict=False))
+        found.update(data[start:end] for start, end in pairwise(starts))
     return dict(found)
 
 
