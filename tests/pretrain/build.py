@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from pipeline.handoff import (
     Manifest,
@@ -56,6 +56,7 @@ def make_handoff(root: Path, config: dict[str, Any] | None = None, documents: in
     corpus = {"filings": texts(1, documents, "company"), "wiki": texts(2, documents, "river")}
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(vocab_size=200, special_tokens=SPECIAL, show_progress=False)
     tokenizer.train_from_iterator([t for part in corpus.values() for t in part], trainer)
     (root / "tokenizer").mkdir(parents=True)

@@ -10,13 +10,22 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
-from pipeline.handoff import InfrastructureError, UsageError, build_manifest, dump_manifest, parse_manifest
+from pipeline.handoff import (
+    InfrastructureError,
+    ParallelSettings,
+    UsageError,
+    build_manifest,
+    dump_manifest,
+    parse_manifest,
+)
 from recipes.pretrain.__main__ import main
 from recipes.pretrain.checkpoint import complete_steps, folder_of, verify
 from recipes.pretrain.handoff import open_handoff
+from recipes.pretrain.parallel import World, sharding_factor
 
-from .conftest import ENVIRONMENT, train_many
+from .conftest import ENVIRONMENT
 
 pytestmark = pytest.mark.train
 
@@ -156,10 +165,17 @@ def test_a_full_disk_while_the_checkpoint_is_written(own):
     assert complete_steps(own.parent / "train" / "checkpoints") == []
 
 
-def test_sharding_none_on_two_processes(handoff, tmp_path):
-    cases = [{"name": "a", "handoff": str(handoff), "set": [f"out={tmp_path}", *QUICK], "stop_after": None}]
-    results = train_many(tmp_path, 2, cases)
-    assert "sharding: none is for one process" in results["a"]["error"]
+@pytest.mark.parametrize(
+    ("settings", "processes", "words"),
+    [
+        ({"sharding": "none"}, 2, "sharding: none is for one process, and 2 were started"),
+        ({"sharding": "hybrid", "sharding_factor": 3}, 4, "sharding_factor 3 does not divide the 4 processes"),
+    ],
+)
+def test_processes_that_cannot_be_divided(settings, processes, words):
+    world = World(0, processes, processes, torch.device("cpu"))
+    with pytest.raises(UsageError, match=words):
+        sharding_factor(ParallelSettings(**settings), world)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,130 @@
+"""Loss, schedule, skipping of steps, loss scale, metrics: the small parts, each against a plain twin."""
+
+import itertools
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from pipeline.handoff import OptimizerSettings, ReportSettings, ScheduleSettings
+from recipes.pretrain.evaluate import bits_per_byte, cumulative_lengths
+from recipes.pretrain.loss import head_loss, logits_loss
+from recipes.pretrain.optimizer import LossScale, Optimizers, SpikeGuard, clip, decay_start, learning_rate
+from recipes.pretrain.report import Reporter, peak_flops
+
+pytestmark = pytest.mark.train
+
+
+@pytest.mark.parametrize("z_loss", [0.0, 1e-2])
+@pytest.mark.parametrize("chunk", [3, 7, 100])
+def test_chunked_loss_equals_plain(z_loss, chunk):
+    torch.manual_seed(0)
+    hidden, weight = torch.randn(20, 8, requires_grad=True), torch.randn(50, 8, requires_grad=True)
+    labels = torch.randint(0, 50, (20,))
+    labels[[2, 3, 19]] = -100
+    ours = head_loss(hidden, weight, labels, z_loss, chunk)
+    (ours[0] * 0.37).backward()
+    grads = hidden.grad.clone(), weight.grad.clone()
+    hidden.grad = weight.grad = None
+    plain = logits_loss(hidden @ weight.t(), labels, z_loss)
+    (plain[0] * 0.37).backward()
+    assert torch.allclose(ours, plain, rtol=1e-5)
+    assert torch.allclose(grads[0], hidden.grad, atol=1e-5)
+    assert torch.allclose(grads[1], weight.grad, atol=1e-5)
+    assert float(plain[1].detach()) == pytest.approx(
+        float(F.cross_entropy(hidden @ weight.t(), labels, reduction="sum").detach()), rel=1e-5
+    )
+    assert int(plain[2]) == 17
+
+
+def test_loss_without_gradients_needs_none():
+    hidden, weight = torch.randn(5, 4), torch.randn(9, 4)
+    with torch.no_grad():
+        assert head_loss(hidden, weight, torch.zeros(5, dtype=torch.long))[2] == 5
+
+
+@pytest.mark.parametrize("kind", ["wsd", "cosine"])
+def test_schedules(kind):
+    settings = ScheduleSettings(kind=kind, warmup_steps=10, decay_fraction=0.2, final_ratio=0.1)
+    rates = [learning_rate(s, 100, 2.0, settings) for s in range(100)]
+    assert rates[:10] == pytest.approx([2.0 * (s + 1) / 10 for s in range(10)])
+    assert max(rates) == 2.0
+    assert all(a >= b for a, b in itertools.pairwise(rates[10:]))
+    assert 0.2 < rates[-1] < 0.3  # a virtual step after the last would be at a tenth
+    if kind == "wsd":
+        assert decay_start(100, settings) == 80
+        assert set(rates[10:80]) == {2.0}
+
+
+def test_spikes_are_skipped_and_leave_no_trace():
+    guard = SpikeGuard(6.0, 16, torch.device("cpu"))
+    noise = [1.0 + 0.01 * math.sin(i) for i in range(40)]
+    decisions = []
+    for i, loss in enumerate(noise):
+        value = {20: 9.0, 25: float("nan"), 30: float("inf")}.get(i, loss)
+        decisions.append(float(guard(torch.tensor(value), torch.tensor(0.5))))
+    assert [i for i, d in enumerate(decisions) if d] == [20, 25, 30]
+    assert int(guard.seen) == 37
+    assert torch.isfinite(guard.values).all()
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+def test_a_skipped_step_changes_nothing(name):
+    model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 4))
+    optimizers = Optimizers(model, [model[0]], OptimizerSettings(name=name, learning_rate=0.1, beta2=0.99))
+    model(torch.ones(2, 4)).sum().backward()
+    before = [p.clone() for p in model.parameters()]
+    optimizers.step(0.1, torch.tensor(1.0))
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+    optimizers.step(0.1, torch.tensor(0.0))
+    assert not any(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+    state = optimizers.all[0].state[model[1].weight]
+    assert int(state["step"]) == 1
+
+
+def test_clip_returns_the_norm_before():
+    parameter = torch.nn.Parameter(torch.zeros(4))
+    parameter.grad = torch.full((4,), 3.0)
+    assert float(clip([parameter], 1.0)) == pytest.approx(6.0)
+    assert float(parameter.grad.norm()) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_loss_scale_halves_on_overflow_and_grows_again():
+    scale = LossScale(True, torch.device("cpu"))
+    scale.update(torch.tensor(1.0))
+    assert float(scale.scale) == 2.0**15
+    for _ in range(2000):
+        scale.update(torch.tensor(0.0))
+    assert float(scale.scale) == 2.0**16
+
+
+def test_bits_per_byte_do_not_depend_on_the_cut():
+    # the same text of 1,000 bytes and the same total surprise in 250 or in 500 tokens
+    assert bits_per_byte(4.0, 250, 1000) == pytest.approx(bits_per_byte(2.0, 500, 1000))
+    assert bits_per_byte(math.log(256), 1000, 1000) == pytest.approx(8.0)
+
+
+def test_document_starts_for_varlen_attention():
+    docs = torch.tensor([[0, 0, 1, 1], [0, 1, 1, 1]])
+    ends = cumulative_lengths(docs)
+    assert ends[:5].tolist() == [0, 2, 4, 5, 8]
+    assert ends[-1] == 8
+    assert ends.dtype == torch.int32
+    assert len(ends) == 65
+
+
+def test_peak_names_are_matched_longest_first():
+    assert peak_flops("NVIDIA H100 PCIe") == 756e12
+    assert peak_flops("NVIDIA H100 80GB HBM3") == 989.4e12
+    assert peak_flops("NVIDIA GB200") == 2500e12
+    assert peak_flops("NVIDIA H20") is None
+    assert peak_flops("NVIDIA L40S") is None
+
+
+def test_metrics_of_steps_taken_again_are_dropped(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"step": 0}\n{"step": 5}\n{"step": 9}\n{"st')
+    reporter = Reporter(tmp_path, ReportSettings(), 20, 5, True)
+    reporter.write({"step": 6})
+    reporter.close()
+    assert (tmp_path / "metrics.jsonl").read_text().splitlines() == ['{"step": 0}', '{"step": 5}', '{"step": 6}']
