@@ -33,6 +33,12 @@ from pipeline.measure.repetition import Repetition, repetition
 GOAL = 0.985
 """Share of decisions that rules on words must agree on; the others must agree on every one."""
 BATCH = 64
+EXPLANATION = f"""\
+Each rule alone, all others off, on unmodified text; last, whether any rule of a filter fires. *text*: the rule looks at
+lines and characters and must agree on every document. *words*: it counts spaCy's words, which ours follow by rule; at
+least {100 * GOAL} % of its decisions must agree. A document on which datatrove divides by zero is not compared.
+(`hashes_or_ellipsis`: one setting bounds both there.) The same words can still give other n-grams, because datatrove
+joins them without a separator, and other sentences, because it lets white space begin one."""
 
 
 @dataclass
@@ -118,8 +124,17 @@ def rules() -> list[Rule]:
         table.append((f"max_dup_{n}_gram_char_frac", "dup_n_grams", ((n, bound),), bound, f"duplicated_{n}_n_grams"))
     for name, argument, value, bound, reason in table:
         block = GopherRepetitionFilter(**{**off, argument: value})
-        ours = Repetition(**{name: bound})
-        found.append(Rule(repetition, ours, name, f"GopherRepetition {reason}", asks(block, reason), "gram" in name))
+        only: dict[str, Any] = {name: bound}
+        found.append(
+            Rule(
+                repetition,
+                Repetition(**{name: bound}),
+                name,
+                f"GopherRepetition {reason}",
+                asks(block, reason),
+                "gram" in name,
+            )
+        )
     none = {"line_punct_thr": -1, "short_line_thr": 2, "char_duplicates_ratio": 2, "new_line_ratio": 1e9}
     for name, argument, bound, reason in [
         ("min_num_lines", "", 1, "empty"),
@@ -137,7 +152,7 @@ def rules() -> list[Rule]:
         )
     for punctuated in (True, False):
         label = "C4Quality" if punctuated else "C4Quality without terminal_punct"
-        ours = {"filter_no_terminal_punct": punctuated}
+        ours: dict[str, Any] = {"filter_no_terminal_punct": punctuated}
         block = C4QualityFilter(
             filter_no_terminal_punct=punctuated, filter_lorem_ipsum=False, filter_curly_bracket=False
         )
@@ -157,7 +172,7 @@ def rules() -> list[Rule]:
                 filter_no_terminal_punct=punctuated, min_num_sentences=-1,
                 filter_lorem_ipsum=name == "max_num_lorem_ipsum", filter_curly_bracket=name == "max_num_curly_bracket",
             )  # fmt: skip
-            found.append(Rule(c4, C4(**ours, **{name: 0}), name, f"{label} {reason}", asks(alone, reason), False))
+            found.append(Rule(c4, C4(**{**ours, name: 0}), name, f"{label} {reason}", asks(alone, reason), False))
         lines.filter_lorem_ipsum = lines.filter_curly_bracket = False
         found.append(Rule(c4, C4(**ours), "text", f"{label} lines_kept", _kept_lines(lines), False))
     found.append(
@@ -311,10 +326,7 @@ def report(
             f"Date: {datetime.datetime.now(datetime.UTC):%Y-%m-%d}. Mode: {mode}. "
             f"{', '.join(f'{name} {version}' for name, version in versions.items())}. {seconds:,.0f} s.",
             "",
-            "Each rule alone, all others off, on unmodified text; last, whether any rule of a filter fires. *text*: the rule looks at lines "
-            "and characters and must agree on every document. *words*: it counts spaCy's words, which ours follow by rule; "
-            f"at least {100 * GOAL} % of its decisions must agree. A document on which datatrove divides by zero is not "
-            "compared. (`hashes_or_ellipsis`: one setting bounds both there.)",
+            EXPLANATION,
             "",
             "| rule | looks at | documents | removed by datatrove | differ | agree |",
             "|---|---|---:|---:|---:|---:|",

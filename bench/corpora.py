@@ -42,7 +42,7 @@ def root() -> Path:
     return Path(folder)
 
 
-def _open(path: Path) -> io.BufferedIOBase:
+def _open(path: Path) -> io.BufferedReader:
     return io.BufferedReader(zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(path.open("rb")))
 
 

@@ -1,3 +1,5 @@
+# pyright: reportArgumentType=false, reportReturnType=false
+# (NumPy's stubs do not know that an element of an array of integers is an int.)
 """C4's line rules in compiled code: which lines go, for which reason, and how many sentences stay."""
 
 from typing import NamedTuple
@@ -23,18 +25,11 @@ _KEEP, _LONG, _NO_PUNCT, _FEW, _JAVASCRIPT, _POLICY, _CITATION = range(7)
 
 _EDIT = np.frombuffer(b"[edit]", np.uint8)
 _NEEDED = np.frombuffer(b"[citation needed]", np.uint8)
-_DECIMAL = CATEGORY == CATEGORIES.index("Nd")
+_DECIMAL = CATEGORIES.index("Nd") == CATEGORY
 
 LOREM, SCRIPT, POLICY = 1, 2, 4
-PHRASES = automaton(
-    (("lorem ipsum", LOREM), ("javascript", SCRIPT))
-    + tuple(
-        (phrase, POLICY)
-        for phrase in (
-            "terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies",
-        )
-    )
-)  # fmt: skip
+_POLICIES = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
+PHRASES = automaton((("lorem ipsum", LOREM), ("javascript", SCRIPT), *((phrase, POLICY) for phrase in _POLICIES)))
 """The phrases of the published code, as an automaton."""
 
 SENTENCES, LOREM_LINES, CURLY_LINES, LINES, KEPT_LINES, LONG_LINES, CUT_BYTES, NUM_C4_STATS = range(8)

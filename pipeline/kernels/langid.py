@@ -1,3 +1,5 @@
+# pyright: reportArgumentType=false, reportReturnType=false
+# (NumPy's stubs do not know that an element of an array of integers is an int.)
 """py3langid's language model in compiled code: a byte automaton that counts features, and naive Bayes over them.
 
 The model (an automaton of 104,583 states, 100,053 features, 142 classes) is read from the installed wheel; none of its
@@ -16,7 +18,7 @@ import numpy as np
 from numba import njit
 
 from pipeline.kernels.unicode import decode
-from pipeline.kernels.word_tables import LOWER, SPACE, UPPER
+from pipeline.kernels.word_tables import LOWER, UPPER
 
 MODEL_VERSION_OF = "py3langid"
 """The distribution whose version decides the labels."""

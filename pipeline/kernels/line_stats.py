@@ -1,3 +1,5 @@
+# pyright: reportArgumentType=false, reportReturnType=false
+# (NumPy's stubs do not know that an element of an array of integers is an int.)
 """Lines, paragraphs and their duplicates in compiled code: FineWeb's line rules and Gopher's duplicate fractions.
 
 A line here ends at a line feed and at nothing else, as in both papers' code. Lines are compared by a 64-bit hash.

@@ -1,3 +1,5 @@
+# pyright: reportArgumentType=false, reportReturnType=false
+# (NumPy's stubs do not know that an element of an array of integers is an int.)
 """Repeated word n-grams in compiled code: the most frequent n-gram and the n-grams said before (Gopher, table A1).
 
 n-grams get numbers instead of strings. A word's number is the place of its first occurrence; an n-gram's is the place
@@ -21,7 +23,7 @@ FIRST_DUP = 5
 @njit(cache=True)
 def _number(keys: np.ndarray, values: np.ndarray, mask: int, key: np.uint64, place: int) -> int:
     """The place at which a non-zero key was first seen; `place` when that is now."""
-    slot = np.int64(((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20))) & mask
+    slot = np.int64((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)) & mask
     while keys[slot] != 0:
         if keys[slot] == key:
             return values[slot]

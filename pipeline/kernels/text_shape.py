@@ -1,3 +1,5 @@
+# pyright: reportArgumentType=false, reportReturnType=false
+# (NumPy's stubs do not know that an element of an array of integers is an int.)
 """What a text is made of, in compiled code: words between white space, brackets, addresses, compressibility, boilerplate."""
 
 import numpy as np

@@ -58,10 +58,12 @@ UNITS = (
 
 
 CASED_BLOCKS = (
-    (0x41, 0x7A), (0xC0, 0x2AF), (0x386, 0x3CE), (0x401, 0x45E), (0x490, 0x4E9), (0x1D00, 0x1EFF), (0x2C60, 0x2C7F),
+    (0x41, 0x7A), (0xC0, 0x2AF), (0x386, 0x3CE), (0x410, 0x44F), (0x1D00, 0x1EFF), (0x2C60, 0x2C7F),
     (0xA720, 0xA7FF), (0xAB30, 0xAB64), (0xFF21, 0xFF5A),
 )  # fmt: skip
 """Latin, Greek and Cyrillic, whose capitals and small letters the rules below tell apart."""
+MORE_CASED = "ЁёЀѐЃѓЄєЅѕІіЇїЈјЉљЊњЌќЍѝҐґҖҗҢңҮүҺһӘәӨө"
+"""Cyrillic letters beyond the Russian alphabet that spaCy's rules for English know."""
 UNCASED_BLOCKS = (
     (0x591, 0x5F4), (0x620, 0x64A), (0x66E, 0x6D5), (0x6E5, 0x6FF), (0x750, 0x77F), (0x8A0, 0x8BD), (0x900, 0x97F),
     (0x980, 0x9FF), (0xB80, 0xBFF), (0xC00, 0xC7F), (0xC80, 0xCFF), (0xD80, 0xDFF), (0x1100, 0x11FF), (0x1200, 0x137F),
@@ -85,9 +87,11 @@ def _attributes() -> np.ndarray:
     category("Lu Ll Lt Lm Lo", ALPHA)
     points = np.arange(sys.maxunicode + 1)
     for name, bits in (("Ll", LOWER), ("Lu", UPPER)):
-        cased = CATEGORY == CATEGORIES.index(name)
+        cased = CATEGORIES.index(name) == CATEGORY
         for first, last in CASED_BLOCKS:
             table[cased & (points >= first) & (points <= last)] |= bits
+    mark("".join(filter(str.islower, MORE_CASED)), LOWER)
+    mark("".join(filter(str.isupper, MORE_CASED)), UPPER)
     for first, last in UNCASED_BLOCKS:
         table[first : last + 1] |= LOWER | UPPER
     category("Ll Lu Lt Lm Lo Mn Mc Me Nd Nl No Sk Cf Co Cn", PLAIN)
@@ -139,12 +143,13 @@ def _contractions() -> dict[str, list[str]]:
 
     for word in "that this these those there what when where why how".split():
         verbs(word, "d ll" + " re ve" * (word not in {"that", "this"}) + " s" * (word not in {"these", "those"}))
-    for word, endings in {"i": "d", "you": "d ll re ve", "he": "d ll s", "she": "d ll s", "it": "d ll s", "we": "d ll re ve",
-                          "they": "d ll re ve", "who": "d ll re s ve"}.items():  # fmt: skip
+    pronouns = {"i": "d", "you": "d ll re ve", "he": "d ll s", "she": "d ll s", "it": "d ll s", "we": "d ll re ve"}
+    for word, endings in {**pronouns, "they": "d ll re ve", "who": "d ll re s ve"}.items():
         verbs(word, endings)
     for word in ("could", "might", "must", "not", "should", "would"):
         add(word, "'ve")
-    for word in "ai are ca could dare did does do had has have is may might must need ought sha should was were wo would".split():  # fmt: skip
+    negated = "ai are ca could dare did does do had has have is may might must need ought sha should was were wo would"
+    for word in negated.split():
         add(word, "n't")
         if word not in {"ai", "are", "dare", "has", "have", "is", "was", "were"}:
             add(word, "n't", "'ve")
@@ -186,12 +191,12 @@ def _whole() -> list[str]:
         "Pa. Ph.D. Prof. Rep. Rev. S.C. Sen. Sep. Sept. St. Tenn. Va. Wash. Wis. a.m. and/or co. e.g. i.e. p.m. v.s. vs. w/o "
         "' '' ’ ’’ C++ \\n \\t \\\")"
     ).split()
-    clipped = [
-        mark + word
-        for mark in "'’"
-        for word in "Cause Cos Coz Cuz S bout cause cos coz cuz d em ll nuff re s".split()
-    ] + [f"{word}in{mark}" for word in "do go hav lov noth nuth someth Do Go Hav Lov Noth Nuth Someth".split() for mark in "'’"]  # fmt: skip
-    clipped += [word + mark + rest for word, rest in (("ma", "am"), ("Ma", "am"), ("o", "clock"), ("O", "clock"), ("ol", ""), ("Ol", "")) for mark in "'’"]  # fmt: skip
+    dropped = "Cause Cos Coz Cuz S bout cause cos coz cuz d em ll nuff re s".split()
+    gerunds = "do go hav lov noth nuth someth Do Go Hav Lov Noth Nuth Someth".split()
+    elided = ("ma am", "Ma am", "o clock", "O clock", "ol ", "Ol ")
+    clipped = [f"{mark}{word}" for mark in "'’" for word in dropped]
+    clipped += [f"{word}in{mark}" for mark in "'’" for word in gerunds]
+    clipped += [word.replace(" ", mark) for mark in "'’" for word in elided]
     faces = [f":{nose}{mouth}" for nose in ("", "-") for mouth in (*")(DPpOoXx/|]*}>03", "))", "((", ")))", "(((")]
     faces += (
         "=) =( =D =/ =| =] =[ =3 ;) ;-) ;D ;-D 8) 8-) 8D 8-D <3 <33 </3 (: ): (; (= [: [= ]= 0.0 0_0 -_- ^_^ :1".split()

@@ -1,3 +1,5 @@
+# pyright: reportArgumentType=false, reportReturnType=false
+# (NumPy's stubs do not know that an element of an array of integers is an int.)
 """Words in compiled code: the tokens of a text as spaCy's English rules see them, 64-bit hashes in place of strings.
 
 A document becomes two arrays, one entry a token: its hash, and its length in code points packed with what it is made
@@ -152,7 +154,7 @@ def _unit(
     start = high
     while start > low and high - start < 5 and not bits[start - 1] & DIGIT:
         start -= 1
-    if start == high or start == low or high - start > 4 or not bits[start - 1] & DIGIT:
+    if start == low or not 0 < high - start <= 4 or not bits[start - 1] & DIGIT:
         return 0
     key = hash_bytes(data, places[start], places[high])
     slot = np.searchsorted(units, key)

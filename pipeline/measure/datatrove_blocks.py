@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from pipeline.core.judge import Columns, judge
 from pipeline.core.settings import DecidedBy, JudgeSettings
@@ -33,7 +33,7 @@ class Datatrove(JudgeSettings):
 
     filter: str
     """Class name of a registered filter."""
-    args: dict[str, Any] = {}
+    args: dict[str, Any] = Field(default_factory=dict)
     """Keyword arguments of the filter."""
     remove: Annotated[bool, DecidedBy()] = True
     """Remove what the filter drops; false only measures."""

@@ -26,7 +26,7 @@ class Language(JudgeSettings):
     """Bytes of a window."""
     mixed_score: float = Field(default=0.9, ge=0, le=1)
     """A window counts as another language from this score on."""
-    keep: Annotated[list[str], DecidedBy()] = []
+    keep: Annotated[list[str], DecidedBy()] = Field(default_factory=list)
     """ISO 639-1 codes to keep; empty keeps every language."""
     min_score: Threshold = None
     """Remove below this share of the model's probability mass (temperature sqrt(bytes))."""

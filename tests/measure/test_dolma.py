@@ -82,7 +82,7 @@ def test_equals_plain_python_on_real_text():
 
 
 def test_estimate_follows_deflate():
-    documents = real_texts(60, 6_000) + ["same again " * 300]
+    documents = [*real_texts(60, 6_000), "same again " * 300]
     estimated = [found["compressed_frac"] for found in measured(documents)]
     deflated = [len(zlib.compress(text.encode(), 6)) / len(text.encode()) for text in documents]
     assert statistics.correlation(estimated, deflated) > 0.8
