@@ -13,6 +13,7 @@ CONFIGS = {"kept": "default", "removed": "removed", "quarantined": "quarantined"
 """Verdict -> configuration of `datasets.load_dataset`: what it opens without a name is what was kept."""
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10**7, "1M<n<10M"),
           (10**8, "10M<n<100M"), (10**9, "100M<n<1B"))  # fmt: skip
+_NO_LANGUAGE = ("und", "zxx", "mis", "mul")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|])")
 
 
@@ -24,9 +25,7 @@ def data_card(report: RunReport, files: Mapping[str, Sequence[str]]) -> str:
     """
     front = _front_matter(
         {
-            "language": sorted(
-                {count.name for count in report.languages if re.fullmatch(r"(?!und)[a-z]{2,3}", count.name)}
-            ),
+            "language": _languages(report),
             "license": _licence(report),
             "size_categories": [_size_category(report.totals.kept)],
             "task_categories": ["text-generation"],
@@ -69,6 +68,16 @@ def _render(template: str, **values: Any) -> str:
 def plain(text: object) -> str:
     """Text that Markdown shows as it is, on one line."""
     return _MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
+
+
+def _languages(report: RunReport) -> list[str]:
+    """Languages of at least a twentieth of the extracted documents; codes for "none" and "unknown" are no languages."""
+    total = sum(count.documents for count in report.languages)
+    return sorted(
+        count.name
+        for count in report.languages
+        if re.fullmatch(r"[a-z]{2,3}", count.name) and count.name not in _NO_LANGUAGE and 20 * count.documents >= total
+    )
 
 
 def _licence(report: RunReport) -> str:

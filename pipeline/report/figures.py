@@ -37,7 +37,7 @@ def raw_bar(totals: Totals, steps: Sequence[FunnelStep]) -> Markup:
     for start, width, label in labels:
         if width > 6.4 * len(label):
             drawing.text(start + 6, y + 14.5, label, "t" if label.startswith("markup") else "t on")
-    shown = [label for _, width, label in labels if width <= 6.4 * len(label)]
+    shown = [label for _, width, label in labels if width <= 6.4 * len(label) and not label.endswith(" 0.0%")]
     if shown:
         drawing.text(WIDTH, 14, " · ".join(shown), "t muted", anchor="end")
     return drawing.done()

@@ -12,11 +12,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipeline.report import figures, scaling
-from pipeline.report.stats import RunReport, funnel, shares
+from pipeline.report.stats import Histogram, RunReport, funnel, shares
 from pipeline.size.units import bytes_text, flops_text, hours_text, number_text, short_text
 
-MOST_HISTOGRAMS = 30
-MOST_BIAS_ROWS = 40
+FIRST_HISTOGRAMS = 12
+"""Signals shown at once, those that remove most; the others are folded."""
+MOST_BIAS_ROWS = 24
 
 
 @cache
@@ -73,7 +74,10 @@ def render(report: RunReport) -> str:
         removed=[reason for reason in report.reasons if reason.verdict == "removed"],
         quarantined=[reason for reason in report.reasons if reason.verdict == "quarantined"],
         languages=shares({count.name: count.documents for count in report.languages}),
-        histograms=[(found, figures.histogram_chart(found)) for found in report.histograms[:MOST_HISTOGRAMS]],
+        histograms=_histograms(report, 0, FIRST_HISTOGRAMS),
+        more_histograms=_histograms(report, FIRST_HISTOGRAMS, None),
+        judged_rows=sum(row.verdict != "too_few" for row in report.bias),
+        most_bias_rows=MOST_BIAS_ROWS,
         scaling_figures=scaling.scaling_figures(report.plan) if report.plan else [],
         nav=_nav(report),
     )
@@ -88,8 +92,9 @@ def _charts(report: RunReport, steps: list[Any]) -> dict[str, Markup]:
         charts["mix"] = figures.mix_chart(report.mix["realised"], report.mix["requested"])
     rows = [row for row in report.bias if row.verdict != "too_few"]
     if rows:
-        # The lowest ratios first: they are what a reader looks for.
-        rows.sort(key=lambda row: (row.ratio if row.ratio is not None else 9.0, row.stage, row.term))
+        # Failures, then warnings, then the lowest ratios: what a reader looks for.
+        grave = {"fail": 0, "warn": 1}
+        rows.sort(key=lambda r: (grave.get(r.verdict, 2), 9.0 if r.ratio is None else r.ratio, r.stage, r.term))
         charts["bias"] = figures.bias_chart(rows[:MOST_BIAS_ROWS])
     if report.plan:
         charts["legend"] = scaling.legend()
@@ -98,6 +103,11 @@ def _charts(report: RunReport, steps: list[Any]) -> dict[str, Markup]:
     if report.timings:
         charts["timings"] = figures.timing_chart(report.timings)
     return charts
+
+
+def _histograms(report: RunReport, first: int, last: int | None) -> list[tuple[Histogram, Markup]]:
+    ordered = sorted(report.histograms, key=lambda found: -found.removed)
+    return [(found, figures.histogram_chart(found)) for found in ordered[first:last]]
 
 
 def _nav(report: RunReport) -> list[tuple[str, str]]:

@@ -148,3 +148,12 @@ def test_funnel_takes_each_document_once() -> None:
     gone = sum(step.removed_pretokens for step in steps)
     assert steps[-1].left_pretokens == report.totals.extracted_pretokens - gone
     assert funnel(report.totals, [Reason(stage="x", rule="y", verdict="quarantined", documents=3)]) == []
+
+
+def test_many_signals_are_folded_behind_those_that_remove_most() -> None:
+    report = example()
+    first = report.histograms[0]
+    report.histograms = [first.model_copy(update={"signal": f"signal_{n}", "removed": n}) for n in range(20)]
+    page = Page(render(report))
+    assert page.open == []
+    assert page.text.index("signal_19") < page.text.index("8 more signals") < page.text.index("signal_0")
