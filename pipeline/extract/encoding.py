@@ -14,14 +14,15 @@ _XML_DECLARED = re.compile(rb"<\?xml[^>]{0,128}?encoding\s*=\s*[\"']([A-Za-z0-9_
 META_BYTES = 4096
 """Where a declaration is looked for; the HTML standard asks for the first 1,024 bytes, pages are less exact."""
 
-# WHATWG names (the left side is what `map_encoding_to_html5` returns) to the Python codec of the same repertoire.
+# Python's codec for each label (what `map_encoding_to_html5` returns) to the wider one that pages really use.
 _CODECS = {
-    "gbk": "gb18030", "gb2312": "gb18030", "big5": "big5hkscs", "euc-kr": "cp949", "shift_jis": "cp932",
-    "iso-8859-8-i": "iso-8859-8", "x-mac-cyrillic": "mac_cyrillic", "macintosh": "mac_roman", "ibm866": "cp866",
-    "windows-874": "cp874", "utf-16le": "utf-16-le", "utf-16be": "utf-16-be",
-}  # fmt: skip
-_MULTIBYTE = ("gb18030", "big5hkscs", "cp949", "cp932", "euc-jp", "iso-2022-jp")
-_REFUSED = ("x-user-defined", "replacement", "utf-7")
+    "gbk": "gb18030",
+    "big5": "big5hkscs",
+    "euc_kr": "cp949",
+    "shift_jis": "cp932",
+    "iso8859-11": "cp874",
+}
+_MULTIBYTE = ("gb18030", "big5hkscs", "cp949", "cp932", "euc_jp", "iso2022_jp")
 _ASCII = bytes(range(0x80))
 
 
@@ -41,7 +42,7 @@ def decode_payload(payload: bytes, charset: str | None, is_markup: bool) -> Deco
     detector finds, each only if the bytes are valid in it. UTF-8 with a few bad bytes stays UTF-8.
 
     >>> decode_payload("caf\\u00e9 \\u20ac".encode("cp1252"), "utf-8", False)
-    Decoded(text='café €', encoding='windows-1252', replaced=0)
+    Decoded(text='café €', encoding='cp1252', replaced=0)
     """
     for mark, name in _BOMS:
         if payload.startswith(mark):
@@ -50,8 +51,8 @@ def decode_payload(payload: bytes, charset: str | None, is_markup: bool) -> Deco
     if wide:
         return _with_replacements(payload, wide)
     declared = [name for name in (codec_of(charset), _declared_inside(payload) if is_markup else None) if name]
-    if b"\x1b$" in payload and "iso-2022-jp" in declared:
-        return _with_replacements(payload, "iso-2022-jp")
+    if b"\x1b$" in payload and "iso2022_jp" in declared:
+        return _with_replacements(payload, "iso2022_jp")
     try:
         return Decoded(payload.decode(), "utf-8")
     except UnicodeDecodeError:
@@ -59,17 +60,15 @@ def decode_payload(payload: bytes, charset: str | None, is_markup: bool) -> Deco
 
 
 def codec_of(label: str | None) -> str | None:
-    """The Python codec for an encoding label as the web means it (latin-1 is windows-1252), or None.
+    """The Python codec for an encoding label as the web means it (latin-1 is cp1252), or None.
 
     >>> codec_of("ISO-8859-1"), codec_of("gb2312"), codec_of("rot13")
-    ('windows-1252', 'gb18030', None)
+    ('cp1252', 'gb18030', None)
     """
     if not label or not label.isascii():
         return None
     name = map_encoding_to_html5(label.strip().lower(), False)
-    if name is None or name in _REFUSED:
-        return None
-    return _CODECS.get(name, name)
+    return _CODECS.get(name, name) if name else None
 
 
 def _declared_inside(payload: bytes) -> str | None:
@@ -95,12 +94,21 @@ def _decode_legacy(payload: bytes, declared: list[str]) -> Decoded:
         names.append(detected)
     for name in dict.fromkeys(names):
         try:
-            return Decoded(payload.decode(name), name)
+            text = payload.decode(name)
+            return Decoded(text, "cp1252" if _reads_same(payload, text) else name)
         except (UnicodeDecodeError, LookupError):
             continue
-    attempts = [_with_replacements(payload, name) for name in dict.fromkeys([*names[:2], "windows-1252"])]
+    attempts = [_with_replacements(payload, name) for name in dict.fromkeys([*names[:2], "cp1252"])]
     attempts.append(Decoded(broken, "utf-8", replaced))
     return min(attempts, key=lambda attempt: attempt.replaced)
+
+
+def _reads_same(payload: bytes, text: str) -> bool:
+    """Whether the commonest encoding gives the same text: then it is named, whatever rare one was guessed."""
+    try:
+        return payload.decode("cp1252") == text
+    except UnicodeDecodeError:
+        return False
 
 
 def _with_replacements(payload: bytes, name: str) -> Decoded:

@@ -16,7 +16,9 @@ ATTRIBUTE_WORK = 250_000_000
 MAIN_WORK = 10_000_000
 """Tags times depth up to which main content is looked for: the search walks up from every element (10^7: 0.7 s)."""
 
-_EDGAR_LEAD = re.compile(rb"\s{0,64}<DOCUMENT>\s{0,8}<TYPE>[^<]{0,64}(?:<(?:SEQUENCE|FILENAME|DESCRIPTION)>[^<]{0,256})*<TEXT>")
+_EDGAR_LEAD = re.compile(
+    rb"\s{0,64}<DOCUMENT>\s{0,8}<TYPE>[^<]{0,64}(?:<(?:SEQUENCE|FILENAME|DESCRIPTION)>[^<]{0,256})*<TEXT>"
+)
 """The envelope around a filing's page, which a browser would show as text."""
 NAVIGATION = ["nav", "footer", "aside", "form", "menu", "[role=navigation]", "[role=banner]", "[role=contentinfo]"]
 """Left out of a page whose main content is not found."""

@@ -249,7 +249,7 @@ def _may_join(data: np.ndarray, bounds: np.ndarray, shape: np.ndarray, table: np
         return False
     if shape[before, 1] < MIN_WRAP or shape[before, 1] > MAX_WRAP:
         return False
-    hanging = before > 0 and (shape[before - 1, 0] == PROSE and shape[before, 2] == shape[line, 2])
+    hanging = before > 0 and shape[before - 1, 0] == PROSE and shape[before, 2] == shape[line, 2]
     if (
         shape[line, 2] > shape[before, 2] + 1
         and not hanging
@@ -258,7 +258,7 @@ def _may_join(data: np.ndarray, bounds: np.ndarray, shape: np.ndarray, table: np
         return False
     # Scripts without spaces between words are not filled word by word.
     if data[bounds[line, 0] + shape[line, 2]] >= 0xE3 or data[bounds[before, 1] - 1] >= 0x80:
-        return data[bounds[before, 1] - 1] < 0x80 or _ends_in_quote(data, bounds[before, 1])
+        return bool(data[bounds[before, 1] - 1] < 0x80) or _ends_in_quote(data, bounds[before, 1])
     return not _is_item(data, bounds[line, 0], bounds[line, 1])
 
 

@@ -13,9 +13,9 @@ def clean_lines(offsets: np.ndarray, data: np.ndarray, tabular: np.ndarray) -> t
     """The rows with line ends as "\\n", at most one empty line in a row, no trailing space, no control characters.
 
     `offsets` int64[n + 1], `data` uint8, valid UTF-8; `tabular` bool[n]: tabs separate HTML cells, so runs of them
-    become one and `$`, brackets and `%` join their figure, and
-    figures their label. CR, CRLF, VT, FF, NEL, U+2028 and U+2029 end lines;
-    no-break spaces and those of U+2000 to U+200A become spaces; C0, C1, DEL, U+FEFF and soft hyphens go. Returns `(offsets, data)` of the result.
+    become one, `$`, brackets and `%` join their figure, and figures their label. CR, CRLF, VT, FF, NEL, U+2028 and
+    U+2029 end lines; no-break spaces and those of U+2000 to U+200A become spaces; C0, C1, DEL, U+FEFF and soft hyphens
+    go. Returns `(offsets, data)` of the result.
     """
     count = offsets.shape[0] - 1
     out = np.empty(offsets[count] - offsets[0], np.uint8)
@@ -100,7 +100,7 @@ def _figure_follows(data: np.ndarray, at: int, end: int) -> bool:
     """Whether the next cell with anything in it starts like a figure."""
     while at < end:
         size, action = _classify(data, at, end)
-        if action == COPY or action == LINE_END:
+        if action in (COPY, LINE_END):
             break
         at += size
     return at < end and (0x30 <= data[at] <= 0x39 or data[at] == 0x24 or data[at] == 0x28)

@@ -22,11 +22,15 @@ from . import twins
 SIGNS = st.sampled_from([*"ab Z019.,$()%|-=\t\n\r\x0b\x0c\x00\x7f\x85\xa0\xad", "\r\n", "\n\n", "  ", "   ", "\u2028",
                          "\u2003", "\ufeff", "é", "中", "\U0001f600", "\n\t", "\t\t", "$\t", "\u0301"])  # fmt: skip
 TEXTS = st.lists(SIGNS, max_size=80).map("".join)
-WORDS = st.sampled_from(["the", "a", "income", "1,234", "rose", "(12)", "-", "net", "well-", "known", "é", "2.", "3.5%"])
+WORDS = st.sampled_from(
+    ["the", "a", "income", "1,234", "rose", "(12)", "-", "net", "well-", "known", "é", "2.", "3.5%"]
+)
 LINES = st.one_of(
     st.lists(WORDS, max_size=16).map(" ".join),
     st.lists(WORDS, max_size=5).map("   ".join),
-    st.sampled_from(["", "-----  ----", "| a | b |", "Total ..... 12", "   12,345", "x" * 90, "中文没有空格", "• item", "(a) item"]),
+    st.sampled_from(
+        ["", "-----  ----", "| a | b |", "Total ..... 12", "   12,345", "x" * 90, "中文没有空格", "• item", "(a) item"]
+    ),
 )
 DOCUMENTS = st.lists(LINES, max_size=30).map("\n".join)
 
@@ -125,9 +129,10 @@ def test_a_72_column_filing_becomes_paragraphs():
     assert "Roses are red,\n     violets are blue,\n" in text
     ((start, end),) = spans
     table = text.encode()[start:end].decode()
-    assert table.split() == "1997 1996 -------- -------- Net sales $ 1,204 $ 1,075 Cost of sales 737 675".split() + [
-        "--------"
-    ] * 2
+    assert (
+        table.split()
+        == "1997 1996 -------- -------- Net sales $ 1,204 $ 1,075 Cost of sales 737 675".split() + ["--------"] * 2
+    )
 
 
 def test_cells_of_html_tables_are_put_together():
@@ -140,7 +145,9 @@ def test_one_figure_in_prose_is_no_table():
     assert laid_out([text])[0][1] == []
 
 
-@pytest.mark.parametrize("unit", ["a", "1", " ", "\n", "\t", ". ", "|", "$\t", "\u0301", "\U0001f600", "a\n", "1\n", "\x00", "ab cd ef "])
+@pytest.mark.parametrize(
+    "unit", ["a", "1", " ", "\n", "\t", ". ", "|", "$\t", "\u0301", "\U0001f600", "a\n", "1\n", "\x00", "ab cd ef "]
+)
 def test_a_megabyte_of_one_thing_is_linear(unit):
     cleaned(["warm"], [True])
     laid_out(["warm"])
@@ -155,11 +162,14 @@ def test_a_megabyte_of_one_thing_is_linear(unit):
 def test_real_text_equals_the_twins(name):
     if not os.environ.get("CORPORA"):
         pytest.skip("CORPORA is not set: the folder of real text is needed")
-    reader = zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(
-        open(Path(os.environ["CORPORA"]) / name, "rb"), closefd=True
-    )
-    with io.TextIOWrapper(reader) as lines:
+    with open(Path(os.environ["CORPORA"]) / name, "rb") as file:
+        lines = io.TextIOWrapper(zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(file))
         texts = [json.loads(line)["text"][:60_000] for line, _ in zip(lines, range(12), strict=False)]
     once = cleaned(texts, [False] * len(texts))
     assert once == [twins.clean(text, False) for text in texts]
     assert laid_out(once) == [twins.lay_out(text, True) for text in once]
+
+
+def test_only_a_short_label_is_joined_to_its_figures():
+    short, long = "x" * 100, "x" * 101
+    assert cleaned([f"{short}\n\t12", f"{long}\n\t12"], [True, True]) == [f"{short}\t12", f"{long}\n\t12"]

@@ -36,7 +36,7 @@ def join_labels(lines: list[str]) -> list[str]:
 
 def is_figure(cell: str) -> bool:
     digits = sum(sign in "0123456789" for sign in cell)
-    letters = sum(sign.isascii() and sign.isalpha() or ord(sign) >= 128 for sign in cell)
+    letters = sum((sign.isascii() and sign.isalpha()) or ord(sign) >= 128 for sign in cell)
     if digits:
         return 2 * digits >= len(cell) and letters <= digits
     return len(cell) <= 3 and letters == 0
@@ -125,11 +125,7 @@ def joins(lines: list[str], shapes: list[tuple[int, int, int]], numbers: list[in
         return none
     column = max(wrapped[len(wrapped) - 1 - len(wrapped) // 50], MIN_WRAP)
     pairs = [at for at in range(1, len(lines)) if may_join(lines, shapes, numbers, at)]
-    full = [
-        at
-        for at in pairs
-        if shapes[at - 1][1] + 1 + len(lines[at][shapes[at][2] :].split(" ")[0]) > column - 4
-    ]
+    full = [at for at in pairs if shapes[at - 1][1] + 1 + len(lines[at][shapes[at][2] :].split(" ")[0]) > column - 4]
     if len(full) < 4 or 5 * len(full) < 3 * len(pairs):
         return none
     return [at in set(full) for at in range(len(lines))]
