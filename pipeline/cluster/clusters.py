@@ -1,7 +1,7 @@
 """Exact and near-duplicate clusters over all shards, with flat memory and labels that do not depend on the layout.
 
 Band keys are written to one file a band and joined band by band: `equal_pairs` finds documents with equal keys,
-`union` joins them over dense ids (a document's position in the given shards). At most about 48 bytes a document are in
+`union` joins them over dense ids (a document's position in the given shards). At most about 60 bytes a document are in
 memory at any time, and 8 bytes a document and band on disk. Every piece also stands alone, for tasks of their own:
 `write_keys` (a task), `band_pairs` (a task a band), `union` (a task over all pairs), `label`.
 """
@@ -193,10 +193,10 @@ def partition(
             yield band_pairs(files.keys(_band_name(band)), files.flags & HAS_BANDS > 0)
 
     parent = np.arange(len(files.flags), dtype=np.int64)
-    text_keys = _label_keys(files, settings)
     if settings.exact:
         union(parent, *band_pairs(files.keys("text"), files.flags & HAS_TEXT > 0))
-    exact, sizes = label(parent, text_keys)
+    text_keys = _label_keys(files, settings)
+    exact = label(parent, text_keys)[0]
     if settings.near and settings.verify_jaccard is not None:
         path = files.folder / "shingles.u32"
         bound, limit = settings.verify_jaccard, settings.verify_limit
