@@ -128,7 +128,7 @@ def rules() -> list[Rule]:
         found.append(
             Rule(
                 repetition,
-                Repetition(**{name: bound}),
+                Repetition(**only),
                 name,
                 f"GopherRepetition {reason}",
                 asks(block, reason),
