@@ -14,6 +14,7 @@ from pipeline.errors import UsageError
 
 TEXT_SHOWN = 600
 DIFF_LINES = 24
+CONTEXT, FEW, MAX_WORDS = 5, 12, 3000
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -60,9 +61,32 @@ def survivor(opened: OpenedRun, wanted: str, text: str) -> dict[str, Any]:
         other = (
             texts["text"][row].as_py() if texts is not None else opened.documents(shard, ["text"])["text"][row].as_py()
         )
-        lines = list(difflib.unified_diff(other.splitlines(), text.splitlines(), "survivor", "this", lineterm="", n=0))
-        return document | {"diff": lines[:DIFF_LINES], "diff_lines": len(lines)}
+        changes = word_diff(other, text)
+        return document | {"diff": changes[:DIFF_LINES], "diff_lines": len(changes)}
     return {"id": wanted}
+
+
+def word_diff(survivor_text: str, own: str) -> list[str]:
+    """The places where two texts differ, each with a few words around it: [-the survivor's-] {+this one's+}.
+
+    >>> word_diff("rates fell in the third quarter", "rates fell in this third quarter")
+    ['rates fell in [-the-] {+this+} third quarter']
+    """
+    old, new = survivor_text.split()[:MAX_WORDS], own.split()[:MAX_WORDS]
+    places = []
+    for kind, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind == "equal":
+            continue
+        taken = f"[-{_few(old[a:b])}-]" if a < b else ""
+        added = f"{{+{_few(new[c:d])}+}}" if c < d else ""
+        words = [*new[max(0, c - CONTEXT) : c], taken, added, *new[d : d + CONTEXT]]
+        places.append(" ".join(word for word in words if word))
+    return places
+
+
+def _few(words: list[str]) -> str:
+    text = " ".join(words[:FEW])
+    return text + (f" … {len(words) - FEW} more words" if len(words) > FEW else "")
 
 
 def _value(value: Any) -> str:
@@ -107,9 +131,9 @@ def show(found: dict[str, Any], console: Console, whole: bool) -> None:
         alike = f", similarity {verdict['similarity']:.2f}" if verdict["similarity"] is not None else ""
         console.print(f"  stays instead: {escape(other.get('url') or other['id'])} ({other['id']}{alike})")
         for line in other.get("diff", []):
-            console.print(f"    {line[:160]}", markup=False, highlight=False)
+            console.print(f"    {line}", markup=False, highlight=False)
         if other.get("diff_lines", 0) > DIFF_LINES:
-            console.print(f"    … {other['diff_lines'] - DIFF_LINES} more lines differ")
+            console.print(f"    … {other['diff_lines'] - DIFF_LINES} more places differ")
     for name, values in found["signals"].items():
         text = ", ".join(f"{column} {_value(value)}" for column, value in values.items() if value is not None)
         console.print(f"  [dim]{name:13}[/] {escape(text)}")

@@ -1,0 +1,34 @@
+"""`report`: write report.html again, from the report.json of a finished run."""
+
+import argparse
+import json
+
+from pydantic import ValidationError
+
+from pipeline.commands.opened import add_run
+from pipeline.core.store import Store
+from pipeline.errors import UsageError
+from pipeline.report.html import render
+from pipeline.report.stats import RunReport
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    add_run(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Raises UsageError when the folder has no report of this version."""
+    store = Store(arguments.run)
+    if not store.exists("report.json"):
+        raise UsageError(
+            f"{arguments.run}: no finished run is here; python -m pipeline.run RECIPE --out {arguments.run}"
+        )
+    try:
+        report = RunReport.model_validate_json(store.read("report.json"))
+    except ValidationError as error:
+        raise UsageError(f"{arguments.run}/report.json is of another version; run the recipe again") from error
+    info = store.put("report.html", render(report).encode())
+    found = {"exit": 0, "path": f"{arguments.run}/report.html", "bytes": info.bytes}
+    print(json.dumps(found) if arguments.json else f"{found['path']}: {info.bytes:,} bytes")
+    return 0
