@@ -50,7 +50,8 @@ def extract_html(payload: bytes, charset: str | None, settings: ExtractSettings)
     if settings.main_content:
         text = _main_text(tree, len(markup), settings) if tags * depth <= MAIN_WORK else _without(tree, NAVIGATION)
     return Extracted(
-        text=text or _without(tree, []),
+        # An unclosed <noscript> can hold the whole page.
+        text=text or _without(tree, []) or extract_plain_text(tree, alt_texts=False, noscript=True),
         encoding=decoded.encoding,
         title=_title(tree),
         markup=None if unchanged else markup,

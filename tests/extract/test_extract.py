@@ -216,6 +216,10 @@ def test_html_tables_are_marked():
     assert extract({"payload": b"<p>x"}, mark_tables=False)[0]["table_spans"] == []
 
 
+def test_an_unclosed_noscript_does_not_swallow_the_page():
+    assert extract({"payload": b"<body><noscript><div><p>The whole page"})[0]["text"] == "The whole page"
+
+
 def test_settings_switch_things_off():
     page = f"<nav>Home</nav><main><p>{PROSE}</p></main>".encode()
     assert "Home" not in extract({"payload": page})[0]["text"]
