@@ -168,7 +168,7 @@ def measure(task: str, side: str, folder: Path) -> dict[str, Any] | None:
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONPATH": str(Path(__file__).resolve().parents[1]) if side == "ours" else "",
     }
-    command = [python, __file__, task, side, str(folder)]
+    command = [python, "-P", __file__, task, side, str(folder)]  # -P: our modules must not hide packages of their names
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         if "ModuleNotFoundError" in done.stderr:

@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 
 from pipeline.kernels.bpe_hash import INLINE_BYTES, LONG, long_hash, mix, same_bytes, short_key
-from pipeline.kernels.bpe_load import address, byte_at, word_at
+from pipeline.kernels.bpe_load import Int, address, byte_at, word_at
 from pipeline.kernels.pretokens import CLASSES, PRESETS, next_end, read_only
 
 _SLOT = 4
@@ -14,7 +14,7 @@ _ROW, _AT, _DIGITS, _USED, _LONGS, _ARENA = range(6)
 
 
 @njit(cache=True)
-def _find_long(table: np.ndarray, longs: np.ndarray, arena: np.ndarray, at: int, end: int, low: int) -> int:
+def _find_long(table: np.ndarray, longs: np.ndarray, arena: np.ndarray, at: Int, end: Int, low: Int) -> Int:
     """The place of the slot of a long pre-token whose hash is `low`, found or free."""
     mask = np.uint64(len(table) // _SLOT - 1)
     slot = mix(low, LONG) & mask
@@ -35,9 +35,9 @@ def _add_long(
     longs: np.ndarray,
     arena: np.ndarray,
     progress: np.ndarray,
-    at: int,
-    end: int,
-    weight: int,
+    at: Int,
+    end: Int,
+    weight: Int,
 ) -> bool:
     """Add `weight` to the count of a long pre-token; False, and nothing done, when there is no room for it."""
     low = long_hash(at, end)
@@ -45,7 +45,7 @@ def _add_long(
     if table[place + 2] == 0:
         index = progress[_LONGS]
         used = progress[_ARENA]
-        if progress[_USED] * 2 * _SLOT >= len(table) or index + 1 >= len(longs) or used + end - at > len(arena):
+        if progress[_USED] * 4 * _SLOT >= 3 * len(table) or index + 1 >= len(longs) or used + end - at > len(arena):
             return False
         for step in range(end - at):
             arena[used + step] = byte_at(at + step)
@@ -60,7 +60,7 @@ def _add_long(
 
 
 @njit(cache=True, inline="always")
-def _add_short(table: np.ndarray, progress: np.ndarray, at: int, end: int, limit: int, weight: int) -> bool:
+def _add_short(table: np.ndarray, progress: np.ndarray, at: Int, end: Int, limit: Int, weight: Int) -> bool:
     """Add `weight` to the count of a short pre-token; False, and nothing done, when there is no room for it."""
     low, high = short_key(at, end, limit)
     mask = np.uint64(len(table) // _SLOT - 1)
@@ -71,7 +71,7 @@ def _add_short(table: np.ndarray, progress: np.ndarray, at: int, end: int, limit
         if word_at(place) == low and word_at(place + 8) == high:
             break
         if word_at(place + 16) == 0:
-            if progress[_USED] * 2 * _SLOT >= len(table):
+            if progress[_USED] * 4 * _SLOT >= 3 * len(table):
                 return False
             progress[_USED] += 1
             table[np.int64(slot) * _SLOT] = low
@@ -91,7 +91,7 @@ def _scan(
     offsets: np.ndarray,
     data: np.ndarray,
     classes: np.ndarray,
-    rules: tuple[int, int, bool],
+    rules: tuple[Int, Int, bool],
 ) -> bool:
     """Count the pre-tokens from `progress` on; False when the table must grow first."""
     text, kinds = address(data), address(classes)
@@ -193,7 +193,7 @@ def _bytes(table: np.ndarray, longs: np.ndarray, arena: np.ndarray, offsets: np.
 
 
 class PretokenTable:
-    """Distinct pre-tokens and how often each occurs; grows as needed, half full at most.
+    """Distinct pre-tokens and how often each occurs; grows as needed, three quarters full at most.
 
     >>> table = PretokenTable()
     >>> table.scan(np.array([0, 7]), np.frombuffer(b"a b a b", np.uint8), "gpt4")
@@ -241,7 +241,7 @@ class PretokenTable:
         self._progress[_AT] = offsets[0]
 
     def _grow(self, data: np.ndarray) -> None:
-        if self._progress[_USED] * 2 * _SLOT >= len(self._table):
+        if self._progress[_USED] * 4 * _SLOT >= 3 * len(self._table):
             larger = np.zeros(2 * len(self._table), np.uint64)
             _rehash(self._table, larger)
             self._table = larger

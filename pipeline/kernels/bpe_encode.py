@@ -5,11 +5,13 @@ pre-tokens look for it among all pairs, long ones keep the pairs in a heap over 
 letters takes n log n steps.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
 from pipeline.kernels.bpe_hash import INLINE_BYTES, mix, pair_key, pair_slot, short_key
-from pipeline.kernels.bpe_load import address, byte_at, word_at
+from pipeline.kernels.bpe_load import Int, address, byte_at, word_at
 from pipeline.kernels.pretokens import next_end
 
 NO_PAIR = np.uint64(0xFFFFFFFFFFFFFFFF)
@@ -35,13 +37,13 @@ def pair_table(left: np.ndarray, right: np.ndarray, made: np.ndarray) -> tuple[n
 
 
 @njit(cache=True)
-def _merge_of(keys: np.ndarray, values: np.ndarray, left: int, right: int) -> int:
+def _merge_of(keys: np.ndarray, values: np.ndarray, left: Any, right: Any) -> Any:
     """`rank << 32 | id` for a pair, `NO_PAIR` when it does not merge."""
     return values[pair_slot(keys, pair_key(left, right))]
 
 
 @njit(cache=True)
-def _merge_short(keys: np.ndarray, values: np.ndarray, ids: np.ndarray, size: int, pairs: np.ndarray) -> int:
+def _merge_short(keys: np.ndarray, values: np.ndarray, ids: np.ndarray, size: Int, pairs: np.ndarray) -> Int:
     """Merge `ids[:size]` in place by looking at every pair; returns how many ids are left."""
     for at in range(size - 1):
         pairs[at] = _merge_of(keys, values, ids[at], ids[at + 1])
@@ -66,7 +68,7 @@ def _merge_short(keys: np.ndarray, values: np.ndarray, ids: np.ndarray, size: in
 
 
 @njit(cache=True)
-def _push(heap: np.ndarray, size: int, item: int) -> None:
+def _push(heap: np.ndarray, size: Int, item: Int) -> None:
     at = size
     while at > 0 and item < heap[(at - 1) >> 1]:
         heap[at] = heap[(at - 1) >> 1]
@@ -75,7 +77,7 @@ def _push(heap: np.ndarray, size: int, item: int) -> None:
 
 
 @njit(cache=True)
-def _pop(heap: np.ndarray, size: int) -> int:
+def _pop(heap: np.ndarray, size: Int) -> Int:
     """The smallest of `size` items; the rest is a heap of `size - 1`."""
     top = heap[0]
     size -= 1
@@ -94,7 +96,7 @@ def _pop(heap: np.ndarray, size: int) -> int:
 
 
 @njit(cache=True)
-def _merge_long(keys: np.ndarray, values: np.ndarray, ids: np.ndarray, size: int) -> int:
+def _merge_long(keys: np.ndarray, values: np.ndarray, ids: np.ndarray, size: Int) -> Int:
     """Merge `ids[:size]` in place with a heap of `rank << 32 | place` over a linked list."""
     follow = np.arange(1, size + 1).astype(np.int32)
     back = np.arange(-1, size - 1).astype(np.int32)
@@ -143,12 +145,12 @@ def _merge(
     keys: np.ndarray,
     values: np.ndarray,
     symbol: np.ndarray,
-    at: int,
-    end: int,
+    at: Int,
+    end: Int,
     ids: np.ndarray,
-    here: int,
+    here: Int,
     pairs: np.ndarray,
-) -> int:
+) -> Int:
     """The ids of the text between two addresses into `ids[here:]`; returns how many there are."""
     size = end - at
     out = ids[here : here + size]
@@ -162,18 +164,18 @@ def _merge_new(
     keys: np.ndarray,
     values: np.ndarray,
     symbol: np.ndarray,
-    at: int,
-    end: int,
+    at: Int,
+    end: Int,
     ids: np.ndarray,
-    here: int,
+    here: Int,
     pairs: np.ndarray,
     cache: np.ndarray,
-    slot: int,
-    low: int,
-    high: int,
+    slot: Int,
+    low: Int,
+    high: Int,
     pool: np.ndarray,
     fill: np.ndarray,
-) -> int:
+) -> Int:
     """As `_merge`, and keep the result in the cache's free `slot`; a full cache is emptied first."""
     count = _merge(keys, values, symbol, at, end, ids, here, pairs)
     if fill[0] * 2 * _SLOT >= len(cache) or fill[1] + count > len(pool):
@@ -204,7 +206,7 @@ def encode(
     offsets: np.ndarray,
     data: np.ndarray,
     classes: np.ndarray,
-    rules: tuple[int, int, bool],
+    rules: tuple[Int, Int, bool],
     keys: np.ndarray,
     values: np.ndarray,
     symbol: np.ndarray,
@@ -213,7 +215,7 @@ def encode(
     fill: np.ndarray,
     ids: np.ndarray,
     ends: np.ndarray,
-) -> int:
+) -> Int:
     """Encode every row; `ids` (uint32) has room for an id a byte and two more, `ends[i]` is where row i ends.
 
     `symbol` is the id of every byte. `cache` and `pool` are kept between calls, `fill` counts their slots and ids; when
@@ -262,7 +264,7 @@ def encode(
 
 
 @njit(cache=True, nogil=True)
-def count_words(offsets: np.ndarray, data: np.ndarray) -> int:
+def count_words(offsets: np.ndarray, data: np.ndarray) -> Int:
     """Runs of bytes between ASCII white space, over all rows."""
     words = 0
     for row in range(len(offsets) - 1):

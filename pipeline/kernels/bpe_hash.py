@@ -1,9 +1,11 @@
 """Keys, hashes and tables that byte-pair counting, training and encoding share."""
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
-from pipeline.kernels.bpe_load import byte_at, word_at
+from pipeline.kernels.bpe_load import Int, byte_at, word_at
 
 INLINE_BYTES = 15
 """Pre-tokens up to this length are their own key: two words, the length in the top byte of the second."""
@@ -13,7 +15,7 @@ LONG = np.uint64(0xFF << 56)
 
 
 @njit(cache=True, inline="always")
-def mix(first: int, second: int) -> int:
+def mix(first: Int, second: Int) -> Int:
     """A 64-bit hash of two words (multiply, fold, multiply)."""
     value = (np.uint64(first) ^ np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xD6E8FEB86659FD93)
     value ^= value >> np.uint64(32)
@@ -22,7 +24,7 @@ def mix(first: int, second: int) -> int:
 
 
 @njit(cache=True, inline="always")
-def short_key(at: int, end: int, limit: int) -> tuple[int, int]:
+def short_key(at: Int, end: Int, limit: Int) -> tuple[Int, Int]:
     """The key of the text between two addresses, at most `INLINE_BYTES`; nothing at or beyond `limit` is read."""
     length = end - at
     if at + 16 <= limit:
@@ -34,7 +36,7 @@ def short_key(at: int, end: int, limit: int) -> tuple[int, int]:
 
 
 @njit(cache=True)
-def _short_key_slow(at: int, end: int) -> tuple[int, int]:
+def _short_key_slow(at: Int, end: Int) -> tuple[Int, Int]:
     low = high = np.uint64(0)
     for place in range(at, end):
         shift = np.uint64(8 * ((place - at) & 7))
@@ -46,7 +48,7 @@ def _short_key_slow(at: int, end: int) -> tuple[int, int]:
 
 
 @njit(cache=True)
-def long_hash(at: int, end: int) -> int:
+def long_hash(at: Int, end: Int) -> Int:
     """A 64-bit hash of the text between two addresses; where it is used equal hashes are checked byte by byte."""
     value = np.uint64(end - at)
     while at + 8 <= end:
@@ -59,7 +61,7 @@ def long_hash(at: int, end: int) -> int:
 
 
 @njit(cache=True)
-def same_bytes(first: int, second: int, length: int) -> bool:
+def same_bytes(first: Int, second: Int, length: Int) -> bool:
     """Whether the `length` bytes at two addresses are equal."""
     step = 0
     while step < length and byte_at(first + step) == byte_at(second + step):
@@ -68,7 +70,7 @@ def same_bytes(first: int, second: int, length: int) -> bool:
 
 
 @njit(cache=True)
-def pair_slot(keys: np.ndarray, key: int) -> int:
+def pair_slot(keys: np.ndarray, key: Int) -> Int:
     """The slot of a pair in an open-addressing table whose empty slots hold all ones, found or free."""
     mask = np.uint64(len(keys) - 1)
     slot = mix(key, np.uint64(0)) & mask
@@ -79,6 +81,6 @@ def pair_slot(keys: np.ndarray, key: int) -> int:
 
 
 @njit(cache=True, inline="always")
-def pair_key(left: int, right: int) -> int:
+def pair_key(left: Any, right: Any) -> Any:
     """Two 32-bit ids in one word; words compare as the pairs do."""
     return (np.uint64(left) << np.uint64(32)) | np.uint64(right)

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from pipeline.kernels.bpe_hash import long_hash, pair_key, pair_slot, same_bytes
-from pipeline.kernels.bpe_load import address
+from pipeline.kernels.bpe_load import Int, address
 
 BOUNDARY = -(2**31)
 """Between words."""
@@ -19,7 +19,7 @@ _DEAD = BOUNDARY + 1
 
 
 @njit(cache=True)
-def _longer(array: np.ndarray, needed: int) -> np.ndarray:
+def _longer(array: np.ndarray, needed: Int) -> np.ndarray:
     """The array, or a copy of at least twice its size that holds `needed` items."""
     if needed <= len(array):
         return array
@@ -29,12 +29,12 @@ def _longer(array: np.ndarray, needed: int) -> np.ndarray:
 
 
 @njit(cache=True, inline="always")
-def _before(count: int, pair: int, other_count: int, other_pair: int) -> bool:
+def _before(count: Int, pair: Int, other_count: Int, other_pair: Int) -> bool | np.bool_:
     return count > other_count or (count == other_count and pair < other_pair)
 
 
 @njit(cache=True)
-def _sink(counts: np.ndarray, pairs: np.ndarray, entries: np.ndarray, size: int, at: int) -> None:
+def _sink(counts: np.ndarray, pairs: np.ndarray, entries: np.ndarray, size: Int, at: Int) -> None:
     """Move the queue's item `at` down to where it belongs (a four-ary heap)."""
     count, pair, entry = counts[at], pairs[at], entries[at]
     while True:
@@ -51,7 +51,7 @@ def _sink(counts: np.ndarray, pairs: np.ndarray, entries: np.ndarray, size: int,
 
 
 @njit(cache=True)
-def _rise(counts: np.ndarray, pairs: np.ndarray, entries: np.ndarray, at: int) -> None:
+def _rise(counts: np.ndarray, pairs: np.ndarray, entries: np.ndarray, at: Int) -> None:
     """Move the queue's item `at` up to where it belongs."""
     count, pair, entry = counts[at], pairs[at], entries[at]
     while at > 0:
@@ -77,7 +77,7 @@ def _larger_pairs(keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.
 
 
 @njit(cache=True)
-def _token_slot(names: np.ndarray, starts: np.ndarray, spelled: np.ndarray, text: np.ndarray, at: int, end: int) -> int:
+def _token_slot(names: np.ndarray, starts: np.ndarray, spelled: np.ndarray, text: np.ndarray, at: Int, end: Int) -> Int:
     """The slot of the token spelled `text[at:end]` in the table of names (ids, -1 when free)."""
     mask = np.uint64(len(names) - 1)
     first = address(text) + at
@@ -96,7 +96,7 @@ def _token_slot(names: np.ndarray, starts: np.ndarray, spelled: np.ndarray, text
 @njit(cache=True)
 def _lay_out(
     offsets: np.ndarray, symbols: np.ndarray, ids: np.ndarray, lengths: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, int]:
+) -> tuple[np.ndarray, np.ndarray, Int]:
     """Words of token ids as (places, word of each place); words of one token take part in nothing and are left out."""
     size = 1
     for row in range(len(offsets) - 1):
@@ -138,10 +138,10 @@ def learn(
     weights: np.ndarray,
     starts: np.ndarray,
     spelled: np.ndarray,
-    known: int,
-    vocab_size: int,
-    min_frequency: int,
-) -> tuple[np.ndarray, np.ndarray, int, np.ndarray, np.ndarray]:
+    known: Int,
+    vocab_size: Int,
+    min_frequency: Int,
+) -> tuple[np.ndarray, np.ndarray, Int, np.ndarray, np.ndarray]:
     """Learn merges until there are `vocab_size` tokens or no pair is left that occurs `min_frequency` times.
 
     Word i is `ids[symbols[offsets[i]:offsets[i + 1]]]` (bytes and the ids of all bytes, or ids and themselves) and
@@ -181,7 +181,7 @@ def learn(
         key = pair_key(token, places[follow])
         slot = pair_slot(keys, key)
         if keys[slot] != key:
-            if used * 2 >= len(keys):
+            if used * 4 >= len(keys) * 3:
                 keys, values = _larger_pairs(keys, values)
                 slot = pair_slot(keys, key)
             keys[slot] = key
@@ -377,7 +377,7 @@ def learn(
                 key = pair_key(token, new) if side == 0 else pair_key(new, token)
                 slot = pair_slot(keys, key)
                 if keys[slot] != key:
-                    if used * 2 >= len(keys):
+                    if used * 4 >= len(keys) * 3:
                         keys, values = _larger_pairs(keys, values)
                         slot = pair_slot(keys, key)
                     keys[slot] = key

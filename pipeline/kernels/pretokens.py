@@ -14,7 +14,7 @@ from enum import IntEnum
 import numpy as np
 from numba import njit
 
-from pipeline.kernels.bpe_load import address, byte_at
+from pipeline.kernels.bpe_load import Int, address, byte_at
 from pipeline.kernels.unicode import IS_SPACE, LETTER, MAJOR, NUMBER
 
 IS_LETTER, IS_NUMBER, IS_BLANK, IS_NEWLINE, IS_OTHER = range(5)
@@ -113,7 +113,7 @@ WHOLE_ROWS = (int(Words.WHOLE), 1, False)
 
 
 @njit(cache=True)
-def _wide(at: int, end: int, classes: int) -> int:
+def _wide(at: Int, end: Int, classes: Int) -> Int:
     """`kind << 3 | length` of the character at the non-ASCII byte `at`; a stray byte is one sign."""
     first = byte_at(at)
     if first >= 0xE0 and first < 0xF0 and at + 2 < end:
@@ -135,14 +135,14 @@ def _wide(at: int, end: int, classes: int) -> int:
 
 
 @njit(cache=True)
-def _character(at: int, end: int, classes: int) -> int:
+def _character(at: Int, end: Int, classes: Int) -> Int:
     """`kind << 3 | length` of the character at byte `at`."""
     first = byte_at(at)
     return byte_at(classes + first) << 3 | 1 if first < 0x80 else _wide(at, end, classes)
 
 
 @njit(cache=True)
-def _skip(at: int, end: int, classes: int, wanted: int) -> int:
+def _skip(at: Int, end: Int, classes: Int, wanted: Int) -> Int:
     """The end of the run of characters of class `wanted` that starts at `at`."""
     while at < end:
         byte = byte_at(at)
@@ -159,7 +159,7 @@ def _skip(at: int, end: int, classes: int, wanted: int) -> int:
 
 
 @njit(cache=True)
-def _contraction(at: int, end: int) -> int:
+def _contraction(at: Int, end: Int) -> Int:
     """The end of 's 'd 'm 't 'll 've 're in any case at the apostrophe `at`, or `at`."""
     if at + 1 >= end:
         return at
@@ -174,7 +174,7 @@ def _contraction(at: int, end: int) -> int:
 
 
 @njit(cache=True)
-def _ascii_end(at: int, end: int) -> int:
+def _ascii_end(at: Int, end: Int) -> Int:
     """BloombergGPT's rules: letters with spaces, one digit, or anything up to the next letter or digit."""
     first = byte_at(at)
     at += 1
@@ -194,7 +194,7 @@ def _ascii_end(at: int, end: int) -> int:
 
 
 @njit(cache=True)
-def _space_end(at: int, end: int, classes: int) -> int:
+def _space_end(at: Int, end: Int, classes: Int) -> Int:
     """`\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`: to the last line end of the run, or all of it but the last character."""
     start = last = at
     after_newline = -1
@@ -213,7 +213,7 @@ def _space_end(at: int, end: int, classes: int) -> int:
 
 
 @njit(cache=True)
-def _digits_end(at: int, end: int, classes: int, digits: int) -> int:
+def _digits_end(at: Int, end: Int, classes: Int, digits: Int) -> Int:
     """The end of at most `digits` numbers from `at` on."""
     while at < end and digits > 0:
         found = _character(at, end, classes)
@@ -225,7 +225,7 @@ def _digits_end(at: int, end: int, classes: int, digits: int) -> int:
 
 
 @njit(cache=True)
-def _group_end(at: int, end: int, classes: int, digits: int, digits_left: int) -> tuple[int, int]:
+def _group_end(at: Int, end: Int, classes: Int, digits: Int, digits_left: Int) -> tuple[Int, Int]:
     """The end of the next group of a number whose groups are aligned to its end, and how many digits are left."""
     if digits_left == 0:
         ahead = at
@@ -240,7 +240,7 @@ def _group_end(at: int, end: int, classes: int, digits: int, digits_left: int) -
 
 
 @njit(cache=True)
-def next_end(at: int, end: int, classes: int, rules: tuple[int, int, bool], digits_left: int) -> tuple[int, int]:
+def next_end(at: Int, end: Int, classes: Int, rules: tuple[Int, Int, bool], digits_left: Int) -> tuple[Int, Int]:
     """The end of the pre-token that starts at `at` (< `end`), and the state for the next call.
 
     `at`, `end` and `classes` are addresses (`bpe_load`) of text and of `CLASSES`. `digits_left` is 0 at the start of a
@@ -286,7 +286,7 @@ def next_end(at: int, end: int, classes: int, rules: tuple[int, int, bool], digi
 
 @njit(cache=True, nogil=True)
 def _count(
-    offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, rules: tuple[int, int, bool], out: np.ndarray
+    offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, rules: tuple[Int, Int, bool], out: np.ndarray
 ) -> None:
     text, table = address(data), address(classes)
     for row in range(len(out)):
@@ -302,7 +302,7 @@ def _count(
 
 @njit(cache=True, nogil=True)
 def _ends(
-    offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, rules: tuple[int, int, bool], out: np.ndarray
+    offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, rules: tuple[Int, Int, bool], out: np.ndarray
 ) -> None:
     text, table = address(data), address(classes)
     place = 0
