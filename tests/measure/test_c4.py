@@ -84,7 +84,10 @@ def assert_equal_to_python(documents: list[str], settings: C4) -> None:
         share = found.pop("cut_frac")
         assert found == expected, text
         after = cut(text, spans)
-        assert [line.strip() for line in after.splitlines()] == [line.strip() for line in kept], text
+        # Blank lines are not compared: what is left on both sides of a cut may be "\\r" and "\\n", one line end.
+        assert [line.strip() for line in after.splitlines() if line.strip()] == [
+            line.strip() for line in kept if line.strip()
+        ], text
         assert share == (pytest.approx(1 - len(after.encode()) / len(text.encode())) if text else None)
 
 
