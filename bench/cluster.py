@@ -5,6 +5,7 @@ an earlier one in one to fourteen of its bands. Ours starts from the signals of 
 files (stages 2 and 3), text-dedup from its column of band strings; every peer runs its own code in a child process.
 """
 
+import importlib.metadata
 import json
 import resource
 import statistics
@@ -130,7 +131,8 @@ def measure(name: str, count: str, folder: str) -> None:
     found = act(int(count), Path(folder))
     seconds = time.process_time() - _started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"seconds": seconds, "peak_mib": peak // 1024, "start_mib": before // 1024, "found": found}))
+    result = {"seconds": seconds, "peak_mib": peak // 1024, "start_mib": before // 1024, "found": found}
+    print(json.dumps(result | ({} if name == "ours" else {"version": importlib.metadata.version(name)})))
 
 
 def run(size_mb: int = 200) -> dict:
@@ -156,7 +158,7 @@ def run(size_mb: int = 200) -> dict:
         "peer": peers.get(best) if best else None,
         "ratio": round(own / peers[best], 1) if best else None,
         "peer_name": best,
-        "versions": {},
+        "versions": {name: found[name][0]["version"] for name in peers},
         "input": f"{count} documents, {BANDS} bands of {ROWS}",
         "rounds": ROUNDS,
         "peers": peers,

@@ -123,8 +123,8 @@ def call_peer(script: str, *arguments: str, own: bool = False) -> dict | None:
     python = sys.executable if own else os.environ.get("BENCH_PEERS_PYTHON", sys.executable)
     core = sorted(os.sched_getaffinity(0))[0]
     done = subprocess.run(
-        [python, script, *arguments],
-        env=os.environ | one,
+        [python, "-P", script, *arguments],  # -P: the names of the benches must not hide packages
+        env=os.environ | one | ({"PYTHONPATH": str(Path(__file__).parents[1])} if own else {}),
         capture_output=True,
         text=True,
         preexec_fn=lambda: os.sched_setaffinity(0, {core}),
