@@ -132,6 +132,9 @@ def clean_text(corpora: Path, name: str, limit_bytes: int) -> list[str]:
         "fed": lambda: _tar_text(corpora / "finance/fed_speeches_html_and_text.tar.zst", "/text/all/"),
         "edgar": lambda: _tar_text(corpora / "finance/edgar_filings_html_a.tar.zst", ".htm"),
         "medquad": lambda: _tar_text(corpora / "medical/medquad_xml.tar.zst", ".xml"),
+        "dialogues": lambda: (
+            row["dialogue"] for row in table(corpora, "medical/clinical_misc.tar.zst", "MTS-Dialog-TrainingSet.csv")
+        ),
         "statutes": lambda: _tar_text(corpora / "legal/us_statutes_bills_uslm.tar.zst", ".xml"),
     }
     found, size = [], 0

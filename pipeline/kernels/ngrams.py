@@ -3,8 +3,11 @@
 Features of a sentence: every word, every pair of neighbouring words (with a mark for the beginning), and the character
 3- to 5-grams of every word with its borders (the first 30 code points of a word). A number is one word like any other number.
 The *neutral* reading replaces every word of a given set (identities) by one mark and has none of its character n-grams.
+How many words stand in a list (at most three count) is one more feature: it carries the words no training set held.
 Weights are int8 and sums are integers, so no order of addition can change a score.
 """
+
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -15,6 +18,7 @@ from pipeline.kernels.unicode import decode
 MIN_SENTENCE_WORDS = 6
 MAX_SENTENCE_WORDS = 48
 MAX_WORD_POINTS = 30
+MAX_LISTED = 3
 MAX_GRAMS = 3 * (MAX_WORD_POINTS + 2)
 
 _P = np.uint64(FNV_PRIME)
@@ -40,7 +44,7 @@ def _pair(left: np.uint64, right: np.uint64) -> np.uint64:
 @njit(cache=True)
 def _contains(sorted_keys: np.ndarray, key: np.uint64) -> bool:
     at = np.searchsorted(sorted_keys, key)
-    return at < len(sorted_keys) and sorted_keys[at] == key
+    return bool(at < len(sorted_keys) and sorted_keys[at] == key)
 
 
 @njit(cache=True)
@@ -131,15 +135,17 @@ def sum_sentences(
     word_weights: np.ndarray,
     char_weights: np.ndarray,
     neutral: np.ndarray,
+    listed: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Weight sums of every sentence.
 
     Returns row int64[s], start and end byte within the row int64[s], sums int32[s, 4] (words and characters of the plain
-    reading, then of the neutral one) and the number of features of each, int32[s, 4]. `neutral` is sorted word hashes.
+    reading, then of the neutral one) and, int32[s, 5], the number of features of each and of words in `listed`.
+    `neutral` and `listed` are sorted word hashes.
     """
     word_mask, char_mask = np.uint64(len(word_weights) - 1), np.uint64(len(char_weights) - 1)
     rows, begins, stops = np.empty(256, np.int64), np.empty(256, np.int64), np.empty(256, np.int64)
-    sums, sizes = np.empty((256, 4), np.int32), np.empty((256, 4), np.int32)
+    sums, sizes = np.empty((256, 4), np.int32), np.empty((256, 5), np.int32)
     hashes, starts, ends = np.empty(1024, np.uint64), np.empty(1024, np.int64), np.empty(1024, np.int64)
     borders = np.empty(1024, np.int64)
     points, grams = np.empty(MAX_WORD_POINTS + 2, np.int32), np.empty(MAX_GRAMS, np.int64)
@@ -158,13 +164,13 @@ def sum_sentences(
         for sentence in range(sentences):
             if total == len(rows):
                 rows, begins, stops = _grow(rows, 2 * total), _grow(begins, 2 * total), _grow(stops, 2 * total)
-                wider_sums, wider_sizes = np.empty((2 * total, 4), np.int32), np.empty((2 * total, 4), np.int32)
+                wider_sums, wider_sizes = np.empty((2 * total, 4), np.int32), np.empty((2 * total, 5), np.int32)
                 wider_sums[:total], wider_sizes[:total] = sums, sizes
                 sums, sizes = wider_sums, wider_sizes
             rows[total], begins[total], stops[total] = row, starts[word] - base, ends[borders[sentence] - 1] - base
             previous, previous_neutral = _FIRST, _FIRST
             plain_words, plain_chars, neutral_words, neutral_chars = 0, 0, 0, 0
-            plain_grams, neutral_grams, features = 0, 0, 0
+            plain_grams, neutral_grams, features, hits = 0, 0, 0, 0
             while word < borders[sentence]:
                 value = hashes[word]
                 place = _slot(value, cache_mask)
@@ -178,7 +184,11 @@ def sum_sentences(
                         for at in range(size):
                             added += char_weights[grams[at]]
                         cache_sum[place], cache_size[place] = added, size
-                        cache_kind[place] = 3 if _contains(neutral, value) else 2
+                        cache_kind[place] = 2
+                        if _contains(neutral, value):
+                            cache_kind[place] = 3
+                        elif _contains(listed, value):
+                            cache_kind[place] = 4
                 kind = cache_kind[place]
                 plain = _NUMBER if kind == 1 else value
                 unmarked = _NEUTRAL if kind == 3 else plain
@@ -198,25 +208,28 @@ def sum_sentences(
                     neutral_chars += cache_sum[place]
                     neutral_grams += cache_size[place]
                 previous, previous_neutral = plain, unmarked
+                hits += kind == 4
                 features += 2
                 word += 1
             sums[total, 0], sums[total, 1] = plain_words, plain_chars
             sums[total, 2], sums[total, 3] = neutral_words, neutral_chars
-            sizes[total, 0], sizes[total, 1], sizes[total, 2], sizes[total, 3] = (
-                features,
-                plain_grams,
-                features,
-                neutral_grams,
-            )
+            sizes[total, 0], sizes[total, 1] = features, plain_grams
+            sizes[total, 2], sizes[total, 3], sizes[total, 4] = features, neutral_grams, hits
             total += 1
     return rows[:total], begins[:total], stops[:total], sums[:total], sizes[:total]
 
 
 @njit(cache=True)
 def feature_slots(
-    offsets: np.ndarray, data: np.ndarray, lower: np.ndarray, word_size: int, char_size: int, neutral: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The same features, for training: `(word_offsets, word_slots, char_offsets, char_slots)` of each row as one sentence.
+    offsets: np.ndarray,
+    data: np.ndarray,
+    lower: np.ndarray,
+    word_size: int,
+    char_size: int,
+    neutral: np.ndarray,
+    listed: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The same features for training, each row as one sentence: offsets and slots of words, of characters, listed words.
 
     With a non-empty `neutral` it is the neutral reading.
     """
@@ -226,6 +239,7 @@ def feature_slots(
     word_slots, char_slots = np.empty(1024, np.int32), np.empty(4096, np.int32)
     hashes, starts, ends = np.empty(1024, np.uint64), np.empty(1024, np.int64), np.empty(1024, np.int64)
     points, grams = np.empty(MAX_WORD_POINTS + 2, np.int32), np.empty(MAX_GRAMS, np.int64)
+    hits = np.zeros(count_rows, np.int64)
     words, chars = 0, 0
     for row in range(count_rows):
         count, hashes, starts, ends = split_words(data, offsets[row], offsets[row + 1], lower, hashes, starts, ends)
@@ -238,6 +252,7 @@ def feature_slots(
             elif _contains(neutral, value):
                 value = _NEUTRAL
             else:
+                hits[row] += _contains(listed, value)
                 size = word_grams(data, starts[word], ends[word], lower, char_mask, points, grams)
             if words + 2 > len(word_slots):
                 word_slots = _grow(word_slots, 2 * len(word_slots))
@@ -253,7 +268,15 @@ def feature_slots(
             chars += size
             previous = value
         word_offsets[row + 1], char_offsets[row + 1] = words, chars
-    return word_offsets, word_slots[:words], char_offsets, char_slots[:chars]
+    return word_offsets, word_slots[:words], char_offsets, char_slots[:chars], hits
+
+
+@njit(cache=True, inline="always")
+def _kept(step: int, at: int, share: np.uint64) -> bool:
+    """Whether a feature occurrence is read in this step: a hash of both, so that training is the same every time."""
+    value = (np.uint64(step) * _P + np.uint64(at) + np.uint64(1)) * _M
+    value = (value ^ (value >> np.uint64(29))) * _M
+    return bool((value >> np.uint64(48)) < share)
 
 
 @njit(cache=True)
@@ -262,6 +285,7 @@ def fit_logistic(
     word_slots: np.ndarray,
     char_offsets: np.ndarray,
     char_slots: np.ndarray,
+    listed: np.ndarray,
     labels: np.ndarray,
     importance: np.ndarray,
     order: np.ndarray,
@@ -269,34 +293,44 @@ def fit_logistic(
     char_size: int,
     rate: float,
     decay: float,
-) -> tuple[np.ndarray, np.ndarray, float]:
+    keep: float,
+    each: float,
+) -> tuple[np.ndarray, np.ndarray, Any]:
     """Logistic regression by AdaGrad over the examples in `order` (repeated for epochs): word and char weights, bias.
 
-    The value of a feature is one over the square root of the number of features of its kind in the sentence.
+    The value of a feature is one over the square root of the number of features of its kind in the sentence. In each step
+    a share `keep` of the occurrences is read, scaled up: no single word may carry a sentence alone. `each` is the fixed
+    weight of a listed word: learnt, it would be explained away by the very words it stands for.
     """
     word_weights, char_weights = np.zeros(word_size), np.zeros(char_size)
     word_squares, char_squares = np.full(word_size, 1e-3), np.full(char_size, 1e-3)
-    bias, bias_square = 0.0, 1e-3
-    for example in order:
+    bias, bias_square, share = 0.0, 1e-3, np.uint64(keep * 65536.0)
+    for step in range(len(order)):
+        example = order[step]
         w0, w1 = word_offsets[example], word_offsets[example + 1]
         c0, c1 = char_offsets[example], char_offsets[example + 1]
-        word_value, char_value = 1.0 / np.sqrt(max(w1 - w0, 1)), 1.0 / np.sqrt(max(c1 - c0, 1))
-        z = bias
+        word_value, char_value = 1.0 / np.sqrt(max(w1 - w0, 1)) / keep, 1.0 / np.sqrt(max(c1 - c0, 1)) / keep
+        hits = min(listed[example], MAX_LISTED)
+        z = bias + each * hits
         for at in range(w0, w1):
-            z += word_weights[word_slots[at]] * word_value
+            if _kept(step, at, share):
+                z += word_weights[word_slots[at]] * word_value
         for at in range(c0, c1):
-            z += char_weights[char_slots[at]] * char_value
+            if _kept(step, at, share):
+                z += char_weights[char_slots[at]] * char_value
         slope = (1.0 / (1.0 + np.exp(-z)) - labels[example]) * importance[example]
         for at in range(w0, w1):
-            slot = word_slots[at]
-            gradient = slope * word_value + decay * word_weights[slot]
-            word_squares[slot] += gradient * gradient
-            word_weights[slot] -= rate * gradient / np.sqrt(word_squares[slot])
+            if _kept(step, at, share):
+                slot = word_slots[at]
+                gradient = slope * word_value + decay * word_weights[slot]
+                word_squares[slot] += gradient * gradient
+                word_weights[slot] -= rate * gradient / np.sqrt(word_squares[slot])
         for at in range(c0, c1):
-            slot = char_slots[at]
-            gradient = slope * char_value + decay * char_weights[slot]
-            char_squares[slot] += gradient * gradient
-            char_weights[slot] -= rate * gradient / np.sqrt(char_squares[slot])
+            if _kept(step, at, share):
+                slot = char_slots[at]
+                gradient = slope * char_value + decay * char_weights[slot]
+                char_squares[slot] += gradient * gradient
+                char_weights[slot] -= rate * gradient / np.sqrt(char_squares[slot])
         bias_square += slope * slope
         bias -= rate * slope / np.sqrt(bias_square)
     return word_weights, char_weights, bias

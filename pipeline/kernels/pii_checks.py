@@ -26,13 +26,13 @@ IBAN_LENGTHS = _iban_lengths()
 @njit(cache=True, inline="always")
 def digit(byte: int) -> int:
     """The value of an ASCII digit, or -1."""
-    return np.int64(byte) - 48 if 48 <= byte <= 57 else -1
+    return int(byte) - 48 if 48 <= byte <= 57 else -1
 
 
 @njit(cache=True, inline="always")
 def letter(byte: int) -> int:
     """0-25 for an ASCII letter of either case, or -1."""
-    low = np.int64(byte) | 32
+    low = int(byte) | 32
     return low - 97 if 97 <= low <= 122 else -1
 
 
@@ -83,7 +83,7 @@ def card_network(digits: np.ndarray, count: int) -> int:
 def mod_97(values: np.ndarray, begin: int, end: int, remainder: int) -> int:
     """ISO 7064 mod 97 of alphanumeric values (letters are two digits), continued from `remainder`."""
     for at in range(begin, end):
-        value = np.int64(values[at])
+        value = int(values[at])
         remainder = (remainder * (100 if value > 9 else 10) + value) % 97
     return remainder
 

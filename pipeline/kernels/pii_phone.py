@@ -48,7 +48,7 @@ _MAX_DIGITS = 17
 @njit(cache=True)
 def _nanp(digits: np.ndarray, first: int) -> bool:
     """Ten digits from `first` are a North American number: area and exchange codes from 200, neither N11 as area."""
-    return digits[first] >= 2 and not (digits[first + 1] == 1 and digits[first + 2] == 1) and digits[first + 3] >= 1
+    return bool(digits[first] >= 2 and not (digits[first + 1] == 1 and digits[first + 2] == 1) and digits[first + 3] >= 1)
 
 
 @njit(cache=True)
@@ -114,7 +114,7 @@ def _is_date(digits: np.ndarray, groups: np.ndarray, count: int) -> bool:
         return one in (17, 18, 19, 20, 21)
     if groups[0] <= 2 and groups[1] <= 2 and groups[2] == 4:
         place = groups[0] + groups[1]
-        return np.int64(digits[place]) * 10 + digits[place + 1] in (17, 18, 19, 20, 21)
+        return bool(np.int64(digits[place]) * 10 + digits[place + 1] in (17, 18, 19, 20, 21))
     return False
 
 
@@ -199,11 +199,11 @@ def phone_end(data: np.ndarray, begin: int, at: int, end: int) -> int:
         return tail
     if opened and count >= 2 and groups[0] <= 5 and 7 <= total <= 11 and digits[groups[0]] > 0 and groups[1] >= 3:
         return tail
-    if digits[0] == 0 and digits[1] != 0 and 9 <= total <= 11 and count >= 2 and not before == 0x2D:
+    if digits[0] == 0 and digits[1] != 0 and 9 <= total <= 11 and count >= 2 and before != 0x2D:
         shortest = 9
         for group in range(count):
             shortest = min(shortest, groups[group])
-        if shortest >= 2 and 2 < groups[0] <= 5 or (groups[0] == 2 and count == 5):
+        if (shortest >= 2 and 2 < groups[0] <= 5) or (groups[0] == 2 and count == 5):
             return tail
     smallest = 99
     for group in range(count):

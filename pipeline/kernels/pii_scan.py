@@ -238,8 +238,8 @@ def _letters(
         plain, plain_digits = count, digits
     whole = cursor >= end or (alnum(data[cursor]) < 0 and data[cursor] != 0x5F)
     if values[0] > 9 and count >= 15 and values[1] > 9 and values[2] < 10 and values[3] < 10:
-        wanted = np.int64(lengths[(np.int64(values[0]) - 10) * 26 + values[1] - 10])
-        if wanted > 0 and count >= wanted and (count == wanted and whole or spaced):
+        wanted = int(lengths[(np.int64(values[0]) - 10) * 26 + values[1] - 10])
+        if wanted > 0 and count >= wanted and ((count == wanted and whole) or spaced):
             stop, seen = at, 0
             while seen < wanted:
                 seen += alnum(data[stop]) >= 0
@@ -291,10 +291,7 @@ def _numbers(
         break
     before = data[at - 1] if at > begin else np.uint8(0x20)
     after = data[cursor] if cursor < end else np.uint8(0x20)
-    if alnum(after) >= 0 or after == 0x5F or after >= 128:
-        after_joins = True
-    else:
-        after_joins = False
+    after_joins = cursor < end and (alnum(data[cursor]) >= 0 or after == 0x5F or after >= 128)
     glued = before == 0x2D or before == 0x2E or before == 0x2F or before == 0x3D or before == 0x23 or before == 0x5F
     if count >= 4 and marks[0] == 0x2E and marks[1] == 0x2E and marks[2] == 0x2E and marks[3] != 0x2E:
         place, high, ok, octets = 0, 0, True, np.zeros(4, np.int64)
@@ -308,7 +305,7 @@ def _numbers(
             place += max(0, length - 3)
             octets[group] = value
             high = max(high, value)
-        stop = at + groups[0] + groups[1] + groups[2] + groups[3] + 3
+        stop = at + int(groups[:4].sum()) + 3
         joined = stop < end and (alnum(data[stop]) >= 0 or data[stop] == 0x2D)
         if ok and not joined and before != 0x2E and before != 0x2D and octets[0] > 0:
             if high >= 20 or word_near(data, begin, at, stop, end, IP_WORDS, 24):
@@ -407,9 +404,10 @@ def scan(
                         total -= 1
             elif code >= 0 and not inside:
                 if code >= 10:
-                    if at + 7 < end and (
-                        digit(data[at + 1]) >= 0 or digit(data[at + 2]) >= 0 or digit(data[at + 3]) >= 0
-                    ):
+                    digits_near = False
+                    for ahead in range(at + 1, min(end, at + 8)):
+                        digits_near = digits_near or digit(data[ahead]) >= 0
+                    if digits_near:
                         kind, stop = _letters(data, begin, at, end, values, IBAN_LENGTHS)
                     if kind == -1 and (byte == 0x41 or byte == 0x67 or byte == 0x73 or byte == 0x78):
                         stop = _api_key(data, at, end)

@@ -24,10 +24,10 @@ DEFAULT_KINDS: list[Kind] = ["email", "phone", "ipv4", "ipv6", "iban", "card", "
 class Pii(JudgeSettings):
     """Which kinds are found, and what becomes of them: `mask` writes a typed placeholder, `remove` drops the document."""
 
-    kinds: list[Kind] = Field(DEFAULT_KINDS, description="ein is off: of a company it is public")
-    public_ips_only: bool = Field(True, description="leave private, loopback and documentation addresses")
+    kinds: list[Kind] = Field(default=DEFAULT_KINDS, description="ein is off: of a company it is public")
+    public_ips_only: bool = Field(default=True, description="leave private, loopback and documentation addresses")
     action: Annotated[Literal["mask", "remove"], DecidedBy()] = "mask"
-    max_num_spans: Threshold = Field(None, description="remove documents with more spans: lists of people")
+    max_num_spans: Threshold = Field(default=None, description="remove documents with more spans: lists of people")
 
 
 def placeholder(kind: str) -> str:

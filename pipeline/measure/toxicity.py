@@ -17,7 +17,7 @@ from pydantic import Field
 from pipeline.core.judge import SPANS, Columns, judge
 from pipeline.core.settings import JudgeSettings, Threshold
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.ngrams import sum_sentences
+from pipeline.kernels.ngrams import MAX_LISTED, sum_sentences
 from pipeline.kernels.terms import WORD_LOWER, find_phrases
 
 SENTENCE_THRESHOLD = 0.9
@@ -27,9 +27,9 @@ SENTENCE_THRESHOLD = 0.9
 class Toxicity(JudgeSettings):
     """Insults, threats, hate and obscenity, by sentence; listed words are a signal and never a verdict."""
 
-    max_score: Threshold = Field(None, description="remove when the mean of the worst tenth of sentences is higher")
-    max_sentence_share: Threshold = Field(None, description="remove when more of the sentences are toxic")
-    max_worst_sentence: Threshold = Field(None, description="remove when any one sentence scores higher")
+    max_score: Threshold = Field(default=None, description="remove when the mean of the worst tenth of sentences is higher")
+    max_sentence_share: Threshold = Field(default=None, description="remove when more of the sentences are toxic")
+    max_worst_sentence: Threshold = Field(default=None, description="remove when any one sentence scores higher")
 
 
 @functools.cache
@@ -57,10 +57,11 @@ def sentence_scores(sums: np.ndarray, sizes: np.ndarray, scales: np.ndarray) -> 
 
     Rounded to four places, so that a last bit of `exp` on another machine does not change a file.
     """
-    values = sums / np.sqrt(np.maximum(sizes, 1))
-    word, char, bias = (float(scale) for scale in scales)
-    plain = values[:, 0] * word + values[:, 1] * char + bias
-    neutral = values[:, 2] * word + values[:, 3] * char + bias
+    values = sums / np.sqrt(np.maximum(sizes[:, :4], 1))
+    word, char, bias, each = (float(scale) for scale in scales)
+    base = bias + each * np.minimum(sizes[:, 4], MAX_LISTED)
+    plain = values[:, 0] * word + values[:, 1] * char + base
+    neutral = values[:, 2] * word + values[:, 3] * char + base
     return np.round(1 / (1 + np.exp(-np.clip(np.minimum(plain, neutral), -40, 40))), 4).astype(np.float32)
 
 
@@ -94,7 +95,13 @@ def score_texts(
     tensors = tensors or load_weights()
     offsets, data = text_buffers(text)
     rows, begins, stops, sums, sizes = sum_sentences(
-        offsets, data, WORD_LOWER, tensors["word_weights"], tensors["char_weights"], tensors["neutral"]
+        offsets,
+        data,
+        WORD_LOWER,
+        tensors["word_weights"],
+        tensors["char_weights"],
+        tensors["neutral"],
+        tensors["listed"],
     )
     return rows, begins, stops, sentence_scores(sums, sizes, tensors["scales"])
 

@@ -8,6 +8,7 @@ Registers no judge; imports what training needs when it runs.
 
 import argparse
 import sys
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,10 +18,13 @@ import pyarrow as pa
 WORD_SLOTS = 1 << 18
 CHAR_SLOTS = 1 << 18
 EPOCHS = 6
-RATE = 0.12
+RATE = 0.2
 DECAY = 2e-6
+KEEP = 0.5
+LISTED_TRAINING, LISTED = 1.0, 5.0
 CLEAN_BYTES = 6_000_000
-CLEAN_SOURCES = ("edgar", "fed", "statutes", "medquad", "wikipedia")
+CLEAN_SOURCES = ("edgar", "fed", "statutes", "medquad", "wikipedia", "dialogues", "books")
+WRITTEN = 2000.0
 SETS = ("davidson", "toxigen", "madlibs", "talk")
 
 
@@ -31,6 +35,8 @@ class Corpus:
     texts: list[str] = field(default_factory=list)
     labels: list[float] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
+    ordinary: Counter[str] = field(default_factory=Counter)
+    """How often each word occurs in clean text of the domains."""
 
     def add(self, texts: list[str], labels: list[bool], total: float) -> None:
         """Add examples that share `total` evenly."""
@@ -45,9 +51,9 @@ def sentences_of(documents: list[str]) -> list[str]:
     from pipeline.kernels.ngrams import sum_sentences
     from pipeline.kernels.terms import WORD_LOWER
 
-    empty = np.zeros(1, np.int8)
+    empty, none = np.zeros(1, np.int8), np.zeros(0, np.uint64)
     offsets, data = text_buffers(pa.array(documents, pa.large_string()))
-    rows, begins, stops, _, _ = sum_sentences(offsets, data, WORD_LOWER, empty, empty, np.zeros(0, np.uint64))
+    rows, begins, stops, _, _ = sum_sentences(offsets, data, WORD_LOWER, empty, empty, none, none)
     raw = data.tobytes()
     return [
         raw[offsets[row] + begin : offsets[row] + stop].decode()
@@ -64,7 +70,7 @@ def half(texts: list[str], odd: bool) -> list[str]:
 
 def gather(corpora: Path, leave_out: str = "") -> Corpus:
     """The training corpus without one set. Totals set how much each set counts, whatever its size."""
-    from pipeline.audit import labelled
+    from pipeline.audit import attacks, labelled
 
     corpus = Corpus()
     if leave_out != "davidson":
@@ -83,11 +89,18 @@ def gather(corpora: Path, leave_out: str = "") -> Corpus:
     for toxic in (True, False):
         part = [example.text for example in talk if example.toxic == toxic]
         corpus.add(part, [toxic] * len(part), 1500.0)
+    written = list(attacks.written_examples())
+    for toxic in (True, False):
+        part = [text for text, label in written if label == toxic]
+        corpus.add(part, [toxic] * len(part), WRITTEN)
     listed = [phrase for phrase in labelled.listed_phrases(corpora)]
     corpus.add(listed, [True] * len(listed), 250.0)
     for source in CLEAN_SOURCES:
         documents = half(labelled.clean_text(corpora, source, CLEAN_BYTES), odd=False)
         found = sentences_of(documents)[::3]
+        if source not in ("books", "dialogues"):
+            for sentence in found:
+                corpus.ordinary.update(sentence.lower().split())
         corpus.add(found, [False] * len(found), 6000.0)
     return corpus
 
@@ -113,6 +126,18 @@ def balance(corpus: Corpus) -> np.ndarray:
     return weights * factor
 
 
+def listed_words(corpora: Path, ordinary: Counter[str]) -> set[str]:
+    """Single words of the obscene list and of the written insults: none that names an identity, none of clean text."""
+    from pipeline.audit import attacks, labelled
+    from pipeline.audit.terms import neutral_words
+
+    least = 2e-6 * ordinary.total()
+    words = {phrase.lower() for phrase in labelled.listed_phrases(corpora)}
+    words.update(attacks.INSULTING + attacks.INSULTS + attacks.CURSES)
+    rare = {word for word in words if word.isalnum() and ordinary[word] <= least}
+    return rare - neutral_words() - set(attacks.ORDINARY)
+
+
 def train(corpora: Path, leave_out: str = "") -> dict[str, np.ndarray]:
     """The tensors of the scorer: int8 weights, their scales, the bias, hashes of neutral words and of listed phrases."""
     from pipeline.audit import labelled
@@ -124,21 +149,23 @@ def train(corpora: Path, leave_out: str = "") -> dict[str, np.ndarray]:
     corpus = gather(corpora, leave_out)
     weights, labels = balance(corpus), np.array(corpus.labels)
     neutral = np.array(sorted(hash_word(word) for word in neutral_words()), np.uint64)
+    listed = np.array(sorted(hash_word(word) for word in listed_words(corpora, corpus.ordinary)), np.uint64)
     offsets, data = text_buffers(pa.array(corpus.texts, pa.large_string()))
-    plain = feature_slots(offsets, data, WORD_LOWER, WORD_SLOTS, CHAR_SLOTS, np.zeros(0, np.uint64))
-    masked = feature_slots(offsets, data, WORD_LOWER, WORD_SLOTS, CHAR_SLOTS, neutral)
+    plain = feature_slots(offsets, data, WORD_LOWER, WORD_SLOTS, CHAR_SLOTS, np.zeros(0, np.uint64), listed)
+    masked = feature_slots(offsets, data, WORD_LOWER, WORD_SLOTS, CHAR_SLOTS, neutral, listed)
     both = (
         np.concatenate([plain[0], masked[0][1:] + plain[0][-1]]),
         np.concatenate([plain[1], masked[1]]),
         np.concatenate([plain[2], masked[2][1:] + plain[2][-1]]),
         np.concatenate([plain[3], masked[3]]),
+        np.concatenate([plain[4], masked[4]]),
     )
     importance = np.concatenate([weights, weights])
     importance = np.minimum(importance / importance.mean(), 20.0)
     rng = np.random.default_rng(20240229)
     order = np.concatenate([rng.permutation(2 * len(labels)) for _ in range(EPOCHS)])
     word, char, bias = fit_logistic(
-        *both, np.concatenate([labels, labels]), importance, order, WORD_SLOTS, CHAR_SLOTS, RATE, DECAY
+        *both, np.concatenate([labels, labels]), importance, order, WORD_SLOTS, CHAR_SLOTS, RATE, DECAY, KEEP, LISTED_TRAINING
     )
     phrases = {tuple(phrase.lower().replace("-", " ").split()): 0 for phrase in labelled.listed_phrases(corpora)}
     keys, values = build_trie({words: 0 for words in phrases if all(part.isalnum() for part in words)})
@@ -146,8 +173,9 @@ def train(corpora: Path, leave_out: str = "") -> dict[str, np.ndarray]:
     return {
         "word_weights": np.clip(np.rint(word / scales[0]), -127, 127).astype(np.int8),
         "char_weights": np.clip(np.rint(char / scales[1]), -127, 127).astype(np.int8),
-        "scales": np.array([*scales, bias], np.float32),
+        "scales": np.array([*scales, bias, LISTED], np.float32),
         "neutral": neutral,
+        "listed": listed,
         "listed_keys": keys,
         "listed_values": values,
     }

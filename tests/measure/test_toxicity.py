@@ -1,0 +1,113 @@
+"""The toxicity scorer: columns, invariance to identity, clean text untouched, the weights' origin."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pipeline.measure.toxicity import (
+    SENTENCE_THRESHOLD,
+    Toxicity,
+    load_weights,
+    toxicity,
+    weights_bytes,
+    weights_sha256,
+)
+
+BOUND = 0.95
+CORPORA = os.environ.get("CORPORA", "")
+needs_corpora = pytest.mark.skipif(not CORPORA, reason="CORPORA names the folder of labelled sets; it is not set")
+
+
+def run(texts):
+    return toxicity.run(pa.record_batch({"text": pa.array(texts, pa.large_string())}), Toxicity())
+
+
+def scores(texts):
+    return np.array(run(texts)["score"].to_pylist())
+
+
+CLEAN = "Net sales rose 3% to $4.5 million in the quarter, reflecting higher volumes. "
+RUDE = "You are a stupid worthless idiot and everybody hates you. "
+
+
+def test_rude_text_scores_high_and_clean_text_low():
+    assert scores([RUDE])[0] > BOUND
+    assert scores([CLEAN])[0] < 0.2
+    assert scores([""])[0] == 0
+
+
+def test_one_slip_in_a_long_filing_is_no_verdict():
+    found = run([CLEAN * 100 + RUDE + CLEAN * 100])
+    assert found["worst_sentence"][0].as_py() > SENTENCE_THRESHOLD
+    assert found["score"][0].as_py() < 0.5
+    [span] = found["spans"][0].as_py()
+    assert (CLEAN * 100 + RUDE)[span["start"] : span["end"]] == RUDE.strip().rstrip(".")
+    assert found["num_toxic_sentences"][0].as_py() == 1
+
+
+@pytest.mark.parametrize(
+    "term", ["gay", "queer", "homosexual", "Muslim", "black", "deaf", "transgender", "Jewish", "old"]
+)
+def test_naming_an_identity_is_not_toxic(term):
+    texts = [f"I am a {term} man and I work at a bank.", f"The {term} community met on Sunday.", f"She is {term}."]
+    assert (scores(texts) < 0.6).all()
+
+
+def test_rows_do_not_depend_on_their_neighbours():
+    texts = [RUDE, CLEAN, "", RUDE + CLEAN]
+    together = run(texts).to_pylist()
+    assert together == [run([text]).to_pylist()[0] for text in texts]
+
+
+def test_thresholds_are_rules_and_the_judge_never_sees_them():
+    settings = Toxicity(max_score=BOUND, max_sentence_share=0.5)
+    signals = pa.Table.from_batches([run([RUDE, CLEAN])])
+    assert {name: mask.to_pylist() for name, mask in toxicity.rules(signals, settings).items()} == {
+        "max_score": [True, False],
+        "max_sentence_share": [True, False],
+    }
+    assert settings.measured() == {}
+
+
+def test_weights_are_small_and_enter_the_fingerprint():
+    assert len(weights_bytes()) < 1_000_000
+    assert toxicity.weights is not None
+    assert toxicity.weights(Toxicity()) == weights_sha256()
+    assert load_weights()["word_weights"].dtype == np.int8
+
+
+@needs_corpora
+def test_clean_finance_is_never_removed():
+    from pipeline.audit.labelled import chunks, clean_text
+
+    for source in ("edgar", "fed", "reuters"):
+        pieces = [piece for text in clean_text(Path(CORPORA), source, 2_500_000) for piece in chunks(text)][:1000]
+        assert (scores(pieces) <= BOUND).all(), source
+
+
+@needs_corpora
+def test_no_identity_of_the_templates_is_under_four_fifths():
+    from pipeline.audit.labelled import madlibs
+    from pipeline.audit.terms import neutral_words
+
+    clean = [example.text for example in madlibs(Path(CORPORA)) if not example.toxic]
+    kept = scores(clean) <= BOUND
+    words = [set(text.lower().rstrip(".").split()) for text in clean]
+    shares = {}
+    for term in neutral_words():
+        mask = np.array([term in found for found in words])
+        if mask.sum() >= 20:
+            shares[term] = kept[mask].mean()
+    assert len(shares) > 30
+    assert min(shares.values()) >= 0.8 * max(shares.values()), shares
+
+
+@needs_corpora
+@pytest.mark.slow
+def test_the_command_makes_the_weights():
+    from pipeline.measure.train_toxicity import main
+
+    assert main([CORPORA, "--check"]) == 0
