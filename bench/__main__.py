@@ -13,6 +13,7 @@ NAMES = {
     "heuristics": "Gopher quality and repetition, C4, FineWeb rules over text",
     "pipeline": "WARC to verdicts in committed Parquet: text, heuristics, language, signatures",
     "pipeline_full": "the same with every judge of the finance recipe",
+    "finance": "good documents of real finance sets kept by the recipe and by stock rules",
     "language": "language identification",
     "minhash": "signatures from text",
     "cluster": "band keys to clusters",

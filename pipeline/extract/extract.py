@@ -19,7 +19,6 @@ from pipeline.kernels.pretokens import count_pretokens
 EXTRACT_VERSION = 1
 """Enters the fingerprint: raised whenever the same records and settings give other documents."""
 
-_WINDOWS, _WINDOW_BYTES = 4, 4096
 
 _COPIED = (
     "id", "url", "date", "source", "role", "licence", "rights", "path", "locator", "parent", "content_type"
@@ -122,25 +121,12 @@ class _Rows:
         return pa.RecordBatch.from_arrays(arrays, schema=DOCUMENTS)
 
     def _raw_pretokens(self) -> np.ndarray:
-        """Pre-tokens of the payloads, of those in another encoding after decoding; see `sampled`."""
-        payloads = (self._markup.get(row) or self._payloads[row].as_buffer() for row in range(len(self._payloads)))
-        samples, scales = zip(*map(sampled, payloads), strict=True) if len(self._payloads) else ((), ())
-        counts = count_pretokens(*text_buffers(pa.array(samples, pa.large_binary())))
-        return np.rint(counts * np.array(scales, np.float64)).astype(np.int64)
-
-
-def sampled(payload: bytes | pa.Buffer) -> tuple[bytes, float]:
-    """What to count raw pre-tokens in, and by how much to multiply: all of a small payload, four windows of a big one.
-
-    Markup is five times the text, and its count is only reported, so it is estimated (evenly spaced windows, the same
-    on every machine) beyond 16 KiB. No law of conservation rests on it.
-    """
-    view = memoryview(payload)
-    size = len(view)
-    if size <= _WINDOWS * _WINDOW_BYTES:
-        return bytes(view), 1.0
-    starts = [part * (size - _WINDOW_BYTES) // (_WINDOWS - 1) for part in range(_WINDOWS)]
-    return b"".join(view[at : at + _WINDOW_BYTES] for at in starts), size / (_WINDOWS * _WINDOW_BYTES)
+        """Pre-tokens of the payloads, of those in another encoding after decoding."""
+        counts = count_pretokens(*text_buffers(self._payloads)).copy()
+        if self._markup:
+            decoded = pa.array(list(self._markup.values()), pa.large_binary())
+            counts[list(self._markup)] = count_pretokens(*text_buffers(decoded))
+        return counts
 
 
 def _strings(offsets: np.ndarray, data: np.ndarray) -> pa.Array:

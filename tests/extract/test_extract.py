@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.batch import DOCUMENTS, RECORDS
 from pipeline.extract.encoding import codec_of, decode_payload
-from pipeline.extract.extract import extract_batch, sampled
+from pipeline.extract.extract import extract_batch
 from pipeline.extract.html import extract_html, tree_depth
 from pipeline.extract.settings import ExtractSettings
 from pipeline.kernels.markup import SHALLOW, scan_markup
@@ -226,11 +226,10 @@ def test_settings_switch_things_off():
     assert "Home" in extract({"payload": page}, main_content=False)[0]["text"]
 
 
-def test_raw_pretokens_of_big_payloads_are_estimated_closely():
+def test_raw_pretokens_are_counted_in_the_payload_as_text():
     (row,) = extract({"payload": PROSE.encode() * 400, "kind": "text"})
-    assert abs(row["raw_pretokens"] / row["num_pretokens"] - 1) < 0.02
-    sample, scale = sampled(b"abc")
-    assert (sample, scale) == (b"abc", 1.0)
+    assert abs(row["raw_pretokens"] - row["num_pretokens"]) <= 1  # the trailing space goes
+    assert row["raw_pretokens"] >= 400 * 6 * 20
 
 
 @pytest.mark.slow
