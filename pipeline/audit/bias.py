@@ -191,3 +191,70 @@ def bias_report(
         "counts": counts,
         "rows": rows,
     }
+
+
+def area_under_curve(scores: np.ndarray, toxic: np.ndarray) -> float:
+    """ROC AUC by ranks, ties averaged; NaN when a class is empty.
+
+    >>> area_under_curve(np.array([0.1, 0.4, 0.4, 0.9]), np.array([False, False, True, True]))
+    0.875
+    """
+    toxic = np.asarray(toxic, np.bool_)
+    positives = int(toxic.sum())
+    negatives = len(toxic) - positives
+    if positives == 0 or negatives == 0:
+        return math.nan
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    ranks = (ends - (counts - 1) / 2)[place]
+    return float((ranks[toxic].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def identity_auc(scores: np.ndarray, toxic: np.ndarray, mask: np.ndarray) -> tuple[float, float, float]:
+    """Subgroup, BPSN and BNSP AUC of an identity (Borkan et al. 2019, arXiv 1903.04561).
+
+    Within the group; clean text of the group against toxic text of others; toxic text of the group against clean of others.
+    """
+    found = []
+    for chosen in (mask, (mask & ~toxic) | (~mask & toxic), (mask & toxic) | (~mask & ~toxic)):
+        found.append(area_under_curve(scores[chosen], toxic[chosen]))
+    return found[0], found[1], found[2]
+
+
+def rebalance(
+    removed: np.ndarray,
+    scores: np.ndarray,
+    terms: pa.Array | pa.ChunkedArray,
+    toxic_above: float,
+    gate: BiasGate | None = None,
+) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """Readmit documents of harmed groups until no row of the stage fails: the lowest scores (largest margin) first.
+
+    `removed` bool[documents] is the stage's mask, `scores` its signal; documents above `toxic_above` are never readmitted.
+    Returns the new mask and, per term, how many documents came back and whether its row passes now.
+    """
+    gate = gate or BiasGate()
+    gone, price = np.array(removed, dtype=np.bool_), []
+    mentions = term_matrix(terms)
+    ids = {(term.axis, term.name): term.id for term in identity_terms()}
+    for row in worst_first(bias_table({"stage": gone}, terms, gate)):
+        if row["verdict"] != "fail":
+            continue
+        has = mentions[:, ids[row["axis"], row["term"]]]
+        back = np.flatnonzero(has & gone & (scores <= toxic_above))
+        back = back[np.lexsort((back, scores[back]))]
+        axis = [term.id for term in identity_terms() if term.axis == row["axis"]]
+        others = mentions[:, axis].any(axis=1) & ~has
+        low, high = 0, len(back)
+        while low < high:  # the fewest readmissions under which the row no longer fails: it only gets better with more
+            middle = (low + high) // 2
+            trial = gone.copy()
+            trial[back[:middle]] = False
+            if bias_row("stage", row["axis"], row["term"], has, others, ~trial, gate)["verdict"] == "fail":
+                low = middle + 1
+            else:
+                high = middle
+        gone[back[:low]] = False
+        after = bias_row("stage", row["axis"], row["term"], has, others, ~gone, gate)
+        price.append({"axis": row["axis"], "term": row["term"], "readmitted": int(low), "before": row, "after": after})
+    return gone, price

@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.audit.bias import BiasGate, bias_report, bias_table, gate_failures, ratio_interval, term_matrix, wilson
+from pipeline.audit.bias import (
+    BiasGate,
+    area_under_curve,
+    bias_report,
+    bias_table,
+    gate_failures,
+    identity_auc,
+    ratio_interval,
+    rebalance,
+    term_matrix,
+    wilson,
+)
 from pipeline.audit.terms import identity_terms
 
 IDS = {term.name: term.id for term in identity_terms()}
@@ -103,3 +114,32 @@ def test_term_matrix_reads_slices_and_chunks():
     assert matrix.sum(axis=1).tolist() == [0, 2, 1]
     assert matrix[1, 3]
     assert matrix[2, 0]
+
+
+def test_auc_equals_counting_pairs():
+    rng = np.random.default_rng(3)
+    scores, toxic = rng.integers(0, 6, 80) / 5, rng.random(80) < 0.4
+    pairs = [(a > b) + (a == b) / 2 for a in scores[toxic] for b in scores[~toxic]]
+    assert area_under_curve(scores, toxic) == pytest.approx(np.mean(pairs))
+    assert math.isnan(area_under_curve(scores, np.ones(80, bool)))
+    mask = rng.random(80) < 0.5
+    assert identity_auc(scores, toxic, mask)[0] == pytest.approx(area_under_curve(scores[mask], toxic[mask]))
+    assert identity_auc(scores, toxic, np.ones(80, bool))[0] == pytest.approx(area_under_curve(scores, toxic))
+
+
+def test_rebalance_readmits_the_fewest_lowest_scores_until_the_gate_passes():
+    terms = documents("sikh", "buddhist", 100)
+    removed, scores = np.zeros(300, bool), np.linspace(0, 1, 300)
+    removed[:60] = True
+    after, price = rebalance(removed, scores, terms, toxic_above=0.9)
+    assert not gate_failures(bias_table({"toxicity": after}, terms))
+    assert gate_failures(bias_table({"toxicity": removed}, terms))
+    [paid] = price
+    back = np.flatnonzero(removed & ~after)
+    assert paid["readmitted"] == len(back) > 0
+    assert back.tolist() == list(range(len(back)))
+    fewer = after.copy()
+    fewer[back[-1]] = True
+    assert gate_failures(bias_table({"toxicity": fewer}, terms))
+    stuck, _ = rebalance(removed, scores, terms, toxic_above=-1)
+    assert stuck.tolist() == removed.tolist()
