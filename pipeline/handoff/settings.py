@@ -148,19 +148,12 @@ class EvaluateSettings(HandoffModel):
 
     every_steps: int = Field(default=100, gt=0)
     max_samples: int = Field(default=64, gt=0, description="windows per source, the same ones every time")
-    cloze: str | None = Field(
-        default=None,
-        description="JSONL of {prompt, answers, label}: which answer the model finds likelier; relative to the run",
-    )
 
 
 class ExportSettings(HandoffModel):
     """What is written at the end, beside the checkpoints."""
 
     huggingface: bool = Field(default=True, description="train/model, for from_pretrained")
-    quantize: Literal["none", "int8", "qat"] = Field(
-        default="none", description="also an int8 copy (needs the quant extra)"
-    )
 
 
 class ReportSettings(HandoffModel):

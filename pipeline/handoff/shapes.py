@@ -110,8 +110,8 @@ def default_train_config(
     lr = given.optimizer.learning_rate or planned.get("learning_rate") or 0.00235 * (n / 108e6) ** (-1 / 3)
     beta2 = given.optimizer.beta2 or planned.get("beta2") or (0.95 if batch * length >= 524_288 else 0.99)
     kind = given.objective.kind
-    if kind is None and model.architecture is not None:
-        kind = OBJECTIVE_OF[model.architecture]
+    if kind is None:
+        kind = OBJECTIVE_OF[model.architecture] if model.architecture is not None else "causal"
     return given.model_copy(
         update={
             "model": model,

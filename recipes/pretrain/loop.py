@@ -1,6 +1,7 @@
 """The training loop: one step after the other, the same for every objective and every sharding."""
 
 import gc
+import posixpath
 import signal
 import time
 from pathlib import Path
@@ -8,9 +9,11 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from transformers import PreTrainedModel
 
 from pipeline.handoff import PipelineError, TrainConfig, UsageError
 from recipes.pretrain.checkpoint import Checkpoints
+from recipes.pretrain.continued import load_model
 from recipes.pretrain.data import Loader, Samples
 from recipes.pretrain.evaluate import Validation, to_device
 from recipes.pretrain.export import export_huggingface, write_summary
@@ -43,7 +46,7 @@ class Trainer:
         self.objective = build_objective(config.objective, handoff.manifest.tokenizer)
         self.samples = Samples(handoff, self.objective)
         self.validation = Validation(handoff, self.objective, config.evaluate, "validation")
-        model = build_model(config.model, config.objective, handoff.manifest.tokenizer, config.seed)
+        model = self._initial_model()
         self.parameters = count(model)
         varlen = world.device.type == "cuda" and model.config.model_type not in ("t5", "bart")
         self.trainable = Trainable(model, config.optimizer.z_loss, varlen)
@@ -64,6 +67,15 @@ class Trainer:
         self.skipped = torch.zeros((), dtype=torch.int64, device=world.device)
         self.stop_requested = False
         self.resume(allow_data_change)
+
+    def _initial_model(self) -> PreTrainedModel:
+        config, tokenizer = self.config, self.handoff.manifest.tokenizer
+        if config.model.init_from is not None:
+            tokenizer_file = posixpath.join(self.handoff.at(tokenizer.path), "tokenizer.json")
+            folder = self.handoff.at(config.model.init_from)
+            return load_model(folder, tokenizer_file, tokenizer, config.objective)
+        device = "cpu" if config.parallel.offload else str(self.world.device)
+        return build_model(config.model, config.objective, tokenizer, config.seed, device)
 
     # ------------------------------------------------------------------------------------------------ state
 

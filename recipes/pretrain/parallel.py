@@ -163,6 +163,18 @@ def quantize_matmuls(blocks: list[nn.Module]) -> None:
         convert_to_float8_training(block)
 
 
+def prefer_flash_attention_3() -> bool:
+    """Use FlashAttention-3's kernels when their package is installed (Hopper); says whether they are used."""
+    import importlib.util
+
+    if not torch.cuda.is_available() or importlib.util.find_spec("flash_attn_interface") is None:
+        return False
+    from torch.nn.attention import activate_flash_attention_impl
+
+    activate_flash_attention_impl("FA3")
+    return True
+
+
 def apply_parallel(trainable: Trainable, settings: ParallelSettings, world: World) -> DeviceMesh:
     """Checkpoint, compile and shard the model in place, block by block, then what is left.
 
@@ -170,6 +182,7 @@ def apply_parallel(trainable: Trainable, settings: ParallelSettings, world: Worl
     whole gradients until the last micro-batch (see `accumulate`). ddp and none have shards of one.
     """
     mesh = build_mesh(settings, world)
+    prefer_flash_attention_3()
     blocks = trainable.blocks()
     if settings.precision == "fp8":
         quantize_matmuls(blocks)

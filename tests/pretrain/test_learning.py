@@ -1,11 +1,15 @@
 """Each objective learns the planted pattern; what is exported is the model that was trained."""
 
+import hashlib
 import json
+import shutil
 
 import pytest
 import torch
+from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
+from pipeline.handoff import UsageError, build_manifest, dump_manifest
 from recipes.pretrain.handoff import open_handoff
 from recipes.pretrain.loop import Trainer
 from recipes.pretrain.parallel import start_world, stop_world
@@ -86,6 +90,49 @@ def test_the_exported_model_writes_the_pattern(handoff, tmp_path, world):
     metrics = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert {"step", "loss", "tokens", "lr", "grad_norm", "tokens_per_s", "mfu", "eta_s"} <= set(metrics[1])
     assert metrics[1]["mfu"] is None  # an unknown device has no utilisation
+
+
+def extended(handoff, folder):
+    """A copy of the run folder whose tokenizer has two tokens more, at the end."""
+    shutil.copytree(handoff.parent, folder)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer/tokenizer.json"))
+    tokenizer.add_tokens([" company counts", " river"])
+    tokenizer.save(str(folder / "tokenizer/tokenizer.json"))
+    fields = json.loads((folder / "handoff/manifest.json").read_text())
+    digest = hashlib.sha256((folder / "tokenizer/tokenizer.json").read_bytes()).hexdigest()
+    info = {**fields["tokenizer"], "sha256": digest, "vocab_size": tokenizer.get_vocab_size(), "padded_vocab_size": 384}
+    manifest = build_manifest(tokenizer=info, sources=fields["sources"])
+    (folder / "handoff/manifest.json").write_text(dump_manifest(manifest))
+    return folder / "handoff", tokenizer
+
+
+def test_continuing_from_an_exported_model(handoff, tmp_path, world):
+    _, first = train(handoff, tmp_path / "base", world, "steps=40", "evaluate.every_steps=40")
+    more, tokenizer = extended(handoff, tmp_path / "more")
+    settings = [
+        "steps=2",
+        "evaluate.every_steps=2",
+        f"model.init_from={tmp_path / 'base' / 'model'}",
+        "model.preset=null",
+    ]
+    trainer, second = train(more, tmp_path / "continued", world, *settings, "optimizer.learning_rate=1e-9")
+    for source, loss in second["validation_before"].items():
+        # the old text reads as before; the softmax has two tokens more that look like their pieces
+        assert loss["loss"] == pytest.approx(first["validation"][source]["loss"], abs=0.3)
+    table = trainer.trainable.model.get_input_embeddings().weight
+    assert table.shape[0] == 384
+    new = tokenizer.token_to_id(" river")
+    pieces = Tokenizer.from_file(str(handoff.parent / "tokenizer/tokenizer.json")).encode(" river").ids
+    assert torch.allclose(table[new], table[pieces].mean(0), atol=1e-6)
+
+
+def test_a_tokenizer_that_is_no_extension_is_refused(handoff, tmp_path, world):
+    train(handoff, tmp_path / "base", world, "steps=1")
+    path = tmp_path / "base" / "model" / "tokenizer.json"
+    path.write_text(path.read_text().replace('"id": 4,', '"id": 4000,').replace("<sep>", "<SEP>"))
+    settings = ["steps=1", f"model.init_from={tmp_path / 'base' / 'model'}", "model.preset=null"]
+    with pytest.raises(UsageError, match="no extension"):
+        train(handoff, tmp_path / "continued", world, *settings)
 
 
 def test_a_finished_run_says_so(handoff, tmp_path, world):

@@ -1,0 +1,59 @@
+"""Continued pre-training: start from a local Hugging Face model, with its tokenizer or one that extends it."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+import transformers
+from tokenizers import Tokenizer
+from transformers import AutoConfig, PreTrainedModel
+
+from pipeline.handoff import ObjectiveSettings, TokenizerInfo, UsageError
+from recipes.pretrain import attention
+from recipes.pretrain.model import CLASSES, check_objective
+
+
+def load_model(
+    folder: str, tokenizer_file: str, tokenizer: TokenizerInfo, objective: ObjectiveSettings
+) -> PreTrainedModel:
+    """The model of `folder` in fp32, its embedding grown to the hand-off's vocabulary.
+
+    A token the old tokenizer does not have starts as the mean of the embeddings of its old pieces, so that the model
+    reads old text as before. Raises UsageError when the hand-off's tokenizer is not the old one or an extension of it.
+    """
+    attention.register()
+    if not (Path(folder) / "config.json").is_file():
+        raise UsageError(f"model.init_from: {folder} holds no config.json; expected a local Hugging Face model folder")
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    check_objective(config.model_type, objective)
+    cls = getattr(transformers, CLASSES[config.model_type][1])
+    model = cls.from_pretrained(folder, attn_implementation=attention.NAME, dtype=torch.float32, local_files_only=True)
+    old = Path(folder) / "tokenizer.json"
+    if not old.is_file():
+        raise UsageError(f"model.init_from: {folder} holds no tokenizer.json to compare the hand-off's with")
+    _grow(model, Tokenizer.from_file(str(old)), Tokenizer.from_file(tokenizer_file), tokenizer, folder)
+    attention.assign_roles(model)
+    model.train()
+    return model
+
+
+def _grow(model: PreTrainedModel, old: Tokenizer, new: Tokenizer, info: TokenizerInfo, folder: str) -> None:
+    old_vocab, new_vocab = old.get_vocab(), new.get_vocab()
+    moved = [token for token, at in old_vocab.items() if new_vocab.get(token) != at]
+    if moved:
+        raise UsageError(
+            f"model.init_from: the hand-off's tokenizer is no extension of {folder}'s: {len(moved)} of its "
+            f"{len(old_vocab)} tokens have another id or none (such as {min(moved)!r})"
+        )
+    rows = cast(Any, model.get_input_embeddings()).weight.shape[0]
+    added = sorted((at, token) for token, at in new_vocab.items() if at >= len(old_vocab))
+    if info.padded_vocab_size > rows:
+        model.resize_token_embeddings(info.padded_vocab_size, mean_resizing=False)
+    layers = [cast(Any, layer) for layer in (model.get_input_embeddings(), model.get_output_embeddings()) if layer]
+    tables: dict[int, torch.Tensor] = {id(layer.weight): layer.weight for layer in layers}
+    with torch.no_grad():
+        for at, _ in added:
+            pieces = old.encode(new.decode([at], skip_special_tokens=False), add_special_tokens=False).ids
+            for table in tables.values():
+                known = table[pieces] if pieces else table[: len(old_vocab)]
+                table[at] = known.mean(0)
