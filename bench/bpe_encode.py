@@ -14,7 +14,10 @@ from tokenizer.save import save
 
 
 def run(size_mb: int = 30, rounds: int = 3) -> dict:
-    """MB/s from text to ids, medians, cold caches; `peer` is tiktoken. Fails when any side's ids differ."""
+    """MB per second of processor time from text to ids, medians, cold caches; `peer` is tiktoken.
+
+    Raises AssertionError when the ids of two sides differ.
+    """
     texts = corpora.texts(size_mb).to_pylist()
     size = sum(len(text.encode()) for text in texts) / 1e6
     model = train(count_batch(pa.array(texts[::2], pa.large_string()), "gpt4"), bpe_sides.VOCAB, ["<|endoftext|>"])

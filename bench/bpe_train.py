@@ -9,7 +9,7 @@ from bench import bpe_sides, corpora
 
 
 def run(size_mb: int = 60, rounds: int = 3) -> dict:
-    """MB/s from text to merges, medians, and how far memory grew beyond the text; `peer` is `tokenizers`."""
+    """MB per second of processor time from text to merges and growth of memory, medians; `peer` is `tokenizers`."""
     texts = corpora.texts(size_mb).to_pylist()
     size = sum(len(text.encode()) for text in texts) / 1e6
     with tempfile.TemporaryDirectory() as name:

@@ -56,7 +56,7 @@ class Encoder:
         for content, number in self.specials.items():
             self.tokens[number] = content.encode()
         self._symbol = np.array([vocab[CHARACTERS[byte]] for byte in range(256)], np.uint32)
-        self._keys, self._values = pair_table(left, right, made)
+        self._merges = pair_table(left, right, made)
         self._cache = np.zeros(CACHE_WORDS, np.uint64)
         self._pool = np.empty(CACHE_WORDS, np.uint32)
         self._fill = np.zeros(2, np.int64)
@@ -74,8 +74,7 @@ class Encoder:
             read_only(data),
             CLASSES,
             PRESETS[self.preset].rules if cut else WHOLE_ROWS,
-            self._keys,
-            self._values,
+            self._merges,
             self._symbol,
             self._cache,
             self._pool,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from pipeline.kernels.bpe_hash import INLINE_BYTES, mix, pair_key, pair_slot, short_key
+from pipeline.kernels.bpe_hash import INLINE_BYTES, mix, pair_key, short_key
 from pipeline.kernels.bpe_load import Int, address, byte_at, word_at
 from pipeline.kernels.pretokens import next_end
 
@@ -22,31 +22,40 @@ CACHE_WORDS = _SLOT << 18
 
 
 @njit(cache=True)
-def pair_table(left: np.ndarray, right: np.ndarray, made: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The merges as a table: keys, and `rank << 32 | id` of the token made."""
+def pair_table(left: np.ndarray, right: np.ndarray, made: np.ndarray) -> np.ndarray:
+    """The merges as a table of slots of two words: the pair, and `rank << 32 | id` of the token made."""
     slots = 1 << 4
     while slots < 3 * len(left):
         slots *= 2
-    keys = np.full(slots, NO_PAIR, np.uint64)
-    values = np.full(slots, NO_PAIR, np.uint64)
+    table = np.full(2 * slots, NO_PAIR, np.uint64)
     for rank in range(len(left)):
-        slot = pair_slot(keys, pair_key(left[rank], right[rank]))
-        keys[slot] = pair_key(left[rank], right[rank])
-        values[slot] = pair_key(rank, made[rank])
-    return keys, values
+        key = pair_key(left[rank], right[rank])
+        slot = np.int64(mix(key, np.uint64(0)) & np.uint64(slots - 1))
+        while table[2 * slot] != NO_PAIR:
+            slot = (slot + 1) & (slots - 1)
+        table[2 * slot] = key
+        table[2 * slot + 1] = pair_key(rank, made[rank])
+    return table
 
 
 @njit(cache=True)
-def _merge_of(keys: np.ndarray, values: np.ndarray, left: Any, right: Any) -> Any:
-    """`rank << 32 | id` for a pair, `NO_PAIR` when it does not merge."""
-    return values[pair_slot(keys, pair_key(left, right))]
+def _merge_of(table: Int, mask: Any, left: Any, right: Any) -> Any:
+    """`rank << 32 | id` for a pair, `NO_PAIR` when it does not merge; `table` is an address, `mask` its slots - 1."""
+    key = pair_key(left, right)
+    slot = mix(key, np.uint64(0)) & mask
+    place = table + np.int64(slot) * 16
+    while word_at(place) != key and word_at(place) != NO_PAIR:
+        slot = (slot + np.uint64(1)) & mask
+        place = table + np.int64(slot) * 16
+    return word_at(place + 8)
 
 
 @njit(cache=True)
-def _merge_short(keys: np.ndarray, values: np.ndarray, ids: np.ndarray, size: Int, pairs: np.ndarray) -> Int:
+def _merge_short(merges: np.ndarray, ids: np.ndarray, size: Int, pairs: np.ndarray) -> Int:
     """Merge `ids[:size]` in place by looking at every pair; returns how many ids are left."""
+    table, mask = address(merges), np.uint64(len(merges) // 2 - 1)
     for at in range(size - 1):
-        pairs[at] = _merge_of(keys, values, ids[at], ids[at + 1])
+        pairs[at] = _merge_of(table, mask, ids[at], ids[at + 1])
     while size > 1:
         best = 0
         for at in range(1, size - 1):
@@ -61,9 +70,9 @@ def _merge_short(keys: np.ndarray, values: np.ndarray, ids: np.ndarray, size: In
         for at in range(best + 1, size - 1):
             pairs[at] = pairs[at + 1]
         if best > 0:
-            pairs[best - 1] = _merge_of(keys, values, ids[best - 1], ids[best])
+            pairs[best - 1] = _merge_of(table, mask, ids[best - 1], ids[best])
         if best < size - 1:
-            pairs[best] = _merge_of(keys, values, ids[best], ids[best + 1])
+            pairs[best] = _merge_of(table, mask, ids[best], ids[best + 1])
     return size
 
 
@@ -96,15 +105,16 @@ def _pop(heap: np.ndarray, size: Int) -> Int:
 
 
 @njit(cache=True)
-def _merge_long(keys: np.ndarray, values: np.ndarray, ids: np.ndarray, size: Int) -> Int:
+def _merge_long(merges: np.ndarray, ids: np.ndarray, size: Int) -> Int:
     """Merge `ids[:size]` in place with a heap of `rank << 32 | place` over a linked list."""
+    table, mask = address(merges), np.uint64(len(merges) // 2 - 1)
     follow = np.arange(1, size + 1).astype(np.int32)
     back = np.arange(-1, size - 1).astype(np.int32)
     alive = np.ones(size, np.bool_)
     heap = np.empty(3 * size, np.uint64)
     queued = 0
     for at in range(size - 1):
-        found = _merge_of(keys, values, ids[at], ids[at + 1])
+        found = _merge_of(table, mask, ids[at], ids[at + 1])
         if found != NO_PAIR:
             _push(heap, queued, (found & ~np.uint64(0xFFFFFFFF)) | np.uint64(at))
             queued += 1
@@ -115,7 +125,7 @@ def _merge_long(keys: np.ndarray, values: np.ndarray, ids: np.ndarray, size: Int
         if not alive[at] or follow[at] >= size:
             continue
         right = follow[at]
-        found = _merge_of(keys, values, ids[at], ids[right])
+        found = _merge_of(table, mask, ids[at], ids[right])
         if found == NO_PAIR or (found >> np.uint64(32)) != (item >> np.uint64(32)):
             continue
         ids[at] = np.uint32(found & np.uint64(0xFFFFFFFF))
@@ -123,12 +133,12 @@ def _merge_long(keys: np.ndarray, values: np.ndarray, ids: np.ndarray, size: Int
         follow[at] = follow[right]
         if follow[at] < size:
             back[follow[at]] = at
-            found = _merge_of(keys, values, ids[at], ids[follow[at]])
+            found = _merge_of(table, mask, ids[at], ids[follow[at]])
             if found != NO_PAIR:
                 _push(heap, queued, (found & ~np.uint64(0xFFFFFFFF)) | np.uint64(at))
                 queued += 1
         if back[at] >= 0:
-            found = _merge_of(keys, values, ids[back[at]], ids[at])
+            found = _merge_of(table, mask, ids[back[at]], ids[at])
             if found != NO_PAIR:
                 _push(heap, queued, (found & ~np.uint64(0xFFFFFFFF)) | np.uint64(back[at]))
                 queued += 1
@@ -142,8 +152,7 @@ def _merge_long(keys: np.ndarray, values: np.ndarray, ids: np.ndarray, size: Int
 
 @njit(cache=True)
 def _merge(
-    keys: np.ndarray,
-    values: np.ndarray,
+    merges: np.ndarray,
     symbol: np.ndarray,
     at: Int,
     end: Int,
@@ -156,13 +165,12 @@ def _merge(
     out = ids[here : here + size]
     for step in range(size):
         out[step] = symbol[byte_at(at + step)]
-    return _merge_short(keys, values, out, size, pairs) if size <= _SHORT else _merge_long(keys, values, out, size)
+    return _merge_short(merges, out, size, pairs) if size <= _SHORT else _merge_long(merges, out, size)
 
 
 @njit(cache=True)
 def _merge_new(
-    keys: np.ndarray,
-    values: np.ndarray,
+    merges: np.ndarray,
     symbol: np.ndarray,
     at: Int,
     end: Int,
@@ -177,7 +185,7 @@ def _merge_new(
     fill: np.ndarray,
 ) -> Int:
     """As `_merge`, and keep the result in the cache's free `slot`; a full cache is emptied first."""
-    count = _merge(keys, values, symbol, at, end, ids, here, pairs)
+    count = _merge(merges, symbol, at, end, ids, here, pairs)
     if fill[0] * 2 * _SLOT >= len(cache) or fill[1] + count > len(pool):
         cache[:] = 0
         fill[:] = 0
@@ -207,8 +215,7 @@ def encode(
     data: np.ndarray,
     classes: np.ndarray,
     rules: tuple[Int, Int, bool],
-    keys: np.ndarray,
-    values: np.ndarray,
+    merges: np.ndarray,
     symbol: np.ndarray,
     cache: np.ndarray,
     pool: np.ndarray,
@@ -233,7 +240,7 @@ def encode(
         while at < end:
             stop, state = next_end(at, end, kinds, rules, state)
             if stop - at > INLINE_BYTES:
-                here += _merge(keys, values, symbol, at, stop, ids, here, pairs)
+                here += _merge(merges, symbol, at, stop, ids, here, pairs)
                 at = stop
                 continue
             low, high = short_key(at, stop, limit)
@@ -243,7 +250,7 @@ def encode(
                 slot = (slot + np.uint64(1)) & mask
                 place = slots + np.int64(slot) * (8 * _SLOT)
             if word_at(place + 8) == 0:
-                here += _merge_new(keys, values, symbol, at, stop, ids, here, pairs, cache, slot, low, high, pool, fill)
+                here += _merge_new(merges, symbol, at, stop, ids, here, pairs, cache, slot, low, high, pool, fill)
                 at = stop
                 continue
             value, last = word_at(place + 16), word_at(place + 24)

@@ -12,7 +12,7 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 from pipeline.kernels.pretokens import PRESETS
 from tests.tokenizer.conftest import TEXTS
 from tokenizer.count import count_batch, merge_counts
-from tokenizer.merge import train
+from tokenizer.merge import train, truncate
 from tokenizer.save import tokenizer_json
 
 
@@ -92,3 +92,14 @@ def test_says_when_fewer_tokens_came_out():
 def test_impossible_requests_are_errors(size: int, specials: list[str], message: str):
     with pytest.raises(ValueError, match=message):
         train(count_batch(pa.array(["abab"]), "gpt4"), size, specials)
+
+
+def test_a_truncated_model_is_the_smaller_training():
+    counts = count_batch(pa.array(TEXTS), "gpt4")
+    large = train(counts, 380, ["<|endoftext|>"])
+    assert len(large) >= 350
+    for size in range(257, len(large) + 1):
+        assert truncate(large, size) == train(counts, size, ["<|endoftext|>"])
+    for size in (256, len(large) + 1):
+        with pytest.raises(ValueError, match="not between"):
+            truncate(large, size)
