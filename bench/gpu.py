@@ -21,16 +21,15 @@ STEADY, DROPPED = 50, 10
 
 def trainer_for(root: Path, preset: str, length: int, vocab: int, settings: list[str]) -> Any:
     """The recipe's Trainer on a hand-off of random tokens."""
-    from bench import loader
+    from bench.loader import write_handoff
     from recipes.pretrain.handoff import open_handoff
     from recipes.pretrain.loop import Trainer
     from recipes.pretrain.parallel import start_world
 
-    loader.VOCAB, loader.LENGTH = vocab, length
     handoff = root / "handoff"
     if not handoff.exists():
         root.mkdir(parents=True, exist_ok=True)
-        loader.write_handoff(root, max(4_000_000, 64 * length))
+        write_handoff(root, max(4_000_000, 64 * length), vocab, length)
     common = [f"model.preset={preset}", f"objective.sequence_length={length}", "parallel.sharding=none", "steps=1000"]
     opened = open_handoff(str(handoff), [*common, *settings])
     return Trainer(opened, start_world())

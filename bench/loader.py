@@ -16,16 +16,22 @@ VOCAB, LENGTH, BATCH = 128_256, 4096, 8
 H200_TOKENS_PER_S = 60_300
 
 
-def write_handoff(root: Path, tokens: int) -> Path:
-    """A hand-off of two sources of random documents (log-normal lengths around 600 tokens), uint32 as a 128k vocabulary
-    needs."""
-    from pipeline.handoff import TrainConfig, build_manifest, default_train_config, dump_manifest, dump_train_config
+def write_handoff(root: Path, tokens: int, vocab: int = VOCAB, length: int = LENGTH) -> Path:
+    """A hand-off of two sources of random documents, log-normal lengths around 600 tokens."""
+    from pipeline.handoff import (
+        TrainConfig,
+        build_manifest,
+        default_train_config,
+        dump_manifest,
+        dump_train_config,
+        token_dtype,
+    )
 
     rng = np.random.default_rng(0)
     sources = []
     for name, role, weight in (("domain", "domain", 0.51), ("general", "general", 0.49)):
         n = int(tokens * weight)
-        values = rng.integers(1, VOCAB, n).astype("<u4")
+        values = rng.integers(1, vocab, n).astype(np.dtype(token_dtype(vocab)).newbyteorder("<"))
         ends = np.cumsum(np.maximum(2, rng.lognormal(6.0, 1.0, n // 400)).astype(np.int64))
         ends = np.append(ends[ends < n], n).astype("<u8")
         values[ends.astype(np.int64) - 1] = 0
@@ -46,12 +52,12 @@ def write_handoff(root: Path, tokens: int) -> Path:
     (root / "tokenizer" / "tokenizer.json").write_text("{}")
     tokenizer = {
         "sha256": hashlib.sha256(b"{}").hexdigest(),
-        "vocab_size": VOCAB,
-        "padded_vocab_size": VOCAB,
+        "vocab_size": vocab,
+        "padded_vocab_size": vocab,
         "eos_id": 0,
     }
     manifest = build_manifest(tokenizer=tokenizer, sources=sources)
-    config = TrainConfig.model_validate({"objective": {"sequence_length": LENGTH}, "global_batch": BATCH, "steps": 1})
+    config = TrainConfig.model_validate({"objective": {"sequence_length": length}, "global_batch": BATCH, "steps": 1})
     handoff = root / "handoff"
     handoff.mkdir()
     (handoff / "manifest.json").write_text(dump_manifest(manifest))
