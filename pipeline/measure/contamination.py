@@ -36,6 +36,7 @@ class Contamination(JudgeSettings):
     min_overlap: float = Field(default=0.4, gt=0, le=1, description="share of an item's weight that makes a span")
     max_score: Threshold = Field(default=None, description="remove when an item's share is higher")
 
+
 MAX_ITEMS = 20
 """An n-gram of more items than this is a frame of the benchmark and says nothing."""
 
@@ -122,7 +123,9 @@ def files_sha256(settings: Contamination) -> str | None:
     return hashlib.sha256(joined.encode()).hexdigest()
 
 
-def overlaps(text: pa.Array, index: Index, ngram: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def overlaps(
+    text: pa.Array, index: Index, ngram: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Row, item, share of the item's weight, first and last byte, for every document and item that touch."""
     offsets, data = text_buffers(text)
     rows, places, which, firsts, lasts = look_up(offsets, data, WORD_LOWER, ngram, index.grams, index.filled)
