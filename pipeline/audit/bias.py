@@ -52,7 +52,7 @@ def ratio_interval(kept: int, total: int, other_kept: int, other_total: int) -> 
     MOVER-R with Wilson limits. The ratio is NaN-free: two shares of zero have the ratio 1.
 
     >>> [round(x, 2) for x in ratio_interval(50, 100, 90, 100)]
-    [0.56, 0.45, 0.67]
+    [0.56, 0.45, 0.68]
     """
     one, other = kept / max(total, 1), other_kept / max(other_total, 1)
     if other == 0:

@@ -65,10 +65,10 @@ def international(digits: np.ndarray, first: int, count: int, trunk: bool) -> bo
         if LONGEST[code] > 0:
             national = count - first - size - (1 if trunk else 0)
             if code == 1:
-                return national == 10 and digits[first + 1] >= 2
+                return bool(national == 10 and digits[first + 1] >= 2)
             if not trunk and national > 0 and digits[first + size] == 0 and code != 39:
                 national -= 1
-            return np.int64(SHORTEST[code]) <= national <= np.int64(LONGEST[code])
+            return bool(np.int64(SHORTEST[code]) <= national <= np.int64(LONGEST[code]))
     return False
 
 
@@ -107,11 +107,11 @@ def _is_date(digits: np.ndarray, groups: np.ndarray, count: int) -> bool:
     one = np.int64(digits[0]) * 10 + (digits[1] if groups[0] >= 2 else 0)
     if count == 2 and groups[0] == 4 and groups[1] == 4:
         two = np.int64(digits[4]) * 10 + digits[5]
-        return 15 <= one <= 21 and 15 <= two <= 21
+        return bool(15 <= one <= 21 and 15 <= two <= 21)
     if count < 3:
         return False
     if groups[0] == 4 and groups[1] <= 2 and groups[2] <= 2:
-        return one in (17, 18, 19, 20, 21)
+        return bool(one in (17, 18, 19, 20, 21))
     if groups[0] <= 2 and groups[1] <= 2 and groups[2] == 4:
         place = groups[0] + groups[1]
         return bool(np.int64(digits[place]) * 10 + digits[place + 1] in (17, 18, 19, 20, 21))
