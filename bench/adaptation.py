@@ -1,0 +1,183 @@
+"""Does curation and the domain mix pay? Same shape, same FLOPs, three seeds, tiny models, bits per byte on held-out text.
+
+Arms, from one finished run (`RUN=<run folder> python -m bench adaptation`):
+    curated   kept documents, 51 % domain and 49 % general, a tokenizer trained on that mix
+    crawl     everything that was extracted, in its natural shares, as an uncurated crawl would be trained on
+    general   kept general documents alone
+    equal     curated again, with as many steps more as its general tokens equal those of `general`
+Each arm has a tokenizer of the same size trained on its own text, so bits per byte, not loss, is compared. Held-out are
+the run's validation documents by role; removed copies of them are in no arm.
+"""
+
+import hashlib
+import json
+import os
+import random
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+VOCAB, LENGTH, BATCH = 4096, 128, 8
+SHARE = 0.51
+SEEDS = (0, 1, 2)
+Arm = dict[str, tuple[float, list[str]]]
+"""Text by source name, with the source's weight."""
+
+
+def documents(run: Path) -> tuple[dict[str, Arm], dict[str, list[str]]]:
+    """({arm: sources}, held-out text by role) from the published corpus of a run."""
+    from datasets import load_dataset
+
+    kept: Any = load_dataset(str(run / "corpus"), split="train")
+    removed: Any = load_dataset(str(run / "corpus"), "removed", split="train")
+    training: dict[str, list[str]] = {"domain": [], "general": []}
+    held: dict[str, list[str]] = {"domain": [], "general": []}
+    held_ids = set()
+    for row in kept:
+        part = held if row["split"] == "validation" else training
+        part[row["role"]].append(row["text"])
+        if row["split"] == "validation":
+            held_ids.add(row["id"])
+    raw = [row["text"] for row in removed if row["text"] and row["duplicate_of"] not in held_ids]
+    crawl = training["domain"] + training["general"] + raw
+    curated: Arm = {"domain": (SHARE, training["domain"]), "general": (1 - SHARE, training["general"])}
+    return {
+        "curated": curated,
+        "crawl": {"crawl": (1.0, crawl)},
+        "general": {"general": (1.0, training["general"])},
+        "equal": curated,
+    }, held
+
+
+def train_tokenizer(arm: Arm) -> Any:
+    """A byte-level BPE of VOCAB tokens on the arm's text, its sources in the arm's shares by bytes."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    sizes = {name: sum(len(t) for t in texts) for name, (_, texts) in arm.items()}
+    budget = min(sizes[name] / weight for name, (weight, _) in arm.items())
+    sample: list[str] = []
+    for _, (weight, texts) in sorted(arm.items()):
+        left = budget * weight
+        for text in random.Random(0).sample(texts, len(texts)):
+            if left <= 0:
+                break
+            sample.append(text)
+            left -= len(text)
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    tokenizer.train_from_iterator(
+        sample,
+        trainers.BpeTrainer(vocab_size=VOCAB, special_tokens=["<eos>"], initial_alphabet=alphabet, show_progress=False),
+    )
+    return tokenizer
+
+
+def write_arm(root: Path, arm: Arm, held: dict[str, list[str]]) -> Path:
+    """The arm as a hand-off: its sources for training, the held-out text by role for validation."""
+    from pipeline.handoff import TrainConfig, build_manifest, default_train_config, dump_manifest, dump_train_config
+
+    tokenizer = train_tokenizer(arm)
+    (root / "tokenizer").mkdir(parents=True)
+    tokenizer.save(str(root / "tokenizer" / "tokenizer.json"))
+    digest = hashlib.sha256((root / "tokenizer" / "tokenizer.json").read_bytes()).hexdigest()
+
+    def shard(split: str, name: str, texts: list[str]) -> dict[str, Any]:
+        encoded = [[*one.ids, 0] for one in tokenizer.encode_batch(texts)]
+        flat = np.array([t for ids in encoded for t in ids], dtype="<u2")
+        path = root / "shards" / split / name / "00000.ds"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(flat.tobytes())
+        Path(f"{path}.index").write_bytes(np.cumsum([len(ids) for ids in encoded]).astype("<u8").tobytes())
+        return {
+            "path": str(path.relative_to(root)),
+            "bytes": 2 * len(flat),
+            "num_tokens": len(flat),
+            "num_documents": len(texts),
+            "max_id": int(flat.max()),
+            "sha256": hashlib.sha256(flat.tobytes()).hexdigest(),
+        }
+
+    sources: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "role": "domain" if name == "domain" else "general",
+            "weight": weight,
+            "splits": {"train": [shard("train", name, texts)]},
+        }
+        for name, (weight, texts) in arm.items()
+    ]
+    for role, texts in held.items():
+        text_bytes = {"validation": sum(len(t.encode()) for t in texts)}
+        entry = {"validation": [shard("validation", f"held-{role}", texts)]}
+        sources.append({"name": f"held-{role}", "role": role, "weight": 0.0, "splits": entry, "text_bytes": text_bytes})
+    info = {"sha256": digest, "vocab_size": tokenizer.get_vocab_size(), "padded_vocab_size": VOCAB, "eos_id": 0}
+    manifest = build_manifest(tokenizer=info, sources=sources)
+    config = {"objective": {"sequence_length": LENGTH}, "global_batch": BATCH, "steps": 1}
+    handoff = root / "handoff"
+    handoff.mkdir()
+    (handoff / "manifest.json").write_text(dump_manifest(manifest))
+    text = dump_train_config(default_train_config(manifest, TrainConfig.model_validate(config)))
+    (handoff / "train.yaml").write_text(text)
+    return handoff
+
+
+def train_arm(handoff: Path, steps: int, seed: int, world: Any) -> dict[str, float]:
+    """Bits per byte by held-out role after `steps`."""
+    from recipes.pretrain.handoff import open_handoff
+    from recipes.pretrain.loop import Trainer
+
+    settings = [f"steps={steps}", f"seed={seed}", f"out=train-{seed}-{steps}", "parallel.sharding=none",
+                "optimizer.learning_rate=0.003", "schedule.warmup_steps=30", f"evaluate.every_steps={steps}",
+                "evaluate.max_samples=256", f"checkpoint.every_steps={steps}", "export.huggingface=false",
+                f"report.every_steps={steps}", "micro_batch=8"]  # fmt: skip
+    summary = Trainer(open_handoff(str(handoff), settings), world).run()
+    return {name.removeprefix("held-"): result["bits_per_byte"] for name, result in summary["validation"].items()}
+
+
+def run(size_mb: int = 0, steps: int = 300) -> dict:
+    """Median and spread over the seeds; ratio > 1 means the curated mix needs fewer bits on domain text than the best
+    other arm."""
+    from recipes.pretrain.parallel import start_world, stop_world
+
+    source = os.environ.get("RUN")
+    if not source or not (Path(source) / "corpus").is_dir():
+        raise SystemExit("bench adaptation needs RUN=<a finished run folder with corpus/>")
+    arms, held = documents(Path(source))
+    world = start_world()
+    table: dict[str, dict[str, list[float]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, arm in arms.items():
+            if name == "equal":
+                handoff, count = Path(folder) / "curated" / "handoff", round(steps / (1 - SHARE))
+            else:
+                handoff, count = write_arm(Path(folder) / name, arm, held), steps
+            for seed in SEEDS:
+                for role, bits in train_arm(handoff, count, seed, world).items():
+                    table.setdefault(name, {}).setdefault(role, []).append(bits)
+    stop_world()
+    domain = {name: statistics.median(roles["domain"]) for name, roles in table.items()}
+    best = min(("crawl", "general"), key=lambda name: domain[name])
+    return {
+        "name": "adaptation",
+        "unit": "bits/byte",
+        "ours": domain["curated"],
+        "peer": domain[best],
+        "ratio": domain[best] / domain["curated"],
+        "peer_name": f"{best}, same shape and FLOPs",
+        "versions": {"numpy": np.__version__},
+        "input": f"{json.dumps({name: sum(len(t) for _, t in arm.values()) for name, arm in arms.items()})} documents",
+        "rounds": len(SEEDS),
+        "steps": steps,
+        "table": {
+            name: {
+                role: {"median": statistics.median(bits), "lowest": min(bits), "highest": max(bits)}
+                for role, bits in roles.items()
+            }
+            for name, roles in table.items()
+        },
+    }
