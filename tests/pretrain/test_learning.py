@@ -22,8 +22,11 @@ SETTINGS = ["parallel.sharding=none", "evaluate.every_steps=100", "checkpoint.ev
 
 @pytest.fixture(scope="module")
 def world():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # tiny matrices: more threads only wait for each other
     yield start_world()
     stop_world()
+    torch.set_num_threads(threads)
 
 
 def train(handoff, out, world, *settings):
