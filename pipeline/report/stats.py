@@ -151,12 +151,28 @@ class Duplicates(Figure):
 
 
 class Term(Figure):
-    """A domain term and its tokens, without and with a space before it."""
+    """A domain term: its tokens without and with a space before it, and what the filters did to its documents.
+
+    See pipeline.audit.term_survival for the figures; they are None, and the verdict empty, where nothing was measured.
+    """
 
     term: str
+    gloss: str = ""
     tokens: list[str]
     tokens_with_space: list[str] = []
+    aligned: bool | None = None
+    """Whether tokens begin and end where the term does within a sentence."""
     documents: int | None = None
+    kept: int | None = None
+    kept_share: float | None = None
+    ratio: float | None = None
+    """Its kept share over that of all documents."""
+    removed_by: dict[str, int] = {}
+    mentions_domain: int | None = None
+    mentions_general: int | None = None
+    keyness: float | None = None
+    log_ratio: float | None = None
+    verdict: Literal["pass", "warn", "too_few", "absent", ""] = ""
 
 
 class TokenizerFigures(Figure):
@@ -171,6 +187,7 @@ class TokenizerFigures(Figure):
     references: dict[str, float] = {}
     """Bytes per token of other tokenizers on the same text, by name."""
     terms: list[Term] = []
+    term_warnings: list[str] = []
 
 
 class CurvePoint(Figure):

@@ -26,13 +26,13 @@ from pipeline.report.stats import (
     Sample,
     SourceRow,
     Timing,
-    TokenizerFigures,
     Totals,
     Training,
     TruthRow,
 )
 from pipeline.steps.context import Run, signal_unit
 from pipeline.steps.tokens import shard_files
+from pipeline.steps.vocabulary import vocabulary_figures
 
 SAMPLES = 12
 HIDDEN_STAGES = ("toxicity",)
@@ -181,6 +181,7 @@ PLACES = (
     ("handoff", "manifest, training configuration and launch files"),
     ("plan.json", "the sized model"),
     ("bias.json", "every stage and identity term"),
+    ("terms.json", "every term of the domain: documents kept, what removed the others, keyness"),
     ("ledger", "what exists, and what it was made from"),
 )
 
@@ -193,7 +194,6 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
     counted, documents = result["tokens"], result["documents"]
     streams = run.done["settle"]["all"].counts["streams"].values()
     bias = run.store.read_json("bias.json")["rows"] if run.store.exists("bias.json") else []
-    tokenizer = result["tokenizer"]
     return RunReport(
         name=run.recipe.name,
         domain=run.recipe.domain,
@@ -224,11 +224,7 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
         bias=[BiasRow.model_validate(row) for row in bias],
         duplicates=_duplicates(run, reasons),
         mix=run.done["mix"]["all"].counts["plan"],
-        tokenizer=TokenizerFigures(
-            vocab_size=tokenizer["vocab_size"],
-            tokens=tokenizer["tokens"],
-            bytes_per_token=tokenizer["bytes_per_token"],
-        ),
+        tokenizer=vocabulary_figures(run, result["tokenizer"]),
         plan=run.done["size"]["all"].counts["plan"] if result["mix"]["total_tokens"] else None,
         training=_training(result.get("train")),
         truth=_truth(run, tables),
@@ -247,7 +243,7 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
             )
             for step, line in display.lines.items()
         ],
-        places=[Place(path=path, what=what) for path, what in PLACES],
+        places=[Place(path=path, what=what) for path, what in PLACES if path != "terms.json" or run.store.exists(path)],
         notes=run.notes,
     )
 

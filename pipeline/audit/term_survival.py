@@ -1,0 +1,171 @@
+"""What became of a domain's terms: how many of the documents with each were kept, what removed the others, and how much
+the domain's kept text says it more than general text.
+
+Counts add up over shards, so the audit reads each shard once. Every extracted document counts once: kept, or removed by
+the stage of its first reason.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.core.settings import Settings
+
+ROLES = ("domain", "general")
+
+
+class SurvivalRule(Settings):
+    """When a term's row warns: its documents are kept much less often than documents are at all."""
+
+    warn_below: float = 0.5
+    min_documents: int = 10
+    """Terms in fewer documents are listed and not judged."""
+
+
+def log_likelihood(domain: int, general: int, domain_words: int, general_words: int) -> float:
+    """Keyness G²: how surely a term's two frequencies differ (Rayson and Garside 2000, "Comparing corpora using frequency
+    profiling"; 3.84 is p < 0.05, 15.13 is p < 0.0001). Zero where a side has no words.
+
+    >>> round(log_likelihood(30, 10, 1000, 1000), 2)
+    10.46
+    """
+    words = domain_words + general_words
+    if not domain_words or not general_words or not domain + general:
+        return 0.0
+    expected = (domain_words * (domain + general) / words, general_words * (domain + general) / words)
+    return 2 * sum(n * math.log(n / e) for n, e in zip((domain, general), expected, strict=True) if n)
+
+
+def log_ratio(domain: int, general: int, domain_words: int, general_words: int) -> float | None:
+    """By how many doublings a term is more frequent in domain text (Hardie 2014, Log Ratio); a count of zero stands as one
+    half, as there. None where a side has no words.
+
+    >>> log_ratio(30, 10, 1000, 1000) == math.log2(3), log_ratio(1, 0, 10, 10)
+    (True, 1.0)
+    """
+    if not domain_words or not general_words or not domain + general:
+        return None
+    return math.log2((max(domain, 0.5) / domain_words) / (max(general, 0.5) / general_words))
+
+
+@dataclass
+class TermCounts:
+    """Documents and mentions per term, int64[terms] each. Extracted = kept + every stage's removed, term by term."""
+
+    extracted: np.ndarray
+    kept: np.ndarray
+    removed: dict[str, np.ndarray] = field(default_factory=dict)
+    mentions: dict[str, np.ndarray] = field(default_factory=dict)
+    """By role, in kept documents."""
+    words: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ROLES, 0))
+    """By role, of kept documents."""
+    documents: int = 0
+    documents_kept: int = 0
+
+    @classmethod
+    def zero(cls, terms: int) -> Self:
+        """Nothing counted yet."""
+        return cls(
+            np.zeros(terms, np.int64),
+            np.zeros(terms, np.int64),
+            mentions={role: np.zeros(terms, np.int64) for role in ROLES},
+        )
+
+    def add(self, signals: pa.Table, verdicts: pa.Table) -> None:
+        """Count a shard: `signals` of the judge `terms`, and the final verdicts (verdict, stage, role) beside them."""
+        width, rows = len(self.extracted), verdicts.num_rows
+        lists = _flat(signals["terms"])
+        owner = np.repeat(np.arange(rows), lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False))
+        term = lists.flatten().to_numpy(zero_copy_only=False)
+        mentions = _flat(signals["mentions"]).flatten().to_numpy(zero_copy_only=False)
+        words = signals["num_words"].to_numpy()
+        kept = _equal(verdicts["verdict"], "kept")
+        read = ~_equal(verdicts["verdict"], "quarantined")
+        self.documents += int(read.sum())
+        self.documents_kept += int(kept.sum())
+        self.extracted += np.bincount(term[read[owner]], minlength=width)
+        self.kept += np.bincount(term[kept[owner]], minlength=width)
+        for stage in pc.unique(verdicts["stage"].filter(_equal_mask(read & ~kept))).drop_null().to_pylist():
+            gone = _equal(verdicts["stage"], stage) & read & ~kept
+            counted = self.removed.setdefault(stage, np.zeros(width, np.int64))
+            counted += np.bincount(term[gone[owner]], minlength=width)
+        for role in ROLES:
+            mine = kept & _equal(verdicts["role"], role)
+            found = np.bincount(term[mine[owner]], weights=mentions[mine[owner]], minlength=width)
+            self.mentions[role] += found.astype(np.int64)
+            self.words[role] += int(words[mine].sum())
+
+
+def _flat(column: pa.ChunkedArray | pa.Array) -> pa.ListArray:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column  # type: ignore[return-value]
+
+
+def _equal(column: pa.ChunkedArray, value: str) -> np.ndarray:
+    return np.asarray(pc.fill_null(pc.equal(column, value), False))
+
+
+def _equal_mask(mask: np.ndarray) -> pa.Array:
+    return pa.array(mask, pa.bool_())
+
+
+def survival_row(term: str, number: int, counts: TermCounts, rule: SurvivalRule) -> dict[str, Any]:
+    """One term: its documents, its kept share over the corpus' own, what removed the rest, its keyness; JSON values."""
+    extracted, kept = int(counts.extracted[number]), int(counts.kept[number])
+    own = counts.documents_kept / counts.documents if counts.documents else 0.0
+    share = kept / extracted if extracted else None
+    ratio = share / own if share is not None and own else None
+    use = [int(counts.mentions[role][number]) for role in ROLES], [counts.words[role] for role in ROLES]
+    (domain, general), (domain_words, general_words) = use
+    doublings = log_ratio(domain, general, domain_words, general_words)
+    if extracted < rule.min_documents or ratio is None:
+        verdict = "absent" if not extracted else "too_few"
+    else:
+        verdict = "warn" if ratio < rule.warn_below else "pass"
+    return {
+        "term": term,
+        "documents": extracted,
+        "kept": kept,
+        "kept_share": None if share is None else round(share, 6),
+        "ratio": None if ratio is None else round(ratio, 6),
+        "removed_by": {s: int(n[number]) for s, n in sorted(counts.removed.items()) if n[number]},
+        "mentions_domain": domain,
+        "mentions_general": general,
+        "keyness": round(log_likelihood(domain, general, domain_words, general_words), 3),
+        "log_ratio": None if doublings is None else round(doublings, 3),
+        "verdict": verdict,
+    }
+
+
+def warning(row: Mapping[str, Any], own: float) -> str:
+    """The sentence of a row that warns."""
+    worst = max(row["removed_by"].items(), key=lambda item: (item[1], item[0]))
+    return (
+        f'"{row["term"]}": {row["kept_share"]:.1%} of its {row["documents"]} documents are kept, of all documents '
+        f"{own:.1%}; {worst[0]} removes {worst[1]}"
+    )
+
+
+def survival_report(terms: list[str], counts: TermCounts, rule: SurvivalRule | None = None) -> dict[str, Any]:
+    """What `terms.json` holds: the rule, the corpus' own figures, a row per term in the list's order, the warnings."""
+    rule = rule or SurvivalRule()
+    rows = [survival_row(term, number, counts, rule) for number, term in enumerate(terms)]
+    own = counts.documents_kept / counts.documents if counts.documents else 0.0
+    return {
+        "rule": rule.model_dump(mode="json"),
+        "corpus": {
+            "documents": counts.documents,
+            "kept": counts.documents_kept,
+            "kept_share": round(own, 6),
+            "words": dict(counts.words),
+        },
+        "counts": {
+            verdict: sum(row["verdict"] == verdict for row in rows) for verdict in ("pass", "warn", "too_few", "absent")
+        },
+        "warnings": [warning(row, own) for row in rows if row["verdict"] == "warn"],
+        "rows": rows,
+    }

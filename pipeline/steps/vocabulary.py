@@ -1,0 +1,109 @@
+"""Figures of the trained tokenizer and of the domain's terms, from a finished run, for the report."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.audit.term_survival import TermCounts, survival_report
+from pipeline.partition import id_fractions
+from pipeline.report.stats import Term, TokenizerFigures
+from pipeline.steps.context import Run, signal_unit
+from tokenizer.check import measure
+from tokenizer.encode import Encoder
+from tokenizer.terms import Term as ListedTerm
+from tokenizer.terms import load_terms, term_table
+
+SAMPLE_BYTES = 4 << 20
+"""Kept text that fertility is measured on, the first of a hash of ids."""
+SAMPLE_SHARDS = 16
+
+
+def term_list(run: Run) -> str | None:
+    """The list reports use: that of the judge `terms`, else the recipe's domain where there is a list of that name or path."""
+    for name, settings in run.recipe.judges:
+        if name == "terms":
+            return settings.list  # type: ignore[attr-defined]
+    try:
+        load_terms(run.recipe.domain)
+    except OSError:
+        return None
+    return run.recipe.domain
+
+
+def survival(run: Run, listed: list[ListedTerm]) -> dict[str, Any] | None:
+    """`survival_report` over all shards; None when the recipe has no judge `terms`."""
+    if "terms" not in [name for name, _ in run.recipe.judges]:
+        return None
+    counts = TermCounts.zero(len(listed))
+    for shard in run.shards:
+        signals = run.store.read_table(run.file("measure", signal_unit("terms", shard)).path)
+        verdicts = run.store.read_table(run.file("settle", "all", shard).path, ["verdict", "stage", "role"])
+        counts.add(signals, verdicts)
+    return survival_report([term.term for term in listed], counts)
+
+
+def sample_text(run: Run, kept_bytes: int) -> pa.ChunkedArray:
+    """About `SAMPLE_BYTES` of kept text, from at most `SAMPLE_SHARDS` shards spread over the corpus."""
+    step = -(-len(run.shards) // SAMPLE_SHARDS)
+    bound = SAMPLE_BYTES * step / max(1, kept_bytes)
+    found = []
+    for shard in run.shards[::step]:
+        verdicts = run.store.read_table(run.file("settle", "all", shard).path, ["id", "verdict"])
+        chosen = np.asarray(pc.equal(verdicts["verdict"], "kept")) & (id_fractions(verdicts["id"], "report") < bound)
+        if chosen.any():
+            texts = run.store.read_table(run.file("apply", shard).path, ["text"])["text"]
+            found += texts.filter(pa.array(chosen)).chunks
+    return pa.chunked_array(found, pa.large_string())
+
+
+def bytes_per_token(run: Run) -> dict[str, float]:
+    """Bytes of text per token, end-of-text tokens left out, by stream."""
+    sums: dict[str, list[int]] = {}
+    for unit, commit in run.done["shards"].items():
+        total = sums.setdefault(unit.rpartition("/")[0], [0, 0])
+        for split in ("train", "validation"):
+            counts = commit.counts[split]
+            total[0] += counts["text_bytes"]
+            total[1] += counts["tokens"] - counts["documents"]
+    return {name: size / tokens for name, (size, tokens) in sorted(sums.items()) if tokens}
+
+
+def term_rows(encoder: Encoder, listed: list[ListedTerm], found: dict[str, Any] | None) -> list[Term]:
+    """The report's rows: a term's tokens without and with a space before it, and what became of it."""
+    rows = found["rows"] if found else [{"term": term.term} for term in listed]
+    plain = [_pieces(encoder, term.term) for term in listed]
+    table = term_table(encoder, listed).to_pylist()
+    return [
+        Term.model_validate(
+            {**row, "gloss": term.gloss, "tokens": pieces, "tokens_with_space": spaced["pieces"]}
+            | {"aligned": spaced["aligned"]}
+        )
+        for row, term, pieces, spaced in zip(rows, listed, plain, table, strict=True)
+    ]
+
+
+def _pieces(encoder: Encoder, text: str) -> list[str]:
+    ids, _ = encoder.encode_column(pa.array([text]))
+    return [encoder.tokens[number].decode("utf-8", "replace") for number in ids]
+
+
+def vocabulary_figures(run: Run, known: dict[str, Any]) -> TokenizerFigures:
+    """Everything the report says of the tokenizer. `known` is the result's `tokenizer`. Writes `terms.json`."""
+    encoder = Encoder(run.store.read(run.file("tokenizer", "all", "tokenizer.json").path))
+    kept = sum(stream["bytes"] for stream in run.done["settle"]["all"].counts["streams"].values())
+    name = term_list(run)
+    listed = load_terms(name) if name else []
+    found = survival(run, listed)
+    if found is not None:
+        run.store.put_json("terms.json", {"list": name, **found})
+    return TokenizerFigures(
+        vocab_size=known["vocab_size"],
+        tokens=known["tokens"],
+        bytes_per_token=known["bytes_per_token"],
+        fertility=round(measure(encoder, sample_text(run, kept)).tokens_per_word, 6) if known["tokens"] else None,
+        by_source=bytes_per_token(run),
+        terms=term_rows(encoder, listed, found),
+        term_warnings=found["warnings"] if found else [],
+    )
