@@ -1,5 +1,6 @@
 """Figures of the trained tokenizer and of the domain's terms, from a finished run, for the report."""
 
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -21,15 +22,14 @@ SAMPLE_SHARDS = 16
 
 
 def term_list(run: Run) -> str | None:
-    """The list reports use: that of the judge `terms`, else the recipe's domain where there is a list of that name or path."""
+    """The list reports use: that of the judge `terms`, else the domain's: a list of that name, or the path of a TSV file."""
     for name, settings in run.recipe.judges:
         if name == "terms":
             return settings.list  # type: ignore[attr-defined]
-    try:
-        load_terms(run.recipe.domain)
-    except OSError:
-        return None
-    return run.recipe.domain
+    domain = run.recipe.domain
+    if domain.endswith(".tsv"):
+        return domain
+    return domain if (files("tokenizer") / "terms" / f"{domain}.tsv").is_file() else None
 
 
 def survival(run: Run, listed: list[ListedTerm]) -> dict[str, Any] | None:
