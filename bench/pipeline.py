@@ -56,7 +56,7 @@ def bare(warc: Path) -> float:
     with warc.open("rb") as stream:
         for record in ArchiveIterator(stream, record_types=WarcRecordType.response):
             payload = record.reader.read()
-            extract_plain_text(bytes_to_str(payload, detect_encoding(payload)), main_content=True)
+            extract_plain_text(bytes_to_str(payload, detect_encoding(payload) or "utf-8"), main_content=True)
     return time.perf_counter() - start
 
 

@@ -42,7 +42,7 @@ class Hits:
     @property
     def passing(self) -> np.ndarray:
         """bool[n]: no rule hit."""
-        return ~self.matrix.any(axis=1)
+        return np.logical_not(np.asarray(self.matrix.any(axis=1)))
 
 
 def rule_hits(

@@ -33,8 +33,8 @@ class RecipeBase(Settings):
     """Everything a run does. Sections and their defaults live beside the code that reads them."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="names the run folder: runs/<name>/")
-    domain: Literal["finance", "legal", "medical"] | str = Field("finance", description="the term list reports use")
-    seed: int = Field(0, ge=0, description="the one seed of everything that samples")
+    domain: Literal["finance", "legal", "medical"] | str = Field(default="finance", description="the term list reports use")
+    seed: int = Field(default=0, ge=0, description="the one seed of everything that samples")
     use: str = Field(description="the set of `sources` this run reads")
     sources: dict[str, list[Source]] = Field(description="named sets of sources")
     extract: ExtractSettings = ExtractSettings()
@@ -47,7 +47,7 @@ class RecipeBase(Settings):
     mix: MixSettings = MixSettings()
     gates: GateSettings = GateSettings()
     pretrain: TrainConfig | None = Field(
-        None, description="present: the run ends by training, where torch is installed"
+        default=None, description="present: the run ends by training, where torch is installed"
     )
 
     @field_validator("sources")
@@ -96,7 +96,8 @@ def recipe_model() -> type[RecipeBase]:
             return {key: {} if inner is None else inner for key, inner in value.items()}
         return value
 
-    entry = create_model(
+    make: Any = create_model  # its overloads do not know fields given by name
+    entry = make(
         "CurateEntry",
         __base__=Settings,
         __validators__={
@@ -114,7 +115,7 @@ def recipe_model() -> type[RecipeBase]:
             raise ValueError("minhash needs exact: documents shorter than one shingle are only found by it")
         return value
 
-    return create_model(
+    return make(
         "Recipe",
         __base__=RecipeBase,
         __validators__={"no_judge_twice": field_validator("curate")(no_judge_twice)},

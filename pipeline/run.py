@@ -4,11 +4,15 @@ import argparse
 import json
 import sys
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.core.execute import Engine, InProcess, Runner
 from pipeline.core.store import Store
 from pipeline.errors import EXIT_INTERRUPTED, EXIT_OK, InfrastructureError, PipelineError
+
+if TYPE_CHECKING:
+    from pipeline.recipe import RecipeBase
+    from pipeline.report.progress import Display
 
 EPILOG = """\
 examples:
@@ -61,6 +65,16 @@ def engine_for(ray: str, workers: int | None) -> Engine:
     return RayEngine(ray, workers)
 
 
+def warm(engine: Engine, recipe: "RecipeBase", display: "Display") -> None:
+    """Compile what this recipe needs and this machine has not compiled yet."""
+    from pipeline.steps.warm import cold_pieces, compile_piece, names
+
+    pieces = cold_pieces(recipe)
+    if pieces and engine.workers > 1:
+        display.say(names(pieces))
+        engine.spread(compile_piece, pieces)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Do what the command line says and return the exit code. Raises PipelineError."""
     from pipeline import recipe as recipes
@@ -85,6 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     engine = engine_for(arguments.ray, arguments.workers)
     try:
         with Display(quiet=arguments.json) as display:
+            warm(engine, recipe, display)
             state = Run(recipe, Store(out), Runner(Store(out), engine, display))
             advance(state, arguments.to or "publish")
     finally:

@@ -98,9 +98,14 @@ def perform(store: Store, work: Work, assignments: list[Assignment], shared: Any
 class Engine(Protocol):
     """Runs tasks and yields their commits as they finish."""
 
+    workers: int
+
     def run(self, store: Store, work: Work, tasks: Sequence[list[Assignment]], shared: Any) -> Iterator[list[Commit]]:
         """Each task is a list of assignments for one call of `work`."""
         ...
+
+    def spread(self, function: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> None:
+        """Call a function once per tuple of arguments, on whichever worker is free, for what it does to the machine."""
 
     def close(self) -> None:
         """Let go of workers."""
@@ -115,6 +120,9 @@ class InProcess:
         """See `Engine`."""
         for assignments in tasks:
             yield perform(store, work, assignments, shared)
+
+    def spread(self, function: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> None:
+        """Nothing to gain in one process: it does the work when it comes to it."""
 
     def close(self) -> None:
         """Nothing to let go of."""

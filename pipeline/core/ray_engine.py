@@ -1,8 +1,9 @@
 """The Ray engine: one Ray Core task per unit group, a bounded number in flight, workers that commit themselves."""
 
+import contextlib
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pipeline import errors
@@ -65,6 +66,13 @@ class RayEngine:
                 kind, message = result
                 raise getattr(errors, kind, InfrastructureError)(message)
             yield result
+
+    def spread(self, function: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> None:
+        """See `Engine`. A call that fails is left to fail, and to be reported, where its work is really needed."""
+        task = self._ray.remote(num_cpus=1, max_retries=0)(function)
+        for reference in [task.remote(*arguments) for arguments in calls]:
+            with contextlib.suppress(self._ray.exceptions.RayError):
+                self._ray.get(reference)
 
     def close(self) -> None:
         """Stop the local Ray, or disconnect."""

@@ -8,20 +8,20 @@ from pipeline.core.settings import Settings
 class ExtractSettings(Settings):
     """Limits are bytes, tags and depth, never seconds: a time limit would make the output depend on the machine."""
 
-    main_content: bool = Field(True, description="leave out navigation, footers and side bars of pages")
-    unwrap: bool = Field(True, description="join lines that were broken at a fixed column")
-    mark_tables: bool = Field(True, description="find tables and columns of figures, so that prose rules spare them")
+    main_content: bool = Field(default=True, description="leave out navigation, footers and side bars of pages")
+    unwrap: bool = Field(default=True, description="join lines that were broken at a fixed column")
+    mark_tables: bool = Field(default=True, description="find tables and columns of figures, so that prose rules spare them")
     xml_skip: list[str] = Field(default=[], description="names of XML elements whose text is left out")
-    max_payload_bytes: PositiveInt = Field(64 * 2**20, description="a larger payload is quarantined, unread")
-    max_text_bytes: PositiveInt = Field(32 * 2**20, description="a longer text is quarantined")
-    max_nodes: PositiveInt = Field(2_000_000, description="a page with more tags is quarantined, unparsed")
-    max_depth: PositiveInt = Field(10_000, description="a page nested deeper is quarantined")
+    max_payload_bytes: PositiveInt = Field(default=64 * 2**20, description="a larger payload is quarantined, unread")
+    max_text_bytes: PositiveInt = Field(default=32 * 2**20, description="a longer text is quarantined")
+    max_nodes: PositiveInt = Field(default=2_000_000, description="a page with more tags is quarantined, unparsed")
+    max_depth: PositiveInt = Field(default=10_000, description="a page nested deeper is quarantined")
     max_replaced_frac: float = Field(
-        0.01, ge=0, le=1, description="a payload is quarantined when more of its characters cannot be decoded"
+        default=0.01, ge=0, le=1, description="a payload is quarantined when more of its characters cannot be decoded"
     )
     min_main_chars: int = Field(
-        200, ge=0, description="main content shorter than this is replaced by the whole page's text when that is longer"
+        default=200, ge=0, description="main content shorter than this is replaced by the whole page's text when that is longer"
     )
     min_main_frac: float = Field(
-        0.05, ge=0, le=1, description="likewise main content that is a smaller share of the whole page's text"
+        default=0.05, ge=0, le=1, description="likewise main content that is a smaller share of the whole page's text"
     )

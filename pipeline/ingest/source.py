@@ -45,10 +45,10 @@ class HubDataset(Settings):
     """A data set of the Hugging Face Hub, read through `datasets`."""
 
     dataset: str = Field(description="name on the Hub, as owner/name")
-    config: str | None = Field(None, description="configuration (subset) of the data set")
-    split: str = Field("train", description="split to read")
+    config: str | None = Field(default=None, description="configuration (subset) of the data set")
+    split: str = Field(default="train", description="split to read")
     revision: str = Field(description="commit hash or tag; branches move, so they are refused")
-    streaming: bool = Field(True, description="read over the network as it goes, without a local copy")
+    streaming: bool = Field(default=True, description="read over the network as it goes, without a local copy")
 
     @field_validator("revision")
     @classmethod
@@ -63,17 +63,17 @@ class CrawlPlan(Settings):
 
     seeds: list[str] = Field(min_length=1, description="addresses to start from (http or https)")
     user_agent: str = Field(
-        "domain-corpus-crawler/0.1", min_length=1, description="name sent to hosts and looked up in robots.txt"
+        default="domain-corpus-crawler/0.1", min_length=1, description="name sent to hosts and looked up in robots.txt"
     )
-    max_pages: PositiveInt = Field(100, description="pages fetched in all")
-    max_depth: NonNegativeInt = Field(2, description="links followed from a seed")
-    max_page_bytes: PositiveInt = Field(8 * 2**20, description="bytes of one body; a longer one is cut and marked")
-    max_bytes: PositiveInt = Field(2**30, description="bytes of all bodies; the crawl ends when reached")
-    max_redirects: NonNegativeInt = Field(5, description="redirects followed for one page")
-    delay_s: NonNegativeFloat = Field(1.0, description="pause between two requests; a longer Crawl-delay wins")
-    timeout_s: float = Field(20.0, gt=0, description="seconds to wait for a host before it is given up")
+    max_pages: PositiveInt = Field(default=100, description="pages fetched in all")
+    max_depth: NonNegativeInt = Field(default=2, description="links followed from a seed")
+    max_page_bytes: PositiveInt = Field(default=8 * 2**20, description="bytes of one body; a longer one is cut and marked")
+    max_bytes: PositiveInt = Field(default=2**30, description="bytes of all bodies; the crawl ends when reached")
+    max_redirects: NonNegativeInt = Field(default=5, description="redirects followed for one page")
+    delay_s: NonNegativeFloat = Field(default=1.0, description="pause between two requests; a longer Crawl-delay wins")
+    timeout_s: float = Field(default=20.0, gt=0, description="seconds to wait for a host before it is given up")
     follow: Literal["none", "host", "seeds", "any"] = Field(
-        "host", description="links to follow: none, those of the page's own host, those of the seeds' hosts, or any"
+        default="host", description="links to follow: none, those of the page's own host, those of the seeds' hosts, or any"
     )
     allow_hosts: list[str] = Field(
         default_factory=list, description="host:port pairs fetched even if their address is private or loopback"
@@ -91,8 +91,8 @@ class CrawlPlan(Settings):
 class SamplePlan(Settings):
     """The embedded sample: a made-up crawl that needs no network and carries its truth."""
 
-    seed: NonNegativeInt = Field(0, description="seed of the grammars; the same seed writes the same bytes")
-    pages: PositiveInt = Field(3000, description="pages to write, planted junk and duplicates included")
+    seed: NonNegativeInt = Field(default=0, description="seed of the grammars; the same seed writes the same bytes")
+    pages: PositiveInt = Field(default=3000, description="pages to write, planted junk and duplicates included")
 
 
 class Source(Settings):
@@ -105,32 +105,32 @@ class Source(Settings):
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="short name, unique in the recipe")
-    kind: Kind = Field("auto", description="format of the files; auto goes by name and content, file by file")
-    path: str | None = Field(None, description="folder, file or glob; any fsspec URL")
+    kind: Kind = Field(default="auto", description="format of the files; auto goes by name and content, file by file")
+    path: str | None = Field(default=None, description="folder, file or glob; any fsspec URL")
     include: list[str] = Field(
         default_factory=list, description="globs on paths relative to the folder; empty takes what fits the kind"
     )
     exclude: list[str] = Field(default_factory=list, description="globs of files and archive members to leave out")
     members: list[str] = Field(default_factory=list, description="globs of archive members to read; empty reads all")
     role: Literal["domain", "general", "auto"] = Field(
-        "auto", description="what the documents are for; auto goes by host, then by the domain score"
+        default="auto", description="what the documents are for; auto goes by host, then by the domain score"
     )
     domain_hosts: list[str] = Field(
         default_factory=list, description="for role auto: globs of hosts that are domain; the other hosts are general"
     )
-    licence: str = Field("unknown", min_length=1, description="SPDX identifier or name of the terms, or unknown")
-    priority: int = Field(0, description="of duplicates, the copy from the source of highest priority stays")
-    optional: bool = Field(False, description="skip the source, with a plain statement, when its path is not set")
+    licence: str = Field(default="unknown", min_length=1, description="SPDX identifier or name of the terms, or unknown")
+    priority: int = Field(default=0, description="of duplicates, the copy from the source of highest priority stays")
+    optional: bool = Field(default=False, description="skip the source, with a plain statement, when its path is not set")
     fields: Fields = Field(default=Fields(), description="names of the fields in structured formats")
-    element: str | None = Field(None, description="for XML: name of the element that is one document; null: the file")
-    limit: PositiveInt | None = Field(None, description="read at most this many documents of each file")
-    max_record_bytes: PositiveInt = Field(64 * 2**20, description="a longer record is quarantined, unread")
+    element: str | None = Field(default=None, description="for XML: name of the element that is one document; null: the file")
+    limit: PositiveInt | None = Field(default=None, description="read at most this many documents of each file")
+    max_record_bytes: PositiveInt = Field(default=64 * 2**20, description="a longer record is quarantined, unread")
     max_expansion: PositiveInt = Field(
-        250, description="a compressed file may grow this many times (or to 256 MiB); beyond it is quarantined"
+        default=250, description="a compressed file may grow this many times (or to 256 MiB); beyond it is quarantined"
     )
-    hub: HubDataset | None = Field(None, description="for kind hub: the data set")
-    crawl: CrawlPlan | None = Field(None, description="for kind crawl: seeds and limits")
-    sample: SamplePlan | None = Field(None, description="for kind sample: seed and size")
+    hub: HubDataset | None = Field(default=None, description="for kind hub: the data set")
+    crawl: CrawlPlan | None = Field(default=None, description="for kind crawl: seeds and limits")
+    sample: SamplePlan | None = Field(default=None, description="for kind sample: seed and size")
 
     @model_validator(mode="after")
     def _kind_has_its_settings(self) -> Self:

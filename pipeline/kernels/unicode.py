@@ -71,7 +71,7 @@ IS_SPACE[[point for point in range(0x10000) if chr(point).isspace()]] = True
 
 
 @njit(cache=True, inline="always")
-def decode(data: np.ndarray, at: int, end: int) -> tuple[int, int]:
+def decode(data: np.ndarray, at: int, end: int) -> tuple[int | np.signedinteger, int]:
     """The code point at byte `at` and its length in bytes.
 
     Text in Arrow columns is valid UTF-8; in arbitrary bytes an invalid or cut sequence gives (-1, 1).

@@ -110,6 +110,11 @@ class Display:
         elif not self.quiet and line.finished:
             print(self._sentence(progress.step, line), file=sys.stderr, flush=True)
 
+    def say(self, sentence: str) -> None:
+        """A statement between the steps."""
+        if not self.quiet:
+            self.console.print(sentence, style="dim", highlight=False)
+
     def _sentence(self, step: str, line: _Line) -> str:
         parts = [f"{TITLES.get(step, step):22} {line.done}/{line.total} units", f"{line.seconds:.1f} s", line.why]
         if line.documents:

@@ -265,9 +265,9 @@ class RunReport(Figure):
     removed_samples: list[Sample] = []
     bias: list[BiasRow] = []
     duplicates: Duplicates | None = None
-    mix: dict[str, Any] | None = Field(None, description="MixPlan.to_json()")
+    mix: dict[str, Any] | None = Field(default=None, description="MixPlan.to_json()")
     tokenizer: TokenizerFigures | None = None
-    plan: dict[str, Any] | None = Field(None, description="PlanResult.to_json()")
+    plan: dict[str, Any] | None = Field(default=None, description="PlanResult.to_json()")
     training: Training | None = None
     truth: list[TruthRow] = []
     gates: list[Gate] = []

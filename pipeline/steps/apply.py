@@ -188,7 +188,7 @@ def _settled(
             survivor.append(None)
             if verdict == "kept" and not too_short and settings.drop_newly_identical:
                 key, own = text["text_hash"][row].as_py(), table["id"][row].as_py()
-                best[key] = min(own, best.get(key, own))
+                best[key] = min(str(own), best.get(key, str(own)))
     if not settings.drop_newly_identical:
         return rule, survivor
     taken: set[bytes] = set()
