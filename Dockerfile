@@ -21,15 +21,15 @@ RUN pip install --constraint constraints.txt . \
     && mkdir -p /data /app/runs \
     && chown -R pipeline:pipeline /data /app/runs
 
-USER pipeline
+USER 10001
 VOLUME ["/app/runs"]
 ENTRYPOINT ["python", "-m", "pipeline.run"]
 CMD ["recipes/finance.yaml", "--no-train"]
 
 FROM base AS train
-USER root
+USER 0
 RUN pip install --constraint constraints.txt ".[train]"
-USER pipeline
+USER 10001
 CMD ["recipes/finance.yaml", "--train"]
 
 FROM base AS curate

@@ -10,6 +10,7 @@ test *args:
     ruff check .
     pyright
     lint-imports
+    hadolint Dockerfile
     python -m pipeline schema --check recipes/recipe.schema.json
     python -m pytest -m "not slow" "$@"
 

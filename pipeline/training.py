@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.execute import worker_count
-from pipeline.errors import InfrastructureError, UsageError
+from pipeline.errors import EXIT_INTERRUPTED, InfrastructureError, UsageError
 from pipeline.handoff import TrainConfig
 from pipeline.steps.context import Run
 
@@ -58,6 +58,8 @@ def train(run: Run, config: TrainConfig, wanted: bool | None, *, quiet: bool) ->
     done = subprocess.run(
         command(folder, processes), env=environment, check=False, stdout=sys.stderr if not quiet else subprocess.DEVNULL
     )
+    if done.returncode == EXIT_INTERRUPTED:
+        raise KeyboardInterrupt
     if done.returncode:
         raise InfrastructureError(
             f"training ended with exit code {done.returncode}; the corpus is complete. Run the same command again to "

@@ -29,7 +29,7 @@ def extract_batch(records: pa.RecordBatch, settings: ExtractSettings) -> pa.Reco
     """Documents (schema `DOCUMENTS`) of a batch of records (schema `RECORDS`), row by row.
 
     A record that ingest quarantined stays so. New reasons: `extract.empty`, `too_large`, `undecodable`,
-    `too_many_nodes`, `too_many_attributes`, `too_deep`, `unparsable`, `bad_xml`, `xml_dtd`, `no_text`.
+    `too_many_nodes`, `too_many_attributes`, `too_deep`, `unparsable`, `bad_xml`, `xml_dtd`, `no_text`, `failed`.
     """
     rows = _Rows(records, settings)
     for row in range(records.num_rows):
@@ -67,6 +67,11 @@ class _Rows:
                 raise RefusalError("too_large", f"{len(text):,} bytes of text")
         except RefusalError as refusal:
             self._reasons[row], self._details[row] = f"extract.{refusal.rule}", refusal.detail
+            return
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one document that a parser cannot take must not cost the shard
+            self._reasons[row], self._details[row] = "extract.failed", f"{type(error).__name__}: {error}"[:300]
             return
         self._texts[row] = text
         self._encodings[row] = found.encoding

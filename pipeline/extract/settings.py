@@ -10,7 +10,9 @@ class ExtractSettings(Settings):
 
     main_content: bool = Field(default=True, description="leave out navigation, footers and side bars of pages")
     unwrap: bool = Field(default=True, description="join lines that were broken at a fixed column")
-    mark_tables: bool = Field(default=True, description="find tables and columns of figures, so that prose rules spare them")
+    mark_tables: bool = Field(
+        default=True, description="find tables and columns of figures, so that prose rules spare them"
+    )
     xml_skip: list[str] = Field(default=[], description="names of XML elements whose text is left out")
     max_payload_bytes: PositiveInt = Field(default=64 * 2**20, description="a larger payload is quarantined, unread")
     max_text_bytes: PositiveInt = Field(default=32 * 2**20, description="a longer text is quarantined")
@@ -20,7 +22,9 @@ class ExtractSettings(Settings):
         default=0.01, ge=0, le=1, description="a payload is quarantined when more of its characters cannot be decoded"
     )
     min_main_chars: int = Field(
-        default=200, ge=0, description="main content shorter than this is replaced by the whole page's text when that is longer"
+        default=200,
+        ge=0,
+        description="main content shorter than this is replaced by the whole page's text when that is longer",
     )
     min_main_frac: float = Field(
         default=0.05, ge=0, le=1, description="likewise main content that is a smaller share of the whole page's text"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.batch import DOCUMENTS, RECORDS
 from pipeline.extract.encoding import codec_of, decode_payload
+from pipeline.extract import extract as extraction
 from pipeline.extract.extract import extract_batch
 from pipeline.extract.html import extract_html, tree_depth
 from pipeline.extract.settings import ExtractSettings
@@ -230,6 +231,21 @@ def test_raw_pretokens_are_counted_in_the_payload_as_text():
     (row,) = extract({"payload": PROSE.encode() * 400, "kind": "text"})
     assert abs(row["raw_pretokens"] - row["num_pretokens"]) <= 1  # the trailing space goes
     assert row["raw_pretokens"] >= 400 * 6 * 20
+
+
+def test_a_document_that_breaks_the_parser_is_quarantined_alone(monkeypatch):
+    real = extraction.extract_html
+
+    def breaks(payload, charset, settings):
+        if b"poison" in payload:
+            raise RuntimeError("the parser gave up")
+        return real(payload, charset, settings)
+
+    monkeypatch.setattr(extraction, "extract_html", breaks)
+    page = f"<p>{PROSE}</p>".encode()
+    rows = extract({"payload": page}, {"payload": b"<p>poison</p>"}, {"payload": page})
+    assert [row["reason"] for row in rows] == [None, "extract.failed", None]
+    assert rows[1]["detail"] == "RuntimeError: the parser gave up"
 
 
 @pytest.mark.slow
