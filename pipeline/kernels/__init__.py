@@ -12,8 +12,8 @@ from pathlib import Path
 
 
 def source_digest() -> str:
-    """16 hex digits over the sources of all kernels and the Python version."""
-    digest = hashlib.sha256(sys.version.encode())
+    """16 hex digits over where the kernels lie (Numba keeps them apart by that), their sources and the Python version."""
+    digest = hashlib.sha256(f"{sys.version}\0{Path(__file__).parent}".encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
