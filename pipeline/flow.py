@@ -12,10 +12,12 @@ from pipeline.steps.measure import measure
 from pipeline.steps.plan import mix, size
 from pipeline.steps.publish import publish
 from pipeline.steps.tokens import shards, tokenizer
+from pipeline.steps.train import check, train
 
 STEPS: dict[str, Callable[[Run], object]] = {
     "ingest": ingest,
     "extract": extract,
+    "train": train,
     "measure": measure,
     "cluster": cluster,
     "decide": decide,
@@ -31,6 +33,7 @@ STEPS: dict[str, Callable[[Run], object]] = {
 
 def advance(run: Run, to: str = "publish") -> None:
     """Run the steps up to and including `to`."""
+    check(run.recipe)
     for name, step in STEPS.items():
         step(run)
         if name == to:

@@ -14,7 +14,9 @@ from pipeline.core.settings import JudgeSettings
 Columns = dict[str, pa.Array]
 """Signal columns by name; each as long as the batch, of the declared type."""
 
-Measure = Callable[[pa.RecordBatch, Any], Columns]
+Measure = Callable[..., Columns]
+"""`(batch, settings) -> columns`, or `(batch, settings, model) -> columns` for a judge with a `model`."""
+LoadModel = Callable[[Any, Callable[[], bytes]], Any]
 Rules = Callable[[pa.Table, Any], dict[str, pa.Array]]
 
 SPANS = pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32()), ("kind", pa.string())]))
@@ -35,6 +37,8 @@ class Judge:
     """Distribution names whose version decides the output (they enter the fingerprint)."""
     weights: Callable[[Any], str | None] | None = None
     """Gives the sha256 of weights the judge loads, for the fingerprint."""
+    model: LoadModel | None = None
+    """For a judge that the run trains: makes its model from its settings and a reader of the committed weights."""
     custom_rules: Rules | None = None
     cuts: dict[str, str] = field(default_factory=dict)
     """Spans column -> what apply does with it: "cut", or "mask" (replace by the placeholder of its kind)."""
@@ -63,9 +67,10 @@ class Judge:
         self.custom_rules = function
         return function
 
-    def run(self, batch: pa.RecordBatch, settings: JudgeSettings) -> pa.RecordBatch:
+    def run(self, batch: pa.RecordBatch, settings: JudgeSettings, model: Any = None) -> pa.RecordBatch:
         """Measure a batch, check the declared columns and their lengths, and return them in declared order."""
-        found = self.measure(batch.select(self.reads), settings)
+        chosen = batch.select(self.reads)
+        found = self.measure(chosen, settings, model) if self.model else self.measure(chosen, settings)
         if set(found) != set(self.columns):
             raise TypeError(f"judge {self.name} declared {sorted(self.columns)} and returned {sorted(found)}")
         arrays = []
@@ -89,6 +94,7 @@ def judge(
     adds: Mapping[str, pa.DataType],
     libraries: list[str] | None = None,
     weights: Callable[[Any], str | None] | None = None,
+    model: LoadModel | None = None,
     cuts: dict[str, str] | None = None,
 ) -> Callable[[Measure], Judge]:
     """Register a judge: a pure function `(batch, settings) -> columns`.
@@ -99,7 +105,7 @@ def judge(
     def register(function: Measure) -> Judge:
         if name in _REGISTRY and _REGISTRY[name].measure.__module__ != function.__module__:
             raise ValueError(f"two judges named {name}: {_REGISTRY[name].measure.__module__}, {function.__module__}")
-        made = Judge(name, version, settings, reads, adds, function, libraries or [], weights, cuts=cuts or {})
+        made = Judge(name, version, settings, reads, adds, function, libraries or [], weights, model, cuts=cuts or {})
         _REGISTRY[name] = made
         return made
 

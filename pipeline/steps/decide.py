@@ -27,11 +27,12 @@ class _Shard:
     """What the decision needs of one shard."""
 
     def __init__(self, store: Store, files: dict[str, str], entries: list[tuple[Judge, JudgeSettings]]) -> None:
-        self.documents = _with_roles(store.read_table(files["documents"], DOCUMENT_COLUMNS))
         self.signals = {
             judge.name: store.read_table(files[judge.name], [c for c in judge.columns if c not in judge.cuts])
             for judge, _ in entries
         }
+        documents = store.read_table(files["documents"], DOCUMENT_COLUMNS)
+        self.documents = _with_roles(documents, self.signals, entries)
         self.clusters = store.read_table(files["clusters"])
         self.hits: Hits = rule_hits(
             entries, self.signals, self.documents["source"].combine_chunks(), self.documents.num_rows
@@ -43,9 +44,19 @@ class _Shard:
         return self.hits.passing & ~self.documents["reason"].combine_chunks().is_valid().to_numpy(zero_copy_only=False)
 
 
-def _with_roles(documents: pa.Table) -> pa.Table:
-    """Roles are domain or general from here on: what neither its source nor its host decides is general."""
-    roles = pc.if_else(pc.equal(documents["role"], "auto"), "general", documents["role"])
+def _with_roles(
+    documents: pa.Table, signals: dict[str, pa.Table], entries: list[tuple[Judge, JudgeSettings]]
+) -> pa.Table:
+    """Roles are domain or general from here on: what neither its source nor its host decides follows the domain score.
+
+    Without a domain judge, or without a score, it is general.
+    """
+    undecided: pa.ChunkedArray | str = "general"
+    for judge, settings in entries:
+        if judge.name == "domain":
+            high = pc.fill_null(pc.greater_equal(signals["domain"]["score"], settings.role_score), False)  # type: ignore[attr-defined]
+            undecided = pc.if_else(high, "domain", "general")
+    roles = pc.if_else(pc.equal(documents["role"], "auto"), undecided, documents["role"])
     return documents.set_column(documents.schema.get_field_index("role"), "role", roles)
 
 
@@ -131,7 +142,31 @@ def decide_all(store: Store, assignments: list[Assignment], shared: Any) -> list
         balance.quarantined += verdicts["quarantined"]
         stages, rules = table["stage"].to_pylist(), table["rule"].to_pylist()
         reasons.update(f"{stage}.{rule}" for stage, rule in zip(stages, rules, strict=True) if stage)
-    return [Produced(files, {"first_reasons": dict(sorted(reasons.items()))}, balance)]
+    counts: dict[str, Any] = {"first_reasons": dict(sorted(reasons.items()))}
+    if found := _kept_by_classifiers(store, assigned.arguments):
+        counts["classifiers"] = found
+    return [Produced(files, counts, balance)]
+
+
+def _kept_by_classifiers(store: Store, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Of every trained judge with a threshold: the scored documents and the share it keeps, in all and in the audit stream."""
+    known, found = judges(), {}
+    for name, settings in arguments["judges"]:
+        bound = settings.get("min_score")
+        if known[name].model is None or bound is None:
+            continue
+        tables = [store.read_table(files[name], ["score", "audit"]) for files in arguments["shards"].values()]
+        table = pa.concat_tables(tables).drop_null()
+        kept = pc.greater_equal(table["score"], bound)
+        audited = {"all": kept, "audit": kept.filter(table["audit"])}
+        found[name] = {
+            "min_score": bound,
+            **{
+                key: {"documents": len(mask), "kept_share": round(float(pc.mean(mask).as_py() or 0), 6)}
+                for key, mask in audited.items()
+            },
+        }
+    return found
 
 
 def decide(run: Run) -> Commits:

@@ -6,7 +6,8 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.core.execute import Assignment, Produced, Unit, libraries
-from pipeline.core.judge import judges
+from pipeline.core.judge import Judge, judges
+from pipeline.core.settings import JudgeSettings
 from pipeline.core.store import Store
 from pipeline.steps.context import Commits, Run, signal_unit
 
@@ -20,6 +21,7 @@ def measure_shard(store: Store, assignments: list[Assignment], shared: Any) -> l
         for judge, assigned in zip(chosen, assignments, strict=True)
     ]
     columns = sorted({column for judge in chosen for column in judge.reads})
+    models = [_model(store, judge, own, a) for judge, own, a in zip(chosen, settings, assignments, strict=True)]
     found: list[list[pa.RecordBatch]] = [[] for _ in chosen]
     rows = 0
     with contextlib.closing(store.open_table(assignments[0].arguments["documents"])) as documents:
@@ -28,13 +30,20 @@ def measure_shard(store: Store, assignments: list[Assignment], shared: Any) -> l
             batch = table.to_batches()[0] if table.num_rows else pa.RecordBatch.from_pylist([], schema=table.schema)
             rows += table.num_rows
             for number, judge in enumerate(chosen):
-                found[number].append(judge.run(batch, settings[number]))
+                found[number].append(judge.run(batch, settings[number], models[number]))
     produced = []
     for judge, batches, assigned in zip(chosen, found, assignments, strict=True):
         schema = pa.schema(list(judge.columns.items()))
         info = store.put_table(assigned.path("signals"), batches, schema)
         produced.append(Produced({"table": info}, {"documents": rows}))
     return produced
+
+
+def _model(store: Store, judge: Judge, settings: JudgeSettings, assigned: Assignment) -> Any:
+    """What a trained judge scores with; None for every other judge."""
+    if judge.model is None:
+        return None
+    return judge.model(settings, lambda: store.read(assigned.arguments["weights"]))
 
 
 def measure(run: Run) -> Commits:
@@ -45,7 +54,12 @@ def measure(run: Run) -> Commits:
         documents = run.file("extract", shard)
         for name, settings in run.recipe.judges:
             judge = known[name]
-            weights = judge.weights(settings) if judge.weights else None
+            weights, arguments = judge.weights(settings) if judge.weights else None, {}
+            if judge.model is not None:
+                trained = run.done["train"][name]
+                weights = trained.counts["sha256"]
+                if "weights" in trained.files:
+                    arguments = {"weights": trained.files["weights"].path}
             units.append(
                 Unit(
                     name=signal_unit(name, shard),
@@ -53,7 +67,7 @@ def measure(run: Run) -> Commits:
                     settings=settings.measured(),
                     version=judge.version,
                     libraries=libraries("unicode", *judge.libraries),
-                    arguments={"judge": name, "documents": documents.path},
+                    arguments={"judge": name, "documents": documents.path, **arguments},
                     group=shard,
                 )
             )

@@ -1,0 +1,133 @@
+"""Learning: from a sample to a model and its card. One thread, a fixed order, rounded weights."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.classify.measures import auc, calibration_table, recall_at, shares
+from pipeline.classify.model import SLOTS, Model, probability
+from pipeline.classify.sample import HELD_OUT, Sample, held_out
+from pipeline.kernels.buffers import text_buffers
+from pipeline.kernels.linear import fit_logistic, gram_slots, mean_weights
+from pipeline.kernels.terms import WORD_LOWER
+
+EPOCHS = 6
+RATE = 3.0
+DECAY = 3e-4
+KEEP = 0.5
+FOLDS = 4
+"""Parts of the training sample: each is scored by a model of the others, to calibrate without the held-out part."""
+
+
+@dataclass(frozen=True)
+class _Grams:
+    borders: np.ndarray
+    slots: np.ndarray
+    labels: np.ndarray
+    importance: np.ndarray
+
+    def weights(self, rows: np.ndarray, method: str) -> np.ndarray:
+        """float32[2^18] learnt from some rows, to values of float16 with two decimals."""
+        learnt = self._logistic(rows) if method == "logistic" else self._log_ratio(rows)
+        return np.round(np.clip(learnt, -1000, 1000), 2).astype(np.float16).astype(np.float32)
+
+    def _logistic(self, rows: np.ndarray) -> np.ndarray:
+        rng = np.random.default_rng(0)
+        order = np.concatenate([rng.permutation(rows) for _ in range(EPOCHS)])
+        # Both sides weigh the same, whatever their sizes: the score is a probability at even odds.
+        importance = self.importance.copy()
+        for side in (0, 1):
+            own = rows[self.labels[rows] == side]
+            importance[own] *= len(rows) / 2 / max(importance[own].sum(), 1e-9)
+        importance = np.minimum(importance, 20.0)
+        return fit_logistic(self.borders, self.slots, self.labels, importance, order, SLOTS, RATE, DECAY, KEEP)[0]
+
+    def _log_ratio(self, rows: np.ndarray) -> np.ndarray:
+        """DSIR's importance weight of a slot: log frequency among positives less that among negatives."""
+        sizes = np.diff(self.borders)
+        owner = np.repeat(np.arange(len(sizes)), sizes)
+        chosen = np.zeros(len(sizes), np.bool_)
+        chosen[rows] = True
+        logs = []
+        for side in (0.0, 1.0):
+            counts = np.bincount(self.slots[(chosen & (self.labels == side))[owner]], minlength=SLOTS) + 1.0
+            logs.append(np.log(counts / counts.sum()))
+        return logs[1] - logs[0]
+
+
+def _calibrate(values: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """Platt's slope and intercept by Newton's method, both sides weighing the same; targets smoothed as Platt did."""
+    sizes = np.maximum([(labels == side).sum() for side in (0, 1)], 1)
+    weight = np.where(labels == 1, 0.5 / sizes[1], 0.5 / sizes[0])
+    target = np.where(labels == 1, (sizes[1] + 1) / (sizes[1] + 2), 1 / (sizes[0] + 2))
+    inputs = np.stack([values, np.ones_like(values)])
+    found = np.array([1.0, 0.0])
+    for _ in range(100):
+        guess = 1 / (1 + np.exp(-np.clip(found @ inputs, -40, 40)))
+        slope = inputs @ (weight * (guess - target)) + 1e-6 * found
+        curve = (inputs * (weight * guess * (1 - guess))) @ inputs.T + 1e-6 * np.eye(2)
+        step = np.linalg.solve(curve, slope)
+        found = found - np.clip(step, -2, 2)
+        if np.abs(step).max() < 1e-9:
+            break
+    return round(float(found[0]), 3), round(float(found[1]), 3)
+
+
+def _grams(sample: Sample, shuffled: float, train: np.ndarray) -> _Grams:
+    offsets, data = text_buffers(sample.texts)
+    borders, slots = gram_slots(offsets, data, WORD_LOWER, SLOTS, 0)
+    labels = sample.labels.astype(np.float64)
+    importance = np.ones(len(labels))
+    chosen = np.flatnonzero((labels == 1) & train)[: round(shuffled * float(((labels == 1) & train).sum()))]
+    if len(chosen):
+        mixed = sample.texts.take(chosen)
+        more, others = gram_slots(*text_buffers(mixed), WORD_LOWER, SLOTS, 1)
+        borders, slots = np.concatenate([borders, more[1:] + borders[-1]]), np.concatenate([slots, others])
+        labels = np.concatenate([labels, np.zeros(len(chosen))])
+        importance = np.concatenate([importance, np.ones(len(chosen))])
+    return _Grams(borders, slots, labels, importance)
+
+
+def train(sample: Sample, method: str = "logistic", shuffled: float = 0.0) -> tuple[Model, dict[str, Any]]:
+    """The model of a deduplicated sample that holds both sides, and its card (JSON values).
+
+    What the card says was measured on documents that neither weights nor calibration saw.
+    """
+    test, how = held_out(sample)
+    grams = _grams(sample, shuffled, ~test)
+    rows = np.flatnonzero(np.concatenate([~test, np.ones(len(grams.labels) - len(test), np.bool_)]))
+    weights = grams.weights(rows, method)
+    plain = np.flatnonzero(~test)
+    values = np.zeros(len(test))
+    fold = (sample.hashes // np.uint64(1000)) % np.uint64(FOLDS)
+    extra = rows[rows >= len(test)]
+    for part in range(FOLDS):
+        own = plain[fold[plain] == part]
+        others = np.concatenate([plain[fold[plain] != part], extra])
+        if len(own):
+            values[own] = mean_weights(grams.borders, grams.slots, grams.weights(others, method))[own]
+    model = Model(weights, *_calibrate(values[plain], sample.labels[plain]))
+    means = mean_weights(grams.borders, grams.slots, weights)
+    scores = probability(model.slope * means + model.intercept)
+    labels, measured = sample.labels[test], scores[: len(test)][test]
+    positive, negative = measured[labels == 1], measured[labels == 0]
+    card: dict[str, Any] = {
+        "method": method,
+        "trained": {"positives": int(sample.labels[plain].sum()), "negatives": int((sample.labels[plain] == 0).sum())},
+        "shuffled_negatives": len(extra),
+        "held_out": {
+            "share": HELD_OUT,
+            "split_by": {"negatives": how[0], "positives": how[1]},
+            "positives": len(positive),
+            "negatives": len(negative),
+            "hosts": len({sample.groups[at] for at in np.flatnonzero(test)} - {""}),
+        },
+        "auc": auc(positive, negative),
+        "recall_at_1_percent_false_positives": recall_at(positive, negative, 0.01),
+        "calibration": calibration_table(measured, labels),
+        "kept_by_threshold": shares(positive, negative),
+    }
+    if len(extra):
+        card["auc_against_shuffled"] = auc(positive, scores[len(test) :])
+    return model, card

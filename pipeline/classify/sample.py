@@ -1,0 +1,95 @@
+"""The sample a classifier learns from: lowest hashes of ids, one copy of a text, whole hosts held out."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.kernels.buffers import text_buffers
+from pipeline.kernels.hashing import hash64_rows
+
+AUDIT_SHARE = 0.01
+"""Share of all documents that no classifier learns from: the stream to audit them with."""
+AUDIT_SEED = 0x61756469
+HELD_OUT = 0.2
+PIECES, PIECE_BYTES = 4, 4096
+"""A long document is read in pieces, evenly spread, so that no filing outweighs a thousand news items."""
+
+_HOST = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)", re.IGNORECASE)
+
+
+def hosts_of(urls: pa.Array | pa.ChunkedArray) -> list[str]:
+    """The lower-case host of every address, "" where there is none."""
+    found = (_HOST.match(url or "") for url in urls.to_pylist())
+    return [match.group(1).lower() if match else "" for match in found]
+
+
+def id_hashes(ids: pa.Array | pa.ChunkedArray, seed: int) -> np.ndarray:
+    """uint64[n]: a hash of each id, the same in any layout of shards."""
+    return hash64_rows(*text_buffers(ids), seed)
+
+
+def audit_mask(ids: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """bool[n]: documents of the audit stream, by id alone."""
+    return id_hashes(ids, AUDIT_SEED) < np.uint64(AUDIT_SHARE * 2.0**64)
+
+
+def excerpt(text: bytes) -> bytes:
+    """A text as training reads it: whole when short, else pieces cut at code points, a line end between them."""
+    if len(text) <= PIECES * PIECE_BYTES:
+        return text
+    step = (len(text) - PIECE_BYTES) // (PIECES - 1)
+    cut = (text[at * step : at * step + PIECE_BYTES] for at in range(PIECES))
+    return b"\n".join(piece.decode("utf-8", "ignore").encode() for piece in cut)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Training documents in the order of their hashes. `groups` are hosts, "" where unknown."""
+
+    texts: pa.Array
+    labels: np.ndarray
+    groups: list[str]
+    hashes: np.ndarray
+
+    def deduplicated(self) -> "Sample":
+        """One copy of every text: the first; a text on both sides stands on neither."""
+        keys = hash64_rows(*text_buffers(self.texts), 0)
+        _, first, place = np.unique(keys, return_index=True, return_inverse=True)
+        lowest, highest = np.ones(len(first)), np.zeros(len(first))
+        np.minimum.at(lowest, place, self.labels)
+        np.maximum.at(highest, place, self.labels)
+        keep = np.sort(first[lowest == highest])
+        return Sample(
+            self.texts.take(pa.array(keep)), self.labels[keep], [self.groups[at] for at in keep], self.hashes[keep]
+        )
+
+
+def held_out(sample: Sample) -> tuple[np.ndarray, list[str]]:
+    """bool[n]: documents to measure with, and how each side (negatives, positives) was split.
+
+    Whole hosts, in the order of a hash, while at most a quarter of a side is held out. A side of one large host, or of
+    none, is split by document.
+    """
+    hosts = np.array(sample.groups, dtype=np.str_)
+    names = pa.array(sample.groups, pa.large_string())
+    order = np.argsort(hash64_rows(*text_buffers(names), 1), kind="stable")
+    totals = np.array([(sample.labels == side).sum() for side in (0, 1)])
+    held, mask, seen = np.zeros(2), np.zeros(len(hosts), np.bool_), set()
+    for at in order.tolist():
+        host = sample.groups[at]
+        if not host or host in seen or (held >= 0.9 * HELD_OUT * totals).all():
+            continue
+        seen.add(host)
+        own = hosts == host
+        added = np.array([(own & (sample.labels == side)).sum() for side in (0, 1)])
+        if (held + added <= 1.25 * HELD_OUT * totals).all():
+            held += added
+            mask |= own
+    how = ["hosts", "hosts"]
+    for side in (0, 1):
+        if held[side] < 0.25 * HELD_OUT * totals[side]:
+            how[side] = "documents"
+            mask |= (sample.labels == side) & (sample.hashes % np.uint64(1000) < np.uint64(1000 * HELD_OUT))
+    return mask, how

@@ -1,0 +1,112 @@
+"""Settings of the judges that are trained in the run: what is positive, what is negative, or which weights to load."""
+
+import re
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, PositiveInt, field_validator, model_validator
+
+from pipeline.core.settings import DecidedBy, JudgeSettings, Settings, Threshold
+
+
+class Selection(Settings):
+    """Documents of the run by source, role or host; those that any of the three names are meant.
+
+    >>> Selection(hosts=["*.sec.gov"]).names("crawl", "auto", "www.sec.gov")
+    True
+    """
+
+    sources: list[str] = Field(default=[], description="names of sources of the set in use")
+    roles: list[Literal["domain", "general", "auto"]] = Field(
+        default=[], description="roles as sources and hosts give them; auto: not given yet"
+    )
+    hosts: list[str] = Field(default=[], description="globs of hosts")
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not (self.sources or self.roles or self.hosts):
+            raise ValueError("names nothing: give sources, roles or hosts")
+        return self
+
+    def names(self, source: str, role: str, host: str) -> bool:
+        """Whether a document is meant."""
+        return (
+            source in self.sources
+            or role in self.roles
+            or any(fnmatchcase(host, pattern.lower()) for pattern in self.hosts)
+        )
+
+
+class Pinned(Settings):
+    """A file by its path and its checksum: anything but these bytes is an error."""
+
+    path: str = Field(min_length=1, description="any fsspec URL")
+    sha256: str = Field(description="64 hex digits")
+
+    @field_validator("sha256")
+    @classmethod
+    def _is_digest(cls, value: str) -> str:
+        if not re.fullmatch(r"[0-9a-fA-F]{64}", value):
+            raise ValueError("must be the 64 hex digits of the file's sha256")
+        return value.lower()
+
+
+class FastText(Pinned):
+    """A fastText `.bin` on local disk, scored through fasttext-predict."""
+
+    label: str = Field(min_length=1, description="label whose probability is the score, such as __label__hq")
+
+
+class ClassifierSettings(JudgeSettings):
+    """Base of the judges that are trained from documents of the run, or load weights."""
+
+    positives: Selection | None = Field(default=None, description="documents that score towards 1")
+    negatives: Selection | None = Field(default=None, description="documents that score towards 0")
+    weights: Pinned | None = Field(default=None, description="load these weights instead of training")
+    fasttext: FastText | None = Field(default=None, description="score with this fastText model instead of training")
+    method: Literal["logistic", "dsir"] = Field(
+        default="logistic", description="logistic regression, or the log ratio of n-gram frequencies (DSIR)"
+    )
+    max_documents: PositiveInt = Field(default=10_000, description="documents of the sample, of each side")
+    shuffled: float = Field(
+        default=0.0, ge=0, le=1, description="share of positives that also stand, words shuffled, as hard negatives"
+    )
+    min_score: Threshold = Field(default=None, description="remove below this score; `exempt` names other sources")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        ways = [bool(self.positives or self.negatives), self.weights is not None, self.fasttext is not None]
+        if sum(ways) > 1:
+            raise ValueError("positives and negatives, weights and fasttext exclude each other: give one of them")
+        if (self.positives is None) != (self.negatives is None):
+            raise ValueError("training needs both positives and negatives")
+        return self
+
+    @property
+    def has_origin(self) -> bool:
+        """Whether the settings say where the model comes from."""
+        return bool(self.positives or self.weights or self.fasttext)
+
+    def learned(self) -> dict[str, Any]:
+        """The settings that the model depends on: no threshold, and of pinned files only the checksum."""
+        found = self.measured()
+        for name in ("weights", "fasttext"):
+            if found[name]:
+                found[name] = {key: value for key, value in found[name].items() if key != "path"}
+        return found
+
+
+class DomainSettings(ClassifierSettings):
+    """Text of the domain against other text: role `auto` follows its score."""
+
+    role_score: Annotated[float, DecidedBy()] = Field(
+        default=0.5, ge=0, le=1, description="documents of role auto that score at least this are domain"
+    )
+
+
+class QualitySettings(ClassifierSettings):
+    """Curated text against raw text; the better copy of near-duplicates stays."""
+
+    shuffled: float = Field(
+        default=0.25, ge=0, le=1, description="share of positives that also stand, words shuffled, as hard negatives"
+    )

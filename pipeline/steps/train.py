@@ -1,0 +1,215 @@
+"""Train or load: the models of the judges that need one, before the measure pass. Recipes without one have no unit here."""
+
+import hashlib
+from collections import Counter
+from typing import Any
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+
+from pipeline.classify.learn import train as learn
+from pipeline.classify.model import Model
+from pipeline.classify.sample import AUDIT_SEED, Sample, audit_mask, excerpt, hosts_of, id_hashes
+from pipeline.classify.settings import ClassifierSettings, Selection
+from pipeline.core.execute import Assignment, Produced, Unit, libraries
+from pipeline.core.judge import judges
+from pipeline.core.store import Store
+from pipeline.errors import UsageError
+from pipeline.recipe import RecipeBase, near
+from pipeline.steps.context import Commits, Run
+
+VERSION = 1
+COLUMNS = ["id", "url", "source", "role", "reason"]
+MIN_DOCUMENTS = 20
+"""Fewer of one side, and nothing said about the classifier would mean anything."""
+SIDES = ("negatives", "positives")
+
+
+def classifiers(recipe: RecipeBase) -> list[tuple[str, ClassifierSettings]]:
+    """The judges of a recipe that need a model."""
+    known = judges()
+    return [
+        (name, settings)
+        for name, settings in recipe.judges
+        if known[name].model and isinstance(settings, ClassifierSettings)
+    ]
+
+
+def check(recipe: RecipeBase) -> None:
+    """Raise UsageError when a classifier has no origin, or one that names no source of the set in use."""
+    sources = {source.name for source in recipe.chosen}
+    problems = []
+    for name, settings in classifiers(recipe):
+        if not settings.has_origin:
+            problems.append(f"curate.{name}: needs positives and negatives to learn from, or weights, or fasttext")
+        for side in SIDES:
+            selection = getattr(settings, side)
+            for source in selection.sources if selection else ():
+                if source not in sources:
+                    problems.append(
+                        f"curate.{name}.{side}.sources: no source {source!r} in sources.{recipe.use}{near(source, sources)}"
+                    )
+    if problems:
+        raise UsageError("\n".join(problems))
+
+
+def _sides(documents: pa.Table, settings: ClassifierSettings) -> tuple[np.ndarray, list[str]]:
+    """int8[n]: 1 for positives, 0 for negatives, -1 for neither, both, quarantined and audited; and every host."""
+    hosts = hosts_of(documents["url"])
+    rows = list(zip(documents["source"].to_pylist(), documents["role"].to_pylist(), hosts, strict=True))
+    named: dict[tuple[str, str, str], int] = {}
+    for key in set(rows):
+        both = [isinstance(s, Selection) and s.names(*key) for s in (settings.positives, settings.negatives)]
+        named[key] = -1 if both[0] == both[1] else int(both[0])
+    sides = np.array([named[key] for key in rows], np.int8)
+    sides[documents["reason"].combine_chunks().is_valid().to_numpy(zero_copy_only=False)] = -1
+    sides[audit_mask(documents["id"])] = -1
+    return sides, hosts
+
+
+class _Chosen:
+    """The candidates of one side with the lowest hashes seen so far; memory does not grow with the run."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.hashes = np.zeros(0, np.uint64)
+        self.places = np.zeros((0, 2), np.int64)
+        self.hosts = np.zeros(0, np.str_)
+        self.seen = 0
+
+    def add(self, hashes: np.ndarray, places: np.ndarray, hosts: np.ndarray) -> None:
+        self.seen += len(hashes)
+        joined = np.concatenate([self.hashes, hashes])
+        lowest = np.argsort(joined, kind="stable")[: self.most]
+        self.hashes = joined[lowest]
+        self.places = np.concatenate([self.places, places])[lowest]
+        self.hosts = np.concatenate([self.hosts, hosts])[lowest]
+
+
+def draw(
+    store: Store, paths: list[str], settings: ClassifierSettings, seed: int
+) -> tuple[Sample, dict[str, int], dict[str, int]]:
+    """The sample of a run's documents; how many each side has, and how many texts of each were copies or empty."""
+    sides = [_Chosen(settings.max_documents) for _ in SIDES]
+    for number, path in enumerate(paths):
+        documents = store.read_table(path, COLUMNS)
+        labels, hosts = _sides(documents, settings)
+        hashes = id_hashes(documents["id"], seed)
+        for label, side in enumerate(sides):
+            rows = np.flatnonzero(labels == label)
+            places = np.stack([np.full(len(rows), number), rows], axis=1)
+            side.add(hashes[rows], places, np.array([hosts[row] for row in rows], np.str_))
+    found: list[tuple[int, int, str, bytes]] = []
+    for number, path in enumerate(paths):
+        wanted = {
+            int(row): (int(side.hashes[at]), label, str(side.hosts[at]))
+            for label, side in enumerate(sides)
+            for at in np.flatnonzero(side.places[:, 0] == number).tolist()
+            for row in [side.places[at, 1]]
+        }
+        if wanted:
+            found += _texts(store, path, wanted)
+    found.sort(key=lambda entry: (entry[0], entry[1], entry[3]))
+    sample = Sample(
+        texts=pa.array([entry[3] for entry in found], pa.large_binary()),
+        labels=np.array([entry[1] for entry in found], np.int64),
+        groups=[entry[2] for entry in found],
+        hashes=np.array([entry[0] for entry in found], np.uint64),
+    ).deduplicated()
+    drawn = Counter(entry[1] for entry in found)
+    known = {side: chosen.seen for side, chosen in zip(SIDES, sides, strict=True)}
+    copies = {side: drawn[label] - int((sample.labels == label).sum()) for label, side in enumerate(SIDES)}
+    return sample, known, copies
+
+
+def _texts(store: Store, path: str, wanted: dict[int, tuple[int, int, str]]) -> list[tuple[int, int, str, bytes]]:
+    """Excerpts of some rows of a shard, reading only the row groups that hold one."""
+    found, start = [], 0
+    with store.open_table(path) as parquet:
+        for group in range(parquet.num_row_groups):
+            size = parquet.metadata.row_group(group).num_rows
+            rows = [row for row in sorted(wanted) if start <= row < start + size]
+            if rows:
+                column = parquet.read_row_group(group, columns=["text"], use_threads=False)["text"]
+                for row in rows:
+                    number, label, host = wanted[row]
+                    found.append((number, label, host, excerpt(column[row - start].as_py().encode())))
+            start += size
+    return found
+
+
+def _pinned(settings: ClassifierSettings) -> tuple[bytes | None, dict[str, Any]]:
+    """Weights from outside, checked against their sha256, and their card. fastText files stay where they are."""
+    pinned = settings.weights
+    if pinned is None:
+        assert settings.fasttext is not None
+        judges_model = {"method": "fasttext", "label": settings.fasttext.label, "sha256": settings.fasttext.sha256}
+        from pipeline.classify.fasttext import FastTextModel
+
+        FastTextModel(settings.fasttext)
+        return None, judges_model
+    try:
+        with fsspec.open(pinned.path, "rb") as file:
+            data = file.read()  # pyright: ignore[reportAttributeAccessIssue]
+    except OSError as error:
+        raise UsageError(f"classifier weights {pinned.path}: {error.strerror or error}") from error
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != pinned.sha256:
+        raise UsageError(f"classifier weights {pinned.path} have the sha256 {digest}, the recipe says {pinned.sha256}")
+    Model.from_bytes(data)
+    return data, {"method": "pinned"}
+
+
+def _trained(store: Store, assigned: Assignment, settings: ClassifierSettings) -> tuple[bytes, dict[str, Any]]:
+    """A model learnt from documents of the run, and its card."""
+    seed = AUDIT_SEED + 1 + int(assigned.parts["settings"]["seed"])
+    sample, known, copies = draw(store, assigned.arguments["documents"], settings, seed)
+    for label, side in enumerate(SIDES):
+        own = int((sample.labels == label).sum())
+        if own < MIN_DOCUMENTS:
+            raise UsageError(
+                f"curate.{assigned.name}.{side}: {own} different extracted documents in this run; "
+                f"a classifier needs at least {MIN_DOCUMENTS}. Name other sources, roles or hosts, or give weights"
+            )
+    model, card = learn(sample, settings.method, settings.shuffled)
+    return model.to_bytes(), {"documents": known, "copies_in_the_sample": copies, **card}
+
+
+def train_models(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+    """Weights and a card for each judge."""
+    known, produced = judges(), []
+    for assigned in assignments:
+        settings = known[assigned.name].settings.model_validate(assigned.arguments["settings"])
+        assert isinstance(settings, ClassifierSettings)
+        data, card = _trained(store, assigned, settings) if settings.positives else _pinned(settings)
+        files = {}
+        if data is not None:
+            files["weights"] = store.put(assigned.path("classifiers", ".safetensors"), data)
+            card = {**card, "sha256": files["weights"].sha256}
+        card = {"judge": assigned.name, **card}
+        files["card"] = store.put_json(assigned.path("classifiers", ".json"), card)
+        produced.append(Produced(files, card))
+    return produced
+
+
+def train(run: Run) -> Commits:
+    """One unit per classifier: keyed by the documents when it learns, by the checksum alone when it is pinned."""
+    documents = [run.file("extract", shard) for shard in run.shards]
+    units = []
+    for name, settings in classifiers(run.recipe):
+        learns = settings.positives is not None
+        units.append(
+            Unit(
+                name=name,
+                inputs=sorted(info.sha256 for info in documents) if learns else [],
+                settings={**settings.learned(), **({"seed": run.recipe.seed} if learns else {})},
+                version=VERSION,
+                libraries=libraries("unicode"),
+                arguments={
+                    "settings": settings.without_thresholds().model_dump(mode="json"),
+                    "documents": sorted(info.path for info in documents),
+                },
+            )
+        )
+    return run.keep("train", run.runner.execute("train", units, train_models) if units else {})

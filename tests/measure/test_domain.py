@@ -1,0 +1,163 @@
+"""The trained judges inside a run: sample, weights, fingerprints, roles, pinned weights, errors."""
+
+import hashlib
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pipeline.core.batch import DOCUMENTS
+from pipeline.core.execute import InProcess, Runner
+from pipeline.core.judge import judges
+from pipeline.core.ledger import Ledger
+from pipeline.core.store import Store
+from pipeline.errors import UsageError
+from pipeline.flow import advance
+from pipeline.located_yaml import read_yaml
+from pipeline.recipe import parse
+from pipeline.steps.context import Run
+
+MONEY = "bond yield dividend equity coupon ledger audit margin credit issuer".split()
+OTHER = "river song tree goal singer forest bridge poem garden winter".split()
+COMMON = "the of and to in was for on with that".split()
+
+
+def write(folder, name, words, count, seed, host):
+    rng = np.random.default_rng(seed)
+    lines = []
+    for number in range(count):
+        text = " ".join([*rng.choice(words, 20), *rng.choice(COMMON, 20)])
+        lines.append(
+            json.dumps(
+                {"id": f"{name}{number}", "text": f"{text} {number}x.", "url": f"https://{host(number)}/{number}"}
+            )
+        )
+    (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    write(tmp_path, "filings", MONEY, 240, 1, lambda n: f"f{n % 9}.example")
+    write(tmp_path, "stories", OTHER, 240, 2, lambda n: f"s{n % 9}.example")
+    rng_words = [MONEY, OTHER]
+    for side, words in enumerate(rng_words):
+        write(tmp_path, f"crawl{side}", words, 40, 3 + side, lambda n: "crawl.example")
+    return tmp_path
+
+
+def recipe(corpus, domain="", curate=None, use="all"):
+    text = f"""
+name: test
+use: {use}
+sources:
+  all:
+    - {{name: filings, kind: jsonl, path: {corpus}/filings.jsonl, role: domain}}
+    - {{name: stories, kind: jsonl, path: {corpus}/stories.jsonl, role: general}}
+    - {{name: crawl, kind: jsonl, path: {corpus}, include: [crawl0.jsonl, crawl1.jsonl], role: auto}}
+curate:
+  - exact
+  - domain: {domain or "{positives: {roles: [domain]}, negatives: {sources: [stories]}}"}
+"""
+    return parse("test.yaml", read_yaml("test.yaml", text.encode()), [], {})
+
+
+def run(corpus, out, to="decide", **options):
+    store = Store(str(out))
+    state = Run(recipe(corpus, **options), store, Runner(store, InProcess()))
+    advance(state, to)
+    return state
+
+
+def test_a_run_trains_scores_and_gives_roles(corpus, tmp_path):
+    state = run(corpus, tmp_path / "run")
+    commit = state.done["train"]["domain"]
+    assert commit.counts["auc"] > 0.99
+    assert commit.counts["documents"]["positives"] + 20 > 240 * 0.99
+    assert json.loads(state.store.read(commit.files["card"].path))["sha256"] == commit.files["weights"].sha256
+    for shard in state.shards:
+        documents = state.store.read_table(state.file("extract", shard).path)
+        verdicts = state.store.read_table(state.file("decide", "all", shard).path)
+        for row, role in zip(documents.to_pylist(), verdicts["role"].to_pylist(), strict=True):
+            wanted = "domain" if row["path"] in ("filings.jsonl", "crawl0.jsonl") else "general"
+            assert role == wanted, row["text"]
+
+
+def test_running_again_reuses_and_a_threshold_changes_decide_alone(corpus, tmp_path):
+    first = run(corpus, tmp_path / "run")
+    both = "{positives: {roles: [domain]}, negatives: {sources: [stories]}, min_score: 0.5, exempt: [stories]}"
+    second = run(corpus, tmp_path / "run", domain=both)
+    for step in ("train", "measure"):
+        assert second.runner.reasons[step].startswith("reused"), step
+        assert {n: c.fingerprint for n, c in first.done[step].items()} == {
+            n: c.fingerprint for n, c in second.done[step].items()
+        }
+    counts = second.done["decide"]["all"].counts
+    assert counts["first_reasons"]["domain.min_score"] == 40
+    found = counts["classifiers"]["domain"]
+    assert found["all"]["documents"] == 560
+    assert found["all"]["kept_share"] == pytest.approx(280 / 560)
+    assert found["audit"]["documents"] <= 30
+
+
+def test_two_runs_give_the_same_weights(corpus, tmp_path):
+    shas = {run(corpus, tmp_path / name, to="train").file("train", "domain", "weights").sha256 for name in "ab"}
+    assert len(shas) == 1
+
+
+def test_pinned_weights_are_loaded_and_checked(corpus, tmp_path):
+    trained = run(corpus, tmp_path / "a")
+    info = trained.file("train", "domain", "weights")
+    path = trained.store.locate(info.path)
+    pinned = run(corpus, tmp_path / "b", domain=f"{{weights: {{path: {path}, sha256: {info.sha256}}}}}")
+    assert pinned.done["train"]["domain"].counts["method"] == "pinned"
+    shard = trained.shards[0]
+    name = f"domain/{shard}"
+    assert trained.file("measure", name).sha256 == pinned.file("measure", name).sha256
+    with pytest.raises(UsageError, match="the recipe says"):
+        run(corpus, tmp_path / "c", domain=f"{{weights: {{path: {path}, sha256: {'f' * 64}}}}}")
+    with pytest.raises(UsageError, match="No such file"):
+        run(corpus, tmp_path / "c", domain=f"{{weights: {{path: {tmp_path}/none, sha256: {'f' * 64}}}}}")
+
+
+@pytest.mark.parametrize(
+    ("domain", "said"),
+    [
+        ("{}", "needs positives and negatives"),
+        ("{positives: {sources: [filing]}, negatives: {roles: [general]}}", "did you mean filings"),
+        ("{positives: {hosts: [none.example]}, negatives: {roles: [general]}}", "at least 20"),
+    ],
+)
+def test_mistakes_are_named(corpus, tmp_path, domain, said):
+    with pytest.raises(UsageError, match=said):
+        run(corpus, tmp_path / "run", domain=domain)
+
+
+def test_recipes_without_a_classifier_have_no_train_unit(corpus, tmp_path):
+    store = Store(str(tmp_path / "run"))
+    text = f"name: t\nuse: a\nsources:\n  a:\n    - {{name: s, kind: jsonl, path: {corpus}/stories.jsonl}}\ncurate: [exact]\n"
+    state = Run(parse("t.yaml", read_yaml("t.yaml", text.encode()), [], {}), store, Runner(store, InProcess()))
+    advance(state, "decide")
+    assert state.done["train"] == {}
+    assert not Ledger(store).last("train")
+    assert "classifiers" not in state.done["decide"]["all"].counts
+
+
+def test_a_judge_without_a_model_scores_nothing():
+    judge = judges()["domain"]
+    batch = pa.RecordBatch.from_pylist([{"id": "0" * 32, "text": "a bond"}], schema=DOCUMENTS)
+    assert judge.run(batch, judge.settings()).to_pylist() == [{"score": None, "audit": False}]
+
+
+def test_fasttext_is_asked_for_plainly(corpus, tmp_path):
+    model = tmp_path / "model.bin"
+    model.write_bytes(b"no model")
+    sha = hashlib.sha256(b"no model").hexdigest()
+    try:
+        import fasttext  # noqa: F401
+
+        said = ""
+    except ModuleNotFoundError:
+        said = "pip install fasttext-predict"
+    with pytest.raises((UsageError, ValueError), match=said):
+        run(corpus, tmp_path / "run", domain=f"{{fasttext: {{path: {model}, sha256: {sha}, label: __label__hq}}}}")
