@@ -24,6 +24,7 @@ class RayEngine:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
 
+        logging.getLogger("ray").setLevel(logging.ERROR)  # its advice on tokens and GPUs is not this run's business
         self._ray = ray
         try:
             ray.init(
