@@ -66,6 +66,10 @@ class TermCounts:
     """By role, of kept documents."""
     documents: int = 0
     documents_kept: int = 0
+    domain: np.ndarray = field(default_factory=lambda: np.zeros((2, 0), np.int64))
+    """int64[2, terms]: extracted and kept documents of the role domain."""
+    domain_documents: int = 0
+    domain_kept: int = 0
 
     @classmethod
     def zero(cls, terms: int) -> Self:
@@ -74,6 +78,7 @@ class TermCounts:
             np.zeros(terms, np.int64),
             np.zeros(terms, np.int64),
             mentions={role: np.zeros(terms, np.int64) for role in ROLES},
+            domain=np.zeros((2, terms), np.int64),
         )
 
     def add(self, signals: pa.Table, verdicts: pa.Table) -> None:
@@ -88,6 +93,11 @@ class TermCounts:
         read = ~_equal(verdicts["verdict"], "quarantined")
         self.documents += int(read.sum())
         self.documents_kept += int(kept.sum())
+        own = _equal(verdicts["role"], "domain")
+        self.domain_documents += int((read & own).sum())
+        self.domain_kept += int((kept & own).sum())
+        self.domain[0] += np.bincount(term[(read & own)[owner]], minlength=width)
+        self.domain[1] += np.bincount(term[(kept & own)[owner]], minlength=width)
         self.extracted += np.bincount(term[read[owner]], minlength=width)
         self.kept += np.bincount(term[kept[owner]], minlength=width)
         for stage in pc.unique(verdicts["stage"].filter(_equal_mask(read & ~kept))).drop_null().to_pylist():
@@ -113,29 +123,47 @@ def _equal_mask(mask: np.ndarray) -> pa.Array:
     return pa.array(mask, pa.bool_())
 
 
+def against(kept: int, extracted: int, all_kept: int, all_extracted: int) -> float | None:
+    """A kept share over another, None where either side has no documents, or nothing is kept at all.
+
+    >>> against(10, 40, 50, 100)
+    0.5
+    """
+    return kept * all_extracted / (extracted * all_kept) if extracted and all_kept else None
+
+
 def survival_row(term: str, number: int, counts: TermCounts, rule: SurvivalRule) -> dict[str, Any]:
-    """One term: its documents, its kept share over the corpus' own, what removed the rest, its keyness; JSON values."""
+    """One term: its documents, its kept share over the corpus' own, what removed the rest, its keyness; JSON values.
+
+    It warns by all its documents (`ratio`) or by those of the domain's sources (`ratio_domain`): noise weighs down the
+    corpus' own share, so that the second is the sharper one.
+    """
     extracted, kept = int(counts.extracted[number]), int(counts.kept[number])
-    own = counts.documents_kept / counts.documents if counts.documents else 0.0
-    share = kept / extracted if extracted else None
-    ratio = share / own if share is not None and own else None
-    use = [int(counts.mentions[role][number]) for role in ROLES], [counts.words[role] for role in ROLES]
-    (domain, general), (domain_words, general_words) = use
-    doublings = log_ratio(domain, general, domain_words, general_words)
-    if extracted < rule.min_documents or ratio is None:
-        verdict = "absent" if not extracted else "too_few"
+    domain_extracted, domain_kept = (int(n) for n in counts.domain[:, number])
+    ratio = against(kept, extracted, counts.documents_kept, counts.documents)
+    ratio_domain = against(domain_kept, domain_extracted, counts.domain_kept, counts.domain_documents)
+    domain, general = (int(counts.mentions[role][number]) for role in ROLES)
+    words = (counts.words["domain"], counts.words["general"])
+    doublings = log_ratio(domain, general, *words)
+    sides = ((ratio, extracted), (ratio_domain, domain_extracted))
+    judged = [found for found, documents in sides if found is not None and documents >= rule.min_documents]
+    if judged:
+        verdict = "warn" if min(judged) < rule.warn_below else "pass"
     else:
-        verdict = "warn" if ratio < rule.warn_below else "pass"
+        verdict = "too_few" if extracted else "absent"
     return {
         "term": term,
         "documents": extracted,
         "kept": kept,
-        "kept_share": None if share is None else round(share, 6),
+        "kept_share": round(kept / extracted, 6) if extracted else None,
         "ratio": None if ratio is None else round(ratio, 6),
+        "documents_domain": domain_extracted,
+        "kept_domain": domain_kept,
+        "ratio_domain": None if ratio_domain is None else round(ratio_domain, 6),
         "removed_by": {s: int(n[number]) for s, n in sorted(counts.removed.items()) if n[number]},
         "mentions_domain": domain,
         "mentions_general": general,
-        "keyness": round(log_likelihood(domain, general, domain_words, general_words), 3),
+        "keyness": round(log_likelihood(domain, general, *words), 3),
         "log_ratio": None if doublings is None else round(doublings, 3),
         "verdict": verdict,
     }
@@ -143,10 +171,10 @@ def survival_row(term: str, number: int, counts: TermCounts, rule: SurvivalRule)
 
 def warning(row: Mapping[str, Any], own: float) -> str:
     """The sentence of a row that warns."""
-    worst = max(row["removed_by"].items(), key=lambda item: (item[1], item[0]))
+    stage, number = max(row["removed_by"].items(), key=lambda item: (item[1], item[0]))
     return (
         f'"{row["term"]}": {row["kept_share"]:.1%} of its {row["documents"]} documents are kept, of all documents '
-        f"{own:.1%}; {worst[0]} removes {worst[1]}"
+        f"{own:.1%}; of the domain's own, {row['kept_domain']} of {row['documents_domain']}; {stage} removes {number}"
     )
 
 
@@ -161,6 +189,8 @@ def survival_report(terms: list[str], counts: TermCounts, rule: SurvivalRule | N
             "documents": counts.documents,
             "kept": counts.documents_kept,
             "kept_share": round(own, 6),
+            "documents_domain": counts.domain_documents,
+            "kept_domain": counts.domain_kept,
             "words": dict(counts.words),
         },
         "counts": {

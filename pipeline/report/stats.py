@@ -167,6 +167,10 @@ class Term(Figure):
     kept_share: float | None = None
     ratio: float | None = None
     """Its kept share over that of all documents."""
+    documents_domain: int | None = None
+    kept_domain: int | None = None
+    ratio_domain: float | None = None
+    """The same among documents of the role domain."""
     removed_by: dict[str, int] = {}
     mentions_domain: int | None = None
     mentions_general: int | None = None

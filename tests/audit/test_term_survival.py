@@ -161,5 +161,26 @@ def test_a_term_that_a_stage_removes_warns_with_the_stage():
     report = survival_report(["mens rea", "actus reus"], counts)
     assert [row["verdict"] for row in report["rows"]] == ["warn", "pass"]
     assert report["warnings"] == [
-        '"mens rea": 20.0% of its 40 documents are kept, of all documents 60.0%; gopher removes 32'
+        '"mens rea": 20.0% of its 40 documents are kept, of all documents 60.0%; '
+        "of the domain's own, 8 of 40; gopher removes 32"
     ]
+
+
+def test_a_term_lost_within_the_domain_warns_though_noise_is_lost_more():
+    """Half of the domain's documents with the term go; all others stay; the corpus is mostly noise that goes."""
+    counts = TermCounts.zero(1)
+    lists = [[0]] * 40 + [[]] * 360
+    verdicts = ["removed"] * 24 + ["kept"] * 16 + ["kept"] * 60 + ["removed"] * 300
+    signals = pa.table({
+        "terms": pa.array(lists, pa.list_(pa.int32())),
+        "mentions": pa.array([[1] * len(found) for found in lists], pa.list_(pa.int32())),
+        "num_words": pa.array([50] * 400, pa.int64()),
+    })  # fmt: skip
+    stages = pa.array([None if v == "kept" else "gopher" for v in verdicts], pa.string())
+    counts.add(signals, pa.table({"verdict": verdicts, "stage": stages, "role": ["domain"] * 100 + ["general"] * 300}))
+    (row,) = survival_report(["mens rea"], counts)["rows"]
+    assert row["ratio"] > 2
+    assert row["ratio_domain"] == pytest.approx(0.4 / 0.76, abs=1e-6)
+    assert row["verdict"] == "pass"
+    counts.domain[1, 0] -= 2
+    assert survival_report(["mens rea"], counts)["rows"][0]["verdict"] == "warn"
