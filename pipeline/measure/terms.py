@@ -18,7 +18,9 @@ from tokenizer.terms import load_terms
 class Terms(JudgeSettings):
     """Terms of the domain in each document, for the audit of what the filters do to them."""
 
-    list: str = Field("finance", description="finance, legal, medical, or the path of a TSV file: term, gloss, source")
+    list: str = Field(
+        default="finance", description="finance, legal, medical, or the path of a TSV file: term, gloss, source"
+    )
 
     @field_validator("list")
     @classmethod
