@@ -24,7 +24,9 @@ class MixSettings(Settings):
     domain: float = Field(default=0.51, ge=0, le=1, description="share of domain tokens")
     general: float | None = Field(default=None, ge=0, le=1, description="share of general tokens; null: the rest")
     strategy: Strategy = Field(default="proportional", description="how a role's sources share its tokens")
-    temperature: float = Field(default=2.0, ge=1, description="strategy temperature: shares go with tokens^(1/temperature)")
+    temperature: float = Field(
+        default=2.0, ge=1, description="strategy temperature: shares go with tokens^(1/temperature)"
+    )
     max_epochs: float = Field(default=4.0, gt=0, description="how often a source may be seen at most")
     max_epochs_by: dict[str, float] = Field(default={}, description="the same for single sources or roles, by name")
     on_shortage: Literal["shrink", "repeat", "lower_share"] = Field(
@@ -32,7 +34,9 @@ class MixSettings(Settings):
         description="shrink: fewer tokens in all; repeat: see the scarcer role again, up to max_epochs; "
         "lower_share: use everything once at the shares that gives",
     )
-    total_tokens: int | None = Field(default=None, gt=0, description="training tokens wanted; null: what the corpus allows")
+    total_tokens: int | None = Field(
+        default=None, gt=0, description="training tokens wanted; null: what the corpus allows"
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

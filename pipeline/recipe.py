@@ -33,7 +33,9 @@ class RecipeBase(Settings):
     """Everything a run does. Sections and their defaults live beside the code that reads them."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="names the run folder: runs/<name>/")
-    domain: Literal["finance", "legal", "medical"] | str = Field(default="finance", description="the term list reports use")
+    domain: Literal["finance", "legal", "medical"] | str = Field(
+        default="finance", description="the term list reports use"
+    )
     seed: int = Field(default=0, ge=0, description="the one seed of everything that samples")
     use: str = Field(description="the set of `sources` this run reads")
     sources: dict[str, list[Source]] = Field(description="named sets of sources")

@@ -17,7 +17,9 @@ BYTES_PER_ENTRY = 512
 class TokenizerSettings(Settings):
     """A byte-level BPE trained on the mix, never on the domain alone."""
 
-    vocab_size: int | Literal["auto"] = Field(default="auto", description="entries, special tokens included; auto: by the text")
+    vocab_size: int | Literal["auto"] = Field(
+        default="auto", description="entries, special tokens included; auto: by the text"
+    )
     pretokens: str = Field(default="gpt4", description="preset of the pre-token pattern")
     sentinels: int = Field(default=0, ge=0, le=1000, description="sentinel tokens reserved for span corruption")
     max_sample_bytes: int = Field(default=1 << 30, gt=0, description="text the tokenizer is trained on, at most")

@@ -45,7 +45,9 @@ def test_readme_or_help_names_every_flag():
 
 def test_help_works_and_shows_exit_codes():
     for module in ("pipeline.run", "pipeline", "bench"):
-        done = subprocess.run([sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
         assert "usage:" in done.stdout
     assert "exit codes" in parser().format_help()
 

@@ -67,13 +67,16 @@ class CrawlPlan(Settings):
     )
     max_pages: PositiveInt = Field(default=100, description="pages fetched in all")
     max_depth: NonNegativeInt = Field(default=2, description="links followed from a seed")
-    max_page_bytes: PositiveInt = Field(default=8 * 2**20, description="bytes of one body; a longer one is cut and marked")
+    max_page_bytes: PositiveInt = Field(
+        default=8 * 2**20, description="bytes of one body; a longer one is cut and marked"
+    )
     max_bytes: PositiveInt = Field(default=2**30, description="bytes of all bodies; the crawl ends when reached")
     max_redirects: NonNegativeInt = Field(default=5, description="redirects followed for one page")
     delay_s: NonNegativeFloat = Field(default=1.0, description="pause between two requests; a longer Crawl-delay wins")
     timeout_s: float = Field(default=20.0, gt=0, description="seconds to wait for a host before it is given up")
     follow: Literal["none", "host", "seeds", "any"] = Field(
-        default="host", description="links to follow: none, those of the page's own host, those of the seeds' hosts, or any"
+        default="host",
+        description="links to follow: none, those of the page's own host, those of the seeds' hosts, or any",
     )
     allow_hosts: list[str] = Field(
         default_factory=list, description="host:port pairs fetched even if their address is private or loopback"
@@ -118,11 +121,17 @@ class Source(Settings):
     domain_hosts: list[str] = Field(
         default_factory=list, description="for role auto: globs of hosts that are domain; the other hosts are general"
     )
-    licence: str = Field(default="unknown", min_length=1, description="SPDX identifier or name of the terms, or unknown")
+    licence: str = Field(
+        default="unknown", min_length=1, description="SPDX identifier or name of the terms, or unknown"
+    )
     priority: int = Field(default=0, description="of duplicates, the copy from the source of highest priority stays")
-    optional: bool = Field(default=False, description="skip the source, with a plain statement, when its path is not set")
+    optional: bool = Field(
+        default=False, description="skip the source, with a plain statement, when its path is not set"
+    )
     fields: Fields = Field(default=Fields(), description="names of the fields in structured formats")
-    element: str | None = Field(default=None, description="for XML: name of the element that is one document; null: the file")
+    element: str | None = Field(
+        default=None, description="for XML: name of the element that is one document; null: the file"
+    )
     limit: PositiveInt | None = Field(default=None, description="read at most this many documents of each file")
     max_record_bytes: PositiveInt = Field(default=64 * 2**20, description="a longer record is quarantined, unread")
     max_expansion: PositiveInt = Field(

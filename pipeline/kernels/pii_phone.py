@@ -48,7 +48,9 @@ _MAX_DIGITS = 17
 @njit(cache=True)
 def _nanp(digits: np.ndarray, first: int) -> bool:
     """Ten digits from `first` are a North American number: area and exchange codes from 200, neither N11 as area."""
-    return bool(digits[first] >= 2 and not (digits[first + 1] == 1 and digits[first + 2] == 1) and digits[first + 3] >= 1)
+    return bool(
+        digits[first] >= 2 and not (digits[first + 1] == 1 and digits[first + 2] == 1) and digits[first + 3] >= 1
+    )
 
 
 @njit(cache=True)

@@ -27,7 +27,9 @@ SENTENCE_THRESHOLD = 0.9
 class Toxicity(JudgeSettings):
     """Insults, threats, hate and obscenity, by sentence; listed words are a signal and never a verdict."""
 
-    max_score: Threshold = Field(default=None, description="remove when the mean of the worst tenth of sentences is higher")
+    max_score: Threshold = Field(
+        default=None, description="remove when the mean of the worst tenth of sentences is higher"
+    )
     max_sentence_share: Threshold = Field(default=None, description="remove when more of the sentences are toxic")
     max_worst_sentence: Threshold = Field(default=None, description="remove when any one sentence scores higher")
 

@@ -165,7 +165,16 @@ def train(corpora: Path, leave_out: str = "") -> dict[str, np.ndarray]:
     rng = np.random.default_rng(20240229)
     order = np.concatenate([rng.permutation(2 * len(labels)) for _ in range(EPOCHS)])
     word, char, bias = fit_logistic(
-        *both, np.concatenate([labels, labels]), importance, order, WORD_SLOTS, CHAR_SLOTS, RATE, DECAY, KEEP, LISTED_TRAINING
+        *both,
+        np.concatenate([labels, labels]),
+        importance,
+        order,
+        WORD_SLOTS,
+        CHAR_SLOTS,
+        RATE,
+        DECAY,
+        KEEP,
+        LISTED_TRAINING,
     )
     phrases = {tuple(phrase.lower().replace("-", " ").split()): 0 for phrase in labelled.listed_phrases(corpora)}
     keys, values = build_trie({words: 0 for words in phrases if all(part.isalnum() for part in words)})

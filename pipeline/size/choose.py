@@ -40,18 +40,27 @@ class SizeSettings(Settings):
     law: Annotated[str, _checked(law_named)] = Field(default="rule_of_20", description="scaling law, by name")
     tokens_per_param: float = Field(default=20, gt=0, description="tokens for each parameter under rule_of_20")
     preset: Annotated[str, _checked(lambda name: name == "auto" or preset(name, 1))] = Field(
-        default="auto", description="auto sizes by the law; tiny, 30m, 125m, 350m, llama-3.2-1b and others fix the shape"
+        default="auto",
+        description="auto sizes by the law; tiny, 30m, 125m, 350m, llama-3.2-1b and others fix the shape",
     )
-    min_params: float = Field(default=2e6, gt=0, description="an optimum below this trains the preset tiny as a demonstration")
+    min_params: float = Field(
+        default=2e6, gt=0, description="an optimum below this trains the preset tiny as a demonstration"
+    )
     wanted_params: list[float] = Field(default=[125e6, 1.3e9], description="sizes to say the missing raw crawl for")
-    gpu: Annotated[str, _checked(gpu_named)] = Field(default="h100", description="GPU that time and memory are stated for")
+    gpu: Annotated[str, _checked(gpu_named)] = Field(
+        default="h100", description="GPU that time and memory are stated for"
+    )
     gpus: int | None = Field(default=None, ge=1, description="number of GPUs; null: the fewest that hold the model")
-    hours: float | None = Field(default=None, gt=0, description="limit of wall-clock hours on these GPUs; null: data decides")
+    hours: float | None = Field(
+        default=None, gt=0, description="limit of wall-clock hours on these GPUs; null: data decides"
+    )
     mfu: float = Field(default=DEFAULT_MFU, gt=0, le=1, description="share of the GPU's dense bf16 peak")
     precision: Precision = Field(default="bf16", description="number format of matrix products")
     sequence_length: int = Field(default=2048, ge=16, description="tokens of one training sequence")
     objective: Objective = Field(default="causal", description="causal, masked, spans or infilling")
-    inference_tokens: float | None = Field(default=None, gt=0, description="tokens to serve, for the law inference_aware")
+    inference_tokens: float | None = Field(
+        default=None, gt=0, description="tokens to serve, for the law inference_aware"
+    )
 
     @model_validator(mode="after")
     def _served(self) -> Self:

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.batch import DOCUMENTS, RECORDS
-from pipeline.extract.encoding import codec_of, decode_payload
 from pipeline.extract import extract as extraction
+from pipeline.extract.encoding import codec_of, decode_payload
 from pipeline.extract.extract import extract_batch
 from pipeline.extract.html import extract_html, tree_depth
 from pipeline.extract.settings import ExtractSettings

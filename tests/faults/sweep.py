@@ -40,8 +40,9 @@ def forked(work):
     if child == 0:
         code = 70
         try:
-            sys.stdout = sys.stderr = open(os.devnull, "w")
-            code = work()
+            with open(os.devnull, "w") as nowhere:
+                sys.stdout = sys.stderr = nowhere
+                code = work()
         finally:
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -119,9 +120,11 @@ def sweep(points=None, part=0, parts=1):
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     try:
         recipe, names, expected = reference(folder)
-        pairs = [(at, mode) for at, name in enumerate(names) for mode in modes_for(name) if mode != "kill_before" or at == 0]
+        pairs = [
+            (at, mode) for at, name in enumerate(names) for mode in modes_for(name) if mode != "kill_before" or at == 0
+        ]
         step = max(1, len(pairs) // points) if points else 1
-        for at, mode in pairs[:: step][part::parts]:
+        for at, mode in pairs[::step][part::parts]:
             try_fault(recipe, folder, at, mode, expected, board)
         return board, len(names), len(pairs)
     finally:

@@ -64,7 +64,7 @@ def test_every_call_of_the_engine_may_fail_in_every_way(tmp_path):
 
 @pytest.mark.timeout(900)
 def test_a_run_recovers_from_faults_anywhere():
-    board, calls, pairs = sweep(points=int(os.environ.get("FAULT_POINTS", "60")))
+    board, calls, _ = sweep(points=int(os.environ.get("FAULT_POINTS", "60")))
     assert calls > 300
     assert board.runs >= 50
     assert board.failures == []

@@ -20,9 +20,27 @@ tokenizer: {vocab_size: 300}
 shards: {validation_frac: 0.2}
 """
 
-SUBJECTS = ("The bank", "A court", "The committee", "One analyst", "The company", "This report", "Her office", "The fund")
+SUBJECTS = (
+    "The bank",
+    "A court",
+    "The committee",
+    "One analyst",
+    "The company",
+    "This report",
+    "Her office",
+    "The fund",
+)
 VERBS = ("raised", "questioned", "settled", "published", "lowered", "reviewed", "denied", "expected")
-OBJECTS = ("its guidance", "the rate", "a claim", "new figures", "the dividend", "an appeal", "every target", "the bond")
+OBJECTS = (
+    "its guidance",
+    "the rate",
+    "a claim",
+    "new figures",
+    "the dividend",
+    "an appeal",
+    "every target",
+    "the bond",
+)
 TAILS = ("after the quarter", "before noon", "in the third year", "for small lenders", "despite losses", "on Friday")
 
 
@@ -41,7 +59,10 @@ def text(seed: int, sentences: int = 9) -> str:
 def write_inputs(folder: Path) -> None:
     """Kept, short, duplicate, damaged and private documents in two files."""
     news = [{"id": f"n{n}", "text": text(n)} for n in range(8)]
-    news += [{"id": "short", "text": "Too short."}, {"id": "mail", "text": text(50) + " Write to ann@mail.example.org."}]
+    news += [
+        {"id": "short", "text": "Too short."},
+        {"id": "mail", "text": text(50) + " Write to ann@mail.example.org."},
+    ]
     web = [{"id": f"w{n}", "text": text(100 + n)} for n in range(8)] + [{"id": "copy", "text": text(3)}]
     for name, rows in (("news", news), ("web", web)):
         lines = [json.dumps(row) for row in rows]
