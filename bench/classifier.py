@@ -6,13 +6,8 @@
 import functools
 import hashlib
 import re
-import statistics
-import sys
-import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +57,19 @@ def corpus() -> list[Text]:
     found = _filings()
     calls = lines(root() / "finance/earnings_calls_2020_2021.jsonl.zst")
     found += [Text("calls", record["ticker"], record["text"]) for record in calls]
-    plain = (("Reuters", "reuters", 4), ("Reuters 1987", "reuters_1987", 4), ("Wikipedia", "wikipedia", 2), ("web", "web_gold", 1))
+    plain = (
+        ("Reuters", "reuters", 4),
+        ("Reuters 1987", "reuters_1987", 4),
+        ("Wikipedia", "wikipedia", 2),
+        ("web", "web_gold", 1),
+    )
     for source, name, stride in plain:
         chosen = list(documents(name))[::stride]
         found += [Text(source, f"{name}{at}", text) for at, text in enumerate(chosen)]
     for at, book in enumerate(documents("books")):
-        found += [Text("books", f"book{at}", book[start : start + CHUNK]) for start in range(0, len(book) - CHUNK, 2 * CHUNK)]
+        found += [
+            Text("books", f"book{at}", book[start : start + CHUNK]) for start in range(0, len(book) - CHUNK, 2 * CHUNK)
+        ]
     for record in lines(root() / "general/bbc_news.jsonl.zst"):
         business = record["label"] == "business"
         found.append(Text("BBC business" if business else "BBC other", str(record["id"]), record["text"]))
