@@ -15,7 +15,7 @@ from pipeline.kernels.terms import WORD_LOWER
 EPOCHS = 6
 RATE = 3.0
 DECAY = 3e-4
-KEEP = 0.5
+KEEP = 0.3
 FOLDS = 4
 """Parts of the training sample: each is scored by a model of the others, to calibrate without the held-out part."""
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -16,7 +17,7 @@ def _rows(title: str, rows: list[tuple[str, str]]) -> Table:
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
     for name, text in rows:
-        table.add_row(name, text)
+        table.add_row(escape(name), escape(text))
     return table
 
 
@@ -58,7 +59,7 @@ def _plan_rows(plan: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _train_rows(train: dict[str, Any]) -> list[tuple[str, str]]:
     if not train["ran"]:
-        why = f"{train['why']}; " if train.get("why") else ""
+        why = f"{train['why']}, then: " if train.get("why") else ""
         return [("not started", f"{why}{train['how']}")]
     steps = [line for line in train["curve"] if "loss" in line]
     rows = []
