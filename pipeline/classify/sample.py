@@ -13,6 +13,8 @@ AUDIT_SHARE = 0.01
 """Share of all documents that no classifier learns from: the stream to audit them with."""
 AUDIT_SEED = 0x61756469
 HELD_OUT = 0.2
+MAX_HOST = 253
+"""Characters of the longest host that DNS allows; whatever a hostile address holds beyond is cut."""
 PIECES, PIECE_BYTES = 4, 4096
 """A long document is read in pieces, evenly spread, so that no filing outweighs a thousand news items."""
 
@@ -22,7 +24,7 @@ _HOST = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)", r
 def hosts_of(urls: pa.Array | pa.ChunkedArray) -> list[str]:
     """The lower-case host of every address, "" where there is none."""
     found = (_HOST.match(url or "") for url in urls.to_pylist())
-    return [match.group(1).lower() if match else "" for match in found]
+    return [match.group(1).lower()[:MAX_HOST] if match else "" for match in found]
 
 
 def id_hashes(ids: pa.Array | pa.ChunkedArray, seed: int) -> np.ndarray:
@@ -72,21 +74,22 @@ def held_out(sample: Sample) -> tuple[np.ndarray, list[str]]:
     Whole hosts, in the order of a hash, while at most a quarter of a side is held out. A side of one large host, or of
     none, is split by document.
     """
-    hosts = np.array(sample.groups, dtype=np.str_)
-    names = pa.array(sample.groups, pa.large_string())
-    order = np.argsort(hash64_rows(*text_buffers(names), 1), kind="stable")
+    names = sorted(set(sample.groups) - {""})
+    numbers = {name: number for number, name in enumerate(names)}
+    place = np.array([numbers.get(group, -1) for group in sample.groups], np.int64)
+    sizes = np.stack(
+        [np.bincount(place[(sample.labels == side) & (place >= 0)], minlength=len(names)) for side in (0, 1)]
+    )
+    order = np.argsort(hash64_rows(*text_buffers(pa.array(names, pa.large_string())), 1), kind="stable")
     totals = np.array([(sample.labels == side).sum() for side in (0, 1)])
-    held, mask, seen = np.zeros(2), np.zeros(len(hosts), np.bool_), set()
-    for at in order.tolist():
-        host = sample.groups[at]
-        if not host or host in seen or (held >= 0.9 * HELD_OUT * totals).all():
-            continue
-        seen.add(host)
-        own = hosts == host
-        added = np.array([(own & (sample.labels == side)).sum() for side in (0, 1)])
-        if (held + added <= 1.25 * HELD_OUT * totals).all():
-            held += added
-            mask |= own
+    held, chosen = np.zeros(2), np.zeros(len(names) + 1, np.bool_)
+    for host in order.tolist():
+        if (held >= 0.9 * HELD_OUT * totals).all():
+            break
+        if (held + sizes[:, host] <= 1.25 * HELD_OUT * totals).all():
+            held += sizes[:, host]
+            chosen[host] = True
+    mask = chosen[place]
     how = ["hosts", "hosts"]
     for side in (0, 1):
         if held[side] < 0.25 * HELD_OUT * totals[side]:

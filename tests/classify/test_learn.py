@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pipeline.classify.learn import train
 from pipeline.classify.measures import auc, calibration_table, recall_at, shares
 from pipeline.classify.model import Model
-from pipeline.classify.sample import PIECE_BYTES, PIECES, Sample, audit_mask, excerpt, held_out, id_hashes
+from pipeline.classify.sample import PIECE_BYTES, PIECES, Sample, audit_mask, excerpt, held_out, hosts_of, id_hashes
 from pipeline.classify.settings import DomainSettings, QualitySettings, Selection
 from pipeline.errors import UsageError
 
@@ -97,6 +97,11 @@ def test_no_host_or_one_host_is_split_by_document(hosts):
     mask, how = held_out(made(hosts=hosts))
     assert how == ["documents", "documents"]
     assert 0.1 < mask.mean() < 0.3
+
+
+def test_a_hostile_address_is_cut():
+    assert len(hosts_of(pa.array(["http://" + "a" * 1_000_000]))[0]) == 253
+    assert hosts_of(pa.array([None, "", "nothing", "HTTPS://u@A.example:1/x"])) == ["", "", "", "a.example"]
 
 
 def test_one_copy_of_a_text_and_none_of_a_text_on_both_sides():

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import sys
+import types
 
 import numpy as np
 import pyarrow as pa
@@ -149,15 +151,38 @@ def test_a_judge_without_a_model_scores_nothing():
     assert judge.run(batch, judge.settings()).to_pylist() == [{"score": None, "audit": False}]
 
 
-def test_fasttext_is_asked_for_plainly(corpus, tmp_path):
+def test_fasttext_is_asked_for_plainly(corpus, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fasttext", None)
     model = tmp_path / "model.bin"
     model.write_bytes(b"no model")
-    sha = hashlib.sha256(b"no model").hexdigest()
-    try:
-        import fasttext  # noqa: F401
+    with pytest.raises(UsageError, match="pip install fasttext-predict"):
+        run(corpus, tmp_path / "run", domain=f"{{fasttext: {{path: {model}, sha256: {'f' * 64}, label: __label__hq}}}}")
 
-        said = ""
-    except ModuleNotFoundError:
-        said = "pip install fasttext-predict"
-    with pytest.raises((UsageError, ValueError), match=said):
-        run(corpus, tmp_path / "run", domain=f"{{fasttext: {{path: {model}, sha256: {sha}, label: __label__hq}}}}")
+
+class Stub(types.ModuleType):
+    """fasttext-predict's interface: the label's chance is high where a word of money stands."""
+
+    def load_model(self, path):
+        assert path.endswith("model.bin")
+        return self
+
+    def predict(self, line, k, threshold):
+        assert "\n" not in line
+        chance = 0.9 if any(word in line for word in MONEY) else 0.2
+        return ("__label__hq", "__label__cc"), (chance, 1 - chance)
+
+
+def test_fasttext_scores_by_path_and_checksum(corpus, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fasttext", Stub("fasttext"))
+    model = tmp_path / "model.bin"
+    model.write_bytes(b"a model")
+    origin = f"fasttext: {{path: {model}, sha256: {hashlib.sha256(b'a model').hexdigest()}, label: __label__hq}}"
+    state = run(corpus, tmp_path / "run", domain=f"{{{origin}}}")
+    assert "weights" not in state.done["train"]["domain"].files
+    for shard in state.shards:
+        paths = state.store.read_table(state.file("extract", shard).path, ["path"])["path"].to_pylist()
+        scores = state.store.read_table(state.file("measure", f"domain/{shard}").path, ["score"])["score"].to_pylist()
+        wanted = [0.9 if path in ("filings.jsonl", "crawl0.jsonl") else 0.2 for path in paths]
+        assert scores == pytest.approx(wanted, abs=1e-6)
+    with pytest.raises(UsageError, match="the recipe says"):
+        run(corpus, tmp_path / "b", domain=f"{{fasttext: {{path: {model}, sha256: {'f' * 64}, label: __label__hq}}}}")
