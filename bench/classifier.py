@@ -156,11 +156,14 @@ def _fasttext(texts: list[Text], seen: list[Text]) -> tuple[float, float | None,
             line = " ".join(re.findall(r"\w+", excerpt(t.text.encode()).decode().lower()))
             file.write(f"__label__{t.label} {line}\n")
         file.flush()
-        model = fasttext.train_supervised(file.name, wordNgrams=2, bucket=2**18, dim=16, epoch=6, thread=1, verbose=0)
+        model = fasttext.train_supervised(
+            file.name, wordNgrams=2, bucket=2**18, dim=16, lr=0.5, epoch=6, thread=1, verbose=0
+        )
     flat = [" ".join(re.findall(r"\w+", t.text.lower())) for t in texts]
     start = time.perf_counter()
-    found = zip(*model.predict(flat, k=2), strict=True)
-    scores = np.array([dict(zip(*row, strict=True)).get("__label__1", 0.0) for row in found])
+    # The wheels repeat the first label's chance for the others: ask for one label.
+    found = zip(*model.predict(flat, k=1), strict=True)
+    scores = np.array([p[0] if label[0] == "__label__1" else 1 - p[0] for label, p in found])
     seconds = time.perf_counter() - start
     labels = np.array([t.label for t in texts])
     size = sum(len(t.text.encode()) for t in texts) / 1e6
@@ -245,25 +248,23 @@ def main() -> int:
         sets=", ".join(f"{name} {count:,}" for name, count in counts.items()),
         logistic="\n".join(head + _rows("logistic", CASES)),
         dsir="\n".join(head + _rows("dsir", ratio)),
-        speed="\n".join(
-            f"| {key.replace('_', ' ')} | {_plain(value)} |" for key, value in run().items() if key in SHOWN
-        ),
+        speed="\n".join(f"| {SHOWN[key]} | {_plain(value)} |" for key, value in run().items() if key in SHOWN),
     )
     Path(__file__).resolve().parent.parent.joinpath("docs/classifiers.md").write_text(page)
     return 0
 
 
-SHOWN = (
-    "ours",
-    "peer",
-    "input",
-    "training_seconds",
-    "auc",
-    "recall_at_1_percent",
-    "calibration_error",
-    "peer_auc",
-    "peer_recall_at_1_percent",
-)
+SHOWN = {
+    "ours": "ours, MB/s",
+    "peer": "fastText, MB/s",
+    "input": "input",
+    "training_seconds": "ours, seconds to train",
+    "auc": "ours, AUC",
+    "recall_at_1_percent": "ours, recall at 1 % false positives",
+    "calibration_error": "ours, expected calibration error",
+    "peer_auc": "fastText, AUC",
+    "peer_recall_at_1_percent": "fastText, recall at 1 % false positives",
+}
 
 
 def _plain(value: Any) -> str:
@@ -314,7 +315,7 @@ Log ratio of n-gram frequencies (`method: dsir`):
 
 ## Speed
 
-One core, whole documents, signal column included.
+One core, whole documents, signal column included; fastText (dimension 16, the same buckets) on words already split and\nlower-cased.
 
 | | |
 |---|---|
