@@ -315,7 +315,8 @@ Log ratio of n-gram frequencies (`method: dsir`):
 
 ## Speed
 
-One core, whole documents, signal column included; fastText (dimension 16, the same buckets) on words already split and\nlower-cased.
+One core, whole documents, signal column included; fastText (dimension 16, the same buckets) on words already split and
+lower-cased.
 
 | | |
 |---|---|
