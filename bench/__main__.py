@@ -14,6 +14,7 @@ NAMES = {
     "pipeline": "WARC to verdicts in committed Parquet: text, heuristics, language, signatures",
     "pipeline_full": "the same with every judge of the finance recipe",
     "finance": "good documents of real finance sets kept by the recipe and by stock rules",
+    "classifier": "domain classifier: training, held-out figures, scoring",
     "language": "language identification",
     "minhash": "signatures from text",
     "cluster": "band keys to clusters",

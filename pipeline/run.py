@@ -29,7 +29,7 @@ exit codes: 0 all accounted for and gates green; 1 a gate failed; 2 recipe or us
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    steps = "ingest, extract, measure, cluster, decide, apply, tokenizer, shards, size, mix, publish"
+    steps = "ingest, extract, train, measure, cluster, decide, apply, tokenizer, shards, size, mix, publish"
     made = argparse.ArgumentParser(
         prog="python -m pipeline.run",
         description="From raw documents to a curated corpus, a tokenizer, a sized model and a pre-training job.",

@@ -77,7 +77,7 @@ class OpenedRun:
 
 
 STEP_NAMES = (
-    "ingest", "extract", "measure", "cluster", "decide", "apply", "settle", "count", "tokenizer", "shards",
+    "ingest", "extract", "train", "measure", "cluster", "decide", "apply", "settle", "count", "tokenizer", "shards",
     "size", "mix", "publish_rest", "publish",
 )  # fmt: skip
 

@@ -13,6 +13,7 @@ from pipeline.core.execute import Progress
 TITLES = {
     "ingest": "ingest",
     "extract": "extract",
+    "train": "train classifiers",
     "measure": "measure",
     "cluster": "cluster",
     "decide": "decide",
