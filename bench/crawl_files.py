@@ -1,8 +1,8 @@
-"""A crawl of about a given size: the first records of the WARC files in `${CRAWL}`, as one WARC file."""
+"""A crawl of about a given size: an even sample of the WARC files in `${CRAWL}`, as one WARC file."""
 
-import contextlib
 import gzip
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +17,26 @@ def folder() -> Path:
     return Path(found)
 
 
-def first_megabytes(target: Path, size_mb: int) -> tuple[int, int]:
-    """Write records taken in turn from each file until `size_mb` MB of payload; returns (records, payload bytes)."""
-    paths = sorted(folder().glob("*.warc.gz"))
-    with contextlib.ExitStack() as stack:
-        streams = [stack.enter_context(gzip.open(path, "rb")) for path in paths]
-        only = {"record_types": WarcRecordType.response, "parse_http": False}
-        return _in_turn([iter(ArchiveIterator(stream, **only)) for stream in streams], target, size_mb)
+def even_sample(target: Path, size_mb: int) -> tuple[int, int]:
+    """Write every n-th record of the crawl, so that about `size_mb` MB of payload come out of all of its parts.
 
-
-def _in_turn(iterators: list[Any], target: Path, size_mb: int) -> tuple[int, int]:
+    Returns (records, payload bytes).
+    """
+    total = sum(record.content_length for record in _records())
+    stride = max(1, round(total / (size_mb * 1e6)))
     records = size = 0
     with target.open("wb") as out:
-        while iterators and size < size_mb * 1e6:
-            for iterator in list(iterators):
-                record = next(iterator, None)
-                if record is None:
-                    iterators.remove(iterator)
-                    continue
-                size += record.content_length
-                records += 1
-                with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=6, mtime=0) as member:
-                    record.write(member)
+        for number, record in enumerate(_records()):
+            if number % stride:
+                continue
+            records += 1
+            size += record.content_length
+            with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=6, mtime=0) as member:
+                record.write(member)
     return records, size
+
+
+def _records() -> Iterator[Any]:
+    for path in sorted(folder().glob("*.warc.gz")):
+        with gzip.open(path, "rb") as stream:
+            yield from ArchiveIterator(stream, record_types=WarcRecordType.response, parse_http=False)

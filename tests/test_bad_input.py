@@ -99,3 +99,37 @@ def test_shuffled_records_and_renamed_order_give_the_same_root_hash(tiny, tmp_pa
     tiny.write_text("\n".join(text))
     _, second, _ = run(tiny, tmp_path / "two", capsys)
     assert first["root_hash"] == second["root_hash"]
+
+
+def test_a_live_crawl_is_frozen_once_and_then_read_from_its_files(tiny, tmp_path, capsys):
+    import functools
+    import threading
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    from tests.faults.tiny import text
+
+    site = tmp_path / "site"
+    site.mkdir()
+    for n in range(3):
+        links = "".join(f"<a href='/p{k}.html'>{k}</a>" for k in range(3))
+        (site / f"p{n}.html").write_text(f"<html><body><main><p>{text(900 + n)}</p></main>{links}</body></html>")
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"127.0.0.1:{server.server_port}"
+    plan = f"{{seeds: ['http://{address}/p0.html'], max_pages: 9, delay_s: 0, allow_hosts: ['{address}']}}"
+    recipe = tiny.read_text().replace(
+        "- {name: web, kind: jsonl, path:",
+        f"- {{name: site, kind: crawl, role: general, crawl: {plan}}}\n    - {{name: web, kind: jsonl, path:",
+    )
+    tiny.write_text(recipe)
+    _, first, err = run(tiny, tmp_path / "out", capsys)
+    server.shutdown()
+    assert first["exit"] == 0, err
+    assert first["documents"]["in"] == 20 + 3
+    _, again, _ = run(tiny, tmp_path / "out", capsys)
+    assert again["root_hash"] == first["root_hash"], "the site is gone; its frozen pages are the input"

@@ -135,6 +135,17 @@ def test_explain_names_the_survivor_of_a_planted_copy(finished):
         assert other["verdict"]["duplicate_of"] == kept[0]["document"]["id"]
 
 
+def test_a_biased_toxicity_threshold_fails_the_gate(finished):
+    out, _ = finished
+    result = pipeline(
+        RECIPE, "--out", out, "--ray", "none", "--no-train", "--set", "curate.toxicity.max_score=0.1", expect=1
+    )
+    red = [gate for gate in result["gates"] if not gate["passed"] and gate["gating"]]
+    assert {gate["name"] for gate in red} == {"bias"}
+    assert "toxicity keeps" in red[0]["sentence"]
+    assert "under four fifths" in red[0]["sentence"]
+
+
 @pytest.mark.train
 def test_training_lowers_the_held_out_loss(finished):
     pytest.importorskip("torch")
