@@ -1,6 +1,6 @@
 """Settings models: the pydantic base, and the mark that says which fields only the decision reads."""
 
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -50,8 +50,3 @@ class JudgeSettings(Settings):
     def without_thresholds(self) -> Self:
         """A copy whose decision fields are back at their defaults: what a judge is given."""
         return type(self).model_validate(self.measured())
-
-
-def is_union_with_none(annotation: Any) -> bool:
-    """Whether a field may be null."""
-    return type(None) in get_args(annotation)

@@ -8,6 +8,7 @@ mean weight of its n-grams, so that long documents do not score higher for being
 import numpy as np
 from numba import njit
 
+from pipeline.kernels.grams import grow, pair_hash, slot_of
 from pipeline.kernels.terms import FNV_BASIS, FNV_PRIME
 from pipeline.kernels.unicode import decode
 
@@ -18,24 +19,6 @@ _P = np.uint64(FNV_PRIME)
 _B = np.uint64(FNV_BASIS)
 _M = np.uint64(0x9E3779B97F4A7C15)
 _N = np.uint64(NUMBER)
-
-
-@njit(cache=True, inline="always")
-def _slot(value: np.uint64, mask: np.uint64) -> np.int64:
-    mixed = value * _M
-    return np.int64((mixed ^ (mixed >> np.uint64(32))) & mask)
-
-
-@njit(cache=True, inline="always")
-def _pair(left: np.uint64, right: np.uint64) -> np.uint64:
-    return (left ^ (left >> np.uint64(31))) * _P + right
-
-
-@njit(cache=True)
-def _grow(array: np.ndarray, size: int) -> np.ndarray:
-    wider = np.empty(size, array.dtype)
-    wider[: len(array)] = array
-    return wider
 
 
 @njit(cache=True)
@@ -63,7 +46,7 @@ def hash_words(data: np.ndarray, begin: int, end: int, lower: np.ndarray, out: n
         elif inside and at < end and (point == 0x27 or point == 0x2019):
             continue
         if count + 2 > len(out):
-            out = _grow(out, 2 * len(out) + 2)
+            out = grow(out, 2 * len(out) + 2)
         if inside:
             out[count] = _N if digits else value
             count += 1
@@ -89,10 +72,10 @@ def score_rows(
         count, words = hash_words(data, offsets[row], offsets[row + 1], lower, words)
         if count == 0:
             continue
-        singles, pairs = np.float64(weights[_slot(words[0], mask)]), 0.0
+        singles, pairs = np.float64(weights[slot_of(words[0], mask)]), 0.0
         for at in range(1, count):
-            singles += weights[_slot(words[at], mask)]
-            pairs += weights[_slot(_pair(words[at - 1], words[at]), mask)]
+            singles += weights[slot_of(words[at], mask)]
+            pairs += weights[slot_of(pair_hash(words[at - 1], words[at]), mask)]
         counts[row] = 2 * count - 1
         means[row] = (singles + pairs) / counts[row]
     return means, counts
@@ -119,12 +102,12 @@ def gram_slots(
                 other = np.int64(((mixed ^ (mixed >> np.uint64(29))) * _M >> np.uint64(11)) % np.uint64(at + 1))
                 words[at], words[other] = words[other], words[at]
         if total + 2 * count > len(slots):
-            slots = _grow(slots, 2 * (total + 2 * count))
+            slots = grow(slots, 2 * (total + 2 * count))
         for at in range(count):
-            slots[total] = _slot(words[at], mask)
+            slots[total] = slot_of(words[at], mask)
             total += 1
             if at > 0:
-                slots[total] = _slot(_pair(words[at - 1], words[at]), mask)
+                slots[total] = slot_of(pair_hash(words[at - 1], words[at]), mask)
                 total += 1
         borders[row + 1] = total
     return borders, slots[:total]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from pipeline.kernels.grams import grow, pair_hash, slot_of
 from pipeline.kernels.terms import FNV_BASIS, FNV_PRIME, split_words
 from pipeline.kernels.unicode import decode
 
@@ -28,17 +29,6 @@ _NUMBER = np.uint64(0x6E756D626572)
 _NEUTRAL = np.uint64(0x6E65757472616C)
 _FIRST = np.uint64(0x6669727374)
 _CACHE = 1 << 14
-
-
-@njit(cache=True, inline="always")
-def _slot(value: np.uint64, mask: np.uint64) -> np.int64:
-    mixed = value * _M
-    return np.int64((mixed ^ (mixed >> np.uint64(32))) & mask)
-
-
-@njit(cache=True, inline="always")
-def _pair(left: np.uint64, right: np.uint64) -> np.uint64:
-    return (left ^ (left >> np.uint64(31))) * _P + right
 
 
 @njit(cache=True)
@@ -68,7 +58,7 @@ def word_grams(
         for length in range(1, min(5, count - first) + 1):
             value = (value ^ np.uint64(points[first + length - 1])) * _P
             if length >= 3:
-                out[total] = _slot(value, mask)
+                out[total] = slot_of(value, mask)
                 total += 1
     return total
 
@@ -121,13 +111,6 @@ def sentence_ends(data: np.ndarray, starts: np.ndarray, ends: np.ndarray, count:
 
 
 @njit(cache=True)
-def _grow(array: np.ndarray, size: int) -> np.ndarray:
-    wider = np.empty(size, array.dtype)
-    wider[: len(array)] = array
-    return wider
-
-
-@njit(cache=True)
 def sum_sentences(
     offsets: np.ndarray,
     data: np.ndarray,
@@ -163,7 +146,7 @@ def sum_sentences(
         word = 0
         for sentence in range(sentences):
             if total == len(rows):
-                rows, begins, stops = _grow(rows, 2 * total), _grow(begins, 2 * total), _grow(stops, 2 * total)
+                rows, begins, stops = grow(rows, 2 * total), grow(begins, 2 * total), grow(stops, 2 * total)
                 wider_sums, wider_sizes = np.empty((2 * total, 4), np.int32), np.empty((2 * total, 5), np.int32)
                 wider_sums[:total], wider_sizes[:total] = sums, sizes
                 sums, sizes = wider_sums, wider_sizes
@@ -173,7 +156,7 @@ def sum_sentences(
             plain_grams, neutral_grams, features, hits = 0, 0, 0, 0
             while word < borders[sentence]:
                 value = hashes[word]
-                place = _slot(value, cache_mask)
+                place = slot_of(value, cache_mask)
                 if cache_key[place] != value or cache_kind[place] == 0:
                     cache_key[place], cache_sum[place], cache_size[place] = value, 0, 0
                     if is_number(data, starts[word], ends[word]):
@@ -192,15 +175,15 @@ def sum_sentences(
                 kind = cache_kind[place]
                 plain = _NUMBER if kind == 1 else value
                 unmarked = _NEUTRAL if kind == 3 else plain
-                both = np.int64(word_weights[_slot(plain, word_mask)]) + np.int64(
-                    word_weights[_slot(_pair(previous, plain), word_mask)]
+                both = np.int64(word_weights[slot_of(plain, word_mask)]) + np.int64(
+                    word_weights[slot_of(pair_hash(previous, plain), word_mask)]
                 )
                 plain_words += both
                 if unmarked == plain and previous == previous_neutral:
                     neutral_words += both
                 else:
-                    neutral_words += np.int64(word_weights[_slot(unmarked, word_mask)]) + np.int64(
-                        word_weights[_slot(_pair(previous_neutral, unmarked), word_mask)]
+                    neutral_words += np.int64(word_weights[slot_of(unmarked, word_mask)]) + np.int64(
+                        word_weights[slot_of(pair_hash(previous_neutral, unmarked), word_mask)]
                     )
                 plain_chars += cache_sum[place]
                 plain_grams += cache_size[place]
@@ -255,12 +238,12 @@ def feature_slots(
                 hits[row] += _contains(listed, value)
                 size = word_grams(data, starts[word], ends[word], lower, char_mask, points, grams)
             if words + 2 > len(word_slots):
-                word_slots = _grow(word_slots, 2 * len(word_slots))
+                word_slots = grow(word_slots, 2 * len(word_slots))
             if chars + size > len(char_slots):
-                char_slots = _grow(char_slots, 2 * len(char_slots))
+                char_slots = grow(char_slots, 2 * len(char_slots))
             word_slots[words], word_slots[words + 1] = (
-                _slot(value, word_mask),
-                _slot(_pair(previous, value), word_mask),
+                slot_of(value, word_mask),
+                slot_of(pair_hash(previous, value), word_mask),
             )
             words += 2
             for at in range(size):

@@ -6,6 +6,7 @@ Words are those of `terms.split_words`, so that case, punctuation, line breaks a
 import numpy as np
 from numba import njit
 
+from pipeline.kernels.grams import grow
 from pipeline.kernels.terms import split_words
 
 _B = np.uint64(0x9E3779B97F4A7C15)
@@ -15,13 +16,6 @@ _B = np.uint64(0x9E3779B97F4A7C15)
 def _mix(value: np.uint64) -> np.uint64:
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     return value ^ (value >> np.uint64(27))
-
-
-@njit(cache=True)
-def _grow(array: np.ndarray, size: int) -> np.ndarray:
-    wider = np.empty(size, array.dtype)
-    wider[: len(array)] = array
-    return wider
 
 
 @njit(cache=True)
@@ -36,7 +30,7 @@ def gram_hashes(
         count, hashes, starts, ends = split_words(data, offsets[row], offsets[row + 1], lower, hashes, starts, ends)
         words[row] = count
         while total + count > len(found):
-            found, rows = _grow(found, 2 * len(found)), _grow(rows, 2 * len(rows))
+            found, rows = grow(found, 2 * len(found)), grow(rows, 2 * len(rows))
         for at in range(count - size + 1):
             value = np.uint64(0)
             for word in range(at, at + size):
@@ -72,8 +66,8 @@ def look_up(
             if place == len(grams) or grams[place] != value:
                 continue
             if total == len(rows):
-                rows, places, which = _grow(rows, 2 * total), _grow(places, 2 * total), _grow(which, 2 * total)
-                firsts, lasts = _grow(firsts, 2 * total), _grow(lasts, 2 * total)
+                rows, places, which = grow(rows, 2 * total), grow(places, 2 * total), grow(which, 2 * total)
+                firsts, lasts = grow(firsts, 2 * total), grow(lasts, 2 * total)
             rows[total], places[total], which[total] = row, at, place
             firsts[total], lasts[total] = starts[at] - base, ends[at + size - 1] - base
             total += 1

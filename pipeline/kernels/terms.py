@@ -11,6 +11,7 @@ import sys
 import numpy as np
 from numba import njit
 
+from pipeline.kernels.grams import grow
 from pipeline.kernels.unicode import LETTER, MAJOR, MARK, NUMBER, decode
 
 FNV_BASIS = 0xCBF29CE484222325
@@ -104,13 +105,6 @@ def _look_up(keys: np.ndarray, values: np.ndarray, key: np.uint64) -> int:
 
 
 @njit(cache=True)
-def _grow(array: np.ndarray, size: int) -> np.ndarray:
-    wider = np.empty(size, array.dtype)
-    wider[: len(array)] = array
-    return wider
-
-
-@njit(cache=True)
 def split_words(
     data: np.ndarray,
     begin: int,
@@ -136,13 +130,13 @@ def split_words(
         elif inside and point != 0x27 and point != 0x2019:
             inside = False
             if count == len(hashes):
-                hashes, starts, ends = _grow(hashes, 2 * count), _grow(starts, 2 * count), _grow(ends, 2 * count)
+                hashes, starts, ends = grow(hashes, 2 * count), grow(starts, 2 * count), grow(ends, 2 * count)
             hashes[count], starts[count], ends[count] = value, word_start, word_end
             count += 1
         at += size
     if inside:
         if count == len(hashes):
-            hashes, starts, ends = _grow(hashes, 2 * count), _grow(starts, 2 * count), _grow(ends, 2 * count)
+            hashes, starts, ends = grow(hashes, 2 * count), grow(starts, 2 * count), grow(ends, 2 * count)
         hashes[count], starts[count], ends[count] = value, word_start, word_end
         count += 1
     return count, hashes, starts, ends
@@ -177,8 +171,8 @@ def find_phrases(
                 at += 1
                 continue
             if total == len(rows):
-                rows, found = _grow(rows, 2 * total), _grow(found, 2 * total)
-                begins, stops = _grow(begins, 2 * total), _grow(stops, 2 * total)
+                rows, found = grow(rows, 2 * total), grow(found, 2 * total)
+                begins, stops = grow(begins, 2 * total), grow(stops, 2 * total)
             rows[total], found[total] = row, best
             begins[total], stops[total] = starts[at] - base, ends[best_end - 1] - base
             total += 1
