@@ -103,7 +103,7 @@ def conclude(run: Run, display: Display, *, complete: bool, train: bool | None) 
     trainable = result["mix"]["total_tokens"] > 0
     config = write_handoff(run) if trainable else None
     files = corpus_files(run)
-    from pipeline.steps.reporting import build, write_card, write_report
+    from pipeline.steps.reporting import build, training_curve, write_card, write_report
 
     report = build(run, result, display)
     write_card(run, report, files)
@@ -118,7 +118,7 @@ def conclude(run: Run, display: Display, *, complete: bool, train: bool | None) 
     else:
         result["train"] = launch_training(run, config, train, quiet=display.quiet)
     if result["train"]["ran"]:
-        write_report(run, build(run, result, display))
+        write_report(run, report.model_copy(update={"training": training_curve(result["train"])}))
     if not display.quiet:
         print_summary(result)
     return json.loads(json.dumps(result))

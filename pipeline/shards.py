@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.core.settings import Settings
+from pipeline.handoff import token_dtype
 
 SPLITS = ("train", "validation")
 
@@ -36,7 +37,7 @@ class Packed:
 
 def token_type(vocab_size: int) -> np.dtype:
     """uint16 while every id fits, else uint32: datatrove's rule."""
-    return np.dtype("<u2") if vocab_size <= 65_535 else np.dtype("<u4")
+    return np.dtype(token_dtype(vocab_size)).newbyteorder("<")
 
 
 def pack(ids: np.ndarray, ends: np.ndarray, chosen: np.ndarray, eos: int, dtype: np.dtype) -> Packed:

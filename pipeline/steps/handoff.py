@@ -13,7 +13,7 @@ from pipeline.handoff import (
 )
 from pipeline.launch import launch_files
 from pipeline.root_hash import root_hash
-from pipeline.shards import SPLITS
+from pipeline.shards import SPLITS, token_type
 from pipeline.steps.context import Run
 from pipeline.steps.tokens import streams
 from pipeline.vocabulary import padded
@@ -62,7 +62,7 @@ def _shards(run: Run, stream: str, split: str, width: int) -> list[dict[str, Any
 def build(run: Run) -> Manifest:
     """The manifest of this run."""
     info = tokenizer_info(run)
-    width = 2 if info["vocab_size"] <= 65_535 else 4
+    width = token_type(info["vocab_size"]).itemsize
     mix = run.done["mix"]["all"].counts["plan"]
     lines = {line["name"]: line for line in mix["sources"]}
     licences = {source.name: source.licence for source in run.recipe.chosen}

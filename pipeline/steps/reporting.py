@@ -157,9 +157,8 @@ def _sources(run: Run, tables: list[_Tables]) -> list[SourceRow]:
     return rows
 
 
-def _training(train: dict[str, Any] | None) -> Training | None:
-    if not train or not train.get("ran"):
-        return None
+def training_curve(train: dict[str, Any]) -> Training:
+    """The curve of the training that ended the run."""
     points = [
         CurvePoint(
             step=line["step"],
@@ -226,7 +225,6 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
         mix=run.done["mix"]["all"].counts["plan"],
         tokenizer=vocabulary_figures(run, result["tokenizer"]),
         plan=run.done["size"]["all"].counts["plan"] if result["mix"]["total_tokens"] else None,
-        training=_training(result.get("train")),
         truth=_truth(run, tables),
         gates=[
             Gate(name=g["name"], measured=g["sentence"], passed=g["passed"], gating=g["gating"])
