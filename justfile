@@ -22,9 +22,13 @@ sample *args:
 faults:
     python -m tests.faults.sweep --all
 
-# our rules against datatrove's, on real and generated text (needs the peers extra and CORPORA)
+# each rule alone against datatrove's, on real and generated text: writes docs/certificate.md (peers extra, CORPORA; hours with --full)
 certify *args:
     python -m bench.certify "$@"
+
+# run benches (or `all`) and write their rows of docs/benchmarks.md (peers extra, CORPORA, some CRAWL)
+bench *names:
+    python -m bench table "$@" --write
 
 # regenerate what is generated: JSON schema, command help in the docs; then check it
 docs:

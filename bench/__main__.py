@@ -9,27 +9,7 @@ import platform
 import sys
 from typing import Any
 
-NAMES = {
-    "heuristics": "Gopher quality and repetition, C4, FineWeb rules over text",
-    "pipeline": "WARC to verdicts in committed Parquet: text, heuristics, language, signatures",
-    "pipeline_full": "the same with every judge of the finance recipe",
-    "finance": "good documents of real finance sets kept by the recipe and by stock rules",
-    "classifier": "domain classifier: training, held-out figures, scoring",
-    "language": "language identification",
-    "minhash": "signatures from text",
-    "cluster": "band keys to clusters",
-    "substring": "repeated substrings",
-    "pii": "personal data spans",
-    "toxicity": "toxicity scores",
-    "crawl": "polite fetching of a loopback site",
-    "bpe_train": "training a byte-level BPE vocabulary",
-    "bpe_encode": "encoding text",
-    "shards": "token shards from text",
-    "loader": "reading training samples from shards",
-    "whatif": "other thresholds on a finished run",
-    "gpu": "training speed on one GPU",
-    "adaptation": "curated mix against raw crawl and general text at equal compute",
-}
+from bench.names import ALL_CORES, NAMES
 
 
 def machine() -> str:
@@ -49,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m bench",
         description="Ours and a peer side by side, in turns, one core each, on the same input.",
-        epilog=f"benches:\n{lines}",
+        epilog=f"benches:\n{lines}\n\nbench table NAME… --write runs benches and writes their rows of docs/benchmarks.md",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("name", metavar="NAME", choices=list(NAMES))
@@ -69,8 +49,13 @@ def one_core() -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["table"]:
+        from bench import table
+
+        return table.main(argv[1:])
     options = parser().parse_args(argv)
-    if options.name not in ("gpu", "adaptation", "loader"):
+    if options.name not in ALL_CORES:
         one_core()
     try:
         bench = importlib.import_module(f"bench.{options.name}")

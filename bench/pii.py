@@ -6,7 +6,7 @@ import time
 from bench.peer_text import finance_like_text
 
 
-def run(size_mb: int) -> dict:
+def run(size_mb: int = 10) -> dict:
     """MB/s of the judge `pii` and of presidio-analyzer's pattern recognizers, in turns, one core each."""
     import pyarrow as pa
 

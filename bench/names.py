@@ -1,0 +1,37 @@
+"""The benches by group: one table of docs/benchmarks.md each. A bench is a module of this package with `run()`."""
+
+GROUPS: dict[str, dict[str, str]] = {
+    "Curation": {
+        "heuristics": "Gopher quality and repetition, C4, FineWeb rules over text",
+        "pipeline": "WARC to verdicts in committed Parquet: text, heuristics, language, signatures",
+        "pipeline_full": "the same with every judge of the finance recipe",
+        "finance": "good documents of real finance sets kept by the recipe and by stock rules",
+        "language": "language identification",
+        "classifier": "domain classifier: training, held-out figures, scoring",
+        "crawl": "polite fetching of a loopback site",
+    },
+    "Duplicates": {
+        "minhash": "signatures from text",
+        "cluster": "band keys to clusters",
+        "substring": "repeated substrings",
+    },
+    "Audit": {
+        "pii": "personal data spans",
+        "toxicity": "toxicity scores",
+        "whatif": "other thresholds on a finished run",
+    },
+    "Tokenizer": {
+        "bpe_train": "training a byte-level BPE vocabulary",
+        "bpe_encode": "encoding text",
+    },
+    "Training": {
+        "shards": "token shards from text",
+        "loader": "reading training samples from shards",
+        "gpu": "training speed on one GPU",
+        "adaptation": "curated mix against raw crawl and general text at equal compute",
+    },
+}
+"""Heading -> name -> one line."""
+NAMES = {name: text for group in GROUPS.values() for name, text in group.items()}
+ALL_CORES = ("gpu", "adaptation", "loader")
+"""Benches that may use every processor; the others stay on one."""
