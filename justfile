@@ -38,3 +38,9 @@ docs:
 # write the lock: exact versions for all extras
 lock:
     uv pip compile pyproject.toml --extra train --extra dev --universal --python-version 3.11 --no-emit-index-url --output-file constraints.txt
+
+# the lower bounds of pyproject.toml: exactly those versions in a fresh environment, and the tests on them (needs uv; no torch)
+lowest *args:
+    uv venv --clear --python 3.11 build/lowest
+    uv pip install --python build/lowest --resolution lowest-direct --editable '.[dev]'
+    build/lowest/bin/python -m pytest -m "not slow and not faults and not train" "$@"
