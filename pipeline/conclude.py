@@ -7,7 +7,7 @@ from pipeline.core.conserve import add_up
 from pipeline.core.fingerprint import fingerprint
 from pipeline.errors import EXIT_GATE, EXIT_OK
 from pipeline.report.progress import Display
-from pipeline.steps.audit import bias, gates
+from pipeline.steps.audit import bias, bias_gates, gates
 from pipeline.steps.context import Run
 from pipeline.steps.handoff import run_hash, tokenizer_figures, write_handoff
 from pipeline.steps.publish import corpus_files
@@ -62,7 +62,10 @@ def complete_result(run: Run) -> dict[str, Any]:
     mix = run.done["mix"]["all"].counts["plan"]
     plan = run.done["size"]["all"].counts["plan"]
     found = bias(run)
-    results = gates(run.recipe.gates, found, mix, counted["kept_of_extracted"])
+    results = [
+        *bias_gates(run.recipe.bias, found),
+        *gates(run.recipe.gates, mix, counted["kept_of_extracted"]),
+    ]
     red = [gate for gate in results if gate.gating and not gate.passed]
     if found is not None:
         run.store.put_json("bias.json", found)

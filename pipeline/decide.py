@@ -25,6 +25,7 @@ DECISIONS = pa.schema(
         ("reasons", pa.list_(pa.string())),  # every rule that would have removed it, "stage.rule", in recipe order
         ("duplicate_of", pa.string()),  # id of the cluster's survivor
         ("similarity", pa.float32()),  # estimated Jaccard similarity to that survivor; 1 for equal text
+        ("readmitted", pa.list_(pa.string())),  # rules that hit and that rebalancing overruled; empty for most
     ]
 )
 """One row a document, aligned with its documents."""
@@ -34,10 +35,14 @@ DUPLICATE_STAGES = ("exact", "minhash")
 
 @dataclass(frozen=True)
 class Hits:
-    """Which rules hit which documents of a shard: `matrix[document, rule]`, rules as "stage.rule" in recipe order."""
+    """Which rules hit which documents of a shard: `matrix[document, rule]`, rules as "stage.rule" in recipe order.
+
+    `overruled`, of the same shape, are hits that rebalancing took back; they are in `matrix` no more.
+    """
 
     rules: list[str]
     matrix: np.ndarray
+    overruled: np.ndarray | None = None
 
     @property
     def passing(self) -> np.ndarray:
@@ -131,6 +136,9 @@ def decisions(
             "reasons": reasons,
             "duplicate_of": duplicate_of,
             "similarity": pa.array(similarity, pa.float32(), mask=np.isnan(similarity)),
+            "readmitted": reasons_column(
+                hits.rules, np.zeros_like(hits.matrix) if hits.overruled is None else hits.overruled
+            ),
         },
         schema=DECISIONS,
     )

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError, create_model, field_vali
 from pydantic_core import ErrorDetails
 
 from pipeline.apply import ApplySettings
+from pipeline.audit.settings import BiasSettings
 from pipeline.cluster.settings import ClusterSettings, SurvivorSettings
 from pipeline.core.judge import judges
 from pipeline.core.settings import JudgeSettings, Settings
@@ -48,6 +49,7 @@ class RecipeBase(Settings):
     size: SizeSettings = SizeSettings()
     mix: MixSettings = MixSettings()
     gates: GateSettings = GateSettings()
+    bias: BiasSettings = BiasSettings()
     pretrain: TrainConfig | None = Field(
         default=None, description="present: the run ends by training, where torch is installed"
     )
@@ -62,6 +64,18 @@ class RecipeBase(Settings):
             if twice := sorted({found for found in names if names.count(found) > 1}):
                 raise ValueError(f"the set {name!r} names {', '.join(twice)} twice; names must differ")
         return sets
+
+    @model_validator(mode="after")
+    def _bias_can_act(self) -> "RecipeBase":
+        if self.bias.action == "report" or not hasattr(self, "curate"):
+            return self
+        for stage in self.bias.stages:
+            if stage not in judges():
+                raise ValueError(f"bias.stages: there is no judge {stage!r}{near(stage, judges())}")
+        names = {name for name, _ in self.judges}
+        if self.bias.action == "rebalance" and (lacking := [n for n in ("identity", "toxicity") if n not in names]):
+            raise ValueError(f"bias.action rebalance needs the judge {' and '.join(lacking)} under curate")
+        return self
 
     @property
     def judges(self) -> list[tuple[str, JudgeSettings]]:

@@ -144,6 +144,31 @@ def test_a_biased_toxicity_threshold_fails_the_gate(finished):
     assert {gate["name"] for gate in red} == {"bias"}
     assert "toxicity keeps" in red[0]["sentence"]
     assert "under four fifths" in red[0]["sentence"]
+    biased = ["--ray", "none", "--no-train", "--set", "curate.toxicity.max_score=0.1"]
+    told = pipeline(RECIPE, "--out", out, *biased, "--set", "bias.action=report")
+    assert [gate for gate in told["gates"] if not gate["passed"] and not gate["gating"]]
+    for means in ("readmit", "threshold"):
+        more = ["--set", "bias.action=rebalance", "--set", f"bias.rebalance={means}"]
+        corrected = pipeline(RECIPE, "--out", out, *biased, *more)
+        assert corrected["documents"]["kept"] > result["documents"]["kept"]
+        assert "of them kept in the end" in " ".join(gate["sentence"] for gate in corrected["gates"])
+        price = json.loads((out / "bias.json").read_text())["rebalance"]["toxicity"]
+        assert price["failed_before"]
+        assert price["removed_after"] == price["removed_before"] - price["readmitted"] < price["removed_before"]
+        assert price["pretokens_kept_in_the_end"] > 0
+        if means == "readmit":
+            assert price["toxic_share"] == 0
+        else:
+            assert price["bounds"]["max_score"]["after"] > price["bounds"]["max_score"]["before"]
+        again = pipeline(RECIPE, "--out", out, *biased, *more)
+        assert set(again["steps"].values()) == {"reused: did not change"}
+        assert again["root_hash"] == corrected["root_hash"]
+    asked = subprocess.run(
+        [sys.executable, "-m", "pipeline", "whatif", "toxicity.max_score=0.1", "--run", str(out), "--json"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    answer = json.loads(asked.stdout)
+    assert answer["before"] == answer["after"], "what-if corrects as the run did"
 
 
 @pytest.mark.train

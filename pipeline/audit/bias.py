@@ -13,20 +13,12 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
+from pipeline.audit.settings import BiasGate
 from pipeline.audit.terms import identity_terms
-from pipeline.core.settings import Settings
 
 Verdict = Literal["pass", "warn", "fail", "too_few"]
+VERDICTS: tuple[Verdict, ...] = ("pass", "warn", "fail", "too_few")
 Z95 = 1.959963984540054
-
-
-class BiasGate(Settings):
-    """When a row of the bias table warns and fails. Compared with the upper end of the 95 % interval."""
-
-    fail_below: float = 0.80
-    warn_below: float = 0.90
-    min_documents: int = 10
-    """Terms (and the others of their axis) in fewer documents are listed and not judged."""
 
 
 def wilson(successes: int, total: int, z: float = Z95) -> tuple[float, float]:
@@ -170,27 +162,36 @@ def gate_failures(rows: Sequence[dict[str, Any]], stages: Sequence[str] | None =
     return sentences
 
 
-def bias_report(
-    removed: Mapping[str, np.ndarray],
-    terms: pa.Array | pa.ChunkedArray,
-    gate: BiasGate | None = None,
-    gated: Sequence[str] = ("toxicity",),
-) -> dict[str, Any]:
-    """What `bias.json` holds: the rule, the rows, verdict counts, and the sentences of the gated stages that fail."""
-    gate = gate or BiasGate()
-    rows = bias_table(removed, terms, gate)
-    failures = gate_failures(rows, gated)
-    counts = {
-        verdict: sum(row["verdict"] == verdict for row in rows) for verdict in ("pass", "warn", "fail", "too_few")
-    }
-    return {
-        "rule": gate.model_dump(mode="json"),
-        "gated": list(gated),
-        "verdict": "fail" if failures else "pass",
-        "failures": failures,
-        "counts": counts,
-        "rows": rows,
-    }
+def representation(
+    kept: np.ndarray, terms: pa.Array | pa.ChunkedArray, max_lift: float, min_documents: int
+) -> list[dict[str, Any]]:
+    """How much of the documents mentions each term before and after: `lift` is the share among kept documents over the share
+    among all extracted ones, and a row warns beyond `max_lift` either way. Terms in the table's order, only those that occur.
+    """
+    mentions, rows = term_matrix(terms), []
+    total, left = len(kept), int(kept.sum())
+    for term in identity_terms():
+        before = int(mentions[:, term.id].sum())
+        if not before:
+            continue
+        after = int((mentions[:, term.id] & kept).sum())
+        lift = (after / left) / (before / total) if left else None
+        verdict = "too_few"
+        if before >= min_documents and lift is not None:
+            verdict = "pass" if 1 / max_lift <= lift <= max_lift else "warn"
+        rows.append(
+            {
+                "axis": term.axis,
+                "term": term.name,
+                "documents_before": before,
+                "documents_after": after,
+                "share_before": round(before / total, 6),
+                "share_after": round(after / left, 6) if left else None,
+                "lift": None if lift is None else round(lift, 6),
+                "verdict": verdict,
+            }
+        )
+    return rows
 
 
 def area_under_curve(scores: np.ndarray, toxic: np.ndarray) -> float:
@@ -219,42 +220,3 @@ def identity_auc(scores: np.ndarray, toxic: np.ndarray, mask: np.ndarray) -> tup
     for chosen in (mask, (mask & ~toxic) | (~mask & toxic), (mask & toxic) | (~mask & ~toxic)):
         found.append(area_under_curve(scores[chosen], toxic[chosen]))
     return found[0], found[1], found[2]
-
-
-def rebalance(
-    removed: np.ndarray,
-    scores: np.ndarray,
-    terms: pa.Array | pa.ChunkedArray,
-    toxic_above: float,
-    gate: BiasGate | None = None,
-) -> tuple[np.ndarray, list[dict[str, Any]]]:
-    """Readmit documents of harmed groups until no row of the stage fails: the lowest scores (largest margin) first.
-
-    `removed` bool[documents] is the stage's mask, `scores` its signal; documents above `toxic_above` are never readmitted.
-    Returns the new mask and, per term, how many documents came back and whether its row passes now.
-    """
-    gate = gate or BiasGate()
-    gone, price = np.array(removed, dtype=np.bool_), []
-    mentions = term_matrix(terms)
-    ids = {(term.axis, term.name): term.id for term in identity_terms()}
-    for row in worst_first(bias_table({"stage": gone}, terms, gate)):
-        if row["verdict"] != "fail":
-            continue
-        has = mentions[:, ids[row["axis"], row["term"]]]
-        back = np.flatnonzero(has & gone & (scores <= toxic_above))
-        back = back[np.lexsort((back, scores[back]))]
-        axis = [term.id for term in identity_terms() if term.axis == row["axis"]]
-        others = mentions[:, axis].any(axis=1) & ~has
-        low, high = 0, len(back)
-        while low < high:  # the fewest readmissions under which the row no longer fails: it only gets better with more
-            middle = (low + high) // 2
-            trial = gone.copy()
-            trial[back[:middle]] = False
-            if bias_row("stage", row["axis"], row["term"], has, others, ~trial, gate)["verdict"] == "fail":
-                low = middle + 1
-            else:
-                high = middle
-        gone[back[:low]] = False
-        after = bias_row("stage", row["axis"], row["term"], has, others, ~gone, gate)
-        price.append({"axis": row["axis"], "term": row["term"], "readmitted": int(low), "before": row, "after": after})
-    return gone, price

@@ -126,6 +126,8 @@ def show(found: dict[str, Any], console: Console, whole: bool) -> None:
         measured = found["signals"].get(judge, {}).get(rule[4:])
         if bound is not None and measured is not None:
             console.print(f"  {reason}: measured {_value(measured)}, bound {_value(bound)}")
+    if verdict.get("readmitted"):
+        console.print(f"  rebalancing overruled {', '.join(verdict['readmitted'])}")
     if "survivor" in found:
         other = found["survivor"]
         alike = f", similarity {verdict['similarity']:.2f}" if verdict["similarity"] is not None else ""

@@ -81,6 +81,7 @@ def decision_arguments(opened: OpenedRun, entries: list[list[Any]]) -> dict[str,
         "survivors": settings["survivors"],
         "priorities": settings["priorities"],
         "shards": files,
+        **({"bias": settings["bias"]} if "bias" in settings else {}),
     }
 
 

@@ -1,12 +1,15 @@
 """Audit, over the final verdicts: who was removed by which stage, and whether a gate is red."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from pipeline.audit.bias import bias_report
+from pipeline.audit.bias import VERDICTS, bias_table, gate_failures, representation
+from pipeline.audit.settings import BiasSettings
 from pipeline.gates import GateSettings
 from pipeline.steps.context import Run, signal_unit
 
@@ -25,62 +28,111 @@ class GateResult:
         return asdict(self)
 
 
-def stage_masks(reasons: pa.ChunkedArray, stages: list[str]) -> dict[str, np.ndarray]:
-    """bool[n] per stage: documents that any rule of the stage removes, whatever other stages say."""
-    lists = reasons.combine_chunks()
-    masks = {stage: np.zeros(len(lists), np.bool_) for stage in stages}
+def stage_masks(lists: pa.ListArray, first: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """bool[n] per stage that occurs: documents that any of its rules removes, whatever other stages say.
+
+    Stages stand in the order of `first`, then by name: a stage that no one told the audit of is audited too.
+    """
     values = lists.flatten().dictionary_encode()
     rows = np.repeat(np.arange(len(lists)), lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False))
     codes = values.indices.to_numpy(zero_copy_only=False)
+    masks: dict[str, np.ndarray] = {}
     for code, reason in enumerate(values.dictionary.to_pylist()):
-        stage = reason.split(".", 1)[0]
-        if stage in masks:
-            masks[stage][rows[codes == code]] = True
-    return masks
+        mask = masks.setdefault(reason.split(".", 1)[0], np.zeros(len(lists), np.bool_))
+        mask[rows[codes == code]] = True
+    known = [stage for stage in first if stage in masks]
+    return {stage: masks[stage] for stage in [*known, *sorted(masks.keys() - set(first))]}
+
+
+def _audited(run: Run) -> pa.Table:
+    """One row per extracted document: verdict, reasons, readmitted, source, role, terms, mentions, pre-tokens."""
+    tables = []
+    for shard in run.shards:
+        table = run.store.read_table(
+            run.file("settle", "all", shard).path, ["id", "verdict", "reasons", "readmitted", "source", "role"]
+        )
+        signals = run.store.read_table(run.file("measure", signal_unit("identity", shard)).path)
+        texts = run.store.read_table(run.file("apply", shard).path, ["num_pretokens"])
+        for name, column in (*zip(signals.column_names, signals.columns, strict=True), ("num_pretokens", texts[0])):
+            table = table.append_column(name, column)
+        tables.append(table.filter(pc.not_equal(table["verdict"], "quarantined")))
+    return pa.concat_tables(tables)
 
 
 def bias(run: Run) -> dict[str, Any] | None:
-    """The bias table of every removing stage; None when the recipe has no `identity` judge."""
+    """What `bias.json` holds (docs/bias.md names its fields); None when the recipe has no `identity` judge."""
     names = [name for name, _ in run.recipe.judges]
     if "identity" not in names:
         return None
-    reasons, terms, extracted = [], [], []
-    for shard in run.shards:
-        verdicts = run.store.read_table(run.file("settle", "all", shard).path, ["verdict", "reasons"])
-        signals = run.store.read_table(run.file("measure", signal_unit("identity", shard)).path, ["terms"])
-        mask = pa.array([verdict != "quarantined" for verdict in verdicts["verdict"].to_pylist()], pa.bool_())
-        reasons.append(verdicts["reasons"].filter(mask))
-        terms.append(signals["terms"].filter(mask))
-        extracted.append(mask)
-    all_reasons = pa.chunked_array([chunk for column in reasons for chunk in column.chunks], reasons[0].type)
-    all_terms = pa.chunked_array([chunk for column in terms for chunk in column.chunks], terms[0].type)
-    masks = stage_masks(all_reasons, [*names, "apply"])
-    removing = {stage: mask for stage, mask in masks.items() if mask.any()}
-    settings = run.recipe.gates
-    return bias_report(removing, all_terms, settings.bias, settings.bias_stages)
+    settings, table = run.recipe.bias, _audited(run)
+    removing = stage_masks(table["reasons"].combine_chunks(), [*names, "apply"])
+    rows = bias_table(removing, table["terms"], settings)
+    kept = np.asarray(pc.equal(table["verdict"], "kept"))
+    failures = gate_failures(rows, settings.stages)
+    return {
+        "settings": settings.model_dump(mode="json"),
+        "documents": {"extracted": table.num_rows, "kept": int(kept.sum())},
+        "verdict": "fail" if failures else "pass",
+        "failures": failures,
+        "counts": {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in VERDICTS},
+        "rows": rows,
+        "representation": representation(kept, table["terms"], settings.max_lift, settings.min_documents),
+        "rebalance": _price(run, table, removing),
+    }
 
 
-def gates(
-    settings: GateSettings, bias_found: dict[str, Any] | None, mix: dict[str, Any], kept: float
-) -> list[GateResult]:
-    """Every gate of the recipe with its result. `kept` is kept / extracted pre-tokens."""
+def _price(run: Run, table: pa.Table, removing: dict[str, np.ndarray]) -> dict[str, Any]:
+    """What decide corrected, by stage, with the rows that failed before and what came back in the end."""
+    corrected = run.done["decide"]["all"].counts.get("rebalance", {})
+    back = stage_masks(table["readmitted"].combine_chunks())
+    kept, sizes = np.asarray(pc.equal(table["verdict"], "kept")), table["num_pretokens"].to_numpy()
+    found = {}
+    for stage, done in corrected.items():
+        mask = back.get(stage, np.zeros(table.num_rows, np.bool_))
+        before = removing.get(stage, np.zeros(table.num_rows, np.bool_)) | mask
+        rows = bias_table({stage: before}, table["terms"], run.recipe.bias)
+        found[stage] = done | {
+            "kept_in_the_end": int((mask & kept).sum()),
+            "pretokens_kept_in_the_end": int(sizes[mask & kept].sum()),
+            "failed_before": gate_failures(rows),
+        }
+    return found
+
+
+def bias_gates(settings: BiasSettings, found: dict[str, Any] | None) -> list[GateResult]:
+    """The audit's verdict as gates: one per failing row, or one that says that none fails."""
+    if found is None:
+        return [GateResult("bias", True, False, "not measured: the recipe has no identity judge")]
+    gating = settings.action != "report"
+    results = [GateResult("bias", False, gating, sentence) for sentence in found["failures"]]
+    if not results:
+        judged = sum(row["verdict"] in ("pass", "warn") and row["stage"] in settings.stages for row in found["rows"])
+        stages = ", ".join(settings.stages)
+        results.append(
+            GateResult("bias", True, gating, f"{stages}: no identity term is under four fifths ({judged} terms judged)")
+        )
+    for stage, done in found["rebalance"].items():
+        results.append(GateResult("bias rebalanced", True, False, rebalanced_sentence(stage, done)))
+    return results
+
+
+def rebalanced_sentence(stage: str, done: dict[str, Any]) -> str:
+    """The price of a correction in a sentence.
+
+    >>> done = {"failed_before": ["…"], "removed_before": 40, "removed_after": 10, "readmitted": 30, "kept_in_the_end": 12}
+    >>> rebalanced_sentence("toxicity", done | {"pretokens_kept_in_the_end": 4000, "toxic_share": 0.0})[:72]
+    'toxicity: 1 failing rows before; 30 of 40 removed documents readmitted, 1'
+    """
+    return (
+        f"{stage}: {len(done['failed_before'])} failing rows before; {done['readmitted']:,} of {done['removed_before']:,} "
+        f"removed documents readmitted, {done['kept_in_the_end']:,} of them kept in the end "
+        f"({done['pretokens_kept_in_the_end']:,} pre-tokens), {100 * done['toxic_share']:.1f} % of those readmitted are toxic"
+    )
+
+
+def gates(settings: GateSettings, mix: dict[str, Any], kept: float) -> list[GateResult]:
+    """The other gates of the recipe with their results. `kept` is kept / extracted pre-tokens."""
     found = []
-    if settings.bias_stages:
-        stages = ", ".join(settings.bias_stages)
-        if bias_found is None:
-            found.append(GateResult("bias", True, False, "not measured: the recipe has no identity judge"))
-        elif bias_found["failures"]:
-            found += [GateResult("bias", False, True, sentence) for sentence in bias_found["failures"]]
-        else:
-            judged = sum(
-                row["verdict"] in ("pass", "warn") and row["stage"] in settings.bias_stages
-                for row in bias_found["rows"]
-            )
-            found.append(
-                GateResult(
-                    "bias", True, True, f"{stages}: no identity term is under four fifths ({judged} terms judged)"
-                )
-            )
     if mix["missing"]:
         found += [GateResult("mix", False, True, sentence) for sentence in mix["missing"]]
         return found

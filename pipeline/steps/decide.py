@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.audit.settings import BiasSettings
 from pipeline.cluster.settings import SurvivorSettings
 from pipeline.cluster.survivors import estimate_similarity, pick_survivors
 from pipeline.core.conserve import Balance
@@ -18,8 +19,9 @@ from pipeline.core.store import FileInfo, Store
 from pipeline.decide import DECISIONS, Hits, decisions, rule_hits
 from pipeline.kernels.rows import column_rows
 from pipeline.steps.context import Commits, Run, signal_unit
+from pipeline.steps.rebalance import rebalance
 
-VERSION = 1
+VERSION = 2
 DOCUMENT_COLUMNS = ["id", "source", "role", "reason", "date", "text_bytes"]
 
 
@@ -80,11 +82,18 @@ def _quality(shards: list[_Shard]) -> np.ndarray:
     return np.zeros(sum(shard.documents.num_rows for shard in shards))
 
 
-def verdict_tables(store: Store, arguments: dict[str, Any]) -> Iterator[pa.Table]:
-    """Verdicts of every shard: rules first, then one survivor per cluster among the documents that pass them."""
+def verdict_tables(
+    store: Store, arguments: dict[str, Any], corrected: dict[str, Any] | None = None
+) -> Iterator[pa.Table]:
+    """Verdicts of every shard: rules first, then rebalancing where the recipe asks for it, then one survivor per cluster
+    among the documents that pass. What rebalancing did is put into `corrected`, by stage."""
     known = judges()
     entries = [(known[name], known[name].settings.model_validate(settings)) for name, settings in arguments["judges"]]
     shards = [_Shard(store, files, entries) for files in arguments["shards"].values()]
+    if arguments.get("bias"):
+        found = rebalance(shards, entries, BiasSettings.model_validate(arguments["bias"]))
+        if corrected is not None:
+            corrected.update(found)
     ids = _joined(shards, "documents", "id")
     passing = np.concatenate([shard.passing for shard in shards])
     survivors = pick_survivors(
@@ -133,7 +142,8 @@ def decide_all(store: Store, assignments: list[Assignment], shared: Any) -> list
     files: dict[str, FileInfo] = {}
     balance, reasons = Balance(), Counter()
     names = list(assigned.arguments["shards"])
-    for name, table in zip(names, verdict_tables(store, assigned.arguments), strict=True):
+    corrected: dict[str, Any] = {}
+    for name, table in zip(names, verdict_tables(store, assigned.arguments, corrected), strict=True):
         files[name] = store.put_table(f"decisions/{name}-{assigned.fingerprint[:12]}.parquet", [table], DECISIONS)
         verdicts = Counter(table["verdict"].to_pylist())
         balance.entered += table.num_rows
@@ -143,6 +153,8 @@ def decide_all(store: Store, assignments: list[Assignment], shared: Any) -> list
         stages, rules = table["stage"].to_pylist(), table["rule"].to_pylist()
         reasons.update(f"{stage}.{rule}" for stage, rule in zip(stages, rules, strict=True) if stage)
     counts: dict[str, Any] = {"first_reasons": dict(sorted(reasons.items()))}
+    if corrected:
+        counts["rebalance"] = corrected
     if found := _kept_by_classifiers(store, assigned.arguments):
         counts["classifiers"] = found
     return [Produced(files, counts, balance)]
@@ -170,7 +182,8 @@ def _kept_by_classifiers(store: Store, arguments: dict[str, Any]) -> dict[str, A
 
 
 def decide(run: Run) -> Commits:
-    """Keyed by every threshold, and by the digests of signals and clusters."""
+    """Keyed by every threshold, by the digests of signals and clusters and, where it rebalances, by the audit's settings."""
+    corrects = {"bias": run.recipe.bias.model_dump(mode="json")} if run.recipe.bias.action == "rebalance" else {}
     files, inputs = {}, []
     for shard in run.shards:
         own = {"documents": run.file("extract", shard), "clusters": run.file("cluster", "all", shard)}
@@ -186,6 +199,7 @@ def decide(run: Run) -> Commits:
             "order": [name for name, _ in run.recipe.judges],
             "survivors": run.recipe.survivors.model_dump(mode="json"),
             "priorities": {source.name: source.priority for source in run.recipe.chosen},
+            **corrects,
         },
         version=VERSION,
         arguments={
@@ -193,6 +207,7 @@ def decide(run: Run) -> Commits:
             "survivors": run.recipe.survivors.model_dump(mode="json"),
             "priorities": {source.name: source.priority for source in run.recipe.chosen},
             "shards": files,
+            **corrects,
         },
     )
     return run.keep("decide", run.runner.execute("decide", [unit], decide_all))

@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.audit.bias import (
-    BiasGate,
     area_under_curve,
-    bias_report,
     bias_table,
     gate_failures,
     identity_auc,
     ratio_interval,
-    rebalance,
+    representation,
     term_matrix,
     wilson,
 )
+from pipeline.audit.rebalance import Removed, loosen, readmit
+from pipeline.audit.settings import BiasGate, BiasSettings
 from pipeline.audit.terms import identity_terms
 
 IDS = {term.name: term.id for term in identity_terms()}
@@ -64,14 +64,13 @@ def test_a_biased_stage_fails_and_names_stage_term_and_ratio():
     terms = documents("sikh", "buddhist", 100)
     biased = np.zeros(300, bool)
     biased[:60] = True  # six in ten "sikh", no other
-    report = bias_report({"toxicity": biased, "repetition": np.zeros(300, bool)}, terms)
-    assert report["verdict"] == "fail"
-    assert len(report["failures"]) == 1
-    assert "toxicity" in report["failures"][0]
-    assert '"sikh"' in report["failures"][0]
-    assert "ratio 0.40" in report["failures"][0]
-    assert json.loads(json.dumps(report)) == report
-    assert bias_report({"toxicity": biased}, terms, gated=["repetition"])["verdict"] == "pass"
+    rows = bias_table({"toxicity": biased, "repetition": np.zeros(300, bool)}, terms)
+    [failure] = gate_failures(rows, ["toxicity"])
+    assert "toxicity" in failure
+    assert '"sikh"' in failure
+    assert "ratio 0.40" in failure
+    assert json.loads(json.dumps(rows)) == rows
+    assert gate_failures(rows, ["repetition"]) == []
 
 
 def test_few_documents_never_fail():
@@ -127,19 +126,89 @@ def test_auc_equals_counting_pairs():
     assert identity_auc(scores, toxic, np.ones(80, bool))[0] == pytest.approx(area_under_curve(scores, toxic))
 
 
-def test_rebalance_readmits_the_fewest_lowest_scores_until_the_gate_passes():
+def test_representation_is_the_share_after_over_the_share_before():
+    kept = np.zeros(300, bool)
+    kept[:25] = kept[100:200] = True
+    rows = {row["term"]: row for row in representation(kept, documents("sikh", "buddhist", 100), 1.25, 10)}
+    assert rows["sikh"]["lift"] == pytest.approx((25 / 125) / (100 / 300), abs=1e-6)
+    assert rows["sikh"]["verdict"] == rows["buddhist"]["verdict"] == "warn"
+    same = representation(np.ones(300, bool), documents("sikh", "buddhist", 100), 1.25, 10)
+    assert {(row["lift"], row["verdict"]) for row in same} == {(1.0, "pass")}
+    few = representation(kept, documents("sikh", "buddhist", 100), 1.25, 101)
+    assert {row["verdict"] for row in few} == {"too_few"}
+    assert representation(np.zeros(300, bool), documents("sikh", "buddhist", 100), 1.25, 10)[0]["lift"] is None
+
+
+def removed_of(mask):
+    excess = np.where(mask, np.linspace(0, 1, len(mask)), 0)
+    return Removed(mask, excess, np.array([f"{n:032x}" for n in range(len(mask))], np.bytes_))
+
+
+NOT_TOXIC = np.zeros(300, bool)
+
+
+def test_readmitting_takes_the_fewest_and_nearest_until_the_gate_passes():
     terms = documents("sikh", "buddhist", 100)
-    removed, scores = np.zeros(300, bool), np.linspace(0, 1, 300)
-    removed[:60] = True
-    after, price = rebalance(removed, scores, terms, toxic_above=0.9)
+    mask = np.zeros(300, bool)
+    mask[:60] = True
+    after, steps = readmit(removed_of(mask), NOT_TOXIC, terms, BiasSettings())
+    assert gate_failures(bias_table({"toxicity": mask}, terms))
     assert not gate_failures(bias_table({"toxicity": after}, terms))
-    assert gate_failures(bias_table({"toxicity": removed}, terms))
-    [paid] = price
-    back = np.flatnonzero(removed & ~after)
-    assert paid["readmitted"] == len(back) > 0
+    [step] = steps
+    back = np.flatnonzero(mask & ~after)
+    assert step["readmitted"] == len(back) > 0
     assert back.tolist() == list(range(len(back)))
+    assert step["ratio_before"] == pytest.approx(0.4)
+    assert step["verdict"] != "fail"
     fewer = after.copy()
     fewer[back[-1]] = True
     assert gate_failures(bias_table({"toxicity": fewer}, terms))
-    stuck, _ = rebalance(removed, scores, terms, toxic_above=-1)
-    assert stuck.tolist() == removed.tolist()
+
+
+def test_readmitting_never_takes_a_toxic_document_or_one_without_a_bound():
+    terms = documents("sikh", "buddhist", 100)
+    mask = np.zeros(300, bool)
+    mask[:60] = True
+    stuck, steps = readmit(removed_of(mask), mask, terms, BiasSettings())
+    assert stuck.tolist() == mask.tolist()
+    assert [step["verdict"] for step in steps] == ["fail"]
+    unbounded = Removed(mask, np.where(mask, np.inf, 0.0), removed_of(mask).ids)
+    assert readmit(unbounded, NOT_TOXIC, terms, BiasSettings())[0].tolist() == mask.tolist()
+    assert loosen(unbounded, terms, BiasSettings())[0].tolist() == mask.tolist()
+
+
+def test_readmitting_for_one_term_is_corrected_for_the_others_of_its_axis():
+    terms = pa.array([[IDS["sikh"]]] * 100 + [[IDS["buddhist"]]] * 100 + [[IDS["hindu"]]] * 100, pa.list_(pa.int16()))
+    mask = np.zeros(300, bool)
+    mask[:70] = mask[100:155] = mask[200:215] = True
+    after, _ = readmit(removed_of(mask), NOT_TOXIC, terms, BiasSettings())
+    assert not gate_failures(bias_table({"s": after}, terms))
+
+
+def test_loosening_is_for_everyone_and_stops_at_the_first_bound_that_passes():
+    terms = documents("sikh", "buddhist", 100)
+    mask = np.zeros(300, bool)
+    mask[:60] = mask[200:260] = True
+    after, share = loosen(removed_of(mask), terms, BiasSettings())
+    assert share is not None
+    assert after.tolist() == (mask & (removed_of(mask).excess > share)).tolist()
+    assert not gate_failures(bias_table({"s": after}, terms))
+    assert (after & mask).sum() > 0
+    assert loosen(removed_of(NOT_TOXIC), terms, BiasSettings())[1] is None
+
+
+@given(st.permutations(range(40)), st.integers(0, 2**32))
+def test_correcting_does_not_depend_on_the_order_of_documents(order, seed):
+    rng = np.random.default_rng(seed)
+    lists = [[IDS["sikh"]] if n % 2 else [IDS["buddhist"]] for n in range(40)]
+    mask = np.array([n % 2 == 1 and rng.random() < 0.8 for n in range(40)])
+    excess = np.where(mask, rng.integers(0, 4, 40) / 3, 0)
+    ids, toxic = np.array([f"{n:032x}" for n in range(40)], np.bytes_), rng.random(40) < 0.1
+    settings, order = BiasSettings(min_documents=5), np.array(order)
+    one, _ = readmit(Removed(mask, excess, ids), toxic, pa.array(lists, pa.list_(pa.int16())), settings)
+    moved = pa.array([lists[n] for n in order], pa.list_(pa.int16()))
+    other, _ = readmit(Removed(mask[order], excess[order], ids[order]), toxic[order], moved, settings)
+    assert one[order].tolist() == other.tolist()
+    loose, _ = loosen(Removed(mask, excess, ids), pa.array(lists, pa.list_(pa.int16())), settings)
+    loose_moved, _ = loosen(Removed(mask[order], excess[order], ids[order]), moved, settings)
+    assert loose[order].tolist() == loose_moved.tolist()

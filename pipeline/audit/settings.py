@@ -1,0 +1,63 @@
+"""What the bias audit allows, and what the run does when a filter removes some people's documents more than others'."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.core.settings import Settings
+
+Action = Literal["report", "gate", "rebalance"]
+Means = Literal["readmit", "threshold"]
+
+
+class BiasGate(Settings):
+    """When a row of the bias table warns and fails. Compared with the upper end of the 95 % interval."""
+
+    fail_below: float = Field(default=0.80, gt=0, le=1, description="four fifths, as 29 CFR 1607.4 D has it")
+    warn_below: float = Field(default=0.90, gt=0, le=1, description="a row between the two warns")
+    min_documents: int = Field(
+        default=10,
+        ge=1,
+        description="terms (and the others of their axis) in fewer documents are listed and not judged",
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "BiasGate":
+        if self.warn_below < self.fail_below:
+            raise ValueError(f"warn_below {self.warn_below} is under fail_below {self.fail_below}")
+        return self
+
+
+class BiasSettings(BiasGate):
+    """The audit of who was removed. Every removing stage is measured; `stages` are those that may fail a run or be corrected."""
+
+    action: Action = Field(
+        default="gate",
+        description="report: only say; gate: a failing row is exit 1; rebalance: correct the decision until no row fails",
+    )
+    stages: list[str] = Field(
+        default=["toxicity"], description="judges whose rows gate, and are corrected by rebalance"
+    )
+    rebalance: Means = Field(
+        default="readmit",
+        description="readmit: removed documents of the harmed group that are not toxic come back, those nearest to the bound "
+        "first; threshold: the stage's bounds are loosened for everyone",
+    )
+    toxic_above: float = Field(
+        default=0.9,
+        ge=0,
+        le=1,
+        description="a document whose toxicity.score is higher is toxic: it is never readmitted",
+    )
+    max_lift: float = Field(
+        default=1.25, gt=1, description="a term's share of documents may grow or shrink by this factor"
+    )
+    max_flip_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="of texts that are not toxic, verdicts that change with the identity named",
+    )
+    sample_documents: int = Field(
+        default=200, ge=0, description="kept, and removed, documents whose text is read for flips and surroundings"
+    )
