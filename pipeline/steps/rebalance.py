@@ -58,10 +58,10 @@ def rebalance(shards: Sequence[Shard], entries: Entries, settings: BiasSettings)
     """
     if not shards:
         return {}
-    extracted = np.concatenate([shard.documents["reason"].is_null().to_numpy() for shard in shards])
+    extracted = np.concatenate([np.asarray(shard.documents["reason"].is_null()) for shard in shards])
     ids = np.concatenate([np.array(shard.documents["id"].to_pylist(), np.bytes_) for shard in shards])
     terms = _column(shards, "identity", "terms")
-    toxic = np.nan_to_num(_numbers(shards, "toxicity", "score")) > settings.toxic_above
+    toxic = np.asarray(np.nan_to_num(_numbers(shards, "toxicity", "score")) > settings.toxic_above)
     rules = shards[0].hits.rules
     matrix = np.concatenate([shard.hits.matrix for shard in shards])
     overruled, done = np.zeros_like(matrix), {}
