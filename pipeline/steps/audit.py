@@ -120,8 +120,8 @@ def rebalanced_sentence(stage: str, done: dict[str, Any]) -> str:
     """The price of a correction in a sentence.
 
     >>> done = {"failed_before": ["…"], "removed_before": 40, "removed_after": 10, "readmitted": 30, "kept_in_the_end": 12}
-    >>> rebalanced_sentence("toxicity", done | {"pretokens_kept_in_the_end": 4000, "toxic_share": 0.0})[:72]
-    'toxicity: 1 failing rows before; 30 of 40 removed documents readmitted, 1'
+    >>> rebalanced_sentence("toxicity", done | {"pretokens_kept_in_the_end": 4000, "toxic_share": 0.0})[:71]
+    'toxicity: 1 failing rows before; 30 of 40 removed documents readmitted,'
     """
     return (
         f"{stage}: {len(done['failed_before'])} failing rows before; {done['readmitted']:,} of {done['removed_before']:,} "

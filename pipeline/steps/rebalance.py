@@ -71,7 +71,7 @@ def rebalance(shards: Sequence[Shard], entries: Entries, settings: BiasSettings)
             continue
         columns = [number for number, rule in enumerate(rules) if rule.split(".", 1)[0] == judge.name]
         excess, bounds = _excess(shards, judge, own, matrix, rules)
-        mask = matrix[:, columns].any(axis=1)
+        mask = np.asarray(matrix[:, columns].any(axis=1))
         removed = Removed(mask[live], excess[live], ids[live])
         found: dict[str, Any] = {"means": settings.rebalance, "removed_before": int(removed.mask.sum())}
         if settings.rebalance == "readmit":
