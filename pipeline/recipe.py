@@ -8,7 +8,7 @@ from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, create_model, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, create_model, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from pipeline.apply import ApplySettings
@@ -20,6 +20,7 @@ from pipeline.errors import UsageError
 from pipeline.extract.settings import ExtractSettings
 from pipeline.gates import GateSettings
 from pipeline.handoff import TrainConfig
+from pipeline.ingest.licences import KNOWN, is_known
 from pipeline.ingest.source import Source
 from pipeline.located_yaml import Located, Path, read_yaml
 from pipeline.mix import MixSettings
@@ -79,8 +80,9 @@ class RecipeBase(Settings):
 
     @property
     def judges(self) -> list[tuple[str, JudgeSettings]]:
-        """The judges in the order of `curate:`, each with its settings."""
-        found = []
+        """The judges with a section of their own, then those of `curate:` in its order, each with its settings."""
+        sections = sorted((judge.section, name) for name, judge in judges().items() if judge.section)
+        found = [(name, own) for section, name in sections if (own := getattr(self, section)) is not None]
         for entry in self.curate:  # type: ignore[attr-defined]
             name = next(iter(entry.model_fields_set))
             found.append((name, getattr(entry, name)))
@@ -96,8 +98,14 @@ class RecipeBase(Settings):
 def recipe_model() -> type[RecipeBase]:
     """The recipe with one `curate:` entry per registered judge: adding a judge's file adds its entry."""
     fields: dict[str, Any] = {
-        name: (judge.settings | None, Field(None, description=(judge.settings.__doc__ or "").strip().split("\n")[0]))
+        name: (judge.settings | None, Field(None, description=_first_line(judge.settings)))
         for name, judge in sorted(judges().items())
+        if judge.section is None
+    }
+    sections: dict[str, Any] = {
+        judge.section: (judge.settings | None, Field(None, description=_first_line(judge.settings)))
+        for _, judge in sorted(judges().items())
+        if judge.section
     }
 
     def one_judge(self: BaseModel) -> BaseModel:
@@ -131,12 +139,27 @@ def recipe_model() -> type[RecipeBase]:
             raise ValueError("minhash needs exact: documents shorter than one shingle are only found by it")
         return value
 
+    def known_licences(value: Any, info: ValidationInfo) -> Any:
+        own = [source.licence for sources in info.data.get("sources", {}).values() for source in sources]
+        for pattern in [*value.allow, *value.deny] if value else []:
+            if not is_known(pattern, own):
+                raise ValueError(f"no licence is named {pattern!r}{near(pattern, {*KNOWN, *own})}")
+        return value
+
     return make(
         "Recipe",
         __base__=RecipeBase,
-        __validators__={"no_judge_twice": field_validator("curate")(no_judge_twice)},
+        __validators__={
+            "no_judge_twice": field_validator("curate")(no_judge_twice),
+            "known_licences": field_validator("licences")(known_licences),
+        },
+        **sections,
         curate=(Annotated[list[entry], Field(min_length=1, description="the judges, in the order of reasons")], ...),
     )
+
+
+def _first_line(settings: type[BaseModel]) -> str:
+    return (settings.__doc__ or "").strip().split("\n")[0]
 
 
 def near(name: str, known: Any) -> str:
@@ -330,5 +353,7 @@ def json_schema() -> dict[str, Any]:
     """The JSON schema of a recipe, for editors: `recipes/recipe.schema.json`."""
     schema = recipe_model().model_json_schema()
     items = schema["properties"]["curate"]["items"]
-    schema["properties"]["curate"]["items"] = {"anyOf": [items, {"enum": sorted(judges())}]}
+    schema["properties"]["curate"]["items"] = {
+        "anyOf": [items, {"enum": sorted(name for name, judge in judges().items() if judge.section is None)}]
+    }
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Recipe", **schema}

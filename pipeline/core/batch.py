@@ -15,6 +15,9 @@ RECORDS = pa.schema(
         ("role", pa.string()),  # domain | general | auto
         ("licence", pa.string()),
         ("rights", pa.string()),  # robots, TDM and AI-preference signals found with the record, or null
+        ("tdm", pa.string()),  # reserved | open | unknown: what these signals say of text and data mining
+        ("robots", pa.string()),  # what the archived robots.txt of the host says of the address, or null: no snapshot
+        ("terms", pa.string()),  # address of the terms, where the record names one
         ("path", pa.string()),  # file, relative to the source's root
         ("locator", pa.string()),  # where in the file: "offset=1234", "line=7", "member=a.html"
         ("parent", pa.string()),  # id of the record this one was split from
@@ -43,6 +46,9 @@ DOCUMENTS = pa.schema(
         ("role", pa.string()),
         ("licence", pa.string()),
         ("rights", pa.string()),
+        ("tdm", pa.string()),
+        ("robots", pa.string()),
+        ("terms", pa.string()),
         ("path", pa.string()),
         ("locator", pa.string()),
         ("parent", pa.string()),

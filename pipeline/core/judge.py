@@ -42,6 +42,8 @@ class Judge:
     custom_rules: Rules | None = None
     cuts: dict[str, str] = field(default_factory=dict)
     """Spans column -> what apply does with it: "cut", or "mask" (replace by the placeholder of its kind)."""
+    section: str | None = None
+    """The section of the recipe that sets this judge, for one that has no entry under `curate:`."""
 
     def rules(self, signals: pa.Table, settings: JudgeSettings) -> dict[str, pa.Array]:
         """Rule name -> boolean array, true where the rule removes the document. Null signals remove nothing.
@@ -96,6 +98,7 @@ def judge(
     weights: Callable[[Any], str | None] | None = None,
     model: LoadModel | None = None,
     cuts: dict[str, str] | None = None,
+    section: str | None = None,
 ) -> Callable[[Measure], Judge]:
     """Register a judge: a pure function `(batch, settings) -> columns`.
 
@@ -105,7 +108,8 @@ def judge(
     def register(function: Measure) -> Judge:
         if name in _REGISTRY and _REGISTRY[name].measure.__module__ != function.__module__:
             raise ValueError(f"two judges named {name}: {_REGISTRY[name].measure.__module__}, {function.__module__}")
-        made = Judge(name, version, settings, reads, adds, function, libraries or [], weights, model, cuts=cuts or {})
+        made = Judge(name, version, settings, reads, adds, function, libraries or [], weights, model)
+        made.cuts, made.section = cuts or {}, section
         _REGISTRY[name] = made
         return made
 

@@ -16,12 +16,13 @@ from pipeline.kernels.layout import lay_out
 from pipeline.kernels.lines import clean_lines
 from pipeline.kernels.pretokens import count_pretokens
 
-EXTRACT_VERSION = 1
+EXTRACT_VERSION = 2
 """Enters the fingerprint: raised whenever the same records and settings give other documents."""
 
 
 _COPIED = (
-    "id", "url", "date", "source", "role", "licence", "rights", "path", "locator", "parent", "content_type"
+    "id", "url", "date", "source", "role", "licence", "rights", "tdm", "robots", "terms", "path", "locator", "parent",
+    "content_type",
 )  # fmt: skip
 
 

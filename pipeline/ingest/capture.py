@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 from pipeline.ingest.http import Head, decode_body, split_response
 from pipeline.ingest.record import DamagedInputError, Record, Where
+from pipeline.ingest.rights import header_signals, is_robots, terms_of
 from pipeline.ingest.sniff import kind_of, split_content_type
 
-_RIGHTS = ("x-robots-tag", "tdm-reservation", "tdm-policy", "content-usage")
-"""Headers by which a site reserves rights: robots headers, the W3C TDM reservation protocol, IETF AI preferences."""
 _GOOD = (None, 200, 203)
 
 
@@ -20,10 +19,14 @@ def read_response(row: Record, where: Where) -> Iterator[Record]:
         yield row
         return
     head, row.payload = parts
+    if is_robots(row.url):
+        _keep_robots(row, head, where)
+        return
     if head.status not in _GOOD:
         where.tally.skip(f"http_{(head.status or 0) // 100}xx")
         return
-    row.rights = _rights(head)
+    row.rights = header_signals(head.fields)
+    row.terms = terms_of(row.rights)
     if row.payload:
         _decode(row, head, where)
     yield from finish(row, head.get("content-type"), where)
@@ -51,6 +54,9 @@ def _decode(row: Record, head: Head, where: Where) -> None:
             row.reason, row.detail = f"ingest.{error.rule}", error.detail
 
 
-def _rights(head: Head) -> str | None:
-    found = [f"{name}: {value}" for name in _RIGHTS if (value := head.get(name))]
-    return "; ".join(found) or None
+def _keep_robots(row: Record, head: Head, where: Where) -> None:
+    """A robots.txt is no document: it is the snapshot of the terms of its host's pages."""
+    where.tally.skip("robots_txt")
+    _decode(row, head, where)
+    if row.reason is None:
+        where.robots.remember(row.url or "", head.status, row.payload)

@@ -147,6 +147,7 @@ class _Crawl:
             for _ in range(6):
                 response = self._fetch(url, MAX_BYTES)
                 if response.status not in _REDIRECTS:
+                    self._write(response)  # the terms under which the host's pages were fetched
                     return response.status, response.body
                 url = urljoin(url, response.header("location"))
             return 404, b""

@@ -18,7 +18,8 @@ def read_parquet(stream: BinaryIO, where: Where) -> Iterator[Record]:
     A file that is no Parquet, or whose text column is missing, is one quarantined record; a damaged row group ends it.
     """
     fields = where.source.fields
-    names = [name for name in (fields.text, fields.id, fields.url, fields.title, fields.date) if name]
+    mapped = (fields.text, fields.id, fields.url, fields.title, fields.date, fields.licence, fields.rights)
+    names = [name.split(".")[0] for name in (*mapped, "license", "robots", "terms") if name]
     number = 0
     try:
         file = pq.ParquetFile(stream, page_checksum_verification=True)

@@ -9,8 +9,10 @@ import pyarrow as pa
 from pipeline.core.batch import RECORDS
 from pipeline.errors import InfrastructureError
 from pipeline.ingest.files import InputFile, InputShard
+from pipeline.ingest.licences import UNKNOWN, licence_of
 from pipeline.ingest.readers import read_stream
 from pipeline.ingest.record import Record, Tally, Where
+from pipeline.ingest.rights import RobotsSnapshots, page_rights, tdm_of
 from pipeline.ingest.source import Source
 from pipeline.ingest.streams import open_url, reason_of
 
@@ -27,9 +29,11 @@ def read_shard(source: Source, shard: InputShard, tally: Tally | None = None) ->
     tally = tally if tally is not None else Tally()
     builder = _Builder(source)
     for file in shard.files:
-        for record in islice(_read_file(source, file, tally), source.limit):
+        robots = RobotsSnapshots()
+        for record in islice(_read_file(source, file, tally, robots), source.limit):
             tally.records += 1
             tally.payload_bytes += len(record.payload)
+            gather_rights(record, robots)
             builder.add(record, file.path)
             if builder.is_full:
                 yield builder.take()
@@ -78,7 +82,8 @@ class _Builder:
             "id": [record_id(source.name, record.key, record.payload) for record, _ in rows],
             "source": [source.name] * len(rows),
             "role": [source.role_of(record.url) for record, _ in rows],
-            "licence": [source.licence] * len(rows),
+            "licence": [_licence(record, source) for record, _ in rows],
+            "tdm": [tdm_of(record.rights) for record, _ in rows],
             "path": [clean(path) for _, path in rows],
             "payload": [record.payload for record, _ in rows],
         }
@@ -87,7 +92,8 @@ class _Builder:
 
 
 _COPIED = (
-    "url", "title", "date", "rights", "locator", "parent", "kind", "content_type", "charset", "reason", "detail"
+    "url", "title", "date", "rights", "robots", "terms", "locator", "parent", "kind", "content_type", "charset",
+    "reason", "detail",
 )  # fmt: skip
 
 
@@ -98,9 +104,28 @@ def clean(value: str | None) -> str | None:
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
 
 
-def _read_file(source: Source, file: InputFile, tally: Tally) -> Iterator[Record]:
+def gather_rights(record: Record, robots: RobotsSnapshots) -> None:
+    """Add to a record what its page and its host's robots.txt say; what it carries already comes first."""
+    signals = [record.rights]
+    if record.kind == "html" and record.payload:
+        page = page_rights(record.payload)
+        signals.append(page.signals)
+        record.licence, record.terms = record.licence or page.licence, record.terms or page.terms
+    if record.robots is None:
+        record.robots, preferences = robots.of(record.url)
+        signals.append(preferences)
+    record.rights = "; ".join(signal for signal in signals if signal) or None
+
+
+def _licence(record: Record, source: Source) -> str:
+    """What the record itself states comes before what the recipe states of its source."""
+    own = licence_of(record.licence)
+    return own if own != UNKNOWN else licence_of(source.licence)
+
+
+def _read_file(source: Source, file: InputFile, tally: Tally, robots: RobotsSnapshots) -> Iterator[Record]:
     """The records of one file. Only failing to reach the bytes raises; what is wrong in them is a row."""
-    where = Where(source, tally, file.path, file.size)
+    where = Where(source, tally, file.path, file.size, robots=robots)
     if source.kind == "hub":
         from pipeline.ingest.hub import read_hub
 

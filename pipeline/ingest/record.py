@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from pipeline.ingest.rights import RobotsSnapshots
 from pipeline.ingest.source import Source
 
 
@@ -16,7 +17,10 @@ class Record:
     url: str | None = None
     title: str | None = None
     date: str | None = None
+    licence: str | None = None
     rights: str | None = None
+    robots: str | None = None
+    terms: str | None = None
     locator: str | None = None
     parent: str | None = None
     content_type: str | None = None
@@ -56,6 +60,8 @@ class Where:
     size: int | None = None
     prefix: str = ""
     """Locator of the archive member the stream is, or ""."""
+    robots: RobotsSnapshots = field(default_factory=RobotsSnapshots)
+    """The robots.txt files met so far in this file."""
 
     def locator(self, position: str) -> str:
         """`member=a.jsonl;line=7`, or only the position."""

@@ -35,13 +35,21 @@ def record_of(row: Mapping[str, Any], where: Where, position: str, payload: byte
         url=url,
         title=_string(row, fields.title),
         date=_string(row, fields.date),
+        licence=_string(row, fields.licence) or (_string(row, "license") if fields.licence == "licence" else None),
+        rights=_string(row, fields.rights),
+        robots=_string(row, "robots"),
+        terms=_string(row, "terms"),
         locator=where.locator(position),
         charset="utf-8",
     )
 
 
 def _string(row: Mapping[str, Any], name: str | None) -> str | None:
-    value = row.get(name) if name else None
+    value: Any = row.get(name) if name else None
+    if value is None and name and "." in name:
+        value = row
+        for part in name.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
     if value is None or value == "":
         return None
     return value if isinstance(value, str) else str(value)

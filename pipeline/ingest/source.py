@@ -38,6 +38,10 @@ class Fields(Settings):
     url: str | None = Field(default="url", description="field with the address")
     title: str | None = Field(default="title", description="field with the title")
     date: str | None = Field(default="date", description="field with the date, as the source writes it")
+    licence: str | None = Field(
+        default="licence", description="field with the record's own licence, as metadata.license; then `license`"
+    )
+    rights: str | None = Field(default="rights", description="field with signals such as `tdm-reservation: 1`")
     html: bool = Field(default=False, description="the text field holds HTML, to be extracted like a page")
 
 
@@ -122,7 +126,9 @@ class Source(Settings):
         default_factory=list, description="for role auto: globs of hosts that are domain; the other hosts are general"
     )
     licence: str = Field(
-        default="unknown", min_length=1, description="SPDX identifier or name of the terms, or unknown"
+        default="unknown",
+        min_length=1,
+        description="SPDX identifier or name of the terms, or unknown; a record that states its own has that one",
     )
     priority: int = Field(default=0, description="of duplicates, the copy from the source of highest priority stays")
     optional: bool = Field(

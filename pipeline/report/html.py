@@ -118,6 +118,8 @@ def _nav(report: RunReport) -> list[tuple[str, str]]:
         "signals": ("Signals", report.histograms),
         "samples": ("Samples", report.kept_samples or report.removed_samples),
         "mix": ("Mix and sources", report.mix or report.sources),
+        "rights": ("Rights", report.rights),
+        "contamination": ("Contamination", report.contamination),
         "bias": ("Bias", report.bias),
         "duplicates": ("Duplicates", report.duplicates),
         "tokenizer": ("Tokenizer", report.tokenizer),

@@ -78,6 +78,28 @@ class SourceRow(Figure):
     kept_tokens: int | None = None
 
 
+class RightsRow(Figure):
+    """Documents under one licence, with one mining signal and one robots.txt answer."""
+
+    licence: str
+    tdm: str
+    robots: str
+    documents: int
+    kept: int = 0
+    removed: int = 0
+    quarantined: int = 0
+
+
+class ItemRow(Figure):
+    """A benchmark item, as file#field, and the documents that hold it. Of kept ones its span is cut."""
+
+    item: str
+    documents: int
+    kept: int = 0
+    removed: int = 0
+    quarantined: int = 0
+
+
 class Count(Figure):
     """A name and how many documents it stands for."""
 
@@ -263,6 +285,8 @@ class RunReport(Figure):
     totals: Totals
     reasons: list[Reason] = []
     sources: list[SourceRow] = []
+    rights: list[RightsRow] = []
+    contamination: list[ItemRow] = []
     languages: list[Count] = []
     histograms: list[Histogram] = []
     kept_samples: list[Sample] = []

@@ -10,7 +10,7 @@ from pipeline.core.store import FileInfo, Store
 from pipeline.steps.context import Commits, Run
 from pipeline.steps.tokens import load_part, shard_files
 
-VERSION = 1
+VERSION = 2
 ROW_GROUP = 4096
 
 KEPT = pa.schema(
@@ -23,7 +23,10 @@ KEPT = pa.schema(
         ("source", pa.string()),
         ("role", pa.string()),
         ("licence", pa.string()),
-        ("rights", pa.string()),
+        ("rights", pa.string()),  # the signals as found
+        ("tdm", pa.string()),  # reserved | open | unknown
+        ("robots", pa.string()),
+        ("terms", pa.string()),
         ("num_tokens", pa.int64()),  # of the trained tokenizer, end-of-text token not counted; null when not kept
         ("split", pa.string()),  # train | validation
     ]
@@ -46,7 +49,7 @@ REMOVED = pa.schema(
 )
 """`corpus/removed` and `corpus/quarantined`: the same columns, and why. Personal data are masked here too."""
 
-DOCUMENT_COLUMNS = ["url", "title", "date", "licence", "rights"]
+DOCUMENT_COLUMNS = ["url", "title", "date", "licence", "rights", "tdm", "robots", "terms"]
 
 
 def _groups(table: pa.Table) -> list[pa.Table]:

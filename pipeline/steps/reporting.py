@@ -14,12 +14,14 @@ from pipeline.report import tally
 from pipeline.report.cards import data_card
 from pipeline.report.html import render
 from pipeline.report.progress import TITLES, Display
+from pipeline.report.rights import item_rows, rights_rows
 from pipeline.report.stats import (
     BiasRow,
     Count,
     CurvePoint,
     Duplicates,
     Gate,
+    ItemRow,
     Place,
     Reason,
     RunReport,
@@ -43,7 +45,18 @@ class _Tables:
 
     def __init__(self, run: Run, shard: str) -> None:
         files = shard_files(run, shard)
-        columns = ["id", "url", "source", "role", "licence", "raw_bytes", "text_bytes", "num_pretokens"]
+        columns = [
+            "id",
+            "url",
+            "source",
+            "role",
+            "licence",
+            "tdm",
+            "robots",
+            "raw_bytes",
+            "text_bytes",
+            "num_pretokens",
+        ]
         self.documents = run.store.read_table(files["documents"].path, columns)
         self.verdicts = run.store.read_table(files["verdicts"].path)
         self.texts_path = files["texts"].path
@@ -157,6 +170,14 @@ def _sources(run: Run, tables: list[_Tables]) -> list[SourceRow]:
     return rows
 
 
+def _items(run: Run, tables: list[_Tables]) -> list[ItemRow]:
+    if "contamination" not in [name for name, _ in run.recipe.judges]:
+        return []
+    paths = [run.file("measure", signal_unit("contamination", shard)).path for shard in run.shards]
+    signals = (run.store.read_table(path, ["items"]) for path in paths)
+    return item_rows(zip(signals, (table.verdicts for table in tables), strict=True))
+
+
 def training_curve(train: dict[str, Any]) -> Training:
     """The curve of the training that ended the run."""
     points = [
@@ -216,6 +237,8 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
         ),
         reasons=reasons,
         sources=_sources(run, tables),
+        rights=rights_rows((table.documents, table.verdicts) for table in tables),
+        contamination=_items(run, tables),
         languages=_languages(run),
         histograms=_histograms(run),
         kept_samples=_samples(run, tables, "kept"),

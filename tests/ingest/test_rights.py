@@ -1,0 +1,131 @@
+"""Rights of a record: headers, meta tags, licence links, robots.txt in the crawl, fields of rows."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.ingest.licences import KNOWN, licence_of
+from pipeline.ingest.record import Tally
+from pipeline.ingest.rights import page_rights, tdm_of
+from pipeline.ingest.source import Source
+
+from .conftest import gz, page, rows_of, warc_record
+
+ROBOTS = b"User-agent: GPTBot\nDisallow: /\n\nUser-agent: *\nContent-Usage: /closed train-ai=n\nDisallow: /closed/in\n"
+
+
+def read_warc(tmp_path, *records, tally=None, **settings):
+    (tmp_path / "c.warc.gz").write_bytes(gz(*records))
+    return rows_of(Source(name="web", kind="warc", path=str(tmp_path), **settings), tally)
+
+
+@pytest.mark.parametrize(
+    ("headers", "tdm", "terms"),
+    [
+        (b"tdm-reservation: 1\r\ntdm-policy: https://a.example/terms\r\n", "reserved", "https://a.example/terms"),
+        (b"TDM-Reservation: 0\r\n", "open", None),
+        (b"Content-Usage: search=y, train-ai=n\r\n", "reserved", None),
+        (b"Content-Usage: train-ai=y\r\n", "open", None),
+        (b"Content-Usage: search=n\r\n", "unknown", None),
+        (b"X-Robots-Tag: noai, noimageai\r\n", "reserved", None),
+        (b"X-Robots-Tag: noindex\r\n", "unknown", None),
+        (b"tdm-reservation: 0\r\nX-Robots-Tag: noai\r\n", "reserved", None),
+        (b"", "unknown", None),
+    ],
+)
+def test_headers_say_what_is_reserved(tmp_path, headers, tdm, terms):
+    block = page(b"<p>x", b"Content-Type: text/html\r\n" + headers)
+    (row,) = read_warc(tmp_path, warc_record("https://a.example/", block))
+    assert (row["tdm"], row["terms"]) == (tdm, terms)
+
+
+@pytest.mark.parametrize(
+    ("body", "tdm", "licence"),
+    [
+        (b'<meta name="tdm-reservation" content="1">', "reserved", "unknown"),
+        (b"<META CONTENT='noai, noindex' NAME=robots>", "reserved", "unknown"),
+        (b'<meta http-equiv="Content-Usage" content="train-ai=y">', "open", "unknown"),
+        (b'<meta name="description" content="noai">', "unknown", "unknown"),
+        (
+            b'<p><a rel="license" href="https://creativecommons.org/licenses/by-sa/3.0/">CC</a>',
+            "unknown",
+            "CC-BY-SA-3.0",
+        ),
+        (b'<link rel=license href="//creativecommons.org/publicdomain/zero/1.0/">', "unknown", "CC0-1.0"),
+        (b'<a href="http://creativecommons.org/licenses/by-nc/4.0/deed.de">', "unknown", "CC-BY-NC-4.0"),
+        (b'<a rel="license" href="/our/terms">ours</a>', "unknown", "unknown"),
+        (b"<p>we read creativecommons.org/licenses/by/4.0 today", "unknown", "unknown"),
+    ],
+)
+def test_pages_say_it_too(tmp_path, body, tdm, licence):
+    (row,) = read_warc(tmp_path, warc_record("https://a.example/", page(b"<html><head>" + body)))
+    assert (row["tdm"], row["licence"]) == (tdm, licence)
+
+
+def test_a_declared_licence_link_comes_before_others_and_keeps_its_terms():
+    found = page_rights(
+        b'<a href="https://creativecommons.org/licenses/by-nc/2.0/">photo</a>'
+        b'<a rel="license" href="https://creativecommons.org/licenses/by/4.0/">this page</a>'
+    )
+    assert (found.licence, found.terms) == ("CC-BY-4.0", "https://creativecommons.org/licenses/by/4.0/")
+    assert page_rights(b'<a rel="license" href="/terms">x</a>').terms == "/terms"
+
+
+def test_robots_in_the_crawl_is_the_snapshot_of_its_host(tmp_path):
+    tally = Tally()
+    rows = read_warc(
+        tmp_path,
+        warc_record("https://a.example/robots.txt", page(ROBOTS, b"Content-Type: text/plain\r\n")),
+        warc_record("https://a.example/closed/in", page(b"<p>1")),
+        warc_record("https://a.example/closed", page(b"<p>2")),
+        warc_record("https://a.example/open", page(b"<p>3")),
+        warc_record("https://b.example/", page(b"<p>4")),
+        warc_record("http://[bad", page(b"<p>5")),
+        tally=tally,
+    )
+    assert [row["tdm"] for row in rows] == ["reserved", "reserved", "unknown", "unknown", "unknown"]
+    said = [row["robots"] and row["robots"].partition(" ")[2] for row in rows]
+    assert said == ["refuses *, GPTBot", "refuses GPTBot", "refuses GPTBot", None, None]
+    assert rows[0]["robots"].startswith("sha256:")
+    assert tally.skipped == {"robots_txt": 1}, "a robots.txt is no document"
+
+
+def test_the_record_comes_before_its_source(tmp_path):
+    rows = [
+        {"text": "a b", "licence": "cc by-sa 4.0"},
+        {"text": "c d", "license": "MIT"},
+        {"text": "e f", "rights": "tdm-reservation: 1", "licence": None},
+        {"text": "g h", "licence": "House terms of 2019"},
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    pq.write_table(pa.Table.from_pylist([{"text": "i j", "metadata": {"license": "odc-by"}}]), tmp_path / "b.parquet")
+    source = Source(name="s", path=str(tmp_path), licence="Apache-2.0")
+    assert [row["licence"] for row in rows_of(source)[:4]] == [
+        "CC-BY-SA-4.0",
+        "MIT",
+        "Apache-2.0",
+        "House terms of 2019",
+    ]
+    assert rows_of(source)[2]["tdm"] == "reserved"
+    nested = Source(name="s", path=str(tmp_path / "b.parquet"), fields={"licence": "metadata.license"})
+    assert rows_of(nested)[0]["licence"] == "ODC-By-1.0"
+
+
+@given(st.text(max_size=60))
+def test_names_are_stable(text):
+    assert licence_of(licence_of(text)) == licence_of(text)
+    assert tdm_of(text) in ("reserved", "open", "unknown")
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_known_names_are_their_own(name):
+    assert licence_of(name.upper()) == licence_of(name) == name
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_page(payload):
+    page_rights(b'<meta name="tdm-' + payload + b'<a rel="license" ' + payload)
