@@ -14,6 +14,7 @@ COMMANDS = {
     "whatif": "how many documents other thresholds would keep, without running",
     "diff": "what changed between two runs",
     "report": "write report.html of a finished run again",
+    "forget": "take documents out of a run, keep them out, and list the checkpoints that had them",
     "verify": "compare every committed file with its checksum",
     "plan": "parameters, tokens, compute, memory and time from one number",
     "doctor": "whether this machine can run the pipeline",

@@ -41,6 +41,9 @@ class RecipeBase(Settings):
     seed: int = Field(default=0, ge=0, description="the one seed of everything that samples")
     use: str = Field(description="the set of `sources` this run reads")
     sources: dict[str, list[Source]] = Field(description="named sets of sources")
+    tombstones: list[str] = Field(
+        default=[], description="tombstones.json of other runs: what they forgot, this run does not take in"
+    )
     extract: ExtractSettings = ExtractSettings()
     cluster: ClusterSettings = ClusterSettings()
     survivors: SurvivorSettings = SurvivorSettings()

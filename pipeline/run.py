@@ -101,6 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
         with Display(quiet=arguments.json) as display:
             warm(engine, recipe, display)
             state = Run(recipe, Store(out), Runner(Store(out), engine, display))
+            state.store.put_json("recipe.json", recipe.model_dump(mode="json", exclude_unset=True))
             advance(state, arguments.to or "publish")
     finally:
         engine.close()  # before training: its processes need the cores

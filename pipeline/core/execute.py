@@ -140,6 +140,18 @@ def guarded(root: str, work: Work, assignments: list[Assignment], shared: Any) -
         return "InfrastructureError", f"{assignments[0].step} {assignments[0].name} failed:\n{traceback.format_exc()}"
 
 
+def parts_of(step: str, unit: Unit) -> dict[str, Any]:
+    """What a unit's fingerprint is taken over."""
+    return {
+        "step": step,
+        "unit": unit.name,
+        "version": unit.version,
+        "settings": unit.settings,
+        "libraries": unit.libraries,
+        "inputs": unit.inputs,
+    }
+
+
 @dataclass
 class Runner:
     """Executes steps: finds what is committed, runs what is not, and says why."""
@@ -161,14 +173,7 @@ class Runner:
         waiting: dict[str, list[Assignment]] = {}
         reason = ""
         for unit in units:
-            parts = {
-                "step": step,
-                "unit": unit.name,
-                "version": unit.version,
-                "settings": unit.settings,
-                "libraries": unit.libraries,
-                "inputs": unit.inputs,
-            }
+            parts = parts_of(step, unit)
             key = fingerprint(parts)
             known = before.get(unit.name)
             if known is not None and known.fingerprint == key and all(map(self.store.present, known.files.values())):

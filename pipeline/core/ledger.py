@@ -47,12 +47,13 @@ class Ledger:
         self.store = store
 
     @staticmethod
-    def _unit_path(step: str, fingerprint: str) -> str:
+    def unit_path(step: str, fingerprint: str) -> str:
+        """Where the record of a unit lies."""
         return f"ledger/{step}/{fingerprint}.json"
 
     def find(self, step: str, fingerprint: str) -> Commit | None:
         """The commit of this key, when its record and all of its files are there."""
-        path = self._unit_path(step, fingerprint)
+        path = self.unit_path(step, fingerprint)
         if not self.store.exists(path):
             return None
         commit = Commit.from_json(self.store.read_json(path))
@@ -60,7 +61,7 @@ class Ledger:
 
     def write(self, commit: Commit) -> None:
         """Make a unit exist: its files are already in place and checked."""
-        self.store.put_json(self._unit_path(commit.step, commit.fingerprint), commit.to_json())
+        self.store.put_json(self.unit_path(commit.step, commit.fingerprint), commit.to_json())
 
     def last(self, step: str) -> dict[str, Commit]:
         """The units of the step as the latest finished run had them; empty when it never finished."""

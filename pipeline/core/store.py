@@ -271,6 +271,15 @@ class Store:
                 f"wrote {info.bytes} with {info.sha256[:12]}: the storage does not keep what it is given"
             )
 
+    def list(self, folder: str) -> list[str]:
+        """Paths of everything under a folder, sorted, temporary files included. Only to remove what no record names."""
+        if self.local:
+            found = [str(path) for path in Path(self.locate(folder)).rglob("*") if path.is_file()]
+        else:
+            found = ["/" + name.lstrip("/") for name in self.filesystem.find(self.locate(folder))]
+        prefix = self.locate("").lstrip("/")
+        return sorted(path.lstrip("/").removeprefix(prefix) for path in found)
+
     def delete(self, path: str) -> None:
         """Remove a file; one that is not there, or cannot be removed, is no error here."""
         with contextlib.suppress(OSError):

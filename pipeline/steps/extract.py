@@ -7,6 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.audit import tombstones
+from pipeline.audit.tombstones import bury
 from pipeline.core.batch import DOCUMENTS
 from pipeline.core.conserve import Balance
 from pipeline.core.execute import Assignment, Produced, Unit, libraries
@@ -24,7 +26,7 @@ SUMS = ("raw_bytes", "raw_pretokens", "text_bytes", "num_pretokens")
 LIBRARIES = ("resiliparse", "fastwarc", "unicode", "pyarrow", "zstandard")
 
 
-class _Accounts:
+class Accounts:
     """Counts documents and bytes of a shard as its batches pass."""
 
     def __init__(self) -> None:
@@ -34,7 +36,16 @@ class _Accounts:
         self.reasons: Counter[str] = Counter()
         self.roles: dict[str, Counter[str]] = {}
 
+    def counts(self) -> dict[str, Any]:
+        """For the commit record."""
+        return {
+            "quarantine_reasons": dict(sorted(self.reasons.items())),
+            "roles": {role: dict(sums) for role, sums in sorted(self.roles.items())},
+            **self.totals,
+        }
+
     def add(self, documents: pa.RecordBatch) -> None:
+        """Take in one batch."""
         quarantined = documents.column("reason").is_valid()
         parents = documents.column("parent").drop_null().to_pylist()
         new = len(set(parents) - self.parents)
@@ -63,11 +74,16 @@ def extract_shard(store: Store, assignments: list[Assignment], shared: Any) -> l
     settings = ExtractSettings.model_validate(shared)
     for assigned in assignments:
         source = Source.model_validate(assigned.arguments["source"])
+        forgotten = set(assigned.arguments["tombstones"])
         shard = InputShard(assigned.name, tuple(InputFile(**found) for found in assigned.arguments["files"]))
-        tally, accounts = Tally(), _Accounts()
+        tally, accounts = Tally(), Accounts()
 
         def batches(
-            source: Source = source, shard: InputShard = shard, tally: Tally = tally, accounts: _Accounts = accounts
+            source: Source = source,
+            shard: InputShard = shard,
+            tally: Tally = tally,
+            accounts: Accounts = accounts,
+            forgotten: set[str] = forgotten,
         ) -> Iterator[pa.RecordBatch]:
             for records in read_shard(source, shard, tally):
                 documents = extract_batch(records, settings)
@@ -75,6 +91,7 @@ def extract_shard(store: Store, assignments: list[Assignment], shared: Any) -> l
                     raise ConservationError(
                         f"extract {shard.name}: {records.num_rows} records became {documents.num_rows} documents"
                     )
+                documents = bury(documents, forgotten)
                 accounts.add(documents)
                 yield documents
 
@@ -84,9 +101,7 @@ def extract_shard(store: Store, assignments: list[Assignment], shared: Any) -> l
         counts = {
             "source": source.name,
             "skipped": dict(sorted(tally.skipped.items())),
-            "quarantine_reasons": dict(sorted(accounts.reasons.items())),
-            "roles": {role: dict(sums) for role, sums in sorted(accounts.roles.items())},
-            **accounts.totals,
+            **accounts.counts(),
         }
         produced.append(Produced({"table": info}, counts, accounts.balance))
     return produced
@@ -107,7 +122,7 @@ def _frozen(run: Run, source: Source) -> Source:
     )
 
 
-def _units(run: Run, source: Source) -> list[Unit]:
+def _units(run: Run, source: Source, forgotten: list[str]) -> list[Unit]:
     frozen = source.name in run.done["ingest"]
     settings = run.recipe.extract.model_dump(mode="json")
     read = source.model_dump(mode="json", exclude={"path", "priority", "optional"})
@@ -126,10 +141,11 @@ def _units(run: Run, source: Source) -> list[Unit]:
             Unit(
                 name=shard.name,
                 inputs=[[f["path"], f["size"], digests.get(f["path"], f["version"])] for f in files],
-                settings={"extract": settings, "source": read},
+                settings={"extract": settings, "source": read}
+                | ({"tombstones": tombstones.digest(forgotten)} if forgotten else {}),
                 version=EXTRACT_VERSION,
                 libraries=versions,
-                arguments={"source": source.model_dump(mode="json"), "files": files},
+                arguments={"source": source.model_dump(mode="json"), "files": files, "tombstones": forgotten},
             )
         )
     return units
@@ -138,11 +154,12 @@ def _units(run: Run, source: Source) -> list[Unit]:
 def extract(run: Run) -> Commits:
     """One unit per input shard, keyed by the file's name, size and version and by how the source is read."""
     units: list[Unit] = []
+    forgotten = tombstones.load(run.store, run.recipe.tombstones)
     for source in run.recipe.chosen:
         if source.is_absent:
             run.notes.append(f"source {source.name} is optional and its path is not set: skipped")
             continue
-        units += _units(run, source)
+        units += _units(run, source, forgotten)
     if not units:
         raise UsageError(f"sources.{run.recipe.use}: every source was skipped; there is nothing to read")
     commits = run.runner.execute("extract", units, extract_shard, run.recipe.extract.model_dump(mode="json"))

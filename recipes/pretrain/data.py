@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from pipeline.handoff import UsageError
+from pipeline.handoff.order import Turns, keys, permute
 from recipes.pretrain.handoff import Handoff
 from recipes.pretrain.objectives import Objective, Sample
-from recipes.pretrain.order import Turns, keys, permute
 from recipes.pretrain.shards import TokenStream
 
 READ_AHEAD = 4

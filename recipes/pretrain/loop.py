@@ -97,6 +97,7 @@ class Trainer:
             "tokens": self.tokens,
             "first_validation": self.first_validation,
             "last_validation": self.last_validation,
+            "window": {"stride": self.objective.stride, "overlap": self.objective.overlap},
             "identity": self.identity(),
         }
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recipes.pretrain.order import BLOCK, SHARE_UNIT, Turns, integer_shares, keys, permute
+from pipeline.handoff.order import BLOCK, SHARE_UNIT, Turns, integer_shares, keys, permute
 
 
 @given(st.lists(st.integers(1, 10_000), min_size=1, max_size=8), st.integers(0, 3 * BLOCK))

@@ -97,18 +97,38 @@ def keys(*parts: object, count: int = 4) -> list[int]:
     return [int.from_bytes(digest[8 * i : 8 * i + 8], "little") for i in range(count)]
 
 
+def _halves(size: int) -> tuple[int, int]:
+    half = max(1, ((size - 1).bit_length() + 1) // 2)
+    return half, (1 << half) - 1
+
+
 def permute(index: int, size: int, round_keys: Sequence[int]) -> int:
     """Where a pseudo-random permutation of range(size) sends index: a Feistel network, walked until it lands inside.
 
     >>> sorted(permute(i, 10, keys("seed", 1)) for i in range(10)) == list(range(10))
     True
     """
-    half = max(1, ((size - 1).bit_length() + 1) // 2)
-    mask = (1 << half) - 1
+    half, mask = _halves(size)
     while True:
         left, right = index >> half, index & mask
         for key in round_keys:
             left, right = right, left ^ (_mix(right + key & MASK64) & mask)
+        index = left << half | right
+        if index < size:
+            return index
+
+
+def unpermute(index: int, size: int, round_keys: Sequence[int]) -> int:
+    """The inverse of `permute`: when in an epoch a window's turn comes.
+
+    >>> unpermute(permute(7, 10, keys("seed", 1)), 10, keys("seed", 1))
+    7
+    """
+    half, mask = _halves(size)
+    while True:
+        left, right = index >> half, index & mask
+        for key in reversed(round_keys):
+            left, right = right ^ (_mix(left + key & MASK64) & mask), left
         index = left << half | right
         if index < size:
             return index

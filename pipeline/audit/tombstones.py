@@ -1,0 +1,87 @@
+"""Tombstones: hashes of what was forgotten, so that no later run takes it in again. They hold no text and no address."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+
+from pipeline.core.batch import DOCUMENTS
+from pipeline.core.store import Store
+from pipeline.errors import UsageError
+
+FILE = "tombstones.json"
+REASON = "rights.forgotten"
+DETAIL = "forgotten on request"
+_KEPT = ("id", "source", "role", "licence", "parent")
+"""Columns a forgotten document's row keeps: enough to account for it."""
+
+
+def mark(kind: str, value: str) -> str:
+    """The hash of one thing to forget: `kind` is id, url or text.
+
+    >>> len(mark("url", "https://example.com/a"))
+    64
+    """
+    return hashlib.sha256(f"{kind}\0{value}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def load(store: Store, others: Iterable[str] = ()) -> list[str]:
+    """The run's own tombstones and those of other files, sorted. Raises UsageError for a file that holds none."""
+    found = set(store.read_json(FILE)["sha256"]) if store.exists(FILE) else set()
+    for path in others:
+        try:
+            with fsspec.open(path, "rt") as file:
+                found |= set(_parsed(path, file.read()))  # pyright: ignore[reportAttributeAccessIssue]
+        except OSError as error:
+            raise UsageError(f"tombstones {path}: {error.strerror or error}") from error
+    return sorted(found)
+
+
+def _parsed(path: str, text: str) -> list[str]:
+    import json
+
+    try:
+        return list(json.loads(text)["sha256"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"tombstones {path}: not a file that `forget` wrote ({error})") from error
+
+
+def save(store: Store, hashes: Iterable[str]) -> None:
+    """Put the run's own tombstones in place, all or nothing."""
+    store.put_json(FILE, {"version": 1, "sha256": sorted(set(hashes))})
+
+
+def digest(hashes: list[str]) -> str | None:
+    """One hash over all tombstones, for fingerprints; None without any."""
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest() if hashes else None
+
+
+def buried(documents: pa.RecordBatch | pa.Table, hashes: set[str]) -> np.ndarray:
+    """bool[n]: documents whose id, address or extracted text has a tombstone, or that are forgotten already."""
+    found = np.array([reason == REASON for reason in documents["reason"].to_pylist()], np.bool_)
+    for kind in ("id", "url", "text") if hashes else ():
+        values = documents[kind].to_pylist()
+        found |= np.array([bool(value) and mark(kind, value) in hashes for value in values], np.bool_)
+    return found
+
+
+def bury(documents: pa.RecordBatch, hashes: set[str]) -> pa.RecordBatch:
+    """The same rows; of forgotten documents only the id and what accounts for it are left, and the reason."""
+    gone = buried(documents, hashes)
+    if not gone.any():
+        return documents
+    rows: list[dict[str, Any]] = documents.to_pylist()
+    for row, forgotten in zip(rows, gone.tolist(), strict=True):
+        if forgotten:
+            row.update(blank(row))
+    return pa.RecordBatch.from_pylist(rows, schema=DOCUMENTS)
+
+
+def blank(row: dict[str, Any]) -> dict[str, Any]:
+    """The row of a forgotten document."""
+    empty: dict[str, Any] = {field.name: 0 if pa.types.is_integer(field.type) else None for field in DOCUMENTS}
+    kept = {name: row[name] for name in _KEPT}
+    return empty | kept | {"tdm": "unknown", "text": "", "table_spans": [], "reason": REASON, "detail": DETAIL}

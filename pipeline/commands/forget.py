@@ -1,0 +1,35 @@
+"""`forget URL|id|hash …`: take documents out of a finished run and keep them out."""
+
+import argparse
+import json
+
+from pipeline.commands.opened import add_run
+from pipeline.core.store import Store
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument(
+        "documents", nargs="+", metavar="URL|id|hash", help="addresses, ids, or hashes of texts as published"
+    )
+    add_run(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Forget them and their exact copies. Running it again changes nothing; after a crash it finishes."""
+    from pipeline.forget.forget import forget  # the whole flow, which other commands do not need
+
+    found = forget(Store(arguments.run), arguments.documents)
+    if arguments.json:
+        print(json.dumps({"exit": 0, "run": arguments.run, **found}))
+        return 0
+    if not found["documents"]:
+        print("nothing new to forget; what was begun before is finished")
+    for own in found["documents"]:
+        print(f"{own}  forgotten")
+    print(f"{len(found['made_again'])} units made again: {', '.join(found['made_again']) or 'none'}")
+    print(f"{found['old_files_removed']} old files and records removed; {found['tombstones']} tombstones keep it out")
+    for one in found["checkpoints"]:
+        said = {True: "HELD", False: "did not hold", None: "MAY HAVE HELD"}[one["held"]]
+        print(f"{one['path']}: {said} forgotten documents ({one['why']})")
+    return 0
