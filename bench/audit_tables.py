@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipeline.audit import labelled
 from pipeline.audit.bias import area_under_curve, identity_auc
-from pipeline.audit.terms import find_terms, identity_terms
+from pipeline.audit.terms import NAMES_NOBODY, find_terms, identity_terms
 from pipeline.kernels.buffers import text_buffers
 
 BOUND = 0.95
@@ -56,7 +56,7 @@ def mentions(texts: list[str]) -> dict[str, np.ndarray]:
         mask[rows[terms == term.id]] = True
         for word in term.ambiguous:
             mask |= np.array([word in some for some in words])
-        if term.axis != "pronoun" and mask.any():
+        if term.axis != "pronoun" and term.axis not in NAMES_NOBODY and mask.any():
             found[f"{term.axis}/{term.name}"] = mask
     return found
 

@@ -7,7 +7,7 @@ from pipeline.core.conserve import add_up
 from pipeline.core.fingerprint import fingerprint
 from pipeline.errors import EXIT_GATE, EXIT_OK
 from pipeline.report.progress import Display
-from pipeline.steps.audit import bias, bias_gates, gates
+from pipeline.steps.audit import bias, bias_gates, commit_bias, gates
 from pipeline.steps.context import Run
 from pipeline.steps.handoff import run_hash, tokenizer_figures, write_handoff
 from pipeline.steps.publish import corpus_files
@@ -68,7 +68,7 @@ def complete_result(run: Run) -> dict[str, Any]:
     ]
     red = [gate for gate in results if gate.gating and not gate.passed]
     if found is not None:
-        run.store.put_json("bias.json", found)
+        commit_bias(run, found)
     return {
         "exit": EXIT_GATE if red else EXIT_OK,
         "out": run.store.root,

@@ -18,7 +18,7 @@ from tests.faults.tiny import text
 GOLDEN = Path(__file__).with_name("golden.json")
 PLUGINS = {"datatrove"}
 """Judges whose output is another project's; the certificate compares those."""
-NEEDS_FILES = {"contamination"}
+NEEDS_FILES = {"contamination", "hf_classifier"}
 """Judges that measure nothing without files named in their settings."""
 
 TEXTS = [

@@ -135,6 +135,30 @@ def test_explain_names_the_survivor_of_a_planted_copy(finished):
         assert other["verdict"]["duplicate_of"] == kept[0]["document"]["id"]
 
 
+def test_the_bias_audit_reads_every_removing_stage_and_the_texts(finished):
+    out, _ = finished
+    audit = json.loads((out / "bias.json").read_text())
+    removing = {
+        reason["stage"]
+        for reason in json.loads((out / "report.json").read_text())["reasons"]
+        if reason["verdict"] == "removed"
+    }
+    assert {row["stage"] for row in audit["rows"]} == removing
+    assert {row["texts"] for row in audit["flips"] if row["stage"] == "toxicity"} == {
+        "sentence",
+        "document",
+        "template",
+    }
+    assert {row["verdict"] for row in audit["flips"]} <= {"pass", "too_few"}
+    assert audit["documents"]["sampled"] == {"kept": 200, "removed": 200}
+    assert [row["score"] for row in audit["auc"]] == ["toxicity.score"]
+    assert (
+        audit["pronouns"]["domain"]["documents"] + audit["pronouns"]["general"]["documents"]
+        == audit["documents"]["kept"]
+    )
+    assert "Naming another identity" in (out / "report.html").read_text()
+
+
 def test_a_biased_toxicity_threshold_fails_the_gate(finished):
     out, _ = finished
     result = pipeline(

@@ -183,11 +183,11 @@ GREETINGS = (
 
 
 def _identities() -> list[str]:
-    from pipeline.audit.terms import identity_terms
+    from pipeline.audit.terms import NAMES_NOBODY, identity_terms
 
     found = []
     for term in identity_terms():
-        if term.axis not in ("pronoun", "family", "gender") or term.name in ("transgender", "nonbinary"):
+        if term.axis not in ("pronoun", "family", "gender", *NAMES_NOBODY) or term.name in ("transgender", "nonbinary"):
             word = term.ambiguous[0] if term.ambiguous else term.forms[0].removesuffix(" {p}")
             found.append(word)
     return found

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.audit.settings import BiasGate
-from pipeline.audit.terms import identity_terms
+from pipeline.audit.terms import NAMES_NOBODY, identity_terms
 
 Verdict = Literal["pass", "warn", "fail", "too_few"]
 VERDICTS: tuple[Verdict, ...] = ("pass", "warn", "fail", "too_few")
@@ -126,7 +126,7 @@ def bias_table(
             raise ValueError(f"stage {stage}: {len(gone)} verdicts for {len(mentions)} documents")
         for term in table:
             has = mentions[:, term.id]
-            if has.any():
+            if has.any() and term.axis not in NAMES_NOBODY:
                 rows.append(bias_row(stage, term.axis, term.name, has, in_axis[term.axis] & ~has, ~gone, gate))
     return rows
 
@@ -165,16 +165,22 @@ def gate_failures(rows: Sequence[dict[str, Any]], stages: Sequence[str] | None =
 def representation(
     kept: np.ndarray, terms: pa.Array | pa.ChunkedArray, max_lift: float, min_documents: int
 ) -> list[dict[str, Any]]:
-    """How much of the documents mentions each term before and after: `lift` is the share among kept documents over the share
-    among all extracted ones, and a row warns beyond `max_lift` either way. Terms in the table's order, only those that occur.
+    """How often each term is spoken of before and after, among the documents that speak of anyone: `lift` is its share of the
+    kept ones over its share of the extracted ones, and a row warns beyond `max_lift` either way.
+
+    Documents that name no identity stay out (of pronouns: no pronoun): most of a crawl's junk names nobody, and dropping it
+    would lift every term alike. Terms in the table's order, only those that occur.
     """
-    mentions, rows = term_matrix(terms), []
-    total, left = len(kept), int(kept.sum())
-    for term in identity_terms():
+    mentions, table, rows = term_matrix(terms), identity_terms(), []
+    pronouns = np.array([term.axis == "pronoun" for term in table])
+    names = np.array([term.axis not in ("pronoun", *NAMES_NOBODY) for term in table])
+    for term in table:
         before = int(mentions[:, term.id].sum())
-        if not before:
+        if not before or term.axis in NAMES_NOBODY:
             continue
+        base = mentions[:, pronouns if term.axis == "pronoun" else names].any(axis=1)
         after = int((mentions[:, term.id] & kept).sum())
+        total, left = int(base.sum()), int((base & kept).sum())
         lift = (after / left) / (before / total) if left else None
         verdict = "too_few"
         if before >= min_documents and lift is not None:

@@ -22,8 +22,12 @@ PERSON_NOUNS = (
     "borrower borrowers population populations guests"
 ).split()
 
-TABLE_VERSION = 1
+TABLE_VERSION = 2
 """Goes up by one when a form is added or taken away: it enters the fingerprint of the judge `identity`."""
+
+
+NAMES_NOBODY = ("person", "dialect")
+"""Axes of words that name no group: grammatical persons for the table of pronouns, features of a dialect for its proxy."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ def neutral_words() -> frozenset[str]:
     """Every single word that names an identity, ambiguous ones too: what a scorer may look away from."""
     words = set()
     for term in identity_terms():
-        if term.axis == "pronoun":
+        if term.axis == "pronoun" or term.axis in NAMES_NOBODY:
             continue
         words.update(term.ambiguous)
         words.update(form for form in term.forms if " " not in form)

@@ -11,6 +11,7 @@ from rich.markup import escape
 from pipeline.commands.opened import OpenedRun, add_run, open_run
 from pipeline.core.judge import SPANS, judges
 from pipeline.errors import UsageError
+from pipeline.report.hidden import is_hidden, masked
 
 TEXT_SHOWN = 600
 DIFF_LINES = 24
@@ -22,6 +23,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("document", metavar="URL|id", help="a URL, an id, or the first 8 or more digits of one")
     add_run(parser)
     parser.add_argument("--text", action="store_true", help="print the whole text")
+    parser.add_argument(
+        "--show", action="store_true", help="show texts that were removed for toxicity, masked otherwise"
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -153,6 +157,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Explain every document that matches. Raises UsageError when none does."""
     opened = open_run(arguments.run)
     found = [account(opened, shard, row) for shard, row in opened.find(arguments.document)]
+    for one in found:
+        if is_hidden(one["verdict"]["reasons"]) and not arguments.show:
+            one["text"] = masked(one["text"])
     if not found:
         raise UsageError(f"{arguments.run}: no document has the URL or id {arguments.document!r}")
     if arguments.json:

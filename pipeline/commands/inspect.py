@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.commands.opened import OpenedRun, add_run, open_run
+from pipeline.report.hidden import is_hidden, masked
 
 SHOWN = 160
 
@@ -21,6 +22,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--rule", metavar="STAGE.RULE", help="only documents that this rule hits, as gopher.min_num_words"
     )
     parser.add_argument("--source", help="only documents of this source")
+    parser.add_argument(
+        "--show", action="store_true", help="show texts that were removed for toxicity, masked otherwise"
+    )
     parser.add_argument("--limit", type=int, default=10, metavar="N", help="at most N documents (default 10)")
 
 
@@ -39,6 +43,8 @@ def rows(opened: OpenedRun, arguments: argparse.Namespace) -> list[dict[str, Any
         for row in table.to_pylist():
             if arguments.rule and arguments.rule not in row["reasons"]:
                 continue
+            if is_hidden(row["reasons"]) and not arguments.show:
+                row["text"] = masked(row["text"])
             found.append(row)
             if len(found) >= arguments.limit:
                 return found

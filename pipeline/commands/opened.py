@@ -78,7 +78,7 @@ class OpenedRun:
 
 STEP_NAMES = (
     "ingest", "extract", "train", "measure", "cluster", "decide", "apply", "settle", "count", "tokenizer", "shards",
-    "size", "mix", "publish_rest", "publish",
+    "size", "mix", "publish_rest", "publish", "audit",
 )  # fmt: skip
 
 

@@ -107,14 +107,14 @@ def gather(corpora: Path, leave_out: str = "") -> Corpus:
 
 def balance(corpus: Corpus) -> np.ndarray:
     """Weights under which every identity term has as much toxic as clean weight (moved at most fourfold)."""
-    from pipeline.audit.terms import find_terms, identity_terms
+    from pipeline.audit.terms import NAMES_NOBODY, find_terms, identity_terms
     from pipeline.kernels.buffers import text_buffers
 
     weights, labels = np.array(corpus.weights), np.array(corpus.labels)
     rows, terms, _, _ = find_terms(*text_buffers(pa.array(corpus.texts, pa.large_string())))
     factor = np.ones(len(weights))
     for term in identity_terms():
-        if term.axis == "pronoun":
+        if term.axis == "pronoun" or term.axis in NAMES_NOBODY:
             continue
         mentions = np.unique(rows[terms == term.id])
         toxic, clean = mentions[labels[mentions] == 1], mentions[labels[mentions] == 0]

@@ -292,6 +292,7 @@ class RunReport(Figure):
     kept_samples: list[Sample] = []
     removed_samples: list[Sample] = []
     bias: list[BiasRow] = []
+    bias_audit: dict[str, Any] | None = Field(default=None, description="bias.json without its rows")
     duplicates: Duplicates | None = None
     mix: dict[str, Any] | None = Field(default=None, description="MixPlan.to_json()")
     tokenizer: TokenizerFigures | None = None

@@ -9,9 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.audit.bias import VERDICTS, bias_table, gate_failures, representation
+from pipeline.audit.flips import flip_failures
+from pipeline.audit.mentions import descriptor_table, dialect_rows, pronoun_table
 from pipeline.audit.settings import BiasSettings
+from pipeline.core.fingerprint import fingerprint
+from pipeline.core.ledger import Commit, Ledger
 from pipeline.gates import GateSettings
+from pipeline.steps.bias_texts import audit_texts
 from pipeline.steps.context import Run, signal_unit
+
+VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,8 @@ def stage_masks(lists: pa.ListArray, first: Sequence[str] = ()) -> dict[str, np.
 
 
 def _audited(run: Run) -> pa.Table:
-    """One row per extracted document: verdict, reasons, readmitted, source, role, terms, mentions, pre-tokens."""
+    """One row per extracted document: verdict, reasons, readmitted, source, role, terms, mentions, pre-tokens, and where its
+    text stands (shard, row)."""
     tables = []
     for shard in run.shards:
         table = run.store.read_table(
@@ -53,7 +61,9 @@ def _audited(run: Run) -> pa.Table:
         )
         signals = run.store.read_table(run.file("measure", signal_unit("identity", shard)).path)
         texts = run.store.read_table(run.file("apply", shard).path, ["num_pretokens"])
-        for name, column in (*zip(signals.column_names, signals.columns, strict=True), ("num_pretokens", texts[0])):
+        place = {"shard": pa.array([shard] * len(table)), "row": pa.array(np.arange(len(table)))}
+        added = dict(zip(signals.column_names, signals.columns, strict=True)) | {"num_pretokens": texts[0]} | place
+        for name, column in added.items():
             table = table.append_column(name, column)
         tables.append(table.filter(pc.not_equal(table["verdict"], "quarantined")))
     return pa.concat_tables(tables)
@@ -68,17 +78,47 @@ def bias(run: Run) -> dict[str, Any] | None:
     removing = stage_masks(table["reasons"].combine_chunks(), [*names, "apply"])
     rows = bias_table(removing, table["terms"], settings)
     kept = np.asarray(pc.equal(table["verdict"], "kept"))
+    read = audit_texts(run, table)
     failures = gate_failures(rows, settings.stages)
+    # Rebalancing corrects which documents stay, not how the scorer reads a sentence: flips are then reported.
+    flipping = flip_failures(read["flips"], settings)
+    if settings.action != "rebalance":
+        failures += flipping
+    gone = {"all": np.logical_not(kept)} | {s: m for s, m in removing.items() if s in settings.stages}
+    by_role = {role: table.filter(pc.equal(table["role"], role)) for role in ("domain", "general")}
+    spoken = {role: part.filter(pc.equal(part["verdict"], "kept"))["terms"] for role, part in by_role.items()}
     return {
         "settings": settings.model_dump(mode="json"),
-        "documents": {"extracted": table.num_rows, "kept": int(kept.sum())},
+        "documents": {"extracted": table.num_rows, "kept": int(kept.sum()), "sampled": read.pop("sampled")},
         "verdict": "fail" if failures else "pass",
         "failures": failures,
         "counts": {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in VERDICTS},
         "rows": rows,
         "representation": representation(kept, table["terms"], settings.max_lift, settings.min_documents),
         "rebalance": _price(run, table, removing),
+        **read,
+        "flip_failures": flipping,
+        "pronouns": {role: pronoun_table(terms) for role, terms in spoken.items()},
+        "descriptors": {role: descriptor_table(terms) for role, terms in spoken.items()},
+        "dialect": dialect_rows(table, gone, settings),
     }
+
+
+def commit_bias(run: Run, found: dict[str, Any]) -> None:
+    """Write `bias.json` with a commit record, so that `verify` knows it."""
+    info = run.store.put_json("bias.json", found)
+    parts = {
+        "step": "audit",
+        "unit": "bias",
+        "version": VERSION,
+        "settings": run.recipe.bias.model_dump(mode="json"),
+        "libraries": {},
+        "inputs": [*run.done["settle"]["all"].digests, info.sha256],
+    }
+    commit = Commit("audit", "bias", fingerprint(parts), parts, {"bias.json": info}, {"verdict": found["verdict"]})
+    ledger = Ledger(run.store)
+    ledger.write(commit)
+    ledger.write_step("audit", {"bias": commit})
 
 
 def _price(run: Run, table: pa.Table, removing: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pipeline.core.store import FileInfo
 from pipeline.ingest.sample import score
 from pipeline.report import tally
 from pipeline.report.cards import data_card
+from pipeline.report.hidden import is_hidden
 from pipeline.report.html import render
 from pipeline.report.progress import TITLES, Display
 from pipeline.report.rights import item_rows, rights_rows
@@ -37,7 +38,6 @@ from pipeline.steps.tokens import shard_files
 from pipeline.steps.vocabulary import vocabulary_figures
 
 SAMPLES = 12
-HIDDEN_STAGES = ("toxicity",)
 
 
 class _Tables:
@@ -87,7 +87,7 @@ def _samples(run: Run, tables: list[_Tables], verdict: str) -> list[Sample]:
                         duplicate_of=table.verdicts["duplicate_of"][row].as_py(),
                         text=text,
                         shortened=cut,
-                        hidden=any(reason.split(".")[0] in HIDDEN_STAGES for reason in why),
+                        hidden=is_hidden(why),
                     ),
                 )
             )
@@ -200,7 +200,10 @@ PLACES = (
     ("shards", "token shards by split and source, in datatrove's format"),
     ("handoff", "manifest, training configuration and launch files"),
     ("plan.json", "the sized model"),
-    ("bias.json", "every stage and identity term"),
+    (
+        "bias.json",
+        "who was removed: every stage and identity term, swaps, scores, pronouns; docs/bias.md names its fields",
+    ),
     ("terms.json", "every term of the domain: documents kept, what removed the others, keyness"),
     ("ledger", "what exists, and what it was made from"),
 )
@@ -213,7 +216,8 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
     reasons = tally.merge_reasons((tally.reasons(t.documents, t.verdicts, order) for t in tables), order)
     counted, documents = result["tokens"], result["documents"]
     streams = run.done["settle"]["all"].counts["streams"].values()
-    bias = run.store.read_json("bias.json")["rows"] if run.store.exists("bias.json") else []
+    bias = run.store.read_json("bias.json") if run.store.exists("bias.json") else None
+    bias_rows = bias.pop("rows") if bias else []
     return RunReport(
         name=run.recipe.name,
         domain=run.recipe.domain,
@@ -243,7 +247,8 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
         histograms=_histograms(run),
         kept_samples=_samples(run, tables, "kept"),
         removed_samples=_samples(run, tables, "removed"),
-        bias=[BiasRow.model_validate(row) for row in bias],
+        bias=[BiasRow.model_validate(row) for row in bias_rows],
+        bias_audit=bias,
         duplicates=_duplicates(run, reasons),
         mix=run.done["mix"]["all"].counts["plan"],
         tokenizer=vocabulary_figures(run, result["tokenizer"]),
