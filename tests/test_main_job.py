@@ -143,7 +143,7 @@ def test_the_bias_audit_reads_every_removing_stage_and_the_texts(finished):
         for reason in json.loads((out / "report.json").read_text())["reasons"]
         if reason["verdict"] == "removed"
     }
-    assert {row["stage"] for row in audit["rows"]} == removing
+    assert {row["stage"] for row in audit["rows"]} >= removing
     assert {row["texts"] for row in audit["flips"] if row["stage"] == "toxicity"} == {
         "sentence",
         "document",

@@ -69,7 +69,7 @@ def flip_failures(rows: Sequence[dict[str, Any]], settings: BiasSettings) -> lis
     """One sentence for each row of the gated stages that fails.
 
     >>> row = flip_row("toxicity", "sentence", np.arange(200) < 3, ["age"] * 200, ["kept"] * 200, BiasSettings())
-    >>> flip_failures([row], BiasSettings())[0][:87]
+    >>> flip_failures([row], BiasSettings())[0][:88]
     'toxicity changes its verdict on 3 of 200 sentences that are not toxic (1.50 %) when they'
     """
     return [
