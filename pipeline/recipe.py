@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from pipeline.apply import ApplySettings
 from pipeline.audit.settings import BiasSettings
+from pipeline.cluster.repeats import RepeatSettings
 from pipeline.cluster.settings import ClusterSettings, SurvivorSettings
 from pipeline.core.judge import judges
 from pipeline.core.settings import JudgeSettings, Settings
@@ -47,6 +48,7 @@ class RecipeBase(Settings):
     extract: ExtractSettings = ExtractSettings()
     cluster: ClusterSettings = ClusterSettings()
     survivors: SurvivorSettings = SurvivorSettings()
+    repeats: RepeatSettings = RepeatSettings()
     apply: ApplySettings = ApplySettings()
     tokenizer: TokenizerSettings = TokenizerSettings()
     shards: ShardSettings = ShardSettings()

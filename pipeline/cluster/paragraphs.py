@@ -36,7 +36,7 @@ class ParagraphSettings(Settings):
 def repeated_paragraphs(
     shards: Sequence[TextShard], settings: ParagraphSettings, work_dir: str | Path
 ) -> Iterator[tuple[str, pa.Array]]:
-    """Spans to cut, a `SPANS` column per shard, aligned with its rows and of kind "paragraph".
+    """Spans to cut, a `REPEATS` column per shard, aligned with its rows and of kind "paragraph".
 
     Independent of the shards' layout. Memory: 24 bytes a document and one sixty-fourth of the paragraphs' records.
     """
@@ -44,13 +44,16 @@ def repeated_paragraphs(
     folder.mkdir(parents=True, exist_ok=True)
     order = _write_paragraphs(shards, settings, folder)
     parts = [_partition(folder / f"paragraphs_{part:02d}.bin", order, settings) for part in range(1 << _PARTITION_BITS)]
-    cut = np.concatenate(parts)
-    cut = cut[np.lexsort((cut["start"], cut["document"]))]
+    cut = np.concatenate([records for records, _ in parts])
+    first_in = np.concatenate([first for _, first in parts])
+    place = np.lexsort((cut["start"], cut["document"]))
+    cut, first_in = cut[place], first_in[place] if settings.keep_first else None
     spans = np.stack([cut["start"], cut["end"]], axis=1)
     at = 0
     for shard in shards:
         own = slice(*np.searchsorted(cut["document"], [at, at + shard.num_rows]))
-        yield shard.name, span_column(cut["document"][own] - at, spans[own], shard.num_rows, "paragraph")
+        copies = None if first_in is None else first_in[own]
+        yield shard.name, span_column(cut["document"][own] - at, spans[own], copies, shard.num_rows, "paragraph")
         at += shard.num_rows
 
 
@@ -79,8 +82,8 @@ def _write_paragraphs(shards: Sequence[TextShard], settings: ParagraphSettings, 
     return canonical_order(ids, ranks)
 
 
-def _partition(path: Path, order: np.ndarray, settings: ParagraphSettings) -> np.ndarray:
-    """The records of one file that are to be cut; removes the file."""
+def _partition(path: Path, order: np.ndarray, settings: ParagraphSettings) -> tuple[np.ndarray, np.ndarray]:
+    """The records of one file that are to be cut, and the document of each one's first copy; removes the file."""
     found = np.fromfile(path, _PARAGRAPH)
     path.unlink()
     found = found[np.lexsort((found["start"], order[found["document"]], found["high"], found["low"]))]
@@ -91,4 +94,6 @@ def _partition(path: Path, order: np.ndarray, settings: ParagraphSettings) -> np
     new_document[1:] |= found["document"][1:] != found["document"][:-1]
     documents = np.bincount(group, new_document, minlength=1)
     repeated = documents[group] >= settings.min_documents if len(found) else np.zeros(0, bool)
-    return found[repeated & ~opens] if settings.keep_first else found[repeated]
+    if settings.keep_first:
+        repeated &= ~opens
+    return found[repeated], found["document"][opens][group[repeated]]

@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from pipeline.core.judge import SPANS
 from pipeline.core.settings import Settings
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.hashing import hash128_rows
@@ -24,6 +23,13 @@ from pipeline.kernels.suffix import anchor_runs, later_copies, shrink_to_words
 
 _PARTITION_BITS = 6
 _RUN = np.dtype([("hash", "<u8"), ("anchor", "<i8"), ("first", "<i8"), ("last", "<i8")])
+
+
+REPEATS = pa.list_(
+    pa.struct([("start", pa.int32()), ("end", pa.int32()), ("kind", pa.string()), ("first_in", pa.int64())])
+)
+"""Spans to cut, as a judge's `SPANS`, and which document has the copy that stays: its number in the order in which the
+shards were given, null where no copy stays. Should that document lose the place to a third one, the copy is there."""
 
 
 class SubstringSettings(Settings):
@@ -110,14 +116,14 @@ def batch_runs(
 
 
 def partition_cuts(files: TextFiles, part: int, settings: SubstringSettings) -> np.ndarray:
-    """int64[c, 2]: what one partition's runs cut, as byte ranges of the text file. Partitions are independent tasks."""
+    """int64[c, 3]: what one partition's runs cut, as byte ranges of the text file, and where the earlier copy begins."""
     runs = np.fromfile(files.folder / f"runs_{part:02d}.bin", _RUN)
     runs = runs[np.argsort(runs["hash"], kind="stable")]
     same = np.zeros(len(runs) + 1, bool)
     same[1:-1] = runs["hash"][1:] == runs["hash"][:-1]
     runs = runs[same[1:] | same[:-1]]
     if len(runs) == 0:
-        return np.zeros((0, 2), np.int64)
+        return np.zeros((0, 3), np.int64)
     documents = np.searchsorted(files.starts, runs["first"], side="right") - 1
     sort = np.lexsort((runs["first"], files.order[documents], runs["hash"]))
     hashes, anchors, firsts, lasts = (np.ascontiguousarray(runs[name][sort]) for name in runs.dtype.names or ())
@@ -126,7 +132,10 @@ def partition_cuts(files: TextFiles, part: int, settings: SubstringSettings) -> 
 
 
 def merge_cuts(cuts: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Union of byte ranges, sorted; ranges that touch become one unless a document begins between them."""
+    """Union of byte ranges, sorted; ranges that touch become one unless a document begins between them.
+
+    Of the copies (third column) that of the first range stays.
+    """
     if len(cuts) == 0:
         return cuts
     cuts = cuts[np.argsort(cuts[:, 0], kind="stable")]
@@ -136,40 +145,42 @@ def merge_cuts(cuts: np.ndarray, starts: np.ndarray) -> np.ndarray:
     opens[1:] = (cuts[1:, 0] > reach[:-1]) | (documents[1:] != documents[:-1])
     first = np.flatnonzero(opens)
     last = np.append(first[1:], len(cuts)) - 1
-    return np.stack([cuts[first, 0], reach[last]], axis=1)
+    return np.stack([cuts[first, 0], reach[last], cuts[first, 2]], axis=1)
 
 
-def span_column(rows: np.ndarray, spans: np.ndarray, num_rows: int, kind: str) -> pa.Array:
-    """A `SPANS` column from the row of each span (sorted) and its byte range in that row's text."""
+def span_column(rows: np.ndarray, spans: np.ndarray, first_in: np.ndarray | None, num_rows: int, kind: str) -> pa.Array:
+    """A `REPEATS` column from the row of each span (sorted), its byte range in that row's text, and its copy."""
     offsets = np.zeros(num_rows + 1, np.int32)
     np.cumsum(np.bincount(rows, minlength=num_rows), out=offsets[1:])
     fields = [
         pa.array(spans[:, 0], pa.int32()),
         pa.array(spans[:, 1], pa.int32()),
         pa.array([kind], pa.string()).take(pa.array(np.zeros(len(spans), np.int64))),
+        pa.nulls(len(spans), pa.int64()) if first_in is None else pa.array(first_in, pa.int64()),
     ]
-    values = pa.StructArray.from_arrays(fields, fields=list(SPANS.value_type))
-    return pa.ListArray.from_arrays(pa.array(offsets), values).cast(SPANS)
+    values = pa.StructArray.from_arrays(fields, fields=list(REPEATS.value_type))
+    return pa.ListArray.from_arrays(pa.array(offsets), values).cast(REPEATS)
 
 
 def repeated_substrings(
     shards: Sequence[TextShard], settings: SubstringSettings, work_dir: str | Path
 ) -> Iterator[tuple[str, pa.Array]]:
-    """Spans to cut, a `SPANS` column per shard, aligned with its rows and of kind "substring"."""
+    """Spans to cut, a `REPEATS` column per shard, aligned with its rows and of kind "substring"."""
     files = write_runs(shards, settings, Path(work_dir))
     parts = [partition_cuts(files, part, settings) for part in range(1 << _PARTITION_BITS)]
     cuts = merge_cuts(np.concatenate(parts), files.starts)
     text, kept = files.text(), []
     documents = np.searchsorted(files.starts, cuts[:, 0], side="right") - 1
-    for (start, end), low, high in zip(cuts, files.starts[documents], files.starts[documents + 1], strict=True):
+    for (start, end, _), low, high in zip(cuts, files.starts[documents], files.starts[documents + 1], strict=True):
         kept.append(shrink_to_words(text, start, end, low, high))
     spans = np.array(kept, np.int64).reshape(-1, 2)
     left = spans[:, 0] < spans[:, 1]
+    first_in = np.searchsorted(files.starts, cuts[left, 2], side="right") - 1
     spans, documents = spans[left] - files.starts[documents[left]][:, None], documents[left]
     at = 0
     for shard in shards:
         own = slice(*np.searchsorted(documents, [at, at + shard.num_rows]))
-        yield shard.name, span_column(documents[own] - at, spans[own], shard.num_rows, "substring")
+        yield shard.name, span_column(documents[own] - at, spans[own], first_in[own], shard.num_rows, "substring")
         at += shard.num_rows
     for path in sorted(files.folder.glob("*.bin")):
         path.unlink()

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.jaccard import shingle_sets, union_verified
+from pipeline.kernels.jaccard import jaccard, shingle_sets, union_verified
 from pipeline.kernels.minhash import word_table
 from pipeline.kernels.union_find import flatten, union
 from pipeline.measure.minhash import MinHashSettings
@@ -25,7 +25,8 @@ def write_sets(
     has empty sets.
     """
     sizes, at = np.zeros(len(wanted) + 1, np.int64), 0
-    table, one_zero = word_table(settings.keep_numerals), not settings.keep_numerals
+    numerals = settings.keep_numerals and not settings.datatrove_compatible
+    table, one_zero = word_table(numerals), not numerals
     with path.open("wb") as file:
         for num_rows, read in texts:
             end = at + num_rows
@@ -69,3 +70,17 @@ def union_alike(
         union_verified(parent, left[order], right[order], standing, starts, values, bound, limit)
     del values
     path.unlink()
+
+
+def true_jaccard(one: str, other: str, settings: MinHashSettings) -> float:
+    """Jaccard similarity of the shingle sets of two texts, as verification computes it; 0 without a shingle."""
+    numerals = settings.keep_numerals and not settings.datatrove_compatible
+    sizes, values = shingle_sets(
+        *text_buffers(pa.array([one, other], pa.large_string())),
+        np.ones(2, bool),
+        word_table(numerals),
+        not numerals,
+        settings.ngram,
+        settings.figure_weight,
+    )
+    return jaccard(values[: sizes[0]], values[sizes[0] :])

@@ -1,20 +1,26 @@
-"""`explain URL|id`: where a document came from, what was measured, which rules hit, and what it duplicates."""
+"""`explain URL|id`: where a document came from, what was measured, which rules hit, what it duplicates, what was cut."""
 
 import argparse
 import difflib
 import json
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
+from pipeline.apply import Span, edit
+from pipeline.cluster.verify import true_jaccard
 from pipeline.commands.opened import OpenedRun, add_run, open_run
 from pipeline.core.judge import SPANS, judges
 from pipeline.errors import UsageError
+from pipeline.measure.minhash import MinHashSettings
+from pipeline.measure.pii import placeholder
 from pipeline.report.hidden import is_hidden, masked
 
 TEXT_SHOWN = 600
 DIFF_LINES = 24
+SPANS_SHOWN, SPAN_SHOWN = 12, 100
 CONTEXT, FEW, MAX_WORDS = 5, 12, 3000
 
 
@@ -35,7 +41,7 @@ def _plain(value: Any) -> Any:
 def account(opened: OpenedRun, shard: str, row: int) -> dict[str, Any]:
     """Everything the run knows of one document, as JSON values."""
     document = opened.documents(shard).slice(row, 1).to_pylist()[0]
-    text = document.pop("text")
+    original = text = document.pop("text")
     document.pop("table_spans")
     verdict = opened.verdicts(shard).slice(row, 1).to_pylist()[0]
     published = opened.texts(shard)
@@ -51,22 +57,74 @@ def account(opened: OpenedRun, shard: str, row: int) -> dict[str, Any]:
     if "decide" in opened.steps:
         found["thresholds"] = opened.steps["decide"]["all"].parts["settings"]["thresholds"]
     if verdict["duplicate_of"]:
-        found["survivor"] = survivor(opened, verdict["duplicate_of"], shown)
+        found["survivor"] = survivor(opened, verdict["duplicate_of"], shown, original)
+    found["spans"] = spans(opened, shard, row, original, verdict["verdict"] == "kept")
     return found
 
 
-def survivor(opened: OpenedRun, wanted: str, text: str) -> dict[str, Any]:
-    """The document that stayed instead, and how the two texts differ."""
+def survivor(opened: OpenedRun, wanted: str, text: str, original: str) -> dict[str, Any]:
+    """The document that stayed instead, how the two published texts differ, and how alike the extracted ones are."""
     for shard, row in opened.find(wanted):
         if opened.verdicts(shard)["verdict"][row].as_py() != "kept":
             continue
         document = opened.documents(shard, ["id", "url", "source"]).slice(row, 1).to_pylist()[0]
+        extracted = opened.documents(shard, ["text"])["text"][row].as_py()
         texts = opened.texts(shard)
-        other = (
-            texts["text"][row].as_py() if texts is not None else opened.documents(shard, ["text"])["text"][row].as_py()
-        )
-        changes = word_diff(other, text)
-        return document | {"diff": changes[:DIFF_LINES], "diff_lines": len(changes)}
+        changes = word_diff(extracted if texts is None else texts["text"][row].as_py(), text)
+        settings = opened.settings("minhash", MinHashSettings)
+        jaccard = true_jaccard(extracted, original, settings) if settings is not None else None
+        return document | {"jaccard": jaccard, "diff": changes[:DIFF_LINES], "diff_lines": len(changes)}
+    return {"id": wanted}
+
+
+def spans(opened: OpenedRun, shard: str, row: int, text: str, kept: bool) -> list[dict[str, Any]]:
+    """What apply cut or masked, in order: the rule, where, how it begins, and for repeats where the copy that stays is.
+
+    What is masked is not shown, neither by itself nor inside a cut.
+    """
+    if "apply" not in opened.steps:
+        return []
+    raw, found = text.encode(), []
+    for stage, file, column, action in opened.steps["apply"][shard].parts["settings"]["cuts"]:
+        if action == "cut" and not kept:
+            continue
+        table = opened.spans(file, shard)
+        found += [(stage, action, span) for span in table[column][row].as_py() or ()]
+    masks = [
+        Span(span["start"], span["end"], "", action, placeholder(span["kind"] or "").encode())
+        for _, action, span in found
+        if action == "mask"
+    ]
+    made = []
+    for stage, action, span in sorted(found, key=lambda one: (one[2]["start"], one[2]["end"], one[0])):
+        one = {
+            "rule": f"{stage}.{span['kind'] or 'spans'}",
+            "action": action,
+            "start": span["start"],
+            "bytes": span["end"] - span["start"],
+            "text": beginning(raw, span["start"], span["end"], masks),
+        }
+        if span.get("first_in"):
+            one["first_in"] = kept_copy(opened, span["first_in"])
+        made.append(one)
+    return made
+
+
+def beginning(raw: bytes, start: int, end: int, masks: list[Span]) -> str:
+    """The first characters of a span, with the placeholders of the masks that meet it."""
+    inside = [
+        replace(mask, start=max(mask.start, start) - start, end=min(mask.end, end) - start)
+        for mask in masks
+        if mask.start < end and start < mask.end
+    ]
+    text = " ".join(edit(raw[start:end], inside).text.decode().split())
+    return text if len(text) <= SPAN_SHOWN else text[:SPAN_SHOWN] + "…"
+
+
+def kept_copy(opened: OpenedRun, wanted: str) -> dict[str, Any]:
+    """The document that has the copy of a repeated span."""
+    for shard, row in opened.find(wanted):
+        return opened.documents(shard, ["id", "url", "source"]).slice(row, 1).to_pylist()[0]
     return {"id": wanted}
 
 
@@ -139,11 +197,13 @@ def show(found: dict[str, Any], console: Console, whole: bool) -> None:
     if "survivor" in found:
         other = found["survivor"]
         alike = f", similarity {verdict['similarity']:.2f}" if verdict["similarity"] is not None else ""
-        console.print(f"  stays instead: {escape(other.get('url') or other['id'])} ({other['id']}{alike})")
+        true = f", true Jaccard {other['jaccard']:.2f}" if other.get("jaccard") is not None else ""
+        console.print(f"  stays instead: {escape(other.get('url') or other['id'])} ({other['id']}{alike}{true})")
         for line in other.get("diff", []):
             console.print(f"    {line}", markup=False, highlight=False)
         if other.get("diff_lines", 0) > DIFF_LINES:
             console.print(f"    … {other['diff_lines'] - DIFF_LINES} more places differ")
+    show_spans(found["spans"], console)
     for name, values in found["signals"].items():
         text = ", ".join(f"{column} {_value(value)}" for column, value in values.items() if value is not None)
         console.print(f"  [dim]{name:13}[/] {escape(text)}")
@@ -151,6 +211,19 @@ def show(found: dict[str, Any], console: Console, whole: bool) -> None:
     console.print(
         text if whole else text[:TEXT_SHOWN] + ("…" if len(text) > TEXT_SHOWN else ""), markup=False, highlight=False
     )
+
+
+def show_spans(found: list[dict[str, Any]], console: Console) -> None:
+    """What apply cut and masked, a line each."""
+    for span in found[:SPANS_SHOWN]:
+        done = "cut" if span["action"] == "cut" else "masked"
+        console.print(
+            f"  {done} {span['bytes']:,} bytes at {span['start']:,} by {span['rule']}: {escape(span['text'])}"
+        )
+        if other := span.get("first_in"):
+            console.print(f"    stays in {escape(other.get('url') or other['id'])} ({other['id']})")
+    if len(found) > SPANS_SHOWN:
+        console.print(f"  … {len(found) - SPANS_SHOWN} more spans (--json has all)")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -3,14 +3,17 @@
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.core.ledger import Commit, Ledger
+from pipeline.core.settings import JudgeSettings
 from pipeline.core.store import FileInfo, Store
 from pipeline.errors import UsageError
+
+Measured = TypeVar("Measured", bound=JudgeSettings)
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +62,18 @@ class OpenedRun:
         """Signals of one judge."""
         return self.store.read_table(self.steps["measure"][f"{judge}/{shard}"].files["table"].path)
 
+    def settings(self, judge: str, model: type[Measured]) -> Measured | None:
+        """The settings that a judge measured with; None when the recipe has no such judge."""
+        units = [commit for unit, commit in self.steps.get("measure", {}).items() if unit.startswith(f"{judge}/")]
+        return model.model_validate(units[0].parts["settings"]) if units else None
+
+    def spans(self, file: str, shard: str) -> pa.Table:
+        """Spans that apply read: a judge's signals, or `repeats/<kind>`."""
+        stage, _, kind = file.partition("/")
+        if stage == "repeats":
+            return self.store.read_table(self.steps["repeats"][kind].files[shard].path)
+        return self.signals(file, shard)
+
     def texts(self, shard: str) -> pa.Table | None:
         """Texts as published (cut and masked), when apply has run."""
         if "apply" not in self.steps:
@@ -77,7 +92,7 @@ class OpenedRun:
 
 
 STEP_NAMES = (
-    "ingest", "extract", "train", "measure", "cluster", "decide", "apply", "settle", "count", "tokenizer", "shards",
+    "ingest", "extract", "train", "measure", "cluster", "decide", "repeats", "apply", "settle", "count", "tokenizer", "shards",
     "size", "mix", "publish_rest", "publish", "audit",
 )  # fmt: skip
 

@@ -197,17 +197,19 @@ def _copied_windows(
             if count > 0 and cuts[count - 1, 1] == window + length - 1 and cuts[count - 1, 0] <= start:
                 cuts[count - 1, 1] = window + length
             else:
-                cuts, count = _append(cuts, count, start, window + length)
+                cuts, count = _append(cuts, count, start, window + length, found + start - window)
     return cuts, count
 
 
 @njit(cache=True)
-def _append(cuts: np.ndarray, count: int, start: int | np.int64, end: int) -> tuple[np.ndarray, int]:
+def _append(
+    cuts: np.ndarray, count: int, start: int | np.int64, end: int, copy: int | np.int64
+) -> tuple[np.ndarray, int]:
     if count == len(cuts):
-        larger = np.empty((2 * count, 2), np.int64)
+        larger = np.empty((2 * count, 3), np.int64)
         larger[:count] = cuts
         cuts = larger
-    cuts[count, 0], cuts[count, 1] = start, end
+    cuts[count, 0], cuts[count, 1], cuts[count, 2] = start, end, copy
     return cuts, count + 1
 
 
@@ -222,13 +224,14 @@ def later_copies(
     length: int,
     gram: int,
 ) -> np.ndarray:
-    """int64[c, 2]: byte ranges of windows that have an earlier copy. Sorted by nothing; ranges may touch and overlap.
+    """int64[c, 3]: byte ranges of windows that have an earlier copy, and where the copy of the first of them begins.
 
+    Sorted by nothing; ranges may touch and overlap.
     The runs (see `anchor_runs`) are sorted by hash and, within equal hashes, from the copy to keep to the last to keep;
     `documents` numbers the document of each run. Work is linear in the bytes of the groups; memory is bounded whatever
     the groups' sizes are.
     """
-    cuts, count = np.empty((1024, 2), np.int64), 0
+    cuts, count = np.empty((1024, 3), np.int64), 0
     start = 0
     while start < len(hashes):
         end = start + 1
@@ -240,7 +243,8 @@ def later_copies(
             alone = _whole_copies(text, anchors[group], firsts[group], lasts[group], documents[group], length, twin)
             for i in range(end - start):
                 if twin[i] >= 0:
-                    cuts, count = _append(cuts, count, firsts[start + i], lasts[start + i] + length)
+                    first, copy = firsts[start + i], np.int64(firsts[start + twin[i]])
+                    cuts, count = _append(cuts, count, first, lasts[start + i] + length, copy)
             if alone > 1:
                 width = length - gram + 1
                 step = max(min(width, _WINDOWS_AT_ONCE // alone), 1)
@@ -269,7 +273,7 @@ def _in_word(byte: int) -> bool:
 
 @njit(cache=True)
 def shrink_to_words(data: np.ndarray, start: int, end: int, low: int, high: int) -> tuple[int, int]:
-    """The largest range inside `start:end` that splits no word of the document `data[low:high]`.
+    """The largest range inside `start:end` that splits no word of the document `data[low:high]` and glues no two.
 
     Words are runs of ASCII letters, digits and bytes of other characters; in text without spaces the range moves by 64
     bytes at most and then only keeps characters whole.
@@ -292,4 +296,6 @@ def shrink_to_words(data: np.ndarray, start: int, end: int, low: int, high: int)
             while at > start and data[at] & 0xC0 == 0x80:
                 at -= 1
         end = at
+    if low < start < end < high and _in_word(data[start - 1]) and _in_word(data[end]) and not _in_word(data[end - 1]):
+        end -= 1
     return start, end

@@ -17,6 +17,7 @@ TITLES = {
     "measure": "measure",
     "cluster": "cluster",
     "decide": "decide",
+    "repeats": "apply: repeats",
     "apply": "apply",
     "settle": "apply: final verdicts",
     "count": "tokenizer: count",

@@ -62,6 +62,15 @@ class Reason(Figure):
     hits: int | None = None
 
 
+class Cut(Figure):
+    """What a rule cut or masked inside documents that stayed documents."""
+
+    rule: str
+    documents: int
+    bytes_cut: int
+    bytes_inserted: int = 0
+
+
 class SourceRow(Figure):
     """One source: what came in, what became of it, and what it weighs in the corpus."""
 
@@ -284,6 +293,7 @@ class RunReport(Figure):
     version: str = ""
     totals: Totals
     reasons: list[Reason] = []
+    cuts: list[Cut] = []
     sources: list[SourceRow] = []
     rights: list[RightsRow] = []
     contamination: list[ItemRow] = []

@@ -1,5 +1,8 @@
-"""Apply, as two steps: rewrite texts per shard, then settle which kept documents became equal or too short."""
+"""Apply, as three steps: find what kept documents have in common, rewrite texts per shard, then settle which kept
+documents became equal or too short."""
 
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +21,9 @@ from pipeline.kernels.pretokens import count_pretokens
 from pipeline.measure.pii import placeholder
 from pipeline.root_hash import MODULUS, table_sum
 from pipeline.steps.context import Commits, Run, signal_unit
+from pipeline.steps.repeats import repeats
 
-APPLY_VERSION = 1
+APPLY_VERSION = 2
 SETTLE_VERSION = 1
 
 TEXTS = pa.schema(
@@ -36,23 +40,32 @@ TEXTS = pa.schema(
 """One row a document, aligned with its documents."""
 
 
-def _spans_by_row(columns: list[tuple[str, str, pa.ChunkedArray]], row: int, kept: bool) -> list[Span]:
+@dataclass(frozen=True)
+class SpanColumn:
+    """A column of spans: the stage that names their rules, what apply does with them, and the values."""
+
+    stage: str
+    action: str
+    values: pa.ChunkedArray
+
+
+def _spans_by_row(columns: list[SpanColumn], row: int, kept: bool) -> list[Span]:
     found = []
-    for judge, action, column in columns:
-        if action == "cut" and not kept:
+    for column in columns:
+        if column.action == "cut" and not kept:
             continue
-        for span in column[row].as_py() or ():
+        for span in column.values[row].as_py() or ():
             kind = span["kind"] or ""
-            mark = placeholder(kind).encode() if action == "mask" else b""
-            found.append(Span(span["start"], span["end"], f"{judge}.{kind or 'spans'}", action, mark))
+            mark = placeholder(kind).encode() if column.action == "mask" else b""
+            found.append(Span(span["start"], span["end"], f"{column.stage}.{kind or 'spans'}", column.action, mark))
     return found
 
 
-def _rewrite(texts: pa.Table, verdicts: list[str], columns: list[tuple[str, str, pa.ChunkedArray]]) -> list[Edited]:
+def _rewrite(texts: pa.Table, verdicts: list[str], columns: list[SpanColumn]) -> list[Edited]:
     """The edited text of every row. Rows without spans, most of them, pass as they are."""
     any_span = np.zeros(texts.num_rows, np.bool_)
-    for _, _, column in columns:
-        any_span |= np.asarray(pc.fill_null(pc.list_value_length(column), 0)) > 0
+    for column in columns:
+        any_span |= np.asarray(pc.fill_null(pc.list_value_length(column.values), 0)) > 0
     offsets, data = text_buffers(texts["text"])
     edited = []
     for row, verdict in enumerate(verdicts):
@@ -72,25 +85,24 @@ def apply_shard(store: Store, assignments: list[Assignment], shared: Any) -> lis
     for assigned in assignments:
         files = assigned.arguments["files"]
         decided = store.read_table(files["decisions"], ["verdict"])["verdict"].to_pylist()
-        spans = {
-            name: store.read_table(files[name], [column for column, _ in cuts])
-            for name, cuts in assigned.arguments["cuts"]
-        }
+        spans = [
+            SpanColumn(stage, action, store.read_table(files[file], [column])[column])
+            for stage, file, column, action in assigned.arguments["cuts"]
+        ]
         balance, batches, start = Balance(), [], 0
+        documents: Counter[str] = Counter()
         parquet = store.open_table(files["documents"])
         for group in range(parquet.num_row_groups):
             texts = parquet.read_row_group(group, columns=["text"], use_threads=False)
             verdicts = decided[start : start + texts.num_rows]
-            columns = [
-                (name, action, spans[name][column].slice(start, texts.num_rows))
-                for name, cuts in assigned.arguments["cuts"]
-                for column, action in cuts
-            ]
+            columns = [replace(found, values=found.values.slice(start, texts.num_rows)) for found in spans]
             edited = _rewrite(texts, verdicts, columns)
             start += texts.num_rows
             batches.append(_text_batch(edited))
             _account(balance, texts, verdicts, edited)
-        produced.append(Produced({"table": store.put_table(assigned.path("texts"), batches, TEXTS)}, {}, balance))
+            documents.update(rule for found in edited for rule in found.cut)
+        info = store.put_table(assigned.path("texts"), batches, TEXTS)
+        produced.append(Produced({"table": info}, {"documents_cut": dict(sorted(documents.items()))}, balance))
     return produced
 
 
@@ -219,18 +231,25 @@ def _final(table: pa.Table, removed: list[str | None], survivor: list[str | None
 
 def apply(run: Run) -> Commits:
     """Texts per shard, keyed by the documents, the spans and which of them are kept; then the final verdicts."""
+    found = repeats(run)
     known = judges()
-    cuts = [(name, sorted(known[name].cuts.items())) for name, _ in run.recipe.judges if known[name].cuts]
+    cuts = [
+        (name, name, column, action)
+        for name, _ in run.recipe.judges
+        for column, action in sorted(known[name].cuts.items())
+    ]
+    cuts += [("repeats", f"repeats/{kind}", "spans", "cut") for kind in found]
     units = []
     for shard in run.shards:
         files = {"documents": run.file("extract", shard), "decisions": run.file("decide", "all", shard)}
-        for name, _ in cuts:
+        for name in dict.fromkeys(name for stage, name, _, _ in cuts if stage != "repeats"):
             files[name] = run.file("measure", signal_unit(name, shard))
+        files |= {f"repeats/{kind}": commit.files[shard] for kind, commit in found.items()}
         units.append(
             Unit(
                 name=shard,
                 inputs=[info.sha256 for info in files.values()],
-                settings={"cuts": [[name, [list(pair) for pair in pairs]] for name, pairs in cuts]},
+                settings={"cuts": [list(cut) for cut in cuts]},
                 version=APPLY_VERSION,
                 arguments={"files": {name: info.path for name, info in files.items()}, "cuts": cuts},
             )

@@ -12,9 +12,10 @@ from pipeline.cluster.clusters import cluster as find_clusters
 from pipeline.cluster.settings import ClusterSettings
 from pipeline.core.execute import Assignment, Produced, Unit
 from pipeline.core.store import Store
+from pipeline.measure.minhash import MinHashSettings
 from pipeline.steps.context import Commits, Run, signal_unit
 
-VERSION = 1
+VERSION = 2
 SIGNALS = {"exact": ["text_hash", "url_hash"], "minhash": ["bands"]}
 """Columns that clustering reads of each judge; a judge that the recipe leaves out joins nothing."""
 
@@ -30,12 +31,24 @@ def _batches(store: Store, files: dict[str, str]) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_pydict(columns)
 
 
+def _texts(store: Store, path: str) -> Iterator[pa.Array]:
+    parquet = store.open_table(path)
+    for group in range(parquet.num_row_groups):
+        yield parquet.read_row_group(group, columns=["text"], use_threads=False)["text"].combine_chunks()
+
+
 def cluster_all(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
     """Clusters of all documents; a table per shard, aligned with its documents."""
     (assigned,) = assignments
-    settings = ClusterSettings.model_validate(assigned.parts["settings"])
+    settings = ClusterSettings.model_validate(assigned.parts["settings"]["cluster"])
+    minhash = MinHashSettings.model_validate(assigned.parts["settings"]["minhash"])
     shards = [
-        SignalShard(name, files["rows"], lambda files=files: _batches(store, files["signals"]))
+        SignalShard(
+            name,
+            files["rows"],
+            lambda files=files: _batches(store, files["signals"]),
+            lambda files=files: _texts(store, files["documents"]),
+        )
         for name, files in assigned.arguments["shards"].items()
     ]
     files, clustered = {}, 0
@@ -45,7 +58,7 @@ def cluster_all(store: Store, assignments: list[Assignment], shared: Any) -> lis
             files[shard.name] = store.put_table(_path(assigned, shard.name), [empty], CLUSTERS)
         return [Produced(files, {"in_clusters": 0})]
     with tempfile.TemporaryDirectory(prefix="clusters-") as folder:
-        for name, table in find_clusters(shards, settings, Path(folder)):
+        for name, table in find_clusters(shards, settings, Path(folder), minhash):
             clustered += table.num_rows - table["near_cluster"].null_count
             files[name] = store.put_table(_path(assigned, name), [table], CLUSTERS)
     return [Produced(files, {"in_clusters": clustered})]
@@ -56,24 +69,37 @@ def _path(assigned: Assignment, shard: str) -> str:
 
 
 def cluster(run: Run) -> Commits:
-    """Keyed by the digests of the hash signals: thresholds and texts do not reach it."""
-    chosen = {name for name, _ in run.recipe.judges} & SIGNALS.keys()
-    settings = run.recipe.cluster.model_copy(
+    """Keyed by the digests of the hash signals, and of the texts where pairs are verified: thresholds do not reach it."""
+    chosen = {name: settings for name, settings in run.recipe.judges if name in SIGNALS}
+    asked = run.recipe.cluster
+    near = asked.near and "minhash" in chosen
+    settings = asked.model_copy(
         update={
-            "exact": run.recipe.cluster.exact and "exact" in chosen,
-            "near": run.recipe.cluster.near and "minhash" in chosen,
+            "exact": asked.exact and "exact" in chosen,
+            "near": near,
+            "verify_jaccard": asked.verify_jaccard if near else None,
         }
     )
+    verified = settings.verify_jaccard is not None
     arguments, inputs = {}, []
     for shard in run.shards:
         own = {name: run.file("measure", signal_unit(name, shard)) for name in sorted(chosen)}
-        rows = run.file("extract", shard).rows
-        arguments[shard] = {"rows": rows, "signals": {name: info.path for name, info in own.items()}}
-        inputs.append([shard, rows, *(info.sha256 for info in own.values())])
+        documents = run.file("extract", shard)
+        arguments[shard] = {
+            "rows": documents.rows,
+            "signals": {name: info.path for name, info in own.items()},
+            "documents": documents.path,
+        }
+        inputs.append([shard, documents.rows, *(info.sha256 for info in own.values())])
+        if verified:
+            inputs[-1].append(documents.sha256)
     unit = Unit(
         name="all",
         inputs=inputs,
-        settings=settings.model_dump(mode="json"),
+        settings={
+            "cluster": settings.model_dump(mode="json"),
+            "minhash": chosen["minhash"].measured() if verified else {},
+        },
         version=VERSION,
         arguments={"shards": arguments},
     )

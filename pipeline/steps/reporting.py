@@ -1,12 +1,14 @@
 """Fill the report from a finished run: counts, histograms, samples, and what each step took."""
 
 import json
+from collections import Counter
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.core.conserve import add_up
 from pipeline.core.judge import judges
 from pipeline.core.store import FileInfo
 from pipeline.ingest.sample import score
@@ -20,6 +22,7 @@ from pipeline.report.stats import (
     BiasRow,
     Count,
     CurvePoint,
+    Cut,
     Duplicates,
     Gate,
     ItemRow,
@@ -137,6 +140,17 @@ def _duplicates(run: Run, reasons: list[Reason]) -> Duplicates | None:
     )
 
 
+def _cuts(run: Run) -> list[Cut]:
+    """Bytes by rule that apply cut and inserted, the largest first."""
+    balance = add_up([commit.counts["balance"] for commit in run.done["apply"].values()])
+    documents = sum((Counter(commit.counts["documents_cut"]) for commit in run.done["apply"].values()), Counter())
+    found = [
+        Cut(rule=rule, documents=documents[rule], bytes_cut=size, bytes_inserted=balance.inserted.get(rule, 0))
+        for rule, size in balance.cut.items()
+    ]
+    return sorted(found, key=lambda cut: (-cut.bytes_cut, cut.rule))
+
+
 def _truth(run: Run, tables: list[_Tables]) -> list[TruthRow]:
     """The run against what the embedded sample planted."""
     rows: list[TruthRow] = []
@@ -240,6 +254,7 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
             kept_tokens=counted["kept"],
         ),
         reasons=reasons,
+        cuts=_cuts(run),
         sources=_sources(run, tables),
         rights=rights_rows((table.documents, table.verdicts) for table in tables),
         contamination=_items(run, tables),

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.cluster.paragraphs import ParagraphSettings, repeated_paragraphs
-from pipeline.cluster.substrings import TextShard
-from pipeline.core.judge import SPANS
+from pipeline.cluster.substrings import REPEATS, TextShard
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.hashing import hash128_rows
 
@@ -28,7 +27,7 @@ def cut(parts: list[Rows], work: Path, **config: int) -> dict[str, str | None]:
     out = {}
     shards = [shard(str(i), rows) for i, rows in enumerate(parts)]
     for (_, column), rows in zip(repeated_paragraphs(shards, ParagraphSettings(**config), work), parts, strict=True):
-        assert column.type == SPANS
+        assert column.type == REPEATS
         for (name, text), spans in zip(rows, column.to_pylist(), strict=True):
             raw, at, kept = (text or "").encode(), 0, b""
             for span in spans:

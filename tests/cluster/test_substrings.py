@@ -8,8 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.cluster.substrings import SubstringSettings, TextShard, repeated_substrings
-from pipeline.core.judge import SPANS
+from pipeline.cluster.substrings import REPEATS, SubstringSettings, TextShard, repeated_substrings
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.hashing import hash128_rows
 from pipeline.kernels.suffix import shrink_to_words
@@ -33,7 +32,7 @@ def spans(shards: list[TextShard], length: int, work: Path) -> list[list[tuple[i
         repeated_substrings(shards, SubstringSettings(min_bytes=length), work), shards, strict=True
     ):
         assert name == given_shard.name
-        assert column.type == SPANS
+        assert column.type == REPEATS
         assert len(column) == given_shard.num_rows
         found += [[(span["start"], span["end"]) for span in row] for row in column.to_pylist()]
     assert not list(work.glob("*.bin"))

@@ -73,3 +73,5 @@ def test_shrinking_splits_neither_words_nor_characters(text: str, data):
         if word <= 64:
             assert not (kept[0] and kept[0][-1] not in " ." and kept[1][0] not in " .")
             assert not (kept[2] and kept[2][0] not in " ." and kept[1][-1] not in " .")
+        glued = kept[0] and kept[2] and kept[0][-1] not in " ." and kept[2][0] not in " ."
+        assert not glued or not set(kept[1]) & set(" .")

@@ -9,6 +9,7 @@ from pipeline.report.stats import (
     Cluster,
     Count,
     CurvePoint,
+    Cut,
     Duplicates,
     Gate,
     Histogram,
@@ -124,7 +125,7 @@ def example(tokens: int = 320_000) -> RunReport:
     )
     return RunReport(
         name="finance", domain="finance", use="sample", out="runs/finance", exit=0, root_hash="9f3c2a77" * 8, version="0.1.0",
-        totals=totals, reasons=reasons,
+        totals=totals, reasons=reasons, cuts=[Cut(rule="repeats.paragraph", documents=3, bytes_cut=812)],
         sources=[
             SourceRow(name="filings", role="domain", licence="CC0-1.0", documents_in=900, kept=610, removed=280, quarantined=10, raw_bytes=41_000_000, extracted_pretokens=520_000, kept_pretokens=260_000),
             SourceRow(name="news", role="domain", licence="CC0-1.0", documents_in=800, kept=520, removed=270, quarantined=10, raw_bytes=22_000_000, extracted_pretokens=310_000, kept_pretokens=150_000),

@@ -1,0 +1,134 @@
+"""Repeats, the first part of apply: spans that kept documents have in common, one copy of which stays.
+
+Looked for after decide, among the documents it keeps, so that the copy that stays is in none that went. The copy of the
+source with the highest priority stays, then a domain copy, then that of the smaller hashed id.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.cluster.paragraphs import ParagraphSettings, repeated_paragraphs
+from pipeline.cluster.substrings import SubstringSettings, TextShard, repeated_substrings
+from pipeline.core.execute import Assignment, Produced, Unit
+from pipeline.core.ledger import Ledger
+from pipeline.core.store import Store
+from pipeline.steps.context import Commits, Run
+
+VERSION = 1
+KINDS = {"paragraphs": (ParagraphSettings, repeated_paragraphs), "substrings": (SubstringSettings, repeated_substrings)}
+
+SPANS = pa.schema(
+    [
+        (
+            "spans",
+            pa.list_(
+                pa.struct(
+                    [("start", pa.int32()), ("end", pa.int32()), ("kind", pa.string()), ("first_in", pa.string())]
+                )
+            ),
+        )
+    ]
+)
+"""One row a document, aligned with its documents. `first_in` is the id of the document that has the copy that stays."""
+
+
+def _kept_texts(store: Store, files: dict[str, str], priorities: dict[str, int]) -> Iterator[pa.RecordBatch]:
+    """Ids, ranks and the texts of kept documents of a shard; null for the others."""
+    decided = store.read_table(files["decisions"], ["source", "role", "verdict"])
+    kept = pc.equal(decided["verdict"], "kept").combine_chunks()
+    domain = pc.equal(decided["role"], "domain").to_numpy()
+    ranks = np.array([-2 * priorities[name] for name in decided["source"].to_pylist()], np.int64) - domain
+    at, parquet = 0, store.open_table(files["documents"])
+    for group in range(parquet.num_row_groups):
+        table = parquet.read_row_group(group, columns=["id", "text"], use_threads=False).combine_chunks()
+        own = kept.slice(at, table.num_rows)
+        rank = pa.array(ranks[at : at + table.num_rows])
+        at += table.num_rows
+        for batch in table.to_batches():
+            text = pc.if_else(own, batch["text"], pa.scalar(None, batch["text"].type))
+            yield pa.RecordBatch.from_arrays([batch["id"], text, rank], names=["id", "text", "rank"])
+
+
+def find_repeats(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+    """The spans of one kind over all shards; a table per shard."""
+    (assigned,) = assignments
+    model, find = KINDS[assigned.name]
+    sources = assigned.arguments["shards"]
+    shards = [
+        TextShard(
+            name,
+            files["rows"],
+            lambda files=files: _kept_texts(store, files, assigned.parts["settings"]["priorities"]),
+        )
+        for name, files in sources.items()
+    ]
+    with tempfile.TemporaryDirectory(prefix="repeats-") as folder:
+        columns = dict(find(shards, model.model_validate(assigned.parts["settings"]["find"]), Path(folder)))
+    ids = _ids(store, sources, columns)
+    files, spans, touched = {}, 0, 0
+    for name, column in columns.items():
+        table = pa.table([_named(column, ids)], schema=SPANS)
+        spans += len(column.values)
+        touched += int((np.diff(column.offsets.to_numpy()) > 0).sum())
+        files[name] = store.put_table(
+            f"repeats/{assigned.name}/{name}-{assigned.fingerprint[:12]}.parquet", [table], SPANS
+        )
+    return [Produced(files, {"spans": spans, "documents": touched})]
+
+
+def _ids(store: Store, sources: dict[str, Any], columns: dict[str, pa.Array]) -> dict[int, str]:
+    """Ids of the documents that have a copy that stays, by their number among all."""
+    wanted = [column.values.field("first_in").drop_null() for column in columns.values()]
+    numbers = np.unique(pa.chunked_array(wanted, pa.int64()).to_numpy())
+    found, at = {}, 0
+    for files in sources.values():
+        own = numbers[(numbers >= at) & (numbers < at + files["rows"])]
+        if len(own):
+            ids = store.read_table(files["documents"], ["id"])["id"].take(pa.array(own - at)).to_pylist()
+            found |= dict(zip(own.tolist(), ids, strict=True))
+        at += files["rows"]
+    return found
+
+
+def _named(column: pa.ListArray, ids: dict[int, str]) -> pa.ListArray:
+    values = column.values
+    fields = [values.field(name) for name in ("start", "end", "kind")]
+    names = [None if number is None else ids[number] for number in values.field("first_in").to_pylist()]
+    own = pa.StructArray.from_arrays([*fields, pa.array(names, pa.string())], fields=list(SPANS.types[0].value_type))
+    return pa.ListArray.from_arrays(column.offsets, own, type=SPANS.types[0])
+
+
+def repeats(run: Run) -> Commits:
+    """One unit for each kind that the recipe asks for, keyed by the documents and which of them are kept."""
+    asked = {name: getattr(run.recipe.repeats, name) for name in KINDS}
+    files = {
+        shard: {"documents": run.file("extract", shard), "decisions": run.file("decide", "all", shard)}
+        for shard in run.shards
+    }
+    units = [
+        Unit(
+            name=name,
+            inputs=[[shard, *(info.sha256 for info in own.values())] for shard, own in files.items()],
+            settings={
+                "find": settings.model_dump(mode="json"),
+                "priorities": {source.name: source.priority for source in run.recipe.chosen},
+            },
+            version=VERSION,
+            arguments={
+                "shards": {
+                    shard: {"rows": own["documents"].rows, **{kind: info.path for kind, info in own.items()}}
+                    for shard, own in files.items()
+                }
+            },
+        )
+        for name, settings in asked.items()
+        if settings is not None
+    ]
+    before = Ledger(run.store).last("repeats")  # a kind that is no longer asked for must not be found by a reader
+    return run.keep("repeats", run.runner.execute("repeats", units, find_repeats) if units or before else {})
