@@ -14,8 +14,11 @@ from pipeline.steps.publish import corpus_files
 from pipeline.training import train as launch_training
 
 
-def documents(run: Run) -> dict[str, int]:
-    """Documents in, children, kept, removed, quarantined: of the last step that gave verdicts."""
+def documents(run: Run) -> dict[str, Any]:
+    """Documents in, children, kept, removed, quarantined: of the last step that gave verdicts.
+
+    With an index of earlier runs also the delta against them.
+    """
     read = add_up([commit.counts["balance"] for commit in run.done["extract"].values()])
     found = {
         "in": read.entered,
@@ -28,6 +31,8 @@ def documents(run: Run) -> dict[str, int]:
         if step in run.done:
             balance = run.done[step]["all"].counts["balance"]
             found |= {name: balance[name] for name in ("kept", "removed", "quarantined")}
+    if "decide" in run.done and "delta" in run.done["decide"]["all"].counts:
+        found["delta"] = run.done["decide"]["all"].counts["delta"]
     return found
 
 

@@ -58,8 +58,8 @@ def rule_hits(
     columns: list[np.ndarray] = []
     for judge, settings in entries:
         if judge.name in DUPLICATE_STAGES:  # their place in the order of reasons; filled in from the clusters
-            rules.append(f"{judge.name}.duplicate")
-            columns.append(np.zeros(rows, np.bool_))
+            rules += [f"{judge.name}.duplicate", f"{judge.name}.in_index"]
+            columns += [np.zeros(rows, np.bool_)] * 2
         spared = None
         if settings.exempt:
             spared = np.asarray(pc.is_in(sources, value_set=pa.array(settings.exempt)))
@@ -92,25 +92,29 @@ def first_reason(rules: list[str], matrix: np.ndarray) -> tuple[pa.Array, pa.Arr
     return stages.take(index), names.take(index)
 
 
-def decisions(
-    documents: pa.Table,
-    hits: Hits,
-    duplicate_of: pa.Array,
-    exact: np.ndarray,
-    similarity: np.ndarray,
-) -> pa.Table:
-    """Verdicts of one shard.
+@dataclass(frozen=True)
+class Duplicates:
+    """Of each document of a shard, the survivor of its cluster, where that is another document.
 
-    `documents` has id, source, role, reason; `duplicate_of` is the survivor's id, null for documents that are alone or
-    survive; `exact` says that the text equals the survivor's; `similarity` is float32[n], NaN where there is none.
+    `of` is its id, null where there is none; `exact` (bool[n]) says that the text is the same, `indexed` (bool[n]) that the
+    survivor is of an earlier run; `similarity` is float32[n], NaN where there is none.
     """
+
+    of: pa.Array
+    exact: np.ndarray
+    indexed: np.ndarray
+    similarity: np.ndarray
+
+
+def decisions(documents: pa.Table, hits: Hits, duplicates: Duplicates) -> pa.Table:
+    """Verdicts of one shard. `documents` has id, source, role, reason."""
     quarantined = documents["reason"].combine_chunks().is_valid().to_numpy(zero_copy_only=False)
-    duplicate = duplicate_of.is_valid().to_numpy(zero_copy_only=False)
+    duplicate = duplicates.of.is_valid().to_numpy(zero_copy_only=False)
     matrix = hits.matrix.copy()
-    for stage, mask in (("exact", duplicate & exact), ("minhash", duplicate & ~exact)):
-        name = f"{stage}.duplicate"
-        if name in hits.rules:
-            matrix[:, hits.rules.index(name)] = mask
+    for stage, alike in (("exact", duplicates.exact), ("minhash", ~duplicates.exact)):
+        for rule, indexed in (("duplicate", ~duplicates.indexed), ("in_index", duplicates.indexed)):
+            if f"{stage}.{rule}" in hits.rules:
+                matrix[:, hits.rules.index(f"{stage}.{rule}")] = duplicate & alike & indexed
     matrix[quarantined] = False
     stage, rule = first_reason(hits.rules, matrix)
     own = documents["reason"].combine_chunks()
@@ -134,8 +138,8 @@ def decisions(
             "stage": pc.if_else(mask, own_stage, stage),
             "rule": pc.if_else(mask, own_rule, rule),
             "reasons": reasons,
-            "duplicate_of": duplicate_of,
-            "similarity": pa.array(similarity, pa.float32(), mask=np.isnan(similarity)),
+            "duplicate_of": duplicates.of,
+            "similarity": pa.array(duplicates.similarity, pa.float32(), mask=np.isnan(duplicates.similarity)),
             "readmitted": reasons_column(
                 hits.rules, np.zeros_like(hits.matrix) if hits.overruled is None else hits.overruled
             ),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.judge import Judge
 from pipeline.core.settings import JudgeSettings, Threshold
-from pipeline.decide import Hits, decisions, first_reason, reasons_column, rule_hits
+from pipeline.decide import Duplicates, Hits, decisions, first_reason, reasons_column, rule_hits
 
 
 class Length(JudgeSettings):
@@ -53,9 +53,9 @@ def test_every_document_has_exactly_one_verdict_and_its_reasons(rows):
     quarantine = ["extract.no_text" if row[3] else None for row in rows]
     hits = Hits(["a.x", "exact.duplicate", "b.y"], np.array([[row[0], False, row[1]] for row in rows]))
     duplicate = pa.array(["f" * 32 if row[2] and not row[3] else None for row in rows], pa.string())
-    found = decisions(
-        documents(quarantine), hits, duplicate, np.ones(len(rows), bool), np.full(len(rows), np.nan, np.float32)
-    )
+    count = len(rows)
+    alike = Duplicates(duplicate, np.ones(count, bool), np.zeros(count, bool), np.full(count, np.nan, np.float32))
+    found = decisions(documents(quarantine), hits, alike)
     assert found.num_rows == len(rows)
     for row, made in zip(rows, found.to_pylist(), strict=True):
         expected = [name for name, hit in (("a.x", row[0]), ("exact.duplicate", row[2]), ("b.y", row[1])) if hit]
@@ -66,6 +66,18 @@ def test_every_document_has_exactly_one_verdict_and_its_reasons(rows):
             assert f"{made['stage']}.{made['rule']}" == expected[0]
         else:
             assert (made["verdict"], made["reasons"], made["stage"]) == ("kept", [], None)
+
+
+def test_a_copy_of_an_earlier_runs_document_has_its_own_rule():
+    hits = Hits(["exact.duplicate", "exact.in_index", "minhash.duplicate", "minhash.in_index"], np.zeros((4, 4), bool))
+    yes, no = True, False
+    alike = Duplicates(
+        pa.array(["a", "b", "c", "d"]), np.array([yes, yes, no, no]), np.array([yes, no, yes, no]), np.ones(4)
+    )
+    found = decisions(documents([None] * 4), hits, alike)
+    assert found["reasons"].to_pylist() == [
+        ["exact.in_index"], ["exact.duplicate"], ["minhash.in_index"], ["minhash.duplicate"]
+    ]  # fmt: skip
 
 
 def test_reasons_keep_the_recipes_order():

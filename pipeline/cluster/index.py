@@ -1,26 +1,24 @@
-"""A finished run's hashes and band keys as one file, so that the next run is deduplicated against it too.
+"""A finished run's hashes and band keys, so that the next run is deduplicated against it too.
 
-The file is Parquet with `INDEX` columns and, in its metadata, the settings that made the keys: keys of other settings
-would never meet, so a different setting is refused instead of finding nothing. Used as one more shard: every document
-of the earlier run takes part in the clusters, and where one that was kept is in a cluster, it is the survivor
-(`pick_survivors(indexed=...)`), whatever the new documents are like. A document that the earlier run removed only
-links: it keeps nothing out by itself.
+A run writes one file of `INDEX` rows for each of its shards. The next one takes them as further shards: every document of
+the earlier run takes part in the clusters, and where one that was kept is in a cluster, it is the survivor, whatever the
+new documents are like. A document that the earlier run removed only links: it keeps nothing out by itself. Keys of other
+settings would never meet, so a different setting is refused instead of finding nothing.
 """
 
-import json
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Any, BinaryIO
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
 from pipeline.cluster.clusters import SignalShard
+from pipeline.core.ledger import Ledger
+from pipeline.core.store import Store
 from pipeline.errors import UsageError
 
-FORMAT = 1
-_KEY = b"domain-corpus.index"
 _GROUP_ROWS = 1 << 16
 
 INDEX = pa.schema(
@@ -36,53 +34,94 @@ INDEX = pa.schema(
 """One row per extracted document of the run, quarantined ones left out."""
 
 
-def write_index(where: str | Path | BinaryIO, batches: Iterable[pa.RecordBatch], settings: dict[str, Any]) -> int:
-    """Write batches of `INDEX` columns, in the order given; returns the number of rows.
-
-    `settings` says what the keys were made with: judge name -> its measured settings and version, as JSON values. The
-    bytes depend on the rows and settings alone, not on how the rows are cut into batches.
-    """
-    note = json.dumps({"format": FORMAT, "settings": settings}, sort_keys=True)
-    rows, waiting = 0, []
-    with pq.ParquetWriter(where, INDEX, compression="zstd", write_page_checksum=True, store_schema=False) as writer:
-        for batch in batches:
-            waiting.append(pa.Table.from_batches([batch.select(INDEX.names)]).cast(INDEX))
-            rows += batch.num_rows
-            table = pa.concat_tables(waiting).combine_chunks()
-            whole = table.num_rows // _GROUP_ROWS * _GROUP_ROWS
-            if whole:
-                writer.write_table(table.slice(0, whole), row_group_size=_GROUP_ROWS)
-            waiting = [table.slice(whole)]
-        if waiting and waiting[0].num_rows:
-            writer.write_table(waiting[0])
-        writer.add_key_value_metadata({_KEY: note})
-    return rows
+def index_batches(verdicts: pa.Table, exact: pa.Table, minhash: pa.Table | None) -> Iterator[pa.Table]:
+    """The index of one document shard, from its final verdicts and its hash signals, in groups of rows."""
+    rows = verdicts.num_rows
+    table = pa.table(
+        {
+            "id": verdicts["id"],
+            "kept": pc.equal(verdicts["verdict"], "kept"),
+            "text_hash": exact["text_hash"],
+            "url_hash": exact["url_hash"],
+            "bands": pa.nulls(rows, pa.binary()) if minhash is None else minhash["bands"],
+            "sketch": pa.nulls(rows, pa.binary()) if minhash is None else minhash["sketch"],
+        }
+    ).cast(INDEX)
+    table = table.filter(pc.not_equal(verdicts["verdict"], "quarantined"))
+    for start in range(0, table.num_rows, _GROUP_ROWS):
+        yield table.slice(start, _GROUP_ROWS)
 
 
-class Index:
-    """An index file opened for reading. Raises UsageError when it was made with other settings."""
+@dataclass(frozen=True)
+class IndexFile:
+    """One index file of an earlier run, and the name under which its documents take part in this one."""
 
-    def __init__(self, where: str | Path | BinaryIO, settings: dict[str, Any]) -> None:
-        self._file = pq.ParquetFile(where, page_checksum_verification=True)
-        metadata = self._file.metadata.metadata or {}
-        if _KEY not in metadata:
-            raise UsageError(f"{where} is no index of a run")
-        found = json.loads(metadata[_KEY])
-        if found["format"] != FORMAT:
-            raise UsageError(f"{where} has index format {found['format']}, this version reads {FORMAT}")
-        if found["settings"] != settings:
-            raise UsageError(f"{where} was made with {found['settings']}, this run has {settings}: keys would not meet")
-        self.num_rows = self._file.metadata.num_rows
+    name: str
+    root: str
+    path: str
+    rows: int
+    sha256: str
 
-    def shard(self, name: str) -> SignalShard:
-        """The index as a shard for `cluster`, read a row group at a time."""
-        return SignalShard(name, self.num_rows, lambda: self.batches(["text_hash", "url_hash", "bands"]))
+    def shard(self) -> SignalShard:
+        """Its documents as a shard for clustering, read a row group at a time. Their texts are not known."""
+        return SignalShard(self.name, self.rows, lambda: self.batches(["text_hash", "url_hash", "bands"]))
 
     def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
         """The chosen columns, a row group at a time, in the file's order."""
-        return self._file.iter_batches(batch_size=_GROUP_ROWS, columns=columns, use_threads=False)
+        with contextlib.closing(Store(self.root).open_table(self.path)) as file:
+            yield from file.iter_batches(batch_size=_GROUP_ROWS, columns=columns, use_threads=False)
 
-    def kept(self) -> np.ndarray:
-        """bool[n]: which documents the earlier run kept."""
-        found = [np.asarray(batch["kept"].to_numpy(zero_copy_only=False), bool) for batch in self.batches(["kept"])]
-        return np.concatenate([np.zeros(0, bool), *found])
+    def read(self, columns: list[str]) -> pa.Table:
+        """The chosen columns, whole."""
+        return Store(self.root).read_table(self.path, columns)
+
+
+def find_indexes(folders: Sequence[str], settings: dict[str, Any], own: str) -> list[IndexFile]:
+    """The index files of these run folders and of the runs that those were deduplicated against, each once.
+
+    Raises UsageError when a folder has no index, or one made with other settings, or is `own`, the folder of this run.
+    """
+    found: dict[str, IndexFile] = {}
+    waiting, seen = list(folders), set()
+    while waiting:
+        folder = waiting.pop(0)
+        store = Store(folder)
+        place = store.locate("")
+        if place == Store(own).locate(""):
+            raise UsageError(f"cluster.index: {folder} is the folder of this run; an index is of an earlier one")
+        if place in seen:
+            continue
+        seen.add(place)
+        commits = Ledger(store).last("index")
+        if not commits:
+            raise UsageError(f"cluster.index: {folder} has no index; only a run that finished with `exact` has one")
+        for unit, commit in commits.items():
+            if commit.parts["settings"] != settings:
+                raise UsageError(f"cluster.index: {folder}: {difference(commit.parts['settings'], settings)}")
+            info = commit.files["table"]
+            if not store.present(info):
+                raise UsageError(f"cluster.index: {folder}/{info.path} is gone or damaged; run that recipe again")
+            name = f"index/{info.sha256[:12]}-{unit}"
+            found.setdefault(info.sha256, IndexFile(name, folder, info.path, info.rows or 0, info.sha256))
+            waiting += [other for other in commit.counts["against"] if other not in waiting]
+    return list(found.values())
+
+
+def difference(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
+    """One phrase for the first setting in which an index differs from this run."""
+    for judge in sorted(theirs.keys() | ours.keys()):
+        one, other = theirs.get(judge, {}), ours.get(judge, {})
+        for name in sorted(one.keys() | other.keys()):
+            if one.get(name) != other.get(name):
+                here, there = other.get(name), one.get(name)
+                return f"made with {judge} {name} {there}, this run has {here}: keys would not meet"
+    return "made with the same settings"
+
+
+def key_settings(judges: Sequence[tuple[str, int, dict[str, Any]]]) -> dict[str, Any]:
+    """What keys are made with: of each of `exact` and `minhash`, the version and measured settings given."""
+    return {
+        name: {"version": version} | {key: value for key, value in settings.items() if key != "preset"}
+        for name, version, settings in judges
+        if name in ("exact", "minhash")
+    }

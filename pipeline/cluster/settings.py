@@ -20,6 +20,9 @@ class ClusterSettings(Settings):
     """Join documents whose normalised URLs are the same. Off by default: parts split from one file share its URL."""
     verify_jaccard: float | None = Field(default=None, gt=0, le=1)
     """Join a candidate pair only when its true Jaccard similarity reaches this; null: every shared band key joins."""
+    index: tuple[str, ...] = ()
+    """Run folders of earlier, finished runs: their documents take part in the clusters, and one that was kept is its
+    cluster's survivor. A run that was itself deduplicated against others brings these along."""
     verify_limit: int = Field(default=64, ge=2)
     """Pairs are compared in groups of up to so many different texts that share a band key; larger groups join as they
     are, so that the work stays linear."""

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from pipeline.apply import Span, edit
 from pipeline.cluster.verify import true_jaccard
-from pipeline.commands.opened import OpenedRun, add_run, open_run
+from pipeline.commands.opened import OpenedRun, add_run, holds_a_run, open_run
 from pipeline.core.judge import SPANS, judges
 from pipeline.errors import UsageError
 from pipeline.measure.minhash import MinHashSettings
@@ -63,18 +63,23 @@ def account(opened: OpenedRun, shard: str, row: int) -> dict[str, Any]:
 
 
 def survivor(opened: OpenedRun, wanted: str, text: str, original: str) -> dict[str, Any]:
-    """The document that stayed instead, how the two published texts differ, and how alike the extracted ones are."""
-    for shard, row in opened.find(wanted):
-        if opened.verdicts(shard)["verdict"][row].as_py() != "kept":
-            continue
-        document = opened.documents(shard, ["id", "url", "source"]).slice(row, 1).to_pylist()[0]
-        extracted = opened.documents(shard, ["text"])["text"][row].as_py()
-        texts = opened.texts(shard)
-        changes = word_diff(extracted if texts is None else texts["text"][row].as_py(), text)
-        settings = opened.settings("minhash", MinHashSettings)
-        jaccard = true_jaccard(extracted, original, settings) if settings is not None else None
-        return document | {"jaccard": jaccard, "diff": changes[:DIFF_LINES], "diff_lines": len(changes)}
-    return {"id": wanted}
+    """The document that stayed instead, how the two published texts differ, and how alike the extracted ones are.
+
+    It is looked for in this run, then in the earlier runs that this one was deduplicated against.
+    """
+    settings = opened.settings("minhash", MinHashSettings)
+    for other in (opened, *map(open_run, filter(holds_a_run, opened.earlier))):
+        for shard, row in other.find(wanted):
+            if other.verdicts(shard)["verdict"][row].as_py() != "kept":
+                continue
+            document = other.documents(shard, ["id", "url", "source"]).slice(row, 1).to_pylist()[0]
+            extracted = other.documents(shard, ["text"])["text"][row].as_py()
+            texts = other.texts(shard)
+            changes = word_diff(extracted if texts is None else texts["text"][row].as_py(), text)
+            jaccard = true_jaccard(extracted, original, settings) if settings is not None else None
+            found = document | {"jaccard": jaccard, "diff": changes[:DIFF_LINES], "diff_lines": len(changes)}
+            return found if other is opened else found | {"run": other.store.root}
+    return {"id": wanted, "run": ", ".join(opened.earlier)} if opened.earlier else {"id": wanted}
 
 
 def spans(opened: OpenedRun, shard: str, row: int, text: str, kept: bool) -> list[dict[str, Any]]:
@@ -198,7 +203,9 @@ def show(found: dict[str, Any], console: Console, whole: bool) -> None:
         other = found["survivor"]
         alike = f", similarity {verdict['similarity']:.2f}" if verdict["similarity"] is not None else ""
         true = f", true Jaccard {other['jaccard']:.2f}" if other.get("jaccard") is not None else ""
-        console.print(f"  stays instead: {escape(other.get('url') or other['id'])} ({other['id']}{alike}{true})")
+        where = f" in {other['run']}" if "run" in other else ""
+        name = other.get("url") or other["id"]
+        console.print(f"  stays instead: {escape(name + where)} ({other['id']}{alike}{true})")
         for line in other.get("diff", []):
             console.print(f"    {line}", markup=False, highlight=False)
         if other.get("diff_lines", 0) > DIFF_LINES:

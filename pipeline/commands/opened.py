@@ -80,6 +80,13 @@ class OpenedRun:
             return None
         return self.store.read_table(self.steps["apply"][shard].files["table"].path)
 
+    @property
+    def earlier(self) -> list[str]:
+        """Folders of the earlier runs that this one was deduplicated against."""
+        if "cluster" not in self.steps:
+            return []
+        return list(dict.fromkeys(found["root"] for found in self.steps["cluster"]["all"].counts["indexes"]))
+
     def find(self, wanted: str) -> Iterator[tuple[str, int]]:
         """(shard, row) of every document with this id, id prefix of at least 8 digits, or URL."""
         for shard in self.shards:
@@ -94,6 +101,7 @@ class OpenedRun:
 STEP_NAMES = (
     "ingest", "extract", "train", "measure", "cluster", "decide", "repeats", "apply", "settle", "count", "tokenizer", "shards",
     "size", "mix", "publish_rest", "publish", "audit",
+    "size", "mix", "publish_rest", "index", "publish", "audit",
 )  # fmt: skip
 
 
@@ -106,3 +114,8 @@ def open_run(folder: str) -> OpenedRun:
     if "extract" not in steps:
         raise UsageError(f"{folder}: no run is recorded here; python -m pipeline.run RECIPE --out {folder} makes one")
     return OpenedRun(store, steps)
+
+
+def holds_a_run(folder: str) -> bool:
+    """Whether a folder holds a run that reached extract."""
+    return bool(Ledger(Store(folder)).last("extract"))

@@ -69,17 +69,20 @@ def counts(opened: OpenedRun, entries: list[list[Any]] | None = None) -> dict[st
 def decision_arguments(opened: OpenedRun, entries: list[list[Any]]) -> dict[str, Any]:
     """What the decide step is given, with these judges' settings."""
     settings = opened.steps["decide"]["all"].parts["settings"]
-    files = {}
+    files, cluster = {}, opened.steps["cluster"]["all"]
     for shard in opened.shards:
         files[shard] = {
             "documents": opened.steps["extract"][shard].files["table"].path,
-            "clusters": opened.steps["cluster"]["all"].files[shard].path,
+            "clusters": cluster.files[shard].path,
             **{name: opened.steps["measure"][f"{name}/{shard}"].files["table"].path for name, _ in entries},
         }
     return {
         "judges": entries,
         "survivors": settings["survivors"],
         "priorities": settings["priorities"],
+        "indexes": [
+            {"file": found, "clusters": cluster.files[found["name"]].path} for found in cluster.counts["indexes"]
+        ],
         "shards": files,
         **({"bias": settings["bias"]} if "bias" in settings else {}),
     }

@@ -24,6 +24,7 @@ TITLES = {
     "tokenizer": "tokenizer: merge",
     "shards": "shards",
     "publish_rest": "publish: not kept",
+    "index": "publish: index",
     "publish": "publish: kept",
 }
 

@@ -178,6 +178,8 @@ class Duplicates(Figure):
     near_clusters: int = 0
     near_documents: int = 0
     removed: int = 0
+    delta: dict[str, int] | None = None
+    """Against earlier runs, where there are any: documents, removed_in_index, removed_among_themselves, new."""
     largest: list[Cluster] = []
 
 

@@ -33,6 +33,9 @@ def funnel_rows(result: dict[str, Any]) -> list[tuple[str, str]]:
         ("raw", f"{counted['raw_pretokens']:,} pre-tokens, markup and junk included"),
         ("extracted", f"{counted['extracted_pretokens']:,} pre-tokens of text"),
     ]
+    if delta := found.get("delta"):
+        text = f"{delta['new']:,} new, {delta['removed_in_index']:,} copies of earlier runs' documents, "
+        rows.append(("earlier runs", text + f"{delta['removed_among_themselves']:,} copies of each other"))
     if "kept_pretokens" in counted:
         rows.append(
             (

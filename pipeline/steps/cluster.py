@@ -9,11 +9,13 @@ import pyarrow as pa
 
 from pipeline.cluster.clusters import CLUSTERS, SignalShard
 from pipeline.cluster.clusters import cluster as find_clusters
+from pipeline.cluster.index import IndexFile, find_indexes
 from pipeline.cluster.settings import ClusterSettings
 from pipeline.core.execute import Assignment, Produced, Unit
 from pipeline.core.store import Store
 from pipeline.measure.minhash import MinHashSettings
 from pipeline.steps.context import Commits, Run, signal_unit
+from pipeline.steps.index import own_settings
 
 VERSION = 2
 SIGNALS = {"exact": ["text_hash", "url_hash"], "minhash": ["bands"]}
@@ -51,17 +53,18 @@ def cluster_all(store: Store, assignments: list[Assignment], shared: Any) -> lis
         )
         for name, files in assigned.arguments["shards"].items()
     ]
+    shards += [IndexFile(**found).shard() for found in assigned.arguments["indexes"]]
     files, clustered = {}, 0
     if not settings.exact and not settings.near:
         for shard in shards:
             empty = pa.table([pa.nulls(shard.num_rows, pa.int64())] * len(CLUSTERS), schema=CLUSTERS)
             files[shard.name] = store.put_table(_path(assigned, shard.name), [empty], CLUSTERS)
-        return [Produced(files, {"in_clusters": 0})]
+        return [Produced(files, {"in_clusters": 0, "indexes": assigned.arguments["indexes"]})]
     with tempfile.TemporaryDirectory(prefix="clusters-") as folder:
         for name, table in find_clusters(shards, settings, Path(folder), minhash):
             clustered += table.num_rows - table["near_cluster"].null_count
             files[name] = store.put_table(_path(assigned, name), [table], CLUSTERS)
-    return [Produced(files, {"in_clusters": clustered})]
+    return [Produced(files, {"in_clusters": clustered, "indexes": assigned.arguments["indexes"]})]
 
 
 def _path(assigned: Assignment, shard: str) -> str:
@@ -93,14 +96,16 @@ def cluster(run: Run) -> Commits:
         inputs.append([shard, documents.rows, *(info.sha256 for info in own.values())])
         if verified:
             inputs[-1].append(documents.sha256)
+    run.indexes = find_indexes(settings.index, own_settings(run), run.store.root) if settings.index else []
+    inputs += [["index", found.rows, found.sha256] for found in run.indexes]
     unit = Unit(
         name="all",
         inputs=inputs,
         settings={
-            "cluster": settings.model_dump(mode="json"),
+            "cluster": settings.model_dump(mode="json", exclude={"index"}),
             "minhash": chosen["minhash"].measured() if verified else {},
         },
         version=VERSION,
-        arguments={"shards": arguments},
+        arguments={"shards": arguments, "indexes": [vars(found) for found in run.indexes]},
     )
     return run.keep("cluster", run.runner.execute("cluster", [unit], cluster_all))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.cluster.index import IndexFile
 from pipeline.core.execute import Runner
 from pipeline.core.ledger import Commit
 from pipeline.core.store import FileInfo, Store
@@ -21,6 +22,8 @@ class Run:
     done: dict[str, Commits] = field(default_factory=dict)
     arguments: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Arguments of a step's units by name, where a later step reads the same files."""
+    indexes: list[IndexFile] = field(default_factory=list)
+    """Index files of the earlier runs that this one is deduplicated against."""
     notes: list[str] = field(default_factory=list)
     """Plain statements for the user, such as an optional source that was skipped."""
 

@@ -9,19 +9,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.audit.settings import BiasSettings
+from pipeline.cluster.index import IndexFile
 from pipeline.cluster.settings import SurvivorSettings
-from pipeline.cluster.survivors import estimate_similarity, pick_survivors
+from pipeline.cluster.survivors import CANDIDATES, best_members, similarity_to, survivors_of
 from pipeline.core.conserve import Balance
 from pipeline.core.execute import Assignment, Produced, Unit
 from pipeline.core.judge import Judge, judges
 from pipeline.core.settings import JudgeSettings
 from pipeline.core.store import FileInfo, Store
-from pipeline.decide import DECISIONS, Hits, decisions, rule_hits
-from pipeline.kernels.rows import column_rows
+from pipeline.decide import DECISIONS, DUPLICATE_STAGES, Duplicates, Hits, decisions, rule_hits
 from pipeline.steps.context import Commits, Run, signal_unit
 from pipeline.steps.rebalance import rebalance
 
-VERSION = 2
+VERSION = 3
 DOCUMENT_COLUMNS = ["id", "source", "role", "reason", "date", "text_bytes"]
 
 
@@ -62,85 +62,112 @@ def _with_roles(
     return documents.set_column(documents.schema.get_field_index("role"), "role", roles)
 
 
-def _joined(shards: list[_Shard], table: str, column: str) -> pa.ChunkedArray:
-    columns = [getattr(shard, table)[column] for shard in shards]
-    return pa.chunked_array([chunk for found in columns for chunk in found.chunks], columns[0].type)
+def candidates(shard: _Shard, name: str, priorities: dict[str, int]) -> pa.Table:
+    """The documents of a shard that may stand for their cluster. Priority: the source's, within it domain before general."""
+    clusters = shard.clusters
+    chosen = pa.array(np.asarray(clusters["near_cluster"].is_valid()) & shard.passing)
+    documents, rows = shard.documents.filter(chosen), pc.indices_nonzero(chosen)
+    count = documents.num_rows
+    sources, roles = documents["source"].to_pylist(), documents["role"].to_pylist()
+    quality, minhash = shard.signals.get("quality"), shard.signals.get("minhash")
+    return pa.table(
+        {
+            "cluster": clusters["near_cluster"].filter(chosen),
+            "indexed": pa.array(np.zeros(count, bool)),
+            "priority": [2 * priorities[s] + (r == "domain") for s, r in zip(sources, roles, strict=True)],
+            "quality": pa.array(np.zeros(count)) if quality is None else quality["score"].filter(chosen),
+            "length": documents["text_bytes"],
+            "date": documents["date"],
+            "id": documents["id"],
+            "shard": pa.array([name] * count, pa.string()),
+            "row": pc.cast(rows, pa.int64()),
+            "exact_cluster": clusters["exact_cluster"].filter(chosen),
+            "sketch": pa.nulls(count, pa.binary()) if minhash is None else minhash["sketch"].filter(chosen),
+        }
+    ).cast(CANDIDATES)
 
 
-def _priorities(shards: list[_Shard], by_source: dict[str, int]) -> np.ndarray:
-    """int64[n]: the source's priority, and within it domain before general."""
-    sources = _joined(shards, "documents", "source").to_pylist()
-    roles = _joined(shards, "documents", "role").to_pylist()
-    return np.array([2 * by_source[s] + (r == "domain") for s, r in zip(sources, roles, strict=True)], np.int64)
-
-
-def _quality(shards: list[_Shard]) -> np.ndarray:
-    """float64[n]: the quality judge's score where the recipe has one, else zero."""
-    if shards and "quality" in shards[0].signals:
-        scores = [shard.signals["quality"]["score"].to_numpy() for shard in shards]
-        return np.nan_to_num(np.concatenate(scores).astype(np.float64))
-    return np.zeros(sum(shard.documents.num_rows for shard in shards))
+def indexed_candidates(store: Store, found: dict[str, Any]) -> pa.Table:
+    """The documents that an earlier run kept and that are in a cluster of this one."""
+    index = IndexFile(**found["file"]).read(["id", "kept", "sketch"])
+    clusters = store.read_table(found["clusters"])
+    chosen = pc.and_(clusters["near_cluster"].is_valid().combine_chunks(), index["kept"].combine_chunks())
+    count = int(pc.sum(chosen).as_py() or 0)
+    known = {
+        "cluster": clusters["near_cluster"].filter(chosen),
+        "indexed": pa.array(np.ones(count, bool)),
+        "id": index["id"].filter(chosen),
+        "shard": pa.array([found["file"]["name"]] * count, pa.string()),
+        "row": pc.cast(pc.indices_nonzero(chosen), pa.int64()),
+        "exact_cluster": clusters["exact_cluster"].filter(chosen),
+        "sketch": index["sketch"].filter(chosen),
+    }
+    rest = {field.name: pa.nulls(count, field.type) for field in CANDIDATES if field.name not in known}
+    return pa.table({name: (known | rest)[name] for name in CANDIDATES.names}).cast(CANDIDATES)
 
 
 def verdict_tables(
     store: Store, arguments: dict[str, Any], corrected: dict[str, Any] | None = None
 ) -> Iterator[pa.Table]:
     """Verdicts of every shard: rules first, then rebalancing where the recipe asks for it, then one survivor per cluster
-    among the documents that pass. What rebalancing did is put into `corrected`, by stage."""
+    among the documents that pass. What rebalancing did is put into `corrected`, by stage.
+
+    Shards are read one at a time, twice; between the readings the best candidate of every cluster is all that is held.
+    Rebalancing looks at all of them at once.
+    """
     known = judges()
     entries = [(known[name], known[name].settings.model_validate(settings)) for name, settings in arguments["judges"]]
-    shards = [_Shard(store, files, entries) for files in arguments["shards"].values()]
+    order = SurvivorSettings.model_validate(arguments["survivors"]).order
+    held: dict[str, _Shard] = {}
     if arguments.get("bias"):
-        found = rebalance(shards, entries, BiasSettings.model_validate(arguments["bias"]))
+        held = {name: _Shard(store, files, entries) for name, files in arguments["shards"].items()}
+        found = rebalance(list(held.values()), entries, BiasSettings.model_validate(arguments["bias"]))
         if corrected is not None:
             corrected.update(found)
-    ids = _joined(shards, "documents", "id")
-    passing = np.concatenate([shard.passing for shard in shards])
-    survivors = pick_survivors(
-        _joined(shards, "clusters", "near_cluster").fill_null(-1).to_numpy(),
-        passing,
-        priority=_priorities(shards, arguments["priorities"]),
-        quality=_quality(shards),
-        length=_joined(shards, "documents", "text_bytes").to_numpy(),
-        date=np.array(_joined(shards, "documents", "date").fill_null("").to_pylist(), np.str_),
-        ids=np.array(ids.to_pylist(), np.bytes_),
-        order=SurvivorSettings.model_validate(arguments["survivors"]).order,
+
+    def shards() -> Iterator[tuple[str, _Shard]]:
+        for name, files in arguments["shards"].items():
+            yield name, held.get(name) or _Shard(store, files, entries)
+
+    tables = [best_members(indexed_candidates(store, found), order) for found in arguments.get("indexes", [])]
+    tables += [best_members(candidates(shard, name, arguments["priorities"]), order) for name, shard in shards()]
+    best = best_members(pa.concat_tables([CANDIDATES.empty_table(), *tables]).combine_chunks(), order)
+    for name, shard in shards():
+        yield _decided(name, shard, best)
+
+
+def _decided(name: str, shard: _Shard, best: pa.Table) -> pa.Table:
+    """The verdicts of one shard, given the best candidate of every cluster."""
+    near = shard.clusters["near_cluster"].fill_null(-1).to_numpy()
+    places = survivors_of(near, best)
+    here = np.asarray(pc.equal(best["shard"], name)) if best.num_rows else np.zeros(0, bool)
+    own = (
+        (places >= 0) & here[places] & (best["row"].to_numpy()[places] == np.arange(len(near)))
+        if len(here)
+        else near < -1
     )
-    duplicate = (survivors >= 0) & (survivors != np.arange(len(survivors)))
-    target = np.where(duplicate, survivors, 0)
-    exact_label = _joined(shards, "clusters", "exact_cluster").fill_null(-1).to_numpy()
-    exact = duplicate & (exact_label >= 0) & (exact_label == exact_label[target])
-    similarity = _similarities(shards, duplicate, target)
-    similarity[exact] = 1.0
-    survivor_ids = ids.combine_chunks().take(pa.array(target, mask=~duplicate))
-    start = 0
-    for shard in shards:
-        rows = shard.documents.num_rows
-        part = slice(start, start + rows)
-        start = part.stop
-        yield decisions(
-            shard.documents, shard.hits, survivor_ids.slice(part.start, rows), exact[part], similarity[part]
-        )
-
-
-def _similarities(shards: list[_Shard], duplicate: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """float32[n]: estimated similarity to the survivor, NaN without one or without signatures."""
-    found = np.full(len(duplicate), np.nan, np.float32)
-    if not shards or "minhash" not in shards[0].signals:
-        return found
-    columns = [shard.signals["minhash"]["sketch"] for shard in shards]
-    joined = pa.chunked_array([chunk for found in columns for chunk in found.chunks], columns[0].type)
-    sketches, known = column_rows(joined, np.uint8)
-    pairs = duplicate & known & known[target]
-    found[pairs] = estimate_similarity(sketches[pairs], sketches[target[pairs]])
-    return found
+    places = np.where(own, -1, places)
+    survivor = pa.array(places, mask=places < 0)
+    exact = pc.equal(best["exact_cluster"].take(survivor), shard.clusters["exact_cluster"])
+    same = np.asarray(pc.fill_null(exact, False))
+    similarity = np.full(len(near), np.nan, np.float32)
+    if "minhash" in shard.signals:
+        similarity = similarity_to(shard.signals["minhash"]["sketch"], best, places)
+    similarity[same] = 1.0
+    found = Duplicates(
+        best["id"].take(survivor).combine_chunks(),
+        same,
+        np.asarray(pc.fill_null(best["indexed"].take(survivor), False)),
+        similarity,
+    )
+    return decisions(shard.documents, shard.hits, found)
 
 
 def decide_all(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
     """Write the verdicts of every shard, and count them."""
     (assigned,) = assignments
     files: dict[str, FileInfo] = {}
-    balance, reasons = Balance(), Counter()
+    balance, reasons, hits = Balance(), Counter(), Counter()
     names = list(assigned.arguments["shards"])
     corrected: dict[str, Any] = {}
     for name, table in zip(names, verdict_tables(store, assigned.arguments, corrected), strict=True):
@@ -152,12 +179,26 @@ def decide_all(store: Store, assignments: list[Assignment], shared: Any) -> list
         balance.quarantined += verdicts["quarantined"]
         stages, rules = table["stage"].to_pylist(), table["rule"].to_pylist()
         reasons.update(f"{stage}.{rule}" for stage, rule in zip(stages, rules, strict=True) if stage)
+        hits.update(pc.list_flatten(table["reasons"]).to_pylist())
     counts: dict[str, Any] = {"first_reasons": dict(sorted(reasons.items()))}
+    if assigned.arguments["indexes"]:
+        counts["delta"] = _delta(hits, balance)
     if corrected:
         counts["rebalance"] = corrected
     if found := _kept_by_classifiers(store, assigned.arguments):
         counts["classifiers"] = found
     return [Produced(files, counts, balance)]
+
+
+def _delta(hits: Counter[str], balance: Balance) -> dict[str, int]:
+    """What this run's documents are against those of the earlier runs: copies of them, copies of each other, or new."""
+    known, among = (sum(hits[f"{stage}.{rule}"] for stage in DUPLICATE_STAGES) for rule in ("in_index", "duplicate"))
+    return {
+        "documents": balance.entered - balance.quarantined,
+        "removed_in_index": known,
+        "removed_among_themselves": among,
+        "new": balance.entered - balance.quarantined - known - among,
+    }
 
 
 def _kept_by_classifiers(store: Store, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -191,6 +232,8 @@ def decide(run: Run) -> Commits:
             own[name] = run.file("measure", signal_unit(name, shard))
         files[shard] = {name: info.path for name, info in own.items()}
         inputs.append([shard, *(info.sha256 for info in own.values())])
+    indexes = [{"file": vars(found), "clusters": run.file("cluster", "all", found.name).path} for found in run.indexes]
+    inputs += [["index", found.sha256, run.file("cluster", "all", found.name).sha256] for found in run.indexes]
     unit = Unit(
         name="all",
         inputs=inputs,
@@ -207,6 +250,7 @@ def decide(run: Run) -> Commits:
             "survivors": run.recipe.survivors.model_dump(mode="json"),
             "priorities": {source.name: source.priority for source in run.recipe.chosen},
             "shards": files,
+            "indexes": indexes,
             **corrects,
         },
     )

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from pipeline.core.execute import Assignment, Produced, Unit
 from pipeline.core.store import FileInfo, Store
 from pipeline.steps.context import Commits, Run
+from pipeline.steps.index import index
 from pipeline.steps.tokens import load_part, shard_files
 
 VERSION = 2
@@ -113,6 +114,7 @@ def publish(run: Run) -> Commits:
             )
         )
     run.keep("publish_rest", run.runner.execute("publish_rest", rest_units, publish_rest))
+    index(run)
     return run.keep("publish", run.runner.execute("publish", kept_units, publish_kept))
 
 

@@ -128,8 +128,11 @@ def _duplicates(run: Run, reasons: list[Reason]) -> Duplicates | None:
     labels = [run.store.read_table(run.file("cluster", "all", shard).path) for shard in run.shards]
     joined = pa.concat_tables(labels)
     exact, near = (joined[name].drop_null() for name in ("exact_cluster", "near_cluster"))
-    removed = sum(r.documents for r in reasons if r.stage in ("exact", "minhash") and r.rule == "duplicate")
-    if not len(near) and not len(exact):
+    removed = sum(
+        r.documents for r in reasons if r.stage in ("exact", "minhash") and r.rule in ("duplicate", "in_index")
+    )
+    delta = run.done["decide"]["all"].counts.get("delta")
+    if not delta and not len(near) and not len(exact):
         return None
     return Duplicates(
         exact_clusters=pc.count_distinct(exact).as_py(),
@@ -137,6 +140,7 @@ def _duplicates(run: Run, reasons: list[Reason]) -> Duplicates | None:
         near_clusters=pc.count_distinct(near).as_py(),
         near_documents=len(near),
         removed=removed,
+        delta=delta,
     )
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from pipeline.cluster.clusters import SignalShard, cluster
 from pipeline.cluster.settings import ClusterSettings
-from pipeline.cluster.survivors import pick_survivors
 from pipeline.kernels.rows import bytes_column
+from tests.cluster.test_survivors import pick
 
 BANDS = 3
 
@@ -162,14 +162,12 @@ def test_adding_a_document_never_brings_a_removed_one_back(tmp_path_factory, cor
 
     def removed(count: int) -> set[int]:
         table = run([("a", text[:count], bands[:count], valid[:count])], tmp_path_factory.mktemp("w"))
-        found = pick_survivors(
-            table["near_cluster"].fill_null(-1).to_numpy(),
-            passing[:count],
-            priority=np.zeros(count),
-            quality=quality[:count],
-            length=np.zeros(count),
-            date=np.array([""] * count),
-            ids=np.arange(count),
+        labels = table["near_cluster"].fill_null(-1).to_pylist()
+        found = pick(
+            [
+                {"cluster": label, "passing": bool(fine), "quality": score}
+                for label, fine, score in zip(labels, passing, quality.tolist(), strict=False)
+            ]
         )
         return {i for i, survivor in enumerate(found) if survivor >= 0 and survivor != i}
 

@@ -1,90 +1,119 @@
-"""The index of a finished run as an input of the next."""
+"""The index of a finished run as an input of the next, end to end."""
 
-import io
+import json
+import shutil
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
 import pytest
 
-from pipeline.cluster.clusters import SignalShard, cluster
-from pipeline.cluster.index import INDEX, Index, write_index
-from pipeline.cluster.settings import ClusterSettings
-from pipeline.cluster.survivors import pick_survivors
+from pipeline.__main__ import main
 from pipeline.errors import UsageError
-from pipeline.measure.exact import ExactSettings, exact
-from pipeline.measure.minhash import MinHashSettings, minhash
+from tests.cluster.runs import kept, run_small, verdicts, write_source
+from tests.cluster.test_repeats import prose
 
-SETTINGS = {"exact": ExactSettings().measured(), "minhash": MinHashSettings().measured()}
-
-
-def signals(ids: list[str], texts: list[str], kept: list[bool]) -> pa.RecordBatch:
-    batch = pa.record_batch({"text": pa.array(texts, pa.large_string()), "url": pa.nulls(len(texts), pa.string())})
-    columns = {"id": pa.array(ids), "kept": pa.array(kept)}
-    for part in (exact.run(batch, ExactSettings()), minhash.run(batch, MinHashSettings())):
-        columns |= {name: part[name] for name in part.schema.names if name in INDEX.names}
-    return pa.record_batch(columns)
+SOURCE = {"web": "role: general"}
+MORE = "tokenizer: {vocab_size: 300}\ncluster: {index: INDEX}"
 
 
-def article(topic: int, changed: int = 0) -> str:
-    words = [f"topic{topic}word{i}" for i in range(200)]
-    words[:changed] = [f"new{topic}{changed}{i}" for i in range(changed)]
-    return " ".join(words)
+def against(*folders) -> str:
+    return MORE.replace("INDEX", json.dumps([str(folder) for folder in folders]))
 
 
-def saved(rows: pa.RecordBatch, step: int = 100) -> io.BytesIO:
-    file = io.BytesIO()
-    write_index(file, [rows.slice(at, step) for at in range(0, rows.num_rows, step)], SETTINGS)
-    return io.BytesIO(file.getvalue())
+def long(topic: int, ending: str = "") -> str:
+    return f"{prose(topic, 150)} {ending}".strip()
 
 
-def test_new_documents_lose_to_kept_ones_of_the_index(tmp_path: Path):
-    before = signals(["a", "b", "c"], [article(1), article(2), article(3)], [True, False, True])
-    new = signals(["d", "e", "f", "g"], [article(1), article(2, 1), article(4), article(4, 1)], [True] * 4)
-    index = Index(saved(before), SETTINGS)
-    shards = [index.shard("index"), SignalShard("new", 4, lambda: iter([new]))]
-    tables = dict(cluster(shards, ClusterSettings(), tmp_path))
-    labels = pa.concat_tables(tables.values())["near_cluster"].fill_null(-1).to_numpy()
-    indexed = np.concatenate([index.kept(), np.zeros(4, bool)])
-    survivors = pick_survivors(
-        labels,
-        np.array([False] * 3 + [True] * 4),
-        priority=np.array([0] * 3 + [9] * 4),
-        quality=np.zeros(7),
-        length=np.zeros(7),
-        date=np.array([""] * 7),
-        ids=np.array(list("abcdefg")),
-        indexed=indexed,
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """A finished run: a and b are new, b2 copies b, short is removed by a rule."""
+    folder = tmp_path_factory.mktemp("first")
+    write_source(folder, "web", {"a": long(1), "b": long(2), "b2": long(2, "again"), "short": "too short"}, files=2)
+    return run_small(folder, folder / "run", SOURCE, more=against(), to="publish")
+
+
+@pytest.fixture(scope="module")
+def second(first, tmp_path_factory):
+    """The next dump against the first run, at a higher priority: that does not help it."""
+    folder = tmp_path_factory.mktemp("second")
+    documents = {
+        "copy": long(1), "near": long(2, "once more"), "new": long(3), "twin": long(3, "twice"), "short2": "too short",
+    }  # fmt: skip
+    write_source(folder, "web", documents, files=3)
+    more = against(first.store.root)
+    return run_small(folder, folder / "run", {"web": "role: domain, priority: 9"}, more=more, to="publish")
+
+
+def test_a_document_of_the_index_always_wins(first, second):
+    found = verdicts(second)
+    assert found["copy"]["reasons"] == ["exact.in_index"]
+    assert found["near"]["reasons"] == ["minhash.in_index"]
+    assert found["near"]["similarity"] > 0.8
+    before = verdicts(first)
+    assert found["copy"]["duplicate_of"] == before["a"]["id"]
+    stays = [own for own in ("b", "b2") if before[own]["verdict"] == "kept"]
+    assert found["near"]["duplicate_of"] == before[stays[0]]["id"]
+    assert len(kept(second) & {"new", "twin"}) == 1
+    assert second.done["decide"]["all"].counts["delta"] == {
+        "documents": 5, "removed_in_index": 2, "removed_among_themselves": 1, "new": 2,
+    }  # fmt: skip
+
+
+def test_what_the_earlier_run_removed_keeps_nothing_out(second):
+    assert verdicts(second)["short2"]["reasons"] == ["gopher.min_num_words"]
+
+
+def test_explain_names_the_survivor_in_the_earlier_run(first, second, capsys):
+    assert main(["explain", "https://near.example/", "--run", second.store.root, "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["documents"]
+    assert found["survivor"]["run"] == first.store.root
+    assert found["survivor"]["jaccard"] > 0.9
+    assert found["survivor"]["diff_lines"] == 1
+    assert main(["explain", "https://copy.example/", "--run", second.store.root]) == 0
+    shown = "".join(capsys.readouterr().out.split())
+    assert f"staysinstead:https://a.example/in{first.store.root}" in shown
+
+
+def test_whatif_knows_the_index(second, capsys):
+    assert main(["whatif", "gopher.min_num_words=5", "--run", second.store.root, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["before"] == found["after"]
+
+
+def test_an_index_brings_along_what_it_was_made_against(first, second, tmp_path):
+    write_source(tmp_path, "web", {"old": long(1), "middle": long(3), "fresh": long(9)})
+    third = run_small(tmp_path, tmp_path / "run", SOURCE, more=against(second.store.root))
+    assert kept(third) == {"fresh"}
+    assert {found.root for found in third.indexes} == {first.store.root, second.store.root}
+
+
+def test_fingerprints_hold_the_index_by_its_digest(first, second, tmp_path):
+    folder = second.recipe.chosen[0].path.removesuffix("/web")
+    moved = tmp_path / "moved"
+    shutil.copytree(first.store.root, moved)
+    again = run_small(
+        Path(folder), Path(second.store.root), {"web": "role: domain, priority: 9"}, more=against(moved), to="decide"
     )
-    # d copies what was kept; e copies what was removed, so it stays; f and g are each other's copies
-    assert survivors.tolist() == [0, 4, -1, 0, 4, 5, 5]
-
-
-def test_deduplicating_a_run_against_its_own_index_keeps_nothing_new(tmp_path: Path):
-    rows = signals(["a", "b"], [article(1), article(2)], [True, True])
-    index = Index(saved(rows), SETTINGS)
-    tables = dict(cluster([index.shard("i"), SignalShard("s", 2, lambda: iter([rows]))], ClusterSettings(), tmp_path))
-    assert tables["i"]["near_cluster"].equals(tables["s"]["near_cluster"])
-    assert tables["s"]["cluster_size"].to_pylist() == [2, 2]
-
-
-def test_bytes_do_not_depend_on_batches():
-    rows = signals([f"{i}" for i in range(30)], [article(i) for i in range(30)], [True] * 30)
-    assert saved(rows, 7).getvalue() == saved(rows, 30).getvalue()
-    index = Index(saved(rows), SETTINGS)
-    assert pa.Table.from_batches(index.batches(INDEX.names)).equals(
-        pa.Table.from_batches([rows]).select(INDEX.names).cast(INDEX)
+    assert again.runner.reasons["cluster"] == again.runner.reasons["decide"] == "reused: did not change"
+    without = run_small(
+        Path(folder), Path(second.store.root), {"web": "role: domain, priority: 9"}, more=against(), to="decide"
     )
+    assert without.runner.reasons["cluster"] == "ran: its input changed"
+    assert "copy" in kept(without, "decide")
 
 
-def test_other_settings_are_refused():
-    file = saved(signals(["a"], [article(1)], [True]))
-    other = SETTINGS | {"minhash": MinHashSettings(seed=2).measured()}
-    with pytest.raises(UsageError, match="keys would not meet"):
-        Index(file, other)
-    no_index = io.BytesIO()
-    import pyarrow.parquet as pq
+def test_mistakes_are_named(first, tmp_path):
+    write_source(tmp_path, "web", {"one": long(5)})
+    with pytest.raises(UsageError, match="has no index"):
+        run_small(tmp_path, tmp_path / "run", SOURCE, more=against(tmp_path / "nothing"))
+    with pytest.raises(UsageError, match=r"made with minhash seed 1, this run has 2: keys would not meet"):
+        run_small(tmp_path, tmp_path / "run", SOURCE, more=against(first.store.root), minhash="{seed: 2}")
+    with pytest.raises(UsageError, match="is the folder of this run"):
+        run_small(tmp_path, tmp_path / "run", SOURCE, more=against(tmp_path / "run"))
 
-    pq.write_table(pa.table({"a": [1]}), no_index)
-    with pytest.raises(UsageError, match="no index"):
-        Index(io.BytesIO(no_index.getvalue()), SETTINGS)
+
+def test_the_index_does_not_depend_on_how_it_is_found(first):
+    commits = first.done["index"]
+    assert set(commits) == set(first.shards)
+    rows = [row for c in commits.values() for row in first.store.read_table(c.files["table"].path).to_pylist()]
+    ids = {row["id"]: row["kept"] for row in rows}
+    assert ids == {row["id"]: row["verdict"] == "kept" for row in verdicts(first).values()}

@@ -1,28 +1,30 @@
 """The survivor of a cluster: one, the best by a total order, and monotone."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.cluster.survivors import estimate_similarity, pick_survivors
+from pipeline.cluster.survivors import CANDIDATES, best_members, estimate_similarity, survivors_of
 
 
-def pick(rows: list[dict], order: tuple = ("priority", "quality", "length", "date")) -> list[int]:
-    def column(name: str, default: object, kind: object = None) -> np.ndarray:
-        return np.array([row.get(name, default) for row in rows], kind)
-
-    return pick_survivors(
-        column("cluster", -1, np.int64),
-        column("passing", True, bool),
-        priority=column("priority", 0),
-        quality=column("quality", 0.0),
-        length=column("length", 0),
-        date=column("date", "", np.str_),
-        ids=np.array([row.get("id", f"{i:04}") for i, row in enumerate(rows)], np.str_),
-        order=order,
-        indexed=column("indexed", False, bool),
-    ).tolist()
+def pick(rows: list[dict], order: tuple = ("priority", "quality", "length", "date"), parts: int = 1) -> list[int]:
+    """The row that stands for each row; -1 where none does. Candidates are ranked in `parts`, then together."""
+    defaults = {"cluster": -1, "priority": 0, "quality": 0.0, "length": 0, "date": "", "indexed": False, "shard": "s"}
+    known: list[dict] = [defaults | {"id": f"{i:04}"} | row | {"row": i} for i, row in enumerate(rows)]
+    cluster = np.array([row["cluster"] for row in known], np.int64)
+    passing = [row.get("passing", True) for row in known]
+    may = [row for row, fine in zip(known, passing, strict=True) if row["cluster"] >= 0 and (fine or row["indexed"])]
+    columns = [{name: row.get(name) for name in CANDIDATES.names} for row in may]
+    tables = [best_members(pa.Table.from_pylist(columns[n::parts], schema=CANDIDATES), order) for n in range(parts)]
+    best = best_members(pa.concat_tables(tables), order)
+    found = survivors_of(cluster, best)
+    stays = best["row"].to_pylist()
+    return [
+        stays[place] if place >= 0 else i if fine and cluster[i] < 0 else -1
+        for i, (place, fine) in enumerate(zip(found.tolist(), passing, strict=True))
+    ]
 
 
 documents = st.lists(
@@ -53,6 +55,12 @@ def test_one_passing_survivor_per_cluster_and_nobody_lost(rows: list[dict]):
         assert survivor in group
         assert found[survivor] == survivor
         assert {found[j] for j in group} == {survivor}
+
+
+@settings(deadline=None)
+@given(documents, st.integers(2, 4))
+def test_shards_are_ranked_apart(rows: list[dict], parts: int):
+    assert pick(rows, parts=parts) == pick(rows)
 
 
 @settings(deadline=None)
