@@ -100,7 +100,6 @@ class OpenedRun:
 
 STEP_NAMES = (
     "ingest", "extract", "train", "measure", "cluster", "decide", "repeats", "apply", "settle", "count", "tokenizer", "shards",
-    "size", "mix", "publish_rest", "publish", "audit",
     "size", "mix", "publish_rest", "index", "publish", "audit",
 )  # fmt: skip
 
