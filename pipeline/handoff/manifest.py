@@ -92,6 +92,7 @@ class Manifest(HandoffModel):
     separator: Literal["eos"] = Field(default="eos", description="the eos id follows every document")
     sources: list[Source] = Field(min_length=1)
     mix: dict[str, Any] = Field(default_factory=dict, description="shares asked for and what they come to")
+    terms: list[str] = Field(default_factory=list, description="terms of the domain that held-out text is asked for")
     plan: dict[str, Any] = Field(default_factory=dict, description="the sized model: parameters, tokens, law, memory")
     fingerprint: str = Field(description="of the sequence of tokens this manifest stands for; see `fingerprint`")
 
@@ -172,6 +173,7 @@ def build_manifest(
     sources: Sequence[Source | Mapping[str, Any]],
     mix: Mapping[str, Any] | None = None,
     plan: Mapping[str, Any] | None = None,
+    terms: Sequence[str] = (),
 ) -> Manifest:
     """The manifest of these sources, with its dtype and fingerprint filled in.
 
@@ -189,6 +191,7 @@ def build_manifest(
             "sources": [s.model_dump(mode="json") for s in sorted(listed, key=lambda s: s.name)],
             "mix": dict(mix or {}),
             "plan": dict(plan or {}),
+            "terms": sorted(terms),
         }
         return Manifest.model_validate({**fields, "fingerprint": fingerprint(fields)})
     except ValidationError as error:

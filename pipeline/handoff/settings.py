@@ -148,12 +148,17 @@ class EvaluateSettings(HandoffModel):
 
     every_steps: int = Field(default=100, gt=0)
     max_samples: int = Field(default=64, gt=0, description="windows per source, the same ones every time")
+    max_terms: int = Field(
+        default=256, ge=0, description="held-out occurrences of the domain's terms to complete or fill in; 0: none"
+    )
 
 
 class ExportSettings(HandoffModel):
     """What is written at the end, beside the checkpoints."""
 
     huggingface: bool = Field(default=True, description="train/model, for from_pretrained")
+    int8: bool = Field(default=False, description="also train/model-int8, with its loss beside (extra `quant`)")
+    qat: bool = Field(default=False, description="compute with int8 weights while training, so that int8 loses nothing")
 
 
 class ReportSettings(HandoffModel):

@@ -16,8 +16,10 @@ from pipeline.root_hash import root_hash
 from pipeline.shards import SPLITS, token_type
 from pipeline.steps.context import Run
 from pipeline.steps.tokens import streams
+from pipeline.steps.vocabulary import term_list
 from pipeline.vocabulary import padded
 from tokenizer.specials import ROLES
+from tokenizer.terms import load_terms
 
 SENTINEL = "<extra_id_0>"
 
@@ -80,7 +82,11 @@ def build(run: Run) -> Manifest:
                 "text_bytes": {split: sum(part[split]["text_bytes"] for part in parts) for split in SPLITS},
             }
         )
-    return build_manifest(tokenizer=info, sources=sources, mix=mix, plan=run.done["size"]["all"].counts["plan"])
+    listed = term_list(run)
+    terms = [term.term for term in load_terms(listed)] if listed else []
+    return build_manifest(
+        tokenizer=info, sources=sources, mix=mix, plan=run.done["size"]["all"].counts["plan"], terms=terms
+    )
 
 
 def tokenizer_figures(run: Run) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from pipeline.handoff import PipelineError, TrainConfig, UsageError
 from recipes.pretrain.checkpoint import Checkpoints
+from recipes.pretrain.cloze import TermCloze
 from recipes.pretrain.continued import load_model
 from recipes.pretrain.data import Loader, Samples
 from recipes.pretrain.evaluate import Validation, to_device
@@ -21,7 +22,8 @@ from recipes.pretrain.handoff import Handoff
 from recipes.pretrain.model import Trainable, build_model, count, flops_per_token
 from recipes.pretrain.objectives import build_objective
 from recipes.pretrain.optimizer import LossScale, Optimizers, SpikeGuard, clip, decay_start, learning_rate
-from recipes.pretrain.parallel import World, accumulate, all_sum, apply_parallel, resolve_precision
+from recipes.pretrain.parallel import World, accumulate, all_max, all_sum, apply_parallel, resolve_precision
+from recipes.pretrain.quantize import export_int8, need_torchao
 from recipes.pretrain.report import Reporter, Speed, say
 
 COLLECT_GARBAGE_EVERY = 200
@@ -42,10 +44,13 @@ class Trainer:
         self.out = Path(handoff.at(config.out))
         if "://" in handoff.at(config.out):
             raise UsageError(f"out: {config.out} must be a folder that all processes share, not a URL")
+        if config.export.int8:
+            need_torchao("export.int8")  # before the training, not after it
         self.steps, self.batch = config.steps or 1, config.global_batch or 1
         self.objective = build_objective(config.objective, handoff.manifest.tokenizer)
         self.samples = Samples(handoff, self.objective)
         self.validation = Validation(handoff, self.objective, config.evaluate, "validation")
+        self.cloze = TermCloze(handoff, self.objective, config.evaluate)
         model = self._initial_model()
         self.parameters = count(model)
         varlen = world.device.type == "cuda" and model.config.model_type not in ("t5", "bart")
@@ -53,7 +58,7 @@ class Trainer:
         causal = self.trainable.causal
         self.flops = flops_per_token(model.config, self.objective.length) if causal else None
         self.parallel = resolve_precision(config.parallel, world)
-        apply_parallel(self.trainable, self.parallel, world)
+        apply_parallel(self.trainable, self.parallel, world, qat=config.export.qat)
         self.optimizers = Optimizers(self.trainable, self.trainable.blocks(), config.optimizer)
         self.guard = SpikeGuard(config.optimizer.skip_sigma, config.optimizer.skip_window, world.device)
         self.scale = LossScale(self.parallel.precision == "fp16", world.device)
@@ -64,6 +69,7 @@ class Trainer:
         self.step = self.consumed = self.tokens = 0
         self.first_validation: dict[str, Any] = {}
         self.last_validation: dict[str, Any] = {}
+        self.last_cloze: dict[str, Any] | None = None
         self.skipped = torch.zeros((), dtype=torch.int64, device=world.device)
         self.stop_requested = False
         self.resume(allow_data_change)
@@ -98,6 +104,7 @@ class Trainer:
             "first_validation": self.first_validation,
             "last_validation": self.last_validation,
             "window": {"stride": self.objective.stride, "overlap": self.objective.overlap},
+            "last_cloze": self.last_cloze,
             "identity": self.identity(),
         }
 
@@ -122,6 +129,7 @@ class Trainer:
         self.checkpoints.load(step)
         self.step, self.consumed, self.tokens = state["step"], state["consumed"], state["tokens"]
         self.first_validation, self.last_validation = state["first_validation"], state["last_validation"]
+        self.last_cloze = state["last_cloze"]
 
     # ------------------------------------------------------------------------------------------------- steps
 
@@ -161,7 +169,9 @@ class Trainer:
         """Train from where the run is to its last step. Returns the summary; `finished` is false after SIGTERM."""
         config, world = self.config, self.world
         if self.step >= self.steps:
-            return self.summary(already=True)
+            # one that was killed between its last checkpoint and the export still has the export to write
+            missing = world.is_main and not (self.out / "summary.json").exists()
+            return self._finish() if all_max(world, int(missing)) else self.summary(already=True)
         previous = self._catch_signals()
         reporter = Reporter(self.out, config.report, self.steps, self.step, world.is_main)
         if world.is_main and self.step:
@@ -250,8 +260,11 @@ class Trainer:
 
     def _validate(self, reporter: Reporter) -> dict[str, Any]:
         results = self.validation(self.trainable, self.world)
+        self.last_cloze = self.cloze(self.trainable, self.world)
         if results:
-            metrics = {"step": self.step, "tokens": self.tokens, "val": results}
+            metrics: dict[str, Any] = {"step": self.step, "tokens": self.tokens, "val": results}
+            if self.last_cloze:
+                metrics["cloze"] = self.last_cloze
             reporter.write(metrics)
             reporter.show(metrics)
         return results
@@ -284,6 +297,7 @@ class Trainer:
             "epochs": self.samples.realised(self.consumed),
             "validation_before": self.first_validation,
             "validation": self.last_validation,
+            "cloze": self.last_cloze,
             "skipped_steps": int(self.skipped),
         }
 
@@ -291,6 +305,8 @@ class Trainer:
         summary = self.summary()
         if summary["finished"] and self.config.export.huggingface:
             export_huggingface(self.handoff, self.trainable, self.world, self.out / "model", summary)
+            if self.config.export.int8 and self.world.is_main:
+                summary["int8"] = export_int8(self.out / "model", self.validation)
         if self.world.is_main:
             write_summary(self.out / "summary.json", summary)
         dist.barrier(group=self.world.control)

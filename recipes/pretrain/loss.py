@@ -22,6 +22,13 @@ def logits_loss(logits: Tensor, labels: Tensor, z_loss: float) -> Tensor:
     return torch.stack([total, entropy.detach(), valid.sum().to(entropy.dtype)])
 
 
+def each_target(logits: Tensor, labels: Tensor) -> Tensor:
+    """[2, targets] from logits [N, V] and labels [N]: nats, and 1 where the target is the first choice."""
+    asked = labels != IGNORE
+    logits, labels = logits[asked].float(), labels[asked]
+    return torch.stack([F.cross_entropy(logits, labels, reduction="none"), (logits.argmax(-1) == labels).float()])
+
+
 class HeadLoss(torch.autograd.Function):
     """hidden [N, d] times weight [V, d], softmax and cross-entropy, a chunk of rows at a time.
 

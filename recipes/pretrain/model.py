@@ -10,7 +10,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from pipeline.handoff import OBJECTIVE_OF, ModelSettings, ObjectiveSettings, TokenizerInfo, UsageError
 from recipes.pretrain import attention
-from recipes.pretrain.loss import head_loss, logits_loss
+from recipes.pretrain.loss import IGNORE, each_target, head_loss, logits_loss
 
 CLASSES: dict[str, tuple[str, str]] = {
     "llama": ("LlamaConfig", "LlamaForCausalLM"),
@@ -173,14 +173,21 @@ class Trainable(nn.Module):
 
         return hook
 
-    def forward(self, batch: dict[str, Tensor]) -> Tensor:
+    def forward(self, batch: dict[str, Tensor], each: bool = False) -> Tensor:
+        """The three sums; with `each`, [2, targets]: nats and whether the first choice was right, target by target."""
         docs = attention.prepare(batch, self.causal, self.use_varlen)
+        labels = batch["labels"].flatten()
+        if not self.causal:
+            logits = self.logits(batch, docs).flatten(0, 1)
+            return each_target(logits, labels) if each else logits_loss(logits, labels, self.z_loss)
         model = cast(Any, self.model)
-        if self.causal:
-            base = model.transformer if self.architecture == "gpt2" else model.model
-            hidden = base(input_ids=batch["inputs"], position_ids=batch["positions"], docs=docs, use_cache=False)[0]
-            return head_loss(hidden.flatten(0, 1), model.lm_head.weight, batch["labels"].flatten(), self.z_loss)
-        return logits_loss(self.logits(batch, docs).flatten(0, 1), batch["labels"].flatten(), self.z_loss)
+        base = model.transformer if self.architecture == "gpt2" else model.model
+        places = base(input_ids=batch["inputs"], position_ids=batch["positions"], docs=docs, use_cache=False)[0]
+        hidden = places.flatten(0, 1)
+        if each:
+            asked = labels != IGNORE
+            return each_target(hidden[asked] @ model.lm_head.weight.T, labels[asked])
+        return head_loss(hidden, model.lm_head.weight, labels, self.z_loss)
 
     def logits(self, batch: dict[str, Tensor], docs: dict[str, Any] | None = None) -> Tensor:
         """Logits [B, places, vocabulary] of the predicted side."""

@@ -6,6 +6,7 @@ the document in the window), `positions` (from 0 in each document); encoder-deco
 All noise is drawn from the generator that is handed in, which depends on (seed, k) alone.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,14 @@ def document_numbers(starts: np.ndarray, length: int) -> tuple[np.ndarray, np.nd
     docs = np.cumsum(np.bincount(starts, minlength=length))
     first = np.concatenate([[0], starts])
     return docs, np.arange(length) - first[docs]
+
+
+def only(values: np.ndarray, spans: list[tuple[int, int]]) -> np.ndarray:
+    """The values inside the spans; IGNORE everywhere else."""
+    out = np.full(len(values), IGNORE, dtype=np.int64)
+    for start, stop in spans:
+        out[start:stop] = values[start:stop]
+    return out
 
 
 def padded(values: np.ndarray, length: int, fill: int) -> np.ndarray:
@@ -51,6 +60,20 @@ class Objective:
     def sample(self, tokens: np.ndarray, ends: np.ndarray, rng: np.random.Generator) -> Sample:
         """tokens [<= stride + overlap] with documents ending at `ends` (exclusive) as a sample."""
         raise TypeError(f"{type(self).__name__} makes no samples")
+
+    @property
+    def cloze_length(self) -> int:
+        """Tokens of a window in which gaps are asked for."""
+        return self.length
+
+    @property
+    def cloze_room(self) -> int:
+        """Targets, with one more token for each gap, that fit in such a window."""
+        return self.length
+
+    def cloze(self, tokens: np.ndarray, ends: np.ndarray, spans: list[tuple[int, int]]) -> Sample:
+        """A sample whose only targets are the tokens of `spans` (start, stop), in order, hidden as the objective hides."""
+        raise TypeError(f"{type(self).__name__} asks for no gaps")
 
     def empty(self) -> Sample:
         """A sample that predicts nothing: fills up a micro-batch."""
@@ -90,6 +113,14 @@ class Causal(Objective):
         inputs, labels = tokens[:-1], tokens[1:]
         return {**self._side("", inputs, ends - 1, self.length), "labels": padded(labels, self.length, IGNORE)}
 
+    @property
+    def cloze_length(self) -> int:
+        return self.length + self.overlap
+
+    def cloze(self, tokens: np.ndarray, ends: np.ndarray, spans: list[tuple[int, int]]) -> Sample:
+        labels = only(tokens, spans)[1:]
+        return {**self._side("", tokens[:-1], ends - 1, self.length), "labels": padded(labels, self.length, IGNORE)}
+
 
 class Masked(Objective):
     """BERT's masked language model (arXiv 1810.04805, section 3.1): of the chosen tokens 80 % become the mask token,
@@ -110,6 +141,11 @@ class Masked(Objective):
         inputs = np.where(chosen & (fate < 0.8), self.mask, tokens)
         inputs = np.where(chosen & (fate >= 0.8) & (fate < 0.9), random_ids, inputs)
         labels = np.where(chosen, tokens, IGNORE)
+        return {**self._side("", inputs, ends, self.length), "labels": padded(labels, self.length, IGNORE)}
+
+    def cloze(self, tokens: np.ndarray, ends: np.ndarray, spans: list[tuple[int, int]]) -> Sample:
+        labels = only(tokens, spans)
+        inputs = np.where(labels == IGNORE, tokens, self.mask)
         return {**self._side("", inputs, ends, self.length), "labels": padded(labels, self.length, IGNORE)}
 
 
@@ -162,6 +198,43 @@ class EncoderDecoder(Objective):
     """Shared by spans and infilling: the decoder's inputs are its targets shifted right, afresh in each document."""
 
     start: int
+
+    @property
+    def cloze_length(self) -> int:
+        return self.length - 1  # the encoder's eos; a gap is never shorter than its mark
+
+    @property
+    def cloze_room(self) -> int:
+        return self.decoder_length - 1
+
+    def _borders(self, tokens: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        return ends[ends < len(tokens)] if self.settings.document_masks else ends[:0]
+
+    def _gapped(
+        self,
+        tokens: np.ndarray,
+        borders: np.ndarray,
+        spans: list[tuple[int, int]],
+        mark: Callable[[int], np.ndarray],
+    ) -> Sides:
+        """Inputs with `mark(number in its document)` for each span; targets: each mark and what it hides."""
+        sides = Sides([], [], [], [])
+        at = number = 0
+        edges = sorted(set(borders.tolist()))
+        for start, stop in [*spans, (len(tokens), len(tokens))]:
+            while edges and edges[0] <= start:  # documents that begin before this span
+                edge = edges.pop(0)
+                sides.inputs.append(tokens[at:edge])
+                at, number = edge, 0
+                sides.input_starts.append(sides.num_inputs)
+                sides.target_starts.append(sides.num_targets)
+            sides.inputs.append(tokens[at:start])
+            if start < stop:
+                sides.inputs.append(mark(number))
+                sides.targets += [mark(number), tokens[start:stop]]
+                number += 1
+            at = stop
+        return sides
 
     def _finish(self, sides: Sides) -> Sample:
         inputs = np.concatenate(sides.inputs) if sides.inputs else np.empty(0, dtype=np.int64)
@@ -218,26 +291,17 @@ class Spans(EncoderDecoder):
         return out
 
     def sample(self, tokens: np.ndarray, ends: np.ndarray, rng: np.random.Generator) -> Sample:
-        n = len(tokens)
-        borders = ends[ends < n] if self.settings.document_masks else ends[:0]
-        sides = Sides([], [], [], [])
-        at, sentinel = 0, 0
-        document_starts = set(borders.tolist())
-        edges = sorted(document_starts)
-        for start, stop in [*self.noise_spans(n, borders, rng), (n, n)]:
-            while edges and edges[0] <= start:  # documents that begin before this span
-                edge = edges.pop(0)
-                sides.inputs.append(tokens[at:edge])
-                at, sentinel = edge, 0
-                sides.input_starts.append(sides.num_inputs)
-                sides.target_starts.append(sides.num_targets)
-            sides.inputs.append(tokens[at:start])
-            if start < stop:
-                mark = np.array([self.first + sentinel % self.count])
-                sides.inputs.append(mark)
-                sides.targets += [mark, tokens[start:stop]]
-                sentinel += 1
-            at = stop
+        borders = self._borders(tokens, ends)
+        return self._hide(tokens, borders, self.noise_spans(len(tokens), borders, rng))
+
+    def cloze(self, tokens: np.ndarray, ends: np.ndarray, spans: list[tuple[int, int]]) -> Sample:
+        made = self._hide(tokens, self._borders(tokens, ends), spans)
+        labels = made["labels"]
+        mark = (labels >= self.first) & (labels < self.first + self.count)
+        return {**made, "labels": np.where(mark | (labels == self.tokenizer.eos_id), IGNORE, labels)}
+
+    def _hide(self, tokens: np.ndarray, borders: np.ndarray, spans: list[tuple[int, int]]) -> Sample:
+        sides = self._gapped(tokens, borders, spans, lambda number: np.array([self.first + number % self.count]))
         end = np.array([self.tokenizer.eos_id])
         sides.inputs.append(end)
         sides.targets.append(end)
@@ -258,7 +322,7 @@ class Infilling(EncoderDecoder):
 
     def sample(self, tokens: np.ndarray, ends: np.ndarray, rng: np.random.Generator) -> Sample:
         n = len(tokens)
-        borders = ends[ends < n].tolist() if self.settings.document_masks else []
+        borders = self._borders(tokens, ends).tolist()
         sides = Sides([], [], [], [])
         for start, stop in zip([0, *borders], [*borders, n], strict=True):
             if start:
@@ -267,6 +331,12 @@ class Infilling(EncoderDecoder):
             sides.targets.append(tokens[start:stop])
             self._corrupt(tokens[start:stop], sides, rng)
         return self._finish(sides)
+
+    def cloze(self, tokens: np.ndarray, ends: np.ndarray, spans: list[tuple[int, int]]) -> Sample:
+        borders = self._borders(tokens, ends)
+        sides = self._gapped(tokens, borders, spans, lambda _: self.mask)
+        sides.targets, sides.target_starts = [tokens], borders.tolist()
+        return {**self._finish(sides), "labels": padded(only(tokens, spans), self.decoder_length, IGNORE)}
 
     def _corrupt(self, document: np.ndarray, sides: Sides, rng: np.random.Generator) -> None:
         """Append the corrupted document. Never longer than the document: empty spans only where tokens were hidden."""

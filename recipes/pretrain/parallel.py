@@ -153,16 +153,6 @@ def checkpoint_activations(blocks: list[nn.Module], mode: str) -> None:
         block.forward = recomputing
 
 
-def quantize_matmuls(blocks: list[nn.Module]) -> None:
-    """fp8 matrix products in the blocks, by torchao. Raises UsageError when it is not installed."""
-    try:
-        from torchao.float8 import convert_to_float8_training  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        raise UsageError("precision: fp8 needs torchao; install the extra `quant`") from None
-    for block in blocks:
-        convert_to_float8_training(block)
-
-
 def prefer_flash_attention_3() -> bool:
     """Use FlashAttention-3's kernels when their package is installed (Hopper); says whether they are used."""
     import importlib.util
@@ -175,8 +165,8 @@ def prefer_flash_attention_3() -> bool:
     return True
 
 
-def apply_parallel(trainable: Trainable, settings: ParallelSettings, world: World) -> DeviceMesh:
-    """Checkpoint, compile and shard the model in place, block by block, then what is left.
+def apply_parallel(trainable: Trainable, settings: ParallelSettings, world: World, *, qat: bool = False) -> DeviceMesh:
+    """Round (fp8, `qat`), checkpoint, compile and shard the model in place, block by block, then what is left.
 
     zero1 and zero2 keep parameters whole between forward and backward (`reshard_after_forward=False`); zero1 also keeps
     whole gradients until the last micro-batch (see `accumulate`). ddp and none have shards of one.
@@ -184,8 +174,12 @@ def apply_parallel(trainable: Trainable, settings: ParallelSettings, world: Worl
     mesh = build_mesh(settings, world)
     prefer_flash_attention_3()
     blocks = trainable.blocks()
+    from recipes.pretrain.quantize import quantize_matmuls, round_in_forward
+
     if settings.precision == "fp8":
-        quantize_matmuls(blocks)
+        quantize_matmuls(blocks, world.device)
+    if qat:
+        round_in_forward(blocks)
     if settings.activation_checkpointing != "none":
         checkpoint_activations(blocks, settings.activation_checkpointing)
     if settings.compile:

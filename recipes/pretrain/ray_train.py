@@ -1,15 +1,19 @@
 """The same training under Ray Train: Ray supplies processes, restarts and storage, and never touches the data path."""
 
+import json
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+from pipeline.handoff import InfrastructureError, PipelineError
+from recipes.pretrain.handoff import open_handoff
 
 
 def worker(config: dict[str, Any]) -> None:
     """What each Ray Train worker runs: the recipe's own training; a restarted group resumes from its checkpoint."""
     import ray.train
 
-    from recipes.pretrain.handoff import open_handoff
     from recipes.pretrain.loop import Trainer
     from recipes.pretrain.parallel import start_world
 
@@ -21,8 +25,7 @@ def worker(config: dict[str, Any]) -> None:
         LOCAL_WORLD_SIZE=str(context.get_local_world_size()),
     )
     handoff = open_handoff(config["handoff"], config["overrides"])
-    summary = Trainer(handoff, start_world()).run()
-    ray.train.report({k: v for k, v in summary.items() if isinstance(v, (int, float, str, bool))})
+    Trainer(handoff, start_world()).run()
 
 
 def train(
@@ -37,12 +40,15 @@ def train(
     """Train on `workers` processes of the Ray cluster; when one dies, all restart from the last checkpoint.
 
     handoff: a folder all nodes see. overrides: `path=value` settings. storage: where Ray keeps its own state; null:
-    beside the checkpoints. Returns the metrics of the end of the run.
+    beside the checkpoints. Returns the summary of the run, which the main process writes beside the checkpoints: Ray
+    keeps no metrics without a checkpoint of its own. Raises InfrastructureError when processes died too often, and the
+    training's own error when it ended with one.
     """
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    handoff = os.path.abspath(handoff) if "://" not in handoff else handoff
+    handoff = os.path.abspath(handoff)
+    opened = open_handoff(handoff, overrides)
     trainer = TorchTrainer(
         worker,
         train_loop_config={"handoff": handoff, "overrides": list(overrides)},
@@ -50,8 +56,22 @@ def train(
         scaling_config=ScalingConfig(num_workers=workers, use_gpu=use_gpu),
         run_config=RunConfig(
             name="pretrain",
-            storage_path=storage or os.path.join(os.path.dirname(handoff), "train", "ray"),
+            storage_path=storage or os.path.join(opened.at(opened.config.out), "ray"),
             failure_config=FailureConfig(max_failures=max_failures),
         ),
     )
-    return dict(trainer.fit().metrics or {})
+    try:
+        trainer.fit()
+    except TrainingFailedError as error:
+        raise _reason(error) from error
+    return json.loads(Path(opened.at(opened.config.out), "summary.json").read_text("utf-8"))
+
+
+def _reason(error: Any) -> PipelineError:
+    """The training's own error where a worker raised one, else that processes died too often."""
+    for failure in getattr(error, "worker_failures", {}).values():
+        own = getattr(failure, "_base_exc", failure)
+        if isinstance(own, PipelineError):
+            return own
+    first = str(error).strip().split("\n")[-1]
+    return InfrastructureError(f"Ray Train gave up ({first}); running again resumes from the last checkpoint")

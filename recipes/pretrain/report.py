@@ -99,6 +99,9 @@ def _line(metrics: dict[str, Any]) -> str:
     for name, result in metrics.get("val", {}).items():
         bits = result["bits_per_byte"]
         parts.append(f"{name}: {result['loss']:.4f}" + (f" ({bits:.4f} bits/byte)" if bits is not None else ""))
+    if "cloze" in metrics:
+        cloze = metrics["cloze"]
+        parts.append(f"terms: {cloze['accuracy']:.1%} of {cloze['terms']} ({cloze['bits_per_byte']:.4f} bits/byte)")
     return "  ".join(parts)
 
 
@@ -128,7 +131,9 @@ def _progress_bar(steps: int, done: int) -> Any:
         if metrics is None:
             progress.stop()
         elif "val" in metrics:
-            progress.console.print(f"step {metrics['step']}  held out: {_line({'val': metrics['val']})}")
+            progress.console.print(
+                f"step {metrics['step']}  held out: {_line({k: metrics[k] for k in ('val', 'cloze') if k in metrics})}"
+            )
         else:
             progress.update(task, completed=metrics["step"], line=_line(metrics))
 

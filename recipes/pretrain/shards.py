@@ -62,6 +62,17 @@ def open_array(url: str, dtype: str, expected_bytes: int) -> Any:
     return np.memmap(local, dtype=kind, mode="r") if size else np.empty(0, dtype=kind)
 
 
+def open_ends(handoff: Handoff, shard: Shard) -> np.ndarray:
+    """Where each document of a shard ends, uint64. Raises InfrastructureError when the index is another shard's."""
+    url = handoff.at(shard.path) + ".index"
+    array = open_array(url, "uint64", 8 * shard.num_documents)
+    ends = array if isinstance(array, np.ndarray) else array[slice(0, len(array))]
+    if not len(ends) or int(ends[-1]) != shard.num_tokens:
+        last = int(ends[-1]) if len(ends) else 0
+        raise InfrastructureError(f"{url} ends at token {last:,}, the shard at {shard.num_tokens:,}: another index")
+    return ends
+
+
 class TokenStream:
     """The shards of one source and split, in manifest order, as one sequence of tokens.
 
@@ -75,18 +86,8 @@ class TokenStream:
         self.shards = [shard for shard in shards if shard.num_tokens]
         self.starts = np.concatenate([[0], np.cumsum([s.num_tokens for s in self.shards])]).astype(np.int64)
         self.tokens = [open_array(handoff.at(s.path), dtype, s.num_tokens * width) for s in self.shards]
-        self.ends = [self._open_ends(handoff, s) for s in self.shards]
+        self.ends = [open_ends(handoff, s) for s in self.shards]
         self.num_tokens = int(self.starts[-1])
-
-    @staticmethod
-    def _open_ends(handoff: Handoff, shard: Shard) -> np.ndarray:
-        url = handoff.at(shard.path) + ".index"
-        array = open_array(url, "uint64", 8 * shard.num_documents)
-        ends = array if isinstance(array, np.ndarray) else array[slice(0, len(array))]
-        if not len(ends) or int(ends[-1]) != shard.num_tokens:
-            last = int(ends[-1]) if len(ends) else 0
-            raise InfrastructureError(f"{url} ends at token {last:,}, the shard at {shard.num_tokens:,}: another index")
-        return ends
 
     def read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Tokens `[start, stop)` as int64, and where documents end among them: start < end <= stop, minus start."""

@@ -103,6 +103,7 @@ def make_handoff(root: Path, config: dict[str, Any] | None = None, documents: in
         },
         sources=sources,
         mix={"domain": 0.51, "general": 0.49},
+        terms=["three four", "company", "and rests", "no such term"],
     )
     return write_config(root, manifest, config or {})
 
