@@ -54,7 +54,7 @@ def test_terms_are_found_where_they_stand_as_words(handoff):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_the_terms_are_targets_in_every_objective(handoff, kind):
-    opened, objective, cloze = prepared(handoff, kind)
+    opened, _objective, cloze = prepared(handoff, kind)
     tokenizer = tokenizer_of(handoff)
     assert sum(len(spans) for _, spans in cloze.samples) > 20
     for sample, spans in cloze.samples:

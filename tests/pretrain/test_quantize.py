@@ -65,5 +65,5 @@ def test_without_torchao_the_extra_is_named(handoff, tmp_path, world, setting):
 
 def test_fp8_on_a_cpu_is_refused(monkeypatch):
     monkeypatch.setattr("recipes.pretrain.quantize.need_torchao", lambda setting: None)
-    with pytest.raises(UsageError, match="8.9"):
+    with pytest.raises(UsageError, match=r"8\.9"):
         quantize_matmuls([], torch.device("cpu"))
