@@ -1,12 +1,15 @@
 """Does curation and the domain mix pay? Same shape, same FLOPs, three seeds, tiny models, bits per byte on held-out text.
 
-Arms, from one finished run (`RUN=<run folder> python -m bench adaptation`):
+Arms, from one finished run (`RUN=<run folder> OUT=<folder> python -m bench adaptation`):
     curated   kept documents, 51 % domain and 49 % general, a tokenizer trained on that mix
-    crawl     everything that was extracted, in its natural shares, as an uncurated crawl would be trained on
+    crawl     everything extracted from the source `crawl`, removed documents included, in its natural shares
     general   kept general documents alone
     equal     curated again, with as many steps more as its general tokens equal those of `general`
 Each arm has a tokenizer of the same size trained on its own text, so bits per byte, not loss, is compared. Held-out are
 the run's validation documents by role; removed copies of them are in no arm.
+
+The twelve trainings are pieces: each result is kept in OUT, and a call that has used PIECE_S seconds (default 200) stops
+behind the piece it is at. Calling again goes on; what is printed is the table of the pieces that are there.
 """
 
 import hashlib
@@ -14,7 +17,8 @@ import json
 import os
 import random
 import statistics
-import tempfile
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +27,22 @@ import numpy as np
 VOCAB, LENGTH, BATCH = 4096, 128, 8
 SHARE = 0.51
 SEEDS = (0, 1, 2)
+ARMS = ("curated", "crawl", "general", "equal")
+MAX_BYTES = 12_000_000
+"""Text of a source in an arm, chosen by document: many times what so short a training reads."""
 Arm = dict[str, tuple[float, list[str]]]
 """Text by source name, with the source's weight."""
+
+
+def some(texts: list[str], limit: int = MAX_BYTES) -> list[str]:
+    """Texts in a fixed random order, up to `limit` characters."""
+    chosen: list[str] = []
+    for text in random.Random(0).sample(texts, len(texts)):
+        if limit <= 0:
+            break
+        chosen.append(text)
+        limit -= len(text)
+    return chosen
 
 
 def documents(run: Path) -> tuple[dict[str, Arm], dict[str, list[str]]]:
@@ -36,20 +54,26 @@ def documents(run: Path) -> tuple[dict[str, Arm], dict[str, list[str]]]:
     training: dict[str, list[str]] = {"domain": [], "general": []}
     held: dict[str, list[str]] = {"domain": [], "general": []}
     held_ids = set()
+    crawl = []
     for row in kept:
         part = held if row["split"] == "validation" else training
         part[row["role"]].append(row["text"])
         if row["split"] == "validation":
             held_ids.add(row["id"])
-    raw = [row["text"] for row in removed if row["text"] and row["duplicate_of"] not in held_ids]
-    crawl = training["domain"] + training["general"] + raw
-    curated: Arm = {"domain": (SHARE, training["domain"]), "general": (1 - SHARE, training["general"])}
+        elif row["source"] == "crawl":
+            crawl.append(row["text"])
+    crawl += [
+        row["text"]
+        for row in removed
+        if row["text"] and row["source"] == "crawl" and row["duplicate_of"] not in held_ids
+    ]
+    domain, general = some(training["domain"]), some(training["general"])
+    curated: Arm = {"domain": (SHARE, domain), "general": (1 - SHARE, general)}
     return {
         "curated": curated,
-        "crawl": {"crawl": (1.0, crawl)},
-        "general": {"general": (1.0, training["general"])},
-        "equal": curated,
-    }, held
+        "crawl": {"crawl": (1.0, some(crawl, 2 * MAX_BYTES))},
+        "general": {"general": (1.0, general)},
+    }, {role: some(texts, MAX_BYTES // 8) for role, texts in held.items()}
 
 
 def train_tokenizer(arm: Arm) -> Any:
@@ -60,12 +84,7 @@ def train_tokenizer(arm: Arm) -> Any:
     budget = min(sizes[name] / weight for name, (weight, _) in arm.items())
     sample: list[str] = []
     for _, (weight, texts) in sorted(arm.items()):
-        left = budget * weight
-        for text in random.Random(0).sample(texts, len(texts)):
-            if left <= 0:
-                break
-            sample.append(text)
-            left -= len(text)
+        sample += some(texts, int(budget * weight))
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -139,27 +158,46 @@ def train_arm(handoff: Path, steps: int, seed: int, world: Any) -> dict[str, flo
     return {name.removeprefix("held-"): result["bits_per_byte"] for name, result in summary["validation"].items()}
 
 
-def run(size_mb: int = 0, steps: int = 300) -> dict:
-    """Median and spread over the seeds; ratio > 1 means the curated mix needs fewer bits on domain text than the best
-    other arm."""
+def pieces(source: Path, out: Path, steps: int, seconds: float) -> None:
+    """Train what is missing in `out`, seed by seed, until all twelve are there or the time is used."""
     from recipes.pretrain.parallel import start_world, stop_world
 
-    source = os.environ.get("RUN")
+    begun = time.monotonic()
+    order = [(arm, seed) for arms in (ARMS[:3], ARMS[3:]) for seed in SEEDS for arm in arms]
+    missing = [(arm, seed) for arm, seed in order if not (out / f"{arm}-{seed}-{steps}.json").exists()]
+    if missing and not (out / "arms.json").exists():
+        arms, held = documents(source)
+        for name, arm in arms.items():
+            write_arm(out / name, arm, held)
+        sizes = {name: {part: sum(map(len, texts)) for part, (_, texts) in arm.items()} for name, arm in arms.items()}
+        (out / "arms.json").write_text(json.dumps(sizes))
+    world = start_world() if missing else None
+    for number, (arm, seed) in enumerate(missing):
+        if number and time.monotonic() - begun > seconds:
+            break
+        handoff = out / ("curated" if arm == "equal" else arm) / "handoff"
+        bits = train_arm(handoff, round(steps / (1 - SHARE)) if arm == "equal" else steps, seed, world)
+        (out / f"{arm}-{seed}-{steps}.json").write_text(json.dumps(bits))
+        print(f"{arm} seed {seed}: {bits}", file=sys.stderr, flush=True)
+    if world is not None:
+        stop_world()
+
+
+def run(size_mb: int = 0, steps: int = 200) -> dict:
+    """Median and spread over the seeds; ratio > 1 means the curated mix needs fewer bits on domain text than the best
+    other arm."""
+    source, out = os.environ.get("RUN"), Path(os.environ.get("OUT", "runs/bench-adaptation"))
     if not source or not (Path(source) / "corpus").is_dir():
         raise SystemExit("bench adaptation needs RUN=<a finished run folder with corpus/>")
-    arms, held = documents(Path(source))
-    world = start_world()
+    out.mkdir(parents=True, exist_ok=True)
+    pieces(Path(source), out, steps, float(os.environ.get("PIECE_S", "200")))
     table: dict[str, dict[str, list[float]]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, arm in arms.items():
-            if name == "equal":
-                handoff, count = Path(folder) / "curated" / "handoff", round(steps / (1 - SHARE))
-            else:
-                handoff, count = write_arm(Path(folder) / name, arm, held), steps
-            for seed in SEEDS:
-                for role, bits in train_arm(handoff, count, seed, world).items():
-                    table.setdefault(name, {}).setdefault(role, []).append(bits)
-    stop_world()
+    for arm in ARMS:
+        for path in [out / f"{arm}-{seed}-{steps}.json" for seed in SEEDS]:
+            for role, bits in (json.loads(path.read_text()) if path.exists() else {}).items():
+                table.setdefault(arm, {}).setdefault(role, []).append(bits)
+    if not {"curated", "crawl", "general"} <= table.keys():
+        raise SystemExit(f"bench adaptation: {sum(len(r['domain']) for r in table.values())} of 12 pieces; call it again")
     domain = {name: statistics.median(roles["domain"]) for name, roles in table.items()}
     best = min(("crawl", "general"), key=lambda name: domain[name])
     return {
@@ -170,8 +208,8 @@ def run(size_mb: int = 0, steps: int = 300) -> dict:
         "ratio": domain[best] / domain["curated"],
         "peer_name": f"{best}, same shape and FLOPs",
         "versions": {"numpy": np.__version__},
-        "input": f"{json.dumps({name: sum(len(t) for _, t in arm.values()) for name, arm in arms.items()})} documents",
-        "rounds": len(SEEDS),
+        "input": f"characters by arm {(out / 'arms.json').read_text()}",
+        "rounds": min(len(roles["domain"]) for roles in table.values()),
         "steps": steps,
         "table": {
             name: {

@@ -122,12 +122,13 @@ def step_memory(shape: DecoderShape, setup: Setup) -> Memory:
     transient = head_transient_bytes(shape, setup.precision, tokens, chunked=setup.chunked_loss)
     held = weights + copies + optimizer
     # Three moments: the loss, with all activations and its own tensors; the first block's backward pass, with the head's
-    # gradient (in low precision, scaled, and summed); the end, with all gradients and one block's activations. Earlier
-    # micro-batches leave their gradients in all of them.
+    # gradient (in low precision, scaled, and summed); the end, with all gradients and one block's activations, or with the
+    # two parts of a tied embedding's gradient beside their sum. Earlier micro-batches leave their gradients in all of them.
     earlier = gradients if setup.accumulation > 1 else 0.0
     head = shape.vocab * shape.hidden * (4 if setup.precision == "fp32" else 8)
     work = backward_bytes(shape, setup.precision, tokens)
-    late = gradients + tokens * block_bytes(shape, setup.precision) + work
+    both_parts = 2 * shape.vocab * shape.hidden * compute if shape.tied else 0.0
+    late = gradients + max(tokens * block_bytes(shape, setup.precision) + work, both_parts)
     peak = held + max(earlier + saved + transient, earlier + saved + again + head + work, late)
     activations = saved + again
     return Memory(weights, copies, gradients, optimizer, activations, transient, peak, host)

@@ -22,8 +22,11 @@ KINDS = ["causal", "masked", "spans", "infilling"]
 
 @pytest.fixture(scope="module")
 def world():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # tiny matrices: more threads only wait for each other
     yield start_world()
     stop_world()
+    torch.set_num_threads(threads)
 
 
 def prepared(handoff, kind, **changes):

@@ -42,3 +42,11 @@ def test_sharding_and_recomputing_need_less(handoff):
     assert peak(8, "parallel.sharding=full") < peak(8, "parallel.sharding=zero1") < peak(8, "parallel.sharding=ddp")
     checkpointed = peak(1, "parallel.sharding=none", "parallel.activation_checkpointing=full")
     assert checkpointed <= peak(1, "parallel.sharding=none")
+
+
+@pytest.mark.parametrize(("micro", "checkpointing"), [(1, "none"), (2, "full")])
+def test_the_estimate_is_what_a_step_allocates(micro, checkpointing):
+    from bench.memory import measure
+
+    row = measure(micro, checkpointing, layers=2)
+    assert row["estimate_bytes"] == pytest.approx(row["peak_bytes"], rel=0.05), row
