@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import statistics
 import sys
 import time
@@ -28,7 +29,7 @@ VOCAB, LENGTH, BATCH = 4096, 128, 8
 SHARE = 0.51
 SEEDS = (0, 1, 2)
 ARMS = ("curated", "crawl", "general", "equal")
-MAX_BYTES = 12_000_000
+MAX_BYTES = 2_400_000
 """Text of a source in an arm, chosen by document: many times what so short a training reads."""
 Arm = dict[str, tuple[float, list[str]]]
 """Text by source name, with the source's weight."""
@@ -73,7 +74,7 @@ def documents(run: Path) -> tuple[dict[str, Arm], dict[str, list[str]]]:
         "curated": curated,
         "crawl": {"crawl": (1.0, some(crawl, 2 * MAX_BYTES))},
         "general": {"general": (1.0, general)},
-    }, {role: some(texts, MAX_BYTES // 8) for role, texts in held.items()}
+    }, {role: some(texts, MAX_BYTES // 4) for role, texts in held.items()}
 
 
 def train_tokenizer(arm: Arm) -> Any:
@@ -168,6 +169,7 @@ def pieces(source: Path, out: Path, steps: int, seconds: float) -> None:
     if missing and not (out / "arms.json").exists():
         arms, held = documents(source)
         for name, arm in arms.items():
+            shutil.rmtree(out / name, ignore_errors=True)  # what a stopped call left
             write_arm(out / name, arm, held)
         sizes = {name: {part: sum(map(len, texts)) for part, (_, texts) in arm.items()} for name, arm in arms.items()}
         (out / "arms.json").write_text(json.dumps(sizes))
@@ -197,7 +199,9 @@ def run(size_mb: int = 0, steps: int = 200) -> dict:
             for role, bits in (json.loads(path.read_text()) if path.exists() else {}).items():
                 table.setdefault(arm, {}).setdefault(role, []).append(bits)
     if not {"curated", "crawl", "general"} <= table.keys():
-        raise SystemExit(f"bench adaptation: {sum(len(r['domain']) for r in table.values())} of 12 pieces; call it again")
+        raise SystemExit(
+            f"bench adaptation: {sum(len(r['domain']) for r in table.values())} of 12 pieces; call it again"
+        )
     domain = {name: statistics.median(roles["domain"]) for name, roles in table.items()}
     best = min(("crawl", "general"), key=lambda name: domain[name])
     return {

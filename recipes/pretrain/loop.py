@@ -129,7 +129,7 @@ class Trainer:
         self.checkpoints.load(step)
         self.step, self.consumed, self.tokens = state["step"], state["consumed"], state["tokens"]
         self.first_validation, self.last_validation = state["first_validation"], state["last_validation"]
-        self.last_cloze = state["last_cloze"]
+        self.last_cloze = state.get("last_cloze")
 
     # ------------------------------------------------------------------------------------------------- steps
 
