@@ -75,7 +75,7 @@ if __name__ == "__main__":
     summary = train(
         HANDOFF,
         workers=int(os.environ.get("WORKERS", "{workers}")),
-        use_gpu={use_gpu},
+        use_gpu=os.environ.get("USE_GPU", "{use_gpu}") == "1",
         overrides=sys.argv[1:],
     )
     print(summary)
@@ -95,7 +95,7 @@ def launch_files(
     return {
         "torchrun.sh": TORCHRUN.format(processes=gpus_per_node or "auto"),
         "slurm.sbatch": SLURM.format(nodes=nodes, gpus=gpus, cpus=gpus * 8),
-        "ray_train.py": RAY_TRAIN.format(workers=nodes * (gpus if use_gpu else 2), use_gpu=use_gpu),
+        "ray_train.py": RAY_TRAIN.format(workers=nodes * (gpus if use_gpu else 2), use_gpu=int(use_gpu)),
         "k8s.yaml": _kubernetes(manifest, nodes, gpus),
     }
 
@@ -128,7 +128,8 @@ def _kubernetes(manifest: Manifest, nodes: int, gpus: int) -> str:
         "spec": {
             "entrypoint": "python /run-folder/handoff/launch/ray_train.py",
             "runtimeEnvYAML": yaml.safe_dump(
-                {"env_vars": {"HANDOFF": "/run-folder/handoff", "WORKERS": str(nodes * gpus)}}, sort_keys=True
+                {"env_vars": {"HANDOFF": "/run-folder/handoff", "USE_GPU": "1", "WORKERS": str(nodes * gpus)}},
+                sort_keys=True,
             ),
             "shutdownAfterJobFinishes": True,
             "ttlSecondsAfterFinished": 600,
