@@ -1,156 +1,158 @@
-"""From candidate pairs to clusters, side by side with the peers, on generated signatures with planted near-copies.
+"""From signatures to clusters, side by side with the peers, on generated signatures with planted copies.
 
-One document is 112 minima of 8 bytes, so a megabyte of `--size` is about a thousand documents. A tenth of them copies
-an earlier one in one to fourteen of its bands. Ours starts from the signals of shards, datatrove from its signature
-files (stages 2 and 3), text-dedup from its column of band strings; every peer runs its own code in a child process.
+One document is 112 minima of 8 bytes, so a megabyte of `--size` is about a thousand documents. Ours starts from the
+signals of shards, datatrove from its signature files (stages 2 to 4: buckets, clusters, and the list of documents to
+remove that stage 4 reads), text-dedup from its column of band strings; every peer runs its own code in a child process.
+All must remove exactly the planted copies.
 """
 
 import importlib.metadata
 import json
-import resource
 import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-BANDS, ROWS, ROUNDS, SHARD = 14, 8, 3, 50_000
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the peers' interpreter runs this file as a script
+
+from bench import child
+from bench.signatures import BANDS, PLANTED, ROWS, SHARD, removed, signatures, write_shards
+
 PEERS = ["datatrove", "text-dedup"]
+FEW = 500_000
+"""From so many documents on one round is enough: a peer takes half a minute and more."""
 
 
-def signatures(count: int, shard: int) -> np.ndarray:
-    """uint64[m, 112]: minima of one shard of `count` documents; one in ten copies bands of the shard's first tenth."""
-    rows = min(SHARD, count - shard * SHARD)
-    rng = np.random.default_rng(shard)
-    minima = rng.integers(0, 1 << 61, (rows, BANDS, ROWS), dtype=np.uint64)
-    copies = rng.choice(rows, rows // 10, replace=False)
-    copied = rng.random((len(copies), BANDS)) < rng.uniform(1 / BANDS, 1, (len(copies), 1))
-    minima[copies] = np.where(
-        copied[:, :, None], minima[rng.integers(0, max(rows // 10, 1), len(copies))], minima[copies]
-    )
-    return minima.reshape(rows, BANDS * ROWS)
+def disk(folder: Path) -> int:
+    """MiB of the files under a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) >> 20
 
 
-def _ours(count: int, folder: Path) -> int:
-    """Cluster; returns the number of documents in clusters."""
-    import pyarrow as pa
-
-    from pipeline.cluster.clusters import SignalShard, cluster
+def ours(count: int, folder: Path, shape: str = PLANTED) -> Callable[[], tuple[int, int]]:
+    """Ready to cluster; the call gives documents to remove and MiB on disk."""
+    from pipeline.cluster.clusters import cluster
     from pipeline.cluster.settings import ClusterSettings
-    from pipeline.kernels.minhash import band_keys
-    from pipeline.kernels.rows import bytes_column
 
-    def read(shard: int) -> Iterator[pa.RecordBatch]:
-        with pa.memory_map(str(folder / f"{shard}.arrow")) as source:
-            yield pa.ipc.open_file(source).get_batch(0)
-
-    shards, number = [], -(-count // SHARD)
-    for shard in range(number):
-        path = folder / f"{shard}.arrow"
-        minima = signatures(count, shard)
-        valid = np.ones(len(minima), bool)
-        batch = pa.record_batch(
-            {
-                "text_hash": bytes_column(minima[:, [0, 111]] * np.uint64(0x9E3779B97F4A7C15), valid, fixed=True),
-                "bands": bytes_column(band_keys(minima, ROWS), valid),
-            }
-        )
-        with pa.ipc.new_file(str(path), batch.schema) as writer:
-            writer.write_batch(batch)
-        shards.append(SignalShard(str(shard), len(minima), lambda shard=shard: read(shard)))
+    shards = write_shards(count, folder, shape)
     list(cluster(shards[:1], ClusterSettings(), folder / "warm"))
-    global _started
-    _started = time.process_time()
-    return sum(
-        table.num_rows - table["near_cluster"].null_count
-        for _, table in cluster(shards, ClusterSettings(), folder / "work")
-    )
+
+    def act() -> tuple[int, int]:
+        most, rows, labels = 0, 0, []
+        for _, table in cluster(shards, ClusterSettings(), folder / "work"):
+            most = most or disk(folder / "work")
+            found = table["near_cluster"].combine_chunks().drop_null().to_numpy()
+            rows += len(found)
+            labels.append(np.unique(found))
+        return rows - len(np.unique(np.concatenate(labels))), most
+
+    return act
 
 
-_started = 0.0
-
-
-def _datatrove(count: int, folder: Path) -> int:
+def _datatrove(count: int, folder: Path) -> Callable[[], tuple[int, int]]:
     from datatrove.pipeline.dedup.minhash import MinhashConfig, MinhashDedupBuckets, MinhashDedupCluster
 
-    global _started
     for shard in range(-(-count // SHARD)):
         minima = signatures(count, shard).reshape(-1, BANDS, ROWS)
         for band in range(BANDS):
-            rows = [(tuple(keys), number) for number, keys in enumerate(minima[:, band].tolist())]
-            packed = np.zeros(len(rows), np.dtype([("keys", "<u8", (ROWS,)), ("doc", "<u4")]))
-            rows.sort()
-            packed["keys"], packed["doc"] = [keys for keys, _ in rows], [number for _, number in rows]
+            packed = np.zeros(len(minima), np.dtype([("keys", "<u8", (ROWS,)), ("doc", "<u4")]))
+            order = np.lexsort(minima[:, band, ::-1].T)
+            packed["keys"], packed["doc"] = minima[order, band], order
             path = folder / "signatures" / f"bucket_{band:03d}" / f"{shard:05d}.minhash.sig"
             path.parent.mkdir(parents=True, exist_ok=True)
             packed.tofile(path)
     config = MinhashConfig(num_buckets=BANDS, hashes_per_bucket=ROWS)
-    _started = time.process_time()
-    buckets = MinhashDedupBuckets(str(folder / "signatures"), str(folder / "buckets"), config=config)
-    for rank in range(BANDS):
-        buckets.run(rank=rank, world_size=BANDS)
-    MinhashDedupCluster(str(folder / "buckets"), str(folder / "removed"), config=config).run()
-    return sum(path.stat().st_size // 4 for path in (folder / "removed").glob("*.remove"))
+
+    def act() -> tuple[int, int]:
+        buckets = MinhashDedupBuckets(str(folder / "signatures"), str(folder / "buckets"), config=config)
+        for rank in range(BANDS):
+            buckets.run(rank=rank, world_size=BANDS)
+        MinhashDedupCluster(str(folder / "buckets"), str(folder / "removed"), config=config).run()
+        listed = (folder / "removed").glob("*.remove")
+        return sum(path.stat().st_size // 4 for path in listed), disk(folder)
+
+    return act
 
 
-def _text_dedup(count: int, folder: Path) -> int:
+def _text_dedup(count: int, folder: Path) -> Callable[[], tuple[int, int]]:
     """The clustering step of text_dedup.minhash, which is one function with its command line."""
     from collections import defaultdict
 
     from text_dedup.utils import UnionFind  # pyright: ignore[reportMissingImports]
 
-    global _started
     width = ROWS * 8
-    rows = [
-        [raw[band * width : band * width + width] for band in range(BANDS)]
-        for shard in range(-(-count // SHARD))
-        for raw in (row.tobytes() for row in signatures(count, shard))
-    ]
-    _started = time.process_time()
-    tables: list[dict[bytes, set[int]]] = [defaultdict(set) for _ in range(BANDS)]
-    joined = UnionFind()
-    for number, keys in enumerate(rows):
-        for table, key in zip(tables, keys, strict=True):
-            table[key].add(number)
-    for table in tables:
-        for members in table.values():
-            if len(members) > 1:
-                least = min(members)
-                for member in members:
-                    joined.union(member, least)
-    return sum(joined.find(number) != number for number in range(count))
+
+    def rows() -> Iterator[list[bytes]]:  # as its data set gives them: strings made when they are read
+        for shard in range(-(-count // SHARD)):
+            raw = np.load(folder / f"{shard}.npy").tobytes()
+            for at in range(0, len(raw), BANDS * width):
+                yield [raw[band : band + width] for band in range(at, at + BANDS * width, width)]
+
+    for shard in range(-(-count // SHARD)):
+        np.save(folder / f"{shard}.npy", signatures(count, shard))
+
+    def act() -> tuple[int, int]:
+        tables: list[dict[bytes, set[int]]] = [defaultdict(set) for _ in range(BANDS)]
+        joined = UnionFind()
+        for number, keys in enumerate(rows()):
+            for table, key in zip(tables, keys, strict=True):
+                table[key].add(number)
+        for table in tables:
+            for members in table.values():
+                if len(members) > 1:
+                    least = min(members)
+                    for member in members:
+                        joined.union(member, least)
+        return sum(joined.find(number) != number for number in range(count)), 0
+
+    return act
 
 
-def measure(name: str, count: str, folder: str) -> None:
-    """The child's side: prints seconds, peak memory over the start's, and how many documents were found."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    act = {"ours": _ours, "datatrove": _datatrove, "text-dedup": _text_dedup}[name]
-    found = act(int(count), Path(folder))
-    seconds = time.process_time() - _started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    result = {"seconds": seconds, "peak_mib": peak // 1024, "start_mib": before // 1024, "found": found}
+def measure(name: str, count: str, folder: str, shape: str = PLANTED) -> None:
+    """The child's side: prints seconds, memory, disk, and how many documents it would remove."""
+    if name == "ours":
+        act = ours(int(count), Path(folder), shape)
+    else:
+        act = {"datatrove": _datatrove, "text-dedup": _text_dedup}[name](int(count), Path(folder))
+    result = child.timed(act)
+    result["removed"], result["disk_mib"] = result.pop("result")
     print(json.dumps(result | ({} if name == "ours" else {"version": importlib.metadata.version(name)})))
+
+
+def measured(name: str, count: int, shape: str = PLANTED) -> dict | None:
+    """One side in a child process; None when it does not finish. Raises SystemExit when it removes the wrong number."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = child.call(__file__, name, str(count), folder, shape, own=name == "ours")
+    if found is not None and found["removed"] != removed(count, shape):
+        raise SystemExit(f"{name} removes {found['removed']} of {count} documents, {removed(count, shape)} are copies")
+    return found
 
 
 def run(size_mb: int = 200) -> dict:
     """Thousands of documents per second of processor time; the ratio is against the faster peer."""
-    from bench.minhash import call_peer
-
     count = size_mb * 1000
+    rounds = 3 if count < FEW else 1
     found: dict[str, list[dict]] = {name: [] for name in ["ours", *PEERS]}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, results in found.items():
-            with tempfile.TemporaryDirectory() as folder:
-                result = call_peer(__file__, name, str(count), folder, own=name == "ours")
-                if result is not None:
-                    results.append(result)
-    medians = {name: statistics.median(r["seconds"] for r in results) for name, results in found.items() if results}
-    peers = {name: round(count / 1000 / seconds, 2) for name, seconds in medians.items() if name != "ours"}
+            result = measured(name, count)
+            if result is not None:
+                results.append(result)
+    sides = {name: results for name, results in found.items() if results}
+    seconds = {name: statistics.median(result["seconds"] for result in results) for name, results in sides.items()}
+    peers = {name: round(count / 1000 / seconds[name], 2) for name in seconds if name != "ours"}
     best = max(peers, key=lambda name: peers[name]) if peers else None
-    own = count / 1000 / medians["ours"]
+    own = count / 1000 / seconds["ours"]
+    rows = [
+        [
+            name,
+            round(seconds[name], 2),
+            *(max(result[column] for result in sides[name]) for column in ("peak_mib", "disk_mib")),
+        ]
+        for name in sides
+    ]
     return {
         "name": "cluster",
         "unit": "thousand documents per CPU second",
@@ -159,11 +161,10 @@ def run(size_mb: int = 200) -> dict:
         "ratio": round(own / peers[best], 1) if best else None,
         "peer_name": best,
         "versions": {name: found[name][0]["version"] for name in peers},
-        "input": f"{count} documents, {BANDS} bands of {ROWS}",
-        "rounds": ROUNDS,
+        "input": f"{count} documents, {BANDS} bands of {ROWS}, one in ten a copy",
+        "rounds": rounds,
         "peers": peers,
-        "seconds": {name: round(seconds, 2) for name, seconds in medians.items()},
-        "peak_mib": {name: max(r["peak_mib"] for r in results) for name, results in found.items() if results},
+        "table": {"head": ["side", "CPU seconds", "peak memory, MiB", "on disk, MiB"], "rows": rows},
     }
 
 

@@ -6,12 +6,11 @@ a child process of `$BENCH_PEERS_PYTHON` (this interpreter by default), so their
 """
 
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 NGRAM, PERMUTATIONS, ROUNDS = 5, 112, 3
@@ -36,15 +35,16 @@ def _datatrove(texts: list[str]) -> float:
     return time.process_time() - start
 
 
-def _text_dedup(texts: list[str]) -> float:
+def text_dedup_signer() -> Callable[[str, int], dict]:
+    """`sign(text, number)` by text-dedup, as its command line calls it."""
     import numpy as np
     from text_dedup.minhash import RNG, embed_func, xxh3_32hash  # pyright: ignore[reportMissingImports]
 
     prime = np.uint64((1 << 61) - 1)
     draws = tuple(RNG.randint(low, prime, size=(PERMUTATIONS,), dtype=np.uint64) for low in (1, 0))
-    start = time.process_time()
-    for number, text in enumerate(texts):
-        embed_func(
+
+    def sign(text: str, number: int) -> dict:
+        return embed_func(
             text,
             number,
             num_perm=PERMUTATIONS,
@@ -57,6 +57,15 @@ def _text_dedup(texts: list[str]) -> float:
             max_hash=np.uint32((1 << 32) - 1),
             modulo_prime=prime,
         )
+
+    return sign
+
+
+def _text_dedup(texts: list[str]) -> float:
+    sign = text_dedup_signer()
+    start = time.process_time()
+    for number, text in enumerate(texts):
+        sign(text, number)
     return time.process_time() - start
 
 
@@ -114,28 +123,6 @@ def _peer(name: str, path: str) -> None:
     print(json.dumps({"seconds": run_peer(texts), "version": importlib.metadata.version(name)}))
 
 
-def call_peer(script: str, *arguments: str, own: bool = False) -> dict | None:
-    """Run a bench's child side on one core, in the peers' interpreter or in this one (`own`).
-
-    None when it fails: the peer is not installed, or it did not finish.
-    """
-    one = {"OMP_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "DAFT_PROGRESS_BAR": "0"}
-    python = sys.executable if own else os.environ.get("BENCH_PEERS_PYTHON", sys.executable)
-    core = sorted(os.sched_getaffinity(0))[0]
-    done = subprocess.run(
-        [python, "-P", script, *arguments],  # -P: the names of the benches must not hide packages
-        env=os.environ | one | ({"PYTHONPATH": str(Path(__file__).parents[1])} if own else {}),
-        capture_output=True,
-        text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
-        check=False,
-    )
-    if done.returncode:
-        print(f"{arguments[0]}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
-        return None
-    return json.loads(done.stdout.strip().splitlines()[-1])
-
-
 def corpus(size_mb: int) -> list[str]:
     """About `size_mb` of finance and general text, the sets taken in turns."""
     from bench.corpora import ENGLISH_WEB, documents
@@ -157,6 +144,7 @@ def run(size_mb: int = 40) -> dict:
     import numpy as np
     import pyarrow as pa
 
+    from bench import child
     from pipeline.measure.minhash import MinHashSettings, minhash
 
     texts = corpus(size_mb)
@@ -176,7 +164,7 @@ def run(size_mb: int = 40) -> dict:
             ours.append(sizes.sum() / 1e6 / (time.process_time() - start))
             for name in PEERS:
                 path = Path(folder, name)
-                found = call_peer(__file__, name, str(path))
+                found = child.call(__file__, name, str(path))
                 if found is not None:
                     given = sum(len(text.encode()) for text in json.loads(path.read_text()))
                     rates[name].append(given / 1e6 / found["seconds"])

@@ -13,6 +13,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "Duplicates": {
         "minhash": "signatures from text",
         "cluster": "band keys to clusters",
+        "cluster_growth": "clustering from 10^5 to 10^7 documents, and its worst cases",
         "substring": "repeated substrings",
     },
     "Audit": {

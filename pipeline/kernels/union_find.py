@@ -6,7 +6,7 @@ A root is the least id of its set, so that the arrays after all unions do not de
 import numpy as np
 from numba import njit
 
-_RECORDS_PER_PART = 8192
+_RECORDS_PER_PART = 32768
 
 
 @njit(cache=True)
@@ -69,20 +69,55 @@ def _partition(
     return out_keys, out_high, out_ids, borders
 
 
+@njit(cache=True, inline="always")
+def _bit(key: np.uint64, bits: int) -> np.int64:
+    """A bit of a map of `bits` bits, a power of two; the highest bits of a key are the same throughout a part."""
+    return np.int64((key ^ (key >> np.uint64(32))) & np.uint64(bits - 1))
+
+
+@njit(cache=True)
+def _may_repeat(keys: np.ndarray, start: int, end: int, seen: np.ndarray, again: np.ndarray) -> None:
+    """Set in `again` the bit of every key of a part that occurs twice, and of a few that do not.
+
+    Both are maps of `len * 8` bits, small enough for a cache: most keys occur once and are told apart here.
+    """
+    bits = 8 * len(seen)
+    seen[:] = 0
+    again[:] = 0
+    for i in range(start, end):
+        bit = _bit(keys[i], bits)
+        mask = np.uint8(1 << (bit & 7))
+        again[bit >> 3] |= seen[bit >> 3] & mask
+        seen[bit >> 3] |= mask
+
+
 @njit(cache=True)
 def _pair_part(
-    keys: np.ndarray, high: np.ndarray, ids: np.ndarray, start: int, end: int, left: np.ndarray, write: int
-) -> int:
+    keys: np.ndarray,
+    high: np.ndarray,
+    ids: np.ndarray,
+    start: int,
+    end: int,
+    again: np.ndarray,
+    tables: tuple[np.ndarray, np.ndarray, np.ndarray],
+    left: np.ndarray,
+    write: int,
+) -> tuple[int, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Pair every record of one part with the first of its key, through a hash table that grows with distinct keys.
 
-    Writes to `left` and `ids` from `write`, never beyond the record just read: the table holds copies.
+    Looks only at the keys that `again` names (see `_may_repeat`). Writes to `left` and `ids` from `write`, never beyond
+    the record just read: the table (keys, high halves, ids) holds copies. Returns the next place to write and the table,
+    which may have grown.
     """
-    size = 1024
-    table_keys, table_high = np.empty(size, np.uint64), np.empty(size, np.uint64)
-    table_ids = np.full(size, -1, np.int64)
-    used = 0
+    table_keys, table_high, table_ids = tables
+    table_ids[:] = -1
+    bits, size, used = 8 * len(again), len(table_ids), 0
     for i in range(start, end):
-        key, wide, node = keys[i], high[i] if len(high) else np.uint64(0), ids[i]
+        key = keys[i]
+        bit = _bit(key, bits)
+        if not again[bit >> 3] & np.uint8(1 << (bit & 7)):
+            continue
+        wide, node = high[i] if len(high) else np.uint64(0), ids[i]
         slot = np.int64((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)) & (size - 1)
         while table_ids[slot] >= 0 and (table_keys[slot] != key or table_high[slot] != wide):
             slot = (slot + 1) & (size - 1)
@@ -104,7 +139,7 @@ def _pair_part(
                         slot = (slot + 1) & (size - 1)
                     table_keys[slot], table_high[slot] = old_keys[old], old_high[old]
                     table_ids[slot] = old_ids[old]
-    return write
+    return write, (table_keys, table_high, table_ids)
 
 
 @njit(cache=True)
@@ -113,7 +148,7 @@ def equal_pairs(keys: np.ndarray, high: np.ndarray, valid: np.ndarray, first_id:
 
     `keys` is uint64[n], spread over all 64 bits; `high` is uint64[n] (the other half of 128-bit keys) or empty; `valid`
     is bool[n]; record i has the id `first_id + i`. Star pairs: a key shared by k records gives k - 1 pairs, never k**2.
-    Peak memory: 24 bytes a record (32 with `high`) beside the input.
+    Peak memory: 24 bytes a record (32 with `high`) beside the input; the third array fills only as far as there are pairs.
     """
     bits = 1
     while bits < 16 and (len(keys) >> bits) > _RECORDS_PER_PART:
@@ -121,9 +156,16 @@ def equal_pairs(keys: np.ndarray, high: np.ndarray, valid: np.ndarray, first_id:
     parts, shift = 1 << bits, 64 - bits
     part_keys, part_high, right, borders = _partition(keys, high, valid, first_id, shift, parts)
     left = np.empty(len(right), np.int64)
+    map_bytes = 1024
+    while map_bytes < 2 * _RECORDS_PER_PART and map_bytes < 2 * len(right):
+        map_bytes *= 2
+    seen, again = np.empty(map_bytes, np.uint8), np.empty(map_bytes, np.uint8)
+    tables = (np.empty(1024, np.uint64), np.empty(1024, np.uint64), np.empty(1024, np.int64))
     write = 0
     for part in range(parts):
-        write = _pair_part(part_keys, part_high, right, borders[part], borders[part + 1], left, write)
+        start, end = borders[part], borders[part + 1]
+        _may_repeat(part_keys, start, end, seen, again)
+        write, tables = _pair_part(part_keys, part_high, right, start, end, again, tables, left, write)
     return left[:write], right[:write]
 
 

@@ -1,0 +1,101 @@
+"""Near-duplicate clusters of texts by ours and by the peers: a label per document, equal for documents of one cluster.
+
+The peers' signatures are made by their own code with their own words; documents that share one of their signatures are
+joined. Run as a script it is the peers' side: `near.py NAME TEXTS.json`.
+"""
+
+import importlib.metadata
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the peers' interpreter runs this file as a script
+
+
+def ours(texts: list[str], work: Path, *, column: str = "near_cluster", **settings: Any) -> np.ndarray:
+    """int64[n], -1 for a document alone. `settings` are those of minhash, and `verify_jaccard`."""
+    import pyarrow as pa
+
+    from pipeline.cluster.clusters import SignalShard, cluster
+    from pipeline.cluster.settings import ClusterSettings
+    from pipeline.measure.exact import ExactSettings, exact
+    from pipeline.measure.minhash import MinHashSettings, minhash
+
+    chosen = ClusterSettings(verify_jaccard=settings.pop("verify_jaccard", None))
+    signs = MinHashSettings(**settings)
+    batch = pa.record_batch({"text": pa.array(texts, pa.large_string()), "url": pa.nulls(len(texts), pa.string())})
+    parts = [exact.run(batch, ExactSettings()), minhash.run(batch, signs)]
+    signals = pa.record_batch({name: part[name] for part in parts for name in part.schema.names})
+    shard = SignalShard("all", len(texts), lambda: iter([signals]), texts=lambda: iter([batch["text"]]))
+    ((_, table),) = cluster([shard], chosen, work, signs)
+    return table[column].fill_null(-1).to_numpy()
+
+
+def peer(name: str, texts: list[str]) -> tuple[np.ndarray, str] | None:
+    """Labels as of `ours`, and the peer's version; None when it is not installed."""
+    from bench import child
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "texts.json")
+        path.write_text(json.dumps(texts))
+        found = child.call(__file__, name, str(path))
+    return None if found is None else (np.array(found["labels"], np.int64), found["version"])
+
+
+def together(labels: np.ndarray) -> set[tuple[int, int]]:
+    """All pairs of documents in one cluster."""
+    members: dict[int, list[int]] = {}
+    for row, label in enumerate(labels.tolist()):
+        if label >= 0:
+            members.setdefault(label, []).append(row)
+    return {pair for group in members.values() for pair in combinations(group, 2)}
+
+
+def _datatrove(texts: list[str]) -> Iterator[list]:
+    from datatrove.pipeline.dedup.minhash import MinhashConfig, MinhashDedupSignature
+
+    step = MinhashDedupSignature(output_folder="memory://bench", config=MinhashConfig())
+    for text in texts:
+        shingles = step.get_shingles(text)
+        yield [tuple(map(int, band)) for band in step.get_signature(shingles)] if len(shingles) else []
+
+
+def _text_dedup(texts: list[str]) -> Iterator[list]:
+    from bench.minhash import text_dedup_signer
+
+    sign = text_dedup_signer()
+    for number, text in enumerate(texts):
+        yield sign(text, number)["__signatures__"]
+
+
+def _joined(signatures: Iterator[list]) -> list[int]:
+    """The peers' side: least document of each one's cluster, -1 for one alone."""
+    parent: list[int] = []
+    first: dict[tuple, int] = {}
+
+    def root(node: int) -> int:
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    for number, bands in enumerate(signatures):
+        parent.append(number)
+        for band, key in enumerate(bands):
+            a, b = root(first.setdefault((band, key), number)), root(number)
+            parent[max(a, b)] = min(a, b)
+    roots = [root(node) for node in range(len(parent))]
+    sizes = np.bincount(roots, minlength=len(roots))
+    return [label if sizes[label] > 1 else -1 for label in roots]
+
+
+if __name__ == "__main__":
+    side = {"datatrove": _datatrove, "text-dedup": _text_dedup}[sys.argv[1]]
+    found = _joined(side(json.loads(Path(sys.argv[2]).read_text())))
+    print(json.dumps({"labels": found, "version": importlib.metadata.version(sys.argv[1])}))

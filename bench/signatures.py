@@ -1,0 +1,98 @@
+"""Generated MinHash signatures with planted copies: any document's minima at once, the same for every number of shards.
+
+Document d's minima are a hash of d; every tenth document copies between one and all bands of some document that is no
+copy. So the number of documents that deduplication removes is known: one in ten, whatever finds them.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+BANDS, ROWS, SHARD = 14, 8, 50_000
+PLANTED, ONE_KEY, ONE_CHAIN = "planted copies", "one key in all", "one chain"
+SHAPES = (PLANTED, ONE_KEY, ONE_CHAIN)
+
+
+def mix(numbers: np.ndarray) -> np.ndarray:
+    """SplitMix64's finaliser: uint64 in, uint64 spread over all bits out."""
+    mixed = (numbers + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def _own(documents: np.ndarray) -> np.ndarray:
+    columns = np.arange(BANDS * ROWS, dtype=np.uint64)
+    minima = mix(documents.astype(np.uint64)[:, None] * np.uint64(BANDS * ROWS) + columns)
+    return (minima >> np.uint64(3)).reshape(-1, BANDS, ROWS)
+
+
+def signatures(count: int, shard: int) -> np.ndarray:
+    """uint64[m, 112]: the minima of one shard of `count` documents with planted copies."""
+    first = shard * SHARD
+    documents = np.arange(first, min(first + SHARD, count))
+    minima = _own(documents)
+    copies = np.flatnonzero(documents % 10 == 9)
+    rng = np.random.default_rng([count, shard])
+    copied = rng.random((len(copies), BANDS)) < rng.uniform(0, 1, (len(copies), 1))
+    copied[np.arange(len(copies)), rng.integers(0, BANDS, len(copies))] = True
+    originals = rng.integers(0, max(count // 10, 1), len(copies)) * 10
+    minima[copies] = np.where(copied[:, :, None], _own(originals), minima[copies])
+    return minima.reshape(-1, BANDS * ROWS)
+
+
+def removed(count: int, shape: str = PLANTED) -> int:
+    """How many documents are in a cluster with an earlier one."""
+    return count // 10 if shape == PLANTED else count - 1
+
+
+def keys(count: int, shard: int, shape: str) -> np.ndarray:
+    """uint64[m, 14]: band keys of one shard; beside planted copies the two worst cases.
+
+    ONE_KEY: the first band's key is the same in all documents. ONE_CHAIN: the first band joins documents in pairs, the
+    second joins the pairs to one chain through all documents, in an order that is shuffled.
+    """
+    from pipeline.kernels.minhash import band_keys
+
+    if shape == PLANTED:
+        return band_keys(signatures(count, shard), ROWS)
+    documents = np.arange(shard * SHARD, min((shard + 1) * SHARD, count), dtype=np.uint64)
+    found = mix(documents[:, None] * np.uint64(BANDS) + np.arange(BANDS, dtype=np.uint64))
+    if shape == ONE_KEY:
+        found[:, 0] = 12345
+        return found
+    step = next(prime for prime in (7_368_787, 15_485_863) if count % prime)
+    place = documents * np.uint64(step) % np.uint64(count)  # a permutation: a prime that does not divide `count`
+    found[:, 0], found[:, 1] = (
+        mix(place // np.uint64(2)),
+        mix((place + np.uint64(1)) // np.uint64(2) + np.uint64(count)),
+    )
+    return found
+
+
+def write_shards(count: int, folder: Path, shape: str = PLANTED) -> list:
+    """Signals of `count` documents as memory-mapped Arrow files under `folder`; their `SignalShard`s."""
+    import pyarrow as pa
+
+    from pipeline.cluster.clusters import SignalShard
+    from pipeline.kernels.rows import bytes_column
+
+    def read(path: Path) -> Iterator[pa.RecordBatch]:
+        with pa.memory_map(str(path)) as source:
+            yield pa.ipc.open_file(source).get_batch(0)
+
+    shards = []
+    for shard in range(-(-count // SHARD)):
+        path = folder / f"{shard}.arrow"
+        bands = keys(count, shard, shape)
+        documents = np.arange(shard * SHARD, shard * SHARD + len(bands), dtype=np.uint64)
+        valid = np.ones(len(bands), bool)
+        text_hash = bytes_column(
+            mix(documents[:, None] * np.uint64(2) + np.arange(2, dtype=np.uint64)), valid, fixed=True
+        )
+        batch = pa.record_batch({"text_hash": text_hash, "bands": bytes_column(bands, valid)})
+        with pa.ipc.new_file(str(path), batch.schema) as writer:
+            writer.write_batch(batch)
+        shards.append(SignalShard(str(shard), len(bands), lambda path=path: read(path)))
+    return shards
