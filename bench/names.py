@@ -14,6 +14,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "minhash": "signatures from text",
         "cluster": "band keys to clusters",
         "cluster_growth": "clustering from 10^5 to 10^7 documents, and its worst cases",
+        "dedup_quality": "near-copies found against truth, theory and the peers",
         "substring": "repeated substrings",
     },
     "Audit": {

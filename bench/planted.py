@@ -5,12 +5,14 @@ or missed independently of each other, so the number missed has the variance of 
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 NGRAM = 5
 
 
+@cache
 def vocabulary(size: int = 30_000) -> np.ndarray:
     """Invented words of seven small letters: every word splitter takes them whole, and no figure is lost."""
     rng = np.random.default_rng(5)

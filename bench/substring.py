@@ -124,7 +124,7 @@ def run(size_mb: int = 200) -> dict:
         "input": f"{number} documents, {size / 1e6:.0f} MB, {sides['ours'][0]['spans']} spans found",
         "rounds": rounds,
         "published": {"deduplicate-text-datasets": PUBLISHED_MB_S, "ratio": round(rate["ours"] / PUBLISHED_MB_S)},
-        "table": {"head": ["side", "MB per CPU second", "peak memory, MiB", "on disk, MiB"], "rows": rows},
+        "tables": {"sides": {"head": ["side", "MB per CPU second", "peak memory, MiB", "on disk, MiB"], "rows": rows}},
     }
 
 

@@ -6,6 +6,7 @@ Every result is kept whole in docs/benchmarks.json, with its date; the tables be
 import argparse
 import datetime
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 from bench.names import GROUPS, NAMES
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/benchmarks.md"
+DETAILS = "deduplication.md"
+"""The page beside it with the tables that benches give whole, each between markers of its own."""
 FIELDS = ("name", "unit", "ours", "peer", "ratio", "peer_name", "versions", "input", "rounds", "machine")
 """What the last line of `python -m bench NAME --json` holds at least."""
 HEAD = ["| command | what | ours | peer | ratio | run |", "|---|---|---:|---:|---:|---|"]
@@ -65,7 +68,7 @@ def group_lines(group: dict[str, str], results: dict[str, dict[str, Any]]) -> li
         peer = "–" if found["peer"] is None else f"{number(found['peer'])} {unit}, {found['peer_name']}"
         figures = [f"{number(found['ours'])} {unit}", peer, number(found["ratio"]), f"({runs.index(run) + 1})"]
         rows.append(f"| {command} | {text} | " + " | ".join(map(cell, figures)) + " |")
-        more = [pair for key in found if key not in (*FIELDS, "date") for pair in flat(found[key], key)]
+        more = [pair for key in found if key not in (*FIELDS, "date", "tables") for pair in flat(found[key], key)]
         versions = ", ".join(f"{package} {version}" for package, version in found["versions"].items())
         note = f"- `{name}`: {cell(found['input'])}; {number(found['rounds'])} rounds"
         note += f"; {versions}" if versions else ""
@@ -84,6 +87,26 @@ def page(text: str, results: dict[str, dict[str, Any]]) -> str:
         _, _, after = rest.partition(end)
         text = "\n".join([before + begin, *group_lines(group, results)]).rstrip() + f"\n{end}{after}"
     return text
+
+
+def details(text: str, results: dict[str, dict[str, Any]]) -> str:
+    """The page with every table between `<!-- table: BENCH NAME -->` and its end made anew, where it was measured.
+
+    A bench's `tables` are name -> head and rows; under each stands what it was measured with, where and when.
+    """
+
+    def made(found: re.Match[str]) -> str:
+        result = results.get(found[1])
+        if result is None:
+            return f"<!-- table: {found[1]} {found[2]} -->\nnot measured\n<!-- /table -->"
+        table = result["tables"][found[2]]
+        lines = [table["head"], ["---"] + ["---:"] * (len(table["head"]) - 1), *table["rows"]]
+        shown = "\n".join("| " + " | ".join(cell(number(value)) for value in line) + " |" for line in lines)
+        with_what = "".join(f"; {package} {version}" for package, version in result["versions"].items())
+        note = f"`python -m bench {found[1]}`: {result['input']}{with_what}. {result['machine']}, {result['date']}."
+        return f"<!-- table: {found[1]} {found[2]} -->\n{shown}\n\n{note}\n<!-- /table -->"
+
+    return re.sub(r"<!-- table: (\w+) (\w+) -->.*?<!-- /table -->", made, text, flags=re.S)
 
 
 def measured(name: str, size: int | None) -> dict[str, Any] | None:
@@ -136,6 +159,9 @@ def main(argv: list[str]) -> int:
     if options.write:
         store.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n")
         target.write_text(page(target.read_text() if target.exists() else "", results))
+        beside = target.with_name(DETAILS)
+        if beside.exists():
+            beside.write_text(details(beside.read_text(), results))
     else:
         for result in found:
             print("\n".join(group_lines({result["name"]: NAMES[result["name"]]}, results)))

@@ -64,3 +64,17 @@ def test_names_are_unique_and_known(capsys):
     with pytest.raises(SystemExit):
         table.main(["nothing"])
     assert "no bench nothing" in capsys.readouterr().err
+
+
+def test_whole_tables_stand_on_the_page_of_deduplication():
+    results = json.loads(table.PAGE.with_suffix(".json").read_text())
+    text = table.PAGE.with_name(table.DETAILS).read_text()
+    assert table.details(text, results) == text, "write it with `python -m bench table --write`"
+    whole = {"head": ["a", "b"], "rows": [["x|y", 1234.5], ["z", None]]}
+    made = table.details(
+        "before\n<!-- table: pii one -->\nold\n<!-- /table -->\nafter", {"pii": RESULT | {"tables": {"one": whole}}}
+    )
+    assert "old" not in made
+    assert made.startswith("before\n<!-- table: pii one -->\n| a | b |\n| --- | ---: |\n| x\\|y | 1,234 |\n| z | – |\n")
+    assert made.endswith("2026-01-02.\n<!-- /table -->\nafter")
+    assert "one" not in "".join(table.group_lines({"pii": "t"}, {"pii": RESULT | {"tables": {"one": whole}}})[3:])
