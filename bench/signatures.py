@@ -22,24 +22,27 @@ def mix(numbers: np.ndarray) -> np.ndarray:
     return mixed ^ (mixed >> np.uint64(31))
 
 
-def _own(documents: np.ndarray) -> np.ndarray:
-    columns = np.arange(BANDS * ROWS, dtype=np.uint64)
-    minima = mix(documents.astype(np.uint64)[:, None] * np.uint64(BANDS * ROWS) + columns)
-    return (minima >> np.uint64(3)).reshape(-1, BANDS, ROWS)
+def _own(documents: np.ndarray, width: int) -> np.ndarray:
+    """uint64[m, width]: what each document has of its own."""
+    return mix(documents.astype(np.uint64)[:, None] * np.uint64(width) + np.arange(width, dtype=np.uint64))
+
+
+def _copies(count: int, shard: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The documents of a shard; the rows that are copies, what each is a copy of, and bool[copies, 14], in which bands."""
+    documents = np.arange(shard * SHARD, min((shard + 1) * SHARD, count))
+    rows = np.flatnonzero(documents % 10 == 9)
+    rng = np.random.default_rng([count, shard])
+    copied = rng.random((len(rows), BANDS)) < rng.uniform(0, 1, (len(rows), 1))
+    copied[np.arange(len(rows)), rng.integers(0, BANDS, len(rows))] = True
+    return documents, rows, rng.integers(0, max(count // 10, 1), len(rows)) * 10, copied
 
 
 def signatures(count: int, shard: int) -> np.ndarray:
     """uint64[m, 112]: the minima of one shard of `count` documents with planted copies."""
-    first = shard * SHARD
-    documents = np.arange(first, min(first + SHARD, count))
-    minima = _own(documents)
-    copies = np.flatnonzero(documents % 10 == 9)
-    rng = np.random.default_rng([count, shard])
-    copied = rng.random((len(copies), BANDS)) < rng.uniform(0, 1, (len(copies), 1))
-    copied[np.arange(len(copies)), rng.integers(0, BANDS, len(copies))] = True
-    originals = rng.integers(0, max(count // 10, 1), len(copies)) * 10
-    minima[copies] = np.where(copied[:, :, None], _own(originals), minima[copies])
-    return minima.reshape(-1, BANDS * ROWS)
+    documents, rows, originals, copied = _copies(count, shard)
+    minima = _own(documents, BANDS * ROWS)
+    minima[rows] = np.where(np.repeat(copied, ROWS, axis=1), _own(originals, BANDS * ROWS), minima[rows])
+    return minima >> np.uint64(3)
 
 
 def removed(count: int, shape: str = PLANTED) -> int:
@@ -48,26 +51,23 @@ def removed(count: int, shape: str = PLANTED) -> int:
 
 
 def keys(count: int, shard: int, shape: str) -> np.ndarray:
-    """uint64[m, 14]: band keys of one shard; beside planted copies the two worst cases.
+    """uint64[m, 14]: band keys of one shard: the planted copies of `signatures`, or one of the two worst cases.
 
     ONE_KEY: the first band's key is the same in all documents. ONE_CHAIN: the first band joins documents in pairs, the
     second joins the pairs to one chain through all documents, in an order that is shuffled.
     """
-    from pipeline.kernels.minhash import band_keys
-
+    documents, rows, originals, copied = _copies(count, shard)
+    found = _own(documents, BANDS)
     if shape == PLANTED:
-        return band_keys(signatures(count, shard), ROWS)
-    documents = np.arange(shard * SHARD, min((shard + 1) * SHARD, count), dtype=np.uint64)
-    found = mix(documents[:, None] * np.uint64(BANDS) + np.arange(BANDS, dtype=np.uint64))
+        found[rows] = np.where(copied, _own(originals, BANDS), found[rows])
+        return found
     if shape == ONE_KEY:
         found[:, 0] = 12345
         return found
-    step = next(prime for prime in (7_368_787, 15_485_863) if count % prime)
-    place = documents * np.uint64(step) % np.uint64(count)  # a permutation: a prime that does not divide `count`
-    found[:, 0], found[:, 1] = (
-        mix(place // np.uint64(2)),
-        mix((place + np.uint64(1)) // np.uint64(2) + np.uint64(count)),
-    )
+    step = next(prime for prime in (7_368_787, 15_485_863) if count % prime)  # so that `place` is a permutation
+    place = documents.astype(np.uint64) * np.uint64(step) % np.uint64(count)
+    found[:, 0] = mix(place // np.uint64(2))
+    found[:, 1] = mix((place + np.uint64(1)) // np.uint64(2) + np.uint64(count))
     return found
 
 
