@@ -1,12 +1,13 @@
 """The worst cases stay linear, by counters of work and not by clocks: one key in all documents, one cluster of a million."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from numba import njit
 
 from bench.signatures import BANDS, ONE_CHAIN, ONE_KEY, SHARD, keys
 from pipeline.cluster.clusters import band_pairs
-from pipeline.cluster.survivors import pick_survivors
+from pipeline.cluster.survivors import CANDIDATES, best_members
 from pipeline.kernels.jaccard import union_verified
 from pipeline.kernels.union_find import equal_pairs, flatten, union
 
@@ -83,15 +84,17 @@ def test_a_key_of_all_is_not_verified_pair_by_pair():
 
 
 def test_one_survivor_of_a_million():
-    rng = np.random.default_rng(5)
-    quality = rng.random(MILLION)
-    survivors = pick_survivors(
-        np.zeros(MILLION, np.int64),
-        np.ones(MILLION, bool),
-        priority=np.zeros(MILLION),
-        quality=quality,
-        length=np.zeros(MILLION),
-        date=np.zeros(MILLION, "U1"),
-        ids=np.arange(MILLION),
-    )
-    assert np.unique(survivors).tolist() == [int(quality.argmax())]
+    """Ten shards, all in one cluster: each gives one candidate, so the table over all shards stays small."""
+    rng, rows = np.random.default_rng(5), MILLION // 10
+    best = []
+    for shard in range(10):
+        fixed = {"cluster": 7, "indexed": False, "priority": 0, "length": 1, "date": "", "shard": str(shard)}
+        columns = {name: pa.repeat(value, rows) for name, value in fixed.items()}
+        columns |= {"quality": pa.array(rng.random(rows)), "row": pa.array(np.arange(rows))}
+        columns["id"] = columns["row"].cast(pa.string())
+        missing = {name: pa.nulls(rows) for name in CANDIDATES.names if name not in columns}
+        table = pa.table(columns | missing).select(CANDIDATES.names).cast(CANDIDATES)
+        best.append((best_members(table), np.max(columns["quality"].to_numpy())))
+    assert [len(found) for found, _ in best] == [1] * 10
+    (survivor,) = best_members(pa.concat_tables([found for found, _ in best])).to_pylist()
+    assert survivor["quality"] == max(value for _, value in best)
