@@ -85,7 +85,7 @@ def complete_result(run: Run) -> dict[str, Any]:
         "documents": documents(run),
         "tokens": counted,
         "mix": mix["realised"]
-        | {"total_tokens": mix["total_tokens"], "statement": mix["statement"], "missing": mix["missing"]},
+        | {name: mix[name] for name in ("total_tokens", "statement", "missing", "evidence", "choices")},
         "tokenizer": tokenizer_figures(run),
         "plan": {
             "label": plan["label"],

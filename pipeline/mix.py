@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from pipeline.core.settings import Settings
+from pipeline.mix_search import read_search
 from pipeline.size.regimes import unique_worth
 from pipeline.size.units import bytes_text, number_text
 
@@ -23,6 +24,9 @@ class MixSettings(Settings):
 
     domain: float = Field(default=0.51, ge=0, le=1, description="share of domain tokens")
     general: float | None = Field(default=None, ge=0, le=1, description="share of general tokens; null: the rest")
+    search: str | None = Field(
+        default=None, description="a mixture.json of recipes.pretrain.mixture, whose best share replaces domain"
+    )
     strategy: Strategy = Field(default="proportional", description="how a role's sources share its tokens")
     temperature: float = Field(
         default=2.0, ge=1, description="strategy temperature: shares go with tokens^(1/temperature)"
@@ -37,6 +41,16 @@ class MixSettings(Settings):
     total_tokens: int | None = Field(
         default=None, gt=0, description="training tokens wanted; null: what the corpus allows"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _searched(cls, given: Any) -> Any:
+        """The best share of a search in place of `domain`, so that all who read the settings see one share."""
+        if not isinstance(given, dict) or not given.get("search"):
+            return given
+        return {key: value for key, value in given.items() if key != "general"} | {
+            "domain": read_search(given["search"]).share
+        }
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -110,6 +124,8 @@ class MixPlan:
     choices: list[Choice] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     """What an impossible request lacks, in sentences; the total is then 0."""
+    evidence: list[str] = field(default_factory=list)
+    """Where the shares come from, when a search found them, in sentences."""
 
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON values."""

@@ -15,14 +15,25 @@ BYTES_PER_ENTRY = 512
 
 
 class TokenizerSettings(Settings):
-    """A byte-level BPE trained on the mix, never on the domain alone."""
+    """A byte-level BPE trained on domain and general text, never on the domain alone."""
 
     vocab_size: int | Literal["auto"] = Field(
         default="auto", description="entries, special tokens included; auto: by the text"
     )
+    domain: float = Field(
+        default=0.51,
+        ge=0,
+        le=1,
+        description="share of domain text, by bytes, it is trained on; apart from mix.domain, so that other shares of "
+        "the mix rewrite no token",
+    )
     pretokens: str = Field(default="gpt4", description="preset of the pre-token pattern")
     sentinels: int = Field(default=0, ge=0, le=1000, description="sentinel tokens reserved for span corruption")
     max_sample_bytes: int = Field(default=1 << 30, gt=0, description="text the tokenizer is trained on, at most")
+
+    def shares(self) -> dict[str, float]:
+        """Share of the training text by role."""
+        return {"domain": self.domain, "general": 1 - self.domain}
 
 
 def vocabulary_size(settings: TokenizerSettings, sample_bytes: float) -> int:

@@ -101,6 +101,9 @@ def print_summary(result: dict[str, Any], console: Console | None = None) -> Non
                 ("domain", f"{mix['domain']:.2%} of training tokens"),
                 ("general", f"{mix['general']:.2%} of training tokens"),
                 ("", mix["statement"]),
+                *(("", f"missing: {sentence}") for sentence in mix["missing"]),
+                *(("", f"choice: {choice['sentence']}{' (taken)' * choice['taken']}") for choice in mix["choices"]),
+                *(("", sentence) for sentence in mix["evidence"]),
             ],
         )
     )

@@ -14,6 +14,8 @@ from pipeline.errors import UsageError
 
 _SLOPES = np.concatenate([-np.geomspace(30, 0.02, 240), np.geomspace(0.02, 30, 240)])
 FEWEST_RUNS = 3
+FORMAT_VERSION = 1
+"""Of `mixture.json`, which the proxies leave and a recipe names under `mix.search`."""
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from pipeline.core.execute import Assignment, Produced, Unit
 from pipeline.core.store import Store
 from pipeline.mix import MixSettings, MixSource
 from pipeline.mix import mix as plan_mix
+from pipeline.mix_search import read_search
 from pipeline.size.choose import SizeSettings, size_run
 from pipeline.steps.context import Commits, Run
 from pipeline.steps.tokens import streams
 
-SIZE_VERSION = MIX_VERSION = 1
+SIZE_VERSION = MIX_VERSION = 2
 
 
 def mix_sources(run: Run) -> list[dict[str, Any]]:
@@ -26,21 +27,26 @@ def mix_sources(run: Run) -> list[dict[str, Any]]:
                 "tokens": sum(part["tokens"] for part in parts),
                 "documents": sum(part["documents"] for part in parts),
                 "largest_document": max((part["largest_document"] for part in parts), default=0),
+                "raw_bytes": _raw(run, stream, "raw_bytes"),
             }
         )
     return found
 
 
+def _raw(run: Run, stream: dict[str, Any], name: str) -> int:
+    """Bytes or pre-tokens as collected of a stream's source; a source of both roles was collected whole for each."""
+    return sum(c.counts[name] for c in run.done["extract"].values() if c.counts["source"] == stream["source"])
+
+
 def keep_rates(run: Run) -> dict[str, float]:
-    """Kept over raw pre-tokens by role, as measured in this run."""
+    """Kept pre-tokens of a role over the raw ones of all sources that gave it, as measured in this run."""
     raw: dict[str, int] = {}
     kept: dict[str, int] = {}
-    for commit in run.done["extract"].values():
-        for role, sums in commit.counts["roles"].items():
-            raw[role] = raw.get(role, 0) + sums["raw_pretokens"]
     for stream in streams(run).values():
-        kept[stream["role"]] = kept.get(stream["role"], 0) + stream["pretokens"]
-    return {role: kept.get(role, 0) / total for role, total in sorted(raw.items()) if total}
+        role = stream["role"]
+        raw[role] = raw.get(role, 0) + _raw(run, stream, "raw_pretokens")
+        kept[role] = kept.get(role, 0) + stream["pretokens"]
+    return {role: kept[role] / total for role, total in sorted(raw.items()) if total}
 
 
 def _write(store: Store, assigned: Assignment, value: dict[str, Any]) -> Produced:
@@ -74,7 +80,21 @@ def mix_work(store: Store, assignments: list[Assignment], shared: Any) -> list[P
     asked = assigned.arguments
     sources = [MixSource(**source) for source in asked["sources"]]
     made = plan_mix(sources, MixSettings.model_validate(asked["mix"]), keep_rates=asked["keep_rates"])
-    return [_write(store, assigned, json.loads(json.dumps(made.to_json())))]
+    plan = made.to_json() | {"evidence": asked["evidence"]}
+    return [_write(store, assigned, json.loads(json.dumps(plan)))]
+
+
+def mix_settings(run: Run) -> dict[str, Any]:
+    """The mix's settings; a search has already put its share in, so its file is read by no task."""
+    return run.recipe.mix.model_dump(mode="json", exclude={"search"})
+
+
+def mix_evidence(run: Run) -> list[str]:
+    """What a mixture search says, when the recipe names one."""
+    if run.recipe.mix.search is None:
+        return []
+    sha256 = run.done["tokenizer"]["all"].files["tokenizer.json"].sha256
+    return read_search(run.recipe.mix.search).evidence(sha256)
 
 
 def size(run: Run) -> Commits:
@@ -82,7 +102,7 @@ def size(run: Run) -> Commits:
     arguments = {
         "sources": mix_sources(run),
         "keep_rates": keep_rates(run),
-        "mix": run.recipe.mix.model_dump(mode="json"),
+        "mix": mix_settings(run),
         "size": run.recipe.size.model_dump(mode="json"),
         "vocab": run.done["tokenizer"]["all"].counts["vocab_size"],
     }
@@ -95,7 +115,8 @@ def mix(run: Run) -> Commits:
     arguments = {
         "sources": mix_sources(run),
         "keep_rates": keep_rates(run),
-        "mix": run.recipe.mix.model_dump(mode="json"),
+        "mix": mix_settings(run),
+        "evidence": mix_evidence(run),
     }
     unit = Unit("all", settings=arguments, version=MIX_VERSION, arguments=arguments)
     return run.keep("mix", run.runner.execute("mix", [unit], mix_work))

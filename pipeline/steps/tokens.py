@@ -84,7 +84,7 @@ def train_tokenizer(store: Store, assignments: list[Assignment], shared: Any) ->
 
 
 def tokenizer(run: Run) -> Commits:
-    """Count per shard at the mix's shares by bytes, then train one tokenizer."""
+    """Count per shard at the tokenizer's shares by bytes, then train one tokenizer."""
     by_role: dict[str, int] = {}
     for stream in streams(run).values():
         by_role[stream["role"]] = by_role.get(stream["role"], 0) + stream["bytes"]
@@ -94,8 +94,7 @@ def tokenizer(run: Run) -> Commits:
             "`python -m pipeline explain URL` shows which rule removed a document"
         )
     settings = run.recipe.tokenizer
-    shares = run.recipe.mix.shares()
-    fractions = sample_fractions(by_role, shares, settings.max_sample_bytes)
+    fractions = sample_fractions(by_role, settings.shares(), settings.max_sample_bytes)
     units = []
     for shard in run.shards:
         files = shard_files(run, shard)

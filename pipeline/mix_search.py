@@ -1,0 +1,104 @@
+"""`mixture.json`: what the proxy runs of `recipes.pretrain.mixture` found, read and checked for a recipe's `mix.search`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.size.mixture import FEWEST_RUNS, FORMAT_VERSION, fit_curve
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+
+class ProxyRun(_Part):
+    """One proxy: its domain share and the held-out loss of each role."""
+
+    share: float = Field(gt=0, lt=1)
+    losses: dict[str, float]
+    tokens: int = Field(ge=0)
+
+
+class BestShare(_Part):
+    """The share with the least weighted loss, and where 90 % of the bootstrap puts it."""
+
+    share: float = Field(gt=0, lt=1)
+    low: float
+    high: float
+    at_border: bool
+
+
+class MixtureSearch(_Part):
+    """A finished search."""
+
+    format_version: int
+    unit: str
+    weights: dict[str, float]
+    target_tokens: int
+    runs: list[ProxyRun] = Field(min_length=FEWEST_RUNS)
+    best: BestShare
+    tokenizer_sha256: str = ""
+
+    @property
+    def share(self) -> float:
+        """The best domain share."""
+        return self.best.share
+
+    @property
+    def tried(self) -> tuple[float, float]:
+        """The smallest and the largest share that was run."""
+        shares = [run.share for run in self.runs]
+        return min(shares), max(shares)
+
+    def evidence(self, tokenizer_sha256: str = "") -> list[str]:
+        """Sentences for the terminal and the report: the share, the proxies, the fitted losses, and what to beware of."""
+        low, high = self.tried
+        best = self.best
+        said = [
+            f"the domain share {best.share:.1%} comes from a mixture search: 90 % of its bootstrap lies between "
+            f"{best.low:.1%} and {best.high:.1%}",
+            f"{len(self.runs)} proxies of {self.runs[0].tokens:,} tokens, {low:.0%} to {high:.0%} domain, text repeated "
+            f"as in a run of {self.target_tokens:,} tokens; held-out losses weigh "
+            + " and ".join(f"{role} {weight:.0%}" for role, weight in sorted(self.weights.items())),
+        ]
+        for role in sorted(self.runs[0].losses):
+            curve = fit_curve([run.share for run in self.runs], [run.losses[role] for run in self.runs])
+            ends = f"{curve(low):.4f} at {low:.0%} to {curve(high):.4f} at {high:.0%}"
+            said.append(f"{role}: {curve(best.share):.4f} {self.unit} at the best share; {ends}")
+        if best.at_border:
+            said.append(
+                "the best share is the edge of what was tried: the optimum may lie beyond; search there as well"
+            )
+        if tokenizer_sha256 and self.tokenizer_sha256 and tokenizer_sha256 != self.tokenizer_sha256:
+            said.append("the proxies ran with another tokenizer than this corpus has: search again to be sure")
+        return said
+
+
+def read_search(path: str) -> MixtureSearch:
+    """A search from its file. ValueError in one sentence when it is missing, damaged, or says more than was tried."""
+    try:
+        fields: Any = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(
+            f"search: {path} does not exist; `python -m recipes.pretrain.mixture HANDOFF` writes it"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"search: {path} is no JSON file: {error}") from None
+    version = fields.get("format_version") if isinstance(fields, dict) else None
+    if version != FORMAT_VERSION:
+        raise ValueError(f"search: {path} has format version {version}; this release reads {FORMAT_VERSION}")
+    try:
+        found = MixtureSearch.model_validate(fields)
+    except ValidationError as errors:
+        first = errors.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ValueError(f"search: {path}, {where}: {first['msg'].lower()}") from None
+    low, high = found.tried
+    if not low <= found.share <= high:
+        raise ValueError(
+            f"search: {path} names a domain share of {found.share:.1%}, and {low:.0%} to {high:.0%} were tried: "
+            "the law does not extrapolate"
+        )
+    return found
