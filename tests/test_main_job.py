@@ -95,6 +95,17 @@ def test_a_threshold_reruns_the_decision_and_not_the_extraction(finished):
     assert changed["documents"]["kept"] < before["documents"]["kept"]
 
 
+def test_other_shares_rewrite_no_token(finished):
+    out, result = finished
+    changed = pipeline(RECIPE, "--out", out, "--ray", "none", "--no-train", "--set", "mix.domain=0.3")
+    reused = {step for step, why in changed["steps"].items() if why == "reused: did not change"}
+    assert {"decide", "apply", "tokenizer", "shards"} <= reused
+    assert abs(changed["mix"]["domain"] - 0.30) <= 0.001
+    assert changed["tokenizer"] == result["tokenizer"]
+    manifest = json.loads((out / "handoff/manifest.json").read_text())
+    assert abs(sum(s["weight"] for s in manifest["sources"] if s["role"] == "domain") - 0.3) <= 0.001
+
+
 def test_in_process_gives_the_same_root_hash(finished, tmp_path):
     _, result = finished
     other = pipeline(
