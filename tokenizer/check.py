@@ -113,20 +113,6 @@ def lost_rows(encoder: Encoder, text: pa.Array | pa.ChunkedArray) -> list[int]:
     ]
 
 
-def unreachable(encoder: Encoder) -> list[int]:
-    """Ids whose own bytes encode to something else: no text ever contains them. Specials are left out."""
-    special = set(encoder.specials.values())
-    names = [token for at, token in enumerate(encoder.tokens) if token and at not in special]
-    numbers = [at for at, token in enumerate(encoder.tokens) if token and at not in special]
-    ids, ends = encoder.encode_column(pa.array(names, pa.binary()), cut=False)
-    starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
-    return [
-        number
-        for number, first, last in zip(numbers, starts, ends, strict=True)
-        if last - first != 1 or ids[first] != number
-    ]
-
-
 def digit_fragmentation(encoder: Encoder, longest: int = 12) -> dict[int, float]:
     """Tokens that a number takes, by its digits, mean over a fixed sample of 200 numbers of each length.
 

@@ -8,14 +8,18 @@ import pyarrow as pa
 
 from pipeline.kernels.bpe_encode import CACHE_WORDS, encode, pair_table
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.pretokens import CLASSES, PRESETS, WHOLE_ROWS, read_only
+from pipeline.kernels.pretokens import CLASSES, GPT2_PATTERN, PRESETS, WHOLE_ROWS, read_only
 from tokenizer.bytelevel import CHARACTERS, read
 
 
 def _pattern_preset(description: dict[str, Any]) -> str:
     """The preset whose pattern a `tokenizer.json` splits by; ValueError when it is none of ours."""
-    steps = description.get("pre_tokenizer") or {}
-    patterns = [step["pattern"].get("Regex") for step in steps.get("pretokenizers", []) if step["type"] == "Split"]
+    step = description.get("pre_tokenizer") or {}
+    steps = step.get("pretokenizers", [step])
+    patterns = [one["pattern"].get("Regex") for one in steps if one.get("type") == "Split"]
+    patterns += [GPT2_PATTERN for one in steps if one.get("type") == "ByteLevel" and one.get("use_regex", True)]
+    if any(one.get("add_prefix_space") for one in steps):
+        raise ValueError("the compiled encoder reads no tokenizer that puts a space before the text")
     for preset in PRESETS.values():
         if patterns == [preset.pattern]:
             return preset.name
@@ -29,19 +33,15 @@ class Encoder:
 
     Ids are those of `tokenizers` with `encode_special_tokens = True`: a special string in a document is ordinary text,
     so that no document can inject an end-of-text. Nothing is added before or after a row.
-    Raises ValueError when the file is not byte-level BPE with one of our patterns.
+    Raises ValueError when the file is not byte-level BPE with one of our patterns, or when it takes whole pre-tokens that
+    its merges do not make (`ignore_merges`; where merges make every token, as in Llama-3's, it changes nothing).
     """
 
     def __init__(self, tokenizer_json: bytes) -> None:
         description = json.loads(tokenizer_json)
         model = description["model"]
-        if (
-            model["type"] != "BPE"
-            or description.get("normalizer")
-            or model.get("ignore_merges")
-            or model.get("dropout")
-        ):
-            raise ValueError("the compiled encoder reads byte-level BPE without normalizer, dropout or ignore_merges")
+        if model["type"] != "BPE" or description.get("normalizer") or model.get("dropout"):
+            raise ValueError("the compiled encoder reads byte-level BPE without normalizer or dropout")
         self.preset = _pattern_preset(description)
         vocab: dict[str, int] = model["vocab"]
         merges = [pair if isinstance(pair, list) else pair.split(" ") for pair in model["merges"]]
@@ -60,6 +60,23 @@ class Encoder:
         self._cache = np.zeros(CACHE_WORDS, np.uint64)
         self._pool = np.empty(CACHE_WORDS, np.uint32)
         self._fill = np.zeros(2, np.int64)
+        if model.get("ignore_merges") and (lost := self.unreachable()):
+            raise ValueError(
+                f"this tokenizer has ignore_merges, and its merges do not make {len(lost)} of its tokens, such as "
+                f"{self.tokens[lost[0]]!r}: the compiled encoder reads it only where they make all"
+            )
+
+    def unreachable(self) -> list[int]:
+        """Ids whose own bytes encode to something else: no text ever contains them. Specials are left out."""
+        special = set(self.specials.values())
+        numbers = [at for at, token in enumerate(self.tokens) if token and at not in special]
+        ids, ends = self.encode_column(pa.array([self.tokens[at] for at in numbers], pa.binary()), cut=False)
+        starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
+        return [
+            number
+            for number, first, last in zip(numbers, starts, ends, strict=True)
+            if last - first != 1 or ids[first] != number
+        ]
 
     def encode(self, offsets: np.ndarray, data: np.ndarray, cut: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Ids of all rows, uint32[m], and where each row ends in them, int64[n].

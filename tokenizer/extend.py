@@ -17,27 +17,27 @@ from tokenizer.encode import Encoder
 
 @dataclass(frozen=True)
 class Extension:
-    """`tokenizer_json` with the new tokens; `pieces[i]` are the base ids that new token `first + i` replaces.
+    """`tokenizer_json` with the new tokens; new token `ids[i]` stands for the base ids `pieces[i]`.
 
-    `shortfall` is how many tokens fewer came out than were asked for.
+    `pruned` are ids of base tokens that no text reached, now new tokens'; `unreachable` those that are left, because
+    there were fewer new tokens. `shortfall` is how many tokens fewer came out than were asked for.
     """
 
     tokenizer_json: bytes
-    first: int
+    ids: list[int]
     pieces: list[list[int]]
+    pruned: list[int]
+    unreachable: list[int]
     shortfall: int
 
 
-def extend(base: bytes, counts: Counts, new_tokens: int, min_frequency: int = 2) -> Extension:
-    """Continue the base tokenizer's merges on the counts of domain text (made with the base's own preset).
+def continued_merges(
+    encoder: Encoder, counts: Counts, new_tokens: int, min_frequency: int
+) -> tuple[list[bytes], list[tuple[int, int]]]:
+    """Go on merging where an encoder stops: all tokens, its own first, and the new merges as pairs of ids.
 
-    Every pre-token starts as the base encodes it, so old merges keep their rank and text without new tokens keeps its
-    ids. New ids follow the largest old one. Raises ValueError when the presets differ or the base is not byte-level BPE
-    of a known pattern.
+    Every counted pre-token starts as the encoder leaves it, whole: what cut it is the caller's affair.
     """
-    encoder = Encoder(base)
-    if counts.preset != encoder.preset:
-        raise ValueError(f"counts were cut by {counts.preset}, the base tokenizer cuts by {encoder.preset}")
     words = pa.LargeBinaryArray.from_buffers(
         pa.large_binary(), len(counts), [None, pa.py_buffer(counts.offsets), pa.py_buffer(counts.data)]
     )
@@ -61,38 +61,71 @@ def extend(base: bytes, counts: Counts, new_tokens: int, min_frequency: int = 2)
     )
     raw = text.tobytes()
     tokens = [raw[start:stop] for start, stop in pairwise(starts)]
-    description = json.loads(base)
-    model = description["model"]
-    old = {number: name for name, number in model["vocab"].items()}
-    names = [old.get(at, "") if at < first else written(token) for at, token in enumerate(tokens)]
-    model["vocab"].update({name: at for at, name in enumerate(names) if at >= first})
-    joined = [[names[int(pair) >> 32], names[int(pair) & 0xFFFFFFFF]] for pair in merged]
-    spaced = bool(model["merges"]) and isinstance(model["merges"][0], str)
-    known = {tuple(pair.split(" ")) if isinstance(pair, str) else tuple(pair) for pair in model["merges"]}
-    for pair in joined:
-        if tuple(pair) not in known:
-            known.add(tuple(pair))
-            model["merges"].append(" ".join(pair) if spaced else pair)
-    added, bounds = encoder.encode_column(pa.array(tokens[first:], pa.binary()), cut=False)
+    return tokens, [(int(pair) >> 32, int(pair) & 0xFFFFFFFF) for pair in merged]
+
+
+def extend(base: bytes, counts: Counts, new_tokens: int, min_frequency: int = 2) -> Extension:
+    """Continue the base tokenizer's merges on the counts of domain text (made with the base's own preset).
+
+    Every pre-token starts as the base encodes it, so old merges keep their rank and text without new tokens keeps its
+    ids. Tokens of the base that no text can reach are pruned, with their merges: new tokens take their ids first, so
+    that the embedding grows less, and then follow the largest old id. Raises ValueError when the presets differ or the
+    base is not byte-level BPE of a known pattern.
+    """
+    encoder = Encoder(base)
+    if counts.preset != encoder.preset:
+        raise ValueError(f"counts were cut by {counts.preset}, the base tokenizer cuts by {encoder.preset}")
+    first = encoder.vocab_size
+    lost = encoder.unreachable()
+    tokens, merges = continued_merges(encoder, counts, new_tokens, min_frequency)
+    made = tokens[first:]
+    pruned = lost[: len(made)]
+    ids = [*pruned, *range(first, first + len(made) - len(pruned))]
+    added, bounds = encoder.encode_column(pa.array(made, pa.binary()), cut=False)
     pieces = [part.tolist() for part in np.split(added, bounds[:-1])] if len(bounds) else []
     return Extension(
-        (json.dumps(description, ensure_ascii=False, indent=1) + "\n").encode(),
-        first,
-        pieces,
-        first + new_tokens - len(tokens),
+        _with_merges(base, encoder, made, ids, merges), ids, pieces, pruned, lost[len(made) :], new_tokens - len(made)
     )
 
 
-def grown_embeddings(old: np.ndarray, pieces: Sequence[Sequence[int]]) -> np.ndarray:
-    """Embeddings for the extended vocabulary: old rows as they are, each new one the mean of its pieces' rows.
+def _with_merges(
+    base: bytes, encoder: Encoder, made: list[bytes], ids: list[int], merges: list[tuple[int, int]]
+) -> bytes:
+    """The base's `tokenizer.json` with new tokens under `ids` in place of what had them, and the merges behind."""
+    description = json.loads(base)
+    model = description["model"]
+    taken = set(ids)
+    gone = {name for name, number in model["vocab"].items() if number in taken}
+    spaced = bool(model["merges"]) and isinstance(model["merges"][0], str)
+    pairs = [tuple(pair.split(" ")) if isinstance(pair, str) else tuple(pair) for pair in model["merges"]]
+    pairs = [pair for pair in pairs if not {*pair, "".join(pair)} & gone]
+    vocab = {name: number for name, number in model["vocab"].items() if name not in gone}
+    spelled = {number: name for name, number in vocab.items()}
+    first = encoder.vocab_size
+    spelled |= {first + at: written(token) for at, token in enumerate(made)}
+    known = set(pairs)
+    for left, right in merges:
+        pair = spelled[left], spelled[right]
+        if pair not in known:
+            known.add(pair)
+            pairs.append(pair)
+    vocab |= {written(token): number for token, number in zip(made, ids, strict=True)}
+    model["vocab"] = vocab
+    model["merges"] = [" ".join(pair) if spaced else list(pair) for pair in pairs]
+    return (json.dumps(description, ensure_ascii=False, indent=1) + "\n").encode()
 
-    `old` is float[V, d] with V at least the first new id; a padded matrix is cut by the caller. Computed in float64,
+
+def grown_embeddings(old: np.ndarray, ids: Sequence[int], pieces: Sequence[Sequence[int]]) -> np.ndarray:
+    """Embeddings for the extended vocabulary: old rows as they are, row `ids[i]` the mean of the rows `pieces[i]`.
+
+    `old` is float[V, d] with V at most the largest new id; a padded matrix is cut by the caller. Computed in float64,
     returned in the old type.
 
-    >>> grown_embeddings(np.array([[0.0, 2.0], [4.0, 0.0]]), [[0, 1], [1]]).tolist()
+    >>> grown_embeddings(np.array([[0.0, 2.0], [4.0, 0.0]]), [2, 3], [[0, 1], [1]]).tolist()
     [[0.0, 2.0], [4.0, 0.0], [2.0, 1.0], [4.0, 0.0]]
     """
-    new = np.zeros((len(pieces), old.shape[1]), np.float64)
-    for row, parts in enumerate(pieces):
-        new[row] = old[list(parts)].astype(np.float64).mean(axis=0)
-    return np.concatenate([old, new.astype(old.dtype)])
+    new = np.zeros((max([len(old), *(number + 1 for number in ids)]), old.shape[1]), old.dtype)
+    new[: len(old)] = old
+    for number, parts in zip(ids, pieces, strict=True):
+        new[number] = old[list(parts)].astype(np.float64).mean(axis=0).astype(old.dtype)
+    return new

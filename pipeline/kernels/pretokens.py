@@ -61,6 +61,14 @@ class Words(IntEnum):
     """BloombergGPT: runs of spaces and ASCII letters, single digits, everything else (arXiv 2303.17564, appendix C)."""
     WHOLE = 3
     """Every row is one pre-token: for text that was cut before."""
+    SPACED = 4
+    """GPT-2: one leading space at most, contractions in small letters, numbers of any length, no rule for line ends."""
+    FOLDED = 5
+    """As SINGLE, contractions by Unicode's case folding, where ſ is an s: Llama-3 and GPT-4 write their pattern so."""
+
+
+GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+"""What a `ByteLevel` pre-tokenizer with `use_regex` splits by."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +89,17 @@ class Preset:
         """The regular expression that splits where the scanner does."""
         if self.words == Words.ASCII:
             return r"[ A-Za-z]+|[0-9]|[^ A-Za-z0-9][^A-Za-z0-9]*"
+        if self.words == Words.SPACED:
+            return GPT2_PATTERN
         number = r"\p{N}" if self.digits == 1 else rf"\p{{N}}{{1,{self.digits}}}"
         if self.right_to_left and self.digits > 1:
             number += rf"(?=(?:\p{{N}}{{{self.digits}}})*(?!\p{{N}}))"
-        word = r"\p{L}+" if self.words == Words.SINGLE else r"\p{L}+(?: \p{L}+)*"
+        word = r"\p{L}+(?: \p{L}+)*" if self.words == Words.JOINED else r"\p{L}+"
+        short = r"'(?:[sSdDmMtT]|[lL][lL]|[vV][eE]|[rR][eE])"
+        if self.words == Words.FOLDED:
+            short = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
         return (
-            rf"'(?:[sSdDmMtT]|[lL][lL]|[vV][eE]|[rR][eE])|[^\r\n\p{{L}}\p{{N}}]?{word}|{number}"
+            rf"{short}|[^\r\n\p{{L}}\p{{N}}]?{word}|{number}"
             r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
         )
 
@@ -105,9 +118,13 @@ PRESETS = {
         Preset("gpt4_digits_2", digits=2),
         Preset("bloomberg", words=Words.ASCII, digits=1),
         Preset("superwords", words=Words.JOINED),
+        Preset("gpt2", words=Words.SPACED),
+        Preset("llama3", words=Words.FOLDED),
+        Preset("llama3_digits_1", words=Words.FOLDED, digits=1),
     )
 }
-"""The rule sets by name; a tokenizer is trained and saved with one of them."""
+"""The rule sets by name; a tokenizer is trained and saved with one of them. The last three are those of models that are
+there to be extended: GPT-2, Llama-3 and GPT-4, Qwen."""
 WHOLE_ROWS = (int(Words.WHOLE), 1, False)
 """The kernels' rules for rows that are pre-tokens already."""
 
@@ -194,6 +211,30 @@ def _ascii_end(at: Int, end: Int) -> Int:
 
 
 @njit(cache=True)
+def _spaced_end(at: Int, end: Int, classes: Int) -> Int:
+    """GPT-2's rules: a contraction, a run of one class with a space before it, or white space but its last character."""
+    start = at
+    first = byte_at(at)
+    if first == 0x27 and at + 1 < end and byte_at(at + 1) >= 0x61:
+        stop = _contraction(at, end)
+        if stop > at and (stop == at + 2 or byte_at(at + 2) >= 0x61):
+            return stop
+    if first == 0x20 and at + 1 < end:
+        at += 1
+    kind = _character(at, end, classes) >> 3
+    if kind != IS_BLANK and kind != IS_NEWLINE:
+        return _skip(at, end, classes, kind)
+    at = last = start
+    while at < end:
+        found = _character(at, end, classes)
+        if found >> 3 != IS_BLANK and found >> 3 != IS_NEWLINE:
+            return last if start < last else at
+        last = at
+        at += found & 7
+    return at
+
+
+@njit(cache=True)
 def _space_end(at: Int, end: Int, classes: Int) -> Int:
     """`\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`: to the last line end of the run, or all of it but the last character."""
     start = last = at
@@ -248,7 +289,9 @@ def next_end(at: Int, end: Int, classes: Int, rules: tuple[Int, Int, bool], digi
     digits is read twice and not a million times.
     """
     words, digits, right_to_left = rules
-    if words >= 2:
+    if 2 <= words <= 4:
+        if words == 4:
+            return _spaced_end(at, end, classes), 0
         return _ascii_end(at, end) if words == 2 else end, 0
     first = byte_at(at)
     found = byte_at(classes + first) << 3 | 1 if first < 0x80 else _wide(at, end, classes)
@@ -265,6 +308,8 @@ def next_end(at: Int, end: Int, classes: Int, rules: tuple[Int, Int, bool], digi
             stop = _contraction(start, end)
             if stop > start:
                 return stop, 0
+            if words == 5 and at + 1 < end and byte_at(at) == 0xC5 and byte_at(at + 1) == 0xBF:
+                return at + 2, 0
         if at >= end:
             return at, 0
         if kind == IS_NEWLINE:

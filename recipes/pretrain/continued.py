@@ -38,22 +38,46 @@ def load_model(
 
 
 def _grow(model: PreTrainedModel, old: Tokenizer, new: Tokenizer, info: TokenizerInfo, folder: str) -> None:
-    old_vocab, new_vocab = old.get_vocab(), new.get_vocab()
-    moved = [token for token, at in old_vocab.items() if new_vocab.get(token) != at]
-    if moved:
+    added = new_tokens(old, new)
+    if moved := [
+        token for token, at in old.get_vocab().items() if at not in added and new.get_vocab().get(token) != at
+    ]:
         raise UsageError(
             f"model.init_from: the hand-off's tokenizer is no extension of {folder}'s: {len(moved)} of its "
-            f"{len(old_vocab)} tokens have another id or none (such as {min(moved)!r})"
+            f"{old.get_vocab_size()} tokens have another id or none (such as {min(moved)!r})"
         )
     rows = cast(Any, model.get_input_embeddings()).weight.shape[0]
-    added = sorted((at, token) for token, at in new_vocab.items() if at >= len(old_vocab))
     if info.padded_vocab_size > rows:
         model.resize_token_embeddings(info.padded_vocab_size, mean_resizing=False)
     layers = [cast(Any, layer) for layer in (model.get_input_embeddings(), model.get_output_embeddings()) if layer]
     tables: dict[int, torch.Tensor] = {id(layer.weight): layer.weight for layer in layers}
     with torch.no_grad():
-        for at, _ in added:
-            pieces = old.encode(new.decode([at], skip_special_tokens=False), add_special_tokens=False).ids
-            for table in tables.values():
-                known = table[pieces] if pieces else table[: len(old_vocab)]
-                table[at] = known.mean(0)
+        for table in tables.values():
+            before = table.clone()  # a new token may take the row of an old one that nothing reached
+            for at, pieces in added.items():
+                table[at] = (before[pieces] if pieces else before[: old.get_vocab_size()]).mean(0)
+
+
+def new_tokens(old: Tokenizer, new: Tokenizer) -> dict[int, list[int]]:
+    """The ids that mean something else than before, each with the old ids that spelled it.
+
+    Those are ids past the old vocabulary and ids of old tokens that no text could reach, which an extension gives away.
+    """
+    as_text = {token.content for token in new.get_added_tokens_decoder().values()}
+    names = {at: token for token, at in old.get_vocab().items()}
+    added: dict[int, list[int]] = {}
+    for token, at in sorted(new.get_vocab().items(), key=lambda item: item[1]):
+        if names.get(at) == token:
+            continue
+        if at in names and (names[at] in new.get_vocab() or _reached(old, names[at], at)):
+            continue
+        if token in as_text:
+            added[at] = old.encode(token, add_special_tokens=False).ids
+        else:  # in the model's own alphabet: half a character is a token too, and no text
+            added[at] = [piece.id for piece in cast(Any, old.model).tokenize(token)]
+    return added
+
+
+def _reached(old: Tokenizer, token: str, at: int) -> bool:
+    """Whether merges make the old token at all."""
+    return [piece.id for piece in cast(Any, old.model).tokenize(token)] == [at]

@@ -17,7 +17,6 @@ from tokenizer.check import (
     normalized_sequence_length,
     reference_tokens,
     renyi_efficiency,
-    unreachable,
 )
 from tokenizer.encode import Encoder
 from tokenizer.unigram import train_unigram
@@ -54,11 +53,11 @@ def test_measure_counts_tokens_words_and_bytes(encoder: Encoder):
 
 def test_nothing_is_lost_and_everything_is_reachable(encoder: Encoder):
     assert lost_rows(encoder, pa.array(TEXTS)) == []
-    assert unreachable(encoder) == []
+    assert encoder.unreachable() == []
     broken = Encoder.__new__(Encoder)
     broken.__dict__.update(encoder.__dict__)
     broken.tokens = [*encoder.tokens[:-1], b"xyzzy"]
-    assert unreachable(broken) == [encoder.vocab_size - 1]
+    assert broken.unreachable() == [encoder.vocab_size - 1]
 
 
 def test_against_another_tokenizer(encoder: Encoder, files: dict):
