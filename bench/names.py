@@ -25,6 +25,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "Tokenizer": {
         "bpe_train": "training a byte-level BPE vocabulary",
         "bpe_encode": "encoding text",
+        "tokens_saved": "tokens of held-out text, the mix's tokenizer against one of general text",
     },
     "Training": {
         "shards": "token shards from text",

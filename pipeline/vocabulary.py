@@ -1,12 +1,15 @@
 """Which text the tokenizer learns from, and how large it gets: settings and the sample, as pure functions."""
 
+import difflib
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipeline.core.settings import Settings
+from pipeline.kernels.pretokens import PRESETS
 from pipeline.partition import id_fractions
 
 SMALLEST, LARGEST = 4096, 65_408  # a multiple of 128 whose ids still fit uint16
@@ -31,9 +34,36 @@ class TokenizerSettings(Settings):
     sentinels: int = Field(default=0, ge=0, le=1000, description="sentinel tokens reserved for span corruption")
     max_sample_bytes: int = Field(default=1 << 30, gt=0, description="text the tokenizer is trained on, at most")
 
+    references: list[str] = Field(
+        default=[], description="tokenizer.json files, or folders with one, that the report compares ours with"
+    )
+
+    @field_validator("pretokens")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in PRESETS:
+            near = difflib.get_close_matches(name, PRESETS, n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise ValueError(f"no preset of that name; {hint}known: {', '.join(PRESETS)}")
+        return name
+
+    @field_validator("references")
+    @classmethod
+    def _there(cls, paths: list[str]) -> list[str]:
+        for path in paths:
+            if not reference_file(path).is_file():
+                raise ValueError(f"there is no tokenizer.json at {path}")
+        return paths
+
     def shares(self) -> dict[str, float]:
         """Share of the training text by role."""
         return {"domain": self.domain, "general": 1 - self.domain}
+
+
+def reference_file(path: str) -> Path:
+    """The `tokenizer.json` that a reference names."""
+    place = Path(path)
+    return place / "tokenizer.json" if place.is_dir() else place
 
 
 def vocabulary_size(settings: TokenizerSettings, sample_bytes: float) -> int:

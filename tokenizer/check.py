@@ -93,14 +93,6 @@ def normalized_sequence_length(tokens: int, reference_tokens: int) -> float:
     return tokens / max(1, reference_tokens)
 
 
-def reference_tokens(tokenizer_json: bytes, text: pa.Array | pa.ChunkedArray) -> int:
-    """Tokens that any `tokenizers` file makes of a text, for NSL: the file may be of any kind, so this is not compiled."""
-    from tokenizers import Tokenizer
-
-    other = Tokenizer.from_str(tokenizer_json.decode())
-    return sum(len(other.encode(row or "", add_special_tokens=False).ids) for row in text.to_pylist())
-
-
 def lost_rows(encoder: Encoder, text: pa.Array | pa.ChunkedArray) -> list[int]:
     """Rows whose ids do not decode to the same bytes; byte-level BPE has none."""
     offsets, data = text_buffers(text)

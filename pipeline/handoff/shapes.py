@@ -140,8 +140,10 @@ def _from_plan(settings: ModelSettings, shape: Mapping[str, Any] | None) -> Mode
     """The settings, with the plan's shape where they name none."""
     if settings.preset is not None or settings.hidden_size is not None or settings.init_from is not None:
         return settings
-    if shape is None or settings.architecture not in (None, "llama", "qwen3"):
+    planned_for = (shape or {}).get("architecture", "llama")
+    same = (None, planned_for, *(("qwen3",) if planned_for == "llama" else ()))
+    if shape is None or settings.architecture not in same:
         return settings.model_copy(update={"preset": "tiny"})
     given = {k: v for k, v in settings.model_dump().items() if v is not None}
     planned = {ours: shape[theirs] for theirs, ours in PLAN_FIELDS.items() if theirs in shape}
-    return ModelSettings.model_validate({"architecture": "llama", **planned, **given})
+    return ModelSettings.model_validate({"architecture": planned_for, **planned, **given})

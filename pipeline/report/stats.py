@@ -221,8 +221,12 @@ class TokenizerFigures(Figure):
     fertility: float | None = None
     by_source: dict[str, float] = {}
     """Bytes per token by source."""
+    asked: int | None = None
+    """Entries asked for; more than `vocab_size` where the text gave no more."""
     references: dict[str, float] = {}
     """Bytes per token of other tokenizers on the same text, by name."""
+    judged: dict[str, Any] = {}
+    """`tokenizer.judge.to_json`: use of the vocabulary, losslessness, digits, the best size, other tokenizers."""
     terms: list[Term] = []
     term_warnings: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Bytes that one training step keeps for the backward pass, token by token, for a Llama-style decoder.
+"""Bytes that one training step keeps for the backward pass, token by token, for decoders, encoders, and both.
 
 Counted from what autograd saves in transformers' Llama with fused attention: exact on Llama-3.2-1B in bf16 (108,680
 bytes per token and layer, measured), and tested against torch's saved-tensor hooks.
@@ -6,6 +6,7 @@ bytes per token and layer, measured), and tested against torch's saved-tensor ho
 
 from typing import Literal
 
+from pipeline.size.encoders import EncoderDecoderShape, EncoderShape
 from pipeline.size.precision import Precision
 from pipeline.size.shape import DecoderShape
 
@@ -19,20 +20,26 @@ def _width(precision: Precision) -> int:
     return 4 if precision == "fp32" else 2
 
 
-def block_bytes(shape: DecoderShape, precision: Precision, checkpointing: Checkpointing = "none") -> int:
-    """Bytes per token that one block keeps.
+def block_bytes(
+    shape: DecoderShape, precision: Precision, checkpointing: Checkpointing = "none", sequence: int = 2048
+) -> int:
+    """Bytes per token that one block keeps; of an encoder-decoder, one of each per token of the encoder's side.
 
-    none: each norm keeps its input in fp32, the scaled value and the output; attention keeps q, k, v, the output and a
-    log-sum per head; the feed-forward keeps four tensors of its width. selective: block input and the outputs of
-    matrix products and attention; the rest is computed again. full: the block input alone.
+    none, of a decoder: each norm keeps its input in fp32, the scaled value and the output; attention keeps q, k, v, the
+    output and a log-sum per head; the feed-forward keeps four tensors of its width. selective: block input and the outputs
+    of matrix products and attention; the rest is computed again. full: the block input alone.
     """
     width, hidden = _width(precision), shape.hidden
     query, key_value = shape.heads * shape.head_dim, 2 * shape.kv_heads * shape.head_dim
+    both = 1 + shape.head_tokens if isinstance(shape, EncoderDecoderShape) else 1
     if checkpointing == "full":
-        return width * hidden
+        return round(both * width * hidden)
     attention = width * (2 * query + key_value) + 4 * shape.heads
     if checkpointing == "selective":
-        return width * (3 * hidden + 2 * shape.ffn) + attention
+        up = 1 if isinstance(shape, EncoderShape | EncoderDecoderShape) else 2  # a gated feed-forward has two
+        return round(both * (width * (3 * hidden + up * shape.ffn) + attention))
+    if isinstance(shape, EncoderShape | EncoderDecoderShape):
+        return shape.block_bytes(width, sequence)
     norms = 2 * (4 * hidden + 2 * width * hidden + 4)
     return norms + attention + width * 4 * shape.ffn
 
@@ -40,6 +47,8 @@ def block_bytes(shape: DecoderShape, precision: Precision, checkpointing: Checkp
 def head_saved_bytes(shape: DecoderShape, precision: Precision, *, chunked: bool) -> int:
     """Bytes per token that final norm and loss keep: log-probabilities in fp32 unless the loss runs in chunks."""
     norm = 4 * shape.hidden + 2 * _width(precision) * shape.hidden
+    if isinstance(shape, EncoderShape):  # the head's dense layer and its GELU
+        norm += 2 * _width(precision) * shape.hidden
     return norm + (0 if chunked else 4 * shape.vocab)
 
 
@@ -50,6 +59,7 @@ def head_transient_bytes(shape: DecoderShape, precision: Precision, tokens: int,
     lives until the next replaces it) and the head's gradient, summed in fp32, with one chunk's part of it.
     """
     width = _width(precision)
+    tokens = round(tokens * shape.head_tokens)
     low = 0 if precision == "fp32" else 2  # a low-precision copy stands beside the fp32 one
     if not chunked:
         return tokens * shape.vocab * (4 + 2 * width if low else 8)
@@ -59,16 +69,24 @@ def head_transient_bytes(shape: DecoderShape, precision: Precision, tokens: int,
 
 
 def saved_bytes(
-    shape: DecoderShape, precision: Precision, tokens: int, checkpointing: Checkpointing = "none", *, chunked: bool
+    shape: DecoderShape,
+    precision: Precision,
+    tokens: int,
+    checkpointing: Checkpointing = "none",
+    *,
+    chunked: bool,
+    sequence: int = 2048,
 ) -> int:
     """Bytes kept from the forward to the backward pass for a micro-batch of `tokens` tokens on one GPU."""
-    kept = shape.layers * block_bytes(shape, precision, checkpointing)
-    return tokens * (kept + head_saved_bytes(shape, precision, chunked=chunked))
+    kept = tokens * shape.layers * block_bytes(shape, precision, checkpointing, sequence)
+    return kept + round(tokens * shape.head_tokens) * head_saved_bytes(shape, precision, chunked=chunked)
 
 
-def recomputed_bytes(shape: DecoderShape, precision: Precision, tokens: int, checkpointing: Checkpointing) -> int:
+def recomputed_bytes(
+    shape: DecoderShape, precision: Precision, tokens: int, checkpointing: Checkpointing, sequence: int = 2048
+) -> int:
     """Bytes of the one block that checkpointing computes again at a time."""
-    return 0 if checkpointing == "none" else tokens * block_bytes(shape, precision)
+    return 0 if checkpointing == "none" else tokens * block_bytes(shape, precision, "none", sequence)
 
 
 def backward_bytes(shape: DecoderShape, precision: Precision, tokens: int) -> int:

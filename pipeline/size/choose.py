@@ -16,7 +16,7 @@ from pipeline.size.memory import Setup
 from pipeline.size.plan import FIELD_KEEP_RATES, Plan, Request, complete
 from pipeline.size.precision import Precision
 from pipeline.size.regimes import inference_aware_for
-from pipeline.size.shape import Hyperparameters, design, preset
+from pipeline.size.shape import Hyperparameters, preset
 
 DEMONSTRATION = Hyperparameters(1024, 128, 300, 30, 3e-3, 0.99, "demonstration: under two minutes on two CPU cores")
 
@@ -172,7 +172,7 @@ def size_run(
         shape, limited_by = preset(settings.preset, vocab), "preset"
         point = Point(shape.params, min(tokens, law.at_params(shape.params).tokens))
         label = f"preset {settings.preset}: {point.tokens / point.params:.1f} tokens per parameter"
-    chosen = complete(request, law, point, [], shape or design(point.params, vocab))
+    chosen = complete(request, law, point, [], shape)
     missing = _missing(law, settings, tokens_by_role, shares, caps, keep_rates)
     return PlanResult(optimal, chosen, limited_by, label, usable, missing)
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from pipeline.errors import UsageError
 from pipeline.size.activations import Checkpointing
 from pipeline.size.advise import KINDS, TASKS, advise
+from pipeline.size.facts import facts, show_facts
 from pipeline.size.flops import Kind
 from pipeline.size.gpus import GPUS, gpu_named
 from pipeline.size.laws import LAWS
@@ -54,6 +55,9 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--sharding-factor", type=int, help="GPUs that share one copy of the states")
     run.add_argument("--checkpointing", default="none", choices=get_args(Checkpointing))
     run.add_argument("--offload", action="store_true", help="keep the states in host memory")
+    made.add_argument(
+        "--facts", action="store_true", help="the facts plans rest on: memory rules, petaFLOP/s-days, tasks"
+    )
     made.add_argument("--json", action="store_true", help="print one JSON object")
     return made
 
@@ -74,6 +78,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         asked = parser().parse_args(argv)
     except SystemExit as stop:  # argparse has already said why
         return int(stop.code or 0)
+    if asked.facts:
+        if asked.json:
+            print(json.dumps(facts()))
+        else:
+            show_facts(facts(), Console())
+        return 0
     try:
         made = plan(_request(asked))
     except UsageError as error:
@@ -170,7 +180,7 @@ def _answers(made: Plan) -> Table:
         "parameters": f"{number_text(made.params)} ({made.params:,})",
         "tokens": f"{number_text(made.tokens)} tokens, {epochs}",
         "compute": f"{flops_text(made.flops)} ({made.counting}); {attention}",
-        "petaFLOP/s-days": f"{made.petaflops_days:,.3g} (8.64e19 FLOPs each); {per_day}",
+        "petaFLOP/s-days": f"{number_text(made.petaflops_days)} (8.64e19 FLOPs each); {per_day}",
         "loss": loss,
         "shape": f"{shape.layers} layers x {shape.hidden} wide, {heads}, feed-forward {shape.ffn}, {count}",
         "training": f"{steps}, learning rate {training.learning_rate:.2g}",

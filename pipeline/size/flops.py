@@ -26,9 +26,10 @@ def flops_per_token(shape: DecoderShape, sequence: int) -> float:
 
     N_mm are the parameters that multiply tokens: blocks and the LM head (a tied head once), without the input
     embedding and norms; attention is the full square, causality not discounted. torchtitan, llm-foundry and PaLM
-    count like this.
+    count like this. Of an encoder-decoder a token passes one of the two stacks, half the parameters.
     """
-    return 6 * shape.matmul_params + 12 * shape.layers * shape.heads * shape.head_dim * sequence
+    passes = 0.5 if shape.architecture == "t5" else 1.0
+    return passes * 6 * shape.matmul_params + 12 * shape.layers * shape.heads * shape.head_dim * sequence
 
 
 def mfu(tokens_per_second: float, shape: DecoderShape, sequence: int, peak_tflops: float) -> float:

@@ -106,7 +106,7 @@ def static_bytes(params: float, setup: Setup) -> tuple[float, float, float, floa
 
 
 def step_memory(shape: DecoderShape, setup: Setup) -> Memory:
-    """Memory of one GPU in one training step of a decoder."""
+    """Memory of one GPU in one training step. Only decoders compute their loss in chunks."""
     weights, copies, gradients, optimizer = static_bytes(shape.params, setup)
     compute = COMPUTE_BYTES[setup.precision]
     edge = shape.embedding_params + shape.hidden
@@ -117,9 +117,10 @@ def step_memory(shape: DecoderShape, setup: Setup) -> Memory:
     if setup.offload:
         host, weights, gradients, optimizer = weights + gradients + optimizer, 0.0, 0.0, 0.0
     tokens = setup.micro_batch * setup.sequence
-    saved = saved_bytes(shape, setup.precision, tokens, setup.checkpointing, chunked=setup.chunked_loss)
-    again = recomputed_bytes(shape, setup.precision, tokens, setup.checkpointing)
-    transient = head_transient_bytes(shape, setup.precision, tokens, chunked=setup.chunked_loss)
+    chunked = setup.chunked_loss and shape.architecture == "llama"
+    saved = saved_bytes(shape, setup.precision, tokens, setup.checkpointing, chunked=chunked, sequence=setup.sequence)
+    again = recomputed_bytes(shape, setup.precision, tokens, setup.checkpointing, setup.sequence)
+    transient = head_transient_bytes(shape, setup.precision, tokens, chunked=chunked)
     held = weights + copies + optimizer
     # Three moments: the loss, with all activations and its own tensors; the first block's backward pass, with the head's
     # gradient (in low precision, scaled, and summed); the end, with all gradients and one block's activations, or with the
@@ -128,7 +129,8 @@ def step_memory(shape: DecoderShape, setup: Setup) -> Memory:
     head = shape.vocab * shape.hidden * (4 if setup.precision == "fp32" else 8)
     work = backward_bytes(shape, setup.precision, tokens)
     both_parts = 2 * shape.vocab * shape.hidden * compute if shape.tied else 0.0
-    late = gradients + max(tokens * block_bytes(shape, setup.precision) + work, both_parts)
+    block = tokens * block_bytes(shape, setup.precision, "none", setup.sequence)
+    late = gradients + max(block + work, both_parts)
     peak = held + max(earlier + saved + transient, earlier + saved + again + head + work, late)
     activations = saved + again
     return Memory(weights, copies, gradients, optimizer, activations, transient, peak, host)

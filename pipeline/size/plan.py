@@ -6,6 +6,8 @@ from typing import Any
 from pipeline.errors import UsageError
 from pipeline.size import flops as compute
 from pipeline.size.advise import warnings
+from pipeline.size.encoders import design_encoder
+from pipeline.size.facts import EQUIVALENTS
 from pipeline.size.gpus import Gpu, gpu_named
 from pipeline.size.laws import LAWS, Law, Point, law_named
 from pipeline.size.memory import Fit, Memory, Setup, fewest_gpus, fit, rule_fp32, step_memory, strategies
@@ -14,7 +16,6 @@ from pipeline.size.shape import DecoderShape, Hyperparameters, design, hyperpara
 
 FIELD_KEEP_RATES = (0.01, 0.03)
 """Kept share of raw crawl tokens in published pipelines; stands in until a run has measured its own."""
-EQUIVALENTS = ("v100", "a100", "h100", "h200")
 SMALLEST_FITTED = 1e7
 """Parameters below which no law here was fitted, so no loss is stated."""
 YARDSTICK = "besiroglu"
@@ -108,7 +109,6 @@ def plan(request: Request | None = None, **asked: Any) -> Plan:
     point, notes = _point(request, gpu, law)
     if request.kind == "encoder_decoder":
         notes.append("encoder-decoder: each token passes half the parameters, counted as 3ND")
-        notes.append("shape and memory are those of a decoder of the same parameter count")
     if request.setup.precision == "bf16" and not gpu.bf16:
         notes.append(f"{gpu.name} has no bf16: use fp16 with loss scaling")
     return complete(request, law, point, notes)
@@ -192,7 +192,7 @@ def complete(
 ) -> Plan:
     """Everything that follows from parameters and tokens: compute, time, memory, and the crawl to collect."""
     gpu = gpu_named(request.gpu)
-    shape = shape or design(point.params, request.vocab)
+    shape = shape or _shape(request, point.params)
     if shape.params > 1.5 * point.params:
         notes = [
             *notes,
@@ -202,9 +202,7 @@ def complete(
     setup = _with(setup, sequence=training.sequence_length) if training else setup
     sequence = setup.sequence
     total = compute.training_flops(point.params, point.tokens, request.kind)
-    attention = (
-        compute.flops_per_token(shape, sequence) * point.tokens / (2 if request.kind == "encoder_decoder" else 1)
-    )
+    attention = compute.flops_per_token(shape, sequence) * point.tokens
     hours = compute.gpu_hours(total, gpu, request.mfu)
     if request.gpus is None:
         needed = fewest_gpus(shape, setup, gpu)
@@ -257,6 +255,14 @@ def complete(
         epochs=point.tokens / unique,
         notes=notes + warnings(point.params, point.tokens, unique_tokens=request.unique_tokens, gpus=setup.gpus),
     )
+
+
+def _shape(request: Request, params: float) -> DecoderShape:
+    """The shape of the asked kind: Llama-like, BERT-like or T5-like."""
+    if request.kind == "decoder":
+        return design(params, request.vocab)
+    both = request.kind == "encoder_decoder"
+    return design_encoder(params, request.vocab, decoder=both, sequence=request.setup.sequence)
 
 
 def premium(law: Law, params: float, tokens: float) -> float:

@@ -30,6 +30,7 @@ class DecoderShape:
     vocab: int
     tied: bool
     """Whether input embedding and LM head are one matrix."""
+    architecture = "llama"
 
     @property
     def block_matmul_params(self) -> int:
@@ -57,10 +58,15 @@ class DecoderShape:
         """Parameters that multiply tokens: blocks and the LM head; no input embedding, no norms."""
         return self.layers * self.block_matmul_params + self.vocab * self.hidden
 
+    @property
+    def head_tokens(self) -> float:
+        """Tokens with logits for each token of the input."""
+        return 1.0
+
     def model_settings(self) -> dict[str, Any]:
         """The shape in the words of the hand-off's `model:` block."""
         return {
-            "architecture": "llama",
+            "architecture": self.architecture,
             "hidden_size": self.hidden,
             "num_layers": self.layers,
             "num_heads": self.heads,
@@ -72,7 +78,8 @@ class DecoderShape:
 
     def to_json(self) -> dict[str, Any]:
         """Fields and counts as JSON values."""
-        return asdict(self) | {"params": self.params, "non_embedding_params": self.params - self.embedding_params}
+        counts = {"params": self.params, "non_embedding_params": self.params - self.embedding_params}
+        return asdict(self) | {"architecture": self.architecture} | counts
 
 
 PRESETS: dict[str, DecoderShape] = {

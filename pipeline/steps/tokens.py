@@ -14,10 +14,11 @@ from pipeline.partition import part_numbers, validation_mask
 from pipeline.shards import SPLITS, pack, part_count, token_type
 from pipeline.steps.context import Commits, Run
 from pipeline.vocabulary import in_sample, sample_fractions, vocabulary_size
-from tokenizer import count, encode, merge, save
+from tokenizer import count, encode, merge, save, superwords
 from tokenizer.specials import ROLES, special_tokens
 
-COUNT_VERSION = TRAIN_VERSION = ENCODE_VERSION = 1
+COUNT_VERSION = TRAIN_VERSION = 2
+ENCODE_VERSION = 1
 EOS = ROLES["eos"]
 
 
@@ -53,6 +54,11 @@ def shard_files(run: Run, shard: str) -> dict[str, Any]:
     }
 
 
+def stages(preset: str) -> tuple[str, ...]:
+    """The presets whose counts a tokenizer learns from, in order: superwords are made of words."""
+    return (superwords.WORDS, superwords.PHRASES) if preset == superwords.PHRASES else (preset,)
+
+
 def count_shard(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
     """Distinct pre-tokens of the sampled kept text of a shard, with their counts."""
     produced = []
@@ -62,10 +68,12 @@ def count_shard(store: Store, assignments: list[Assignment], shared: Any) -> lis
         chosen = in_sample(table["id"], table["role"].to_pylist(), settings["fractions"])
         chosen &= ~validation_mask(table["id"], settings["validation_frac"])
         text = table["text"].filter(pa.array(chosen)).combine_chunks()
-        counts = count.count_batch(text, settings["preset"]).to_table()
-        info = store.put_table(assigned.path("pretokens"), [counts], counts.schema)
+        files = {}
+        for preset in stages(settings["preset"]):
+            counts = count.count_batch(text, preset).to_table()
+            files[preset] = store.put_table(assigned.path(f"pretokens-{preset}"), [counts], counts.schema)
         size = int(pc.sum(table["text_bytes"].filter(pa.array(chosen))).as_py() or 0)
-        produced.append(Produced({"table": info}, {"documents": int(chosen.sum()), "bytes": size}))
+        produced.append(Produced(files, {"documents": int(chosen.sum()), "bytes": size}))
     return produced
 
 
@@ -73,9 +81,15 @@ def train_tokenizer(store: Store, assignments: list[Assignment], shared: Any) ->
     """Sum the counts of all shards and learn the merges once."""
     (assigned,) = assignments
     settings = assigned.parts["settings"]
-    tables = [store.read_table(path) for path in assigned.arguments["counts"]]
-    counts = count.merge_counts([count.Counts.from_table(table) for table in tables])
-    model = merge.train(counts, settings["vocab_size"], settings["specials"])
+    summed = []
+    for paths in assigned.arguments["counts"]:
+        tables = [store.read_table(path) for path in paths]
+        summed.append(count.merge_counts([count.Counts.from_table(table) for table in tables]))
+    asked = settings["vocab_size"], settings["specials"]
+    if len(summed) == 2:
+        model = superwords.train_superwords(summed[0], summed[1], *asked)
+    else:
+        model = merge.train(summed[0], *asked)
     files = {}
     folder = f"tokenizer-{assigned.fingerprint[:12]}"
     for name, data in sorted(save.save(model).items()):
@@ -114,10 +128,10 @@ def tokenizer(run: Run) -> Commits:
         )
     counted = run.keep("count", run.runner.execute("count", units, count_shard))
     sample_bytes = sum(commit.counts["bytes"] for commit in counted.values())
-    tables = [commit.files["table"] for commit in counted.values()]
+    tables = {preset: [commit.files[preset] for commit in counted.values()] for preset in stages(settings.pretokens)}
     unit = Unit(
         name="all",
-        inputs=sorted(info.sha256 for info in tables),
+        inputs=sorted(info.sha256 for infos in tables.values() for info in infos),
         settings={
             "preset": settings.pretokens,
             "specials": special_tokens(sentinels=settings.sentinels),
@@ -125,7 +139,7 @@ def tokenizer(run: Run) -> Commits:
         },
         version=TRAIN_VERSION,
         libraries=libraries("unicode"),
-        arguments={"counts": [info.path for info in tables]},
+        arguments={"counts": [[info.path for info in infos] for infos in tables.values()]},
     )
     return run.keep("tokenizer", run.runner.execute("tokenizer", [unit], train_tokenizer))
 

@@ -10,14 +10,17 @@ import pyarrow.compute as pc
 from pipeline.audit.term_survival import TermCounts, survival_report
 from pipeline.partition import id_fractions
 from pipeline.report.stats import Term, TokenizerFigures
+from pipeline.shards import SPLITS
 from pipeline.steps.context import Run, signal_unit
-from tokenizer.check import measure
+from pipeline.steps.tokens import streams
+from pipeline.vocabulary import reference_file
 from tokenizer.encode import Encoder
+from tokenizer.judge import judge, to_json
 from tokenizer.terms import Term as ListedTerm
 from tokenizer.terms import load_terms, term_table
 
 SAMPLE_BYTES = 4 << 20
-"""Kept text that fertility is measured on, the first of a hash of ids."""
+"""Kept text that the tokenizer is judged on, the first of a hash of ids."""
 SAMPLE_SHARDS = 16
 
 
@@ -44,18 +47,33 @@ def survival(run: Run, listed: list[ListedTerm]) -> dict[str, Any] | None:
     return survival_report([term.term for term in listed], counts)
 
 
-def sample_text(run: Run, kept_bytes: int) -> pa.ChunkedArray:
-    """About `SAMPLE_BYTES` of kept text, from at most `SAMPLE_SHARDS` shards spread over the corpus."""
+def sample_text(run: Run, kept_bytes: int) -> dict[str, pa.ChunkedArray]:
+    """About `SAMPLE_BYTES` of kept text by source, from at most `SAMPLE_SHARDS` shards spread over the corpus."""
     step = -(-len(run.shards) // SAMPLE_SHARDS)
     bound = SAMPLE_BYTES * step / max(1, kept_bytes)
-    found = []
+    found: dict[str, list[pa.Array]] = {}
     for shard in run.shards[::step]:
-        verdicts = run.store.read_table(run.file("settle", "all", shard).path, ["id", "verdict"])
+        verdicts = run.store.read_table(run.file("settle", "all", shard).path, ["id", "source", "verdict"])
         chosen = np.asarray(pc.equal(verdicts["verdict"], "kept")) & (id_fractions(verdicts["id"], "report") < bound)
         if chosen.any():
             texts = run.store.read_table(run.file("apply", shard).path, ["text"])["text"]
-            found += texts.filter(pa.array(chosen)).chunks
-    return pa.chunked_array(found, pa.large_string())
+            source = verdicts["source"][int(np.argmax(chosen))].as_py()
+            found.setdefault(source, []).extend(texts.filter(pa.array(chosen)).chunks)
+    return {source: pa.chunked_array(chunks, pa.large_string()) for source, chunks in sorted(found.items())}
+
+
+def judgement(run: Run, content: bytes, kept_bytes: int) -> dict[str, Any]:
+    """Everything the judge of the tokenizer says, its references beside it."""
+    paths = run.recipe.tokenizer.references
+    files = {path: reference_file(path).read_bytes() for path in paths}
+    text = sample_text(run, kept_bytes)
+    at_hand = sum(
+        commit.counts[split]["tokens"]
+        for unit, commit in run.done["shards"].items()
+        for split in SPLITS
+        if streams(run)[unit.rpartition("/")[0]]["role"] == "domain"
+    )
+    return to_json(judge(content, text, files, float(at_hand)))
 
 
 def bytes_per_token(run: Run) -> dict[str, float]:
@@ -91,19 +109,25 @@ def _pieces(encoder: Encoder, text: str) -> list[str]:
 
 def vocabulary_figures(run: Run, known: dict[str, Any]) -> TokenizerFigures:
     """Everything the report says of the tokenizer. `known` is the result's `tokenizer`. Writes `terms.json`."""
-    encoder = Encoder(run.store.read(run.file("tokenizer", "all", "tokenizer.json").path))
+    content = run.store.read(run.file("tokenizer", "all", "tokenizer.json").path)
+    encoder = Encoder(content)
     kept = sum(stream["bytes"] for stream in run.done["settle"]["all"].counts["streams"].values())
     name = term_list(run)
     listed = load_terms(name) if name else []
     found = survival(run, listed)
     if found is not None:
         run.store.put_json("terms.json", {"list": name, **found})
+    judged = judgement(run, content, kept)
+    fertility = [one["tokens_per_word"] for one in judged["sources"].values()]
     return TokenizerFigures(
         vocab_size=known["vocab_size"],
+        asked=known["asked"],
         tokens=known["tokens"],
         bytes_per_token=known["bytes_per_token"],
-        fertility=round(measure(encoder, sample_text(run, kept)).tokens_per_word, 6) if known["tokens"] else None,
+        fertility=round(judged["tokens_per_word"], 6) if fertility else None,
         by_source=bytes_per_token(run),
+        references={one["name"]: one["bytes_per_token"] for one in judged["references"]},
+        judged=judged,
         terms=term_rows(encoder, listed, found),
         term_warnings=found["warnings"] if found else [],
     )

@@ -79,5 +79,7 @@ def new_tokens(old: Tokenizer, new: Tokenizer) -> dict[int, list[int]]:
 
 
 def _reached(old: Tokenizer, token: str, at: int) -> bool:
-    """Whether merges make the old token at all."""
+    """Whether text ever holds the old token: an added one as itself, others where merges make them."""
+    if token in {added.content for added in old.get_added_tokens_decoder().values()}:
+        return True
     return [piece.id for piece in cast(Any, old.model).tokenize(token)] == [at]

@@ -98,3 +98,22 @@ def test_tasks_pick_the_counting(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_quantities() -> None:
     assert [quantity(t) for t in ("1.3B", "70m", "569e9", "1_000", "2T")] == [1.3e9, 70e6, 569e9, 1000, 2e12]
+
+
+def test_the_facts_of_the_course(capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "--facts")
+    assert found["fp32_gb_per_billion"]["total"] == 24
+    assert list(found["zero_gb_7_5b_on_64"].values()) == pytest.approx([120, 31.4, 16.6, 1.9], rel=0.02)
+    assert [row["ddp_fits"] for row in found["t5_ddp_and_fsdp"]] == [True, True, False]
+    assert found["tflops_per_gpu_of_512_against_8"] == pytest.approx(0.93)
+    whole = {one["gpu"]: one["whole"] for one in found["gpus_for_a_petaflops_day"]}
+    assert (whole["v100"], whole["a100"]) == (8, 2)
+    assert found["petaflops_days"]["GPT-3"] == pytest.approx(3640, rel=0.01)
+    kinds = {task: advice["architecture"] for task, advice in found["tasks"].items()}
+    assert (kinds["classification"], kinds["generation"]) == ("encoder", "decoder")
+    assert kinds["translation"] == kinds["summarisation"] == "encoder-decoder"
+    assert main(["--facts"]) == 0
+    said = " ".join(capsys.readouterr().out.split())  # however wide the terminal is
+    assert "24 GB per billion parameters" in said
+    assert "out of memory" in said
+    assert "7% less TFLOP/s" in said

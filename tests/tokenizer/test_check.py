@@ -15,11 +15,9 @@ from tokenizer.check import (
     lost_rows,
     measure,
     normalized_sequence_length,
-    reference_tokens,
     renyi_efficiency,
 )
 from tokenizer.encode import Encoder
-from tokenizer.unigram import train_unigram
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +58,8 @@ def test_nothing_is_lost_and_everything_is_reachable(encoder: Encoder):
     assert broken.unreachable() == [encoder.vocab_size - 1]
 
 
-def test_against_another_tokenizer(encoder: Encoder, files: dict):
-    text = pa.array([TEXTS[0], TEXTS[1]])
-    tokens = measure(encoder, text).num_tokens
-    assert reference_tokens(files["gpt4"]["tokenizer.json"], text) == tokens
-    assert normalized_sequence_length(tokens, 2 * tokens) == 0.5
-    assert reference_tokens(train_unigram(TEXTS, "bloomberg", 300, ["<|endoftext|>"]), text) > 0
+def test_normalized_sequence_length():
+    assert normalized_sequence_length(50, 100) == 0.5
 
 
 def test_digits_by_preset(files: dict):
