@@ -16,6 +16,15 @@ def test_lists(domain: str):
     assert all(term.term == term.term.strip() and term.gloss and term.source for term in terms)
 
 
+def test_a_hundred_medical_abbreviations_have_a_source_that_was_looked_up():
+    """CAMI is the Clinical Abbreviation and Acronym Meta-Inventory; the part that has the sense stands behind it."""
+    looked_up = [term for term in load_terms("medical") if "; CAMI: " in term.source]
+    assert len(looked_up) >= 100
+    parts = {term.source.rpartition(": ")[2] for term in looked_up}
+    assert parts <= {"Wikipedia", "Stetson", "Vanderbilt", "Berman", "Columbia"}
+    assert {"po", "qid", "pc", "hs", "npo", "CABG"} <= {term.term for term in looked_up}
+
+
 def test_a_list_of_ones_own(tmp_path: Path):
     place = tmp_path / "energy.tsv"
     place.write_text("term\tgloss\tsource\nkWh\tkilowatt-hour\tSI\n", encoding="utf-8")
