@@ -1,14 +1,15 @@
 """Exact and near-duplicate clusters over all shards, with flat memory and labels that do not depend on the layout.
 
-Band keys are written to one file a band and joined band by band: `equal_pairs` finds documents with equal keys,
-`union` joins them over dense ids (a document's position in the given shards). At most about 60 bytes a document are in
-memory at any time, and 8 bytes a document and band on disk. Every piece also stands alone, for tasks of their own:
-`write_keys` (a task), `band_pairs` (a task a band), `union` (a task over all pairs), `label`.
+`band_pairs` finds documents with equal keys, band by band; `partition` joins all pairs over dense ids (a document's
+position in the given shards), 8 bytes a document. In a run both are tasks: one for every few bands, whose pairs lie on
+disk, then one over all pairs (`pipeline.steps.cluster`). `cluster` does the same in one process: band keys go to one file
+a band, at most about 75 bytes a document are in memory at any time, and 8 bytes a document and band on disk.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -43,6 +44,23 @@ class SignalShard:
     texts: Texts | None = None
 
 
+class Keys(Protocol):
+    """What `partition` needs to know of the keys of n documents."""
+
+    @property
+    def num_bands(self) -> int:
+        """How many bands there are."""
+        ...
+
+    def pairs(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """`(left, right)` int64: star pairs of documents with equal keys (`text`, `url`, `band_00` …)."""
+        ...
+
+    def labels(self, exact: bool) -> np.ndarray:
+        """uint64[n] below 2**63, the same for the same text: of its hash, or of its first band key if not `exact`."""
+        ...
+
+
 @dataclass(frozen=True)
 class KeyFiles:
     """Keys of all documents, a file a kind; `flags` (uint8[n]) says which keys a document has."""
@@ -56,6 +74,18 @@ class KeyFiles:
         found = np.fromfile(self.folder / f"{name}.u64", np.uint64)
         return found if name.startswith("band_") else found.reshape(-1, 2)
 
+    def pairs(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """See `Keys`."""
+        flag = {"text": HAS_TEXT, "url": HAS_URL}.get(name, HAS_BANDS)
+        return band_pairs(self.keys(name), self.flags & flag > 0)
+
+    def labels(self, exact: bool) -> np.ndarray:
+        """See `Keys`."""
+        if exact:
+            return text_labels(self.keys("text"), self.flags & HAS_TEXT > 0)
+        keys = self.keys(band_name(0)) if self.num_bands else np.zeros(len(self.flags), np.uint64)
+        return key_labels(keys, self.flags & HAS_BANDS > 0)
+
 
 def write_keys(shards: Sequence[SignalShard], settings: ClusterSettings, folder: Path) -> KeyFiles:
     """Transpose the signals of all shards into key files under `folder`, in one pass and one batch at a time.
@@ -66,7 +96,7 @@ def write_keys(shards: Sequence[SignalShard], settings: ClusterSettings, folder:
     flags = np.zeros(sum(shard.num_rows for shard in shards), np.uint8)
     num_bands = _num_bands(shards) if settings.near else 0
     wide = [name for name, wanted in (("text", settings.exact), ("url", settings.url)) if wanted]
-    files = {name: (folder / f"{name}.u64").open("wb") for name in [*wide, *map(_band_name, range(num_bands))]}
+    files = {name: (folder / f"{name}.u64").open("wb") for name in [*wide, *map(band_name, range(num_bands))]}
     try:
         at = 0
         for shard in shards:
@@ -88,7 +118,7 @@ def write_keys(shards: Sequence[SignalShard], settings: ClusterSettings, folder:
                     flags[rows] |= valid.astype(np.uint8) * np.uint8(HAS_BANDS)
                     keys = keys if valid.any() else np.zeros((batch.num_rows, num_bands), np.uint64)
                     for band, column in enumerate(keys.T):
-                        np.ascontiguousarray(column).tofile(files[_band_name(band)])
+                        np.ascontiguousarray(column).tofile(files[band_name(band)])
             if at != start + shard.num_rows:
                 raise ValueError(f"shard {shard.name} said {shard.num_rows} rows and has {at - start}")
     finally:
@@ -97,7 +127,7 @@ def write_keys(shards: Sequence[SignalShard], settings: ClusterSettings, folder:
     return KeyFiles(folder, num_bands, flags)
 
 
-def _band_name(band: int) -> str:
+def band_name(band: int) -> str:
     return f"band_{band:02d}"
 
 
@@ -151,60 +181,72 @@ def cluster(
     if settings.verify_jaccard is not None and shards and all(shard.texts is None for shard in shards):
         raise ValueError("verify_jaccard is set and no shard has texts to verify with")
     files = write_keys(shards, settings, Path(work_dir))
-    exact, near, sizes = partition(files, settings, [(s.num_rows, s.texts) for s in shards], minhash)
-    documents = files.flags > 0
+    texts = [(shard.num_rows, shard.texts) for shard in shards]
+    found = partition(files, settings, texts, minhash, files.folder / "shingles.u32")
+    yield from tables([(shard.name, shard.num_rows) for shard in shards], found, files.flags > 0)
+    for path in sorted(files.folder.glob("*.u64")):
+        path.unlink()
+
+
+def text_labels(keys: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """The labels of `Keys.labels` from text hashes (uint64[n, 2], spent)."""
+    keys[:, 0] += keys[:, 1] * np.uint64(0x9E3779B97F4A7C15)
+    return key_labels(keys[:, 0].copy(), valid)
+
+
+def key_labels(keys: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """The labels of `Keys.labels` from one key a document (uint64[n], spent)."""
+    keys >>= np.uint64(1)
+    keys[~valid] = _LAST
+    return keys
+
+
+def partition(
+    keys: Keys,
+    settings: ClusterSettings,
+    texts: Sequence[tuple[int, Texts | None]],
+    minhash: MinHashSettings | None = None,
+    shingles: Path | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`(exact labels, near labels, near sizes)`, int64[n] each.
+
+    `texts` holds the number of rows of each shard and, for verification, its texts, whose shingle sets go to the file
+    `shingles`.
+    """
+
+    def near_pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for band in range(keys.num_bands):
+            yield keys.pairs(band_name(band))
+
+    parent = np.arange(sum(rows for rows, _ in texts), dtype=np.int64)
+    if settings.exact:
+        union(parent, *keys.pairs("text"))
+    labels = keys.labels(settings.exact)
+    exact = label(parent, labels)[0]
+    if settings.near and settings.verify_jaccard is not None and shingles is not None:
+        bound, limit = settings.verify_jaccard, settings.verify_limit
+        union_alike(parent, near_pairs, texts, minhash or MinHashSettings(), bound, limit, shingles)
+    elif settings.near:
+        for left, right in near_pairs():
+            union(parent, left, right)
+    if settings.url:
+        union(parent, *keys.pairs("url"))
+    near, sizes = label(parent, labels)
+    return exact, near, sizes
+
+
+def tables(
+    shards: Sequence[tuple[str, int]], found: tuple[np.ndarray, np.ndarray, np.ndarray], documents: np.ndarray
+) -> Iterator[tuple[str, pa.Table]]:
+    """`(name, CLUSTERS table)` of each shard (name, rows), from `partition`'s arrays; `documents` is false for no document."""
+    exact, near, sizes = found
     at = 0
-    for shard in shards:
-        rows = slice(at, at + shard.num_rows)
-        at += shard.num_rows
+    for name, num_rows in shards:
+        rows = slice(at, at + num_rows)
+        at += num_rows
         columns = [
             pa.array(exact[rows], mask=exact[rows] < 0),
             pa.array(near[rows], mask=near[rows] < 0),
             pa.array(sizes[rows], mask=~documents[rows]),
         ]
-        yield shard.name, pa.Table.from_arrays(columns, schema=CLUSTERS)
-    for path in sorted(files.folder.glob("*.u64")):
-        path.unlink()
-
-
-def _label_keys(files: KeyFiles, settings: ClusterSettings) -> np.ndarray:
-    """uint64[n] below 2**63, the same for the same text: of the text's hash, without it of the first band's key."""
-    if settings.exact:
-        wide = files.keys("text")
-        keys = wide[:, 0] + wide[:, 1] * np.uint64(0x9E3779B97F4A7C15)
-        known = HAS_TEXT
-    else:
-        keys, known = files.keys(_band_name(0)) if files.num_bands else np.zeros(len(files.flags), np.uint64), HAS_BANDS
-    keys >>= np.uint64(1)
-    keys[files.flags & known == 0] = _LAST
-    return keys
-
-
-def partition(
-    files: KeyFiles,
-    settings: ClusterSettings,
-    texts: Sequence[tuple[int, Texts | None]] = (),
-    minhash: MinHashSettings | None = None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`(exact labels, near labels, near sizes)`, int64[n] each, of the documents in the key files."""
-
-    def near_pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for band in range(files.num_bands):
-            yield band_pairs(files.keys(_band_name(band)), files.flags & HAS_BANDS > 0)
-
-    parent = np.arange(len(files.flags), dtype=np.int64)
-    if settings.exact:
-        union(parent, *band_pairs(files.keys("text"), files.flags & HAS_TEXT > 0))
-    text_keys = _label_keys(files, settings)
-    exact = label(parent, text_keys)[0]
-    if settings.near and settings.verify_jaccard is not None:
-        path = files.folder / "shingles.u32"
-        bound, limit = settings.verify_jaccard, settings.verify_limit
-        union_alike(parent, near_pairs, texts, minhash or MinHashSettings(), bound, limit, path)
-    elif settings.near:
-        for left, right in near_pairs():
-            union(parent, left, right)
-    if settings.url:
-        union(parent, *band_pairs(files.keys("url"), files.flags & HAS_URL > 0))
-    near, sizes = label(parent, text_keys)
-    return exact, near, sizes
+        yield name, pa.Table.from_arrays(columns, schema=CLUSTERS)

@@ -99,8 +99,8 @@ class OpenedRun:
 
 
 STEP_NAMES = (
-    "ingest", "extract", "train", "measure", "cluster", "decide", "repeats", "apply", "settle", "count", "tokenizer", "shards",
-    "size", "mix", "publish_rest", "index", "publish", "audit",
+    "ingest", "extract", "train", "measure", "pairs", "cluster", "decide", "repeats", "apply", "settle", "count",
+    "tokenizer", "shards", "size", "mix", "publish_rest", "index", "publish", "audit",
 )  # fmt: skip
 
 

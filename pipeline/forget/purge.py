@@ -4,8 +4,8 @@ from pipeline.core.ledger import Commit, Ledger
 from pipeline.core.store import Store
 
 FOLDERS = (
-    "raw", "documents", "signals", "clusters", "decisions", "repeats", "texts", "verdicts", "pretokens", "shards", "token_counts",
-    "corpus", "index",
+    "raw", "documents", "signals", "pairs", "clusters", "decisions", "repeats", "texts", "verdicts", "pretokens",
+    "shards", "token_counts", "corpus", "index",
 )  # fmt: skip
 _KEPT = ("corpus/README.md", "corpus/removed/empty.parquet", "corpus/quarantined/empty.parquet")
 

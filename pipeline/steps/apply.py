@@ -141,7 +141,7 @@ def settle_all(store: Store, assignments: list[Assignment], shared: Any) -> list
     settings = ApplySettings.model_validate(assigned.arguments["apply"])
     names = list(assigned.arguments["shards"])
     tables = [store.read_table(assigned.arguments["shards"][name]["decisions"]) for name in names]
-    texts = [store.read_table(assigned.arguments["shards"][name]["texts"]) for name in names]
+    texts = [_measured(store, assigned.arguments["shards"][name]["texts"], settings) for name in names]
     removed, survivor = _settled(tables, texts, settings)
     files: dict[str, FileInfo] = {}
     streams: dict[str, dict[str, int]] = {}
@@ -162,6 +162,13 @@ def settle_all(store: Store, assignments: list[Assignment], shared: Any) -> list
         _add_streams(streams, final, text)
         rows = (rows + table_sum(final, text)) % MODULUS
     return [Produced(files, {"streams": dict(sorted(streams.items())), "row_sum": f"{rows:064x}"}, balance)]
+
+
+def _measured(store: Store, path: str, settings: ApplySettings) -> pa.Table:
+    """What settling needs of a shard's texts, not the texts themselves, and whether each is too short to stay."""
+    table = store.read_table(path)
+    short = pc.or_(pc.less(pc.utf8_length(table["text"]), settings.min_chars), pc.equal(table["text_bytes"], 0))
+    return table.drop_columns(["text"]).append_column("short", short)
 
 
 def _add_streams(streams: dict[str, dict[str, int]], final: pa.Table, text: pa.Table) -> None:
@@ -192,10 +199,9 @@ def _settled(
     survivor: list[str | None] = []
     best: dict[bytes, str] = {}
     for table, text in zip(tables, texts, strict=True):
-        short = pc.less(pc.utf8_length(text["text"]), settings.min_chars).to_pylist()
-        empty = pc.equal(text["text_bytes"], 0).to_pylist()
+        short = text["short"].to_pylist()
         for row, verdict in enumerate(table["verdict"].to_pylist()):
-            too_short = verdict == "kept" and (short[row] or empty[row])
+            too_short = verdict == "kept" and short[row]
             rule.append("too_short" if too_short else None)
             survivor.append(None)
             if verdict == "kept" and not too_short and settings.drop_newly_identical:

@@ -20,7 +20,7 @@ sources:
   here:
 SOURCES
 curate:
-  - gopher: {min_num_words: 5}
+  - gopher: {min_num_words: WORDS}
   - exact
   - minhash: MINHASH
   - pii
@@ -40,11 +40,19 @@ def write_source(folder: Path, name: str, documents: Documents, files: int = 1) 
 
 
 def run_small(
-    folder: Path, out: Path, sources: dict[str, str], *, more: str = "", minhash: str = "{}", to: str = "apply"
+    folder: Path,
+    out: Path,
+    sources: dict[str, str],
+    *,
+    more: str = "",
+    minhash: str = "{}",
+    to: str = "apply",
+    words: int = 5,
 ) -> Run:
     """Run the recipe over sources in `folder`; `sources` holds further settings by name, as `role: domain`."""
     lines = [f"    - {{name: {name}, kind: jsonl, path: {folder / name}, {rest}}}" for name, rest in sources.items()]
-    text = RECIPE.replace("SOURCES", "\n".join(lines)).replace("MORE", more).replace("MINHASH", minhash)
+    text = RECIPE.replace("SOURCES", "\n".join(lines)).replace("MORE", more)
+    text = text.replace("MINHASH", minhash).replace("WORDS", str(words))
     store = Store(str(out))
     state = Run(parse("small.yaml", read_yaml("small.yaml", text.encode()), [], {}), store, Runner(store, InProcess()))
     advance(state, to)
