@@ -1,6 +1,6 @@
 """Cluster, as two steps: pairs of documents with equal keys, by tasks of a few bands each; then one union over all.
 
-A task holds the keys of its bands alone, 8 bytes a document and band; the union holds at most about 75 bytes a document. Documents
+A task holds the keys of its bands alone, 8 bytes a document and band; the union at most about 75 bytes a document. Documents
 are numbered by their place in the shards given; labels depend on texts alone, so neither tasks nor layout show in them.
 """
 
