@@ -1,7 +1,11 @@
 """The tables of docs/bias.md and docs/pii.md: `python -m bench.audit_tables CORPORA [--out docs]`."""
 
 import argparse
+import functools
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -13,7 +17,7 @@ from pipeline.audit.bias import area_under_curve, identity_auc
 from pipeline.audit.terms import NAMES_NOBODY, find_terms, identity_terms
 from pipeline.kernels.buffers import text_buffers
 
-BOUND = 0.95
+MARKS = ("<!-- tables -->", "<!-- /tables -->")
 DIALECT_PAIRS = (
     ("he be working late every night", "he works late every night"),
     ("she been knew that", "she has known that for a long time"),
@@ -61,54 +65,159 @@ def mentions(texts: list[str]) -> dict[str, np.ndarray]:
     return found
 
 
-def bias_page(corpora: Path) -> list[str]:
-    """Lines of docs/bias.md."""
-    lines = [
-        "# What the toxicity filter does to whom",
-        "",
-        "Made by `python -m bench.audit_tables $CORPORA`; the shipped weights at `max_score: 0.95`.",
-        "",
-        "| set | sentences | toxic | AUC | recall | clean ones removed |",
-        "|---|---|---|---|---|---|",
-    ]
+def shipped_bound() -> float:
+    """`max_score` of the packaged finance recipe."""
+    from pipeline.measure.toxicity import Toxicity
+    from pipeline.recipe import load
+
+    settings = dict(load(str(Path(__file__).parent.parent / "recipes/finance.yaml")).judges)["toxicity"]
+    assert isinstance(settings, Toxicity)
+    assert settings.max_score is not None
+    return settings.max_score
+
+
+PEER = """
+import importlib.metadata, json, sys
+from profanity_check import predict_prob
+texts = json.load(sys.stdin)
+print(json.dumps({"version": importlib.metadata.version("alt-profanity-check"), "scores": predict_prob(texts).tolist()}))
+"""
+
+
+def peer_scores(texts: list[str]) -> tuple[np.ndarray | None, str]:
+    """Scores of alt-profanity-check from `$BENCH_PEERS_PYTHON`, and its version; None where it is not installed."""
+    python = os.environ.get("BENCH_PEERS_PYTHON", sys.executable)
+    done = subprocess.run([python, "-c", PEER], input=json.dumps(texts), capture_output=True, text=True, check=False)
+    if done.returncode:
+        return None, "not installed"
+    found = json.loads(done.stdout.splitlines()[-1])
+    return np.array(found["scores"]), found["version"]
+
+
+@functools.cache
+def trained_without(corpora: Path, name: str) -> dict[str, np.ndarray]:
+    """Weights that never saw the set, trained here."""
+    from pipeline.measure.train_toxicity import train
+
+    return train(corpora, name)
+
+
+def left_out(corpora: Path, name: str, texts: list[str]) -> np.ndarray:
+    """Scores of a scorer that never saw the set."""
+    from pipeline.measure.toxicity import _documents, score_texts
+
+    rows, _, _, scored = score_texts(pa.array(texts, pa.large_string()), trained_without(corpora, name))
+    return _documents(rows, scored, len(texts), 1.0)[0]
+
+
+def _share(mask: np.ndarray) -> str:
+    return f"{mask.mean():.3f}" if len(mask) else "–"
+
+
+def sets_table(corpora: Path, bound: float) -> list[str]:
+    """AUC of every labelled set, not trained on it and trained on it, against the peer; recall and false removals as shipped."""
+    lines, version = [], ""
     for name in ("davidson", "toxigen", "madlibs", "olid"):
         examples = getattr(labelled, name)(corpora)
-        toxic, found = np.array([e.toxic for e in examples]), scores([e.text for e in examples])
-        seen = "" if name == "olid" else " (trained on)"
+        texts, toxic = [e.text for e in examples], np.array([e.toxic for e in examples])
+        found = scores(texts)
+        unseen = found if name == "olid" else left_out(corpora, name, texts)
+        peer, version = peer_scores(texts)
+        known = f"{area_under_curve(peer, toxic):.4f}" if peer is not None else "–"
+        note = " (the peer was trained on it)" if name == "davidson" else ""
+        seen = "never" if name == "olid" else f"{area_under_curve(found, toxic):.4f}"
         lines.append(
-            f"| {name}{seen} | {len(toxic):,} | {toxic.mean():.3f} | {area_under_curve(found, toxic):.3f} | "
-            f"{(found[toxic] > BOUND).mean():.3f} | {(found[~toxic] > BOUND).mean():.4f} |"
+            f"| {name}{note} | {len(toxic):,} | {toxic.mean():.3f} | {area_under_curve(unseen, toxic):.4f} | {seen} | {known} | "
+            f"{_share(found[toxic] > bound)} | {(found[~toxic] > bound).mean():.4f} |"
         )
+    head = ["| set | sentences | toxic | AUC, not trained on it | AUC, trained on it | alt-profanity-check "]
+    head[0] += f"{version} | recall as shipped | clean ones removed |"
+    return [*head, "|---|---:|---:|---:|---:|---:|---:|---:|", *lines]
+
+
+def identities_table(corpora: Path, bound: float) -> list[str]:
+    """Templates by identity, of the shipped weights, of weights not trained on them, and of the peer."""
     examples = labelled.madlibs(corpora)
     texts, toxic = [e.text for e in examples], np.array([e.toxic for e in examples])
-    found, groups = scores(texts), mentions(texts)
-    lines += ["", "Templates (madlibs), by identity: AUCs as in Borkan et al. 2019, and clean sentences kept.", ""]
-    lines += ["| identity | subgroup | BPSN | BNSP | kept |", "|---|---|---|---|---|"]
-    for name, mask in groups.items():
-        if (mask & toxic).sum() >= 20 and (mask & ~toxic).sum() >= 20:
-            sub, bpsn, bnsp = identity_auc(found, toxic, mask)
-            kept = (found[mask & ~toxic] <= BOUND).mean()
-            lines.append(f"| {name} | {sub:.3f} | {bpsn:.3f} | {bnsp:.3f} | {kept:.3f} |")
+    groups = {
+        name: mask
+        for name, mask in mentions(texts).items()
+        if (mask & toxic).sum() >= 20 and (mask & ~toxic).sum() >= 20
+    }
+    peer, version = peer_scores(texts)
+    sides = {"shipped": (scores(texts), bound), "not trained on them": (left_out(corpora, "madlibs", texts), bound)}
+    if peer is not None:
+        sides[f"alt-profanity-check {version}"] = (peer, 0.5)
+    lines = [
+        f"Templates (madlibs), {len(groups)} identities: the worst AUC of each kind (Borkan et al. 2019), the identity whose",
+        "clean sentences are kept least, its ratio to the one kept most, and how many identities are under four fifths of that.",
+        "",
+        "| scorer | bound | subgroup | BPSN | BNSP | kept least | ratio | under four fifths |",
+        "|---|---:|---:|---:|---:|---|---:|---:|",
+    ]
+    for name, (found, limit) in sides.items():
+        aucs = {group: identity_auc(found, toxic, mask) for group, mask in groups.items()}
+        worst = [min((auc[kind], group) for group, auc in aucs.items()) for kind in range(3)]
+        kept = {group: float((found[mask & ~toxic] <= limit).mean()) for group, mask in groups.items()}
+        least, most = min(kept, key=lambda group: kept[group]), max(kept.values())
+        low = sum(share < 0.8 * most for share in kept.values())
+        cells = " | ".join(f"{value:.3f} {group.split('/')[1]}" for value, group in worst)
+        lines.append(
+            f"| {name} | {limit:g} | {cells} | {least.split('/')[1]} {kept[least]:.3f} | {kept[least] / most:.3f} | {low} |"
+        )
+    return lines
+
+
+def pairs_tables(corpora: Path, bound: float) -> list[str]:
+    """CrowS-Pairs by kind of bias, and the written dialect pairs."""
     pairs = labelled.crows_pairs(corpora)
-    lines += ["", "CrowS-Pairs: share kept of both sentences of a pair.", ""]
-    lines += ["| kind | pairs | about the disadvantaged group | about the other | ratio |", "|---|---|---|---|---|"]
+    lines = ["CrowS-Pairs: share kept of both sentences of a pair.", ""]
+    lines += ["| kind | pairs | about the disadvantaged group | about the other | ratio |", "|---|---:|---:|---:|---:|"]
     first, second = scores([pair[0] for pair in pairs]), scores([pair[1] for pair in pairs])
     for kind in sorted({pair[2] for pair in pairs}):
         mask = np.array([pair[2] == kind for pair in pairs])
-        one, other = (first[mask] <= BOUND).mean(), (second[mask] <= BOUND).mean()
+        one, other = (first[mask] <= bound).mean(), (second[mask] <= bound).mean()
         lines.append(f"| {kind} | {mask.sum()} | {one:.3f} | {other:.3f} | {one / other:.3f} |")
-    dialect = [(scores([pair[at] for pair in DIALECT_PAIRS]) <= BOUND).mean() for at in (0, 1)]
-    lines += ["", f"Dialect, {len(DIALECT_PAIRS)} written pairs: kept {dialect[0]:.3f} against {dialect[1]:.3f}.", ""]
-    lines += ["Chunks of 2 kB of clean text (the half that did not train, where a source trains):", ""]
-    lines += ["| text | chunks | removed |", "|---|---|---|"]
+    dialect = [(scores([pair[at] for pair in DIALECT_PAIRS]) <= bound).mean() for at in (0, 1)]
+    ratio = dialect[0] / dialect[1]
+    return [
+        *lines,
+        "",
+        f"Dialect, {len(DIALECT_PAIRS)} written pairs: kept {dialect[0]:.3f} against {dialect[1]:.3f}, ratio {ratio:.3f}.",
+    ]
+
+
+def chunks_table(corpora: Path, bound: float) -> list[str]:
+    """Clean text in pieces of 2 kB: how many would be removed."""
     from pipeline.measure.train_toxicity import CLEAN_SOURCES, half
 
+    lines = ["Chunks of 2 kB of clean text (the half that did not train, where a source trains):", ""]
+    lines += ["| text | chunks | removed | share |", "|---|---:|---:|---:|"]
     for source in ("edgar", "fed", "reuters", "calls", "wikipedia", "medquad", "bbc", "books"):
         documents = labelled.clean_text(corpora, source, 14_000_000)
         documents = half(documents, odd=True) if source in CLEAN_SOURCES else documents
         pieces = [piece for text in documents for piece in labelled.chunks(text)][:3000]
-        lines.append(f"| {source} | {len(pieces):,} | {(scores(pieces) > BOUND).sum()} |")
+        gone = int((scores(pieces) > bound).sum())
+        lines.append(f"| {source} | {len(pieces):,} | {gone} | {gone / len(pieces):.2%} |")
     return lines
+
+
+def bias_page(corpora: Path) -> list[str]:
+    """The tables of docs/bias.md."""
+    bound = shipped_bound()
+    lines = [
+        f"`python -m bench.audit_tables $CORPORA`; the shipped weights at the finance recipe's `max_score: {bound:g}`.",
+        "",
+    ]
+    for table in (sets_table, identities_table, pairs_tables, chunks_table):
+        lines += [*table(corpora, bound), ""]
+    return lines[:-1]
+
+
+def between_marks(page: str, tables: list[str]) -> str:
+    """The page with its generated part made new. Raises ValueError where a mark is missing."""
+    begin, end = page.index(MARKS[0]) + len(MARKS[0]), page.index(MARKS[1])
+    return page[:begin] + "\n" + "\n".join(tables) + "\n" + page[end:]
 
 
 PRESIDIO = {
@@ -176,13 +285,18 @@ def pii_page(corpora: Path) -> list[str]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write both pages."""
+    """Write the tables of both pages."""
     parser = argparse.ArgumentParser(prog="python -m bench.audit_tables", description=__doc__)
     parser.add_argument("corpora", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs"))
+    parser.add_argument("--only", choices=["bias", "pii"], help="one page")
     arguments = parser.parse_args(argv)
-    for name, page in (("bias.md", bias_page), ("pii.md", pii_page)):
-        (arguments.out / name).write_text("\n".join(page(arguments.corpora)) + "\n", encoding="utf-8")
+    if arguments.only != "pii":
+        page = arguments.out / "bias.md"
+        made = between_marks(page.read_text(encoding="utf-8"), bias_page(arguments.corpora))
+        page.write_text(made, encoding="utf-8")
+    if arguments.only != "bias":
+        (arguments.out / "pii.md").write_text("\n".join(pii_page(arguments.corpora)) + "\n", encoding="utf-8")
     return 0
 
 

@@ -124,7 +124,7 @@ def spans_of(rows: np.ndarray, starts: np.ndarray, ends: np.ndarray, kind: str, 
 
 @judge(
     "toxicity",
-    version=1,
+    version=2,
     settings=Toxicity,
     reads=["text"],
     adds={

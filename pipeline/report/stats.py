@@ -160,6 +160,8 @@ class BiasRow(Figure):
     wilson_low: float | None
     wilson_high: float | None
     verdict: Literal["pass", "warn", "fail", "too_few"]
+    examples: list[str] = []
+    """Ids of a few removed documents, of rows that warn or fail."""
 
 
 class Cluster(Figure):

@@ -8,17 +8,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.audit.bias import VERDICTS, bias_table, gate_failures, representation
+from pipeline.audit.bias import VERDICTS, bias_table, gate_failures, representation, term_matrix
 from pipeline.audit.flips import flip_failures
 from pipeline.audit.mentions import descriptor_table, dialect_rows, pronoun_table
 from pipeline.audit.settings import BiasSettings
+from pipeline.audit.terms import identity_terms
 from pipeline.core.fingerprint import fingerprint
 from pipeline.core.ledger import Commit, Ledger
 from pipeline.gates import GateSettings
+from pipeline.partition import id_fractions
 from pipeline.steps.bias_texts import audit_texts
 from pipeline.steps.context import Run, signal_unit
 
 VERSION = 1
+EXAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ def bias(run: Run) -> dict[str, Any] | None:
     settings, table = run.recipe.bias, _audited(run)
     removing = stage_masks(table["reasons"].combine_chunks(), [*names, "apply"])
     rows = bias_table(removing, table["terms"], settings)
+    _add_examples(rows, table, removing)
     kept = np.asarray(pc.equal(table["verdict"], "kept"))
     read = audit_texts(run, table)
     failures = gate_failures(rows, settings.stages)
@@ -102,6 +106,20 @@ def bias(run: Run) -> dict[str, Any] | None:
         "descriptors": {role: descriptor_table(terms) for role, terms in spoken.items()},
         "dialect": dialect_rows(table, gone, settings),
     }
+
+
+def _add_examples(rows: list[dict[str, Any]], table: pa.Table, removing: dict[str, np.ndarray]) -> None:
+    """Ids of a few removed documents in every row that warns or fails: those with the lowest hashes."""
+    ids = {(term.axis, term.name): term.id for term in identity_terms()}
+    striking = [row for row in rows if row["verdict"] in ("warn", "fail")]
+    mentions = term_matrix(table["terms"]) if striking else None
+    order = id_fractions(table["id"], "bias") if striking else None
+    for row in striking:
+        assert mentions is not None
+        assert order is not None
+        found = np.flatnonzero(removing[row["stage"]] & mentions[:, ids[row["axis"], row["term"]]])
+        chosen = found[np.argsort(order[found], kind="stable")][:EXAMPLES]
+        row["examples"] = table["id"].take(pa.array(chosen)).to_pylist()
 
 
 def commit_bias(run: Run, found: dict[str, Any]) -> None:

@@ -106,6 +106,16 @@ def test_no_identity_of_the_templates_is_under_four_fifths():
 
 
 @needs_corpora
+def test_unseen_tweets_are_told_apart_better_than_the_peer_does():
+    from pipeline.audit.bias import area_under_curve
+    from pipeline.audit.labelled import olid
+
+    examples = olid(Path(CORPORA))
+    found = area_under_curve(scores([e.text for e in examples]), np.array([e.toxic for e in examples]))
+    assert found > 0.7816, "alt-profanity-check 1.9.1 (bench/audit_tables.py)"
+
+
+@needs_corpora
 @pytest.mark.slow
 def test_the_command_makes_the_weights():
     from pipeline.measure.train_toxicity import main
