@@ -10,7 +10,7 @@ from pipeline.audit.settings import BiasSettings
 from pipeline.audit.terms import identity_terms
 from pipeline.core.judge import Judge
 from pipeline.core.settings import JudgeSettings, Threshold
-from pipeline.decide import DECISIONS, decisions, rule_hits
+from pipeline.decide import DECISIONS, Duplicates, decisions, rule_hits
 from pipeline.errors import UsageError
 from pipeline.recipe import load
 from pipeline.steps.rebalance import rebalance
@@ -80,8 +80,9 @@ def test_verdict_tables_name_what_was_overruled_and_other_stages_still_remove():
     one = shards()[0]
     rebalance([one], STRICT, BiasSettings(action="rebalance"))
     count = len(one.documents)
-    nobody = pa.nulls(count, pa.string())
-    table = decisions(one.documents, one.hits, nobody, np.zeros(count, bool), np.full(count, np.nan, np.float32))
+    none = np.zeros(count, bool)
+    alone = Duplicates(pa.nulls(count, pa.string()), none, none, np.full(count, np.nan, np.float32))
+    table = decisions(one.documents, one.hits, alone)
     assert table.schema == DECISIONS
     rows = table.to_pylist()
     back = [row for row in rows if row["readmitted"]]
