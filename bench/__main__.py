@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("name", metavar="NAME", choices=list(NAMES))
     made.add_argument("--size", type=int, metavar="MB", help="about this much input (default: the bench's own)")
+    made.add_argument("--every", action="store_true", help="language: compare labels on every text too (minutes)")
     made.add_argument("--json", action="store_true", help="last line: the result as JSON")
     return made
 
@@ -65,8 +66,10 @@ def main(argv: list[str] | None = None) -> int:
         else:
             print(f"bench {options.name} is not written yet", file=sys.stderr)
         return 2
-    size = {"size_mb": options.size} if options.size and "size_mb" in inspect.signature(bench.run).parameters else {}
-    result: dict[str, Any] = {"name": options.name, **bench.run(**size), "machine": machine()}
+    given = {"size_mb": options.size, "every": options.every}
+    taken = inspect.signature(bench.run).parameters
+    chosen = {key: value for key, value in given.items() if value and key in taken}
+    result: dict[str, Any] = {"name": options.name, **bench.run(**chosen), "machine": machine()}
     if not options.json:
         show(result)
         return 0

@@ -8,6 +8,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "finance": "good documents of real finance sets kept by the recipe and by stock rules",
         "language": "language identification",
         "classifier": "domain classifier: training, held-out figures, scoring",
+        "adversarial": "the slowest judge on a megabyte of one thing",
         "crawl": "polite fetching of a loopback site",
     },
     "Duplicates": {

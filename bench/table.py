@@ -109,9 +109,10 @@ def details(text: str, results: dict[str, dict[str, Any]]) -> str:
     return re.sub(r"<!-- table: (\w+) (\w+) -->.*?<!-- /table -->", made, text, flags=re.S)
 
 
-def measured(name: str, size: int | None) -> dict[str, Any] | None:
+def measured(name: str, size: int | None, every: bool = False) -> dict[str, Any] | None:
     """The result of one bench, run by itself; None, and what it said, when it failed."""
     command = [sys.executable, "-m", "bench", name, "--json", *(["--size", str(size)] if size else [])]
+    command += ["--every"] if every else []
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         print(f"{name}: {(done.stderr or done.stdout).strip().splitlines()[-1:]}", file=sys.stderr)
@@ -151,7 +152,7 @@ def main(argv: list[str]) -> int:
     failed = 0
     for name in names:
         print(f"running {name}", file=sys.stderr)
-        result = measured(name, options.size)
+        result = measured(name, options.size, options.every)
         failed += result is None
         found += [result] if result else []
     results |= {result["name"]: result for result in found}

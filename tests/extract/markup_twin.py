@@ -1,0 +1,51 @@
+"""Plain-Python twin of the markup scan: expressions over bytes instead of a walk over them."""
+
+import re
+
+from pipeline.kernels.markup import _SHALLOW
+
+NAME_BYTES = 8
+TAG = re.compile(rb"<(/?)([A-Za-z][A-Za-z0-9]{0,%d})" % (NAME_BYTES - 1))
+TOKEN = re.compile(rb"(?P<end>>)|(?P<space>[\t-\r /]+)|(?P<equals>=)|(?P<quote>[\"'])|(?P<other>[^>\t-\r /=\"'])", re.S)
+# Names are told apart by their first eight bytes, as the kernel does.
+SHALLOW_NAMES = {name[:NAME_BYTES].encode() for name in _SHALLOW.split()}
+
+
+def scan(markup: bytes) -> tuple[int, int, int]:
+    """`(tags, depth, attribute_work)`."""
+    tags = depth = deepest = work = at = 0
+    while found := TAG.search(markup, at):
+        tags += 1
+        at = found.end()
+        nests = found[2].lower() not in SHALLOW_NAMES
+        if found[1]:
+            depth -= nests and depth > 0
+            continue
+        at, attributes, closes_itself = rest_of_tag(markup, at)
+        work += attributes**2
+        if nests and not closes_itself:
+            depth += 1
+            deepest = max(deepest, depth)
+    return tags, deepest, work
+
+
+def rest_of_tag(markup: bytes, at: int) -> tuple[int, int, bool]:
+    """`(after, attributes, ends in "/>")`. A quote only opens a value right after `=`, spaces between or not."""
+    attributes, new_word, value_next = 0, False, False
+    while token := TOKEN.match(markup, at):
+        at = token.end()
+        if token["end"]:
+            return at, attributes, markup[at - 2 : at - 1] == b"/"
+        if token["space"]:
+            new_word = True
+        elif token["equals"]:
+            value_next = True
+        elif token["quote"] and value_next:
+            close = markup.find(token["quote"], at)
+            if close < 0:
+                return len(markup), attributes, False
+            at, new_word, value_next = close + 1, True, False
+        else:
+            attributes += new_word and not value_next
+            new_word = value_next = False
+    return len(markup), attributes, False
