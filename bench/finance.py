@@ -36,7 +36,8 @@ STOCK: dict[str, dict[str, Any]] = {
 """FineWeb's chain of filters with its own thresholds."""
 
 
-def _extracted(items: list[tuple[str, bytes]], kind: str) -> pa.RecordBatch:
+def extracted(items: list[tuple[str, bytes]], kind: str) -> pa.RecordBatch:
+    """The documents of files, as a run extracts them, without those it quarantines."""
     rows = [
         {"id": hashlib.sha256(name.encode()).hexdigest()[:32], "path": name, "kind": kind, "payload": body}
         for name, body in items
@@ -55,7 +56,7 @@ def _html(path: str) -> bool:
 
 def sets(stride: int) -> dict[str, pa.RecordBatch]:
     """The finance sets and what surrounds them, extracted; every `stride`-th document of the large ones."""
-    filings = _extracted(_tar("finance/edgar_filings_html_a.tar.zst", _html), "html")
+    filings = extracted(_tar("finance/edgar_filings_html_a.tar.zst", _html), "html")
     words = np.array(gopher.run(filings, Gopher(prose_only=True))["num_words"])
     paths = filings["path"].to_pylist()
     good = np.array([not NO_FILING.search(path) for path in paths]) & (words >= 100)
@@ -68,13 +69,13 @@ def sets(stride: int) -> dict[str, pa.RecordBatch]:
     texts = {name: [(str(at), text.encode()) for at, text in enumerate(documents(name))] for name in plain}
     return {
         "EDGAR filings": filings.filter(pa.array(good)),
-        "Fed speeches": _extracted(speeches, "html"),
-        "earnings calls": _extracted(calls[::stride], "text"),
-        "Reuters": _extracted(texts["reuters"][:: 8 * stride], "text"),
-        "Wikipedia": _extracted(texts["wikipedia"][:: 8 * stride], "text"),
-        "BBC": _extracted(texts["bbc"][::stride], "text"),
+        "Fed speeches": extracted(speeches, "html"),
+        "earnings calls": extracted(calls[::stride], "text"),
+        "Reuters": extracted(texts["reuters"][:: 8 * stride], "text"),
+        "Wikipedia": extracted(texts["wikipedia"][:: 8 * stride], "text"),
+        "BBC": extracted(texts["bbc"][::stride], "text"),
         "EDGAR index and viewer pages": filings.filter(pa.array(~good)),
-        "Korean and Chinese": _extracted(texts["korean_chinese"][:: 8 * stride], "text"),
+        "Korean and Chinese": extracted(texts["korean_chinese"][:: 8 * stride], "text"),
     }
 
 

@@ -8,6 +8,7 @@ from pipeline.core.fingerprint import fingerprint
 from pipeline.errors import EXIT_GATE, EXIT_OK
 from pipeline.report.progress import Display
 from pipeline.steps.audit import bias, bias_gates, commit_bias, gates
+from pipeline.steps.classifiers import figures as classifier_figures
 from pipeline.steps.context import Run
 from pipeline.steps.handoff import run_hash, tokenizer_figures, write_handoff
 from pipeline.steps.publish import corpus_files
@@ -91,6 +92,7 @@ def complete_result(run: Run) -> dict[str, Any]:
             "label": plan["label"],
             **{name: {key: plan[name][key] for key in ("params", "tokens", "flops")} for name in ("optimal", "chosen")},
         },
+        "classifiers": classifier_figures(run),
         "gates": [gate.to_json() for gate in results],
         "root_hash": run_hash(run),
         "steps": run.runner.reasons,

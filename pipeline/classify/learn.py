@@ -14,10 +14,15 @@ from pipeline.kernels.terms import WORD_LOWER
 
 EPOCHS = 6
 RATE = 3.0
-DECAY = 3e-4
+DECAY = 1e-3
 KEEP = 0.3
 FOLDS = 4
-"""Parts of the training sample: each is scored by a model of the others, to calibrate without the held-out part."""
+"""Parts of the training sample: a model of the others scores each, to calibrate with; the mean of these models is the model."""
+
+
+def rounded(weights: np.ndarray) -> np.ndarray:
+    """Weights to two decimals of float16, as float32: a last bit of `exp` on another machine does not change a file."""
+    return np.round(np.clip(weights, -1000, 1000), 2).astype(np.float16).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class _Grams:
     def weights(self, rows: np.ndarray, method: str) -> np.ndarray:
         """float32[2^18] learnt from some rows, to values of float16 with two decimals."""
         learnt = self._logistic(rows) if method == "logistic" else self._log_ratio(rows)
-        return np.round(np.clip(learnt, -1000, 1000), 2).astype(np.float16).astype(np.float32)
+        return rounded(learnt)
 
     def _logistic(self, rows: np.ndarray) -> np.ndarray:
         rng = np.random.default_rng(0)
@@ -89,6 +94,21 @@ def _grams(sample: Sample, shuffled: float, train: np.ndarray) -> _Grams:
     return _Grams(borders, slots, labels, importance)
 
 
+def hard_figures(sample: Sample, test: np.ndarray, scores: np.ndarray, positive: np.ndarray) -> dict[str, Any]:
+    """Of every group of hard negatives: its documents, and how far held-out positives score above its held-out ones."""
+    names = np.array(sample.sides or [], np.str_)
+    found = {}
+    for name in sorted(set(names.tolist()) - {"positives", "negatives"}):
+        own = scores[test & (names == name)]
+        found[name] = {
+            "trained": int((~test & (names == name)).sum()),
+            "held_out": len(own),
+            "auc": auc(positive, own),
+            "share_above_half": round(float((own >= 0.5).mean()), 4) if len(own) else None,
+        }
+    return found
+
+
 def train(sample: Sample, method: str = "logistic", shuffled: float = 0.0) -> tuple[Model, dict[str, Any]]:
     """The model of a deduplicated sample that holds both sides, and its card (JSON values).
 
@@ -96,17 +116,16 @@ def train(sample: Sample, method: str = "logistic", shuffled: float = 0.0) -> tu
     """
     test, how = held_out(sample)
     grams = _grams(sample, shuffled, ~test)
-    rows = np.flatnonzero(np.concatenate([~test, np.ones(len(grams.labels) - len(test), np.bool_)]))
-    weights = grams.weights(rows, method)
     plain = np.flatnonzero(~test)
-    values = np.zeros(len(test))
+    values, total = np.zeros(len(test)), np.zeros(SLOTS)
     fold = (sample.hashes // np.uint64(1000)) % np.uint64(FOLDS)
-    extra = rows[rows >= len(test)]
+    extra = np.arange(len(test), len(grams.labels))
     for part in range(FOLDS):
         own = plain[fold[plain] == part]
-        others = np.concatenate([plain[fold[plain] != part], extra])
-        if len(own):
-            values[own] = mean_weights(grams.borders, grams.slots, grams.weights(others, method))[own]
+        learnt = grams.weights(np.concatenate([plain[fold[plain] != part], extra]), method)
+        total += learnt
+        values[own] = mean_weights(grams.borders, grams.slots, learnt)[own]
+    weights = rounded(total / FOLDS)
     model = Model(weights, *_calibrate(values[plain], sample.labels[plain]))
     means = mean_weights(grams.borders, grams.slots, weights)
     scores = probability(model.slope * means + model.intercept)
@@ -128,6 +147,8 @@ def train(sample: Sample, method: str = "logistic", shuffled: float = 0.0) -> tu
         "calibration": calibration_table(measured, labels),
         "kept_by_threshold": shares(positive, negative),
     }
+    if hard := hard_figures(sample, test, scores[: len(test)], positive):
+        card["hard_negatives"] = hard
     if len(extra):
         card["auc_against_shuffled"] = auc(positive, scores[len(test) :])
     return model, card

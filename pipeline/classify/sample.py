@@ -48,12 +48,16 @@ def excerpt(text: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Sample:
-    """Training documents in the order of their hashes. `groups` are hosts, "" where unknown."""
+    """Training documents in the order of their hashes. `groups` are hosts, "" where unknown.
+
+    `sides` are the names under which the recipe names them, where there are more than two.
+    """
 
     texts: pa.Array
     labels: np.ndarray
     groups: list[str]
     hashes: np.ndarray
+    sides: list[str] | None = None
 
     def deduplicated(self) -> "Sample":
         """One copy of every text: the first; a text on both sides stands on neither."""
@@ -64,7 +68,11 @@ class Sample:
         np.maximum.at(highest, place, self.labels)
         keep = np.sort(first[lowest == highest])
         return Sample(
-            self.texts.take(pa.array(keep)), self.labels[keep], [self.groups[at] for at in keep], self.hashes[keep]
+            self.texts.take(pa.array(keep)),
+            self.labels[keep],
+            [self.groups[at] for at in keep],
+            self.hashes[keep],
+            [self.sides[at] for at in keep] if self.sides else None,
         )
 
 

@@ -10,7 +10,7 @@ from pipeline.core.settings import DecidedBy, JudgeSettings, Settings, Threshold
 
 
 class Selection(Settings):
-    """Documents of the run by source, role or host; those that any of the three names are meant.
+    """Documents of the run by source, role or host (those that any of the three names), and documents of files.
 
     >>> Selection(hosts=["*.sec.gov"]).names("crawl", "auto", "www.sec.gov")
     True
@@ -21,11 +21,14 @@ class Selection(Settings):
         default=[], description="roles as sources and hosts give them; auto: not given yet"
     )
     hosts: list[str] = Field(default=[], description="globs of hosts")
+    files: list[str] = Field(
+        default=[], description="paths, folders or globs, any fsspec URL: text to learn from that is not in the corpus"
+    )
 
     @model_validator(mode="after")
     def _names_something(self) -> Self:
-        if not (self.sources or self.roles or self.hosts):
-            raise ValueError("names nothing: give sources, roles or hosts")
+        if not (self.sources or self.roles or self.hosts or self.files):
+            raise ValueError("names nothing: give sources, roles, hosts or files")
         return self
 
     def names(self, source: str, role: str, host: str) -> bool:
@@ -62,6 +65,9 @@ class ClassifierSettings(JudgeSettings):
 
     positives: Selection | None = Field(default=None, description="documents that score towards 1")
     negatives: Selection | None = Field(default=None, description="documents that score towards 0")
+    hard_negatives: dict[str, Selection] = Field(
+        default={}, description="more of them, by a name of yours: what looks like a positive and is none; judged apart"
+    )
     weights: Pinned | None = Field(default=None, description="load these weights instead of training")
     fasttext: FastText | None = Field(default=None, description="score with this fastText model instead of training")
     method: Literal["logistic", "dsir"] = Field(
@@ -80,12 +86,30 @@ class ClassifierSettings(JudgeSettings):
             raise ValueError("positives and negatives, weights and fasttext exclude each other: give one of them")
         if (self.positives is None) != (self.negatives is None):
             raise ValueError("training needs both positives and negatives")
+        if self.hard_negatives and self.positives is None:
+            raise ValueError("hard_negatives stand beside positives and negatives")
         return self
+
+    @property
+    def sides(self) -> dict[str, Selection]:
+        """What to learn from: "negatives", "positives", and the groups of hard negatives by their names."""
+        if self.positives is None or self.negatives is None:
+            return {}
+        return {"negatives": self.negatives, "positives": self.positives, **self.hard_negatives}
+
+    @property
+    def bound(self) -> tuple[str, float | None]:
+        """The setting that a verdict or a role follows, and its value: None where nothing does."""
+        return "min_score", self.min_score
 
     @property
     def has_origin(self) -> bool:
         """Whether the settings say where the model comes from."""
         return bool(self.positives or self.weights or self.fasttext)
+
+    def libraries(self) -> list[str]:
+        """fastText's reader, where it is used."""
+        return ["fasttext-predict"] if self.fasttext else []
 
     def learned(self) -> dict[str, Any]:
         """The settings that the model depends on: no threshold, and of pinned files only the checksum."""
@@ -102,6 +126,11 @@ class DomainSettings(ClassifierSettings):
     role_score: Annotated[float, DecidedBy()] = Field(
         default=0.5, ge=0, le=1, description="documents of role auto that score at least this are domain"
     )
+
+    @property
+    def bound(self) -> tuple[str, float | None]:
+        """What removes by it, else what gives roles by it."""
+        return ("role_score", self.role_score) if self.min_score is None else ("min_score", self.min_score)
 
 
 class QualitySettings(ClassifierSettings):

@@ -47,6 +47,13 @@ class JudgeSettings(Settings):
         """The effective settings that only the decision depends on (JSON values)."""
         return self.model_dump(mode="json", include=self.decided_fields())
 
+    def libraries(self) -> list[str]:
+        """Distributions that decide the output only because of these settings."""
+        return []
+
+    def check(self) -> None:
+        """Look, before anything runs, at the files that the settings name. Raises UsageError when one is not right."""
+
     def without_thresholds(self) -> Self:
         """A copy whose decision fields are back at their defaults: what a judge is given."""
         return type(self).model_validate(self.measured())

@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from pipeline.classify.fasttext import PACKAGE, languages, open_model
+from pipeline.classify.settings import Pinned
 from pipeline.core.judge import Columns, judge
 from pipeline.core.settings import DecidedBy, JudgeSettings, Threshold
 from pipeline.kernels import langid
@@ -26,12 +28,23 @@ class Language(JudgeSettings):
     """Bytes of a window."""
     mixed_score: float = Field(default=0.9, ge=0, le=1)
     """A window counts as another language from this score on."""
+    fasttext: Pinned | None = None
+    """Label with this fastText model (lid.176, GlotLID; local disk) instead; slower. Labels are the model's own."""
     keep: Annotated[list[str], DecidedBy()] = Field(default_factory=list)
-    """ISO 639-1 codes to keep; empty keeps every language."""
+    """Labels to keep (ISO 639-1; of a fastText model its own, such as eng_Latn); empty keeps every language."""
     min_score: Threshold = None
-    """Remove below this share of the model's probability mass (temperature sqrt(bytes))."""
+    """Remove below this share of the model's probability mass (temperature sqrt(bytes); fastText: its probability)."""
     max_mixed_frac: Threshold = None
     """Remove when a larger share of the text is clearly in another language than the label."""
+
+    def libraries(self) -> list[str]:
+        """fastText's reader, where it is used."""
+        return [PACKAGE] if self.fasttext else []
+
+    def check(self) -> None:
+        """The fastText model is there and is the one that the recipe means."""
+        if self.fasttext:
+            open_model(self.fasttext)
 
 
 @judge(
@@ -41,11 +54,14 @@ class Language(JudgeSettings):
     reads=["text"],
     adds={"label": pa.string(), "score": pa.float64(), "mixed_frac": pa.float64()},
     libraries=["py3langid"],
+    weights=lambda settings: settings.fasttext.sha256 if settings.fasttext else None,
 )
 def language(batch: pa.RecordBatch, settings: Language) -> Columns:
     """Label, score and share of other languages; `mixed_frac` comes from the windows in both modes."""
-    model = langid.load_model()
     offsets, data = text_buffers(batch["text"])
+    if settings.fasttext:
+        return _by_fasttext(offsets, data, settings, settings.fasttext)
+    model = langid.load_model()
     best, score, mixed = _classify(offsets, data, settings.windows, settings)
     if settings.full_text:
         best, score, _ = _classify(offsets, data, 0, settings)
@@ -96,3 +112,22 @@ def _prepared(
         data = np.concatenate([data, np.frombuffer(b"".join(extra), np.uint8)])
         data.flags.writeable = False  # as Arrow's own buffers are: the kernel is compiled for one type
     return data, starts, ends
+
+
+def _by_fasttext(offsets: np.ndarray, data: np.ndarray, settings: Language, pinned: Pinned) -> Columns:
+    """The same columns from a fastText model: the windows of a document as one text, and each alone for `mixed_frac`."""
+    model = open_model(pinned)
+    rows, starts, ends = langid.windows(offsets, data, settings.windows, settings.window_bytes)
+    pieces = [data[start:end].tobytes().decode() for start, end in zip(starts, ends, strict=True)]
+    joined = ["\n".join(pieces[rows[row] : rows[row + 1]]) for row in range(len(rows) - 1)]
+    if settings.full_text:
+        joined = [data[offsets[row] : offsets[row + 1]].tobytes().decode() for row in range(len(rows) - 1)]
+    labels, score = languages(model, joined)
+    window_labels, window_scores = languages(model, pieces)
+    mixed = np.zeros(len(joined))
+    for row in np.flatnonzero(np.diff(rows) > 1):
+        span = np.arange(rows[row], rows[row + 1])
+        sizes = (ends - starts)[span]
+        other = [window_labels[at] not in (labels[row], "und") for at in span]
+        mixed[row] = sizes[other & (window_scores[span] >= settings.mixed_score)].sum() / max(1, sizes.sum())
+    return {"label": pa.array(labels, pa.string()), "score": pa.array(score), "mixed_frac": pa.array(mixed)}

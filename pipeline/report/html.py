@@ -121,6 +121,7 @@ def _nav(report: RunReport) -> list[tuple[str, str]]:
         "rights": ("Rights", report.rights),
         "contamination": ("Contamination", report.contamination),
         "bias": ("Bias", report.bias),
+        "classifiers": ("Classifiers", report.classifiers),
         "duplicates": ("Duplicates", report.duplicates),
         "tokenizer": ("Tokenizer", report.tokenizer),
         "plan": ("Plan", report.plan),

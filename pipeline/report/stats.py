@@ -172,6 +172,27 @@ class Cluster(Figure):
     kind: str = "minhash"
 
 
+class ClassifierFigures(Figure):
+    """A trained judge: its card, and what the recipe's threshold keeps. Shares of documents; None: not measured."""
+
+    name: str
+    method: str
+    trained: str = ""
+    auc: float | None = None
+    recall: float | None = None
+    """Of held-out positives, where 1 % of held-out negatives pass."""
+    calibration_error: float | None = None
+    setting: str = ""
+    threshold: float | None = None
+    kept_positives: float | None = None
+    kept_negatives: float | None = None
+    kept_all: float | None = None
+    kept_audit: float | None = None
+    audited: int = 0
+    audit_auc: float | None = None
+    note: str = ""
+
+
 class Duplicates(Figure):
     """What deduplication found over all extracted documents."""
 
@@ -311,6 +332,7 @@ class RunReport(Figure):
     removed_samples: list[Sample] = []
     bias: list[BiasRow] = []
     bias_audit: dict[str, Any] | None = Field(default=None, description="bias.json without its rows")
+    classifiers: list[ClassifierFigures] = []
     duplicates: Duplicates | None = None
     mix: dict[str, Any] | None = Field(default=None, description="MixPlan.to_json()")
     tokenizer: TokenizerFigures | None = None

@@ -18,10 +18,11 @@ from pipeline.core.judge import Judge, judges
 from pipeline.core.settings import JudgeSettings
 from pipeline.core.store import FileInfo, Store
 from pipeline.decide import DECISIONS, DUPLICATE_STAGES, Duplicates, Hits, decisions, rule_hits
+from pipeline.steps.classifier_audit import audited_classifiers
 from pipeline.steps.context import Commits, Run, signal_unit
 from pipeline.steps.rebalance import rebalance
 
-VERSION = 3
+VERSION = 4
 DOCUMENT_COLUMNS = ["id", "source", "role", "reason", "date", "text_bytes"]
 
 
@@ -185,7 +186,7 @@ def decide_all(store: Store, assignments: list[Assignment], shared: Any) -> list
         counts["delta"] = _delta(hits, balance)
     if corrected:
         counts["rebalance"] = corrected
-    if found := _kept_by_classifiers(store, assigned.arguments):
+    if found := audited_classifiers(store, assigned.arguments):
         counts["classifiers"] = found
     return [Produced(files, counts, balance)]
 
@@ -199,27 +200,6 @@ def _delta(hits: Counter[str], balance: Balance) -> dict[str, int]:
         "removed_among_themselves": among,
         "new": balance.entered - balance.quarantined - known - among,
     }
-
-
-def _kept_by_classifiers(store: Store, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Of every trained judge with a threshold: the scored documents and the share it keeps, in all and in the audit stream."""
-    known, found = judges(), {}
-    for name, settings in arguments["judges"]:
-        bound = settings.get("min_score")
-        if known[name].model is None or bound is None:
-            continue
-        tables = [store.read_table(files[name], ["score", "audit"]) for files in arguments["shards"].values()]
-        table = pa.concat_tables(tables).drop_null()
-        kept = pc.greater_equal(table["score"], bound)
-        audited = {"all": kept, "audit": kept.filter(table["audit"])}
-        found[name] = {
-            "min_score": bound,
-            **{
-                key: {"documents": len(mask), "kept_share": round(float(pc.mean(mask).as_py() or 0), 6)}
-                for key, mask in audited.items()
-            },
-        }
-    return found
 
 
 def decide(run: Run) -> Commits:

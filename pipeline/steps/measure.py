@@ -40,8 +40,8 @@ def measure_shard(store: Store, assignments: list[Assignment], shared: Any) -> l
 
 
 def _model(store: Store, judge: Judge, settings: JudgeSettings, assigned: Assignment) -> Any:
-    """What a trained judge scores with; None for every other judge."""
-    if judge.model is None:
+    """What a trained judge scores with; None for every other judge, and for one that had too little to learn from."""
+    if judge.model is None or not assigned.arguments["model"]:
         return None
     return judge.model(settings, lambda: store.read(assigned.arguments["weights"]))
 
@@ -57,16 +57,17 @@ def measure(run: Run) -> Commits:
             weights, arguments = judge.weights(settings) if judge.weights else None, {}
             if judge.model is not None:
                 trained = run.done["train"][name]
-                weights = trained.counts["sha256"]
+                weights = trained.counts.get("sha256")
+                arguments = {"model": weights is not None}
                 if "weights" in trained.files:
-                    arguments = {"weights": trained.files["weights"].path}
+                    arguments |= {"weights": trained.files["weights"].path}
             units.append(
                 Unit(
                     name=signal_unit(name, shard),
                     inputs=[documents.sha256, *([weights] if weights else [])],
                     settings=settings.measured(),
                     version=judge.version,
-                    libraries=libraries("unicode", *judge.libraries),
+                    libraries=libraries("unicode", *judge.libraries, *settings.libraries()),
                     arguments={"judge": name, "documents": documents.path, **arguments},
                     group=shard,
                 )

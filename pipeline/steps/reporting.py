@@ -20,6 +20,7 @@ from pipeline.report.progress import TITLES, Display
 from pipeline.report.rights import item_rows, rights_rows
 from pipeline.report.stats import (
     BiasRow,
+    ClassifierFigures,
     Count,
     CurvePoint,
     Cut,
@@ -178,6 +179,30 @@ def _truth(run: Run, tables: list[_Tables]) -> list[TruthRow]:
     return rows
 
 
+def _classifier(name: str, found: dict[str, Any]) -> ClassifierFigures:
+    """A row of the report from what the run says of a classifier."""
+    trained, kept = found.get("trained"), found.get("kept_share_of_held_out") or {}
+    audit = found["audit"] or {}
+    hard = [f"{group}: AUC {own['auc']}" for group, own in (found.get("hard_negatives") or {}).items()]
+    return ClassifierFigures(
+        name=name,
+        method=found["method"],
+        trained=f"{trained['positives']:,} and {trained['negatives']:,}" if trained else "",
+        auc=found.get("auc"),
+        recall=found.get("recall_at_1_percent_false_positives"),
+        calibration_error=(found.get("calibration") or {}).get("error"),
+        setting=found["setting"],
+        threshold=found["threshold"],
+        kept_positives=kept.get("positives"),
+        kept_negatives=kept.get("negatives"),
+        kept_all=(found["all"] or {}).get("kept_share"),
+        kept_audit=audit.get("kept_share"),
+        audited=audit.get("documents", 0),
+        audit_auc=audit.get("auc"),
+        note="; ".join([*([found["why"]] if found["why"] else []), *hard]),
+    )
+
+
 def _sources(run: Run, tables: list[_Tables]) -> list[SourceRow]:
     rows = tally.merge_sources(tally.source_rows(t.documents, t.verdicts) for t in tables)
     fixed = {source.name: source.role for source in run.recipe.chosen}
@@ -268,6 +293,7 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
         removed_samples=_samples(run, tables, "removed"),
         bias=[BiasRow.model_validate(row) for row in bias_rows],
         bias_audit=bias,
+        classifiers=[_classifier(name, found) for name, found in result["classifiers"].items()],
         duplicates=_duplicates(run, reasons),
         mix=run.done["mix"]["all"].counts["plan"],
         tokenizer=vocabulary_figures(run, result["tokenizer"]),

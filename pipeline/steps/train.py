@@ -11,15 +11,17 @@ import pyarrow as pa
 from pipeline.classify.learn import train as learn
 from pipeline.classify.model import Model
 from pipeline.classify.sample import AUDIT_SEED, Sample, audit_mask, excerpt, hosts_of, id_hashes
-from pipeline.classify.settings import ClassifierSettings, Selection
+from pipeline.classify.settings import ClassifierSettings
 from pipeline.core.execute import Assignment, Produced, Unit, libraries
 from pipeline.core.judge import judges
 from pipeline.core.store import Store
 from pipeline.errors import UsageError
 from pipeline.recipe import RecipeBase, near
+from pipeline.steps.classifier_files import documents as documents_of_files
+from pipeline.steps.classifier_files import versions
 from pipeline.steps.context import Commits, Run
 
-VERSION = 1
+VERSION = 3
 COLUMNS = ["id", "url", "source", "role", "reason"]
 MIN_DOCUMENTS = 20
 """Fewer of one side, and nothing said about the classifier would mean anything."""
@@ -37,32 +39,51 @@ def classifiers(recipe: RecipeBase) -> list[tuple[str, ClassifierSettings]]:
 
 
 def check(recipe: RecipeBase) -> None:
-    """Raise UsageError when a classifier has no origin, or one that names no source of the set in use."""
+    """Raise UsageError when a judge's file is not right, or a classifier has no origin, or one that names no source."""
     sources = {source.name for source in recipe.chosen}
     problems = []
+    for name, settings in recipe.judges:
+        try:
+            settings.check()
+        except UsageError as error:
+            problems.append(f"curate.{name}: {error}")
     for name, settings in classifiers(recipe):
         if not settings.has_origin:
             problems.append(f"curate.{name}: needs positives and negatives to learn from, or weights, or fasttext")
-        for side in SIDES:
-            selection = getattr(settings, side)
-            for source in selection.sources if selection else ():
-                if source not in sources:
-                    problems.append(
-                        f"curate.{name}.{side}.sources: no source {source!r} in sources.{recipe.use}{near(source, sources)}"
-                    )
+        for side, selection in settings.sides.items():
+            where = f"curate.{name}.{side if side in SIDES else f'hard_negatives.{side}'}"
+            problems += [
+                f"{where}.sources: no source {source!r} in sources.{recipe.use}{near(source, sources)}"
+                for source in selection.sources
+                if source not in sources
+            ]
+            try:
+                versions(selection.files)
+            except UsageError as error:
+                problems.append(f"{where}.files: {error}")
     if problems:
         raise UsageError("\n".join(problems))
 
 
-def _sides(documents: pa.Table, settings: ClassifierSettings) -> tuple[np.ndarray, list[str]]:
-    """int8[n]: 1 for positives, 0 for negatives, -1 for neither, both, quarantined and audited; and every host."""
+def sides_of(documents: pa.Table, settings: ClassifierSettings) -> tuple[np.ndarray, list[str]]:
+    """int16[n]: place in `settings.sides` (0 negatives, 1 positives), -1 for none and for both; and every host.
+
+    A document of a group of hard negatives stands there and not among the negatives.
+    """
     hosts = hosts_of(documents["url"])
     rows = list(zip(documents["source"].to_pylist(), documents["role"].to_pylist(), hosts, strict=True))
+    selections = list(settings.sides.values())
     named: dict[tuple[str, str, str], int] = {}
     for key in set(rows):
-        both = [isinstance(s, Selection) and s.names(*key) for s in (settings.positives, settings.negatives)]
-        named[key] = -1 if both[0] == both[1] else int(both[0])
-    sides = np.array([named[key] for key in rows], np.int8)
+        places = [at for at, selection in enumerate(selections) if selection.names(*key)]
+        against = [at for at in places if at != 1]
+        named[key] = -1 if not places or (1 in places and against) else 1 if 1 in places else against[-1]
+    return np.array([named[key] for key in rows], np.int16), hosts
+
+
+def _learnable(documents: pa.Table, settings: ClassifierSettings) -> tuple[np.ndarray, list[str]]:
+    """As `sides_of`, -1 for quarantined and audited documents too."""
+    sides, hosts = sides_of(documents, settings)
     sides[documents["reason"].combine_chunks().is_valid().to_numpy(zero_copy_only=False)] = -1
     sides[audit_mask(documents["id"])] = -1
     return sides, hosts
@@ -91,16 +112,17 @@ def draw(
     store: Store, paths: list[str], settings: ClassifierSettings, seed: int
 ) -> tuple[Sample, dict[str, int], dict[str, int]]:
     """The sample of a run's documents; how many each side has, and how many texts of each were copies or empty."""
-    sides = [_Chosen(settings.max_documents) for _ in SIDES]
+    names = list(settings.sides)
+    sides = [_Chosen(settings.max_documents) for _ in names]
     for number, path in enumerate(paths):
         documents = store.read_table(path, COLUMNS)
-        labels, hosts = _sides(documents, settings)
+        labels, hosts = _learnable(documents, settings)
         hashes = id_hashes(documents["id"], seed)
         for label, side in enumerate(sides):
             rows = np.flatnonzero(labels == label)
             places = np.stack([np.full(len(rows), number), rows], axis=1)
             side.add(hashes[rows], places, np.array([hosts[row] for row in rows], np.str_))
-    found: list[tuple[int, int, str, bytes]] = []
+    found: list[Entry] = []
     for number, path in enumerate(paths):
         wanted = {
             int(row): (int(side.hashes[at]), label, str(side.hosts[at]))
@@ -110,22 +132,47 @@ def draw(
         }
         if wanted:
             found += _texts(store, path, wanted)
+    known = {name: chosen.seen for name, chosen in zip(names, sides, strict=True)}
+    for label, (name, selection) in enumerate(settings.sides.items()):
+        more, seen = _from_files(selection.files, label, settings.max_documents, seed)
+        found += more
+        known[name] += seen
     found.sort(key=lambda entry: (entry[0], entry[1], entry[3]))
     sample = Sample(
         texts=pa.array([entry[3] for entry in found], pa.large_binary()),
-        labels=np.array([entry[1] for entry in found], np.int64),
+        labels=np.array([int(entry[1] == 1) for entry in found], np.int64),
         groups=[entry[2] for entry in found],
         hashes=np.array([entry[0] for entry in found], np.uint64),
+        sides=[names[entry[1]] for entry in found],
     ).deduplicated()
-    drawn = Counter(entry[1] for entry in found)
-    known = {side: chosen.seen for side, chosen in zip(SIDES, sides, strict=True)}
-    copies = {side: drawn[label] - int((sample.labels == label).sum()) for label, side in enumerate(SIDES)}
-    return sample, known, copies
+    drawn, left = Counter(names[entry[1]] for entry in found), Counter(sample.sides)
+    return sample, known, {name: drawn[name] - left[name] for name in names}
 
 
-def _texts(store: Store, path: str, wanted: dict[int, tuple[int, int, str]]) -> list[tuple[int, int, str, bytes]]:
+Entry = tuple[int, int, str, bytes]
+"""Hash, place of the side, host, text."""
+
+
+def _from_files(paths: list[str], label: int, most: int, seed: int) -> tuple[list[Entry], int]:
+    """Excerpts of the documents of files with the lowest hashes, and how many documents the files have."""
+    found: list[Entry] = []
+    seen = 0
+    for batch in documents_of_files(paths):
+        hashes, hosts = id_hashes(batch["id"], seed), hosts_of(batch["url"])
+        texts = batch["text"].to_pylist()
+        found += [
+            (int(number), label, host, excerpt(text.encode()))
+            for number, host, text in zip(hashes, hosts, texts, strict=True)
+        ]
+        seen += len(texts)
+        found = sorted(found)[:most]
+    return found, seen
+
+
+def _texts(store: Store, path: str, wanted: dict[int, tuple[int, int, str]]) -> list[Entry]:
     """Excerpts of some rows of a shard, reading only the row groups that hold one."""
-    found, start = [], 0
+    found: list[Entry] = []
+    start = 0
     with store.open_table(path) as parquet:
         for group in range(parquet.num_row_groups):
             size = parquet.metadata.row_group(group).num_rows
@@ -161,17 +208,18 @@ def _pinned(settings: ClassifierSettings) -> tuple[bytes | None, dict[str, Any]]
     return data, {"method": "pinned"}
 
 
-def _trained(store: Store, assigned: Assignment, settings: ClassifierSettings) -> tuple[bytes, dict[str, Any]]:
-    """A model learnt from documents of the run, and its card."""
+def _trained(store: Store, assigned: Assignment, settings: ClassifierSettings) -> tuple[bytes | None, dict[str, Any]]:
+    """A model learnt from documents of the run, and its card; no model, and why, of too few documents."""
     seed = AUDIT_SEED + 1 + int(assigned.parts["settings"]["seed"])
     sample, known, copies = draw(store, assigned.arguments["documents"], settings, seed)
     for label, side in enumerate(SIDES):
         own = int((sample.labels == label).sum())
         if own < MIN_DOCUMENTS:
-            raise UsageError(
+            why = (
                 f"curate.{assigned.name}.{side}: {own} different extracted documents in this run; "
-                f"a classifier needs at least {MIN_DOCUMENTS}. Name other sources, roles or hosts, or give weights"
+                f"a classifier needs at least {MIN_DOCUMENTS}. Name other sources, roles, hosts or files, or give weights"
             )
+            return None, {"method": "none", "why": why, "documents": known}
     model, card = learn(sample, settings.method, settings.shuffled)
     return model.to_bytes(), {"documents": known, "copies_in_the_sample": copies, **card}
 
@@ -202,14 +250,23 @@ def train(run: Run) -> Commits:
         units.append(
             Unit(
                 name=name,
-                inputs=sorted(info.sha256 for info in documents) if learns else [],
+                inputs=[
+                    *(sorted(info.sha256 for info in documents) if learns else []),
+                    *(found for side in settings.sides.values() for found in versions(side.files)),
+                ],
                 settings={**settings.learned(), **({"seed": run.recipe.seed} if learns else {})},
                 version=VERSION,
-                libraries=libraries("unicode"),
+                libraries=libraries("unicode", *settings.libraries()),
                 arguments={
                     "settings": settings.without_thresholds().model_dump(mode="json"),
                     "documents": sorted(info.path for info in documents),
                 },
             )
         )
-    return run.keep("train", run.runner.execute("train", units, train_models) if units else {})
+    commits = run.runner.execute("train", units, train_models) if units else {}
+    for name, settings in classifiers(run.recipe):
+        if why := commits[name].counts.get("why"):
+            if settings.min_score is not None:
+                raise UsageError(why)
+            run.notes.append(f"{why}. Nothing removes by it, so its scores are left empty")
+    return run.keep("train", commits)

@@ -1,9 +1,7 @@
 """The trained judges inside a run: sample, weights, fingerprints, roles, pinned weights, errors."""
 
-import hashlib
 import json
 import sys
-import types
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +16,9 @@ from pipeline.errors import UsageError
 from pipeline.flow import advance
 from pipeline.located_yaml import read_yaml
 from pipeline.recipe import parse
+from pipeline.steps.classifiers import figures
 from pipeline.steps.context import Run
+from tests.fasttext_file import write as write_fasttext
 
 MONEY = "bond yield dividend equity coupon ledger audit margin credit issuer".split()
 OTHER = "river song tree goal singer forest bridge poem garden winter".split()
@@ -60,6 +60,7 @@ sources:
 curate:
   - exact
   - domain: {domain or "{positives: {roles: [domain]}, negatives: {sources: [stories]}}"}
+{f"  - quality: {curate}" if curate else ""}
 """
     return parse("test.yaml", read_yaml("test.yaml", text.encode()), [], {})
 
@@ -127,7 +128,7 @@ def test_pinned_weights_are_loaded_and_checked(corpus, tmp_path):
     [
         ("{}", "needs positives and negatives"),
         ("{positives: {sources: [filing]}, negatives: {roles: [general]}}", "did you mean filings"),
-        ("{positives: {hosts: [none.example]}, negatives: {roles: [general]}}", "at least 20"),
+        ("{positives: {hosts: [none.example]}, negatives: {roles: [general]}, min_score: 0.5}", "at least 20"),
     ],
 )
 def test_mistakes_are_named(corpus, tmp_path, domain, said):
@@ -145,6 +146,64 @@ def test_recipes_without_a_classifier_have_no_train_unit(corpus, tmp_path):
     assert "classifiers" not in state.done["decide"]["all"].counts
 
 
+def test_too_few_documents_are_a_note_where_nothing_removes_by_the_score(corpus, tmp_path):
+    few = "{positives: {hosts: [none.example]}, negatives: {roles: [general]}}"
+    state = run(corpus, tmp_path / "run", domain=few)
+    assert "curate.domain.positives: 0 different extracted documents" in state.notes[0]
+    assert figures(state)["domain"]["method"] == "none"
+    for shard in state.shards:
+        scores = state.store.read_table(state.file("measure", f"domain/{shard}").path, ["score"])["score"]
+        assert scores.null_count == len(scores)
+        roles = state.store.read_table(state.file("decide", "all", shard).path, ["role"])["role"].to_pylist()
+        assert set(roles) <= {"domain", "general"}
+    again = run(corpus, tmp_path / "run", domain=few)
+    assert again.notes == state.notes
+
+
+def test_every_classifier_is_audited_with_documents_none_learned_from(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.classify.sample.AUDIT_SHARE", 0.2)
+    state = run(corpus, tmp_path / "run", curate="{positives: {sources: [filings]}, negatives: {sources: [crawl]}}")
+    learned = sum(state.done["train"]["domain"].counts["documents"].values())
+    audits = state.done["decide"]["all"].counts["classifiers"]
+    assert set(audits) == {"domain", "quality"}
+    audit = audits["domain"]["audit"]
+    assert learned + audit["positives"] + audit["negatives"] == 480
+    assert audit["positives"] > 30
+    assert audit["auc"] > 0.99
+    assert audits["domain"]["all"]["documents"] == 560
+    said = figures(state)["domain"]
+    assert said["setting"] == "role_score"
+    assert said["kept_share_of_held_out"]["positives"] > 0.9 > 0.1 > said["kept_share_of_held_out"]["negatives"]
+    assert said["audit"] == audit
+    assert said["auc"] > 0.99
+    assert figures(state)["quality"]["threshold"] is None
+
+
+def test_files_teach_what_the_corpus_does_not_hold(corpus, tmp_path):
+    for name, words, seed in (("good", MONEY, 11), ("bad", OTHER, 12), ("bait", [*MONEY[:3], "click", "winner"], 13)):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, name, words, 60, seed, lambda n: f"h{n % 7}.example")
+    hard = f"hard_negatives: {{bait: {{files: [{tmp_path}/bait]}}}}"
+    origin = f"{{positives: {{files: [{tmp_path}/good]}}, negatives: {{files: ['{tmp_path}/bad/*.jsonl']}}, {hard}}}"
+    state = run(corpus, tmp_path / "run", domain=origin)
+    card = state.done["train"]["domain"].counts
+    assert card["documents"] == {"negatives": 60, "positives": 60, "bait": 60}
+    assert card["hard_negatives"]["bait"]["trained"] + card["hard_negatives"]["bait"]["held_out"] == 60
+    assert card["hard_negatives"]["bait"]["auc"] > 0.9
+    again = run(corpus, tmp_path / "run", domain=origin)
+    assert again.runner.reasons["train"].startswith("reused")
+    write(tmp_path / "bait", "bait", ["click", "winner"], 90, 13, lambda n: f"h{n % 7}.example")
+    changed = run(corpus, tmp_path / "run", domain=origin)
+    assert changed.done["train"]["domain"].counts["documents"]["bait"] == 90
+
+
+def test_files_that_are_not_there_are_said_before_anything_runs(corpus, tmp_path):
+    origin = f"{{positives: {{files: [{tmp_path}/none.jsonl]}}, negatives: {{roles: [general]}}}}"
+    with pytest.raises(UsageError, match=r"curate.domain.positives.files: .*none.jsonl"):
+        run(corpus, tmp_path / "run", domain=origin)
+    assert not (tmp_path / "run" / "documents").exists()
+
+
 def test_a_judge_without_a_model_scores_nothing():
     judge = judges()["domain"]
     batch = pa.RecordBatch.from_pylist([{"id": "0" * 32, "text": "a bond"}], schema=DOCUMENTS)
@@ -155,34 +214,28 @@ def test_fasttext_is_asked_for_plainly(corpus, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "fasttext", None)
     model = tmp_path / "model.bin"
     model.write_bytes(b"no model")
-    with pytest.raises(UsageError, match="pip install fasttext-predict"):
+    with pytest.raises(UsageError, match=r"pip install 'domain-corpus\[fasttext\]'"):
         run(corpus, tmp_path / "run", domain=f"{{fasttext: {{path: {model}, sha256: {'f' * 64}, label: __label__hq}}}}")
 
 
-class Stub(types.ModuleType):
-    """fasttext-predict's interface: the label's chance is high where a word of money stands."""
-
-    def load_model(self, path):
-        assert path.endswith("model.bin")
-        return self
-
-    def predict(self, line, k, threshold):
-        assert "\n" not in line
-        chance = 0.9 if any(word in line for word in MONEY) else 0.2
-        return ("__label__hq", "__label__cc"), (chance, 1 - chance)
-
-
-def test_fasttext_scores_by_path_and_checksum(corpus, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "fasttext", Stub("fasttext"))
+def test_a_fasttext_model_scores_by_path_and_checksum(corpus, tmp_path):
+    pytest.importorskip("fasttext", reason="fasttext-predict is not installed (extra `fasttext`)")
     model = tmp_path / "model.bin"
-    model.write_bytes(b"a model")
-    origin = f"fasttext: {{path: {model}, sha256: {hashlib.sha256(b'a model').hexdigest()}, label: __label__hq}}"
-    state = run(corpus, tmp_path / "run", domain=f"{{{origin}}}")
-    assert "weights" not in state.done["train"]["domain"].files
+    digest = write_fasttext(model, {"__label__hq": MONEY, "__label__cc": OTHER}, weight=40)
+    origin = f"{{fasttext: {{path: {model}, sha256: {digest}, label: __label__hq}}}}"
+    state = run(corpus, tmp_path / "run", domain=origin)
+    commit = state.done["train"]["domain"]
+    assert "weights" not in commit.files
+    assert commit.counts["sha256"] == digest
     for shard in state.shards:
         paths = state.store.read_table(state.file("extract", shard).path, ["path"])["path"].to_pylist()
         scores = state.store.read_table(state.file("measure", f"domain/{shard}").path, ["score"])["score"].to_pylist()
-        wanted = [0.9 if path in ("filings.jsonl", "crawl0.jsonl") else 0.2 for path in paths]
-        assert scores == pytest.approx(wanted, abs=1e-6)
+        wanted = [1.0 if path in ("filings.jsonl", "crawl0.jsonl") else 0.0 for path in paths]
+        assert scores == pytest.approx(wanted, abs=1e-4)
     with pytest.raises(UsageError, match="the recipe says"):
-        run(corpus, tmp_path / "b", domain=f"{{fasttext: {{path: {model}, sha256: {'f' * 64}, label: __label__hq}}}}")
+        run(corpus, tmp_path / "b", domain=origin.replace(digest, "f" * 64))
+    with pytest.raises(UsageError, match=r"no label '__label__h'; it has __label__cc, __label__hq"):
+        run(corpus, tmp_path / "c", domain=origin.replace("label__hq", "label__h"))
+    other = write_fasttext(model, {"__label__hq": OTHER, "__label__cc": MONEY}, weight=40)
+    changed = run(corpus, tmp_path / "run", domain=origin.replace(digest, other), to="measure")
+    assert changed.runner.reasons["measure"].startswith("ran")

@@ -1,5 +1,7 @@
 """Language labels equal py3langid's own on every text; windows agree with the whole text."""
 
+import hashlib
+import sys
 import time
 
 import pyarrow as pa
@@ -7,7 +9,9 @@ import pytest
 from hypothesis import example, given
 from py3langid.langid import LanguageIdentifier
 
+from pipeline.errors import UsageError
 from pipeline.measure.language import Language, language
+from tests.fasttext_file import write as write_fasttext
 from tests.kernels.heuristic_texts import ADVERSARIAL, batch, real_texts, relaxed, texts
 
 FULL = Language(full_text=True)
@@ -93,3 +97,62 @@ def test_a_megabyte_of_anything_is_quick(name, full):
     start = time.process_time()
     measured([ADVERSARIAL[name]], Language(full_text=full))
     assert time.process_time() - start < 1
+
+
+@pytest.fixture
+def fasttext_model(tmp_path):
+    pytest.importorskip("fasttext", reason="fasttext-predict is not installed (extra `fasttext`)")
+    path = tmp_path / "lid.bin"
+    words = {
+        "__label__en": ["the", "bank", "of"],
+        "__label__de": ["der", "die", "Bank"],
+        "__label__fr": ["la", "banque"],
+    }
+    return {"path": str(path), "sha256": write_fasttext(path, words, weight=10)}
+
+
+def test_a_fasttext_model_labels_instead(fasttext_model):
+    settings = Language.model_validate({"fasttext": fasttext_model})
+    settings.check()
+    english, german = "the bank of the bank\n", "der die Bank der die\n"
+    found = measured([english, german, "", "unknown", english * 40 + german * 20, english * 60], settings)
+    assert [row["label"] for row in found] == ["en", "de", "und", "und", "en", "en"]
+    assert found[0]["score"] > 0.99
+    assert found[2]["score"] == 0
+    assert 0.1 < found[4]["mixed_frac"] < 0.6
+    assert found[5]["mixed_frac"] == 0
+    whole = measured(
+        [english * 40 + german * 20], Language.model_validate({"fasttext": fasttext_model, "full_text": True})
+    )
+    assert whole[0]["label"] == "en"
+    kept = Language.model_validate({"fasttext": fasttext_model, "keep": ["en"]})
+    signals = pa.table(language.run(batch([english, german]), kept.without_thresholds()))
+    assert language.rules(signals, kept)["keep"].to_pylist() == [False, True]
+
+
+def test_the_model_is_part_of_the_fingerprint(fasttext_model):
+    settings = Language.model_validate({"fasttext": fasttext_model})
+    assert language.weights(settings) == fasttext_model["sha256"]
+    assert settings.libraries() == ["fasttext-predict"]
+    assert language.weights(Language()) is None
+    assert Language().libraries() == []
+
+
+def test_a_wrong_fasttext_file_is_one_clear_sentence(fasttext_model, tmp_path):
+    def check(**changed):
+        Language.model_validate({"fasttext": {**fasttext_model, **changed}}).check()
+
+    with pytest.raises(UsageError, match=r"lid.bin has the sha256 [0-9a-f]{64}, the recipe says 0{64}"):
+        check(sha256="0" * 64)
+    with pytest.raises(UsageError, match=r"fastText model .*none.bin: No such file"):
+        check(path=str(tmp_path / "none.bin"))
+    other = tmp_path / "text.bin"
+    other.write_bytes(b"no model at all")
+    with pytest.raises(UsageError, match="none that fasttext-predict reads"):
+        check(path=str(other), sha256=hashlib.sha256(b"no model at all").hexdigest())
+
+
+def test_without_the_package_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "fasttext", None)
+    with pytest.raises(UsageError, match=r"pip install 'domain-corpus\[fasttext\]'"):
+        Language.model_validate({"fasttext": {"path": "x.bin", "sha256": "0" * 64}}).check()
