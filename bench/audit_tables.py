@@ -1,4 +1,4 @@
-"""The tables of docs/bias.md and docs/pii.md: `python -m bench.audit_tables CORPORA [--out docs]`."""
+"""The tables of docs/bias.md: `python -m bench.audit_tables CORPORA [--out docs]`."""
 
 import argparse
 import functools
@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -220,83 +219,15 @@ def between_marks(page: str, tables: list[str]) -> str:
     return page[:begin] + "\n" + "\n".join(tables) + "\n" + page[end:]
 
 
-PRESIDIO = {
-    "EMAIL_ADDRESS": "email",
-    "IP_ADDRESS": "ip",
-    "US_SSN": "ssn",
-    "CREDIT_CARD": "card",
-    "IBAN_CODE": "iban",
-    "PHONE_NUMBER": "phone",
-}
-
-
-def pii_page(corpora: Path) -> list[str]:
-    """Lines of docs/pii.md."""
-    from pipeline.measure.pii import Pii, pii
-
-    _, content = next(labelled.members(corpora / "filters/pii_presidio_synth.tar.zst", "synth_dataset_v2.json"))
-    rows = json.loads(content)
-    batch = pa.record_batch({"text": pa.array([row["full_text"] for row in rows], pa.large_string())})
-    counts: Counter[tuple[str, str]] = Counter()
-    for row, spans in zip(rows, pii.run(batch, Pii())["spans"].to_pylist(), strict=True):
-        raw = row["full_text"].encode()
-        ours = {("ip" if s["kind"][:3] == "ipv" else s["kind"], raw[s["start"] : s["end"]].decode()) for s in spans}
-        wanted = {(PRESIDIO[s["entity_type"]], s["entity_value"]) for s in row["spans"] if s["entity_type"] in PRESIDIO}
-        for label, found in (("hit", ours & wanted), ("extra", ours - wanted), ("missed", wanted - ours)):
-            counts.update((kind, label) for kind, _ in found)
-    lines = [
-        "# Personal data",
-        "",
-        "Made by `python -m bench.audit_tables $CORPORA`. Exact spans on presidio's synthetic sentences.",
-        "",
-        "| kind | found | extra | missed | precision | recall | F1 |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for kind in PRESIDIO.values():
-        hit, extra, missed = (counts[kind, label] for label in ("hit", "extra", "missed"))
-        lines.append(
-            f"| {kind} | {hit} | {extra} | {missed} | {hit / max(hit + extra, 1):.3f} | {hit / max(hit + missed, 1):.3f} | "
-            f"{2 * hit / max(2 * hit + extra + missed, 1):.3f} |"
-        )
-    kinds: Counter[str] = Counter()
-    size = 0
-    for _, content in labelled.members(corpora / "finance/edgar_filings_html_a.tar.zst", ".htm"):
-        size += len(content)
-        batch = pa.record_batch({"text": pa.array([content.decode("utf-8", "replace")], pa.large_string())})
-        found = pii.run(batch, Pii())
-        kinds.update(span["kind"] for span in found["spans"][0].as_py())
-        kinds["kept public identifiers"] += found["num_public_ids"][0].as_py()
-    lines += ["", f"Raw inline XBRL, {size / 1e6:.0f} MB of filings: what is found per MB.", ""]
-    lines += ["| kind | spans | per MB |", "|---|---|---|"]
-    for kind in (
-        "card",
-        "email",
-        "phone",
-        "ssn",
-        "iban",
-        "ipv4",
-        "ipv6",
-        "passport",
-        "api_key",
-        "kept public identifiers",
-    ):
-        lines.append(f"| {kind} | {kinds[kind]} | {kinds[kind] / (size / 1e6):.2f} |")
-    return lines
-
-
 def main(argv: list[str] | None = None) -> int:
-    """Write the tables of both pages."""
+    """Write the tables of the page."""
     parser = argparse.ArgumentParser(prog="python -m bench.audit_tables", description=__doc__)
     parser.add_argument("corpora", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs"))
-    parser.add_argument("--only", choices=["bias", "pii"], help="one page")
     arguments = parser.parse_args(argv)
-    if arguments.only != "pii":
-        page = arguments.out / "bias.md"
-        made = between_marks(page.read_text(encoding="utf-8"), bias_page(arguments.corpora))
-        page.write_text(made, encoding="utf-8")
-    if arguments.only != "bias":
-        (arguments.out / "pii.md").write_text("\n".join(pii_page(arguments.corpora)) + "\n", encoding="utf-8")
+    page = arguments.out / "bias.md"
+    made = between_marks(page.read_text(encoding="utf-8"), bias_page(arguments.corpora))
+    page.write_text(made, encoding="utf-8")
     return 0
 
 

@@ -20,6 +20,7 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "Audit": {
         "pii": "personal data spans",
+        "contamination": "benchmark items in text: found when planted, not found where there are none",
         "toxicity": "toxicity scores",
         "whatif": "other thresholds on a finished run",
     },

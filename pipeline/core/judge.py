@@ -44,6 +44,8 @@ class Judge:
     """Spans column -> what apply does with it: "cut", or "mask" (replace by the placeholder of its kind)."""
     section: str | None = None
     """The section of the recipe that sets this judge, for one that has no entry under `curate:`."""
+    notices: Callable[[Any], list[str]] | None = None
+    """Plain statements about its settings for the user, such as a file that is left out."""
 
     def rules(self, signals: pa.Table, settings: JudgeSettings) -> dict[str, pa.Array]:
         """Rule name -> boolean array, true where the rule removes the document. Null signals remove nothing.
@@ -99,6 +101,7 @@ def judge(
     model: LoadModel | None = None,
     cuts: dict[str, str] | None = None,
     section: str | None = None,
+    notices: Callable[[Any], list[str]] | None = None,
 ) -> Callable[[Measure], Judge]:
     """Register a judge: a pure function `(batch, settings) -> columns`.
 
@@ -109,7 +112,7 @@ def judge(
         if name in _REGISTRY and _REGISTRY[name].measure.__module__ != function.__module__:
             raise ValueError(f"two judges named {name}: {_REGISTRY[name].measure.__module__}, {function.__module__}")
         made = Judge(name, version, settings, reads, adds, function, libraries or [], weights, model)
-        made.cuts, made.section = cuts or {}, section
+        made.cuts, made.section, made.notices = cuts or {}, section, notices
         _REGISTRY[name] = made
         return made
 

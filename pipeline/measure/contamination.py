@@ -1,18 +1,14 @@
 """Benchmark items in training text: removed or cut, and listed with what they matched.
 
-Every text field of the given files is an item. Its word n-grams are weighted by rarity (one over the number of items that
-hold them), so that the frame "which of the following" counts for nothing. A document holds an item when one window of it,
-at most twice as long as the item, holds enough of the item's weight: exact, reformatted and lightly edited copies do.
+Items (see pipeline.ingest.benchmarks) are indexed by word n-grams. Words weigh by rarity, the logarithm of how many items
+lack them, so that the frame "which of the following" counts for little and figures for much. A document holds an item when
+a place in it keeps enough of the item's weight in order: exact, reformatted and lightly edited copies do.
 """
 
-import csv
 import functools
 import hashlib
-import io
-import json
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,135 +17,138 @@ from pydantic import Field
 
 from pipeline.core.judge import SPANS, Columns, judge
 from pipeline.core.settings import JudgeSettings, Threshold
-from pipeline.errors import UsageError
+from pipeline.ingest.benchmarks import read_items
+from pipeline.ingest.streams import open_url
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.overlap import best_windows, gram_hashes, look_up
-from pipeline.kernels.terms import WORD_LOWER
+from pipeline.kernels.overlap import build_table, find_items, grams_of, words_of
+from pipeline.kernels.terms import WORD_LOWER, hash_word
 
 
 class Contamination(JudgeSettings):
-    """Overlap with benchmark items, by word n-grams weighted by rarity."""
+    """Overlap with benchmark items, by word n-grams and an alignment weighted by rarity."""
 
-    files: list[str] = Field(default=[], description="JSONL, JSON, CSV, TSV or text files of benchmark items")
-    ngram: int = Field(default=5, ge=3, le=20, description="words of an n-gram")
-    min_words: int = Field(default=13, ge=3, description="shorter fields are no items: they occur by chance")
-    min_overlap: float = Field(default=0.4, gt=0, le=1, description="share of an item's weight that makes a span")
-    max_score: Threshold = Field(default=None, description="remove when an item's share is higher")
+    files: list[str] = Field(
+        default=[],
+        description="JSONL, JSON, CSV, TSV, Parquet or text files of benchmark items, or archives of them; "
+        "one whose ${VARIABLE} is not set is left out",
+    )
+    ngram: int = Field(default=4, ge=2, le=20, description="words of an n-gram that nominates a place")
+    min_words: int = Field(default=13, ge=3, description="shorter texts are no items: they occur by chance")
+    min_overlap: float = Field(default=0.75, gt=0, le=1, description="share of an item's weight that makes a span")
+    max_score: Threshold = Field(default=None, description="remove when an item's share is higher; else it is cut")
 
 
 MAX_ITEMS = 20
-"""An n-gram of more items than this is a frame of the benchmark and says nothing."""
+"""An n-gram of more items than this is a frame of the benchmark and nominates nothing."""
+NEEDED_SHARE = 1 / 8
+"""Of an item's n-grams, those that must match in one place to nominate it."""
+_FEW = 3
+_FIGURE = re.compile(r"[^\W_]*\d[^\W_]*")
 
 
 @dataclass(frozen=True)
 class Index:
-    """Sorted gram hashes, their items (CSR), and each item's name, words and weight."""
+    """What `find_items` reads, and the items' names."""
 
-    grams: np.ndarray
-    filled: np.ndarray
-    starts: np.ndarray
-    items: np.ndarray
-    gram_weights: np.ndarray
-    item_weights: np.ndarray
-    item_words: np.ndarray
+    tables: tuple[np.ndarray, np.ndarray, np.ndarray]
+    postings: tuple[np.ndarray, np.ndarray, np.ndarray]
+    items: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
     names: list[str]
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for entry in value:
-            yield from _strings(entry)
-    elif isinstance(value, dict):
-        for entry in value.values():
-            yield from _strings(entry)
-
-
-def read_items(path: str) -> list[str]:
-    """Text fields of a benchmark file, by its ending. Raises UsageError when it cannot be read."""
-    try:
-        raw = Path(path).read_bytes()
-    except OSError as error:
-        raise UsageError(f"benchmark file {path}: {error.strerror}") from error
-    text, ending = raw.decode("utf-8", "replace"), Path(path).suffix.lower()
-    try:
-        if ending in (".jsonl", ".ndjson"):
-            return [field for line in text.splitlines() if line.strip() for field in _strings(json.loads(line))]
-        if ending == ".json":
-            return list(_strings(json.loads(text)))
-    except json.JSONDecodeError as error:
-        raise UsageError(f"benchmark file {path}: {error}") from error
-    if ending in (".csv", ".tsv"):
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if ending == ".tsv" else ",")
-        return [cell for row in rows for cell in row]
-    return text.splitlines()
 
 
 @functools.lru_cache(maxsize=4)
 def build_index(files: tuple[str, ...], ngram: int, min_words: int) -> Index:
     """The index of the items of some files; the same item in two places is one."""
-    items: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for path in files:
-        for at, text in enumerate(read_items(path)):
-            items.setdefault(" ".join(text.split()), f"{Path(path).name}#{at}")
-    offsets, data = text_buffers(pa.array(list(items), pa.large_string()))
-    hashes, rows, words = gram_hashes(offsets, data, WORD_LOWER, ngram)
-    long = words[rows] >= max(min_words, ngram)
-    hashes, rows = hashes[long], rows[long]
-    order = np.lexsort((rows, hashes))
-    hashes, rows = hashes[order], rows[order]
-    first = np.append(True, (hashes[1:] != hashes[:-1]) | (rows[1:] != rows[:-1]))[: len(hashes)]
-    hashes, rows = hashes[first], rows[first]
-    _, place, counts = np.unique(hashes, return_inverse=True, return_counts=True)
-    rare = counts[place] <= MAX_ITEMS
-    hashes, owners = hashes[rare], rows[rare]
-    grams, starts, counts = np.unique(hashes, return_index=True, return_counts=True)
-    size = 1 << max(10, int(4 * len(grams)).bit_length())
-    filled = np.zeros(size, np.bool_)
-    filled[(grams & np.uint64(size - 1)).astype(np.int64)] = True
-    gram_weights = 1.0 / counts
-    item_weights = np.bincount(owners, weights=np.repeat(gram_weights, counts), minlength=len(items))
+        for name, text in read_items(path, min_words):
+            texts.setdefault(text, name)
+    return index_of(list(texts), list(texts.values()), ngram)
+
+
+def index_of(texts: list[str], names: list[str], ngram: int) -> Index:
+    """The index of items given as texts."""
+    words, borders = words_of(*text_buffers(pa.array(texts, pa.large_string())), WORD_LOWER)
+    hashes, rows, places = grams_of(words, borders, ngram)
+    kept = _rare(hashes, rows, len(texts))
+    order = np.lexsort((places[kept], rows[kept], hashes[kept]))
+    hashes, rows, places = hashes[kept][order], rows[kept][order], places[kept][order]
+    grams, starts = np.unique(hashes, return_index=True)
+    lengths = np.diff(borders)
+    owner = np.repeat(np.arange(len(texts)), lengths)
+    weights = _weights(words, owner, texts)
+    totals = np.bincount(owner, weights=weights, minlength=len(texts))
+    needed = np.maximum(1, (np.maximum(lengths - ngram + 1, 0) * NEEDED_SHARE).astype(np.int64))
     return Index(
-        grams, filled, np.append(starts, len(owners)), owners, gram_weights, item_weights, words, list(items.values())
+        build_table(grams),
+        (np.append(starts, len(hashes)).astype(np.int64), rows, places),
+        (borders, words, weights.astype(np.float32), totals, np.minimum(needed, _counts(rows, len(texts)))),
+        names,
     )
+
+
+def _counts(rows: np.ndarray, items: int) -> np.ndarray:
+    return np.maximum(1, np.bincount(rows, minlength=items))
+
+
+def _rare(hashes: np.ndarray, rows: np.ndarray, items: int) -> np.ndarray:
+    """bool per n-gram: of few items, or of an item that would have nearly none left."""
+    rare = _holders(hashes, rows) <= MAX_ITEMS
+    return rare | (np.bincount(rows[rare], minlength=items) < _FEW)[rows]
+
+
+def _holders(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """int64 per value: how many rows hold it."""
+    order = np.lexsort((rows, values))
+    ordered, owners = values[order], rows[order]
+    new = np.ones(len(values), np.bool_)
+    new[1:] = ordered[1:] != ordered[:-1]
+    first = new.copy()
+    first[1:] |= owners[1:] != owners[:-1]
+    group = np.cumsum(new) - 1
+    counts = np.bincount(group, weights=first, minlength=1).astype(np.int64)
+    found = np.empty(len(values), np.int64)
+    found[order] = counts[group]
+    return found
+
+
+def _weights(words: np.ndarray, owner: np.ndarray, texts: list[str]) -> np.ndarray:
+    """float64 per word: log2(1 + items / items that hold the word), twice that for figures."""
+    figures = {word.lower() for text in texts for word in _FIGURE.findall(text)}
+    hashes = np.array(sorted(hash_word(word) for word in figures), np.uint64)
+    doubled = 1.0 + np.isin(words, hashes)
+    return doubled * np.log2(1 + len(texts) / np.maximum(_holders(words, owner), 1))
+
+
+def given(settings: Contamination) -> list[str]:
+    """The files whose path has no variable left in it."""
+    return [path for path in settings.files if "${" not in path]
+
+
+def left_out(settings: Contamination) -> list[str]:
+    """Which files the recipe names and the environment does not."""
+    missing = [path for path in settings.files if path not in given(settings)]
+    return [f"contamination: {path} is left out, its variable is not set" for path in missing]
 
 
 def files_sha256(settings: Contamination) -> str | None:
     """One hash over the benchmark files' bytes: a changed benchmark is measured again."""
-    if not settings.files:
-        return None
-    joined = "".join(hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in settings.files)
-    return hashlib.sha256(joined.encode()).hexdigest()
-
-
-def overlaps(
-    text: pa.Array, index: Index, ngram: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Row, item, share of the item's weight, first and last byte, for every document and item that touch."""
-    offsets, data = text_buffers(text)
-    rows, places, which, firsts, lasts = look_up(offsets, data, WORD_LOWER, ngram, index.grams, index.filled)
-    counts = np.diff(index.starts)[which]
-    match = np.repeat(np.arange(len(rows)), counts)
-    within = np.arange(len(match)) - np.repeat(np.cumsum(counts) - counts, counts)
-    item = index.items[index.starts[which[match]] + within]
-    order = np.lexsort((places[match], item, rows[match]))
-    match, item = match[order], item[order]
-    group = rows[match] * max(len(index.names), 1) + item
-    weight = index.gram_weights[which[match]]
-    best, begin, end = best_windows(group, places[match], weight, 2 * index.item_words[item])
-    share = np.minimum(best / index.item_weights[item[begin]], 1.0)
-    return rows[match[begin]], item[begin], share, firsts[match[begin]], lasts[match[end]]
+    found = []
+    for path in given(settings):
+        with open_url(path) as file:
+            found.append(hashlib.sha256(file.read()).hexdigest())
+    return hashlib.sha256("".join(found).encode()).hexdigest() if found else None
 
 
 @judge(
     "contamination",
-    version=1,
+    version=2,
     settings=Contamination,
     reads=["text"],
     adds={"score": pa.float32(), "items": pa.list_(pa.string()), "spans": SPANS},
     weights=files_sha256,
     cuts={"spans": "cut"},
+    notices=left_out,
 )
 def contamination(batch: pa.RecordBatch, settings: Contamination) -> Columns:
     """`score`: the largest share of any item; `items`: names of those above `min_overlap`; `spans`: where they stand."""
@@ -157,14 +156,19 @@ def contamination(batch: pa.RecordBatch, settings: Contamination) -> Columns:
     score = np.zeros(count, np.float32)
     items: list[list[str]] = [[] for _ in range(count)]
     spans: list[list[dict[str, Any]]] = [[] for _ in range(count)]
-    if settings.files:
-        index = build_index(tuple(settings.files), settings.ngram, settings.min_words)
-        rows, item, share, starts, ends = overlaps(batch["text"], index, settings.ngram)
+    if files := given(settings):
+        index = build_index(tuple(files), settings.ngram, settings.min_words)
+        offsets, data = text_buffers(batch["text"])
+        rows, item, share, starts, ends = find_items(
+            offsets, data, WORD_LOWER, settings.ngram, index.tables, index.postings, index.items
+        )
+        share = np.minimum(share, 1.0)
         np.maximum.at(score, rows, share.astype(np.float32))
-        over = np.flatnonzero(share >= settings.min_overlap)
+        over = np.flatnonzero(np.round(share, 4) >= settings.min_overlap)
         for at in over[np.lexsort((ends[over], starts[over], rows[over]))]:
             row = int(rows[at])
-            items[row].append(index.names[item[at]])
+            if index.names[item[at]] not in items[row]:
+                items[row].append(index.names[item[at]])
             start, end = int(starts[at]), int(ends[at])
             if spans[row] and start <= spans[row][-1]["end"]:
                 spans[row][-1]["end"] = max(spans[row][-1]["end"], end)

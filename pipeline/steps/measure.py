@@ -49,6 +49,9 @@ def _model(store: Store, judge: Judge, settings: JudgeSettings, assigned: Assign
 def measure(run: Run) -> Commits:
     """One unit per judge and shard, keyed by the judge's version and measured settings: thresholds never rerun it."""
     known = judges()
+    for name, settings in run.recipe.judges:
+        if known[name].notices:
+            run.notes += known[name].notices(settings)
     units = []
     for shard in run.shards:
         documents = run.file("extract", shard)

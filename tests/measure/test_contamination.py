@@ -1,13 +1,34 @@
 """Decontamination: planted copies are found, clean text is not, and the index reads every kind of file."""
 
+import gzip
+import io
 import json
+import os
 import random
+import re
+import tarfile
+from collections import Counter
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.errors import UsageError
-from pipeline.measure.contamination import Contamination, build_index, contamination, files_sha256
+from pipeline.ingest.benchmarks import PIECE_WORDS, read_items
+from pipeline.kernels import overlap
+from pipeline.kernels.buffers import text_buffers
+from pipeline.kernels.terms import WORD_LOWER
+from pipeline.measure.contamination import (
+    Contamination,
+    build_index,
+    contamination,
+    files_sha256,
+    index_of,
+    left_out,
+)
 
 WORDS = [f"{a}{b}" for a in "bdfglmnprstv" for b in ("ario", "enta", "ilus", "omar", "unde", "yth", "apse", "eck")]
 
@@ -81,9 +102,148 @@ def test_copies_cut_apart_over_a_long_document_do_not_add_up(items):
 def test_no_files_find_nothing_and_missing_ones_are_named(items, tmp_path):
     found, settings = items
     assert run(found, Contamination())["score"].to_pylist() == [0.0] * len(found)
-    with pytest.raises(UsageError, match=r"nowhere\.csv"):
-        build_index((str(tmp_path / "nowhere.csv"),), 5, 13)
+    with pytest.raises(Exception, match=r"nowhere\.csv"):
+        build_index((str(tmp_path / "nowhere.csv"),), 4, 13)
     before = files_sha256(settings)
     (tmp_path / "d.txt").write_text("another benchmark")
     assert files_sha256(settings) != before
     assert files_sha256(Contamination()) is None
+    unset = Contamination(files=["${NOT_SET}/a.csv"])
+    assert left_out(unset) == ["contamination: ${NOT_SET}/a.csv is left out, its variable is not set"]
+    assert run(found[:1], unset)["items"].to_pylist() == [[]]
+
+
+def test_every_kind_of_file_gives_the_same_items(tmp_path):
+    long, short = (
+        sentence(random.Random(3), 20),
+        ["one two three", "four five six seven", "eight nine ten eleven twelve", "a b"],
+    )
+    rows = [{"uid": "0123456789abcdef0123", "q": long, "choices": short, "n": 4}]
+    (tmp_path / "a.jsonl").write_text(json.dumps(rows[0]) + "\n\n")
+    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress((tmp_path / "a.jsonl").read_bytes()))
+    (tmp_path / "c.json").write_text(json.dumps({"data": rows}))
+    (tmp_path / "d.csv").write_text(",".join([f'"{long}"', *short]) + "\n")
+    (tmp_path / "e.tsv").write_text("\t".join([long, *short]) + "\n")
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "f.parquet")
+    with tarfile.open(tmp_path / "g.tar", "w") as archive:
+        for name in ("a.jsonl", "README.md", "_origin/x.csv"):
+            data = (tmp_path / "a.jsonl").read_bytes()
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    for name in ("a.jsonl", "b.jsonl.gz", "c.json", "d.csv", "e.tsv", "f.parquet", "g.tar"):
+        assert sorted(text for _, text in read_items(str(tmp_path / name), 13)) == sorted([long, " ".join(short)]), name
+    (tmp_path / "h.txt").write_bytes("Umsatz über 5 Mio@positive\n".encode("latin-1"))
+    assert read_items(str(tmp_path / "h.txt"), 4) == [("h.txt#0", "Umsatz über 5 Mio")]
+    (tmp_path / "i.jsonl").write_text("{broken")
+    with pytest.raises(UsageError, match=r"i\.jsonl"):
+        read_items(str(tmp_path / "i.jsonl"), 4)
+
+
+@given(st.integers(1, 400))
+def test_long_items_are_cut_into_even_pieces(count):
+    from pipeline.ingest.benchmarks import _pieces
+
+    words = [str(n) for n in range(count)]
+    pieces = [piece.split() for piece in _pieces(words)]
+    assert [word for piece in pieces for word in piece] == words
+    assert max(map(len, pieces)) <= PIECE_WORDS
+    assert max(map(len, pieces)) - min(map(len, pieces)) <= 1
+
+
+WORD = re.compile(r"[^\W_]+(?:['’]+[^\W_]+)*")
+
+
+def twin_words(text):
+    return [word.replace("'", "").replace("’", "").lower() for word in WORD.findall(text)]
+
+
+def twin_index(texts, size):
+    words = [twin_words(text) for text in texts]
+    holders = Counter(word for own in words for word in set(own))
+    grams = [[tuple(own[n : n + size]) for n in range(len(own) - size + 1)] for own in words]
+    known = Counter(gram for own in grams for gram in set(own))
+    kept = [[(n, gram) for n, gram in enumerate(own) if known[gram] <= 20] for own in grams]
+    kept = [found if len(found) >= 3 else list(enumerate(own)) for found, own in zip(kept, grams, strict=True)]
+    weights = [
+        [np.float32((2 if re.search(r"\d", w) else 1) * np.log2(1 + len(texts) / holders[w])) for w in own]
+        for own in words
+    ]
+    return words, weights, grams, kept
+
+
+def twin_find(documents, texts, size):
+    """Rows, items and shares, by dictionaries and lists."""
+    words, weights, grams, kept = twin_index(texts, size)
+    found = []
+    for row, document in enumerate(documents):
+        own = twin_words(document)
+        places = {}
+        for at in range(len(own) - size + 1):
+            places.setdefault(tuple(own[at : at + size]), []).append(at)
+        for item in range(len(texts)):
+            diagonals = sorted(at - n for n, gram in kept[item] for at in places.get(gram, ()))
+            needed = min(max(1, len(grams[item]) // 8), max(1, len(kept[item])))
+            while diagonals:
+                group = [diagonals.pop(0)]
+                while diagonals and diagonals[0] - group[-1] <= 8 and diagonals[0] - group[0] <= 24:
+                    group.append(diagonals.pop(0))
+                if len(group) >= needed:
+                    slack = 4 + len(words[item]) // 4
+                    window = own[max(0, group[0] - slack) : group[-1] + len(words[item]) + slack]
+                    share = twin_align(window, words[item], weights[item]) / sum(map(float, weights[item]))
+                    found.append((row, item, round(share, 4)))
+    return sorted(found)
+
+
+def twin_align(window, item, weights):
+    best = [0.0] * (len(window) + 1)
+    for word, weight in zip(item, weights, strict=True):
+        line = [0.0]
+        for column, other in enumerate(window):
+            taken = best[column] + float(weight) if other == word else 0.0
+            line.append(max(best[column + 1], line[-1], taken))
+        best = line
+    return best[-1]
+
+
+def kernel_find(documents, texts, size):
+    index = index_of(texts, [str(n) for n in range(len(texts))], size)
+    offsets, data = text_buffers(pa.array(documents, pa.large_string()))
+    rows, items, shares, firsts, lasts = overlap.find_items(
+        offsets, data, WORD_LOWER, size, index.tables, index.postings, index.items
+    )
+    for row, first, last in zip(rows, firsts, lasts, strict=True):
+        raw = documents[row].encode()
+        assert 0 <= first < last <= len(raw)
+        raw[first:last].decode()
+    return sorted((int(r), int(i), round(float(s), 4)) for r, i, s in zip(rows, items, shares, strict=True))
+
+
+few = st.lists(
+    st.sampled_from(["an", "der", "Ü", "7", "12%", "one", "rate", "…", "it's", "中", "zwei"]), min_size=4, max_size=30
+)
+
+
+@settings(deadline=None)
+@given(st.lists(few, min_size=1, max_size=5), st.lists(few, min_size=1, max_size=4), st.integers(2, 4))
+def test_the_kernel_equals_its_twin(texts, documents, size):
+    texts, documents = [" ".join(t) for t in texts], [" ".join(d) for d in documents]
+    ours, twins = kernel_find(documents, texts, size), twin_find(documents, texts, size)
+    assert [found[:2] for found in ours] == [found[:2] for found in twins]
+    assert [found[2] for found in ours] == pytest.approx([found[2] for found in twins], abs=2e-4)
+
+
+CORPORA = os.environ.get("CORPORA", "")
+
+
+@pytest.mark.skipif(not CORPORA, reason="CORPORA names the folder of real text; it is not set")
+def test_recall_and_false_positives_on_real_benchmarks():
+    from bench.contamination import TARGETS, clean_texts, recalls
+
+    settings = Contamination(files=[f"{CORPORA}/{name}" for name in TARGETS])
+    found = recalls(settings, 300)
+    assert found["exact"] == found["reformatted"] == 1.0
+    assert found["edited"] >= 0.95
+    texts = clean_texts(3_000)
+    assert sum(bool(names) for names in run(texts, settings)["items"].to_pylist()) == 0

@@ -219,6 +219,54 @@ def test_generated_numbers_are_found():
     assert spans(texts) == wanted
 
 
+def test_every_kind_on_generated_text_and_public_identifiers_stay():
+    from bench.pii import KEPT, MASKED, generated
+
+    counts = generated(3_200)
+    assert set(counts) == {*MASKED, *KEPT}
+    for kind, (hit, extra, missed) in counts.items():
+        assert hit >= 0.98 * (hit + missed), (kind, hit, extra, missed)
+        assert extra <= 0.005 * (hit + extra), (kind, hit, extra, missed)
+    for kind in ("email", "ipv4", "ipv6", "iban", "card", "ssn", *KEPT):
+        assert counts[kind][2] == 0, kind
+
+
+def test_masked_in_every_published_split(tmp_path):
+    import contextlib
+    import io
+
+    import pyarrow.parquet as pq
+
+    from pipeline.run import main
+    from tests.faults.tiny import RECIPE, text, write_inputs
+
+    write_inputs(tmp_path)
+    private = "ann@mail.example.org", "4111 1111 1111 1111", "536-22-8145", "DE89 3704 0044 0532 0130 00"
+    planted = f" Card {private[1]}, SSN {private[2]}, IBAN {private[3]}, CUSIP 037833100. Write to {private[0]}."
+    rows = [
+        {"id": "long", "text": text(901) + planted},
+        {"id": "brief", "text": f"Too short. Card {private[1]}, CUSIP 037833100."},
+    ]
+    rows.append({"id": "twin", "text": text(901) + planted})
+    with (tmp_path / "news.jsonl").open("a") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+        file.write('{"id": "no text", "body": "' + planted.replace('"', "") + '"}\n')
+    (tmp_path / "r.yaml").write_text(RECIPE.replace("PATH", str(tmp_path)))
+    with contextlib.redirect_stdout(io.StringIO()):
+        main([str(tmp_path / "r.yaml"), "--out", str(tmp_path / "out"), "--ray", "none", "--no-train", "--json"])
+    splits = Counter()
+    for path in (tmp_path / "out/corpus").rglob("*.parquet"):
+        for row in pq.read_table(path).to_pylist():
+            whole = json.dumps(row, default=str, ensure_ascii=False)
+            assert not [value for value in private if value in whole], row
+            if "<CARD>" in row["text"]:
+                assert "037833100" in row["text"]
+                splits[path.relative_to(tmp_path / "out/corpus").parts[0]] += 1
+    assert splits == {"kept": 1, "removed": 2}
+    report = (tmp_path / "out/report.json").read_text()
+    assert not [value for value in private if value in report]
+
+
 CORPORA = os.environ.get("CORPORA", "")
 needs_corpora = pytest.mark.skipif(not CORPORA, reason="CORPORA names the folder of real text; it is not set")
 PRESIDIO = {
