@@ -50,8 +50,8 @@ def measure(run: Run) -> Commits:
     """One unit per judge and shard, keyed by the judge's version and measured settings: thresholds never rerun it."""
     known = judges()
     for name, settings in run.recipe.judges:
-        if known[name].notices:
-            run.notes += known[name].notices(settings)
+        notices = known[name].notices
+        run.notes += notices(settings) if notices else []
     units = []
     for shard in run.shards:
         documents = run.file("extract", shard)
