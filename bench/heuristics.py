@@ -9,6 +9,7 @@ import pyarrow as pa
 from bench import peers
 from bench.corpora import texts
 from pipeline.core.batch import SPAN
+from pipeline.kernels.line_stats import last_lines
 from pipeline.kernels.words import last_words
 from pipeline.measure.c4 import C4, c4
 from pipeline.measure.fineweb import FineWeb, fineweb
@@ -20,6 +21,7 @@ ROUNDS = 3
 
 def _ours(batch: pa.RecordBatch) -> float:
     last_words.clear()
+    last_lines.clear()
     start = time.perf_counter()
     for judge, settings in ((gopher, Gopher()), (repetition, Repetition()), (c4, C4()), (fineweb, FineWeb())):
         judge.run(batch, settings)

@@ -51,7 +51,7 @@ def decode_payload(payload: bytes, charset: str | None, is_markup: bool) -> Deco
     if wide:
         return _with_replacements(payload, wide)
     declared = [name for name in (codec_of(charset), _declared_inside(payload) if is_markup else None) if name]
-    if b"\x1b$" in payload and "iso2022_jp" in declared:
+    if "iso2022_jp" in declared and b"\x1b$" in payload:
         return _with_replacements(payload, "iso2022_jp")
     try:
         return Decoded(payload.decode(), "utf-8")

@@ -41,6 +41,15 @@ def _byte_at(typing_context: Any, place: Any) -> Any:
     return types.int64(types.int64), code
 
 
+def _short_at(typing_context: Any, place: Any) -> Any:
+    """The two bytes at an address, little-endian, as int64."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.zext(_load(builder, arguments[0], 16), ir.IntType(64))
+
+    return types.int64(types.int64), code
+
+
 def _word_at(typing_context: Any, place: Any) -> Any:
     """The eight bytes at an address, at any alignment, as one little-endian word."""
 
@@ -50,7 +59,36 @@ def _word_at(typing_context: Any, place: Any) -> Any:
     return types.uint64(types.int64), code
 
 
+def _int_at(typing_context: Any, place: Any) -> Any:
+    """The four bytes at an address as a signed number, int64."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.sext(_load(builder, arguments[0], 32), ir.IntType(64))
+
+    return types.int64(types.int64), code
+
+
+def _store(bits: int) -> Any:
+    def put(typing_context: Any, place: Any, value: Any) -> Any:
+        """Write the low bits of an integer to an address."""
+
+        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            number = builder.trunc(arguments[1], ir.IntType(bits)) if bits < 64 else arguments[1]
+            item = builder.store(number, builder.inttoptr(arguments[0], ir.PointerType(ir.IntType(bits))))
+            item.align = 1
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64), code
+
+    return put
+
+
 # Plain names, so that a reader's type checker does not ask for the typing context.
 address: Any = intrinsic(_address)
 byte_at: Any = intrinsic(_byte_at)
+short_at: Any = intrinsic(_short_at)
+int_at: Any = intrinsic(_int_at)
 word_at: Any = intrinsic(_word_at)
+put_byte: Any = intrinsic(_store(8))
+put_int: Any = intrinsic(_store(32))
+put_word: Any = intrinsic(_store(64))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from pipeline.kernels.bpe_load import address
 from pipeline.kernels.phrases import automaton
 from pipeline.kernels.unicode import CATEGORIES, CATEGORY, decode
 from pipeline.kernels.word_tables import (
@@ -17,7 +18,7 @@ from pipeline.kernels.word_tables import (
     SPECIAL_LENGTHS,
     UNIT_KEYS,
 )
-from pipeline.kernels.words import IS_PUNCT, IS_STOP, NEW_LINE, scan
+from pipeline.kernels.words import IS_PUNCT, IS_STOP, NEW_LINE, longest_row, scan, scratch_at, scratch_for
 
 KINDS = ["keep", "too_long_word", "no_terminal_punct", "too_few_words", "javascript", "policy", "citation"]
 """Why a piece of a line is cut; the index is the code of `Cuts.kinds`."""
@@ -49,6 +50,15 @@ class LineRules(NamedTuple):
     merge: bool
 
 
+class Room(NamedTuple):
+    """For a line without its citations and its words: arrays that the kernel's caller keeps."""
+
+    clean: np.ndarray
+    hashes: np.ndarray
+    sizes: np.ndarray
+    scratch: np.ndarray
+
+
 class Cuts(NamedTuple):
     """Row i has the cuts `rows[i]` to `rows[i + 1]`: byte offsets into its text and codes into `KINDS`, in order."""
 
@@ -62,7 +72,11 @@ class Cuts(NamedTuple):
 def c4_lines(offsets: np.ndarray, data: np.ndarray, tokens: tuple[np.ndarray, ...], rules: LineRules) -> Cuts:
     """Judge every line of every row; `tokens` are the rows' `words.Words`."""
     tables = (ATTRIBUTES, _DECIMAL, *PHRASES, SPECIAL_KEYS, SPECIAL_LENGTHS, UNIT_KEYS)
-    rows, starts, ends, kinds, stats = _rows(offsets, data, tokens[0], tokens[2], rules, *tables)
+    longest = longest_row(offsets)
+    room = Room(
+        np.empty(longest, np.uint8), np.empty(longest, np.uint64), np.empty(longest, np.uint32), scratch_for(longest)
+    )
+    rows, starts, ends, kinds, stats = _rows(offsets, data, tokens[0], tokens[2], rules, *tables, room)
     return Cuts(rows, starts, ends, kinds, stats)
 
 
@@ -135,20 +149,16 @@ def _ends_well(data: np.ndarray, start: int, end: int) -> bool:
 def _rows(
     offsets: np.ndarray, data: np.ndarray, token_rows: np.ndarray, sizes: np.ndarray, rules: LineRules,
     attributes: np.ndarray, decimal: np.ndarray, moves: np.ndarray, marks: np.ndarray,
-    keys: np.ndarray, lengths: np.ndarray, units: np.ndarray,
+    keys: np.ndarray, lengths: np.ndarray, units: np.ndarray, room: Room,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     num = len(offsets) - 1
     most = _bound(data, offsets[0], offsets[-1]) + num + 1
     starts, ends, kinds = np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.uint8)
     rows, stats = np.zeros(num + 1, np.int64), np.zeros((num, NUM_C4_STATS), np.int64)
-    longest = 0
-    for row in range(num):
-        longest = max(longest, offsets[row + 1] - offsets[row])
-    clean = np.empty(longest, np.uint8)
-    # Scratch of the word scanner, for lines that lose a citation: their words are not the document's.
-    points, bits = np.empty(longest + 1, np.int32), np.empty(longest + 1, np.int32)
-    places, tails = np.empty(longest + 1, np.int64), np.empty(longest + 1, np.int32)
-    hashes, new_sizes = np.empty(longest, np.uint64), np.empty(longest, np.uint32)
+    # Lines that lose a citation are scanned again: their words are not the document's.
+    clean, new_sizes = room.clean, room.sizes
+    scratch, tokens = scratch_at(room.scratch), (address(room.hashes), address(room.sizes))
+    tables = (address(attributes), address(keys), address(lengths), address(units))
     at = 0
     for row in range(num):
         base, end, token = offsets[row], offsets[row + 1], token_rows[row]
@@ -228,10 +238,7 @@ def _rows(
                     if at == before:
                         stats[row, SENTENCES] += count_sentences(sizes, first_token, token)
                     else:
-                        count = scan(
-                            text, low, high, points, bits, places, tails, attributes, keys, lengths, units,
-                            hashes, new_sizes, 0,
-                        )  # fmt: skip
+                        count = scan(address(clean), address(clean) + high, scratch, tables, tokens, 0)
                         stats[row, SENTENCES] += count_sentences(new_sizes, 0, count)
             else:
                 # The whole line goes, its end with it; neighbours cut for the same reason are one cut.

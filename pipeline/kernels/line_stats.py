@@ -6,10 +6,13 @@ A line here ends at a line feed and at nothing else, as in both papers' code. Li
 """
 
 import numpy as np
+import pyarrow as pa
 from numba import njit
 
+from pipeline.kernels.buffers import text_buffers
+from pipeline.kernels.memo import LastColumns
 from pipeline.kernels.unicode import decode
-from pipeline.kernels.word_tables import SPACE, STOP
+from pipeline.kernels.word_tables import ATTRIBUTES, SPACE, STOP
 from pipeline.kernels.words import mixed
 
 (
@@ -21,6 +24,8 @@ from pipeline.kernels.words import mixed
 _BASIS, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 _EMPTY = mixed(_BASIS)
 _OPERATOR = np.frombuffer(b"operator", np.uint8)
+SHORT_LINE = 30
+"""Code points of the longest line that FineWeb calls short."""
 MAX_SPEAKER_CHARS = 60
 """A line that names a speaker is no longer than this."""
 
@@ -59,6 +64,16 @@ def _names_speaker(data: np.ndarray, start: int, end: int, chars: int) -> bool:
         if data[at] == 0x20 and data[at + 1] == 0x2D and data[at + 2] == 0x2D and data[at + 3] == 0x20:
             return data[end - 1] != 0x2E
     return False
+
+
+last_lines: LastColumns[np.ndarray] = LastColumns()
+
+
+def of_column(text: pa.Array, ignore_speakers: bool, short: int = SHORT_LINE) -> np.ndarray:
+    """`line_stats` of a text column, remembered: Gopher's and FineWeb's rules ask for the same ones in turn."""
+    return last_lines.get(
+        (text,), lambda: line_stats(*text_buffers(text), ATTRIBUTES, short, ignore_speakers), (short, ignore_speakers)
+    )
 
 
 @njit(cache=True)

@@ -40,11 +40,13 @@ def _clean_row(data: np.ndarray, at: int, end: int, out: np.ndarray, first: int,
                 write -= 1
             if breaks:
                 line, tabbed = write, write > first and out[write - 1] == 0x09
-            out[write] = byte
-            write += 1
-            keep = write
+            # Words and single spaces between them are most of any text.
+            while at < end and 0x20 <= data[at] < 0x7F:
+                out[write] = data[at]
+                write += 1
+                keep = write if data[at] != 0x20 else keep
+                at += 1
             breaks = 0
-            at += 1
             continue
         size, action = _classify(data, at, end)
         at += size

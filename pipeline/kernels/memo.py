@@ -24,14 +24,15 @@ class LastColumns(Generic[Value]):
 
     def __init__(self) -> None:
         self._arrays: tuple[pa.Array, ...] = ()
+        self._key: object = None
         self._value: Value | None = None
 
-    def get(self, arrays: tuple[pa.Array, ...], make: Callable[[], Value]) -> Value:
-        """The remembered value when the arrays are the last ones, else `make()`."""
-        known = len(arrays) == len(self._arrays) and all(map(_same, arrays, self._arrays))
+    def get(self, arrays: tuple[pa.Array, ...], make: Callable[[], Value], key: object = None) -> Value:
+        """The remembered value when the arrays, and the settings `key`, are the last ones, else `make()`."""
+        known = len(arrays) == len(self._arrays) and key == self._key and all(map(_same, arrays, self._arrays))
         if not known or self._value is None:
             self._value = make()
-            self._arrays = arrays
+            self._arrays, self._key = arrays, key
         return self._value
 
     def clear(self) -> None:

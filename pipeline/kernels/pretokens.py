@@ -15,9 +15,18 @@ import numpy as np
 from numba import njit
 
 from pipeline.kernels.bpe_load import Int, address, byte_at
+from pipeline.kernels.pretoken_count import (
+    ASCII,
+    IS_BLANK,
+    IS_LETTER,
+    IS_NEWLINE,
+    IS_NUMBER,
+    IS_OTHER,
+    count_rows,
+    tables,
+    wide,
+)
 from pipeline.kernels.unicode import IS_SPACE, LETTER, MAJOR, NUMBER
-
-IS_LETTER, IS_NUMBER, IS_BLANK, IS_NEWLINE, IS_OTHER = range(5)
 
 # Letters and numbers that Unicode 15.0, 15.1 and 16.0 added; Python 3.11 knows 14.0.
 _NEW_LETTERS = (
@@ -130,32 +139,10 @@ WHOLE_ROWS = (int(Words.WHOLE), 1, False)
 
 
 @njit(cache=True)
-def _wide(at: Int, end: Int, classes: Int) -> Int:
-    """`kind << 3 | length` of the character at the non-ASCII byte `at`; a stray byte is one sign."""
-    first = byte_at(at)
-    if first >= 0xE0 and first < 0xF0 and at + 2 < end:
-        second, third = byte_at(at + 1), byte_at(at + 2)
-        point = (first & 0x0F) << 12 | (second & 0x3F) << 6 | third & 0x3F
-        if second & 0xC0 == 0x80 and third & 0xC0 == 0x80 and point >= 0x800 and not 0xD800 <= point < 0xE000:
-            return byte_at(classes + point) << 3 | 3
-    elif first >= 0xC2 and first < 0xE0 and at + 1 < end:
-        second = byte_at(at + 1)
-        if second & 0xC0 == 0x80:
-            return byte_at(classes + ((first & 0x1F) << 6 | second & 0x3F)) << 3 | 2
-    elif first >= 0xF0 and first < 0xF5 and at + 3 < end:
-        second, third, fourth = byte_at(at + 1), byte_at(at + 2), byte_at(at + 3)
-        point = (first & 0x07) << 18 | (second & 0x3F) << 12 | (third & 0x3F) << 6 | fourth & 0x3F
-        follow = second & 0xC0 == 0x80 and third & 0xC0 == 0x80 and fourth & 0xC0 == 0x80
-        if follow and 0x10000 <= point < 0x110000:
-            return byte_at(classes + point) << 3 | 4
-    return IS_OTHER << 3 | 1
-
-
-@njit(cache=True)
 def _character(at: Int, end: Int, classes: Int) -> Int:
     """`kind << 3 | length` of the character at byte `at`."""
     first = byte_at(at)
-    return byte_at(classes + first) << 3 | 1 if first < 0x80 else _wide(at, end, classes)
+    return byte_at(classes + first) << 3 | 1 if first < 0x80 else wide(at, end, classes)
 
 
 @njit(cache=True)
@@ -168,7 +155,7 @@ def _skip(at: Int, end: Int, classes: Int, wanted: Int) -> Int:
                 break
             at += 1
         else:
-            found = _wide(at, end, classes)
+            found = wide(at, end, classes)
             if found >> 3 != wanted:
                 break
             at += found & 7
@@ -294,7 +281,7 @@ def next_end(at: Int, end: Int, classes: Int, rules: tuple[Int, Int, bool], digi
             return _spaced_end(at, end, classes), 0
         return _ascii_end(at, end) if words == 2 else end, 0
     first = byte_at(at)
-    found = byte_at(classes + first) << 3 | 1 if first < 0x80 else _wide(at, end, classes)
+    found = byte_at(classes + first) << 3 | 1 if first < 0x80 else wide(at, end, classes)
     kind = found >> 3
     start = at
     at += found & 7
@@ -377,7 +364,11 @@ def count_pretokens(offsets: np.ndarray, data: np.ndarray, preset: str = "gpt4")
     [8, 0]
     """
     out = np.zeros(len(offsets) - 1, np.int64)
-    _count(read_only(offsets), read_only(data), CLASSES, PRESETS[preset].rules, out)
+    rules = PRESETS[preset]
+    if rules.words == Words.SINGLE and not rules.right_to_left:
+        count_rows(read_only(offsets), read_only(data), CLASSES, ASCII, *tables(rules.digits), out)
+    else:
+        _count(read_only(offsets), read_only(data), CLASSES, rules.rules, out)
     return out
 
 

@@ -6,6 +6,8 @@ import unicodedata
 import numpy as np
 from numba import njit
 
+from pipeline.kernels.bpe_load import Int, byte_at
+
 UNICODE_VERSION = unicodedata.unidata_version
 """Enters fingerprints: Python 3.11 knows Unicode 14.0, 3.12 15.0, 3.13 15.1."""
 
@@ -111,3 +113,28 @@ def decode(data: np.ndarray, at: int, end: int) -> tuple[int | np.signedinteger,
         if 0x10000 <= point < 0x110000:
             return point, 4
     return -1, 1
+
+
+@njit(cache=True, inline="always")
+def decode_at(at: Int, end: Int) -> tuple[Int, Int]:
+    """`decode` of the bytes at an address (`bpe_load`), up to the address `end`."""
+    first = byte_at(at)
+    if first < 0x80:
+        return first, 1
+    point, size = -1, 1
+    if 0xE0 <= first < 0xF0:
+        if at + 2 < end:
+            second, third = byte_at(at + 1), byte_at(at + 2)
+            found = (first & 0x0F) << 12 | (second & 0x3F) << 6 | third & 0x3F
+            if second & 0xC0 == 0x80 and third & 0xC0 == 0x80 and found >= 0x800 and not 0xD800 <= found < 0xE000:
+                point, size = found, 3
+    elif 0xC2 <= first < 0xE0:
+        if at + 1 < end and byte_at(at + 1) & 0xC0 == 0x80:
+            point, size = (first & 0x1F) << 6 | byte_at(at + 1) & 0x3F, 2
+    elif 0xF0 <= first < 0xF5 and at + 3 < end:
+        second, third, fourth = byte_at(at + 1), byte_at(at + 2), byte_at(at + 3)
+        found = (first & 0x07) << 18 | (second & 0x3F) << 12 | (third & 0x3F) << 6 | fourth & 0x3F
+        follow = second & 0xC0 == 0x80 and third & 0xC0 == 0x80 and fourth & 0xC0 == 0x80
+        if follow and 0x10000 <= found < 0x110000:
+            point, size = found, 4
+    return point, size

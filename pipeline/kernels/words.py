@@ -12,9 +12,10 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from pipeline.kernels.bpe_load import Int, address, byte_at, int_at, put_int, put_word, short_at, word_at
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.memo import LastColumns
-from pipeline.kernels.unicode import decode
+from pipeline.kernels.unicode import decode_at
 from pipeline.kernels.word_tables import (
     ALPHA,
     ATTRIBUTES,
@@ -47,6 +48,9 @@ SIZE_SHIFT = 5
 _BASIS, _PRIME, _MIX = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3), np.uint64(0x9E3779B97F4A7C15)
 
 
+NUM_UNITS = len(UNIT_KEYS)
+
+
 class Words(NamedTuple):
     """Tokens of a column: row i has tokens `offsets[i]` to `offsets[i + 1]` of `hashes` (uint64) and `sizes` (uint32)."""
 
@@ -63,127 +67,161 @@ def mixed(value: np.uint64) -> np.uint64:
     return value ^ (value >> np.uint64(29))
 
 
+Tables = tuple[Int, Int, Int, Int]
+"""Addresses of `ATTRIBUTES`, `SPECIAL_KEYS`, `SPECIAL_LENGTHS` and `UNIT_KEYS`: see `bpe_load` for why."""
+Scratch = tuple[Int, Int, Int, Int]
+"""Addresses of what a chunk is taken apart in: int32 code points and attributes, int64 addresses of its code points, and
+one past its end; int32 ends of the tokens split off its back."""
+Tokens = tuple[Int, Int]
+"""Addresses of the hashes (uint64) and the sizes (uint32) of the tokens found."""
+
+
+@njit(cache=True, inline="always")
+def _attributes_of(point: Int, attributes: Int) -> Int:
+    return short_at(attributes + 2 * point) if point >= 0 else 0
+
+
 @njit(cache=True)
-def hash_bytes(data: np.ndarray, start: int, end: int) -> np.uint64:
+def _hash_bytes(at: Int, end: Int) -> np.uint64:
     """Hash of the bytes of a word: equal to `word_tables.fnv`."""
     value = _BASIS
-    for at in range(start, end):
-        value = (value ^ np.uint64(data[at])) * _PRIME
+    while at < end:
+        value = (value ^ np.uint64(byte_at(at))) * _PRIME
+        at += 1
     return mixed(value)
 
 
 @njit(cache=True)
-def _special(data: np.ndarray, start: int, end: int, keys: np.ndarray, lengths: np.ndarray) -> int:
-    """The packed token lengths of a special chunk, or 0."""
-    if end - start > LONGEST_SPECIAL:
-        return 0
-    key = hash_bytes(data, start, end)
+def _special_of(key: np.uint64, tables: Tables) -> Int:
+    """The packed token lengths of the special chunk with this hash, or 0."""
     slot = np.int64(key & np.uint64(8191))
-    while keys[slot] != 0:
-        if keys[slot] == key:
-            return np.int64(lengths[slot])
+    while True:
+        found = word_at(tables[1] + 8 * slot)
+        if found == key:
+            return int_at(tables[2] + 4 * slot)
+        if found == 0:
+            return 0
         slot = (slot + 1) & 8191
-    return 0
 
 
 @njit(cache=True)
-def _emit(
-    data: np.ndarray, start: int, end: int, attributes: np.ndarray, hashes: np.ndarray, sizes: np.ndarray, at: int
-) -> int:
-    value, length, union, common, at_byte = _BASIS, 0, 0, 0xFFFF, start
-    while at_byte < end:
-        first = data[at_byte]
-        width = 1
-        if first < 0x80:
-            bits = np.int64(attributes[first])
-            value = (value ^ np.uint64(first)) * _PRIME
-        else:
-            point, width = decode(data, at_byte, end)
-            bits = np.int64(attributes[point]) if point >= 0 else 0
-            for byte in range(at_byte, at_byte + width):
-                value = (value ^ np.uint64(data[byte])) * _PRIME
-        union |= bits
-        common &= bits
-        length += 1
-        at_byte += width
-    flags = HAS_ALPHA * (union & ALPHA > 0) | HAS_WORD * (common & SYMBOL == 0) | IS_PUNCT * (common & PUNCT > 0)
-    if length == 1 and union & STOP:
-        flags |= IS_STOP
-    hashes[at] = mixed(value)
-    sizes[at] = np.uint32((length << SIZE_SHIFT) | flags)
+def _special(start: Int, end: Int, tables: Tables) -> Int:
+    """The packed token lengths of a special chunk, or 0."""
+    return _special_of(_hash_bytes(start, end), tables) if end - start <= LONGEST_SPECIAL else 0
+
+
+@njit(cache=True, inline="always")
+def _put(key: np.uint64, size: Int, tokens: Tokens, at: Int) -> Int:
+    put_word(tokens[0] + 8 * at, np.int64(key))
+    put_int(tokens[1] + 4 * at, size)
     return at + 1
 
 
 @njit(cache=True)
-def _emit_special(
-    data: np.ndarray, start: int, packed: int, attributes: np.ndarray, hashes: np.ndarray, sizes: np.ndarray, at: int
-) -> int:
+def _emit(start: Int, end: Int, attributes: Int, tokens: Tokens, at: Int) -> Int:
+    value, length, union, common = _BASIS, 0, 0, 0xFFFF
+    while start < end:
+        first = byte_at(start)
+        if first < 0x80:
+            bits = short_at(attributes + 2 * first)
+            value = (value ^ np.uint64(first)) * _PRIME
+            start += 1
+        else:
+            point, width = decode_at(start, end)
+            bits = _attributes_of(point, attributes)
+            for byte in range(start, start + width):
+                value = (value ^ np.uint64(byte_at(byte))) * _PRIME
+            start += width
+        union |= bits
+        common &= bits
+        length += 1
+    flags = HAS_ALPHA * (union & ALPHA > 0) | HAS_WORD * (common & SYMBOL == 0) | IS_PUNCT * (common & PUNCT > 0)
+    if length == 1 and union & STOP:
+        flags |= IS_STOP
+    return _put(mixed(value), length << SIZE_SHIFT | flags, tokens, at)
+
+
+@njit(cache=True)
+def _emit_special(start: Int, packed: Int, attributes: Int, tokens: Tokens, at: Int) -> Int:
     while packed:
         end = start + (packed & 0xFF)
-        at = _emit(data, start, end, attributes, hashes, sizes, at)
+        at = _emit(start, end, attributes, tokens, at)
         start = end
         packed >>= 8
     return at
 
 
+@njit(cache=True, inline="always")
+def _point(scratch: Scratch, at: Int) -> Int:
+    return int_at(scratch[0] + 4 * at)
+
+
+@njit(cache=True, inline="always")
+def _bits(scratch: Scratch, at: Int) -> Int:
+    return int_at(scratch[1] + 4 * at)
+
+
+@njit(cache=True, inline="always")
+def _place(scratch: Scratch, at: Int) -> Int:
+    return np.int64(word_at(scratch[2] + 8 * at))
+
+
 @njit(cache=True)
-def _prefix(points: np.ndarray, bits: np.ndarray, low: int, high: int) -> int:
+def _prefix(scratch: Scratch, low: Int, high: Int) -> Int:
     """Code points to strip from the front of a chunk, 0 for none."""
-    point = points[low]
-    if bits[low] & PREFIX:
+    point = _point(scratch, low)
+    if _bits(scratch, low) & PREFIX:
         return 1
     if point == 0x2B:  # + before anything but a digit
-        return 1 if low + 1 >= high or not bits[low + 1] & DIGIT else 0
+        return 1 if low + 1 >= high or not _bits(scratch, low + 1) & DIGIT else 0
     if point == 0x2E:
         end = low
-        while end < high and points[end] == 0x2E:
+        while end < high and _point(scratch, end) == 0x2E:
             end += 1
         return end - low if end - low > 1 else 0
-    if low + 1 < high and points[low + 1] == 0x24:  # US$ is three code points, C$ and A$ two
+    if low + 1 < high and _point(scratch, low + 1) == 0x24:  # US$ is three code points, C$ and A$ two
         return 2 if point == 0x43 or point == 0x41 else 0
-    if low + 2 < high and point == 0x55 and points[low + 1] == 0x53 and points[low + 2] == 0x24:
+    if low + 2 < high and point == 0x55 and _point(scratch, low + 1) == 0x53 and _point(scratch, low + 2) == 0x24:
         return 3
     return 0
 
 
 @njit(cache=True)
-def _unit(
-    data: np.ndarray, points: np.ndarray, bits: np.ndarray, places: np.ndarray, low: int, high: int, units: np.ndarray
-) -> int:
+def _unit(scratch: Scratch, low: Int, high: Int, tables: Tables) -> Int:
     """Length of a unit at the end that follows a digit, 0 for none (`m/s` is the longest with 4)."""
     start = high
-    while start > low and high - start < 5 and not bits[start - 1] & DIGIT:
+    while start > low and high - start < 5 and not _bits(scratch, start - 1) & DIGIT:
         start -= 1
-    if start == low or not 0 < high - start <= 4 or not bits[start - 1] & DIGIT:
+    if start == low or not 0 < high - start <= 4 or not _bits(scratch, start - 1) & DIGIT:
         return 0
-    key = hash_bytes(data, places[start], places[high])
-    slot = np.searchsorted(units, key)
-    return high - start if slot < len(units) and units[slot] == key else 0
+    key = _hash_bytes(_place(scratch, start), _place(scratch, high))
+    for unit in range(NUM_UNITS):
+        if word_at(tables[3] + 8 * unit) == key:
+            return high - start
+    return 0
 
 
 @njit(cache=True)
-def _suffix(
-    data: np.ndarray, points: np.ndarray, bits: np.ndarray, places: np.ndarray, low: int, high: int, units: np.ndarray
-) -> int:
+def _suffix(scratch: Scratch, low: Int, high: Int, tables: Tables) -> Int:
     """Code points to strip from the back of a chunk, the longest that fits, 0 for none."""
     if low >= high:
         return 0
     last = high - 1
-    point, bit = points[last], bits[last]
-    before = bits[last - 1] if last > low else 0
+    point, bit = _point(scratch, last), _bits(scratch, last)
+    before = _bits(scratch, last - 1) if last > low else 0
     if point == 0x2E:
         start = last
-        while start > low and points[start - 1] == 0x2E:
+        while start > low and _point(scratch, start - 1) == 0x2E:
             start -= 1
         if start < last:
             return high - start
         if before & BEFORE_DOT:
             return 1
-        return 1 if last - 1 > low and before & UPPER and bits[last - 2] & UPPER else 0
+        return 1 if last - 1 > low and before & UPPER and _bits(scratch, last - 2) & UPPER else 0
     if point == 0x2026:
-        return 2 if last > low and points[last - 1] == 0x2026 else 1
+        return 2 if last > low and _point(scratch, last - 1) == 0x2026 else 1
     if point == 0x73 or point == 0x53:  # 's
-        if last > low and (points[last - 1] == 0x27 or points[last - 1] == 0x2019):
+        if last > low and (_point(scratch, last - 1) == 0x27 or _point(scratch, last - 1) == 0x2019):
             return 2
     if bit & CURRENCY and last > low:
         if before & DIGIT:
@@ -191,37 +229,39 @@ def _suffix(
         if (
             point == 0x24
             and last - 1 > low
-            and bits[last - 2] & DIGIT
-            and (points[last - 1] == 0x43 or points[last - 1] == 0x41)
+            and _bits(scratch, last - 2) & DIGIT
+            and (_point(scratch, last - 1) == 0x43 or _point(scratch, last - 1) == 0x41)
         ):
             return 2
     if bit & SUFFIX:
         return 1
     if point == 0x2B:
         return 1 if before & DIGIT else 0
-    return _unit(data, points, bits, places, low, high, units)
+    return _unit(scratch, low, high, tables)
 
 
 @njit(cache=True)
-def _infix(points: np.ndarray, bits: np.ndarray, at: int, low: int, high: int) -> int:
+def _infix(scratch: Scratch, at: Int, low: Int, high: Int) -> Int:
     """Length of the separator inside a chunk that starts at code point `at`, 0 for none."""
-    point, bit = points[at], bits[at]
+    point, bit = _point(scratch, at), _bits(scratch, at)
     if point == 0x2E:
         end = at
-        while end < high and points[end] == 0x2E:
+        while end < high and _point(scratch, end) == 0x2E:
             end += 1
         if end - at > 1:
             return end - at
         inside = at > low and at + 1 < high
-        return 1 if inside and bits[at - 1] & (LOWER | QUOTE) and bits[at + 1] & (UPPER | QUOTE) else 0
+        return (
+            1 if inside and _bits(scratch, at - 1) & (LOWER | QUOTE) and _bits(scratch, at + 1) & (UPPER | QUOTE) else 0
+        )
     if point == 0x2026 or bit & ICON:
         return 1
     if at == low or at + 1 >= high:
         return 0
-    before, after = bits[at - 1], bits[at + 1]
+    before, after = _bits(scratch, at - 1), _bits(scratch, at + 1)
     letter = LOWER | UPPER
     if (point == 0x2B or point == 0x2D or point == 0x2A or point == 0x5E) and before & DIGIT:
-        if after & DIGIT or points[at + 1] == 0x2D:
+        if after & DIGIT or _point(scratch, at + 1) == 0x2D:
             return 1
     if point == 0x2C:
         return 1 if before & letter and after & letter else 0
@@ -234,26 +274,30 @@ def _infix(points: np.ndarray, bits: np.ndarray, at: int, low: int, high: int) -
             return 1
         longest = 3 if point == 0x2D else 2 if point == 0x2014 else 1
         end = at
-        while end < high and points[end] == point and end - at < longest:
+        while end < high and _point(scratch, end) == point and end - at < longest:
             end += 1
-        return end - at if end - at > 1 and end < high and bits[end] & letter else 0
+        return end - at if end - at > 1 and end < high and _bits(scratch, end) & letter else 0
     return 0
 
 
 @njit(cache=True)
-def _host_end(points: np.ndarray, bits: np.ndarray, low: int, high: int) -> bool:
+def _host_end(scratch: Scratch, low: Int, high: Int) -> bool:
     """Whether `low:high` is a host name, with a port and a path or without."""
     end, dot, label = low, -1, low
     while end < high:
-        point = points[end]
+        point = _point(scratch, end)
         if point == 0x2E:
-            if end == label or points[end - 1] == 0x2D or points[end - 1] == 0x5F:
+            if end == label or _point(scratch, end - 1) == 0x2D or _point(scratch, end - 1) == 0x5F:
                 return False
-            if points[label] == 0x2D or points[label] == 0x5F or end - label > 64:
+            if _point(scratch, label) == 0x2D or _point(scratch, label) == 0x5F or end - label > 64:
                 return False
             dot, label = end, end + 1
         elif not (
-            bits[end] & DIGIT or 0x41 <= point <= 0x5A or 0x61 <= point <= 0x7A or point == 0x2D or point == 0x5F
+            _bits(scratch, end) & DIGIT
+            or 0x41 <= point <= 0x5A
+            or 0x61 <= point <= 0x7A
+            or point == 0x2D
+            or point == 0x5F
         ):
             if not 0xA1 <= point <= 0xFFFF:
                 break
@@ -261,134 +305,128 @@ def _host_end(points: np.ndarray, bits: np.ndarray, low: int, high: int) -> bool
     if dot < 0 or end - dot - 1 < 2 or end - dot - 1 > 63:
         return False
     for at in range(dot + 1, end):
-        if not bits[at] & LOWER:
+        if not _bits(scratch, at) & LOWER:
             return False
-    if end < high and points[end] == 0x3A:
+    if end < high and _point(scratch, end) == 0x3A:
         digits = end + 1
-        while digits < high and bits[digits] & DIGIT and digits - end <= 5:
+        while digits < high and _bits(scratch, digits) & DIGIT and digits - end <= 5:
             digits += 1
         if digits - end - 1 < 2:
             return False
         end = digits
-    return end == high or points[end] == 0x2F or points[end] == 0x3F or points[end] == 0x23
+    return end == high or _point(scratch, end) == 0x2F or _point(scratch, end) == 0x3F or _point(scratch, end) == 0x23
 
 
 @njit(cache=True)
-def _is_url(points: np.ndarray, bits: np.ndarray, low: int, high: int) -> bool:
+def _is_url(scratch: Scratch, low: Int, high: Int) -> bool:
     """Whether a chunk is a web address or an e-mail address, which stays one token."""
     start, sign = low, -1
     for at in range(low, high):
-        if points[at] == 0x3A and start == low and at - low >= 2 and at + 2 < high:
-            if points[at + 1] == 0x2F and points[at + 2] == 0x2F:
+        if _point(scratch, at) == 0x3A and start == low and at - low >= 2 and at + 2 < high:
+            if _point(scratch, at + 1) == 0x2F and _point(scratch, at + 2) == 0x2F:
                 start = at + 3
-        if points[at] == 0x40 and at > start:
+        if _point(scratch, at) == 0x40 and at > start:
             sign = at
-    if _host_end(points, bits, start, high):
+    if _host_end(scratch, start, high):
         return True
-    return sign >= 0 and _host_end(points, bits, sign + 1, high)
+    return sign >= 0 and _host_end(scratch, sign + 1, high)
 
 
 @njit(cache=True)
-def _split(
-    data: np.ndarray, points: np.ndarray, bits: np.ndarray, places: np.ndarray, low: int, high: int,
-    attributes: np.ndarray, hashes: np.ndarray, sizes: np.ndarray, at: int,
-) -> int:  # fmt: skip
+def _split(low: Int, high: Int, scratch: Scratch, tables: Tables, tokens: Tokens, at: Int) -> Int:
     """Emit the inside of a chunk, split at its separators unless it is an address."""
     found = 0
     for place in range(low + 1, high):
-        if bits[place] & PLAIN == 0 and _infix(points, bits, place, low, high):
+        if _bits(scratch, place) & PLAIN == 0 and _infix(scratch, place, low, high):
             found = 1
             break
-    if not found or _is_url(points, bits, low, high):
-        return _emit(data, places[low], places[high], attributes, hashes, sizes, at)
+    if not found or _is_url(scratch, low, high):
+        return _emit(_place(scratch, low), _place(scratch, high), tables[0], tokens, at)
     start, place = low, low
     while place < high:
-        width = _infix(points, bits, place, low, high) if bits[place] & PLAIN == 0 else 0
+        width = _infix(scratch, place, low, high) if _bits(scratch, place) & PLAIN == 0 else 0
         if width and place > low:
             if place > start:
-                at = _emit(data, places[start], places[place], attributes, hashes, sizes, at)
-            at = _emit(data, places[place], places[place + width], attributes, hashes, sizes, at)
+                at = _emit(_place(scratch, start), _place(scratch, place), tables[0], tokens, at)
+            at = _emit(_place(scratch, place), _place(scratch, place + width), tables[0], tokens, at)
             start = place + width
         place += max(width, 1)
     if start < high:
-        at = _emit(data, places[start], places[high], attributes, hashes, sizes, at)
+        at = _emit(_place(scratch, start), _place(scratch, high), tables[0], tokens, at)
     return at
 
 
 @njit(cache=True)
-def _chunk(
-    data: np.ndarray, start: int, end: int, points: np.ndarray, bits: np.ndarray, places: np.ndarray, ends: np.ndarray,
-    attributes: np.ndarray, keys: np.ndarray, lengths: np.ndarray, units: np.ndarray,
-    hashes: np.ndarray, sizes: np.ndarray, at: int,
-) -> int:  # fmt: skip
-    """Emit the tokens of one chunk between white space; `points`, `bits`, `places` and `ends` are scratch."""
-    packed = _special(data, start, end, keys, lengths)
+def _chunk(start: Int, end: Int, scratch: Scratch, tables: Tables, tokens: Tokens, at: Int) -> Int:
+    """Emit the tokens of one chunk between white space."""
+    packed = _special(start, end, tables)
     if packed:
-        return _emit_special(data, start, packed, attributes, hashes, sizes, at)
+        return _emit_special(start, packed, tables[0], tokens, at)
     high, byte = 0, start
     while byte < end:
-        point, width = decode(data, byte, end)
-        points[high], places[high], bits[high] = point, byte, attributes[point] if point >= 0 else 0
+        point, width = decode_at(byte, end)
+        put_int(scratch[0] + 4 * high, point)
+        put_int(scratch[1] + 4 * high, _attributes_of(point, tables[0]))
+        put_word(scratch[2] + 8 * high, byte)
         byte += width
         high += 1
-    places[high] = end
+    put_word(scratch[2] + 8 * high, end)
     low, num_ends = 0, 0
     while low < high:
-        front = _prefix(points, bits, low, high)
+        front = _prefix(scratch, low, high)
         if front and low + front < high:
-            packed = _special(data, places[low + front], places[high], keys, lengths)
+            packed = _special(_place(scratch, low + front), _place(scratch, high), tables)
             if packed:
-                at = _emit(data, places[low], places[low + front], attributes, hashes, sizes, at)
+                at = _emit(_place(scratch, low), _place(scratch, low + front), tables[0], tokens, at)
                 low += front
                 break
-        back = _suffix(data, points, bits, places, low + front, high, units)
+        back = _suffix(scratch, low + front, high, tables)
         if back and high - back > low:
-            packed = _special(data, places[low], places[high - back], keys, lengths)
+            packed = _special(_place(scratch, low), _place(scratch, high - back), tables)
             if packed:
-                ends[num_ends] = high
+                put_int(scratch[3] + 4 * num_ends, high)
                 num_ends += 1
                 high -= back
                 break
         if front:
-            at = _emit(data, places[low], places[low + front], attributes, hashes, sizes, at)
+            at = _emit(_place(scratch, low), _place(scratch, low + front), tables[0], tokens, at)
             low += front
         if back and low + back <= high:
-            ends[num_ends] = high
+            put_int(scratch[3] + 4 * num_ends, high)
             num_ends += 1
             high -= back
         if low < high:
-            packed = _special(data, places[low], places[high], keys, lengths)
+            packed = _special(_place(scratch, low), _place(scratch, high), tables)
             if packed:
                 break
         if not front and not back:
             break
     if low < high:
         if packed:
-            at = _emit_special(data, places[low], packed, attributes, hashes, sizes, at)
+            at = _emit_special(_place(scratch, low), packed, tables[0], tokens, at)
         else:
-            at = _split(data, points, bits, places, low, high, attributes, hashes, sizes, at)
+            at = _split(low, high, scratch, tables, tokens, at)
     while num_ends:
         num_ends -= 1
-        at = _emit(data, places[high], places[ends[num_ends]], attributes, hashes, sizes, at)
-        high = ends[num_ends]
+        after = int_at(scratch[3] + 4 * num_ends)
+        at = _emit(_place(scratch, high), _place(scratch, after), tables[0], tokens, at)
+        high = after
     return at
 
 
 @njit(cache=True)
-def scan(
-    data: np.ndarray, start: int, end: int, points: np.ndarray, bits: np.ndarray, places: np.ndarray, ends: np.ndarray,
-    attributes: np.ndarray, keys: np.ndarray, lengths: np.ndarray, units: np.ndarray,
-    hashes: np.ndarray, sizes: np.ndarray, at: int,
-) -> int:  # fmt: skip
-    """Write the tokens of `data[start:end]` from entry `at` on and give the entry after the last."""
-    byte, fresh = start, NEW_LINE
+def scan(byte: Int, end: Int, scratch: Scratch, tables: Tables, tokens: Tokens, at: Int) -> Int:
+    """Write the tokens of the text from address `byte` to `end` from entry `at` on and give the entry after the last."""
+    attributes = tables[0]
+    fresh = NEW_LINE
     while byte < end:
-        first = data[byte]
+        first = byte_at(byte)
+        width = 1
         if first < 0x80:
-            mark, width = np.int64(attributes[first]), 1
+            mark = short_at(attributes + 2 * first)
         else:
-            point, width = decode(data, byte, end)
-            mark = np.int64(attributes[point]) if point >= 0 else 0
+            point, width = decode_at(byte, end)
+            mark = _attributes_of(point, attributes)
         if mark & SPACE:
             if mark & BREAK:
                 fresh = NEW_LINE
@@ -397,20 +435,20 @@ def scan(
         # The chunk, hashed on the way: most are one plain word.
         chunk, value, length, union, common, digits = byte, _BASIS, 0, 0, 0xFFFF, 0
         while byte < end:
-            first = data[byte]
+            first = byte_at(byte)
             width = 1
             if first < 0x80:
-                mark = np.int64(attributes[first])
+                mark = short_at(attributes + 2 * first)
                 if mark & SPACE:
                     break
                 value = (value ^ np.uint64(first)) * _PRIME
             else:
-                point, width = decode(data, byte, end)
-                mark = np.int64(attributes[point]) if point >= 0 else 0
+                point, width = decode_at(byte, end)
+                mark = _attributes_of(point, attributes)
                 if mark & SPACE:
                     break
                 for inner in range(byte, byte + width):
-                    value = (value ^ np.uint64(data[inner])) * _PRIME
+                    value = (value ^ np.uint64(byte_at(inner))) * _PRIME
             union |= mark
             common &= mark
             digits += (mark & DIGIT) > 0
@@ -419,52 +457,54 @@ def scan(
         before = at
         if common & PLAIN or digits == length:
             key = mixed(value)
-            special = False
-            if byte - chunk <= LONGEST_SPECIAL:
-                slot = np.int64(key & np.uint64(8191))
-                while keys[slot] != 0 and keys[slot] != key:
-                    slot = (slot + 1) & 8191
-                special = keys[slot] == key
-            if special:
-                at = _emit_special(data, chunk, np.int64(lengths[slot]), attributes, hashes, sizes, at)
+            packed = _special_of(key, tables) if byte - chunk <= LONGEST_SPECIAL else 0
+            if packed:
+                at = _emit_special(chunk, packed, attributes, tokens, at)
             else:
-                hashes[at] = key
                 flags = HAS_ALPHA * (union & ALPHA > 0) | HAS_WORD * (common & SYMBOL == 0)
-                sizes[at] = np.uint32((length << SIZE_SHIFT) | flags)
-                at += 1
+                at = _put(key, length << SIZE_SHIFT | flags, tokens, at)
         else:
-            at = _chunk(
-                data, chunk, byte, points, bits, places, ends, attributes, keys, lengths, units, hashes, sizes, at
-            )
-        sizes[before] |= np.uint32(fresh)
+            at = _chunk(chunk, byte, scratch, tables, tokens, at)
+        put_int(tokens[1] + 4 * before, int_at(tokens[1] + 4 * before) | fresh)
         fresh = 0
     return at
 
 
 @njit(cache=True)
-def _scan_rows(
-    offsets: np.ndarray,
-    data: np.ndarray,
-    attributes: np.ndarray,
-    keys: np.ndarray,
-    lengths: np.ndarray,
-    units: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def longest_row(offsets: np.ndarray) -> int:
+    """Bytes of the longest row."""
     longest = 0
     for row in range(len(offsets) - 1):
         longest = max(longest, offsets[row + 1] - offsets[row])
-    points, bits = np.empty(longest + 1, np.int32), np.empty(longest + 1, np.int32)
-    places, ends = np.empty(longest + 1, np.int64), np.empty(longest + 1, np.int32)
+    return longest
+
+
+def scratch_for(num_bytes: int) -> np.ndarray:
+    """Room to take a chunk of so many bytes apart. Made by the caller: a kernel frees its own arrays after their last use."""
+    return np.empty((5, num_bytes + 1), np.int32)
+
+
+@njit(cache=True, inline="always")
+def scratch_at(room: np.ndarray) -> Scratch:
+    """The addresses in `scratch_for`'s array: its first two rows are the places."""
+    start, row = address(room), 4 * room.shape[1]
+    return start + 2 * row, start + 3 * row, start, start + 4 * row
+
+
+@njit(cache=True)
+def _scan_rows(
+    offsets: np.ndarray, data: np.ndarray, attributes: np.ndarray, keys: np.ndarray, lengths: np.ndarray,
+    units: np.ndarray, room: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     total = offsets[-1] - offsets[0]
     # A token is at least a byte; pages that no token reaches are never touched.
     hashes, sizes = np.empty(total, np.uint64), np.empty(total, np.uint32)
     rows = np.zeros(len(offsets), np.int64)
-    at = 0
+    tables = (address(attributes), address(keys), address(lengths), address(units))
+    scratch, tokens = scratch_at(room), (address(hashes), address(sizes))
+    text, at = address(data), 0
     for row in range(len(offsets) - 1):
-        at = scan(
-            data, offsets[row], offsets[row + 1], points, bits, places, ends, attributes, keys, lengths, units,
-            hashes, sizes, at,
-        )  # fmt: skip
+        at = scan(text + offsets[row], text + offsets[row + 1], scratch, tables, tokens, at)
         rows[row + 1] = at
     return rows, hashes[:at], sizes[:at]
 
@@ -486,4 +526,6 @@ def words(column: pa.Array) -> Words:
 
 
 def _scan_column(column: pa.Array) -> Words:
-    return Words(*_scan_rows(*text_buffers(column), ATTRIBUTES, SPECIAL_KEYS, SPECIAL_LENGTHS, UNIT_KEYS))
+    offsets, data = text_buffers(column)
+    room = scratch_for(longest_row(offsets))
+    return Words(*_scan_rows(offsets, data, ATTRIBUTES, SPECIAL_KEYS, SPECIAL_LENGTHS, UNIT_KEYS, room))

@@ -5,9 +5,7 @@ import pyarrow as pa
 from pipeline.core.judge import Columns, judge
 from pipeline.core.settings import JudgeSettings, Threshold
 from pipeline.kernels import line_stats
-from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.prose import judged_text
-from pipeline.kernels.word_tables import ATTRIBUTES
 from pipeline.kernels.words import words
 from pipeline.measure.gopher import ratio
 
@@ -19,7 +17,7 @@ class FineWeb(JudgeSettings):
     """Leave the lines of tables out."""
     ignore_speaker_lines: bool = False
     """A line that only names a speaker is no duplicate (transcripts)."""
-    short_line_length: int = 30
+    short_line_length: int = line_stats.SHORT_LINE
     """Code points of the longest line that counts as short."""
     min_num_lines: Threshold = None
     """Published: 1, lines of white space not counted."""
@@ -49,9 +47,7 @@ class FineWeb(JudgeSettings):
 def fineweb(batch: pa.RecordBatch, settings: FineWeb) -> Columns:
     """Measure lines between line feeds. A line's last character decides, white space included, as published."""
     text = judged_text(batch, settings.prose_only)
-    found = line_stats.line_stats(
-        *text_buffers(text), ATTRIBUTES, settings.short_line_length, settings.ignore_speaker_lines
-    )
+    found = line_stats.of_column(text, settings.ignore_speaker_lines, settings.short_line_length)
     filled, feeds = found[:, line_stats.FILLED], found[:, line_stats.LINE_FEEDS]
     offsets = words(text).offsets
     return {

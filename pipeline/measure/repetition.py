@@ -5,10 +5,8 @@ import pyarrow as pa
 from pipeline.core.judge import Columns, judge
 from pipeline.core.settings import JudgeSettings, Threshold
 from pipeline.kernels import line_stats
-from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.prose import judged_text
 from pipeline.kernels.repetition import ngram_chars
-from pipeline.kernels.word_tables import ATTRIBUTES
 from pipeline.kernels.words import words
 from pipeline.measure.gopher import ratio
 
@@ -64,7 +62,7 @@ _LINES = ["dup_line_frac", "dup_paragraph_frac", "dup_line_char_frac", "dup_para
 def repetition(batch: pa.RecordBatch, settings: Repetition) -> Columns:
     """Count second and later copies. Shares of characters divide by all code points of the text, white space too."""
     text = judged_text(batch, settings.prose_only)
-    found = line_stats.line_stats(*text_buffers(text), ATTRIBUTES, 0, settings.ignore_speaker_lines)
+    found = line_stats.of_column(text, settings.ignore_speaker_lines)
     grams = ngram_chars(*words(text))
     chars = found[:, line_stats.CHARS]
     return {

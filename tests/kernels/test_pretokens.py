@@ -78,6 +78,15 @@ def test_equals_the_regular_expression(preset: str, text: str):
     assert ours(text.encode(), preset) == reference(text, preset)
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+@given(texts=st.lists(TEXT, max_size=8))
+@settings(deadline=None)
+def test_counts_are_those_of_the_regular_expression(preset: str, texts: list[str]):
+    """Counting has an automaton of its own: rows begin at any alignment and end in any state."""
+    found = count_pretokens(*text_buffers(pa.array(texts, pa.string())), preset)
+    assert found.tolist() == [len(reference(text, preset)) for text in texts]
+
+
 def readable(data: bytes) -> tuple[str, list[int]]:
     """Plain-Python twin of decoding: a stray byte becomes one private-use sign; the bytes each character took."""
     text, sizes, at = [], [], 0
