@@ -4,9 +4,8 @@ import gzip
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from fastwarc.warc import ArchiveIterator, WarcRecordType
+from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 
 def folder() -> Path:
@@ -22,11 +21,11 @@ def even_sample(target: Path, size_mb: int) -> tuple[int, int]:
 
     Returns (records, payload bytes).
     """
-    total = sum(record.content_length for record in _records())
+    total = sum(record.content_length for record in each_record())
     stride = max(1, round(total / (size_mb * 1e6)))
     records = size = 0
     with target.open("wb") as out:
-        for number, record in enumerate(_records()):
+        for number, record in enumerate(each_record()):
             if number % stride:
                 continue
             records += 1
@@ -36,7 +35,8 @@ def even_sample(target: Path, size_mb: int) -> tuple[int, int]:
     return records, size
 
 
-def _records() -> Iterator[Any]:
+def each_record() -> Iterator[WarcRecord]:
+    """Every response record of the crawl, its HTTP header not parsed."""
     for path in sorted(folder().glob("*.warc.gz")):
         with gzip.open(path, "rb") as stream:
             yield from ArchiveIterator(stream, record_types=WarcRecordType.response, parse_http=False)

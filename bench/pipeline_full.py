@@ -8,7 +8,7 @@ import yaml
 from bench.pipeline import RECIPE, compare
 
 
-def run(size_mb: int = 40) -> dict[str, Any]:
+def run(size_mb: int = 100) -> dict[str, Any]:
     """The finance recipe's `curate:` block on the crawl."""
     finance = yaml.safe_load(Path("recipes/finance.yaml").read_text())
     base = yaml.safe_load(RECIPE)

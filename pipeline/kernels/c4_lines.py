@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from pipeline.kernels.bpe_load import address
+from pipeline.kernels.bpe_load import address, byte_at, int_at, short_at
 from pipeline.kernels.phrases import automaton
 from pipeline.kernels.unicode import CATEGORIES, CATEGORY, decode
 from pipeline.kernels.word_tables import (
+    ALPHA,
     ATTRIBUTES,
     BREAK,
     SPACE,
@@ -126,11 +127,13 @@ def _citation(data: np.ndarray, at: int, end: int, decimal: np.ndarray) -> int:
 @njit(cache=True)
 def _phrases(data: np.ndarray, start: int, end: int, moves: np.ndarray, marks: np.ndarray) -> tuple[int, bool]:
     """(bits of the phrases found, whether there is a curly bracket)."""
-    state, found, curly = np.int64(0), np.int64(0), False
-    for at in range(start, end):
-        state = np.int64(moves[state, data[at]])
-        found |= np.int64(marks[state])
-        curly = curly or data[at] == 0x7B
+    table, bits, text = address(moves), address(marks), address(data)
+    state, found, curly = 0, 0, False
+    for at in range(text + start, text + end):
+        byte = byte_at(at)
+        state = short_at(table + 2 * (state << 8 | byte))
+        found |= int_at(bits + 4 * state)
+        curly |= byte == 0x7B
     return found, curly
 
 
@@ -191,8 +194,14 @@ def _rows(
                     last = byte + width
                     chunks += chunk == 0
                     chunk += 1
-                    widest = max(widest, chunk)
                     bracket = bracket or point == 0x5B
+                    if mark & ALPHA:  # letters after a letter only count
+                        while last < end and data[last] < 0x80 and attributes[data[last]] & ALPHA:
+                            last += 1
+                            chunk += 1
+                            since_feed += 1
+                        width = last - byte
+                    widest = max(widest, chunk)
                 byte += width
             stats[row, LINES] += 1
             first = last if first < 0 else first

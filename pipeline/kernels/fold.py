@@ -52,6 +52,11 @@ def fold_text(
                 for k in range(width):
                     out[size + k] = data[at + k]
                 size += width
+                if not fold_case:  # signs and letters of ASCII, as they are
+                    while at + width < end and 0x20 < data[at + width] < 0x7F:
+                        out[size] = data[at + width]
+                        size += 1
+                        at += 1
         at += width
     return size
 

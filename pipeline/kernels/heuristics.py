@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from pipeline.kernels.unicode import decode
-from pipeline.kernels.word_tables import BREAK, SPACE, fnv
+from pipeline.kernels.word_tables import ALPHA, BREAK, SPACE, fnv
 from pipeline.kernels.words import HAS_ALPHA, HAS_WORD, SIZE_SHIFT
 
 CHARS, HASHES, ELLIPSES, LINES, BULLETS, ELLIPSIS_LINES, NUM_MARKS = range(7)
@@ -56,6 +56,11 @@ def count_marks(offsets: np.ndarray, data: np.ndarray, attributes: np.ndarray, b
                     hashes += point == 0x23
             previous = point
             at += width
+            # Letters after a letter change nothing but the count.
+            if mark & ALPHA:
+                while at < end and data[at] < 0x80 and attributes[data[at]] & ALPHA:
+                    chars += 1
+                    at += 1
         ellipses += dots // 3
         if line_start < end:
             lines += 1

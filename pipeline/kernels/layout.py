@@ -112,7 +112,9 @@ def line_shape(data: np.ndarray, start: int, end: int) -> tuple[int, int, int]:
     characters = indent = cells = figures = bars = longest = marks = 0
     signs = digits = letters = gap = dots = 0  # of the cell at hand; `gap`: spaces before this sign
     indented = True
-    for at in range(start, end):
+    at = start - 1
+    while at + 1 < end:
+        at += 1
         byte = data[at]
         if byte & 0xC0 != 0x80:
             characters += 1
@@ -146,6 +148,13 @@ def line_shape(data: np.ndarray, start: int, end: int) -> tuple[int, int, int]:
                 marks += 1
             elif byte >= 0x80 or 0x61 <= (byte | 0x20) <= 0x7A:
                 letters += 1
+                # Letters after a letter only count.
+                first = at
+                while at + 1 < end and 0x61 <= (data[at + 1] | 0x20) <= 0x7A:
+                    at += 1
+                characters += at - first
+                signs += at - first
+                letters += at - first
     alone = False
     if signs:
         cells += 1

@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from pipeline.kernels.bpe_load import address, byte_at, short_at
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.memo import LastColumns
-from pipeline.kernels.unicode import decode
+from pipeline.kernels.unicode import decode, decode_at
 from pipeline.kernels.word_tables import ATTRIBUTES, SPACE, STOP
 from pipeline.kernels.words import mixed
 
@@ -119,22 +120,25 @@ def _document(
         return
     first, last = _stripped(data, start, end, attributes)
     chars, in_paragraph, paragraph, paragraph_chars = 0, False, _BASIS, 0
+    text, table = address(data), address(attributes)
     at = start
     while at <= end:
         # One line, from `at` to the line feed or the end.
         line, value, length, filled, mark = at, _BASIS, 0, False, 0
-        while at < end and data[at] != 0x0A:
-            byte = data[at]
+        while at < end:
+            byte = byte_at(text + at)
+            if byte == 0x0A:
+                break
             width = 1
             if byte < 0x80:
-                mark = np.int64(attributes[byte])
+                mark = short_at(table + 2 * byte)
                 value = (value ^ np.uint64(byte)) * _PRIME
             else:
-                point, width = decode(data, at, end)
-                mark = np.int64(attributes[point]) if point >= 0 else 0
-                for inner in range(at, at + width):
-                    value = (value ^ np.uint64(data[inner])) * _PRIME
-            filled = filled or not mark & SPACE
+                point, width = decode_at(text + at, text + end)
+                mark = short_at(table + 2 * point) if point >= 0 else 0
+                for inner in range(text + at, text + at + width):
+                    value = (value ^ np.uint64(byte_at(inner))) * _PRIME
+            filled |= mark & SPACE == 0
             length += 1
             at += width
         stop = at

@@ -28,7 +28,7 @@ _M = np.uint64(0x9E3779B97F4A7C15)
 _NUMBER = np.uint64(0x6E756D626572)
 _NEUTRAL = np.uint64(0x6E65757472616C)
 _FIRST = np.uint64(0x6669727374)
-_CACHE = 1 << 14
+_CACHE = 1 << 16
 
 
 @njit(cache=True)

@@ -11,8 +11,9 @@ import sys
 import numpy as np
 from numba import njit
 
+from pipeline.kernels.bpe_load import address, int_at
 from pipeline.kernels.grams import grow
-from pipeline.kernels.unicode import LETTER, MAJOR, MARK, NUMBER, decode
+from pipeline.kernels.unicode import LETTER, MAJOR, MARK, NUMBER, decode_at
 
 FNV_BASIS = 0xCBF29CE484222325
 FNV_PRIME = 0x100000001B3
@@ -32,6 +33,9 @@ Numba does not cache a function that holds an array this large as a constant."""
 ABSENT = -1
 PREFIX = -2
 """Values of the trie: not in it; only the beginning of a phrase. Values from 0 are the callers'."""
+
+_FILTER_BITS = 17
+_FILTER = 1 << _FILTER_BITS
 
 _P = np.uint64(FNV_PRIME)
 _B = np.uint64(FNV_BASIS)
@@ -115,31 +119,41 @@ def split_words(
     ends: np.ndarray,
 ) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
     """Words of one document: their number, and the (grown) arrays of hashes and byte borders."""
-    count, at, value, inside, word_start, word_end = 0, begin, _B, False, begin, begin
+    text, table = address(data), address(lower)
+    count, at = 0, begin
     while at < end:
-        byte = data[at]
-        if byte < 0x80:
-            point, size = np.int64(byte), 1
-        else:
-            point, size = decode(data, at, end)
-        if point >= 0 and lower[point] != 0:
-            if not inside:
-                inside, value, word_start = True, _B, at
-            value = (value ^ np.uint64(lower[point])) * _P
-            word_end = at + size
-        elif inside and point != 0x27 and point != 0x2019:
-            inside = False
-            if count == len(hashes):
-                hashes, starts, ends = grow(hashes, 2 * count), grow(starts, 2 * count), grow(ends, 2 * count)
-            hashes[count], starts[count], ends[count] = value, word_start, word_end
-            count += 1
-        at += size
-    if inside:
+        # One word: letters, marks and digits, with apostrophes between.
+        value, word_start, word_end = _B, begin, begin - 1
+        while at < end:
+            point, size = decode_at(text + at, text + end)
+            low = int_at(table + 4 * point) if point >= 0 else 0
+            if low != 0:
+                if word_end < begin:
+                    word_start = at
+                value = (value ^ np.uint64(low)) * _P
+                word_end = at + size
+            elif word_end >= begin and point != 0x27 and point != 0x2019:
+                at += size
+                break
+            at += size
+        if word_end < begin:
+            break
         if count == len(hashes):
             hashes, starts, ends = grow(hashes, 2 * count), grow(starts, 2 * count), grow(ends, 2 * count)
         hashes[count], starts[count], ends[count] = value, word_start, word_end
         count += 1
     return count, hashes, starts, ends
+
+
+@njit(cache=True)
+def _possible(keys: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """One bit for each key of the trie, by its high bits: words that begin no phrase are told without a slow look-up."""
+    bits = np.zeros(_FILTER // 64, np.uint64)
+    for slot in range(len(keys)):
+        if values[slot] != ABSENT:
+            bit = keys[slot] >> np.uint64(64 - _FILTER_BITS)
+            bits[bit >> np.uint64(6)] |= np.uint64(1) << (bit & np.uint64(63))
+    return bits
 
 
 @njit(cache=True)
@@ -151,7 +165,7 @@ def find_phrases(
     begins, stops = np.empty(64, np.int64), np.empty(64, np.int64)
     words = np.zeros(len(offsets) - 1, np.int64)
     hashes, starts, ends = np.empty(1024, np.uint64), np.empty(1024, np.int64), np.empty(1024, np.int64)
-    total = 0
+    possible, shift, total = _possible(keys, values), np.uint64(64 - _FILTER_BITS), 0
     for row in range(len(offsets) - 1):
         base = offsets[row]
         count, hashes, starts, ends = split_words(data, base, offsets[row + 1], lower, hashes, starts, ends)
@@ -161,6 +175,9 @@ def find_phrases(
             key, best, best_end, ahead = np.uint64(0), ABSENT, at, at
             while ahead < count:
                 key = _extend(key, hashes[ahead])
+                bit = key >> shift
+                if not (possible[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & np.uint64(1):
+                    break
                 value = _look_up(keys, values, key)
                 if value == ABSENT:
                     break
