@@ -217,7 +217,8 @@ def audit_texts(run: Run, table: pa.Table) -> dict[str, Any]:
         pairs += _pairs(row, document, around)
     flips, scores, examples = [], [], []
     for scorer in scorers(run):
-        trained = scorer.judge.weights is not None or scorer.judge.model is not None
+        weights = scorer.judge.weights(scorer.settings) if scorer.judge.weights else None
+        trained = weights is not None or scorer.judge.model is not None
         for kind in ("sentence", "document") if trained else ("document",):
             own = [pair for pair in pairs if pair.kind == kind]
             calm = _calm(own, settings.toxic_above)
