@@ -7,8 +7,8 @@ from pipeline.core.judge import Judge, judges
 
 GOAL = 1.0
 """Seconds a rule may take."""
-SKIPPED = {"datatrove"}
-"""A plug-in that runs another project's filter as it is."""
+SKIPPED = {"datatrove", "hf_classifier"}
+"""Plug-ins: another project's filter as it is, and a network of the recipe's choice."""
 
 
 def documents(size: int = 1_000_000) -> dict[str, str]:
