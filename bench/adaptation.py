@@ -185,6 +185,10 @@ def pieces(source: Path, out: Path, steps: int, seconds: float) -> None:
         stop_world()
 
 
+def _by_role(roles: dict[str, list[float]]) -> list[list[float]]:
+    return [roles["domain"], roles["general"]]
+
+
 def run(size_mb: int = 0, steps: int = 200) -> dict:
     """Median and spread over the seeds; ratio > 1 means the curated mix needs fewer bits on domain text than the best
     other arm."""
@@ -202,6 +206,7 @@ def run(size_mb: int = 0, steps: int = 200) -> dict:
         raise SystemExit(
             f"bench adaptation: {sum(len(r['domain']) for r in table.values())} of 12 pieces; call it again"
         )
+    sizes: dict[str, dict[str, int]] = json.loads((out / "arms.json").read_text())
     domain = {name: statistics.median(roles["domain"]) for name, roles in table.items()}
     best = min(("crawl", "general"), key=lambda name: domain[name])
     return {
@@ -212,14 +217,16 @@ def run(size_mb: int = 0, steps: int = 200) -> dict:
         "ratio": domain[best] / domain["curated"],
         "peer_name": f"{best}, same shape and FLOPs",
         "versions": {"numpy": np.__version__},
-        "input": f"characters by arm {(out / 'arms.json').read_text()}",
+        "input": ", ".join(f"{name} {sum(parts.values()):,} characters" for name, parts in sizes.items()),
         "rounds": min(len(roles["domain"]) for roles in table.values()),
         "steps": steps,
-        "table": {
-            name: {
-                role: {"median": statistics.median(bits), "lowest": min(bits), "highest": max(bits)}
-                for role, bits in roles.items()
+        "tables": {
+            "arms": {
+                "head": ["arm", *(f"{role}: median (lowest to highest)" for role in ("domain", "general"))],
+                "rows": [
+                    [name, *(f"{statistics.median(b):.3f} ({min(b):.3f} to {max(b):.3f})" for b in _by_role(roles))]
+                    for name, roles in table.items()
+                ],
             }
-            for name, roles in table.items()
         },
     }

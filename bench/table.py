@@ -15,8 +15,8 @@ from typing import Any
 from bench.names import GROUPS, NAMES
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/benchmarks.md"
-DETAILS = "deduplication.md"
-"""The page beside it with the tables that benches give whole, each between markers of its own."""
+DETAILS = ("deduplication.md", "training.md")
+"""The pages beside it with the tables that benches give whole, each between markers of its own."""
 FIELDS = ("name", "unit", "ours", "peer", "ratio", "peer_name", "versions", "input", "rounds", "machine")
 """What the last line of `python -m bench NAME --json` holds at least."""
 HEAD = ["| command | what | ours | peer | ratio | run |", "|---|---|---:|---:|---:|---|"]
@@ -160,8 +160,7 @@ def main(argv: list[str]) -> int:
     if options.write:
         store.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n")
         target.write_text(page(target.read_text() if target.exists() else "", results))
-        beside = target.with_name(DETAILS)
-        if beside.exists():
+        for beside in filter(Path.exists, map(target.with_name, DETAILS)):
             beside.write_text(details(beside.read_text(), results))
     else:
         for result in found:
