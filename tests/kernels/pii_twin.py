@@ -428,8 +428,8 @@ def scan(text, wanted, public_only):
                     hit = ("api_key", end)
             else:
                 hit = numbered(data, at)
-                if hit is None and (end := phone(data, at)):
-                    hit = ("phone", end)
+                if hit is None and (end := phone(data[free:], at - free)):  # a label inside an earlier span is none
+                    hit = ("phone", free + end)
                     start -= len(data[free:at]) - len(data[free:at].rstrip(b"(+"))
                 if hit is None and at + 8 < len(data):
                     hit = lettered(data, at)

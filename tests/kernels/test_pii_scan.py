@@ -43,6 +43,7 @@ def compiled(documents, public_only=True):
 @settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(texts, min_size=1, max_size=3), st.booleans())
 @example(["1-877-344-7529 ext. 1", "x", "12 x"], True)
+@example(["Write to jane.doe+x@mail.example.co.uk.phone: 555 0134"], False)
 @example(["a@b.cc@d.ee", "1.2.3.4@mail.example", "+(0)20"], False)
 def test_equals_the_twin_on_random_text(documents, public_only):
     assert compiled(documents, public_only) == [scan(text, set(KINDS), public_only) for text in documents]
