@@ -52,7 +52,7 @@ def fold_url(data: np.ndarray, start: int, end: int, out: np.ndarray) -> int:
     """Write what a web address names to `out` (as long as the input); returns the number of bytes, 0 for none.
 
     Dropped: `http://` and `https://`, `www.`, the ports 80 and 443, the fragment (not `#!`), tracking parameters
-    (`utm_*`, `gclid`, `fbclid`) and a slash at the end; the host is lower-cased. Other schemes are kept as they are.
+    (`utm_*`, `gclid`, `fbclid`), a slash at the end, spaces after the path or a parameter; the host is lower-cased. Other schemes are kept as they are.
     """
     while start < end and data[start] <= 32:
         start += 1
@@ -67,7 +67,7 @@ def fold_url(data: np.ndarray, start: int, end: int, out: np.ndarray) -> int:
         out[size] = data[at]
         size += 1
         at += 1
-    while size > 0 and out[size - 1] == 47:
+    while size > 0 and (out[size - 1] == 47 or out[size - 1] <= 32):  # a space before "#top" is at the end now
         size -= 1
     joint = np.uint8(63)  # "?" before the first parameter that stays, "&" before the others
     while at < end and data[at] != 35:
@@ -80,13 +80,16 @@ def fold_url(data: np.ndarray, start: int, end: int, out: np.ndarray) -> int:
             while at < end and data[at] != 38 and data[at] != 35:
                 at += 1
             continue
-        if at < end and data[at] != 38 and data[at] != 35:
-            out[size] = joint
-            size, joint = size + 1, np.uint8(38)
+        begin = at
         while at < end and data[at] != 38 and data[at] != 35:
-            out[size] = data[at]
-            size += 1
             at += 1
+        last = at
+        while last > begin and data[last - 1] <= 32:
+            last -= 1
+        if last > begin:
+            out[size] = joint
+            out[size + 1 : size + 1 + last - begin] = data[begin:last]
+            size, joint = size + 1 + last - begin, np.uint8(38)
     return size
 
 

@@ -27,7 +27,7 @@ class ExactSettings(JudgeSettings):
 
 @judge(
     "exact",
-    version=1,
+    version=2,
     settings=ExactSettings,
     reads=["text", "url"],
     adds={"text_hash": HASH, "url_hash": HASH},

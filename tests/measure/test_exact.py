@@ -66,6 +66,8 @@ def test_nothing_to_hash_is_null_and_matches_nothing():
         ("https://x.org/a?gclid=1", "https://x.org/a"),
         ("https://x.org/a?b=1&&c=2", "https://x.org/a?b=1&c=2"),
         ("  http://x.org/a\n", "HTTP://X.ORG/a"),
+        ("http://x.org/a/ #top", "http://x.org/a"),
+        ("http://x.org/a?b=1 &  #top", "http://x.org/a?b=1"),
     ],
 )
 def test_one_page_by_two_spellings(one: str, other: str):
@@ -89,7 +91,7 @@ def test_two_pages_stay_two(one: str, other: str):
 
 
 @settings(deadline=None)
-@given(st.text(max_size=60))
+@given(st.text(max_size=60) | st.text("a/?#!&= u\t", max_size=20))
 def test_folding_an_address_twice_changes_nothing_more(address: str):
     once = "http://h.org/" + address
     assert url("http://" + url(once)) == url(once)
