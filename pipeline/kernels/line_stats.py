@@ -13,8 +13,8 @@ from pipeline.kernels.bpe_load import address, byte_at, short_at
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.memo import LastColumns
 from pipeline.kernels.unicode import decode, decode_at
+from pipeline.kernels.word_affixes import mixed
 from pipeline.kernels.word_tables import ATTRIBUTES, SPACE, STOP
-from pipeline.kernels.words import mixed
 
 (
     CHARS, LINE_FEEDS, FILLED, PUNCTUATED, SHORT, DUP_FILLED_CHARS, LINES, DUP_LINES, DUP_LINE_CHARS,
