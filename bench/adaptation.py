@@ -28,6 +28,7 @@ import numpy as np
 VOCAB, LENGTH, BATCH = 4096, 128, 8
 SHARE = 0.51
 SEEDS = (0, 1, 2)
+ROLES = ("domain", "general")
 ARMS = ("curated", "crawl", "general", "equal")
 MAX_BYTES = 2_400_000
 """Text of a source in an arm, chosen by document: many times what so short a training reads."""
@@ -185,10 +186,6 @@ def pieces(source: Path, out: Path, steps: int, seconds: float) -> None:
         stop_world()
 
 
-def _by_role(roles: dict[str, list[float]]) -> list[list[float]]:
-    return [roles["domain"], roles["general"]]
-
-
 def run(size_mb: int = 0, steps: int = 200) -> dict:
     """Median and spread over the seeds; ratio > 1 means the curated mix needs fewer bits on domain text than the best
     other arm."""
@@ -222,9 +219,15 @@ def run(size_mb: int = 0, steps: int = 200) -> dict:
         "steps": steps,
         "tables": {
             "arms": {
-                "head": ["arm", *(f"{role}: median (lowest to highest)" for role in ("domain", "general"))],
+                "head": ["arm", *(f"{role}: median (lowest to highest)" for role in ROLES)],
                 "rows": [
-                    [name, *(f"{statistics.median(b):.3f} ({min(b):.3f} to {max(b):.3f})" for b in _by_role(roles))]
+                    [
+                        name,
+                        *(
+                            f"{statistics.median(b):.3f} ({min(b):.3f} to {max(b):.3f})"
+                            for b in (roles[role] for role in ROLES)
+                        ),
+                    ]
                     for name, roles in table.items()
                 ],
             }

@@ -87,26 +87,27 @@ class SourceRow(Figure):
     kept_tokens: int | None = None
 
 
-class RightsRow(Figure):
+class Verdicts(Figure):
+    """Documents by verdict."""
+
+    documents: int
+    kept: int = 0
+    removed: int = 0
+    quarantined: int = 0
+
+
+class RightsRow(Verdicts):
     """Documents under one licence, with one mining signal and one robots.txt answer."""
 
     licence: str
     tdm: str
     robots: str
-    documents: int
-    kept: int = 0
-    removed: int = 0
-    quarantined: int = 0
 
 
-class ItemRow(Figure):
+class ItemRow(Verdicts):
     """A benchmark item, as file#field, and the documents that hold it. Of kept ones its span is cut."""
 
     item: str
-    documents: int
-    kept: int = 0
-    removed: int = 0
-    quarantined: int = 0
 
 
 class Count(Figure):

@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,20 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "
 def handoff(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A hand-off folder that nobody changes; runs on it set `out` to a folder of their own."""
     return make_handoff(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[Any]:
+    """This process as a world of one."""
+    import torch
+
+    from recipes.pretrain.parallel import start_world, stop_world
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # tiny matrices: more threads only wait for each other
+    yield start_world()
+    stop_world()
+    torch.set_num_threads(threads)
 
 
 def torchrun(processes: int, *arguments: str, timeout: int = 280, restarts: int = 0) -> subprocess.CompletedProcess:

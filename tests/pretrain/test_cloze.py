@@ -14,19 +14,9 @@ from recipes.pretrain.data import stack
 from recipes.pretrain.handoff import open_handoff
 from recipes.pretrain.loop import Trainer
 from recipes.pretrain.objectives import IGNORE, build_objective
-from recipes.pretrain.parallel import start_world, stop_world
 
 pytestmark = pytest.mark.train
 KINDS = ["causal", "masked", "spans", "infilling"]
-
-
-@pytest.fixture(scope="module")
-def world():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # tiny matrices: more threads only wait for each other
-    yield start_world()
-    stop_world()
-    torch.set_num_threads(threads)
 
 
 def prepared(handoff, kind, **changes):

@@ -12,21 +12,11 @@ from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelFo
 from pipeline.handoff import UsageError, build_manifest, dump_manifest
 from recipes.pretrain.handoff import open_handoff
 from recipes.pretrain.loop import Trainer
-from recipes.pretrain.parallel import start_world, stop_world
 
 pytestmark = pytest.mark.train
 
 SETTINGS = ["parallel.sharding=none", "evaluate.every_steps=100", "checkpoint.every_steps=1000", "global_batch=16",
             "micro_batch=16", "report.every_steps=5"]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def world():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # tiny matrices: more threads only wait for each other
-    yield start_world()
-    stop_world()
-    torch.set_num_threads(threads)
 
 
 def train(handoff, out, world, *settings):

@@ -10,19 +10,12 @@ from transformers import AutoModelForCausalLM
 from pipeline.handoff import UsageError
 from recipes.pretrain.handoff import open_handoff
 from recipes.pretrain.loop import Trainer
-from recipes.pretrain.parallel import start_world, stop_world
 from recipes.pretrain.quantize import quantize_matmuls
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore")]
 INSTALLED = importlib.util.find_spec("torchao") is not None
 needs_torchao = pytest.mark.skipif(not INSTALLED, reason="torchao is not installed: the extra `quant`")
 RUN = ["parallel.sharding=none", "steps=15", "evaluate.every_steps=15", "report.every_steps=1"]
-
-
-@pytest.fixture(scope="module")
-def world():
-    yield start_world()
-    stop_world()
 
 
 def train(handoff, out, world, *settings):

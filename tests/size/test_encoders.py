@@ -10,6 +10,8 @@ from pipeline.size.encoders import EncoderDecoderShape, EncoderShape, design_enc
 from pipeline.size.memory import Setup, step_memory
 from pipeline.size.plan import plan
 
+from .saved import saved_by
+
 
 @given(st.floats(2e6, 2e10), st.booleans())
 def test_designed_shapes_are_near_what_was_asked(params: float, decoder: bool) -> None:
@@ -42,21 +44,6 @@ def test_position_biases_cost_memory_with_the_square_of_the_length() -> None:
         return step_memory(shape, Setup("fp32", "none", sequence=sequence)).activations
 
     assert at(2048) > 4.5 * at(512)
-
-
-def saved_by(torch, model, run) -> int:
-    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
-    seen: dict[int, int] = {}
-
-    def pack(tensor):
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            seen[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        run().backward()
-    return sum(seen.values())
 
 
 @pytest.mark.train

@@ -14,6 +14,8 @@ from pipeline.size.gpus import GPUS, gpu_named
 from pipeline.size.memory import Setup, fewest_gpus, serving_bytes, static_bytes, step_memory
 from pipeline.size.shape import DecoderShape, design, hyperparameters, padded, preset
 
+from .saved import saved_by
+
 LLAMA_1B = DecoderShape(16, 2048, 8192, 32, 8, 64, 128_256, True)
 
 
@@ -117,21 +119,9 @@ def test_saved_activations_against_torch(heads: int, kv_heads: int) -> None:
     )  # fmt: skip
     model = transformers.LlamaForCausalLM(config)
     assert sum(p.numel() for p in model.parameters()) == shape.params
-    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
-    seen: dict[int, int] = {}
-
-    def pack(tensor):
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            seen[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
     tokens = torch.zeros((2, 256), dtype=torch.long)
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        loss = model(tokens, labels=tokens).loss
-    measured = sum(seen.values())
+    measured = saved_by(torch, model, lambda: model(tokens, labels=tokens).loss)
     ours = saved_bytes(shape, "fp32", tokens.numel(), chunked=False)
-    loss.backward()
     assert ours == pytest.approx(measured, rel=0.03)
     assert dataclasses.asdict(step_memory(shape, Setup("fp32", "none", 1)))["peak"] > 16 * shape.params
 
