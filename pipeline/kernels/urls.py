@@ -52,7 +52,8 @@ def fold_url(data: np.ndarray, start: int, end: int, out: np.ndarray) -> int:
     """Write what a web address names to `out` (as long as the input); returns the number of bytes, 0 for none.
 
     Dropped: `http://` and `https://`, `www.`, the ports 80 and 443, the fragment (not `#!`), tracking parameters
-    (`utm_*`, `gclid`, `fbclid`), a slash at the end, spaces after the path or a parameter; the host is lower-cased. Other schemes are kept as they are.
+    (`utm_*`, `gclid`, `fbclid`), a slash at the end, spaces after the path or a parameter; the host is lower-cased.
+    Other schemes are kept as they are.
     """
     while start < end and data[start] <= 32:
         start += 1
