@@ -1,13 +1,17 @@
 """Certificate of equivalence with datatrove: every published rule, alone, on unmodified real and generated text.
 
-    CORPORA=… python -m bench.certify [--full] [--mb 3] [--out docs/certificate.md]
+    CORPORA=… python -m bench.certify [--full] [--mb 3] [--out docs/certificate.md] [--cache folder]
 
 Needs the peers extra (datatrove 0.10.1 and spaCy). Quick mode takes an even sample of each set, `--full` every document.
+With `--cache` datatrove's verdicts on a set are kept, and not asked for again while texts, rules and versions are the same;
+our side is always asked.
 """
 
 import argparse
 import datetime
+import hashlib
 import importlib.metadata
+import inspect
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -243,7 +247,7 @@ def ours(rule: Rule, batch: pa.RecordBatch) -> list[Any]:
     signals = pa.table(rule.judge.run(batch, rule.settings.without_thresholds()))
     if rule.name == "text":
         return [
-            _cut(text, spans)
+            lines_digest(_cut(text, spans))
             for text, spans in zip(batch["text"].to_pylist(), signals["spans"].to_pylist(), strict=True)
         ]
     masks = rule.judge.rules(signals, rule.settings)
@@ -264,11 +268,52 @@ def cause(text: str) -> str:
     return "the same words, of which n-grams or sentences are made otherwise"
 
 
-def compare(name: str, texts: list[str], table: list[Rule], filters: dict[str, list[int]]) -> None:
-    """Ask both sides about every document of a set, under every rule.
+Verdict = bool | str | None
+"""Removed or not; for a rule that edits, a digest of the lines it keeps; None where it is undefined."""
 
-    `filters` counts, per published filter, the documents, those it removes by any rule, and the different verdicts.
+
+def lines_digest(lines: list[str]) -> str:
+    """A rule that edits is compared by the lines that it leaves."""
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
+
+
+def published(texts: list[str], table: list[Rule]) -> list[list[Verdict]]:
+    """datatrove's verdict on each text, under every rule."""
+    found: list[list[Verdict]] = []
+    for text in texts:
+        answers = [rule.theirs(text) for rule in table]
+        found.append([lines_digest(answer) if isinstance(answer, list) else answer for answer in answers])
+    return found
+
+
+def versions() -> dict[str, str]:
+    """What the certificate depends on besides our own source."""
+    return {name: importlib.metadata.version(name) for name in ("datatrove", "spacy", "numba", "pyarrow")}
+
+
+def remembered(name: str, texts: list[str], table: list[Rule], cache: Path | None) -> list[list[Verdict]]:
+    """`published`, or what it gave before on the same texts, rules and versions."""
+    if cache is None:
+        return published(texts, table)
+    asked = [versions()["datatrove"], versions()["spacy"], [rule.label for rule in table], inspect.getsource(rules)]
+    digest = hashlib.sha256(json.dumps(asked).encode())
+    for text in texts:
+        digest.update(text.encode() + b"\0")
+    cache.mkdir(parents=True, exist_ok=True)
+    path = cache / f"{name}-{digest.hexdigest()[:24]}.json"
+    if not path.exists():
+        partial = path.with_suffix(".part")
+        partial.write_text(json.dumps(published(texts, table)), encoding="utf-8")
+        partial.replace(path)
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def compare(name: str, texts: list[str], table: list[Rule], theirs: list[list[Verdict]]) -> dict[str, list[int]]:
+    """Our verdict on each text against datatrove's; counts in the rules.
+
+    Returns, per published filter, the number of documents, of those it removes by any rule, and of different verdicts.
     """
+    filters: dict[str, list[int]] = {}
     for start in range(0, len(texts), BATCH):
         part = texts[start : start + BATCH]
         batch = pa.record_batch(
@@ -277,32 +322,31 @@ def compare(name: str, texts: list[str], table: list[Rule], filters: dict[str, l
         mine = [ours(rule, batch) for rule in table]
         for at, text in enumerate(part):
             whole: dict[str, list[bool]] = {}
-            for rule, decisions in zip(table, mine, strict=True):
-                theirs = rule.theirs(text)
-                if theirs is None:
+            for rule, decisions, their in zip(table, mine, theirs[start + at], strict=True):
+                if their is None:
                     continue
-                if isinstance(theirs, bool):
+                if isinstance(their, bool):
                     answers = whole.setdefault(rule.filter_name, [False, False])
-                    answers[0] |= theirs
+                    answers[0] |= their
                     answers[1] |= decisions[at]
                 rule.compared += 1
-                same = theirs == decisions[at]
+                same = their == decisions[at]
                 rule.agreed += same
-                rule.removed += theirs is True
+                rule.removed += their is True
                 if not same and len(rule.differing) < 40:
                     rule.differing.append(f"{name} #{start + at}: {cause(text) if rule.on_words else 'see the text'}")
-            for filter_name, (theirs, mine_too) in whole.items():
+            for filter_name, (removed, removed_by_us) in whole.items():
                 total = filters.setdefault(filter_name, [0, 0, 0])
                 total[0] += 1
-                total[1] += theirs
-                total[2] += theirs != mine_too
+                total[1] += removed
+                total[2] += removed != removed_by_us
+    return filters
 
 
 def report(
     table: list[Rule], filters: dict[str, list[int]], counts: dict[str, tuple[int, int]], mode: str, seconds: float
 ) -> str:
     """The certificate as Markdown."""
-    versions = {name: importlib.metadata.version(name) for name in ("datatrove", "spacy", "numba", "pyarrow")}
     rows = [
         f"| {rule.label} | {'words' if rule.on_words else 'text'} | {rule.compared:,} | {rule.removed:,} | "
         f"{rule.compared - rule.agreed:,} | {100 * rule.agreed / max(1, rule.compared):.3f} % |"
@@ -324,7 +368,7 @@ def report(
             + "`; do not edit by hand.",
             "",
             f"Date: {datetime.datetime.now(datetime.UTC):%Y-%m-%d}. Mode: {mode}. "
-            f"{', '.join(f'{name} {version}' for name, version in versions.items())}. {seconds:,.0f} s.",
+            f"{', '.join(f'{name} {version}' for name, version in versions().items())}. {seconds:,.0f} s.",
             "",
             EXPLANATION,
             "",
@@ -353,6 +397,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--mb", type=float, default=1.0, help="MB of each set in quick mode")
     parser.add_argument("--generated", type=int, default=2_000, help="generated documents")
     parser.add_argument("--sets", default=",".join(SETS), help="sets to compare, by name")
+    parser.add_argument("--cache", type=Path, help="folder for datatrove's verdicts, to go on after a stop")
     parser.add_argument("--out", type=Path, default=Path("docs/certificate.md"))
     return parser.parse_args()
 
@@ -367,7 +412,8 @@ def main() -> int:
         (name, sample(name, None if chosen.full else chosen.mb)) for name in chosen.sets.split(",") if name
     )
     for name, texts in [("generated", generated(chosen.generated)), *inputs]:
-        compare(name, texts, table, filters)
+        for filter_name, numbers in compare(name, texts, table, remembered(name, texts, table, chosen.cache)).items():
+            filters[filter_name] = [a + b for a, b in zip(filters.get(filter_name, [0, 0, 0]), numbers, strict=True)]
         counts[name] = (len(texts), sum(len(text.encode()) for text in texts))
         print(f"{name}: {len(texts)} documents, {time.monotonic() - start:.0f} s", flush=True)
     text = report(table, filters, counts, "full" if chosen.full else "quick", time.monotonic() - start)

@@ -9,7 +9,8 @@ import hashlib
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
+
+from pipeline.kernels.compiled import kernel
 
 SHARE_UNIT = 1 << 30
 BLOCK = 1 << 16
@@ -25,7 +26,7 @@ def integer_shares(weights: Sequence[float]) -> np.ndarray:
     return shares
 
 
-@njit(cache=True)
+@kernel()
 def assign(shares: np.ndarray, counts: np.ndarray, first: int, sources: np.ndarray, ordinals: np.ndarray) -> None:
     """Fill source and within-source number of samples first, first+1, …; `counts` (samples per source) is advanced.
 

@@ -1,10 +1,10 @@
 """Counting distinct pre-tokens: an open-addressing table over bytes, u64 counts, memory by distinct pre-tokens."""
 
 import numpy as np
-from numba import njit
 
 from pipeline.kernels.bpe_hash import INLINE_BYTES, LONG, long_hash, mix, same_bytes, short_key
 from pipeline.kernels.bpe_load import Int, address, byte_at, word_at
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.pretokens import CLASSES, PRESETS, next_end, read_only
 
 _SLOT = 4
@@ -13,7 +13,7 @@ _SLOT = 4
 _ROW, _AT, _DIGITS, _USED, _LONGS, _ARENA = range(6)
 
 
-@njit(cache=True)
+@kernel()
 def _find_long(table: np.ndarray, longs: np.ndarray, arena: np.ndarray, at: Int, end: Int, low: Int) -> Int:
     """The place of the slot of a long pre-token whose hash is `low`, found or free."""
     mask = np.uint64(len(table) // _SLOT - 1)
@@ -29,7 +29,7 @@ def _find_long(table: np.ndarray, longs: np.ndarray, arena: np.ndarray, at: Int,
         slot = (slot + np.uint64(1)) & mask
 
 
-@njit(cache=True)
+@kernel()
 def _add_long(
     table: np.ndarray,
     longs: np.ndarray,
@@ -59,7 +59,7 @@ def _add_long(
     return True
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _add_short(table: np.ndarray, progress: np.ndarray, at: Int, end: Int, limit: Int, weight: Int) -> bool:
     """Add `weight` to the count of a short pre-token; False, and nothing done, when there is no room for it."""
     low, high = short_key(at, end, limit)
@@ -82,7 +82,7 @@ def _add_short(table: np.ndarray, progress: np.ndarray, at: Int, end: Int, limit
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _scan(
     table: np.ndarray,
     longs: np.ndarray,
@@ -117,7 +117,7 @@ def _scan(
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _weigh(
     table: np.ndarray,
     longs: np.ndarray,
@@ -142,7 +142,7 @@ def _weigh(
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _rehash(table: np.ndarray, larger: np.ndarray) -> None:
     mask = np.uint64(len(larger) // _SLOT - 1)
     for place in range(0, len(table), _SLOT):
@@ -156,7 +156,7 @@ def _rehash(table: np.ndarray, larger: np.ndarray) -> None:
             larger[np.int64(slot) * _SLOT + word] = table[place + word]
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _sizes(table: np.ndarray, longs: np.ndarray, offsets: np.ndarray, counts: np.ndarray) -> None:
     row = 0
     for place in range(0, len(table), _SLOT):
@@ -173,7 +173,7 @@ def _sizes(table: np.ndarray, longs: np.ndarray, offsets: np.ndarray, counts: np
         row += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _bytes(table: np.ndarray, longs: np.ndarray, arena: np.ndarray, offsets: np.ndarray, data: np.ndarray) -> None:
     row = 0
     for place in range(0, len(table), _SLOT):

@@ -8,10 +8,10 @@ letters takes n log n steps.
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from pipeline.kernels.bpe_hash import INLINE_BYTES, mix, pair_key, short_key
 from pipeline.kernels.bpe_load import Int, address, byte_at, word_at
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.pretokens import next_end
 
 NO_PAIR = np.uint64(0xFFFFFFFFFFFFFFFF)
@@ -21,7 +21,7 @@ CACHE_WORDS = _SLOT << 18
 """A slot is four words, half a cache line: key, key, up to three ids or their place in a pool, how many; 8 MB."""
 
 
-@njit(cache=True)
+@kernel()
 def pair_table(left: np.ndarray, right: np.ndarray, made: np.ndarray) -> np.ndarray:
     """The merges as a table of slots of two words: the pair, and `rank << 32 | id` of the token made."""
     slots = 1 << 4
@@ -38,7 +38,7 @@ def pair_table(left: np.ndarray, right: np.ndarray, made: np.ndarray) -> np.ndar
     return table
 
 
-@njit(cache=True)
+@kernel()
 def _merge_of(table: Int, mask: Any, left: Any, right: Any) -> Any:
     """`rank << 32 | id` for a pair, `NO_PAIR` when it does not merge; `table` is an address, `mask` its slots - 1."""
     key = pair_key(left, right)
@@ -50,7 +50,7 @@ def _merge_of(table: Int, mask: Any, left: Any, right: Any) -> Any:
     return word_at(place + 8)
 
 
-@njit(cache=True)
+@kernel()
 def _merge_short(merges: np.ndarray, ids: np.ndarray, size: Int, pairs: np.ndarray) -> Int:
     """Merge `ids[:size]` in place by looking at every pair; returns how many ids are left."""
     table, mask = address(merges), np.uint64(len(merges) // 2 - 1)
@@ -76,7 +76,7 @@ def _merge_short(merges: np.ndarray, ids: np.ndarray, size: Int, pairs: np.ndarr
     return size
 
 
-@njit(cache=True)
+@kernel()
 def _push(heap: np.ndarray, size: Int, item: Int) -> None:
     at = size
     while at > 0 and item < heap[(at - 1) >> 1]:
@@ -85,7 +85,7 @@ def _push(heap: np.ndarray, size: Int, item: Int) -> None:
     heap[at] = item
 
 
-@njit(cache=True)
+@kernel()
 def _pop(heap: np.ndarray, size: Int) -> Int:
     """The smallest of `size` items; the rest is a heap of `size - 1`."""
     top = heap[0]
@@ -104,7 +104,7 @@ def _pop(heap: np.ndarray, size: Int) -> Int:
     return top
 
 
-@njit(cache=True)
+@kernel()
 def _merge_long(merges: np.ndarray, ids: np.ndarray, size: Int) -> Int:
     """Merge `ids[:size]` in place with a heap of `rank << 32 | place` over a linked list."""
     table, mask = address(merges), np.uint64(len(merges) // 2 - 1)
@@ -150,7 +150,7 @@ def _merge_long(merges: np.ndarray, ids: np.ndarray, size: Int) -> Int:
     return left
 
 
-@njit(cache=True)
+@kernel()
 def _merge(
     merges: np.ndarray,
     symbol: np.ndarray,
@@ -168,7 +168,7 @@ def _merge(
     return _merge_short(merges, out, size, pairs) if size <= _SHORT else _merge_long(merges, out, size)
 
 
-@njit(cache=True)
+@kernel()
 def _merge_new(
     merges: np.ndarray,
     symbol: np.ndarray,
@@ -209,7 +209,7 @@ def _merge_new(
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def encode(
     offsets: np.ndarray,
     data: np.ndarray,
@@ -270,7 +270,7 @@ def encode(
     return here
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def count_words(offsets: np.ndarray, data: np.ndarray) -> Int:
     """Runs of bytes between ASCII white space, over all rows."""
     words = 0

@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from pipeline.kernels.bpe_load import Int, byte_at, word_at
+from pipeline.kernels.compiled import kernel
 
 INLINE_BYTES = 15
 """Pre-tokens up to this length are their own key: two words, the length in the top byte of the second."""
@@ -14,7 +14,7 @@ LONG = np.uint64(0xFF << 56)
 """Top byte of the second word of a longer pre-token's key."""
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def mix(first: Int, second: Int) -> Int:
     """A 64-bit hash of two words (multiply, fold, multiply)."""
     value = (np.uint64(first) ^ np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xD6E8FEB86659FD93)
@@ -23,7 +23,7 @@ def mix(first: Int, second: Int) -> Int:
     return value ^ (value >> np.uint64(29))
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def short_key(at: Int, end: Int, limit: Int) -> tuple[Int, Int]:
     """The key of the text between two addresses, at most `INLINE_BYTES`; nothing at or beyond `limit` is read."""
     length = end - at
@@ -35,7 +35,7 @@ def short_key(at: Int, end: Int, limit: Int) -> tuple[Int, Int]:
     return low, high | (np.uint64(length) << np.uint64(56))
 
 
-@njit(cache=True)
+@kernel()
 def _short_key_slow(at: Int, end: Int) -> tuple[Int, Int]:
     low = high = np.uint64(0)
     for place in range(at, end):
@@ -47,7 +47,7 @@ def _short_key_slow(at: Int, end: Int) -> tuple[Int, Int]:
     return low, high
 
 
-@njit(cache=True)
+@kernel()
 def long_hash(at: Int, end: Int) -> Int:
     """A 64-bit hash of the text between two addresses; where it is used equal hashes are checked byte by byte."""
     value = np.uint64(end - at)
@@ -60,7 +60,7 @@ def long_hash(at: Int, end: Int) -> Int:
     return value
 
 
-@njit(cache=True)
+@kernel()
 def same_bytes(first: Int, second: Int, length: Int) -> bool:
     """Whether the `length` bytes at two addresses are equal."""
     step = 0
@@ -69,7 +69,7 @@ def same_bytes(first: Int, second: Int, length: Int) -> bool:
     return step == length
 
 
-@njit(cache=True)
+@kernel()
 def pair_slot(keys: np.ndarray, key: Int) -> Int:
     """The slot of a pair in an open-addressing table whose empty slots hold all ones, found or free."""
     mask = np.uint64(len(keys) - 1)
@@ -80,7 +80,7 @@ def pair_slot(keys: np.ndarray, key: Int) -> Int:
     return np.int64(slot)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def pair_key(left: Any, right: Any) -> Any:
     """Two 32-bit ids in one word; words compare as the pairs do."""
     return (np.uint64(left) << np.uint64(32)) | np.uint64(right)

@@ -8,17 +8,17 @@ reproduces, also where two different pairs spell the same token and share one id
 """
 
 import numpy as np
-from numba import njit
 
 from pipeline.kernels.bpe_hash import long_hash, pair_key, pair_slot, same_bytes
 from pipeline.kernels.bpe_load import Int, address
+from pipeline.kernels.compiled import kernel
 
 BOUNDARY = -(2**31)
 """Between words."""
 _DEAD = BOUNDARY + 1
 
 
-@njit(cache=True)
+@kernel()
 def _longer(array: np.ndarray, needed: Int) -> np.ndarray:
     """The array, or a copy of at least twice its size that holds `needed` items."""
     if needed <= len(array):
@@ -28,12 +28,12 @@ def _longer(array: np.ndarray, needed: Int) -> np.ndarray:
     return larger
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _before(count: Int, pair: Int, other_count: Int, other_pair: Int) -> bool | np.bool_:
     return count > other_count or (count == other_count and pair < other_pair)
 
 
-@njit(cache=True)
+@kernel()
 def _sink(counts: np.ndarray, pairs: np.ndarray, entries: np.ndarray, size: Int, at: Int) -> None:
     """Move the queue's item `at` down to where it belongs (a four-ary heap)."""
     count, pair, entry = counts[at], pairs[at], entries[at]
@@ -50,7 +50,7 @@ def _sink(counts: np.ndarray, pairs: np.ndarray, entries: np.ndarray, size: Int,
     counts[at], pairs[at], entries[at] = count, pair, entry
 
 
-@njit(cache=True)
+@kernel()
 def _rise(counts: np.ndarray, pairs: np.ndarray, entries: np.ndarray, at: Int) -> None:
     """Move the queue's item `at` up to where it belongs."""
     count, pair, entry = counts[at], pairs[at], entries[at]
@@ -63,7 +63,7 @@ def _rise(counts: np.ndarray, pairs: np.ndarray, entries: np.ndarray, at: Int) -
     counts[at], pairs[at], entries[at] = count, pair, entry
 
 
-@njit(cache=True)
+@kernel()
 def _larger_pairs(keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A table of twice the size with the same pairs."""
     new_keys = np.full(2 * len(keys), np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64)
@@ -76,7 +76,7 @@ def _larger_pairs(keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.
     return new_keys, new_values
 
 
-@njit(cache=True)
+@kernel()
 def _token_slot(names: np.ndarray, starts: np.ndarray, spelled: np.ndarray, text: np.ndarray, at: Int, end: Int) -> Int:
     """The slot of the token spelled `text[at:end]` in the table of names (ids, -1 when free)."""
     mask = np.uint64(len(names) - 1)
@@ -93,7 +93,7 @@ def _token_slot(names: np.ndarray, starts: np.ndarray, spelled: np.ndarray, text
         slot = (slot + np.uint64(1)) & mask
 
 
-@njit(cache=True)
+@kernel()
 def _lay_out(
     offsets: np.ndarray, symbols: np.ndarray, ids: np.ndarray, lengths: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, Int]:
@@ -130,7 +130,7 @@ def _lay_out(
     return places, owner, pairs
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def learn(
     offsets: np.ndarray,
     symbols: np.ndarray,

@@ -5,9 +5,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from pipeline.kernels.bpe_load import address, byte_at, int_at, short_at
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.phrases import automaton
 from pipeline.kernels.unicode import CATEGORIES, CATEGORY, decode
 from pipeline.kernels.word_tables import (
@@ -81,7 +81,7 @@ def c4_lines(offsets: np.ndarray, data: np.ndarray, tokens: tuple[np.ndarray, ..
     return Cuts(rows, starts, ends, kinds, stats)
 
 
-@njit(cache=True)
+@kernel()
 def _bound(data: np.ndarray, start: int, end: int) -> int:
     """At least as many as there can be cuts: line ends and opening brackets."""
     most = 0
@@ -91,7 +91,7 @@ def _bound(data: np.ndarray, start: int, end: int) -> int:
     return most
 
 
-@njit(cache=True)
+@kernel()
 def count_sentences(sizes: np.ndarray, start: int, end: int) -> int:
     """Sentences of the tokens `start:end`: a new one begins after a full stop at the first token that is no punctuation."""
     sentences, stopped = 1, False
@@ -105,7 +105,7 @@ def count_sentences(sizes: np.ndarray, start: int, end: int) -> int:
     return sentences
 
 
-@njit(cache=True)
+@kernel()
 def _citation(data: np.ndarray, at: int, end: int, decimal: np.ndarray) -> int:
     """Byte after `[12]`, `[]`, `[edit]` or `[citation needed]` that begins at `at`, or 0."""
     for fixed in (_EDIT, _NEEDED):
@@ -124,7 +124,7 @@ def _citation(data: np.ndarray, at: int, end: int, decimal: np.ndarray) -> int:
     return at + 1 if at < end else 0
 
 
-@njit(cache=True)
+@kernel()
 def _phrases(data: np.ndarray, start: int, end: int, moves: np.ndarray, marks: np.ndarray) -> tuple[int, bool]:
     """(bits of the phrases found, whether there is a curly bracket)."""
     table, bits, text = address(moves), address(marks), address(data)
@@ -137,7 +137,7 @@ def _phrases(data: np.ndarray, start: int, end: int, moves: np.ndarray, marks: n
     return found, curly
 
 
-@njit(cache=True)
+@kernel()
 def _ends_well(data: np.ndarray, start: int, end: int) -> bool:
     """Whether the bytes end in . ? ! " or ' and not in three full stops."""
     if start == end:
@@ -148,7 +148,7 @@ def _ends_well(data: np.ndarray, start: int, end: int) -> bool:
     return last == 0x3F or last == 0x21 or last == 0x22 or last == 0x27
 
 
-@njit(cache=True)
+@kernel()
 def _rows(
     offsets: np.ndarray, data: np.ndarray, token_rows: np.ndarray, sizes: np.ndarray, rules: LineRules,
     attributes: np.ndarray, decimal: np.ndarray, moves: np.ndarray, marks: np.ndarray,

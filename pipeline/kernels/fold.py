@@ -1,13 +1,13 @@
 """Normalised text for exact hashes: white space folded, case folded on request."""
 
 import numpy as np
-from numba import njit
 
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.hashing import hash128
 from pipeline.kernels.unicode import decode
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def encode(point: int, out: np.ndarray, at: int) -> int:
     """Write a code point as UTF-8 to `out[at:]`; returns the index behind it."""
     if point < 0x80:
@@ -25,7 +25,7 @@ def encode(point: int, out: np.ndarray, at: int) -> int:
     return at + 4
 
 
-@njit(cache=True)
+@kernel()
 def fold_text(
     data: np.ndarray, start: int, end: int, is_space: np.ndarray, lower: np.ndarray, fold_case: bool, out: np.ndarray
 ) -> int:
@@ -61,7 +61,7 @@ def fold_text(
     return size
 
 
-@njit(cache=True)
+@kernel()
 def text_hashes(
     offsets: np.ndarray, data: np.ndarray, is_space: np.ndarray, lower: np.ndarray, fold_case: bool
 ) -> tuple[np.ndarray, np.ndarray]:

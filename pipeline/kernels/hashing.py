@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from pipeline.kernels.compiled import kernel
 
 SEED_LOW = np.uint64(0)
 SEED_HIGH = np.uint64(0x9E3779B97F4A7C15)
@@ -47,13 +49,13 @@ load_u32 = _loader(32, types.uint64)
 """`load_u32(data, at)`: the 4 bytes from `data[at]` as uint64, little-endian, unaligned, unchecked."""
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def rotl(value: np.uint64, bits: int) -> np.uint64:
     """Rotate a uint64 left by 1 to 63 bits."""
     return (value << np.uint64(bits)) | (value >> np.uint64(64 - bits))
 
 
-@njit(cache=True)
+@kernel()
 def fmix64(value: int | np.uint64) -> np.uint64:
     """MurmurHash3's finaliser: a bijection of uint64 in which every input bit moves every output bit."""
     value = np.uint64(value)
@@ -65,12 +67,12 @@ def fmix64(value: int | np.uint64) -> np.uint64:
     return value
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _round(lane: np.uint64, word: np.uint64) -> np.uint64:
     return rotl(lane + word * _PRIME_2, 31) * _PRIME_1
 
 
-@njit(cache=True)
+@kernel()
 def xxh64(data: np.ndarray, start: int, end: int, seed: int | np.uint64) -> np.uint64:
     """XXH64 of the bytes `data[start:end]` (uint8).
 
@@ -117,7 +119,7 @@ def xxh64(data: np.ndarray, start: int, end: int, seed: int | np.uint64) -> np.u
     return total
 
 
-@njit(cache=True)
+@kernel()
 def hash128(data: np.ndarray, start: int, end: int) -> tuple[np.uint64, np.uint64]:
     """The project's 128-bit hash of the bytes `data[start:end]`: XXH64 under `SEED_LOW` and under `SEED_HIGH`.
 
@@ -127,7 +129,7 @@ def hash128(data: np.ndarray, start: int, end: int) -> tuple[np.uint64, np.uint6
     return xxh64(data, start, end, SEED_LOW), xxh64(data, start, end, SEED_HIGH)
 
 
-@njit(cache=True)
+@kernel()
 def hash64_rows(offsets: np.ndarray, data: np.ndarray, seed: int) -> np.ndarray:
     """uint64[n]: `xxh64` of every row of a text column (see `buffers.text_buffers`)."""
     out = np.empty(len(offsets) - 1, np.uint64)
@@ -136,7 +138,7 @@ def hash64_rows(offsets: np.ndarray, data: np.ndarray, seed: int) -> np.ndarray:
     return out
 
 
-@njit(cache=True)
+@kernel()
 def hash128_rows(offsets: np.ndarray, data: np.ndarray) -> np.ndarray:
     """uint64[n, 2]: `hash128` of every row; viewed as bytes, each row is the 16 bytes of a `text_hash`."""
     out = np.empty((len(offsets) - 1, 2), np.uint64)

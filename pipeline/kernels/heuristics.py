@@ -3,8 +3,8 @@
 """Counts over lines, characters and words of a document in compiled code: what Gopher's and Dolma's rules divide."""
 
 import numpy as np
-from numba import njit
 
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.unicode import decode
 from pipeline.kernels.word_tables import ALPHA, BREAK, SPACE, fnv
 from pipeline.kernels.words import HAS_ALPHA, HAS_WORD, SIZE_SHIFT
@@ -15,7 +15,7 @@ TOKENS, WORDS, WORD_CHARS, ALPHA_TOKENS, STOP_WORDS, NUM_WORD_COUNTS = range(6)
 """Columns of `count_words`."""
 
 
-@njit(cache=True)
+@kernel()
 def count_marks(offsets: np.ndarray, data: np.ndarray, attributes: np.ndarray, bullets: np.ndarray) -> np.ndarray:
     """int64[n, NUM_MARKS]: code points, `#`, ellipses (`...` and `…`), lines as `str.splitlines` has them, lines that
     begin with one of the code points `bullets` after white space, lines that end in an ellipsis before white space."""
@@ -77,7 +77,7 @@ def stop_table(stop_words: list[str]) -> tuple[np.ndarray, np.ndarray]:
     return first, np.array(hashes, np.uint64)
 
 
-@njit(cache=True)
+@kernel()
 def count_words(
     rows: np.ndarray, hashes: np.ndarray, sizes: np.ndarray, first: np.ndarray, stops: np.ndarray
 ) -> np.ndarray:

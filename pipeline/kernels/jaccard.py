@@ -1,15 +1,15 @@
 """True Jaccard similarity of documents' shingle sets, and unions of the candidate pairs that reach a bound."""
 
 import numpy as np
-from numba import njit
 
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.minhash import hash_shingles, scan_words
 from pipeline.kernels.union_find import find
 
 _BLOCK = 2048
 
 
-@njit(cache=True)
+@kernel()
 def shingle_sets(
     offsets: np.ndarray,
     data: np.ndarray,
@@ -53,7 +53,7 @@ def shingle_sets(
     return sizes, values[:used].copy()
 
 
-@njit(cache=True)
+@kernel()
 def jaccard(one: np.ndarray, other: np.ndarray) -> float:
     """Similarity of two sorted arrays without repeats; 0 when both are empty."""
     a, b, common = 0, 0, 0
@@ -68,7 +68,7 @@ def jaccard(one: np.ndarray, other: np.ndarray) -> float:
     return common / total if total > 0 else 0.0
 
 
-@njit(cache=True)
+@kernel()
 def union_verified(
     parent: np.ndarray,
     left: np.ndarray,

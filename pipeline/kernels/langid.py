@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.unicode import decode
 from pipeline.kernels.word_tables import LOWER, UPPER
 
@@ -68,7 +68,7 @@ def load_model() -> LanguageModel:
         )
 
 
-@njit(cache=True)
+@kernel()
 def windows(offsets: np.ndarray, data: np.ndarray, count: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(rows int64[n + 1], starts, ends): up to `count` windows of about `size` bytes, evenly spread over each document.
 
@@ -109,7 +109,7 @@ def windows(offsets: np.ndarray, data: np.ndarray, count: int, size: int) -> tup
     return rows, starts[:at], ends[:at]
 
 
-@njit(cache=True)
+@kernel()
 def needs_preparing(
     rows: np.ndarray, starts: np.ndarray, ends: np.ndarray, data: np.ndarray, attributes: np.ndarray
 ) -> np.ndarray:
@@ -138,7 +138,7 @@ def needs_preparing(
     return out
 
 
-@njit(cache=True)
+@kernel()
 def _score(
     found: np.ndarray, counts: np.ndarray, weights: np.ndarray, logs: np.ndarray, sums: np.ndarray, totals: np.ndarray
 ) -> None:
@@ -174,7 +174,7 @@ def _score(
     totals += sums * logs[1]
 
 
-@njit(cache=True)
+@kernel()
 def _best(totals: np.ndarray, aliases: np.ndarray, size: int) -> tuple[int, float]:
     """Label of the highest score, and its share at temperature sqrt(bytes); a label's second column counts as its first."""
     best = 0
@@ -190,14 +190,14 @@ def _best(totals: np.ndarray, aliases: np.ndarray, size: int) -> tuple[int, floa
     return aliases[best], own / mass
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _step(moves: np.ndarray, states: np.ndarray, place: int, byte: int, found: np.ndarray, num: int) -> tuple[int, int]:
     state = np.int64(moves[place + byte])
     found[num] = states[state, 1]
     return np.int64(states[state, 0]), num + (states[state, 1] >= 0)
 
 
-@njit(cache=True)
+@kernel()
 def classify(
     rows: np.ndarray, starts: np.ndarray, ends: np.ndarray, data: np.ndarray, mixed_score: float,
     moves: np.ndarray, states: np.ndarray, weights: np.ndarray, prior: np.ndarray, aliases: np.ndarray,
@@ -254,7 +254,7 @@ def classify(
     return best, score, mixed
 
 
-@njit(cache=True)
+@kernel()
 def _walk(
     first: int, last: int, starts: np.ndarray, ends: np.ndarray, data: np.ndarray,
     moves: np.ndarray, states: np.ndarray, found: np.ndarray, filled: np.ndarray,

@@ -1,7 +1,8 @@
 """Lines joined that were broken at a fixed column, and tables found, in one compiled pass over cleaned text."""
 
 import numpy as np
-from numba import njit
+
+from pipeline.kernels.compiled import kernel
 
 BLANK, PROSE, WEAK, STRONG = range(4)
 """What a line is: empty, text, perhaps part of a table (headings, rules), plainly a table row."""
@@ -15,7 +16,7 @@ _LONG_LABEL = 60
 _MAX_GAP = 2
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def lay_out(
     offsets: np.ndarray, data: np.ndarray, unwrap: bool, tables: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -76,7 +77,7 @@ def lay_out(
     return ends, out[:write], span_ends, spans[:found]
 
 
-@njit(cache=True)
+@kernel()
 def _is_hyphenated(data: np.ndarray, start: int, end: int, following: int) -> bool:
     """Whether a line ends in a letter and a hyphen, and the next goes on with a small letter: join without a space."""
     return (
@@ -88,7 +89,7 @@ def _is_hyphenated(data: np.ndarray, start: int, end: int, following: int) -> bo
     )
 
 
-@njit(cache=True)
+@kernel()
 def _measure_lines(data: np.ndarray, start: int, end: int, bounds: np.ndarray, shape: np.ndarray) -> None:
     line, first = 0, start
     for at in range(start, end + 1):
@@ -99,7 +100,7 @@ def _measure_lines(data: np.ndarray, start: int, end: int, bounds: np.ndarray, s
             first = at + 1
 
 
-@njit(cache=True)
+@kernel()
 def line_shape(data: np.ndarray, start: int, end: int) -> tuple[int, int, int]:
     """`(kind, characters, indent)` of the line `data[start:end]`.
 
@@ -173,7 +174,7 @@ def line_shape(data: np.ndarray, start: int, end: int) -> tuple[int, int, int]:
     return PROSE, characters, indent
 
 
-@njit(cache=True)
+@kernel()
 def _is_figure(signs: int, digits: int, letters: int) -> bool:
     """A number with its signs, or a dash, dots or n/a that stand for none."""
     if digits:
@@ -181,7 +182,7 @@ def _is_figure(signs: int, digits: int, letters: int) -> bool:
     return signs <= 3 and letters == 0
 
 
-@njit(cache=True)
+@kernel()
 def _number_tables(shape: np.ndarray, table: np.ndarray) -> None:
     """Number the tables from 1 in `table[line]`; 0 is no table.
 
@@ -214,7 +215,7 @@ def _number_tables(shape: np.ndarray, table: np.ndarray) -> None:
         line = last + 1
 
 
-@njit(cache=True)
+@kernel()
 def _find_joins(data: np.ndarray, bounds: np.ndarray, shape: np.ndarray, table: np.ndarray, joined: np.ndarray) -> None:
     """Mark the lines that go on where the line before was broken at the wrap column.
 
@@ -250,7 +251,7 @@ def _find_joins(data: np.ndarray, bounds: np.ndarray, shape: np.ndarray, table: 
         joined[:] = False
 
 
-@njit(cache=True)
+@kernel()
 def _may_join(data: np.ndarray, bounds: np.ndarray, shape: np.ndarray, table: np.ndarray, line: int) -> bool:
     """Two lines of text, the first long enough, the second neither indented further nor a list item."""
     before = line - 1
@@ -271,13 +272,13 @@ def _may_join(data: np.ndarray, bounds: np.ndarray, shape: np.ndarray, table: np
     return not _is_item(data, bounds[line, 0], bounds[line, 1])
 
 
-@njit(cache=True)
+@kernel()
 def _ends_in_quote(data: np.ndarray, end: int) -> bool:
     """General punctuation (dashes, quotation marks: U+2010 to U+203F) at the end of a line."""
     return end >= 3 and data[end - 3] == 0xE2 and data[end - 2] == 0x80
 
 
-@njit(cache=True)
+@kernel()
 def _is_item(data: np.ndarray, start: int, end: int) -> bool:
     """Whether a line starts like a list item: a bullet, or a number or letter with a dot or bracket, then a space."""
     at = start
@@ -300,7 +301,7 @@ def _is_item(data: np.ndarray, start: int, end: int) -> bool:
     return bool(short and marked)
 
 
-@njit(cache=True)
+@kernel()
 def _is_full(data: np.ndarray, bounds: np.ndarray, shape: np.ndarray, line: int, column: int) -> bool:
     """Whether the first word of a line would not have fitted, within a small slack, on the line before."""
     at, end, size = bounds[line, 0] + shape[line, 2], bounds[line, 1], 0

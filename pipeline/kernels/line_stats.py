@@ -7,10 +7,10 @@ A line here ends at a line feed and at nothing else, as in both papers' code. Li
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from pipeline.kernels.bpe_load import address, byte_at, short_at
 from pipeline.kernels.buffers import text_buffers
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.memo import LastColumns
 from pipeline.kernels.unicode import decode, decode_at
 from pipeline.kernels.word_affixes import mixed
@@ -31,7 +31,7 @@ MAX_SPEAKER_CHARS = 60
 """A line that names a speaker is no longer than this."""
 
 
-@njit(cache=True)
+@kernel()
 def _seen(table: np.ndarray, mask: int, key: np.uint64) -> bool:
     """Insert a non-zero key; whether it was there."""
     key = key if key != 0 else np.uint64(1)
@@ -44,7 +44,7 @@ def _seen(table: np.ndarray, mask: int, key: np.uint64) -> bool:
     return False
 
 
-@njit(cache=True)
+@kernel()
 def _names_speaker(data: np.ndarray, start: int, end: int, chars: int) -> bool:
     """Whether a line only says who speaks: "Jane Doe:", "Operator", "Jane Doe -- Chief Executive Officer"."""
     while end > start and data[end - 1] <= 0x20:
@@ -77,7 +77,7 @@ def of_column(text: pa.Array, ignore_speakers: bool, short: int = SHORT_LINE) ->
     )
 
 
-@njit(cache=True)
+@kernel()
 def line_stats(
     offsets: np.ndarray, data: np.ndarray, attributes: np.ndarray, short: int, ignore_speakers: bool
 ) -> np.ndarray:
@@ -111,7 +111,7 @@ def line_stats(
     return out
 
 
-@njit(cache=True)
+@kernel()
 def _document(
     data: np.ndarray, start: int, end: int, attributes: np.ndarray, short: int, ignore_speakers: bool,
     lines: np.ndarray, filled_lines: np.ndarray, paragraphs: np.ndarray, mask: int, out: np.ndarray,
@@ -181,7 +181,7 @@ def _document(
     out[DUP_LINES] += empty == 2
 
 
-@njit(cache=True)
+@kernel()
 def _stripped(data: np.ndarray, start: int, end: int, attributes: np.ndarray) -> tuple[int, int]:
     """The byte range of `text.strip()`."""
     first, last, at = end, start, start
@@ -206,7 +206,7 @@ def _stripped(data: np.ndarray, start: int, end: int, attributes: np.ndarray) ->
     return (first, last) if last > first else (start, start)
 
 
-@njit(cache=True)
+@kernel()
 def _close(paragraphs: np.ndarray, mask: int, value: np.uint64, chars: int, out: np.ndarray) -> None:
     out[PARAGRAPHS] += 1
     if _seen(paragraphs, mask, mixed(value)):

@@ -6,8 +6,8 @@ mean weight of its n-grams, so that long documents do not score higher for being
 """
 
 import numpy as np
-from numba import njit
 
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.grams import grow, pair_hash, slot_of
 from pipeline.kernels.terms import FNV_BASIS, FNV_PRIME
 from pipeline.kernels.unicode import decode
@@ -21,7 +21,7 @@ _M = np.uint64(0x9E3779B97F4A7C15)
 _N = np.uint64(NUMBER)
 
 
-@njit(cache=True)
+@kernel()
 def hash_words(data: np.ndarray, begin: int, end: int, lower: np.ndarray, out: np.ndarray) -> tuple[int, np.ndarray]:
     """Hashes of the words of `data[begin:end]` into `out` (grown when too short): their number, and the array.
 
@@ -57,7 +57,7 @@ def hash_words(data: np.ndarray, begin: int, end: int, lower: np.ndarray, out: n
     return count, out
 
 
-@njit(cache=True)
+@kernel()
 def score_rows(
     offsets: np.ndarray, data: np.ndarray, lower: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -81,7 +81,7 @@ def score_rows(
     return means, counts
 
 
-@njit(cache=True)
+@kernel()
 def gram_slots(
     offsets: np.ndarray, data: np.ndarray, lower: np.ndarray, size: int, shuffle: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -113,7 +113,7 @@ def gram_slots(
     return borders, slots[:total]
 
 
-@njit(cache=True)
+@kernel()
 def mean_weights(borders: np.ndarray, slots: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """float64[n]: what `score_rows` gives, from slots."""
     means = np.zeros(len(borders) - 1)
@@ -125,14 +125,14 @@ def mean_weights(borders: np.ndarray, slots: np.ndarray, weights: np.ndarray) ->
     return means
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _read(step: int, at: int, share: np.uint64) -> bool:
     value = (np.uint64(step) * _P + np.uint64(at) + np.uint64(1)) * _M
     value = (value ^ (value >> np.uint64(29))) * _M
     return bool((value >> np.uint64(48)) < share)
 
 
-@njit(cache=True)
+@kernel()
 def fit_logistic(
     borders: np.ndarray,
     slots: np.ndarray,

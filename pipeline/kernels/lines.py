@@ -1,14 +1,15 @@
 """Line ends, control characters and white space made uniform in one compiled pass."""
 
 import numpy as np
-from numba import njit
+
+from pipeline.kernels.compiled import kernel
 
 COPY, LINE_END, SPACE, TAB, DROP = range(5)
 _LABEL = 100
 """Bytes up to which a line can be the label of a row of figures."""
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def clean_lines(offsets: np.ndarray, data: np.ndarray, tabular: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The rows with line ends as "\\n", at most one empty line in a row, no trailing space, no control characters.
 
@@ -28,7 +29,7 @@ def clean_lines(offsets: np.ndarray, data: np.ndarray, tabular: np.ndarray) -> t
     return ends, out[:write]
 
 
-@njit(cache=True)
+@kernel()
 def _clean_row(data: np.ndarray, at: int, end: int, out: np.ndarray, first: int, cells: bool) -> int:
     write, keep = first, first  # `keep`: after the last byte of this line that is no space
     breaks = 2  # line ends at the end of what is written; at most two, none at the start
@@ -86,7 +87,7 @@ def _clean_row(data: np.ndarray, at: int, end: int, out: np.ndarray, first: int,
     return write
 
 
-@njit(cache=True)
+@kernel()
 def _joins_cell(out: np.ndarray, first: int, write: int, byte: int) -> bool:
     """Whether a sign goes on with the cell before the tab: `$ | 1,000`, `(1,000 | )`, `12 | %`."""
     if write - first < 2 or out[write - 1] != 0x09:
@@ -97,7 +98,7 @@ def _joins_cell(out: np.ndarray, first: int, write: int, byte: int) -> bool:
     return (before == 0x24 or before == 0x28) and (0x30 <= byte <= 0x39 or byte == 0x28 or byte == 0x2E)
 
 
-@njit(cache=True)
+@kernel()
 def _figure_follows(data: np.ndarray, at: int, end: int) -> bool:
     """Whether the next cell with anything in it starts like a figure."""
     while at < end:
@@ -108,7 +109,7 @@ def _figure_follows(data: np.ndarray, at: int, end: int) -> bool:
     return at < end and (0x30 <= data[at] <= 0x39 or data[at] == 0x24 or data[at] == 0x28)
 
 
-@njit(cache=True)
+@kernel()
 def _classify(data: np.ndarray, at: int, end: int) -> tuple[int, int]:
     """`(bytes, action)` of the sign at `at`."""
     byte = data[at]

@@ -4,7 +4,8 @@ HTML parsers take time that grows with the square of some of these; a page made 
 """
 
 import numpy as np
-from numba import njit
+
+from pipeline.kernels.compiled import kernel
 
 # Elements that hold nothing, and those whose end tag HTML lets out and that do not nest in themselves.
 _SHALLOW = (
@@ -21,7 +22,7 @@ SHALLOW = np.array(sorted({_pack(name) for name in _SHALLOW.split()}), np.uint64
 SHALLOW.flags.writeable = False
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def scan_markup(data: np.ndarray, shallow: np.ndarray) -> tuple[int, int, int]:
     """`(tags, depth, attribute_work)` of a page given as uint8 bytes.
 
@@ -69,7 +70,7 @@ def scan_markup(data: np.ndarray, shallow: np.ndarray) -> tuple[int, int, int]:
     return tags, deepest, work
 
 
-@njit(cache=True)
+@kernel()
 def _skip_tag(data: np.ndarray, at: int, end: int) -> tuple[int, int, bool]:
     """`(after, attributes, ends in "/>")` of a tag whose name ends at `at`."""
     attributes, quote, fresh, value = 0, 0, False, False

@@ -9,8 +9,8 @@ Jaccard similarity of the two shingle sets (Broder 1997). The work is linear in 
 from functools import cache
 
 import numpy as np
-from numba import njit
 
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.hashing import fmix64
 from pipeline.kernels.unicode import CATEGORIES, CATEGORY, LETTER, MAJOR, MARK, NUMBER, decode
 
@@ -71,14 +71,14 @@ def permutations(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return (mixed >> np.uint64(32)).astype(np.uint32) | np.uint32(1), mixed.astype(np.uint32)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _extend(hashed: np.uint64, point: np.uint64) -> np.uint64:
     """The hash of a word with one more code point."""
     hashed = (hashed ^ point) * np.uint64(0x9FB21C651E98DF25)
     return hashed ^ (hashed >> np.uint64(29))
 
 
-@njit(cache=True)
+@kernel()
 def scan_words(
     data: np.ndarray, at: int, end: int, table: np.ndarray, one_zero: bool, words: np.ndarray, count: int
 ) -> tuple[int, int]:
@@ -123,7 +123,7 @@ def scan_words(
     return at, count
 
 
-@njit(cache=True)
+@kernel()
 def hash_shingles(words: np.ndarray, count: int, ngram: int, figure_weight: int, out: np.ndarray) -> tuple[int, int]:
     """Hash `words[i:i + ngram]`, order included, to 32 bits for every i; a shingle with a figure `figure_weight` times.
 
@@ -151,7 +151,7 @@ def hash_shingles(words: np.ndarray, count: int, ngram: int, figure_weight: int,
     return number, written
 
 
-@njit(cache=True)
+@kernel()
 def lower_minima(shingles: np.ndarray, number: int, a: np.ndarray, b: np.ndarray, minima: np.ndarray) -> None:
     """Lower `minima[j]` to the least rank of `shingles[:number]` under permutation `j`."""
     for j in range(len(a)):
@@ -162,7 +162,7 @@ def lower_minima(shingles: np.ndarray, number: int, a: np.ndarray, b: np.ndarray
         minima[j] = least
 
 
-@njit(cache=True)
+@kernel()
 def minhash_rows(
     offsets: np.ndarray,
     data: np.ndarray,
@@ -197,7 +197,7 @@ def minhash_rows(
         num_shingles[row] = min(total, 0x7FFFFFFF)
 
 
-@njit(cache=True)
+@kernel()
 def band_keys(minima: np.ndarray, rows: int) -> np.ndarray:
     """uint64[n, bands]: one key for each `rows` consecutive minima; equal keys make two documents a candidate pair.
 
@@ -215,7 +215,7 @@ def band_keys(minima: np.ndarray, rows: int) -> np.ndarray:
     return out
 
 
-@njit(cache=True)
+@kernel()
 def sketch_bytes(minima: np.ndarray) -> np.ndarray:
     """uint8[n, permutations]: one byte of each minimum; the share of equal bytes estimates the Jaccard similarity."""
     out = np.empty(minima.shape, np.uint8)

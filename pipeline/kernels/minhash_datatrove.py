@@ -10,8 +10,8 @@ from functools import cache
 from typing import Literal
 
 import numpy as np
-from numba import njit
 
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.hashing import load_u32, xxh64
 
 ShingleHash = Literal["xxhash64", "sha1_64", "xxhash32"]
@@ -26,7 +26,7 @@ def parameters(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return a, draw.randint(0, MERSENNE_61, dtype=np.uint64, size=count)
 
 
-@njit(cache=True)
+@kernel()
 def minima_from_shingles(shingles: np.ndarray, a: np.ndarray, b: np.ndarray, mask: int | np.uint64) -> np.ndarray:
     """uint64[permutations]: least `(hash * a + b) mod (2**61 - 1) & mask` over the shingles; all ones without any."""
     prime = np.uint64(MERSENNE_61)
@@ -41,7 +41,7 @@ def minima_from_shingles(shingles: np.ndarray, a: np.ndarray, b: np.ndarray, mas
     return out
 
 
-@njit(cache=True)
+@kernel()
 def _xxh64_slices(data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     out = np.empty(len(starts), np.uint64)
     for i in range(len(starts)):
@@ -49,12 +49,12 @@ def _xxh64_slices(data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.
     return out
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _rotl32(value: np.uint32, bits: int) -> np.uint32:
     return np.uint32(value << np.uint32(bits)) | (value >> np.uint32(32 - bits))
 
 
-@njit(cache=True)
+@kernel()
 def xxh32(data: np.ndarray, start: int, end: int) -> np.uint32:
     """XXH32 of `data[start:end]` with seed 0, from the xxHash specification."""
     prime_1, prime_2, prime_3 = np.uint32(0x9E3779B1), np.uint32(0x85EBCA77), np.uint32(0xC2B2AE3D)

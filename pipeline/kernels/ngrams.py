@@ -10,8 +10,8 @@ Weights are int8 and sums are integers, so no order of addition can change a sco
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.grams import grow, pair_hash, slot_of
 from pipeline.kernels.terms import FNV_BASIS, FNV_PRIME, split_words
 from pipeline.kernels.unicode import decode
@@ -31,13 +31,13 @@ _FIRST = np.uint64(0x6669727374)
 _CACHE = 1 << 16
 
 
-@njit(cache=True)
+@kernel()
 def _contains(sorted_keys: np.ndarray, key: np.uint64) -> bool:
     at = np.searchsorted(sorted_keys, key)
     return bool(at < len(sorted_keys) and sorted_keys[at] == key)
 
 
-@njit(cache=True)
+@kernel()
 def word_grams(
     data: np.ndarray, start: int, end: int, lower: np.ndarray, mask: np.uint64, points: np.ndarray, out: np.ndarray
 ) -> int:
@@ -63,7 +63,7 @@ def word_grams(
     return total
 
 
-@njit(cache=True)
+@kernel()
 def is_number(data: np.ndarray, start: int, end: int) -> bool:
     """Whether a word is ASCII digits only."""
     for at in range(start, end):
@@ -72,7 +72,7 @@ def is_number(data: np.ndarray, start: int, end: int) -> bool:
     return True
 
 
-@njit(cache=True)
+@kernel()
 def _breaks(data: np.ndarray, start: int, end: int) -> bool:
     """Whether the bytes between two words end a sentence: a line end, or `.`, `!`, `?` with white space after it."""
     for at in range(start, end):
@@ -86,7 +86,7 @@ def _breaks(data: np.ndarray, start: int, end: int) -> bool:
     return False
 
 
-@njit(cache=True)
+@kernel()
 def sentence_ends(data: np.ndarray, starts: np.ndarray, ends: np.ndarray, count: int, borders: np.ndarray) -> int:
     """Word indices after the last word of each sentence into `borders` (room for `count`); returns their number.
 
@@ -110,7 +110,7 @@ def sentence_ends(data: np.ndarray, starts: np.ndarray, ends: np.ndarray, count:
     return total
 
 
-@njit(cache=True)
+@kernel()
 def sum_sentences(
     offsets: np.ndarray,
     data: np.ndarray,
@@ -202,7 +202,7 @@ def sum_sentences(
     return rows[:total], begins[:total], stops[:total], sums[:total], sizes[:total]
 
 
-@njit(cache=True)
+@kernel()
 def feature_slots(
     offsets: np.ndarray,
     data: np.ndarray,
@@ -254,7 +254,7 @@ def feature_slots(
     return word_offsets, word_slots[:words], char_offsets, char_slots[:chars], hits
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _kept(step: int, at: int, share: np.uint64) -> bool:
     """Whether a feature occurrence is read in this step: a hash of both, so that training is the same every time."""
     value = (np.uint64(step) * _P + np.uint64(at) + np.uint64(1)) * _M
@@ -262,7 +262,7 @@ def _kept(step: int, at: int, share: np.uint64) -> bool:
     return bool((value >> np.uint64(48)) < share)
 
 
-@njit(cache=True)
+@kernel()
 def fit_logistic(
     word_offsets: np.ndarray,
     word_slots: np.ndarray,

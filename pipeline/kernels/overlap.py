@@ -7,8 +7,8 @@ with the words around them is its share: inserted, deleted and changed words cos
 """
 
 import numpy as np
-from numba import njit
 
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.grams import grow, slot_of
 from pipeline.kernels.terms import split_words
 
@@ -17,7 +17,7 @@ DIAGONAL_REACH, DIAGONAL_WIDTH = 8, 24
 """Neighbouring matches of one place are at most this far apart in diagonal, all of them this far."""
 
 
-@njit(cache=True)
+@kernel()
 def words_of(offsets: np.ndarray, data: np.ndarray, lower: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Word hashes of all rows, uint64, and int64[n + 1] offsets into them."""
     found, total = np.empty(1024, np.uint64), 0
@@ -33,7 +33,7 @@ def words_of(offsets: np.ndarray, data: np.ndarray, lower: np.ndarray) -> tuple[
     return found[:total], borders
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _top(size: int) -> np.uint64:
     """What the first word of an n-gram is multiplied with."""
     power = np.uint64(1)
@@ -42,7 +42,7 @@ def _top(size: int) -> np.uint64:
     return power
 
 
-@njit(cache=True)
+@kernel()
 def grams_of(words: np.ndarray, borders: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """n-grams of rows of words: hash, row and place (first word) of each."""
     most = len(words)
@@ -61,7 +61,7 @@ def grams_of(words: np.ndarray, borders: np.ndarray, size: int) -> tuple[np.ndar
     return found[:total], rows[:total], places[:total]
 
 
-@njit(cache=True)
+@kernel()
 def build_table(grams: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of distinct grams: an open-addressing table `(keys, values)` and a bit map (uint64 words) in front of it."""
     size = 1024
@@ -79,7 +79,7 @@ def build_table(grams: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return keys, values, bits
 
 
-@njit(cache=True)
+@kernel()
 def align(
     words: np.ndarray, low: int, high: int, item: np.ndarray, weights: np.ndarray, table: np.ndarray
 ) -> tuple[float, int, int]:
@@ -111,7 +111,7 @@ def align(
     return float(table[rows, columns]), first, last
 
 
-@njit(cache=True)
+@kernel()
 def find_items(
     offsets: np.ndarray,
     data: np.ndarray,

@@ -1,12 +1,12 @@
 """Paragraphs of a text column and their hashes."""
 
 import numpy as np
-from numba import njit
 
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.hashing import hash128
 
 
-@njit(cache=True)
+@kernel()
 def paragraph_hashes(
     offsets: np.ndarray, data: np.ndarray, min_bytes: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

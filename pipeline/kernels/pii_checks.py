@@ -1,7 +1,8 @@
 """Check digits and formats of identifiers, on bytes: cards, IBAN, SSN, EIN, ISIN, CUSIP, LEI. Compiled, no allocation."""
 
 import numpy as np
-from numba import njit
+
+from pipeline.kernels.compiled import kernel
 
 
 def _iban_lengths() -> np.ndarray:
@@ -23,20 +24,20 @@ IBAN_LENGTHS = _iban_lengths()
 """uint8[676]: length of an IBAN by its two country letters, 0 where there is none."""
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def digit(byte: int) -> int:
     """The value of an ASCII digit, or -1."""
     return int(byte) - 48 if 48 <= byte <= 57 else -1
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def letter(byte: int) -> int:
     """0-25 for an ASCII letter of either case, or -1."""
     low = int(byte) | 32
     return low - 97 if 97 <= low <= 122 else -1
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def alnum(byte: int) -> int:
     """0-9 for digits, 10-35 for letters of either case, or -1: the values ISO 7064 and ISO 6166 use."""
     value = digit(byte)
@@ -46,7 +47,7 @@ def alnum(byte: int) -> int:
     return value + 10 if value >= 0 else -1
 
 
-@njit(cache=True)
+@kernel()
 def luhn(digits: np.ndarray, count: int) -> bool:
     """ISO/IEC 7812 check of the first `count` values."""
     total = 0
@@ -60,7 +61,7 @@ def luhn(digits: np.ndarray, count: int) -> bool:
     return total % 10 == 0
 
 
-@njit(cache=True)
+@kernel()
 def card_network(digits: np.ndarray, count: int) -> int:
     """0: no card; 1: a length and a first digit cards have, to be believed beside a word for them; 2: an issuer's range."""
     if count < 12 or count > 19:
@@ -79,7 +80,7 @@ def card_network(digits: np.ndarray, count: int) -> int:
     return 1 if digits[0] <= 6 else 0
 
 
-@njit(cache=True)
+@kernel()
 def mod_97(values: np.ndarray, begin: int, end: int, remainder: int) -> int:
     """ISO 7064 mod 97 of alphanumeric values (letters are two digits), continued from `remainder`."""
     for at in range(begin, end):
@@ -88,7 +89,7 @@ def mod_97(values: np.ndarray, begin: int, end: int, remainder: int) -> int:
     return remainder
 
 
-@njit(cache=True)
+@kernel()
 def is_iban(values: np.ndarray, count: int, lengths: np.ndarray) -> bool:
     """Country, length and check digits of an IBAN given as alphanumeric values."""
     if count < 15 or values[0] < 10 or values[1] < 10 or values[2] > 9 or values[3] > 9:
@@ -98,13 +99,13 @@ def is_iban(values: np.ndarray, count: int, lengths: np.ndarray) -> bool:
     return mod_97(values, 0, 4, mod_97(values, 4, count, 0)) == 1
 
 
-@njit(cache=True)
+@kernel()
 def is_lei(values: np.ndarray, count: int) -> bool:
     """A legal entity identifier (ISO 17442): 18 characters and two check digits."""
     return count == 20 and values[18] < 10 and values[19] < 10 and mod_97(values, 0, 20, 0) == 1
 
 
-@njit(cache=True)
+@kernel()
 def is_isin(values: np.ndarray, count: int) -> bool:
     """A security's number (ISO 6166): two letters, nine characters, Luhn over the expanded digits."""
     if count != 12 or values[0] < 10 or values[1] < 10 or values[11] > 9:
@@ -124,7 +125,7 @@ def is_isin(values: np.ndarray, count: int) -> bool:
     return total % 10 == 0
 
 
-@njit(cache=True)
+@kernel()
 def is_cusip(values: np.ndarray, count: int) -> bool:
     """A CUSIP: eight characters and a check digit, every second value doubled."""
     if count != 9 or values[8] > 9:
@@ -136,19 +137,19 @@ def is_cusip(values: np.ndarray, count: int) -> bool:
     return (10 - total % 10) % 10 == values[8]
 
 
-@njit(cache=True)
+@kernel()
 def is_ssn(area: int, group: int, serial: int) -> bool:
     """A number the Social Security Administration may have issued."""
     return area not in (0, 666) and area < 900 and group != 0 and serial != 0
 
 
-@njit(cache=True)
+@kernel()
 def is_ein_prefix(prefix: int) -> bool:
     """The two digits the IRS has assigned to its campuses."""
     return not (prefix == 0 or prefix in (7, 8, 9, 17, 18, 19, 28, 29, 49, 69, 70, 78, 79, 89, 96, 97))
 
 
-@njit(cache=True)
+@kernel()
 def is_public_ip(first: int, second: int, third: int) -> bool:
     """Whether an IPv4 address is outside private, loopback, link-local, documentation and multicast ranges."""
     if first == 0 or first == 10 or first == 127 or first >= 224:

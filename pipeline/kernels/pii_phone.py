@@ -5,8 +5,8 @@ beside a word such as "phone" or "fax". Dates, amounts, ranges of years and acce
 """
 
 import numpy as np
-from numba import njit
 
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.pii_checks import alnum, digit, letter
 from pipeline.kernels.pii_words import PHONE_AFTER, PHONE_WORDS, word_near
 
@@ -45,7 +45,7 @@ SHORTEST, LONGEST = _plans()
 _MAX_DIGITS = 17
 
 
-@njit(cache=True)
+@kernel()
 def _nanp(digits: np.ndarray, first: int) -> bool:
     """Ten digits from `first` are a North American number: area and exchange codes from 200, neither N11 as area."""
     return bool(
@@ -53,7 +53,7 @@ def _nanp(digits: np.ndarray, first: int) -> bool:
     )
 
 
-@njit(cache=True)
+@kernel()
 def international(digits: np.ndarray, first: int, count: int, trunk: bool) -> bool:
     """Whether digits from `first` to `count` are a country code and a national number of a length it has.
 
@@ -74,7 +74,7 @@ def international(digits: np.ndarray, first: int, count: int, trunk: bool) -> bo
     return False
 
 
-@njit(cache=True)
+@kernel()
 def _extension(data: np.ndarray, at: int, end: int) -> int:
     """End of an extension ("x123", " ext. 123") that begins at `at`, or `at`."""
     cursor = at
@@ -103,7 +103,7 @@ def _extension(data: np.ndarray, at: int, end: int) -> int:
     return cursor
 
 
-@njit(cache=True)
+@kernel()
 def _is_date(digits: np.ndarray, groups: np.ndarray, count: int) -> bool:
     """A range of years, year-month-day or day-month-year, by the sizes and ranges of the first groups."""
     one = np.int64(digits[0]) * 10 + (digits[1] if groups[0] >= 2 else 0)
@@ -120,7 +120,7 @@ def _is_date(digits: np.ndarray, groups: np.ndarray, count: int) -> bool:
     return False
 
 
-@njit(cache=True)
+@kernel()
 def phone_end(data: np.ndarray, begin: int, at: int, end: int) -> int:
     """End of the phone number whose first digit is at `at`, or -1."""
     before = data[at - 1] if at > begin else np.uint8(0x20)
@@ -219,7 +219,7 @@ def phone_end(data: np.ndarray, begin: int, at: int, end: int) -> int:
     return -1
 
 
-@njit(cache=True)
+@kernel()
 def _labelled_after(data: np.ndarray, at: int, end: int) -> bool:
     """Whether the next word says what kind of line the number is, and is no label of what follows it ("Phone: ...")."""
     cursor = at

@@ -6,8 +6,8 @@ phone without a country code, a Maestro card), a word such as "phone" or "card" 
 """
 
 import numpy as np
-from numba import njit
 
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.pii_checks import (
     IBAN_LENGTHS,
     alnum,
@@ -71,7 +71,7 @@ def _byte_classes() -> np.ndarray:
 _CLASS = _byte_classes()
 
 
-@njit(cache=True)
+@kernel()
 def _email(data: np.ndarray, begin: int, at: int, end: int, wordlike: np.ndarray) -> tuple[int, int]:
     """The e-mail address around the `@` at `at`, as (start, end), or (-1, -1). `begin` bounds the look back."""
     start = at
@@ -126,7 +126,7 @@ def _email(data: np.ndarray, begin: int, at: int, end: int, wordlike: np.ndarray
     return (start, stop) if top == 1 else (-1, -1)
 
 
-@njit(cache=True)
+@kernel()
 def _ipv6(data: np.ndarray, at: int, end: int) -> tuple[int, bool]:
     """End of the IPv6 address that begins at `at` (or -1), and whether it is outside the local ranges."""
     groups, size, double, value, first, digits, cursor = 0, 0, False, 0, -1, 0, at
@@ -169,7 +169,7 @@ def _ipv6(data: np.ndarray, at: int, end: int) -> tuple[int, bool]:
     return stop, first < 0xFC00  # unique local, link-local and multicast addresses lie above
 
 
-@njit(cache=True)
+@kernel()
 def _api_key(data: np.ndarray, at: int, end: int) -> int:
     """End of a well-known service's secret that begins at `at`, or -1."""
     least, cursor = 0, at
@@ -212,7 +212,7 @@ def _api_key(data: np.ndarray, at: int, end: int) -> int:
     return cursor if cursor - begin >= least and digits >= 2 and smalls + capitals >= 4 else -1
 
 
-@njit(cache=True)
+@kernel()
 def _letters(
     data: np.ndarray, begin: int, at: int, end: int, values: np.ndarray, lengths: np.ndarray
 ) -> tuple[int, int]:
@@ -265,7 +265,7 @@ def _letters(
     return -1, at
 
 
-@njit(cache=True)
+@kernel()
 def _numbers(
     data: np.ndarray, begin: int, at: int, end: int, digits: np.ndarray, groups: np.ndarray, marks: np.ndarray
 ) -> tuple[int, int]:
@@ -363,14 +363,14 @@ def _numbers(
     return -1, at
 
 
-@njit(cache=True)
+@kernel()
 def _grow(array: np.ndarray) -> np.ndarray:
     wider = np.empty(2 * len(array), array.dtype)
     wider[: len(array)] = array
     return wider
 
 
-@njit(cache=True)
+@kernel()
 def scan(
     offsets: np.ndarray, data: np.ndarray, wanted: np.ndarray, wordlike: np.ndarray, public_only: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

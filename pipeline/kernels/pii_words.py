@@ -1,8 +1,8 @@
 """Words beside a number that say what it is ("phone", "card"), looked up by hash in a bounded window."""
 
 import numpy as np
-from numba import njit
 
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.pii_checks import alnum
 from pipeline.kernels.terms import FNV_BASIS, FNV_PRIME, hash_word
 
@@ -29,7 +29,7 @@ PASSPORT_WORDS = _hashes("passport passports passeport reisepass pasaporte")
 CUSIP_WORDS = _hashes("cusip cusips")
 
 
-@njit(cache=True)
+@kernel()
 def _among(hashes: np.ndarray, value: np.uint64) -> bool:
     # At most some forty words: a loop is as fast as a search and compiles sooner.
     for known in hashes:
@@ -38,14 +38,14 @@ def _among(hashes: np.ndarray, value: np.uint64) -> bool:
     return False
 
 
-@njit(cache=True)
+@kernel()
 def word_near(data: np.ndarray, begin: int, at: int, stop: int, end: int, hashes: np.ndarray, window: int) -> bool:
     """Whether one of the words ends within `window` bytes before `at`, or begins within 16 after `stop`."""
     low = max(begin, at - window)
     return _word_in(data, low, at, low > begin, hashes) or _word_in(data, stop, min(end, stop + 16), False, hashes)
 
 
-@njit(cache=True)
+@kernel()
 def _word_in(data: np.ndarray, low: int, high: int, cut: bool, hashes: np.ndarray) -> bool:
     at = low
     if cut:  # do not read half a word as one

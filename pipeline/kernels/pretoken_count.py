@@ -8,9 +8,9 @@ characters. A step waits for one load from a table that stays in the first-level
 from functools import cache
 
 import numpy as np
-from numba import njit
 
 from pipeline.kernels.bpe_load import Int, address, byte_at, short_at, word_at
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.unicode import decode_at
 
 IS_LETTER, IS_NUMBER, IS_BLANK, IS_NEWLINE, IS_OTHER = range(5)
@@ -134,14 +134,14 @@ ASCII = _ascii()
 """uint8[128]: the class of every ASCII character."""
 
 
-@njit(cache=True)
+@kernel()
 def wide(at: Int, end: Int, classes: Int) -> Int:
     """`class of pretokens.CLASSES << 3 | length` of the character at the non-ASCII byte `at`; a stray byte is one sign."""
     point, size = decode_at(at, end)
     return (byte_at(classes + point) if point >= 0 else IS_OTHER) << 3 | size
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _pair(word: np.uint64, shift: int, ascii_classes: Int) -> Int:
     """Two characters of a word as an entry of a state."""
     first = np.int64((word >> np.uint64(shift)) & np.uint64(0x7F))
@@ -149,7 +149,7 @@ def _pair(word: np.uint64, shift: int, ascii_classes: Int) -> Int:
     return byte_at(ascii_classes + first) << 4 | byte_at(ascii_classes + second)
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def count_rows(
     offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, ascii_classes: np.ndarray,
     moves: np.ndarray, counts: np.ndarray, last: np.ndarray, out: np.ndarray,

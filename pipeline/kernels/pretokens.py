@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-from numba import njit
 
 from pipeline.kernels.bpe_load import Int, address, byte_at
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.pretoken_count import (
     ASCII,
     IS_BLANK,
@@ -138,14 +138,14 @@ WHOLE_ROWS = (int(Words.WHOLE), 1, False)
 """The kernels' rules for rows that are pre-tokens already."""
 
 
-@njit(cache=True)
+@kernel()
 def _character(at: Int, end: Int, classes: Int) -> Int:
     """`kind << 3 | length` of the character at byte `at`."""
     first = byte_at(at)
     return byte_at(classes + first) << 3 | 1 if first < 0x80 else wide(at, end, classes)
 
 
-@njit(cache=True)
+@kernel()
 def _skip(at: Int, end: Int, classes: Int, wanted: Int) -> Int:
     """The end of the run of characters of class `wanted` that starts at `at`."""
     while at < end:
@@ -162,7 +162,7 @@ def _skip(at: Int, end: Int, classes: Int, wanted: Int) -> Int:
     return at
 
 
-@njit(cache=True)
+@kernel()
 def _contraction(at: Int, end: Int) -> Int:
     """The end of 's 'd 'm 't 'll 've 're in any case at the apostrophe `at`, or `at`."""
     if at + 1 >= end:
@@ -177,7 +177,7 @@ def _contraction(at: Int, end: Int) -> Int:
     return at
 
 
-@njit(cache=True)
+@kernel()
 def _ascii_end(at: Int, end: Int) -> Int:
     """BloombergGPT's rules: letters with spaces, one digit, or anything up to the next letter or digit."""
     first = byte_at(at)
@@ -197,7 +197,7 @@ def _ascii_end(at: Int, end: Int) -> Int:
     return at
 
 
-@njit(cache=True)
+@kernel()
 def _spaced_end(at: Int, end: Int, classes: Int) -> Int:
     """GPT-2's rules: a contraction, a run of one class with a space before it, or white space but its last character."""
     start = at
@@ -221,7 +221,7 @@ def _spaced_end(at: Int, end: Int, classes: Int) -> Int:
     return at
 
 
-@njit(cache=True)
+@kernel()
 def _space_end(at: Int, end: Int, classes: Int) -> Int:
     """`\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`: to the last line end of the run, or all of it but the last character."""
     start = last = at
@@ -240,7 +240,7 @@ def _space_end(at: Int, end: Int, classes: Int) -> Int:
     return last if start < last and at < end else at
 
 
-@njit(cache=True)
+@kernel()
 def _digits_end(at: Int, end: Int, classes: Int, digits: Int) -> Int:
     """The end of at most `digits` numbers from `at` on."""
     while at < end and digits > 0:
@@ -252,7 +252,7 @@ def _digits_end(at: Int, end: Int, classes: Int, digits: Int) -> Int:
     return at
 
 
-@njit(cache=True)
+@kernel()
 def _group_end(at: Int, end: Int, classes: Int, digits: Int, digits_left: Int) -> tuple[Int, Int]:
     """The end of the next group of a number whose groups are aligned to its end, and how many digits are left."""
     if digits_left == 0:
@@ -267,7 +267,7 @@ def _group_end(at: Int, end: Int, classes: Int, digits: Int, digits_left: Int) -
     return _digits_end(at, end, classes, group), digits_left - group
 
 
-@njit(cache=True)
+@kernel()
 def next_end(at: Int, end: Int, classes: Int, rules: tuple[Int, Int, bool], digits_left: Int) -> tuple[Int, Int]:
     """The end of the pre-token that starts at `at` (< `end`), and the state for the next call.
 
@@ -316,7 +316,7 @@ def next_end(at: Int, end: Int, classes: Int, rules: tuple[Int, Int, bool], digi
     return _space_end(start, end, classes), 0
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _count(
     offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, rules: tuple[Int, Int, bool], out: np.ndarray
 ) -> None:
@@ -332,7 +332,7 @@ def _count(
         out[row] = count
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _ends(
     offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, rules: tuple[Int, Int, bool], out: np.ndarray
 ) -> None:

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from pipeline.kernels.buffers import text_buffers
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.memo import LastColumns
 
 
@@ -19,7 +19,7 @@ def _spans(column: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray, 
     return np.concatenate(([0], np.cumsum(lengths))), starts, ends
 
 
-@njit(cache=True)
+@kernel()
 def _copy_prose(
     offsets: np.ndarray, data: np.ndarray, rows: np.ndarray, starts: np.ndarray, ends: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -73,7 +73,7 @@ def table_ranges(batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray, np.ndar
     return _spans(batch["table_spans"])
 
 
-@njit(cache=True)
+@kernel()
 def covered(
     rows: np.ndarray, starts: np.ndarray, ends: np.ndarray,
     table_rows: np.ndarray, table_starts: np.ndarray, table_ends: np.ndarray,

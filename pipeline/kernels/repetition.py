@@ -8,8 +8,8 @@ whose (n-1)-gram occurs only once needs no look-up at n, which leaves few places
 """
 
 import numpy as np
-from numba import njit
 
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.words import SIZE_SHIFT
 
 LONGEST = 10
@@ -20,7 +20,7 @@ FIRST_DUP = 5
 """Duplicate n-grams are measured from this length to `LONGEST`."""
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _number(keys: np.ndarray, values: np.ndarray, mask: int, key: np.uint64, place: int) -> int:
     """The place at which a non-zero key was first seen; `place` when that is now."""
     slot = np.int64((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)) & mask
@@ -32,7 +32,7 @@ def _number(keys: np.ndarray, values: np.ndarray, mask: int, key: np.uint64, pla
     return place
 
 
-@njit(cache=True)
+@kernel()
 def ngram_chars(rows: np.ndarray, hashes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """int64[n, 11]: code points per document, by n-gram length. `rows, hashes, sizes` are `words.Words`.
 
@@ -84,7 +84,7 @@ def ngram_chars(rows: np.ndarray, hashes: np.ndarray, sizes: np.ndarray) -> np.n
     return out
 
 
-@njit(cache=True)
+@kernel()
 def _lengthen(
     length: int, num: int, left: int, places: np.ndarray, numbers: np.ndarray, counts: np.ndarray,
     keys: np.ndarray, values: np.ndarray,
@@ -120,7 +120,7 @@ def _lengthen(
     return kept
 
 
-@njit(cache=True)
+@kernel()
 def _top(length: int, kept: int, places: np.ndarray, numbers: np.ndarray, counts: np.ndarray, ends: np.ndarray) -> int:
     """Code points of the most frequent n-gram with its spaces, times its count."""
     best, most = 0, 1
@@ -131,7 +131,7 @@ def _top(length: int, kept: int, places: np.ndarray, numbers: np.ndarray, counts
     return (ends[best + length] - ends[best] + length - 1) * most
 
 
-@njit(cache=True)
+@kernel()
 def _repeated(
     length: int, kept: int, places: np.ndarray, numbers: np.ndarray, stamps: np.ndarray, ends: np.ndarray
 ) -> int:

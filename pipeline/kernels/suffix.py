@@ -7,8 +7,8 @@ group windows are compared byte by byte, so hashes decide nothing but where to l
 """
 
 import numpy as np
-from numba import njit
 
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.hashing import fmix64, load_u64, xxh64
 
 _BASE = np.uint64(0xD6E8FEB86659FD93)
@@ -16,7 +16,7 @@ BYTE_VALUES = np.array([int(fmix64(np.uint64(byte + 1))) for byte in range(256)]
 _WINDOWS_AT_ONCE = 1 << 21
 
 
-@njit(cache=True)
+@kernel()
 def _power(exponent: int) -> np.uint64:
     out = np.uint64(1)
     for _ in range(exponent):
@@ -24,7 +24,7 @@ def _power(exponent: int) -> np.uint64:
     return out
 
 
-@njit(cache=True)
+@kernel()
 def anchor_runs(
     offsets: np.ndarray, data: np.ndarray, row: int, length: int, gram: int, base: int, capacity: int
 ) -> tuple[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -78,7 +78,7 @@ def anchor_runs(
     return row, hashes[:count].copy(), anchors[:count].copy(), firsts[:count].copy(), lasts[:count].copy()
 
 
-@njit(cache=True)
+@kernel()
 def same_bytes(data: np.ndarray, one: int, other: int, count: int) -> bool:
     """Whether `count` bytes from `one` equal those from `other`."""
     at = 0
@@ -93,7 +93,7 @@ def same_bytes(data: np.ndarray, one: int, other: int, count: int) -> bool:
     return True
 
 
-@njit(cache=True)
+@kernel()
 def _table_size(entries: int) -> int:
     size = 16
     while size < 2 * entries + 2:
@@ -101,7 +101,7 @@ def _table_size(entries: int) -> int:
     return size
 
 
-@njit(cache=True)
+@kernel()
 def _whole_copies(
     text: np.ndarray,
     anchors: np.ndarray,
@@ -124,7 +124,7 @@ def _whole_copies(
         slot = np.int64(key & np.uint64(size - 1))
         twin[i] = -1
         while table[slot] >= 0:
-            j = table[slot]
+            j = int(table[slot])
             if (
                 lasts[j] + length - firsts[j] == span
                 and anchors[j] - firsts[j] == anchors[i] - firsts[i]
@@ -141,7 +141,7 @@ def _whole_copies(
     return alone
 
 
-@njit(cache=True)
+@kernel()
 def _copied_windows(
     text: np.ndarray,
     anchors: np.ndarray,
@@ -176,7 +176,7 @@ def _copied_windows(
                 continue
             if window > first:
                 rolling -= top * BYTE_VALUES[text[window - 1]]
-            key = fmix64(rolling + np.uint64(anchors[i] - window))
+            key = fmix64(np.uint64(rolling + np.uint64(anchors[i] - window)))
             slot = np.int64(key & np.uint64(size - 1))
             found = np.int64(-1)
             while table_at[slot] >= 0:
@@ -201,7 +201,7 @@ def _copied_windows(
     return cuts, count
 
 
-@njit(cache=True)
+@kernel()
 def _append(
     cuts: np.ndarray, count: int, start: int | np.int64, end: int, copy: int | np.int64
 ) -> tuple[np.ndarray, int]:
@@ -213,7 +213,7 @@ def _append(
     return cuts, count + 1
 
 
-@njit(cache=True)
+@kernel()
 def later_copies(
     text: np.ndarray,
     hashes: np.ndarray,
@@ -266,12 +266,12 @@ def later_copies(
     return cuts[:count].copy()
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _in_word(byte: int) -> bool:
     return byte >= 0x80 or 48 <= byte <= 57 or 65 <= (byte & 0xDF) <= 90
 
 
-@njit(cache=True)
+@kernel()
 def shrink_to_words(data: np.ndarray, start: int, end: int, low: int, high: int) -> tuple[int, int]:
     """The largest range inside `start:end` that splits no word of the document `data[low:high]` and glues no two.
 

@@ -9,9 +9,9 @@ look-alike ("minority interest") hides the term inside it.
 import sys
 
 import numpy as np
-from numba import njit
 
 from pipeline.kernels.bpe_load import address, int_at
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.grams import grow
 from pipeline.kernels.unicode import LETTER, MAJOR, MARK, NUMBER, decode_at
 
@@ -63,7 +63,7 @@ def extend_hash(value: int, word: int) -> int:
     return mixed ^ (mixed >> 29)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _extend(value: np.uint64, word: np.uint64) -> np.uint64:
     mixed = (value * np.uint64(31) + word) * np.uint64(0x9E3779B97F4A7C15)
     return mixed ^ (mixed >> np.uint64(29))
@@ -97,7 +97,7 @@ def build_trie(phrases: dict[tuple[str, ...], int]) -> tuple[np.ndarray, np.ndar
     return keys, values
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _look_up(keys: np.ndarray, values: np.ndarray, key: np.uint64) -> int:
     mask = np.uint64(len(keys) - 1)
     slot = key & mask
@@ -108,7 +108,7 @@ def _look_up(keys: np.ndarray, values: np.ndarray, key: np.uint64) -> int:
     return ABSENT
 
 
-@njit(cache=True)
+@kernel()
 def split_words(
     data: np.ndarray,
     begin: int,
@@ -145,7 +145,7 @@ def split_words(
     return count, hashes, starts, ends
 
 
-@njit(cache=True)
+@kernel()
 def _possible(keys: np.ndarray, values: np.ndarray) -> np.ndarray:
     """One bit for each key of the trie, by its high bits: words that begin no phrase are told without a slow look-up."""
     bits = np.zeros(_FILTER // 64, np.uint64)
@@ -156,7 +156,7 @@ def _possible(keys: np.ndarray, values: np.ndarray) -> np.ndarray:
     return bits
 
 
-@njit(cache=True)
+@kernel()
 def find_phrases(
     offsets: np.ndarray, data: np.ndarray, lower: np.ndarray, keys: np.ndarray, values: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

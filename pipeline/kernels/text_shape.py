@@ -3,8 +3,8 @@
 """What a text is made of, in compiled code: words between white space, brackets, addresses, compressibility, boilerplate."""
 
 import numpy as np
-from numba import njit
 
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.hashing import load_u32
 from pipeline.kernels.phrases import automaton
 from pipeline.kernels.unicode import decode
@@ -40,7 +40,7 @@ MATCH_BYTES = 3
 """What a repeat costs in the estimate of compressed size; a byte without one costs itself."""
 
 
-@njit(cache=True)
+@kernel()
 def shapes(
     offsets: np.ndarray, data: np.ndarray, attributes: np.ndarray, moves: np.ndarray, marks: np.ndarray
 ) -> np.ndarray:
@@ -54,7 +54,7 @@ def shapes(
     return out
 
 
-@njit(cache=True)
+@kernel()
 def _is_url(data: np.ndarray, at: int, end: int) -> bool:
     """Whether `http://`, `https://` or `www.` begins here."""
     if data[at] == 0x77:
@@ -65,7 +65,7 @@ def _is_url(data: np.ndarray, at: int, end: int) -> bool:
     return at + 3 <= end and data[at] == 0x3A and data[at + 1] == 0x2F and data[at + 2] == 0x2F
 
 
-@njit(cache=True)
+@kernel()
 def _characters(
     data: np.ndarray, at: int, end: int, attributes: np.ndarray, lengths: np.ndarray, out: np.ndarray
 ) -> None:
@@ -116,7 +116,7 @@ def _characters(
     out[MEDIAN_WORD] = low + high
 
 
-@njit(cache=True)
+@kernel()
 def _boilerplate(data: np.ndarray, start: int, end: int, moves: np.ndarray, marks: np.ndarray) -> int:
     """Bytes of the lines that hold a phrase, line feeds not counted."""
     state, found, line, total = np.int64(0), False, start, 0
@@ -129,7 +129,7 @@ def _boilerplate(data: np.ndarray, start: int, end: int, moves: np.ndarray, mark
     return total + found * (end - line)
 
 
-@njit(cache=True)
+@kernel()
 def _compressed(data: np.ndarray, start: int, end: int, slots: np.ndarray) -> int:
     """Bytes after a greedy search for repeats of at least four bytes within `WINDOW`; `slots` is scratch."""
     slots[:] = -1
@@ -151,7 +151,7 @@ def _compressed(data: np.ndarray, start: int, end: int, slots: np.ndarray) -> in
     return size + end - at
 
 
-@njit(cache=True)
+@kernel()
 def count_stop_words(rows: np.ndarray, hashes: np.ndarray, first: np.ndarray, stops: np.ndarray) -> np.ndarray:
     """int64[n]: how many tokens are stop words (`heuristics.stop_table`)."""
     out = np.zeros(len(rows) - 1, np.int64)

@@ -4,9 +4,9 @@ import sys
 import unicodedata
 
 import numpy as np
-from numba import njit
 
 from pipeline.kernels.bpe_load import Int, byte_at
+from pipeline.kernels.compiled import kernel
 
 UNICODE_VERSION = unicodedata.unidata_version
 """Enters fingerprints: Python 3.11 knows Unicode 14.0, 3.12 15.0, 3.13 15.1."""
@@ -72,7 +72,7 @@ IS_SPACE[[point for point in range(0x10000) if chr(point).isspace()]] = True
 """bool[0x110000]: `str.isspace`."""
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def decode(data: np.ndarray, at: int, end: int) -> tuple[int | np.signedinteger, int]:
     """The code point at byte `at` and its length in bytes.
 
@@ -115,7 +115,7 @@ def decode(data: np.ndarray, at: int, end: int) -> tuple[int | np.signedinteger,
     return -1, 1
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def decode_at(at: Int, end: Int) -> tuple[Int, Int]:
     """`decode` of the bytes at an address (`bpe_load`), up to the address `end`."""
     first = byte_at(at)

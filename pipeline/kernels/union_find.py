@@ -4,12 +4,13 @@ A root is the least id of its set, so that the arrays after all unions do not de
 """
 
 import numpy as np
-from numba import njit
+
+from pipeline.kernels.compiled import kernel
 
 _RECORDS_PER_PART = 32768
 
 
-@njit(cache=True)
+@kernel()
 def find(parent: np.ndarray, node: int) -> int:
     """The root of `node`; halves the path on the way."""
     while parent[node] != node:
@@ -18,7 +19,7 @@ def find(parent: np.ndarray, node: int) -> int:
     return node
 
 
-@njit(cache=True)
+@kernel()
 def union(parent: np.ndarray, left: np.ndarray, right: np.ndarray) -> int:
     """Join `left[i]` with `right[i]` for every i; returns how many sets were joined.
 
@@ -36,14 +37,14 @@ def union(parent: np.ndarray, left: np.ndarray, right: np.ndarray) -> int:
     return joined
 
 
-@njit(cache=True)
+@kernel()
 def flatten(parent: np.ndarray) -> None:
     """Point every node straight at its root."""
     for node in range(len(parent)):
         parent[node] = parent[parent[node]]  # parents are smaller than their children, hence already flat
 
 
-@njit(cache=True)
+@kernel()
 def _partition(
     keys: np.ndarray, high: np.ndarray, valid: np.ndarray, first_id: int, shift: int, parts: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -69,13 +70,13 @@ def _partition(
     return out_keys, out_high, out_ids, borders
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _bit(key: np.uint64, bits: int) -> np.int64:
     """A bit of a map of `bits` bits, a power of two; the highest bits of a key are the same throughout a part."""
     return np.int64((key ^ (key >> np.uint64(32))) & np.uint64(bits - 1))
 
 
-@njit(cache=True)
+@kernel()
 def _may_repeat(keys: np.ndarray, start: int, end: int, seen: np.ndarray, again: np.ndarray) -> None:
     """Set in `again` the bit of every key of a part that occurs twice, and of a few that do not.
 
@@ -91,7 +92,7 @@ def _may_repeat(keys: np.ndarray, start: int, end: int, seen: np.ndarray, again:
         seen[bit >> 3] |= mask
 
 
-@njit(cache=True)
+@kernel()
 def _pair_part(
     keys: np.ndarray,
     high: np.ndarray,
@@ -142,7 +143,7 @@ def _pair_part(
     return write, (table_keys, table_high, table_ids)
 
 
-@njit(cache=True)
+@kernel()
 def equal_pairs(keys: np.ndarray, high: np.ndarray, valid: np.ndarray, first_id: int) -> tuple[np.ndarray, np.ndarray]:
     """`(left, right)`: every record paired with the first record of the same key; records alone give no pair.
 
@@ -169,7 +170,7 @@ def equal_pairs(keys: np.ndarray, high: np.ndarray, valid: np.ndarray, first_id:
     return left[:write], right[:write]
 
 
-@njit(cache=True)
+@kernel()
 def least_by_root(roots: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`(least uint64[n], sizes int64[n])` by root: the smallest key among a root's members and how many they are."""
     least = np.full(len(roots), np.uint64(0xFFFFFFFFFFFFFFFF))

@@ -1,8 +1,8 @@
 """Web addresses reduced to what they name, so that one page fetched by two spellings has one hash."""
 
 import numpy as np
-from numba import njit
 
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.hashing import hash128
 
 
@@ -15,7 +15,7 @@ _PORT_80, _PORT_443 = _word(":80"), _word(":443")
 _UTM, _GCLID, _FBCLID = _word("utm_"), _word("gclid="), _word("fbclid=")
 
 
-@njit(cache=True)
+@kernel()
 def starts_with(data: np.ndarray, at: int, end: int, word: np.ndarray) -> bool:
     """Whether `data[at:end]` begins with the lower-case ASCII `word`, in any case."""
     if end - at < len(word):
@@ -29,7 +29,7 @@ def starts_with(data: np.ndarray, at: int, end: int, word: np.ndarray) -> bool:
     return True
 
 
-@njit(cache=True)
+@kernel()
 def _fold_host(data: np.ndarray, at: int, end: int, out: np.ndarray) -> tuple[int, int]:
     """Write the host in lower case without `www.` and the default ports; returns `(at, size)`."""
     size = 0
@@ -47,7 +47,7 @@ def _fold_host(data: np.ndarray, at: int, end: int, out: np.ndarray) -> tuple[in
     return at, size
 
 
-@njit(cache=True)
+@kernel()
 def fold_url(data: np.ndarray, start: int, end: int, out: np.ndarray) -> int:
     """Write what a web address names to `out` (as long as the input); returns the number of bytes, 0 for none.
 
@@ -94,7 +94,7 @@ def fold_url(data: np.ndarray, start: int, end: int, out: np.ndarray) -> int:
     return size
 
 
-@njit(cache=True)
+@kernel()
 def url_hashes(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`(hashes uint64[n, 2], sizes int64[n])` of the folded rows of a URL column; size 0 means no address."""
     count = len(offsets) - 1

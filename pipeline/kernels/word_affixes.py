@@ -6,9 +6,9 @@ A chunk stands between white space; the rules read its code points and their att
 """
 
 import numpy as np
-from numba import njit
 
 from pipeline.kernels.bpe_load import Int, byte_at, int_at, word_at
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.word_tables import (
     BEFORE_DOT,
     CURRENCY,
@@ -34,7 +34,7 @@ Scratch = tuple[Int, Int, Int, Int]
 one past its end; int32 ends of the tokens split off its back."""
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def mixed(value: np.uint64) -> np.uint64:
     """The final mix of a running FNV-1a hash."""
     value ^= value >> np.uint64(32)
@@ -42,7 +42,7 @@ def mixed(value: np.uint64) -> np.uint64:
     return value ^ (value >> np.uint64(29))
 
 
-@njit(cache=True)
+@kernel()
 def hash_bytes(at: Int, end: Int) -> np.uint64:
     """Hash of the bytes of a word: equal to `word_tables.fnv`."""
     value = BASIS
@@ -52,25 +52,25 @@ def hash_bytes(at: Int, end: Int) -> np.uint64:
     return mixed(value)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def point_of(scratch: Scratch, at: Int) -> Int:
     """Code point `at` of the chunk."""
     return int_at(scratch[0] + 4 * at)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def bits_of(scratch: Scratch, at: Int) -> Int:
     """Attributes of code point `at`."""
     return int_at(scratch[1] + 4 * at)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def place_of(scratch: Scratch, at: Int) -> Int:
     """Address of code point `at` in the text."""
     return np.int64(word_at(scratch[2] + 8 * at))
 
 
-@njit(cache=True)
+@kernel()
 def prefix_length(scratch: Scratch, low: Int, high: Int) -> Int:
     """Code points to strip from the front of a chunk, 0 for none."""
     point = point_of(scratch, low)
@@ -90,7 +90,7 @@ def prefix_length(scratch: Scratch, low: Int, high: Int) -> Int:
     return 0
 
 
-@njit(cache=True)
+@kernel()
 def _unit(scratch: Scratch, low: Int, high: Int, tables: Tables) -> Int:
     """Length of a unit at the end that follows a digit, 0 for none (`m/s` is the longest with 4)."""
     start = high
@@ -105,7 +105,7 @@ def _unit(scratch: Scratch, low: Int, high: Int, tables: Tables) -> Int:
     return 0
 
 
-@njit(cache=True)
+@kernel()
 def suffix_length(scratch: Scratch, low: Int, high: Int, tables: Tables) -> Int:
     """Code points to strip from the back of a chunk, the longest that fits, 0 for none."""
     if low >= high:
@@ -144,7 +144,7 @@ def suffix_length(scratch: Scratch, low: Int, high: Int, tables: Tables) -> Int:
     return _unit(scratch, low, high, tables)
 
 
-@njit(cache=True)
+@kernel()
 def infix_length(scratch: Scratch, at: Int, low: Int, high: Int) -> Int:
     """Length of the separator inside a chunk that starts at code point `at`, 0 for none."""
     point, bit = point_of(scratch, at), bits_of(scratch, at)
@@ -186,7 +186,7 @@ def infix_length(scratch: Scratch, at: Int, low: Int, high: Int) -> Int:
     return 0
 
 
-@njit(cache=True)
+@kernel()
 def _host_end(scratch: Scratch, low: Int, high: Int) -> bool:
     """Whether `low:high` is a host name, with a port and a path or without."""
     end, dot, label = low, -1, low
@@ -228,7 +228,7 @@ def _host_end(scratch: Scratch, low: Int, high: Int) -> bool:
     )
 
 
-@njit(cache=True)
+@kernel()
 def is_address(scratch: Scratch, low: Int, high: Int) -> bool:
     """Whether a chunk is a web address or an e-mail address, which stays one token."""
     start, sign = low, -1

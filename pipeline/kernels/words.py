@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from pipeline.kernels.bpe_load import Int, address, byte_at, int_at, put_int, put_word, short_at, word_at
 from pipeline.kernels.buffers import text_buffers
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.memo import LastColumns
 from pipeline.kernels.unicode import decode_at
 from pipeline.kernels.word_affixes import (
@@ -64,12 +64,12 @@ Tokens = tuple[Int, Int]
 """Addresses of the hashes (uint64) and the sizes (uint32) of the tokens found."""
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _attributes_of(point: Int, attributes: Int) -> Int:
     return short_at(attributes + 2 * point) if point >= 0 else 0
 
 
-@njit(cache=True)
+@kernel()
 def _special_of(key: np.uint64, tables: Tables) -> Int:
     """The packed token lengths of the special chunk with this hash, or 0."""
     slot = np.int64(key & np.uint64(8191))
@@ -82,20 +82,20 @@ def _special_of(key: np.uint64, tables: Tables) -> Int:
         slot = (slot + 1) & 8191
 
 
-@njit(cache=True)
+@kernel()
 def _special(start: Int, end: Int, tables: Tables) -> Int:
     """The packed token lengths of a special chunk, or 0."""
     return _special_of(hash_bytes(start, end), tables) if end - start <= LONGEST_SPECIAL else 0
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _put(key: np.uint64, size: Int, tokens: Tokens, at: Int) -> Int:
     put_word(tokens[0] + 8 * at, np.int64(key))
     put_int(tokens[1] + 4 * at, size)
     return at + 1
 
 
-@njit(cache=True)
+@kernel()
 def _emit(start: Int, end: Int, attributes: Int, tokens: Tokens, at: Int) -> Int:
     value, length, union, common = BASIS, 0, 0, 0xFFFF
     while start < end:
@@ -119,7 +119,7 @@ def _emit(start: Int, end: Int, attributes: Int, tokens: Tokens, at: Int) -> Int
     return _put(mixed(value), length << SIZE_SHIFT | flags, tokens, at)
 
 
-@njit(cache=True)
+@kernel()
 def _emit_special(start: Int, packed: Int, attributes: Int, tokens: Tokens, at: Int) -> Int:
     while packed:
         end = start + (packed & 0xFF)
@@ -129,7 +129,7 @@ def _emit_special(start: Int, packed: Int, attributes: Int, tokens: Tokens, at: 
     return at
 
 
-@njit(cache=True)
+@kernel()
 def _split(low: Int, high: Int, scratch: Scratch, tables: Tables, tokens: Tokens, at: Int) -> Int:
     """Emit the inside of a chunk, split at its separators unless it is an address."""
     found = 0
@@ -153,7 +153,7 @@ def _split(low: Int, high: Int, scratch: Scratch, tables: Tables, tokens: Tokens
     return at
 
 
-@njit(cache=True)
+@kernel()
 def _chunk(start: Int, end: Int, scratch: Scratch, tables: Tables, tokens: Tokens, at: Int) -> Int:
     """Emit the tokens of one chunk between white space."""
     packed = _special(start, end, tables)
@@ -211,7 +211,7 @@ def _chunk(start: Int, end: Int, scratch: Scratch, tables: Tables, tokens: Token
     return at
 
 
-@njit(cache=True)
+@kernel()
 def scan(byte: Int, end: Int, scratch: Scratch, tables: Tables, tokens: Tokens, at: Int) -> Int:
     """Write the tokens of the text from address `byte` to `end` from entry `at` on and give the entry after the last."""
     attributes = tables[0]
@@ -267,7 +267,7 @@ def scan(byte: Int, end: Int, scratch: Scratch, tables: Tables, tokens: Tokens, 
     return at
 
 
-@njit(cache=True)
+@kernel()
 def longest_row(offsets: np.ndarray) -> int:
     """Bytes of the longest row."""
     longest = 0
@@ -281,14 +281,14 @@ def scratch_for(num_bytes: int) -> np.ndarray:
     return np.empty((5, num_bytes + 1), np.int32)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def scratch_at(room: np.ndarray) -> Scratch:
     """The addresses in `scratch_for`'s array: its first two rows are the places."""
     start, row = address(room), 4 * room.shape[1]
     return start + 2 * row, start + 3 * row, start, start + 4 * row
 
 
-@njit(cache=True)
+@kernel()
 def _scan_rows(
     offsets: np.ndarray, data: np.ndarray, attributes: np.ndarray, keys: np.ndarray, lengths: np.ndarray,
     units: np.ndarray, room: np.ndarray,

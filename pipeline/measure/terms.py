@@ -5,12 +5,12 @@ import hashlib
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 from pydantic import Field, field_validator
 
 from pipeline.core.judge import Columns, judge
 from pipeline.core.settings import JudgeSettings
 from pipeline.kernels.buffers import text_buffers
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.terms import WORD_LOWER, build_trie, find_phrases
 from tokenizer.terms import load_terms
 
@@ -60,7 +60,7 @@ def term_index(name: str) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, np.n
     return terms, np.array(capitals, np.int32), *build_trie(phrases)
 
 
-@njit(cache=True)
+@kernel()
 def as_written(
     offsets: np.ndarray,
     data: np.ndarray,

@@ -11,12 +11,12 @@ from importlib import resources
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 from pydantic import Field
 
 from pipeline.core.judge import SPANS, Columns, judge
 from pipeline.core.settings import JudgeSettings, Threshold
 from pipeline.kernels.buffers import text_buffers
+from pipeline.kernels.compiled import kernel
 from pipeline.kernels.ngrams import MAX_LISTED, sum_sentences
 from pipeline.kernels.terms import WORD_LOWER, find_phrases
 
@@ -67,7 +67,7 @@ def sentence_scores(sums: np.ndarray, sizes: np.ndarray, scales: np.ndarray) -> 
     return np.round(1 / (1 + np.exp(-np.clip(np.minimum(plain, neutral), -40, 40))), 4).astype(np.float32)
 
 
-@njit(cache=True)
+@kernel()
 def _documents(rows: np.ndarray, scores: np.ndarray, count: int, bound: float) -> tuple[np.ndarray, ...]:
     worst_tenth, share = np.zeros(count, np.float32), np.zeros(count, np.float32)
     worst, toxic = np.zeros(count, np.float32), np.zeros(count, np.int32)

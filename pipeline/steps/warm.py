@@ -4,7 +4,6 @@ Without it every worker of a first run would compile every kernel itself. A piec
 cache folder, so that later runs skip this.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from pipeline.core.batch import DOCUMENTS, RECORDS
 from pipeline.core.judge import judges
 from pipeline.extract.extract import extract_batch
 from pipeline.extract.settings import ExtractSettings
+from pipeline.kernels.compiled import all_kernels_digest, cache_folder
 from pipeline.recipe import RecipeBase
 from tokenizer import count, encode, merge, save
 from tokenizer.specials import special_tokens
@@ -45,7 +45,7 @@ def compile_piece(piece: str, settings: dict[str, Any]) -> None:
 
 def mark(piece: str) -> Path:
     """The file that says a piece is compiled on this machine."""
-    return Path(os.environ["NUMBA_CACHE_DIR"]) / f"ready-{piece.replace(' ', '-')}"
+    return cache_folder() / f"ready-{all_kernels_digest()}" / piece.replace(" ", "-")
 
 
 def cold_pieces(recipe: RecipeBase) -> list[tuple[str, dict[str, Any]]]:

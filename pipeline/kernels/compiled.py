@@ -1,0 +1,95 @@
+"""How a kernel is compiled and where its machine code is kept.
+
+Numba's cache notices a change in a function's own file, not in a file it calls into. So each file's kernels lie in a folder
+named after that file's source and the sources of every kernel file it imports, however far away: a change recompiles what it
+reaches and nothing else. `NUMBA_CACHE_DIR`, when set, is the folder above; else it is the user's cache folder.
+"""
+
+import ast
+import hashlib
+import inspect
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import numba
+from numba.core import config
+
+HERE = Path(__file__).parent
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@cache
+def imported(path: Path) -> frozenset[Path]:
+    """The kernel files that a Python file imports, in any of the three spellings."""
+    package, found = "pipeline.kernels", set[Path]()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(package):
+            inner = node.module.removeprefix(package).removeprefix(".")
+            names = [inner] if inner else [alias.name for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name.removeprefix(package + ".") for alias in node.names if alias.name.startswith(package)]
+        else:
+            continue
+        found |= {file for name in names if (file := HERE / f"{name}.py").exists()}
+    return frozenset(found)
+
+
+def reached(path: Path) -> frozenset[Path]:
+    """A file and every kernel file that it imports, directly or through others."""
+    found, waiting = {path}, [path]
+    while waiting:
+        new = imported(waiting.pop()) - found
+        found |= new
+        waiting += new
+    return frozenset(found)
+
+
+@cache
+def source_digest(path: Path) -> str:
+    """16 hex digits over a file, the kernel files that it reaches, and the Python version (its Unicode tables)."""
+    digest = hashlib.sha256(sys.version.encode())
+    for file in sorted(reached(path)):
+        digest.update(b"\0" + file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def all_kernels_digest() -> str:
+    """16 hex digits over where the kernels lie (Numba keeps them apart by that) and every one of them."""
+    digest = hashlib.sha256(str(HERE).encode())
+    for path in sorted(HERE.glob("*.py")):
+        digest.update(source_digest(path).encode())
+    return digest.hexdigest()[:16]
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept: as told, in the user's cache folder, or in the temporary one without a home."""
+    if told := os.environ.get("NUMBA_CACHE_DIR"):
+        return Path(told)
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if not os.access(os.path.dirname(base) if not os.path.isdir(base) else base, os.W_OK):
+        base = tempfile.gettempdir()
+    return Path(base) / "domain-corpus" / "kernels"
+
+
+def kernel(**options: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """`numba.njit` with its code kept on disk; `options` are Numba's (`nogil`, `inline`).
+
+    A kernel may call kernels of its own file and of `pipeline.kernels`, nothing else compiled.
+    """
+
+    def compiled(function: Callable[P, R]) -> Callable[P, R]:
+        before = config.CACHE_DIR
+        config.CACHE_DIR = str(cache_folder() / source_digest(Path(inspect.getfile(function))))
+        try:  # Numba reads the folder when a function is decorated, not when it is compiled
+            return numba.njit(cache=True, **options)(function)
+        finally:
+            config.CACHE_DIR = before
+
+    return compiled
