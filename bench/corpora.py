@@ -1,5 +1,6 @@
 """Text of `${CORPORA}` for the benches and the certificate: read in a fixed order, sampled by a fixed stride."""
 
+import csv
 import html
 import io
 import json
@@ -8,9 +9,11 @@ import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import zstandard
+from resiliparse.extract.html2text import extract_plain_text
 
 SETS = {
     "reuters": "finance/reuters_news_2006_2010.jsonl.zst",
@@ -28,8 +31,22 @@ SETS = {
     "xquad": "filters/langid_xquad_paragraphs.jsonl.zst",
     "languages": "filters/langid_lingua_75.tar.zst",
     "articles": "filters/neardup_articles_truth.tar.zst",
+    "statutes": "legal/us_statutes_bills_uslm.tar.zst",
+    "legalbench": "legal/legalbench.tar.zst",
+    "medquad": "medical/medquad_xml.tar.zst",
+    "clinical": "medical/clinical_misc.tar.zst",
+    "toxicity": "filters/toxicity_a.tar.zst",
+    "bias": "filters/bias_a.tar.zst",
+    "personal_data": "filters/pii_presidio_synth.tar.zst",
+    "benchmarks": "filters/decontam_targets_a.tar.zst",
+    "web_pages": "web/trafilatura_eval.tar.zst",
+    "reader_pages": "web/readability_tests.tar.zst",
 }
 """Name of a text set -> its file under `${CORPORA}`."""
+_BY_SUFFIX = {
+    "statutes", "legalbench", "medquad", "clinical", "toxicity", "bias", "personal_data", "benchmarks", "web_pages",
+    "reader_pages",
+}  # fmt: skip
 ENGLISH_WEB = ["reuters", "earnings_calls", "fed_speeches", "wikipedia", "books", "bbc", "web_gold", "news_gold"]
 """The sets the benches draw from: finance, general and web text."""
 
@@ -83,6 +100,35 @@ def documents(name: str) -> Iterator[str]:
             yield re.sub(r"[ \t]+", " ", html.unescape(re.sub(r"<[^>]*>", " ", text)))
         elif name in ("fed_speeches", "news_gold") and entry.endswith(".txt"):
             yield text
+        elif name in _BY_SUFFIX:
+            yield from _by_suffix(entry, text)
+
+
+def _by_suffix(entry: str, text: str) -> Iterator[str]:
+    """The texts of a file by what its name ends in: a row of a table, an item of a list, a page's text, or all of it."""
+    suffix = Path(entry).suffix
+    if suffix in (".csv", ".tsv"):
+        table = csv.reader(io.StringIO(text, newline=""), delimiter="," if suffix == ".csv" else "\t")
+        yield from ("\n".join(row) for row in table)
+    elif suffix == ".jsonl":
+        yield from ("\n".join(_strings(json.loads(line))) for line in text.splitlines() if line)
+    elif suffix == ".json":
+        found = json.loads(text)
+        yield from ("\n".join(_strings(item)) for item in (found if isinstance(found, list) else [found]))
+    elif suffix == ".html":
+        yield extract_plain_text(text, main_content=True)
+    elif suffix == ".xml":
+        yield html.unescape(re.sub(r"<[^>]*>", " ", text)).strip()
+    else:
+        yield text
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _strings(item)
 
 
 def texts(size_mb: float, names: list[str] | None = None) -> pa.LargeStringArray:
