@@ -18,9 +18,9 @@ test *args:
 sample *args:
     python -m pipeline.run recipes/finance.yaml "$@"
 
-# every operating-system call of a small run fails once, in every way; the last line is the scoreboard
-faults:
-    python -m tests.faults.sweep --all
+# every operating-system call of a small run fails once, in every way; the last line is the scoreboard (`--log FILE` resumes)
+faults *args:
+    python -m tests.faults.sweep --all "$@"
 
 # each rule alone against datatrove's, on real and generated text: writes docs/certificate.md (peers extra, CORPORA; hours with --full)
 certify *args:

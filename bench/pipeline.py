@@ -19,7 +19,8 @@ from typing import Any
 
 from bench import peers
 from bench.crawl_files import even_sample
-from pipeline.core.execute import InProcess, Runner
+from pipeline.core.execute import Runner
+from pipeline.core.in_process import InProcess
 from pipeline.core.store import Store
 from pipeline.flow import advance
 from pipeline.located_yaml import read_yaml

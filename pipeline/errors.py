@@ -3,9 +3,13 @@
 PipelineError
 ├── UsageError            2  the recipe or the command line is wrong; nothing was run
 ├── InfrastructureError   3  storage, network or a worker failed; running again resumes
+├── KilledWorkerError     3  documents killed their worker; the run quarantines them and goes on
 ├── ConservationError     3  a step lost or invented documents; it did not commit (a defect: please report it)
 └── GateError             1  the run finished and a gate is red
 """
+
+from collections.abc import Sequence
+from typing import Any
 
 EXIT_OK = 0
 EXIT_GATE = 1
@@ -28,6 +32,14 @@ class UsageError(PipelineError):
 
 class InfrastructureError(PipelineError):
     """Storage, network or a worker failed; running again resumes."""
+
+
+class KilledWorkerError(PipelineError):
+    """Documents killed the process that worked on them; `killers` says which (`pipeline.core.sandbox.Killer`)."""
+
+    def __init__(self, killers: Sequence[Any]) -> None:
+        super().__init__(f"{len(killers)} documents killed their worker")
+        self.killers = list(killers)
 
 
 class ConservationError(PipelineError):

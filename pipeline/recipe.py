@@ -16,6 +16,7 @@ from pipeline.audit.settings import BiasSettings
 from pipeline.cluster.repeats import RepeatSettings
 from pipeline.cluster.settings import ClusterSettings, SurvivorSettings
 from pipeline.core.judge import judges
+from pipeline.core.sandbox import SandboxSettings
 from pipeline.core.settings import JudgeSettings, Settings
 from pipeline.errors import UsageError
 from pipeline.extract.settings import ExtractSettings
@@ -46,6 +47,7 @@ class RecipeBase(Settings):
         default=[], description="tombstones.json of other runs: what they forgot, this run does not take in"
     )
     extract: ExtractSettings = ExtractSettings()
+    sandbox: SandboxSettings = SandboxSettings()
     cluster: ClusterSettings = ClusterSettings()
     survivors: SurvivorSettings = SurvivorSettings()
     repeats: RepeatSettings = RepeatSettings()

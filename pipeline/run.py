@@ -6,13 +6,15 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from pipeline.core.execute import Engine, InProcess, Runner
+from pipeline.core.execute import Engine, Runner
 from pipeline.core.store import Store
-from pipeline.errors import EXIT_INTERRUPTED, EXIT_OK, InfrastructureError, PipelineError
+from pipeline.errors import EXIT_INTERRUPTED, EXIT_OK, InfrastructureError, KilledWorkerError, PipelineError
 
 if TYPE_CHECKING:
+    from pipeline.core.sandbox import SandboxSettings
     from pipeline.recipe import RecipeBase
     from pipeline.report.progress import Display
+    from pipeline.steps.context import Run
 
 EPILOG = """\
 examples:
@@ -56,13 +58,13 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def engine_for(ray: str, workers: int | None) -> Engine:
+def engine_for(ray: str, workers: int | None, sandbox: "SandboxSettings") -> Engine:
     """The engine that `--ray` names."""
     if ray == "none":
-        return InProcess()
+        return InProcess(sandbox)
     from pipeline.core.ray_engine import RayEngine
 
-    return RayEngine(ray, workers)
+    return RayEngine(ray, workers, sandbox)
 
 
 def warm(engine: Engine, recipe: "RecipeBase", display: "Display") -> None:
@@ -75,14 +77,29 @@ def warm(engine: Engine, recipe: "RecipeBase", display: "Display") -> None:
         engine.spread(compile_piece, pieces)
 
 
+def run_steps(recipe: "RecipeBase", out: str, engine: Engine, display: "Display", to: str) -> "Run":
+    """Run the steps. Documents that kill their worker are taken out, and then the steps go on from what is done."""
+    from pipeline.core import quarantine
+    from pipeline.flow import advance
+    from pipeline.steps.context import Run
+
+    while True:
+        state = Run(recipe, Store(out), Runner(Store(out), engine, display))
+        try:
+            advance(state, to)
+            return state
+        except KilledWorkerError as found:
+            for killer in quarantine.add(state.store, recipe.sandbox, found.killers):
+                display.say(f"{killer.name} of {killer.shard} is quarantined, {killer.reason}: {killer.detail}")
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Do what the command line says and return the exit code. Raises PipelineError."""
     from pipeline import recipe as recipes
 
     recipe = recipes.load(arguments.recipe, arguments.sets)
-    from pipeline.flow import STEPS, advance
+    from pipeline.flow import STEPS
     from pipeline.report.progress import Display
-    from pipeline.steps.context import Run
 
     if arguments.to is not None and arguments.to not in STEPS:
         from pipeline.errors import UsageError
@@ -96,13 +113,12 @@ def run(arguments: argparse.Namespace) -> int:
         return EXIT_OK
     from pipeline.conclude import conclude
 
-    engine = engine_for(arguments.ray, arguments.workers)
+    engine = engine_for(arguments.ray, arguments.workers, recipe.sandbox)
     try:
         with Display(quiet=arguments.json) as display:
             warm(engine, recipe, display)
-            state = Run(recipe, Store(out), Runner(Store(out), engine, display))
-            state.store.put_json("recipe.json", recipe.model_dump(mode="json", exclude_unset=True))
-            advance(state, arguments.to or "publish")
+            Store(out).put_json("recipe.json", recipe.model_dump(mode="json", exclude_unset=True))
+            state = run_steps(recipe, out, engine, display, arguments.to or "publish")
     finally:
         engine.close()  # before training: its processes need the cores
     result = conclude(state, display, complete=arguments.to in (None, "publish"), train=arguments.train)

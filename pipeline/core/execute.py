@@ -4,7 +4,6 @@ Workers commit; the driver only schedules. A unit whose commit exists is not run
 """
 
 import os
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -13,7 +12,7 @@ from pipeline.core.conserve import Balance
 from pipeline.core.fingerprint import fingerprint, library_versions, why_changed
 from pipeline.core.ledger import Commit, Ledger
 from pipeline.core.store import FileInfo, Store
-from pipeline.errors import InfrastructureError, PipelineError
+from pipeline.errors import InfrastructureError
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,19 @@ class Produced:
 
 
 Work = Callable[[Store, list[Assignment], Any], list[Produced]]
+_DOCUMENT_WORK: set[Work] = set()
+
+
+def works_on_documents(work: Work) -> Work:
+    """Marks a work function that hands documents to parsers and judges through `sandbox.rows`, so that one which kills
+    the process can be found. It must be a module's own function, and its assignments and `shared` JSON values."""
+    _DOCUMENT_WORK.add(work)
+    return work
+
+
+def is_document_work(work: Work) -> bool:
+    """Whether `works_on_documents`."""
+    return work in _DOCUMENT_WORK
 
 
 @dataclass(frozen=True)
@@ -78,9 +90,13 @@ class Listener(Protocol):
         """Called in the driver, once at the start of a step and once per finished unit."""
 
 
-def perform(store: Store, work: Work, assignments: list[Assignment], shared: Any) -> list[Commit]:
-    """Run a work function and commit what it made; the body of every task, local or remote."""
+def perform(
+    store: Store, work: Work, assignments: list[Assignment], shared: Any, may_commit: Callable[[], bool] = lambda: True
+) -> list[Commit]:
+    """Run a work function and commit what it made, if it may; the body of every task, local or remote."""
     produced = work(store, assignments, shared)
+    if not may_commit():
+        return []
     if len(produced) != len(assignments):
         raise InfrastructureError(f"{assignments[0].step}: {len(produced)} results for {len(assignments)} units")
     commits, ledger = [], Ledger(store)
@@ -109,35 +125,6 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Let go of workers."""
-
-
-class InProcess:
-    """One task after the other, in this process: `--ray none`."""
-
-    workers = 1
-
-    def run(self, store: Store, work: Work, tasks: Sequence[list[Assignment]], shared: Any) -> Iterator[list[Commit]]:
-        """See `Engine`."""
-        for assignments in tasks:
-            yield perform(store, work, assignments, shared)
-
-    def spread(self, function: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> None:
-        """Nothing to gain in one process: it does the work when it comes to it."""
-
-    def close(self) -> None:
-        """Nothing to let go of."""
-
-
-def guarded(root: str, work: Work, assignments: list[Assignment], shared: Any) -> list[Commit] | tuple[str, str]:
-    """`perform` for a worker process: errors come back as values, because exception classes do not always travel."""
-    try:
-        return perform(Store(root), work, assignments, shared)
-    except PipelineError as error:
-        return type(error).__name__, str(error)
-    except MemoryError:
-        return "InfrastructureError", f"{assignments[0].step} {assignments[0].name}: the worker ran out of memory"
-    except Exception:  # noqa: BLE001 - reported in full to the driver, which stops the run
-        return "InfrastructureError", f"{assignments[0].step} {assignments[0].name} failed:\n{traceback.format_exc()}"
 
 
 def parts_of(step: str, unit: Unit) -> dict[str, Any]:

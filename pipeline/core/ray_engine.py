@@ -3,23 +3,59 @@
 import contextlib
 import logging
 import os
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pipeline import errors
-from pipeline.core.execute import Assignment, Work, guarded
+from pipeline.core.execute import Assignment, Work, is_document_work, perform
 from pipeline.core.ledger import Commit
+from pipeline.core.sandbox import Killer, SandboxSettings
 from pipeline.core.store import Store
-from pipeline.errors import InfrastructureError
+from pipeline.core.supervise import Child, Reply, commits_of, killers_of, performed
+from pipeline.errors import InfrastructureError, KilledWorkerError, PipelineError
 
 RETRIES = 2
-"""A task whose worker process died is tried this often again: commits make retries harmless."""
+"""A task whose worker process died is tried this often again, document work in the sandbox: commits make it harmless."""
+
+
+def guarded(root: str, work: Work, assignments: list[Assignment], shared: Any) -> list[Commit] | tuple[str, str] | None:
+    """`perform` for a worker process: errors come back as values, because exception classes do not always travel.
+
+    None: it ran out of memory or recursed without end, which is as good as its death.
+    """
+    where = f"{assignments[0].step} {assignments[0].name}"
+    try:
+        return perform(Store(root), work, assignments, shared)
+    except PipelineError as error:
+        return type(error).__name__, str(error)
+    except (MemoryError, RecursionError):
+        if is_document_work(work):
+            return None
+        return "InfrastructureError", f"{where}: the worker ran out of memory"
+    except Exception:  # noqa: BLE001 - reported in full to the driver, which stops the run
+        return "InfrastructureError", f"{where} failed:\n{traceback.format_exc()}"
+
+
+def rescued(
+    root: str, work: Work, assignments: list[Assignment], shared: Any, settings: dict[str, Any]
+) -> Reply | tuple[str, str]:
+    """The same task in the sandbox: its commits, or the documents that kill its worker."""
+    child = Child(SandboxSettings.model_validate(settings))
+    try:
+        return performed(child, root, work, assignments, shared, plainly=False)
+    except PipelineError as error:
+        return type(error).__name__, str(error)
+    finally:
+        child.close()
 
 
 class RayEngine:
     """Runs tasks on a Ray cluster (`address`) or on a local Ray started for this run ("local")."""
 
-    def __init__(self, address: str = "local", workers: int | None = None) -> None:
+    def __init__(
+        self, address: str = "local", workers: int | None = None, settings: SandboxSettings | None = None
+    ) -> None:
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
@@ -40,7 +76,10 @@ class RayEngine:
                 f"cannot reach Ray at {address!r}: {error}. `--ray none` runs in process."
             ) from error
         self.workers = max(1, int(ray.cluster_resources().get("CPU", 1)))
-        self._task = ray.remote(num_cpus=1, max_retries=RETRIES)(guarded)
+        self._settings = settings or SandboxSettings()
+        self._task = ray.remote(num_cpus=1, max_retries=0)(guarded)  # a death must be seen: it may be a document's
+        self._again = ray.remote(num_cpus=1, max_retries=RETRIES)(guarded)
+        self._rescue = ray.remote(num_cpus=1, max_retries=RETRIES)(rescued)
 
     def run(self, store: Store, work: Work, tasks: Sequence[list[Assignment]], shared: Any) -> Iterator[list[Commit]]:
         """See `Engine`. Commits come in the order in which tasks finish."""
@@ -48,25 +87,46 @@ class RayEngine:
         if not tasks:
             return
         reference = ray.put(shared)
-        waiting, pending = list(reversed(tasks)), {}
+        documents, always = is_document_work(work), self._settings.max_cpu_s is not None
+        first = documents and always
+        waiting, pending = [(assignments, first) for assignments in reversed(tasks)], {}
+        killers: list[Killer] = []
         while waiting or pending:
             while waiting and len(pending) < 2 * self.workers:
-                assignments = waiting.pop()
-                pending[self._task.remote(store.root, work, assignments, reference)] = assignments
+                assignments, in_sandbox = waiting.pop()
+                started = self._start(store, work, assignments, reference, in_sandbox)
+                pending[started] = assignments, in_sandbox
             ready, _ = ray.wait(list(pending), num_returns=1)
-            assignments = pending.pop(ready[0])
+            assignments, in_sandbox = pending.pop(ready[0])
             try:
                 result = ray.get(ready[0])
             except ray.exceptions.RayError as error:
-                raise InfrastructureError(
-                    f"{assignments[0].step} {assignments[0].name}: the worker died {RETRIES + 1} times "
-                    f"({type(error).__name__}). Usually memory: give Ray fewer CPUs or smaller shards, "
-                    "then run the same command again."
-                ) from error
-            if isinstance(result, tuple):
+                if in_sandbox or not documents:
+                    raise InfrastructureError(
+                        f"{assignments[0].step} {assignments[0].name}: the worker died {RETRIES + 1} times "
+                        f"({type(error).__name__}). Usually memory: give Ray fewer CPUs or smaller shards, "
+                        "then run the same command again."
+                    ) from error
+                result = None
+            if result is None:
+                waiting.append((assignments, True))
+            elif isinstance(result, tuple):
                 kind, message = result
                 raise getattr(errors, kind, InfrastructureError)(message)
-            yield result
+            elif isinstance(result, dict):
+                killers += killers_of(result)
+                if "commits" in result:
+                    yield commits_of(result)
+            else:
+                yield result
+        if killers:
+            raise KilledWorkerError(killers)
+
+    def _start(self, store: Store, work: Work, assignments: list[Assignment], shared: Any, in_sandbox: bool) -> Any:
+        if in_sandbox:
+            return self._rescue.remote(store.root, work, assignments, shared, self._settings.model_dump())
+        task = self._task if is_document_work(work) else self._again
+        return task.remote(store.root, work, assignments, shared)
 
     def spread(self, function: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> None:
         """See `Engine`. A call that fails is left to fail, and to be reported, where its work is really needed."""

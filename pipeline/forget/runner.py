@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.audit.tombstones import REASON
-from pipeline.core.execute import InProcess, Runner, Unit, Work, parts_of
+from pipeline.core.execute import Runner, Unit, Work, parts_of
 from pipeline.core.fingerprint import fingerprint
+from pipeline.core.in_process import InProcess
 from pipeline.core.ledger import Commit, Ledger
 from pipeline.core.store import FileInfo, Store
 

@@ -1,11 +1,14 @@
 """Records of a shard as Arrow batches: every document a row, every row an id that its position does not decide."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 import pyarrow as pa
 
+from pipeline.core import sandbox
 from pipeline.core.batch import RECORDS
 from pipeline.errors import InfrastructureError
 from pipeline.ingest.files import InputFile, InputShard
@@ -20,20 +23,24 @@ BATCH_BYTES = 16 * 2**20
 BATCH_RECORDS = 1024
 
 
-def read_shard(source: Source, shard: InputShard, tally: Tally | None = None) -> Iterator[pa.RecordBatch]:
+def read_shard(
+    source: Source, shard: InputShard, tally: Tally | None = None, stops: Mapping[str, Stop] | None = None
+) -> Iterator[pa.RecordBatch]:
     """Batches of schema `RECORDS`, at most `BATCH_RECORDS` rows and about `BATCH_BYTES` of payload each.
 
-    Damaged input becomes quarantined rows; what is no document is counted in `tally`.
+    Damaged input becomes quarantined rows; what is no document is counted in `tally`. `stops` names the files of which
+    only so many records can be read: a quarantined row stands for the rest.
     Raises `InfrastructureError` naming the file when it cannot be read.
     """
     tally = tally if tally is not None else Tally()
     builder = _Builder(source)
     for file in shard.files:
-        robots = RobotsSnapshots()
-        for record in islice(_read_file(source, file, tally, robots), source.limit):
+        stop = (stops or {}).get(file.path)
+        if stop is None:
+            sandbox.reads(shard.name, file.path, partial(_records, source, file, Tally()))
+        for record in _records(source, file, tally, stop):
             tally.records += 1
             tally.payload_bytes += len(record.payload)
-            gather_rights(record, robots)
             builder.add(record, file.path)
             if builder.is_full:
                 yield builder.take()
@@ -115,6 +122,26 @@ def gather_rights(record: Record, robots: RobotsSnapshots) -> None:
         record.robots, preferences = robots.of(record.url)
         signals.append(preferences)
     record.rights = "; ".join(signal for signal in signals if signal) or None
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where reading a file must end: after so many records, and the reason and detail of the row for the rest."""
+
+    records: int
+    reason: str
+    detail: str
+
+
+def _records(source: Source, file: InputFile, tally: Tally, stop: Stop | None = None) -> Iterator[Record]:
+    """The records of one file with their rights, up to the source's limit, or to where reading kills the process."""
+    robots = RobotsSnapshots()
+    most = source.limit if stop is None else stop.records
+    for record in islice(_read_file(source, file, tally, robots), most):
+        gather_rights(record, robots)
+        yield record
+    if stop is not None:
+        yield Record(f"{file.path}#{stop.reason}", b"", reason=stop.reason, detail=stop.detail)
 
 
 def _licence(record: Record, source: Source) -> str:

@@ -9,15 +9,17 @@ import pyarrow.compute as pc
 
 from pipeline.audit import tombstones
 from pipeline.audit.tombstones import bury
+from pipeline.core import quarantine, sandbox
 from pipeline.core.batch import DOCUMENTS
 from pipeline.core.conserve import Balance
-from pipeline.core.execute import Assignment, Produced, Unit, libraries
+from pipeline.core.execute import Assignment, Produced, Unit, libraries, works_on_documents
+from pipeline.core.sandbox import Killer
 from pipeline.core.store import Store
 from pipeline.errors import ConservationError, UsageError
 from pipeline.extract.extract import EXTRACT_VERSION, extract_batch
 from pipeline.extract.settings import ExtractSettings
 from pipeline.ingest.files import InputFile, InputShard, list_inputs, plan_shards
-from pipeline.ingest.read import read_shard
+from pipeline.ingest.read import Stop, read_shard
 from pipeline.ingest.record import Tally
 from pipeline.ingest.source import Source
 from pipeline.steps.context import Commits, Run
@@ -68,6 +70,30 @@ class Accounts:
             own.update({name: row[f"{name}_sum"] or 0 for name in SUMS})
 
 
+def stopped(records: pa.RecordBatch, killers: dict[str, Killer]) -> pa.RecordBatch:
+    """The same records; those that kill their worker carry the reason, so that no parser looks at them."""
+    ids = records.column("id").to_pylist()
+    if not any(found in killers for found in ids):
+        return records
+    for name in ("reason", "detail"):
+        values = [
+            getattr(killers[found], name) if found in killers else own
+            for found, own in zip(ids, records.column(name).to_pylist(), strict=True)
+        ]
+        place = records.schema.get_field_index(name)
+        records = records.set_column(
+            place, records.schema.field(place), pa.array(values, records.schema.field(place).type)
+        )
+    return records
+
+
+def _without(record: pa.RecordBatch) -> pa.RecordBatch:
+    """A record that nothing is done with; only while looking for what kills."""
+    ids = record.column("id").to_pylist()
+    return stopped(record, {found: Killer("", found, "extract.killed_worker", "") for found in ids})
+
+
+@works_on_documents
 def extract_shard(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
     """Read and extract one shard. Every record the reader counted must come out as a document, or nothing commits."""
     produced = []
@@ -77,6 +103,7 @@ def extract_shard(store: Store, assignments: list[Assignment], shared: Any) -> l
         forgotten = set(assigned.arguments["tombstones"])
         shard = InputShard(assigned.name, tuple(InputFile(**found) for found in assigned.arguments["files"]))
         tally, accounts = Tally(), Accounts()
+        killers = {name: Killer(assigned.name, name, *rest) for name, *rest in assigned.arguments["killers"]}
 
         def batches(
             source: Source = source,
@@ -84,9 +111,14 @@ def extract_shard(store: Store, assignments: list[Assignment], shared: Any) -> l
             tally: Tally = tally,
             accounts: Accounts = accounts,
             forgotten: set[str] = forgotten,
+            killers: dict[str, Killer] = killers,
         ) -> Iterator[pa.RecordBatch]:
-            for records in read_shard(source, shard, tally):
-                documents = extract_batch(records, settings)
+            stops = {k.name: Stop(k.records, k.reason, k.detail) for k in killers.values() if k.records is not None}
+            for records in sandbox.watched(read_shard(source, shard, tally, stops)):
+                known = stopped(records, killers)
+                documents = sandbox.rows(
+                    shard.name, "extract", known, lambda batch: extract_batch(batch, settings), _without
+                )
                 if documents.num_rows != records.num_rows:
                     raise ConservationError(
                         f"extract {shard.name}: {records.num_rows} records became {documents.num_rows} documents"
@@ -122,7 +154,7 @@ def _frozen(run: Run, source: Source) -> Source:
     )
 
 
-def _units(run: Run, source: Source, forgotten: list[str]) -> list[Unit]:
+def _units(run: Run, source: Source, forgotten: list[str], killers: dict[str, list[Killer]]) -> list[Unit]:
     frozen = source.name in run.done["ingest"]
     settings = run.recipe.extract.model_dump(mode="json")
     read = source.model_dump(mode="json", exclude={"path", "priority", "optional"})
@@ -136,16 +168,19 @@ def _units(run: Run, source: Source, forgotten: list[str]) -> list[Unit]:
     )
     units = []
     for shard in plan_shards(source, list_inputs(source)):
+        own = quarantine.listed(killers.get(shard.name, []))
         files = [vars(found) if hasattr(found, "__dict__") else found._asdict() for found in shard.files]
         units.append(
             Unit(
                 name=shard.name,
                 inputs=[[f["path"], f["size"], digests.get(f["path"], f["version"])] for f in files],
                 settings={"extract": settings, "source": read}
-                | ({"tombstones": tombstones.digest(forgotten)} if forgotten else {}),
+                | ({"tombstones": tombstones.digest(forgotten)} if forgotten else {})
+                | ({"killers": own} if own else {}),
                 version=EXTRACT_VERSION,
                 libraries=versions,
-                arguments={"source": source.model_dump(mode="json"), "files": files, "tombstones": forgotten},
+                arguments={"source": source.model_dump(mode="json"), "files": files, "tombstones": forgotten}
+                | {"killers": own},
             )
         )
     return units
@@ -155,11 +190,18 @@ def extract(run: Run) -> Commits:
     """One unit per input shard, keyed by the file's name, size and version and by how the source is read."""
     units: list[Unit] = []
     forgotten = tombstones.load(run.store, run.recipe.tombstones)
+    killers = quarantine.load(run.store, run.recipe.sandbox)
+    if killers:
+        names = sorted(f"{killer.name} ({killer.reason})" for found in killers.values() for killer in found)
+        run.notes.append(
+            f"quarantined, because working on it killed the worker: {', '.join(names[:5])}"
+            + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        )
     for source in run.recipe.chosen:
         if source.is_absent:
             run.notes.append(f"source {source.name} is optional and its path is not set: skipped")
             continue
-        units += _units(run, source, forgotten)
+        units += _units(run, source, forgotten, killers)
     if not units:
         raise UsageError(f"sources.{run.recipe.use}: every source was skipped; there is nothing to read")
     commits = run.runner.execute("extract", units, extract_shard, run.recipe.extract.model_dump(mode="json"))

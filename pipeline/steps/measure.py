@@ -1,17 +1,20 @@
 """Measure: all judges that lack a commit for a shard, in one pass over its documents."""
 
 import contextlib
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
-from pipeline.core.execute import Assignment, Produced, Unit, libraries
+from pipeline.core import sandbox
+from pipeline.core.execute import Assignment, Produced, Unit, libraries, works_on_documents
 from pipeline.core.judge import Judge, judges
 from pipeline.core.settings import JudgeSettings
 from pipeline.core.store import Store
 from pipeline.steps.context import Commits, Run, signal_unit
 
 
+@works_on_documents
 def measure_shard(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
     """Run the judges of one shard over its batches; one signals table per judge, aligned with the documents."""
     known = judges()
@@ -20,7 +23,10 @@ def measure_shard(store: Store, assignments: list[Assignment], shared: Any) -> l
         judge.settings.model_validate(assigned.parts["settings"])
         for judge, assigned in zip(chosen, assignments, strict=True)
     ]
-    columns = sorted({column for judge in chosen for column in judge.reads})
+    columns = sorted(
+        {column for judge in chosen for column in judge.reads} | ({"id"} if sandbox.is_probing() else set())
+    )
+    shard = assignments[0].arguments["shard"]
     models = [_model(store, judge, own, a) for judge, own, a in zip(chosen, settings, assignments, strict=True)]
     found: list[list[pa.RecordBatch]] = [[] for _ in chosen]
     rows = 0
@@ -30,13 +36,22 @@ def measure_shard(store: Store, assignments: list[Assignment], shared: Any) -> l
             batch = table.to_batches()[0] if table.num_rows else pa.RecordBatch.from_pylist([], schema=table.schema)
             rows += table.num_rows
             for number, judge in enumerate(chosen):
-                found[number].append(judge.run(batch, settings[number], models[number]))
+                measured = partial(judge.run, settings=settings[number], model=models[number])
+                found[number].append(sandbox.rows(shard, "measure", batch, measured, _without))
     produced = []
     for judge, batches, assigned in zip(chosen, found, assignments, strict=True):
         schema = pa.schema(list(judge.columns.items()))
         info = store.put_table(assigned.path("signals"), batches, schema)
         produced.append(Produced({"table": info}, {"documents": rows}))
     return produced
+
+
+def _without(document: pa.RecordBatch) -> pa.RecordBatch:
+    """A document as extract leaves a quarantined one; only while looking for what kills."""
+    for place, column in enumerate(document.schema):
+        if column.name == "text":
+            return document.set_column(place, column, pa.array([""] * document.num_rows, column.type))
+    return document
 
 
 def _model(store: Store, judge: Judge, settings: JudgeSettings, assigned: Assignment) -> Any:
@@ -71,7 +86,7 @@ def measure(run: Run) -> Commits:
                     settings=settings.measured(),
                     version=judge.version,
                     libraries=libraries("unicode", *judge.libraries, *settings.libraries()),
-                    arguments={"judge": name, "documents": documents.path, **arguments},
+                    arguments={"judge": name, "shard": shard, "documents": documents.path, **arguments},
                     group=shard,
                 )
             )

@@ -6,7 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.core.execute import InProcess, Runner
+from pipeline.core.execute import Runner
+from pipeline.core.in_process import InProcess
 from pipeline.core.store import Store
 from pipeline.flow import advance
 from pipeline.located_yaml import read_yaml

@@ -3,7 +3,8 @@
 import pytest
 
 from pipeline.core.conserve import Balance
-from pipeline.core.execute import InProcess, Produced, Runner, Unit
+from pipeline.core.execute import Produced, Runner, Unit
+from pipeline.core.in_process import InProcess
 from pipeline.core.ledger import Ledger
 from pipeline.core.store import Store
 from pipeline.errors import ConservationError, InfrastructureError

@@ -2,9 +2,12 @@
 
 A run is forked, fails or dies at call N, and is run again undisturbed: it must finish with the root hash of a run that
 nothing happened to. `python -m tests.faults.sweep --all` tries every call in every mode and prints the scoreboard.
+All of them take most of an hour of one core: with `--log FILE` what was tried is written down as it goes, and the same
+command goes on from there; `--limit N` tries N more and stops.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -87,13 +90,11 @@ def reference(folder):
     return recipe, calls.names, result_of(folder / "reference")["root_hash"]
 
 
-def try_fault(recipe, folder, at, mode, expected, board):
-    """Fault number `at` in one mode, then recovery."""
+def try_fault(recipe, folder, at, mode, expected, log):
+    """Fault number `at` in one mode, then recovery; what came of it goes to the log."""
     out = folder / "run"
     shutil.rmtree(out, ignore_errors=True)
     code = forked(lambda: run_once(recipe, out, FaultyCalls(at, mode)))
-    board.runs += 1
-    board.by_exit[code] = board.by_exit.get(code, 0) + 1
     half = published_whole(out)
     again = forked(lambda: run_once(recipe, out, FaultyCalls()))
     found = result_of(out)
@@ -106,39 +107,87 @@ def try_fault(recipe, folder, at, mode, expected, board):
         problem = f"the run after it ended with {again}"
     elif found is None or found["root_hash"] != expected:
         problem = "another root hash"
-    if problem:
-        board.failures.append((at, mode, problem))
+    log.add(at, mode, code, problem)
+
+
+class Log:
+    """What earlier sweeps tried, one line of JSON each, good for the same code and the same list of calls only."""
+
+    def __init__(self, path, world):
+        self.path, self.world, self.tried = path, world, {}
+        lines = path.read_text().splitlines() if path is not None and path.exists() else []
+        for line in lines[:1]:
+            if json.loads(line) != {"world": world}:
+                raise SystemExit(
+                    f"{path} was written by a sweep of another state of the code: delete it to start again"
+                )
+        for line in lines[1:]:
+            at, mode, code, problem = json.loads(line)
+            self.tried[at, mode] = code, problem
+        if path is not None and not lines:
+            path.write_text(json.dumps({"world": world}) + "\n")
+
+    def add(self, at, mode, code, problem):
+        self.tried[at, mode] = code, problem
+        if self.path is not None:
+            with self.path.open("a") as file:
+                file.write(json.dumps([at, mode, code, problem]) + "\n")
+
+    def board(self):
+        board = Board(len(self.tried))
+        for (at, mode), (code, problem) in self.tried.items():
+            board.by_exit[code] = board.by_exit.get(code, 0) + 1
+            if problem:
+                board.failures.append((at, mode, problem))
+        return board
+
+
+def world_of(names):
+    """Names the calls of the run and the code that makes them."""
+    found = hashlib.sha256("\n".join(names).encode())
+    root = Path(__file__).resolve().parents[2]
+    for package in ("pipeline", "tokenizer", "tests/faults"):
+        for path in sorted((root / package).rglob("*.py")):
+            found.update(path.read_bytes())
+    return found.hexdigest()
 
 
 def modes_for(name):
     return [mode for mode in MODES if name == "write" or mode not in ("torn", "silent", "ENOSPC")]
 
 
-def sweep(points=None, part=0, parts=1):
-    """All (call, mode) pairs, or every so many of them: `points` is about how many to try."""
-    board = Board()
+def sweep(points=None, path=None, limit=None):
+    """All (call, mode) pairs, or every so many of them: `points` is about how many to try. At most `limit` new ones.
+
+    Returns the scoreboard, the number of calls, and how many faults there are and how many were asked for.
+    """
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     try:
         recipe, names, expected = reference(folder)
+        log = Log(path, world_of(names))
         pairs = [
             (at, mode) for at, name in enumerate(names) for mode in modes_for(name) if mode != "kill_before" or at == 0
         ]
-        step = max(1, len(pairs) // points) if points else 1
-        for at, mode in pairs[::step][part::parts]:
-            try_fault(recipe, folder, at, mode, expected, board)
-        return board, len(names), len(pairs)
+        chosen = pairs[:: max(1, len(pairs) // points) if points else 1]
+        for at, mode in [pair for pair in chosen if pair not in log.tried][:limit]:
+            try_fault(recipe, folder, at, mode, expected, log)
+        return log.board(), len(names), len(pairs), len(chosen)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("--all", action="store_true")
-    arguments.add_argument("--points", type=int, default=100)
+    arguments.add_argument("--all", action="store_true", help="every fault, not about --points of them")
+    arguments.add_argument("--points", type=int, default=100, help="about how many faults, evenly spread")
+    arguments.add_argument(
+        "--log", type=Path, metavar="FILE", help="write down what was tried; go on from it when it exists"
+    )
+    arguments.add_argument("--limit", type=int, metavar="N", help="try at most N that the log does not have")
     options = arguments.parse_args()
-    board, calls, pairs = sweep(None if options.all else options.points)
+    board, calls, pairs, asked = sweep(None if options.all else options.points, options.log, options.limit)
     for failure in board.failures:
         print("call {}, {}: {}".format(*failure))
-    print(f"{calls} operating-system calls, {pairs} faults possible")
+    print(f"{calls} operating-system calls, {pairs} faults possible, {asked - board.runs} of {asked} left to try")
     print(board.line())
     sys.exit(bool(board.failures))

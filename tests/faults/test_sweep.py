@@ -5,7 +5,8 @@ import os
 import pytest
 
 from pipeline.core import store as stores
-from pipeline.core.execute import InProcess, Produced, Runner, Unit
+from pipeline.core.execute import Produced, Runner, Unit
+from pipeline.core.in_process import InProcess
 from pipeline.core.store import Store
 from pipeline.errors import InfrastructureError
 from tests.faults.calls import KILLED, FaultyCalls
@@ -64,7 +65,7 @@ def test_every_call_of_the_engine_may_fail_in_every_way(tmp_path):
 
 @pytest.mark.timeout(900)
 def test_a_run_recovers_from_faults_anywhere():
-    board, calls, _ = sweep(points=int(os.environ.get("FAULT_POINTS", "60")))
+    board, calls, *_ = sweep(points=int(os.environ.get("FAULT_POINTS", "60")))
     assert calls > 300
     assert board.runs >= 50
     assert board.failures == []

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from pipeline.core.batch import DOCUMENTS
-from pipeline.core.execute import InProcess, Runner
+from pipeline.core.execute import Runner
+from pipeline.core.in_process import InProcess
 from pipeline.core.judge import judges
 from pipeline.core.ledger import Ledger
 from pipeline.core.store import Store
