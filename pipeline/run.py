@@ -61,6 +61,8 @@ def parser() -> argparse.ArgumentParser:
 def engine_for(ray: str, workers: int | None, sandbox: "SandboxSettings") -> Engine:
     """The engine that `--ray` names."""
     if ray == "none":
+        from pipeline.core.in_process import InProcess
+
         return InProcess(sandbox)
     from pipeline.core.ray_engine import RayEngine
 

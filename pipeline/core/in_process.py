@@ -1,5 +1,6 @@
 """The engine in process: `--ray none`. After a death it works in a child, so that the next death is seen."""
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -30,9 +31,12 @@ class InProcess:
         mark = store.locate(MARK) if store.local else None
         always = self._settings.max_cpu_s is not None
         documents = is_document_work(work)
-        if mark is not None and os.path.exists(mark):
-            os.unlink(mark)
-            self._child = self._child or Child(self._settings)
+        if mark is not None and documents:
+            with contextlib.suppress(OSError):
+                os.makedirs(os.path.dirname(mark), exist_ok=True)
+            if os.path.exists(mark):
+                os.unlink(mark)
+                self._child = self._child or Child(self._settings)
         for assignments in tasks:
             if documents and (self._child is not None or always):
                 reply = self._supervised(store, work, assignments, shared, not always)

@@ -7,6 +7,7 @@ document. What is found becomes a `Killer`, the run takes it out at extract and 
 """
 
 import contextlib
+import faulthandler
 import hashlib
 import json
 import mmap
@@ -18,6 +19,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
@@ -225,13 +227,13 @@ class Probe:
 def _inside(work: Callable[[IO[bytes]], None], target: IO[bytes], errors: IO[bytes], settings: SandboxSettings) -> int:
     """The life of a forked child; returns its exit code."""
     try:
+        faulthandler.disable()
         limit_memory(settings.max_memory_bytes)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if settings.max_cpu_s is not None:
             resource.setrlimit(resource.RLIMIT_CPU, (settings.max_cpu_s, settings.max_cpu_s + 1))
         with contextlib.suppress(OSError):  # when the machine runs out of memory, this process is the one to end
-            with open("/proc/self/oom_score_adj", "w") as file:
-                file.write("1000")
+            Path("/proc/self/oom_score_adj").write_text("1000")
         work(target)
         target.flush()
         return 0

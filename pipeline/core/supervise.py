@@ -47,11 +47,11 @@ class Child:
     def ask(self, task: dict[str, Any]) -> Reply:
         """The answer to one task. Raises DiedError, and is without a process then."""
         process = self.process or self._start()
-        assert process.stdin is not None and process.stdout is not None
+        asked, answered = process.stdin, process.stdout
         try:
-            process.stdin.write(to_line(task))
-            process.stdin.flush()
-            line = process.stdout.readline()
+            asked.write(to_line(task))  # pyright: ignore[reportOptionalMemberAccess]
+            asked.flush()  # pyright: ignore[reportOptionalMemberAccess]
+            line = answered.readline()  # pyright: ignore[reportOptionalMemberAccess]
         except BrokenPipeError:
             line = b""
         if not line.endswith(b"\n"):

@@ -23,6 +23,15 @@ BATCH_BYTES = 16 * 2**20
 BATCH_RECORDS = 1024
 
 
+@dataclass(frozen=True)
+class Stop:
+    """Where reading a file must end: after so many records, and the reason and detail of the row for the rest."""
+
+    records: int
+    reason: str
+    detail: str
+
+
 def read_shard(
     source: Source, shard: InputShard, tally: Tally | None = None, stops: Mapping[str, Stop] | None = None
 ) -> Iterator[pa.RecordBatch]:
@@ -122,15 +131,6 @@ def gather_rights(record: Record, robots: RobotsSnapshots) -> None:
         record.robots, preferences = robots.of(record.url)
         signals.append(preferences)
     record.rights = "; ".join(signal for signal in signals if signal) or None
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Where reading a file must end: after so many records, and the reason and detail of the row for the rest."""
-
-    records: int
-    reason: str
-    detail: str
 
 
 def _records(source: Source, file: InputFile, tally: Tally, stop: Stop | None = None) -> Iterator[Record]:
