@@ -5,6 +5,7 @@ import importlib
 import json
 import sys
 
+from pipeline.commands import arguments
 from pipeline.errors import EXIT_INTERRUPTED, PipelineError
 
 COMMANDS = {
@@ -23,7 +24,7 @@ COMMANDS = {
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line; each command's module adds its own arguments."""
+    """The command line."""
     made = argparse.ArgumentParser(
         prog="python -m pipeline",
         description="Look into a finished run, plan a model, check a machine. To run: python -m pipeline.run RECIPE",
@@ -34,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
             found.add_parser(name, help=text, add_help=False)
             continue
         own = found.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        importlib.import_module(f"pipeline.commands.{name}").add(own)
+        getattr(arguments, name)(own)
         own.add_argument("--json", action="store_true", help="one line of JSON instead of tables")
     return made
 
@@ -47,8 +48,8 @@ def main(argv: list[str] | None = None) -> int:
             from pipeline.size.cli import main as plan
 
             return plan(words[1:])
-        arguments = parser().parse_args(words)
-        return importlib.import_module(f"pipeline.commands.{arguments.command}").run(arguments)
+        chosen = parser().parse_args(words)
+        return importlib.import_module(f"pipeline.commands.{chosen.command}").run(chosen)
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
         if "--json" in words:

@@ -6,11 +6,10 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from pipeline.core.execute import Engine, Runner
-from pipeline.core.store import Store
 from pipeline.errors import EXIT_INTERRUPTED, EXIT_OK, InfrastructureError, KilledWorkerError, PipelineError
 
 if TYPE_CHECKING:
+    from pipeline.core.execute import Engine
     from pipeline.core.sandbox import SandboxSettings
     from pipeline.recipe import RecipeBase
     from pipeline.report.progress import Display
@@ -58,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def engine_for(ray: str, workers: int | None, sandbox: "SandboxSettings") -> Engine:
+def engine_for(ray: str, workers: int | None, sandbox: "SandboxSettings") -> "Engine":
     """The engine that `--ray` names."""
     if ray == "none":
         from pipeline.core.in_process import InProcess
@@ -69,7 +68,7 @@ def engine_for(ray: str, workers: int | None, sandbox: "SandboxSettings") -> Eng
     return RayEngine(ray, workers, sandbox)
 
 
-def warm(engine: Engine, recipe: "RecipeBase", display: "Display") -> None:
+def warm(engine: "Engine", recipe: "RecipeBase", display: "Display") -> None:
     """Compile what this recipe needs and this machine has not compiled yet."""
     from pipeline.steps.warm import cold_pieces, compile_piece, names
 
@@ -79,14 +78,17 @@ def warm(engine: Engine, recipe: "RecipeBase", display: "Display") -> None:
         engine.spread(compile_piece, pieces)
 
 
-def run_steps(recipe: "RecipeBase", out: str, engine: Engine, display: "Display", to: str) -> "Run":
+def run_steps(recipe: "RecipeBase", out: str, engine: "Engine", display: "Display", to: str) -> "Run":
     """Run the steps. Documents that kill their worker are taken out, and then the steps go on from what is done."""
     from pipeline.core import quarantine
+    from pipeline.core.execute import Runner
+    from pipeline.core.store import Store
     from pipeline.flow import advance
     from pipeline.steps.context import Run
 
     while True:
         state = Run(recipe, Store(out), Runner(Store(out), engine, display))
+        state.store.put_json("recipe.json", recipe.model_dump(mode="json", exclude_unset=True))
         try:
             advance(state, to)
             return state
@@ -119,7 +121,6 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with Display(quiet=arguments.json) as display:
             warm(engine, recipe, display)
-            Store(out).put_json("recipe.json", recipe.model_dump(mode="json", exclude_unset=True))
             state = run_steps(recipe, out, engine, display, arguments.to or "publish")
     finally:
         engine.close()  # before training: its processes need the cores

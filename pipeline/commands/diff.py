@@ -10,12 +10,6 @@ from pipeline.commands.opened import OpenedRun, open_run
 SHOWN = 20
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
-    parser.add_argument("one", metavar="RUN", help="a run folder")
-    parser.add_argument("other", metavar="OTHER", help="another")
-
-
 def state(opened: OpenedRun) -> dict[str, tuple[str, tuple[str, ...], str]]:
     """id → (verdict, reasons, hash of the text as published)."""
     found = {}

@@ -18,11 +18,6 @@ GIB = 1 << 30
 MEMORY_PER_WORKER_GIB = 1.5
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
-    parser.add_argument("--run", default=".", metavar="DIR", help="folder that a run would write to")
-
-
 def checks(folder: str) -> list[dict[str, object]]:
     """One row a check: name, whether it is fine, and a sentence."""
     rows: list[dict[str, object]] = []

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from pipeline.apply import Span, edit
 from pipeline.cluster.verify import true_jaccard
-from pipeline.commands.opened import OpenedRun, add_run, holds_a_run, open_run
+from pipeline.commands.opened import OpenedRun, holds_a_run, open_run
 from pipeline.core.judge import SPANS, judges
 from pipeline.errors import UsageError
 from pipeline.measure.minhash import MinHashSettings
@@ -22,16 +22,6 @@ TEXT_SHOWN = 600
 DIFF_LINES = 24
 SPANS_SHOWN, SPAN_SHOWN = 12, 100
 CONTEXT, FEW, MAX_WORDS = 5, 12, 3000
-
-
-def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
-    parser.add_argument("document", metavar="URL|id", help="a URL, an id, or the first 8 or more digits of one")
-    add_run(parser)
-    parser.add_argument("--text", action="store_true", help="print the whole text")
-    parser.add_argument(
-        "--show", action="store_true", help="show texts that were removed for toxicity, masked otherwise"
-    )
 
 
 def _plain(value: Any) -> Any:

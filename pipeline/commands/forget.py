@@ -3,16 +3,7 @@
 import argparse
 import json
 
-from pipeline.commands.opened import add_run
 from pipeline.core.store import Store
-
-
-def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
-    parser.add_argument(
-        "documents", nargs="+", metavar="URL|id|hash", help="addresses, ids, or hashes of texts as published"
-    )
-    add_run(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

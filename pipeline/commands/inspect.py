@@ -8,24 +8,10 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline.commands.opened import OpenedRun, add_run, open_run
+from pipeline.commands.opened import OpenedRun, open_run
 from pipeline.report.hidden import is_hidden, masked
 
 SHOWN = 160
-
-
-def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
-    add_run(parser)
-    parser.add_argument("--verdict", choices=["kept", "removed", "quarantined"], help="only these")
-    parser.add_argument(
-        "--rule", metavar="STAGE.RULE", help="only documents that this rule hits, as gopher.min_num_words"
-    )
-    parser.add_argument("--source", help="only documents of this source")
-    parser.add_argument(
-        "--show", action="store_true", help="show texts that were removed for toxicity, masked otherwise"
-    )
-    parser.add_argument("--limit", type=int, default=10, metavar="N", help="at most N documents (default 10)")
 
 
 def rows(opened: OpenedRun, arguments: argparse.Namespace) -> list[dict[str, Any]]:

@@ -1,6 +1,5 @@
 """A finished run, opened for reading: its ledger and the tables of each document shard."""
 
-import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -14,11 +13,6 @@ from pipeline.core.store import FileInfo, Store
 from pipeline.errors import UsageError
 
 Measured = TypeVar("Measured", bound=JudgeSettings)
-
-
-def add_run(parser: argparse.ArgumentParser) -> None:
-    """The argument that names the run folder."""
-    parser.add_argument("--run", default="runs/finance", metavar="DIR", help="run folder (default: runs/finance)")
 
 
 @dataclass(frozen=True)

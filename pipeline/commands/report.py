@@ -5,16 +5,10 @@ import json
 
 from pydantic import ValidationError
 
-from pipeline.commands.opened import add_run
 from pipeline.core.store import Store
 from pipeline.errors import UsageError
 from pipeline.report.html import render
 from pipeline.report.stats import RunReport
-
-
-def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
-    add_run(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -8,12 +8,6 @@ from pipeline.errors import EXIT_GATE, EXIT_OK
 from pipeline.recipe import json_schema
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
-    parser.add_argument("--write", metavar="FILE", help="write it to a file instead of printing it")
-    parser.add_argument("--check", metavar="FILE", help="exit 1 unless the file holds the schema of this version")
-
-
 def text() -> str:
     """The schema as it is stored."""
     return json.dumps(json_schema(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"

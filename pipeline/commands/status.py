@@ -6,12 +6,7 @@ import json
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.commands.opened import STEP_NAMES, add_run, open_run
-
-
-def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
-    add_run(parser)
+from pipeline.commands.opened import STEP_NAMES, open_run
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -3,13 +3,8 @@
 import argparse
 import json
 
-from pipeline.commands.opened import add_run, open_run
+from pipeline.commands.opened import open_run
 from pipeline.errors import EXIT_INFRASTRUCTURE, EXIT_OK
-
-
-def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
-    add_run(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

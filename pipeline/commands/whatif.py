@@ -10,19 +10,11 @@ from typing import Any
 
 import yaml
 
-from pipeline.commands.opened import OpenedRun, add_run, open_run
+from pipeline.commands.opened import OpenedRun, open_run
 from pipeline.core.judge import judges
 from pipeline.errors import UsageError
 from pipeline.recipe import near
 from pipeline.steps.decide import verdict_tables
-
-
-def add(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
-    parser.add_argument(
-        "changes", nargs="+", metavar="JUDGE.THRESHOLD=VALUE", help="as repetition.max_dup_line_frac=0.2"
-    )
-    add_run(parser)
 
 
 def changed(opened: OpenedRun, changes: list[str]) -> list[list[Any]]:

@@ -19,11 +19,11 @@ FNV_BASIS = 0xCBF29CE484222325
 FNV_PRIME = 0x100000001B3
 _MASK = (1 << 64) - 1
 
-LOWER = np.fromiter(
-    (ord(low) if len(low := chr(point).lower()) == 1 else point for point in range(sys.maxunicode + 1)),
-    np.int32,
-    sys.maxunicode + 1,
-)
+CASED_BELOW = 0x20000
+"""No code point from plane 2 on has a case."""
+
+LOWER = np.arange(sys.maxunicode + 1, dtype=np.int32)
+LOWER[:CASED_BELOW] = [ord(low) if len(low := chr(point).lower()) == 1 else point for point in range(CASED_BELOW)]
 """int32[0x110000]: the lower-case code point, where it is one code point."""
 
 WORD_LOWER = np.where(np.isin(MAJOR, [LETTER, MARK, NUMBER]), LOWER, 0).astype(np.int32)

@@ -1,0 +1,80 @@
+"""The arguments of every command, apart from the commands: `--help` and a mistyped word need no Arrow and no kernel."""
+
+import argparse
+
+
+def run_folder(parser: argparse.ArgumentParser) -> None:
+    """The argument that names the run folder."""
+    parser.add_argument("--run", default="runs/finance", metavar="DIR", help="run folder (default: runs/finance)")
+
+
+def explain(parser: argparse.ArgumentParser) -> None:
+    """Of `explain`."""
+    parser.add_argument("document", metavar="URL|id", help="a URL, an id, or the first 8 or more digits of one")
+    run_folder(parser)
+    parser.add_argument("--text", action="store_true", help="print the whole text")
+    parser.add_argument(
+        "--show", action="store_true", help="show texts that were removed for toxicity, masked otherwise"
+    )
+
+
+def status(parser: argparse.ArgumentParser) -> None:
+    """Of `status`."""
+    run_folder(parser)
+
+
+def inspect(parser: argparse.ArgumentParser) -> None:
+    """Of `inspect`."""
+    run_folder(parser)
+    parser.add_argument("--verdict", choices=["kept", "removed", "quarantined"], help="only these")
+    parser.add_argument(
+        "--rule", metavar="STAGE.RULE", help="only documents that this rule hits, as gopher.min_num_words"
+    )
+    parser.add_argument("--source", help="only documents of this source")
+    parser.add_argument(
+        "--show", action="store_true", help="show texts that were removed for toxicity, masked otherwise"
+    )
+    parser.add_argument("--limit", type=int, default=10, metavar="N", help="at most N documents (default 10)")
+
+
+def whatif(parser: argparse.ArgumentParser) -> None:
+    """Of `whatif`."""
+    parser.add_argument(
+        "changes", nargs="+", metavar="JUDGE.THRESHOLD=VALUE", help="as repetition.max_dup_line_frac=0.2"
+    )
+    run_folder(parser)
+
+
+def diff(parser: argparse.ArgumentParser) -> None:
+    """Of `diff`."""
+    parser.add_argument("one", metavar="RUN", help="a run folder")
+    parser.add_argument("other", metavar="OTHER", help="another")
+
+
+def report(parser: argparse.ArgumentParser) -> None:
+    """Of `report`."""
+    run_folder(parser)
+
+
+def forget(parser: argparse.ArgumentParser) -> None:
+    """Of `forget`."""
+    parser.add_argument(
+        "documents", nargs="+", metavar="URL|id|hash", help="addresses, ids, or hashes of texts as published"
+    )
+    run_folder(parser)
+
+
+def verify(parser: argparse.ArgumentParser) -> None:
+    """Of `verify`."""
+    run_folder(parser)
+
+
+def doctor(parser: argparse.ArgumentParser) -> None:
+    """Of `doctor`."""
+    parser.add_argument("--run", default=".", metavar="DIR", help="folder that a run would write to")
+
+
+def schema(parser: argparse.ArgumentParser) -> None:
+    """Of `schema`."""
+    parser.add_argument("--write", metavar="FILE", help="write it to a file instead of printing it")
+    parser.add_argument("--check", metavar="FILE", help="exit 1 unless the file holds the schema of this version")
