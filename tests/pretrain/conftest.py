@@ -64,6 +64,13 @@ def train_many(folder: Path, processes: int, cases: list[dict]) -> dict:
     return json.loads(path.with_name("many.json").read_text())
 
 
+def train_here(cases: list[dict], world: Any) -> dict:
+    """The same in this process."""
+    from .many import train_cases
+
+    return train_cases(cases, world)
+
+
 def case(
     name: str, handoff: Path, out: Path, *settings: str, into: str | None = None, stop_after: int | None = None
 ) -> dict:

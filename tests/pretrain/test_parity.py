@@ -1,12 +1,19 @@
-"""All strategies and precisions give the same training: 2 processes against each other and against one."""
+"""Every strategy in every precision gives the same training: 2 processes (4 for copies of shards) against one."""
+
+from collections.abc import Iterator
 
 import pytest
 
-from .conftest import case, train_many
+from .conftest import case, train_here, train_many
 
 pytestmark = pytest.mark.train
 
-QUICK = ["steps=5", "evaluate.every_steps=5", "evaluate.max_samples=3", "export.huggingface=false", "global_batch=6"]
+QUICK = ["steps=5", "evaluate.every_steps=5", "evaluate.max_samples=3", "evaluate.max_terms=0",
+         "export.huggingface=false", "global_batch=6"]  # fmt: skip
+TOLERANCE = {"fp32": 1e-5, "bf16": 1e-3, "fp16": 1e-3}
+"""Of the loss curve, in nats."""
+NORMS = {"fp32": 1e-4, "bf16": 0.05, "fp16": 0.01}
+"""Of the gradient norms, relative: a gradient keeps 8 bits in bf16 and 11 in fp16."""
 STRATEGIES = {
     "ddp": ["parallel.sharding=ddp"],
     "zero1": ["parallel.sharding=zero1", "micro_batch=1"],
@@ -14,56 +21,82 @@ STRATEGIES = {
     "full": ["parallel.sharding=full", "micro_batch=2"],
     "hybrid1": ["parallel.sharding=hybrid", "parallel.sharding_factor=1", "micro_batch=1"],
     "hybrid2": ["parallel.sharding=hybrid", "parallel.sharding_factor=2"],
-    "offload": ["parallel.sharding=full", "parallel.offload=true"],
+    "zero1-offload": ["parallel.sharding=zero1", "parallel.offload=true", "micro_batch=2"],
+    "full-offload": ["parallel.sharding=full", "parallel.offload=true"],
     "selective": ["parallel.sharding=full", "parallel.activation_checkpointing=selective"],
     "recompute": ["parallel.sharding=full", "parallel.activation_checkpointing=full"],
 }
+ALONE = {
+    "none": ["micro_batch=6"],
+    "none-accumulated": ["micro_batch=4"],
+    "none-offload": ["parallel.offload=true"],
+    "none-recompute": ["parallel.activation_checkpointing=full"],
+}
+HYBRID = {
+    "2-copies-of-2-shards": ["parallel.sharding=hybrid", "parallel.sharding_factor=2", "micro_batch=1"],
+    "2-copies-of-2-shards-offload": ["parallel.sharding=hybrid", "parallel.sharding_factor=2", "parallel.offload=true"],
+}
+
+
+def crossed(strategies: dict[str, list[str]]) -> Iterator[tuple[str, list[str]]]:
+    """Every strategy in every precision, by name."""
+    for precision in TOLERANCE:
+        for name, settings in strategies.items():
+            yield f"{precision}-{name}", [*QUICK, *settings, f"parallel.precision={precision}"]
 
 
 @pytest.fixture(scope="module")
-def results(handoff, tmp_path_factory):
-    out = tmp_path_factory.mktemp("parity")
-    cases = [case(name, handoff, out, *QUICK, *extra) for name, extra in STRATEGIES.items()]
-    for precision in ("bf16", "fp16"):
-        for name in ("ddp", "zero1", "full"):
-            extra = [*STRATEGIES[name], f"parallel.precision={precision}"]
-            cases.append(case(f"{precision}-{name}", handoff, out, *QUICK, *extra))
-    two = train_many(out, 2, cases)
-    alone = [
-        case("one", handoff, out, *QUICK, "parallel.sharding=none", "micro_batch=6"),
-        case("one-accumulated", handoff, out, *QUICK, "parallel.sharding=none", "micro_batch=4"),
-        case("bf16-one", handoff, out, *QUICK, "parallel.sharding=none", "parallel.precision=bf16"),
-        case("fp16-one", handoff, out, *QUICK, "parallel.sharding=none", "parallel.precision=fp16"),
-        case("one-recompute", handoff, out, *QUICK, "parallel.sharding=none", "parallel.activation_checkpointing=full"),
-    ]
-    return {**two, **train_many(out, 1, alone)}
+def alone(handoff, tmp_path_factory, world):
+    out = tmp_path_factory.mktemp("alone")
+    cases = [case(name, handoff, out, *s, "parallel.sharding=none") for name, s in crossed(ALONE)]
+    return train_here(cases, world)
 
 
-def test_the_reference_learns(results):
-    losses = results["one"]["losses"]
-    assert len(losses) == 5
-    assert losses[-1] < losses[0] - 0.5
+@pytest.fixture(scope="module")
+def two(handoff, tmp_path_factory):
+    """All of them in one launch: a process of torch costs more to start than a case to train."""
+    out = tmp_path_factory.mktemp("two")
+    return train_many(out, 2, [case(name, handoff, out, *settings) for name, settings in crossed(STRATEGIES)])
 
 
-@pytest.mark.parametrize("name", [*STRATEGIES, "one-accumulated", "one-recompute"])
-def test_fp32_agrees_to_1e_5(results, name):
-    assert results[name]["losses"] == pytest.approx(results["one"]["losses"], abs=1e-5)
-    assert results[name]["norms"] == pytest.approx(results["one"]["norms"], abs=1e-4)
+def agrees(found, reference, precision):
+    assert found["losses"] == pytest.approx(reference["losses"], abs=TOLERANCE[precision])
+    assert found["norms"] == pytest.approx(reference["norms"], rel=NORMS[precision])
+    expected = reference["summary"]["validation"]
+    assert found["summary"]["validation"].keys() == expected.keys()
+    for source, held_out in found["summary"]["validation"].items():
+        assert held_out["targets"] == expected[source]["targets"]
+        assert held_out["loss"] == pytest.approx(expected[source]["loss"], abs=10 * TOLERANCE[precision])
+
+
+def test_the_reference_learns(alone):
+    for precision in TOLERANCE:
+        losses = alone[f"{precision}-none"]["losses"]
+        assert len(losses) == 5
+        assert losses[-1] < losses[0] - 0.5
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_low_precision_agrees_to_1e_3(results, precision):
-    for name in ("ddp", "zero1", "full"):
-        assert results[f"{precision}-{name}"]["losses"] == pytest.approx(
-            results[f"{precision}-one"]["losses"], abs=1e-3
-        )
-    assert results[f"{precision}-one"]["losses"] == pytest.approx(results["one"]["losses"], abs=0.05)
-    assert results[f"{precision}-one"]["losses"] != results["one"]["losses"]
+def test_low_precision_is_computed_and_close_to_fp32(alone, precision):
+    assert alone[f"{precision}-none"]["losses"] == pytest.approx(alone["fp32-none"]["losses"], abs=0.05)
+    assert alone[f"{precision}-none"]["losses"] != alone["fp32-none"]["losses"]
 
 
-def test_held_out_loss_agrees(results):
-    one = results["one"]["summary"]["validation"]
-    for name in STRATEGIES:
-        for source, found in results[name]["summary"]["validation"].items():
-            assert found["targets"] == one[source]["targets"]
-            assert found["loss"] == pytest.approx(one[source]["loss"], abs=1e-4)
+@pytest.mark.parametrize("precision", TOLERANCE)
+@pytest.mark.parametrize("name", list(ALONE)[1:])
+def test_one_process_agrees(alone, name, precision):
+    agrees(alone[f"{precision}-{name}"], alone[f"{precision}-none"], precision)
+
+
+@pytest.mark.parametrize("precision", TOLERANCE)
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_two_processes_agree(two, alone, name, precision):
+    agrees(two[f"{precision}-{name}"], alone[f"{precision}-none"], precision)
+
+
+@pytest.mark.slow
+def test_copies_of_shards_on_four_processes_agree(handoff, tmp_path, alone):
+    cases = [case(name, handoff, tmp_path, *settings) for name, settings in crossed(HYBRID)]
+    for name, found in train_many(tmp_path, 4, cases).items():
+        precision = name.split("-", 1)[0]
+        agrees(found, alone[f"{precision}-none"], precision)
