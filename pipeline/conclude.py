@@ -100,6 +100,11 @@ def complete_result(run: Run) -> dict[str, Any]:
     }
 
 
+def _portable(result: dict[str, Any]) -> dict[str, Any]:
+    """The result without the folder it lies in."""
+    return {key: value for key, value in result.items() if key != "out"}
+
+
 def conclude(run: Run, display: Display, *, complete: bool, train: bool | None) -> dict[str, Any]:
     """Write what a run leaves besides its data, train if asked, print the summary, and return the result."""
     from pipeline.report.summary import print_partial, print_summary
@@ -118,7 +123,7 @@ def conclude(run: Run, display: Display, *, complete: bool, train: bool | None) 
     report = build(run, result, display)
     write_card(run, report, files)
     write_report(run, report)
-    run.store.put_json("result.json", {key: value for key, value in result.items() if key != "out"})
+    run.store.put_json("result.json", _portable(result))
     if config is None:
         result["train"] = {
             "ran": False,
@@ -129,6 +134,8 @@ def conclude(run: Run, display: Display, *, complete: bool, train: bool | None) 
         result["train"] = launch_training(run, config, train, quiet=display.quiet)
     if result["train"]["ran"]:
         write_report(run, report.model_copy(update={"training": training_curve(result["train"])}))
+        trained = {key: value for key, value in result["train"].items() if key != "curve"}
+        run.store.put_json("result.json", _portable({**result, "train": trained}))
     if not display.quiet:
         print_summary(result)
     return json.loads(json.dumps(result))

@@ -151,6 +151,9 @@ class EvaluateSettings(HandoffModel):
     max_terms: int = Field(
         default=256, ge=0, description="held-out occurrences of the domain's terms to complete or fill in; 0: none"
     )
+    samples: int = Field(
+        default=8, ge=0, description="causal: texts written at the end, one after each of so many terms; 0: none"
+    )
 
 
 class ExportSettings(HandoffModel):

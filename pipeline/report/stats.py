@@ -264,6 +264,24 @@ class CurvePoint(Figure):
     val: dict[str, float] = {}
 
 
+class Written(Figure):
+    """A text of the trained model: what was asked, after which words, and what it wrote."""
+
+    kind: str
+    prompt: str = ""
+    text: str
+
+
+class Likeness(Figure):
+    """Shares of words that are more frequent in domain than in general training text; `unknown` words are of neither."""
+
+    generated: float | None = None
+    held_out_domain: float | None = None
+    held_out_general: float | None = None
+    words: int = 0
+    unknown: float = 0.0
+
+
 class Training(Figure):
     """The training run, where there was one."""
 
@@ -272,6 +290,8 @@ class Training(Figure):
     device: str = ""
     tokens_per_second: float | None = None
     note: str = ""
+    samples: list[Written] = []
+    likeness: Likeness = Likeness()
 
 
 class TruthRow(Figure):

@@ -27,6 +27,7 @@ from pipeline.report.stats import (
     Duplicates,
     Gate,
     ItemRow,
+    Likeness,
     Place,
     Reason,
     RunReport,
@@ -36,6 +37,7 @@ from pipeline.report.stats import (
     Totals,
     Training,
     TruthRow,
+    Written,
 )
 from pipeline.steps.context import Run, signal_unit
 from pipeline.steps.tokens import shard_files
@@ -234,7 +236,14 @@ def training_curve(train: dict[str, Any]) -> Training:
         if "step" in line
     ]
     summary = train["summary"]
-    return Training(points=points, seconds=summary.get("seconds"), note=f"{train['processes']} processes, FSDP2")
+    written = summary.get("written") or {}
+    return Training(
+        points=points,
+        seconds=summary.get("seconds"),
+        note=f"{train['processes']} processes, FSDP2",
+        samples=[Written(**one) for one in written.get("texts", [])],
+        likeness=Likeness(**written.get("likeness", {})),
+    )
 
 
 PLACES = (

@@ -14,6 +14,7 @@ from transformers import GenerationConfig
 from recipes.pretrain.handoff import Handoff
 from recipes.pretrain.model import CLASSES, Trainable
 from recipes.pretrain.parallel import World
+from recipes.pretrain.sample import TEMPERATURE, sample, sentences
 
 CARD = """---
 library_name: transformers
@@ -28,10 +29,17 @@ A {architecture} model of {parameters:,} parameters, trained from the hand-off `
 |---|---|---|---|---|---|
 {rows}
 
-{cloze}Documents were packed and end with the token {eos}; a prompt starts after it. Nothing was done to align the model with
-instructions, and it repeats what its sources say.
+{cloze}{samples}Documents were packed and end with the token {eos}; a prompt starts after it. Nothing was done to align the model
+with instructions, and it repeats what its sources say.
 """
 CLOZE = """Of {terms} held-out occurrences of the domain's terms it completes {accuracy:.1%} ({bits_per_byte:.4f} bits per byte).
+
+"""
+SAMPLES = """## What it writes
+
+Sampled at temperature {temperature}, as it came; between « » the prompt.
+
+{quoted}
 
 """
 
@@ -68,6 +76,8 @@ def export_huggingface(
         pad_token_id=tokenizer.pad_id if tokenizer.pad_id is not None else tokenizer.eos_id,
         decoder_start_token_id=getattr(plain, "decoder_start_token_id", None),
     )
+    if trainable.causal:
+        summary["written"] = sample(model, handoff, handoff.config.evaluate.samples)
     model.save_pretrained(partial)
     fs, source = fsspec.core.url_to_fs(handoff.at(tokenizer.path))
     for path in sorted(fs.find(source)):
@@ -97,6 +107,12 @@ def _card(handoff: Handoff, architecture: str, summary: dict[str, Any]) -> str:
         mix=", ".join(f"{s.name} {s.weight:.1%}" for s in handoff.manifest.sources),
         rows="\n".join(rows),
         cloze=CLOZE.format(**summary["cloze"]) if summary.get("cloze") else "",
+        samples=SAMPLES.format(
+            temperature=TEMPERATURE,
+            quoted="\n".join(f"    {' '.join(line.split())}" for line in sentences(summary["written"])),
+        )
+        if summary.get("written")
+        else "",
         eos=handoff.manifest.tokenizer.eos_id,
     )
 

@@ -14,6 +14,7 @@ from pipeline.report.stats import (
     Duplicates,
     Gate,
     Histogram,
+    Likeness,
     Place,
     Reason,
     RunReport,
@@ -25,6 +26,7 @@ from pipeline.report.stats import (
     Totals,
     Training,
     TruthRow,
+    Written,
 )
 from pipeline.size.choose import SizeSettings, size_run
 
@@ -149,7 +151,9 @@ def example(tokens: int = 320_000) -> RunReport:
                                    by_source={"filings": 3.71, "news": 3.9, "web": 3.78}, references={"gpt2 (50,257)": 3.63},
                                    terms=[Term(term="EBITDA", tokens=["EB", "IT", "DA"], tokens_with_space=[" EBITDA"]), Term(term="basis points", tokens=["basis", " points"], tokens_with_space=[" basis", " points"])]),
         plan=json.loads(json.dumps(plan.to_json())),
-        training=Training(points=points, seconds=71.4, device="2 CPU processes", tokens_per_second=4300, note="Held-out loss is in bits per byte, so that it can be compared across tokenizers."),
+        training=Training(points=points, seconds=71.4, device="2 CPU processes", tokens_per_second=4300, note="Held-out loss is in bits per byte, so that it can be compared across tokenizers.",
+                          samples=[Written(kind="term", prompt="Net income", text=f" rose {HOSTILE}")],
+                          likeness=Likeness(generated=0.61, held_out_domain=0.66, held_out_general=0.31, words=900)),
         truth=[TruthRow(kind="exact duplicates", documents=160, wanted="dropped", right=160), TruthRow(kind="spam", documents=300, wanted="dropped", right=291), TruthRow(kind="good finance pages", documents=1200, wanted="kept", right=1181)],
         gates=[Gate(name="bias: toxicity", measured="lowest judged ratio 0.88 (queer)", bound="at least 0.80", passed=True),
                Gate(name="mix", measured="0.00 points off", bound="at most 0.5 points", passed=True),

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from pipeline.report.html import render
-from pipeline.report.stats import Gate, Reason, RunReport, Totals, funnel
+from pipeline.report.stats import Gate, Reason, RunReport, Totals, Training, funnel
 from tests.report.example import HOSTILE, example
 
 VOID = {"meta", "img", "br", "link", "input"}
@@ -133,7 +133,7 @@ def test_verdict_says_what_is_wrong() -> None:
 def test_toxic_samples_are_folded_and_others_shown() -> None:
     page = render(example())
     folded = re.findall(r"<details( open)?>.*?</details>", page, re.S)
-    assert len(folded) == 5
+    assert len(folded) == 6  # five of documents, one the model wrote
     hidden = page[page.index("text hidden") - 400 : page.index("text hidden")]
     assert hidden.rindex("<details>") > hidden.rfind("<details open>")
 
@@ -157,3 +157,11 @@ def test_many_signals_are_folded_behind_those_that_remove_most() -> None:
     page = Page(render(report))
     assert page.open == []
     assert page.text.index("signal_19") < page.text.index("8 more signals") < page.text.index("signal_0")
+
+
+def test_what_the_model_writes_is_shown_with_what_it_is() -> None:
+    page = render(example())
+    assert "What it writes" in page
+    assert "<pre><b>Net income</b> rose &lt;script&gt;" in page
+    assert "61.0% are more frequent in domain" in page
+    assert "What it writes" not in render(example().model_copy(update={"training": Training()}))
