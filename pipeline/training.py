@@ -17,11 +17,8 @@ CPU_PROCESSES = 2
 
 
 def command(folder: str, processes: int) -> list[str]:
-    """The launch of the recipe by torchrun on this machine."""
-    return [
-        *(sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"),
-        *("-m", "recipes.pretrain", folder),
-    ]
+    """The launch of the recipe on this machine."""
+    return [sys.executable, "-m", "recipes.pretrain", folder, "--processes", str(processes)]
 
 
 def how_to(folder: str) -> str:

@@ -223,6 +223,14 @@ def _items(run: Run, tables: list[_Tables]) -> list[ItemRow]:
     return item_rows(zip(signals, (table.verdicts for table in tables), strict=True))
 
 
+def _continued(summary: dict[str, Any]) -> str:
+    """What a continued training says of its replay."""
+    if not summary.get("continued_from"):
+        return ""
+    general = summary["shares"]["general"]
+    return f" It continues the model {summary['continued_from']}; {general:.1%} of its samples replay general text."
+
+
 def training_curve(train: dict[str, Any]) -> Training:
     """The curve of the training that ended the run."""
     points = [
@@ -240,7 +248,7 @@ def training_curve(train: dict[str, Any]) -> Training:
     return Training(
         points=points,
         seconds=summary.get("seconds"),
-        note=f"{train['processes']} processes, FSDP2",
+        note=f"{train['processes']} processes, FSDP2." + _continued(summary),
         samples=[Written(**one) for one in written.get("texts", [])],
         likeness=Likeness(**written.get("likeness", {})),
     )

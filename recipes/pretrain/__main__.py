@@ -1,13 +1,16 @@
-"""`python -m recipes.pretrain HANDOFF`: train on a hand-off folder, alone or under torchrun.
+"""`python -m recipes.pretrain HANDOFF [--processes N]`: train on a hand-off folder, alone or on N processes by torchrun.
 
 Exit codes are the pipeline's: 0 finished, 1 diverged, 2 usage, 3 infrastructure (run again to resume), 130 interrupted.
+`--processes` passes on the first failed process's code; torchrun called by itself turns every code into 1.
 """
 
 import argparse
 import gc
 import json
+import logging
 import os
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Sequence
@@ -22,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument(
         "--set", action="append", default=[], metavar="PATH=VALUE", help="override a setting of train.yaml"
     )
+    cli.add_argument("--processes", type=int, metavar="N", help="start N processes on this machine by torchrun")
     cli.add_argument("--estimate", action="store_true", help="print the memory the run needs, and train nothing")
     cli.add_argument("--allow-data-change", action="store_true", help="resume although the data's fingerprint changed")
     cli.add_argument("--json", action="store_true", help="print the summary as one line of JSON")
@@ -30,11 +34,12 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code. Every expected failure is one sentence on standard error."""
-    options = parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = parser().parse_args(given)
     try:
-        return _main(options)
+        return launch(options.processes, given) if options.processes and "RANK" not in os.environ else _main(options)
     except PipelineError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        _say(str(error), wait_s=1 if int(os.environ.get("LOCAL_RANK", 0)) else 0)
         return error.exit_code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -42,17 +47,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from recipes.pretrain.checkpoint import disk_is_full
 
         if disk_is_full(error):
-            print("error: no space left on the disk; free some and run again to resume", file=sys.stderr, flush=True)
+            _say("no space left on the disk; free some and run again to resume")
         elif "gloo" in str(error).lower() or type(error).__name__ in ("DistBackendError", "DistNetworkError"):
-            print(
-                "error: another process of this training ended; run again to resume from the last checkpoint",
-                file=sys.stderr,
-                flush=True,
-            )
+            _say("another process of this training ended; run again to resume from the last checkpoint", wait_s=3)
         else:
             traceback.print_exc()
-            print(f"error: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            _say(f"{type(error).__name__}: {error}")
         return EXIT_INFRASTRUCTURE
+
+
+def _say(sentence: str, wait_s: float = 0) -> None:
+    """A failure on standard error, after a moment in which torchrun ends the processes whose failure only followed
+    another's or repeats the first process's: one cause, one sentence."""
+    time.sleep(wait_s if "TORCHELASTIC_RUN_ID" in os.environ else 0)
+    print(f"error: {sentence}", file=sys.stderr, flush=True)
+
+
+def launch(processes: int, arguments: Sequence[str]) -> int:
+    """The same command on several processes of this machine; the exit code of the first that failed."""
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import main as torchrun
+
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # its report of what was said already
+    try:
+        torchrun(["--standalone", f"--nproc-per-node={processes}", "-m", "recipes.pretrain", *arguments])
+    except ChildFailedError as error:
+        code = error.get_first_failure()[1].exitcode
+        if code < 0:
+            _say(
+                f"a process of this training was ended by signal {-code}; run again to resume from the last checkpoint"
+            )
+        return code if code > 0 else EXIT_INFRASTRUCTURE
+    except SignalException:
+        return EXIT_INTERRUPTED
+    return EXIT_OK
 
 
 def _main(options: argparse.Namespace) -> int:

@@ -43,7 +43,7 @@ class Samples:
 
     def __init__(self, handoff: Handoff, objective: Objective) -> None:
         self.seed = handoff.config.seed
-        sources = handoff.manifest.sources
+        self.sources = sources = handoff.manifest.sources
         self.active = [i for i, source in enumerate(sources) if source.weight > 0]
         self.windows = [Windows(handoff, i, "train", objective) for i in self.active]
         for windows in self.windows:
@@ -66,6 +66,13 @@ class Samples:
         """Epochs gone through per source after `consumed` samples."""
         counts = self.turns.counts(consumed)
         return {w.name: count / w.count for w, count in zip(self.windows, counts, strict=True)}
+
+    def shares(self, consumed: int) -> dict[str, float]:
+        """Share of each role in the first `consumed` samples; of a continued training, `general` is its replay."""
+        found = {"domain": 0, "general": 0}
+        for at, count in zip(self.active, self.turns.counts(consumed), strict=True):
+            found[self.sources[at].role] += int(count)
+        return {role: count / max(1, consumed) for role, count in found.items()}
 
 
 def share_of(rank: int, world: int, first: int, batch: int) -> list[int | None]:

@@ -29,8 +29,11 @@ A {architecture} model of {parameters:,} parameters, trained from the hand-off `
 |---|---|---|---|---|---|
 {rows}
 
-{cloze}{samples}Documents were packed and end with the token {eos}; a prompt starts after it. Nothing was done to align the model
-with instructions, and it repeats what its sources say.
+{replay}{cloze}{samples}Documents were packed and end with the token {eos}; a prompt starts after it. Nothing was done to align
+the model with instructions, and it repeats what its sources say.
+"""
+REPLAY = """It continues the model `{model}`; {general:.1%} of its samples replay general text.
+
 """
 CLOZE = """Of {terms} held-out occurrences of the domain's terms it completes {accuracy:.1%} ({bits_per_byte:.4f} bits per byte).
 
@@ -106,6 +109,7 @@ def _card(handoff: Handoff, architecture: str, summary: dict[str, Any]) -> str:
         tokens=summary["tokens"],
         mix=", ".join(f"{s.name} {s.weight:.1%}" for s in handoff.manifest.sources),
         rows="\n".join(rows),
+        replay=REPLAY.format(model=summary["continued_from"], **summary["shares"]) if summary["continued_from"] else "",
         cloze=CLOZE.format(**summary["cloze"]) if summary.get("cloze") else "",
         samples=SAMPLES.format(
             temperature=TEMPERATURE,

@@ -295,6 +295,8 @@ class Trainer:
             "processes": self.world.size,
             "fingerprint": self.handoff.manifest.fingerprint,
             "epochs": self.samples.realised(self.consumed),
+            "shares": self.samples.shares(self.consumed),
+            "continued_from": self.config.model.init_from and Path(self.config.model.init_from).name,
             "validation_before": self.first_validation,
             "validation": self.last_validation,
             "cloze": self.last_cloze,

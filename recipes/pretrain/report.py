@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,17 @@ def peak_flops(device_name: str) -> float | None:
     return next((peak for name, peak in PEAK_BF16.items() if name in f"{device_name} "), None)
 
 
+Sink = Callable[[dict[str, float], int], None]
+"""Takes the numbers of a step, by name, and the step."""
+
+
 class Reporter:
     """Writes on the main process, does nothing on the others."""
 
     def __init__(self, folder: Path, settings: ReportSettings, steps: int, resume_step: int, active: bool) -> None:
         self.active, self.settings, self.steps = active, settings, steps
         self.bar: Any = None
-        self.sinks: list[Any] = []
+        self.sinks: list[tuple[Sink, Callable[[], None]]] = []
         if not active:
             return
         path = folder / "metrics.jsonl"
@@ -64,8 +69,8 @@ class Reporter:
             return
         self.file.write(json.dumps(metrics) + "\n")
         self.file.flush()
-        for sink in self.sinks:
-            sink(metrics)
+        for sink, _ in self.sinks:
+            sink(_numbers(metrics), metrics["step"])
 
     def show(self, metrics: dict[str, Any]) -> None:
         """The same for the reader at the terminal."""
@@ -81,6 +86,11 @@ class Reporter:
             if self.bar is not None:
                 self.bar(None)
             self.file.close()
+            for (
+                _,
+                close,
+            ) in self.sinks:  # they write in threads of their own, and the process ends without waiting for them
+                close()
 
 
 def say(text: str) -> None:
@@ -150,27 +160,27 @@ def _numbers(metrics: dict[str, Any], prefix: str = "") -> dict[str, float]:
     return out
 
 
-def _tensorboard(folder: Path) -> Any:
+def _tensorboard(folder: Path) -> tuple[Sink, Callable[[], None]]:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise UsageError("report.tensorboard needs the package tensorboard, which is not installed") from None
     writer = SummaryWriter(str(folder))
 
-    def sink(metrics: dict[str, Any]) -> None:
-        for name, value in _numbers(metrics).items():
-            writer.add_scalar(name, value, metrics["step"])
+    def sink(values: dict[str, float], step: int) -> None:
+        for name, value in values.items():
+            writer.add_scalar(name, value, step)
 
-    return sink
+    return sink, writer.close
 
 
-def _wandb(project: str, folder: Path) -> Any:
+def _wandb(project: str, folder: Path) -> tuple[Sink, Callable[[], None]]:
     try:
         import wandb  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise UsageError("report.wandb needs the package wandb, which is not installed") from None
     run = wandb.init(project=project, dir=str(folder), mode=os.environ.get("WANDB_MODE", "online"))
-    return lambda metrics: run.log(_numbers(metrics), step=metrics["step"])
+    return lambda values, step: run.log(values, step=step), run.finish
 
 
 class Speed:

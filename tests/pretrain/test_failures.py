@@ -22,7 +22,6 @@ from pipeline.handoff import (
 )
 from recipes.pretrain.__main__ import main
 from recipes.pretrain.checkpoint import complete_steps, folder_of, verify
-from recipes.pretrain.handoff import open_handoff
 from recipes.pretrain.parallel import World, sharding_factor
 
 from .conftest import ENVIRONMENT
@@ -70,19 +69,6 @@ def rewrite(handoff, change):
     (handoff / "manifest.json").write_text(dump_manifest(manifest))
 
 
-def test_another_tokenizer(own):
-    path = own.parent / "tokenizer" / "tokenizer.json"
-    path.write_text(path.read_text().replace("<cls>", "<CLS>"))
-    with pytest.raises(UsageError, match="not the tokenizer the shards were written with"):
-        open_handoff(str(own))
-
-
-def test_a_shard_cut_short(own, command):
-    path = own.parent / "shards" / "train" / "wiki" / "00000.ds"
-    path.write_bytes(path.read_bytes()[:-2])
-    assert "was cut short" in sentence(command(own), 3)
-
-
 def test_an_index_of_another_shard(own, command):
     path = own.parent / "shards" / "train" / "wiki" / "00001.ds.index"
     ends = np.frombuffer(path.read_bytes(), "<u8").copy()
@@ -128,17 +114,64 @@ def test_another_model_in_the_same_folder(own, command):
     assert "made with another model" in sentence(command(own, "model.hidden_size=32"), 2)
 
 
-def test_a_damaged_checkpoint_is_named_and_deleting_it_resumes(own, command):
-    assert command(own, "steps=2")[0] == 0
-    root = own.parent / "train" / "checkpoints"
-    file = next(folder_of(root, 2).glob("*.distcp"))
+def another_tokenizer(own, command):
+    path = own.parent / "tokenizer" / "tokenizer.json"
+    path.write_text(path.read_text().replace("<cls>", "<CLS>"))
+
+
+def a_shard_cut_short(own, command):
+    path = own.parent / "shards" / "train" / "wiki" / "00000.ds"
+    path.write_bytes(path.read_bytes()[:-2])
+
+
+def a_damaged_checkpoint(own, command):
+    assert command(own)[0] == 0
+    file = next(folder_of(own.parent / "train" / "checkpoints", 4).glob("*.distcp"))
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
     file.write_bytes(bytes(data))
-    message = sentence(command(own), 3)
-    assert "step-00000002" in message
-    assert "was altered" in message
-    assert "delete the folder" in message
+
+
+def a_full_disk(own, command):
+    """Files end at 200 kB in the process to come, as on a disk without more space."""
+
+
+FAILURES = {
+    another_tokenizer: (2, "tokenizer.json is not the tokenizer the shards were written with"),
+    a_shard_cut_short: (3, "wiki/00000.ds has 8,672 bytes and the manifest says 8,674: it was cut short"),
+    a_damaged_checkpoint: (
+        3,
+        "step-00000004 is damaged (__0_0.distcp was altered); delete the folder to continue from",
+    ),
+    a_full_disk: (3, "step-00000002 could not be written: no space left on the disk; running again resumes"),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.__name__)
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_each_ends_in_one_sentence_on_the_terminal(own, command, failure, processes):
+    failure(own, command)
+    sharding = "none" if processes == 1 else "full"
+    given = [*QUICK, f"parallel.sharding={sharding}"]
+    if failure is a_full_disk:
+        given.append("model.hidden_size=128")
+
+    def limited() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "recipes.pretrain", str(own), *[w for s in given for w in ("--set", s)],
+         *(["--processes", "2"] if processes == 2 else [])],
+        env=ENVIRONMENT, capture_output=True, text=True, timeout=200, check=False,
+        preexec_fn=limited if failure is a_full_disk else None,
+    )  # fmt: skip
+    code, words = FAILURES[failure]
+    assert words in sentence((done.returncode, done.stderr), code)
+    said = [line for line in done.stderr.splitlines() if not line.startswith(("step ", "resuming"))]
+    assert len(said) == 1, done.stderr
+    if failure is a_full_disk:
+        assert complete_steps(own.parent / "train" / "checkpoints") == []
 
 
 def test_an_incomplete_checkpoint_does_not_exist(tmp_path):
@@ -149,20 +182,6 @@ def test_an_incomplete_checkpoint_does_not_exist(tmp_path):
     (folder / "complete.json").write_text('{"files": {"gone": {"bytes": 1, "crc32": 0}}}')
     with pytest.raises(InfrastructureError, match="gone is missing"):
         verify(folder, [])
-
-
-def test_a_full_disk_while_the_checkpoint_is_written(own):
-    def limited() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
-
-    words = [w for s in [*QUICK, "model.hidden_size=128"] for w in ("--set", s)]
-    done = subprocess.run(
-        [sys.executable, "-m", "recipes.pretrain", str(own), *words], env=ENVIRONMENT, capture_output=True,
-        text=True, timeout=200, check=False, preexec_fn=limited,
-    )  # fmt: skip
-    assert "no space left on the disk" in sentence((done.returncode, done.stderr), 3)
-    assert complete_steps(own.parent / "train" / "checkpoints") == []
 
 
 @pytest.mark.parametrize(

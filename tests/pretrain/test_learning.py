@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from pipeline.handoff import UsageError, build_manifest, dump_manifest
+from pipeline.steps.reporting import training_curve
 from recipes.pretrain.handoff import open_handoff
 from recipes.pretrain.loop import Trainer
 
@@ -117,6 +118,23 @@ def test_continuing_from_an_exported_model(handoff, tmp_path, world):
     new = tokenizer.token_to_id(" river")
     pieces = Tokenizer.from_file(str(handoff.parent / "tokenizer/tokenizer.json")).encode(" river").ids
     assert torch.allclose(table[new], table[pieces].mean(0), atol=1e-6)
+
+
+def test_the_replayed_share_is_the_mixs_and_the_report_says_it(handoff, tmp_path, world):
+    train(handoff, tmp_path / "base", world, "steps=1")
+    init = ["model.preset=null", f"model.init_from={tmp_path / 'base' / 'model'}"]
+    trainer, summary = train(handoff, tmp_path / "more", world, "steps=30", "evaluate.every_steps=30", *init)
+    sources = trainer.handoff.manifest.sources
+    roles = [trainer.samples.windows[trainer.samples.locate(k)[0]].name for k in range(trainer.consumed)]
+    general = sum(name == "wiki" for name in roles) / len(roles)
+    asked = next(source.weight for source in sources if source.role == "general")
+    assert summary["shares"] == pytest.approx({"domain": 1 - general, "general": general}, abs=1e-12)
+    assert abs(general - asked) <= max(0.001, 1 / len(roles))
+    card = (tmp_path / "more" / "model" / "README.md").read_text()
+    assert f"It continues the model `model`; {general:.1%} of its samples replay general text." in card
+    assert "replay" not in (tmp_path / "base" / "model" / "README.md").read_text()
+    stated = training_curve({"summary": summary, "processes": 1, "curve": []}).note
+    assert f"{general:.1%} of its samples replay general text" in stated
 
 
 def test_a_tokenizer_that_is_no_extension_is_refused(handoff, tmp_path, world):

@@ -1,0 +1,96 @@
+"""When checkpoints are written and which are kept; one that was cut off does not exist, and the one before it loads."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from recipes.pretrain.checkpoint import Checkpoints, complete_steps, folder_of
+from recipes.pretrain.handoff import open_handoff
+from recipes.pretrain.loop import Trainer
+
+from .conftest import ENVIRONMENT
+
+pytestmark = pytest.mark.train
+
+RUN = ["parallel.sharding=none", "evaluate.every_steps=100", "evaluate.max_samples=1", "export.huggingface=false",
+       "micro_batch=8"]  # fmt: skip
+
+
+def train(handoff, out, world, *settings):
+    return Trainer(open_handoff(str(handoff), [f"out={out}", *RUN, *settings]), world).run()
+
+
+def curve(folder):
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [(m["step"], m["loss"], m["grad_norm"], m["tokens"]) for m in lines if "loss" in m]
+
+
+def words(out, *settings):
+    return [word for setting in [f"out={out}", *RUN, *settings] for word in ("--set", setting)]
+
+
+def test_the_last_some_for_ever_and_the_decays_start_are_kept(handoff, tmp_path, world):
+    keep = ["checkpoint.keep_last=2", "checkpoint.keep_every_steps=9", "schedule.decay_fraction=0.2"]
+    train(handoff, tmp_path, world, "steps=20", "checkpoint.every_steps=3", *keep)
+    # written: 3, 6, … 18, 16 where the decay starts, 20 at the end; kept: multiples of 9, the decay's start, the last two
+    assert complete_steps(tmp_path / "checkpoints") == [9, 16, 18, 20]
+    assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {
+        folder_of(tmp_path, step).name for step in (9, 16, 18, 20)
+    }
+
+
+@pytest.mark.parametrize(("minutes", "often"), [("1e-9", True), ("60", False)])
+def test_checkpoints_on_time(handoff, tmp_path, world, monkeypatch, minutes, often):
+    saved = []
+    save = Checkpoints.save
+    monkeypatch.setattr(
+        Checkpoints, "save", lambda self, step, *a, **k: (saved.append(step), save(self, step, *a, **k))
+    )
+    settings = ["steps=5", "checkpoint.every_steps=1000", f"checkpoint.every_minutes={minutes}"]
+    train(handoff, tmp_path, world, *settings)
+    assert saved == ([1, 2, 3, 4, 5] if often else [4, 5])  # 4: the decay's start
+
+
+@pytest.mark.parametrize("moment", ["writing", "sealing"])
+def test_killed_during_an_asynchronous_save_the_one_before_loads(handoff, tmp_path, world, moment):
+    run = ["steps=6", "checkpoint.every_steps=2", "checkpoint.asynchronous=true"]
+    script = str(Path(__file__).with_name("killed_saving.py"))
+    done = subprocess.run(
+        [sys.executable, script, moment, "2", str(handoff), *words(tmp_path / "killed", *run)],
+        env=ENVIRONMENT, capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
+    root = tmp_path / "killed" / "checkpoints"
+    assert folder_of(root, 4).is_dir()  # half written, or whole but not sealed
+    assert complete_steps(root) == [2]
+    assert train(handoff, tmp_path / "killed", world, *run)["finished"]
+    train(handoff, tmp_path / "whole", world, *run)
+    assert curve(tmp_path / "killed") == curve(tmp_path / "whole")
+
+
+def test_sigterm_ends_the_step_with_a_checkpoint(handoff, tmp_path, world):
+    run = ["steps=5000", "checkpoint.every_steps=1000"]
+    started = subprocess.Popen(
+        [sys.executable, "-m", "recipes.pretrain", str(handoff), *words(tmp_path, *run)],
+        env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    metrics = tmp_path / "metrics.jsonl"
+    deadline = time.monotonic() + 100
+    while started.poll() is None and not (metrics.exists() and '"step": 3,' in metrics.read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(started.pid, signal.SIGTERM)
+    _, errors = started.communicate(timeout=100)
+    assert started.returncode == 130, errors[-2000:]
+    (step,) = complete_steps(tmp_path / "checkpoints")
+    assert f"stopped after step {step} with a checkpoint; run again to resume" in errors
+    before = curve(tmp_path)
+    assert [found[0] for found in before] == list(range(1, step + 1))
+    assert train(handoff, tmp_path, world, f"steps={step + 2}", "checkpoint.every_steps=1000")["steps"] == step + 2
+    assert curve(tmp_path)[:step] == before
