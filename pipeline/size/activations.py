@@ -11,8 +11,9 @@ from pipeline.size.precision import Precision
 from pipeline.size.shape import DecoderShape
 
 Checkpointing = Literal["none", "selective", "full"]
-LOSS_CHUNK_BYTES = 256 << 20
-"""Logits in fp32 that exist at one time when LM head and cross-entropy are computed in chunks of tokens."""
+LOSS_CHUNK_BYTES = 1 << 30
+"""Logits in fp32 that exist at one time when LM head and cross-entropy are computed in chunks of tokens. Each chunk also
+reads and writes the head's whole gradient once, so smaller ones cost time."""
 
 
 def _width(precision: Precision) -> int:
@@ -55,8 +56,8 @@ def head_saved_bytes(shape: DecoderShape, precision: Precision, *, chunked: bool
 def head_transient_bytes(shape: DecoderShape, precision: Precision, tokens: int, *, chunked: bool) -> int:
     """Bytes that exist only while the loss is computed.
 
-    All at once: logits, their fp32 copy and the gradients of both. In chunks: up to two chunks of logits (the last one
-    lives until the next replaces it) and the head's gradient, summed in fp32, with one chunk's part of it.
+    All at once: logits, their fp32 copy and the gradients of both. In chunks, the head's gradient, summed in fp32, and
+    with it first logits and their log-probabilities in fp32, then one chunk's gradient and its part of the sum.
     """
     width = _width(precision)
     tokens = round(tokens * shape.head_tokens)
@@ -64,8 +65,8 @@ def head_transient_bytes(shape: DecoderShape, precision: Precision, tokens: int,
     if not chunked:
         return tokens * shape.vocab * (4 + 2 * width if low else 8)
     rows = max(1, LOSS_CHUNK_BYTES // (4 * shape.vocab))
-    live = min(tokens, 2 * rows)
-    return live * shape.vocab * (4 + low) + shape.vocab * shape.hidden * (8 + low)
+    logits, head = min(tokens, rows) * shape.vocab, shape.vocab * shape.hidden
+    return 4 * head + max((4 + width) * logits, width * (logits + head))
 
 
 def saved_bytes(

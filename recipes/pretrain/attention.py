@@ -11,14 +11,20 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.attention.varlen import varlen_attn
 from transformers import AttentionInterface, PreTrainedModel
 
 NAME = "doc_attention"
 
 
-class Docs(dict[str, Any]):
-    """What attention needs to know of a micro-batch. Keys: `encoder`, `decoder` (document numbers [batch, places]), the
-    masks made from them, and on CUDA `cu_seqlens`, `max_seqlen` of the self-attention."""
+def fits_varlen(model: PreTrainedModel, precision: str) -> bool:
+    """Whether FlashAttention over documents can compute this: 16-bit values, no position bias, no dropout of weights."""
+    config, dropouts = model.config, ("attention_dropout", "attn_pdrop", "attention_probs_dropout_prob")
+    return (
+        precision != "fp32"
+        and config.model_type not in ("t5", "bart")
+        and not any(getattr(config, name, 0.0) for name in dropouts)
+    )
 
 
 def prepare(batch: dict[str, Tensor], causal: bool, use_varlen: bool) -> dict[str, Any]:
@@ -89,8 +95,6 @@ def _varlen(
     query: Tensor, key: Tensor, value: Tensor, docs: dict[str, Any], scaling: float | None, sliding_window: int | None
 ) -> Tensor:
     """FlashAttention over documents laid end to end (CUDA). `cu_seqlens` is padded to a fixed length: no recompiles."""
-    from torch.nn.attention.varlen import varlen_attn
-
     batch, heads, places, width = query.shape
     q, k, v = (x.transpose(1, 2).reshape(batch * places, -1, width) for x in (query, key, value))
     reach = -1 if sliding_window is None else sliding_window - 1

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 
 from pipeline.handoff import EXIT_OK, EXIT_USAGE
+from pipeline.size.activations import LOSS_CHUNK_BYTES
 from pipeline.size.memory import CONTEXT_BYTES, Setup, step_memory
 from pipeline.size.shape import DecoderShape
 from recipes.pretrain.handoff import Handoff
-from recipes.pretrain.loss import CHUNK_BYTES
 
 
 def decoder_shape(handoff: Handoff) -> DecoderShape:
@@ -59,7 +59,7 @@ def estimate(handoff: Handoff, processes: int, device_bytes: int | None, *, on_g
         "needed_bytes": round(needed),
         "device_bytes": device_bytes,
         "fits": None if device_bytes is None else needed <= device_bytes,
-        "loss_chunk_bytes": CHUNK_BYTES,
+        "loss_chunk_bytes": LOSS_CHUNK_BYTES,
     }
 
 

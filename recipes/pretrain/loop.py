@@ -12,6 +12,7 @@ import torch.distributed as dist
 from transformers import PreTrainedModel
 
 from pipeline.handoff import PipelineError, TrainConfig, UsageError
+from recipes.pretrain.attention import fits_varlen
 from recipes.pretrain.checkpoint import Checkpoints
 from recipes.pretrain.cloze import TermCloze
 from recipes.pretrain.continued import load_model
@@ -53,11 +54,11 @@ class Trainer:
         self.cloze = TermCloze(handoff, self.objective, config.evaluate)
         model = self._initial_model()
         self.parameters = count(model)
-        varlen = world.device.type == "cuda" and model.config.model_type not in ("t5", "bart")
+        self.parallel = resolve_precision(config.parallel, world)
+        varlen = world.device.type == "cuda" and fits_varlen(model, self.parallel.precision)
         self.trainable = Trainable(model, config.optimizer.z_loss, varlen)
         causal = self.trainable.causal
         self.flops = flops_per_token(model.config, self.objective.length) if causal else None
-        self.parallel = resolve_precision(config.parallel, world)
         apply_parallel(self.trainable, self.parallel, world, qat=config.export.qat)
         self.optimizers = Optimizers(self.trainable, self.trainable.blocks(), config.optimizer)
         self.guard = SpikeGuard(config.optimizer.skip_sigma, config.optimizer.skip_window, world.device)

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pipeline.size.activations import LOSS_CHUNK_BYTES
+
 IGNORE = -100
-CHUNK_BYTES = 256 << 20
-"""Logits held at once, in fp32 bytes."""
 
 
 def logits_loss(logits: Tensor, labels: Tensor, z_loss: float) -> Tensor:
@@ -44,20 +44,25 @@ class HeadLoss(torch.autograd.Function):
         sums = torch.zeros(3, dtype=torch.float32, device=hidden.device)
         for start in range(0, len(hidden), chunk):
             rows, targets = hidden[start : start + chunk], labels[start : start + chunk]
-            valid = targets != IGNORE
-            logits = (rows @ weight.t()).float()
-            log_z = torch.logsumexp(logits, -1)
-            picked = logits.gather(-1, targets.clamp_min(0)[:, None])[:, 0]
-            entropy = torch.where(valid, log_z - picked, 0.0).sum()
+            valid, picks = targets != IGNORE, targets.clamp_min(0)[:, None]
+            logits = rows @ weight.t()
+            # what a [rows, V] tensor costs is its way to memory and back: as few passes over it as there can be
+            log_p = torch.log_softmax(logits, -1, dtype=torch.float32)
+            picked = log_p.gather(-1, picks)[:, 0]
+            log_z = logits.gather(-1, picks)[:, 0].float() - picked
+            del logits
+            entropy = torch.where(valid, -picked, 0.0).sum()
             z_term = (z_loss * log_z.square() * valid).sum() if z_loss else 0.0
             sums += torch.stack([entropy + z_term, entropy, valid.sum().float()])
             if grad_hidden is not None and grad_weight is not None:
-                slope = (1 + 2 * z_loss * log_z) if z_loss else torch.ones_like(log_z)
-                grad = logits.sub_(log_z[:, None]).exp_().mul_((slope * valid)[:, None])
-                grad.scatter_add_(-1, targets.clamp_min(0)[:, None], -valid.to(grad.dtype)[:, None])
-                grad = grad.to(weight.dtype)
+                slope = log_p.exp_().mul_((1 + 2 * z_loss * log_z)[:, None]) if z_loss else log_p.exp_()
+                grad = slope.scatter_add_(-1, picks, log_p.new_full(picks.shape, -1.0)).to(weight.dtype)
+                del log_p, slope
+                asked = valid.to(weight.dtype)[:, None]
                 torch.mm(grad, weight, out=grad_hidden[start : start + chunk])
-                grad_weight += (grad.t() @ rows).float()
+                grad_hidden[start : start + chunk] *= asked
+                grad_weight += grad.t() @ (rows * asked)
+                del grad
         if grad_hidden is not None and grad_weight is not None:
             ctx.save_for_backward(grad_hidden, grad_weight.to(weight.dtype))
         return sums
@@ -71,5 +76,5 @@ class HeadLoss(torch.autograd.Function):
 
 def head_loss(hidden: Tensor, weight: Tensor, labels: Tensor, z_loss: float = 0.0, chunk: int | None = None) -> Tensor:
     """As `logits_loss` of `hidden @ weight.T`; only the first of the three sums carries a gradient."""
-    rows = chunk or max(1, CHUNK_BYTES // (4 * weight.shape[0]))
+    rows = chunk or max(1, LOSS_CHUNK_BYTES // (4 * weight.shape[0]))
     return HeadLoss.apply(hidden, weight, labels, z_loss, rows)  # pyright: ignore[reportReturnType]

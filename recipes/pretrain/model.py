@@ -159,6 +159,11 @@ class Trainable(nn.Module):
         self.architecture = model.config.model_type
         self.causal = OBJECTIVE_OF[self.architecture] == "causal"
         self.use_varlen = use_varlen
+        for part in model.modules():
+            if isinstance(
+                part, PreTrainedModel
+            ):  # a warning for which GPT-2 waits for the device in every forward pass
+                part.warn_if_padding_and_no_attention_mask = lambda *_: None
         if self.architecture == "bart":
             # BART counts positions from 0 in each row and offers no argument for them
             self.bart_positions: dict[str, Tensor] = {}

@@ -1,8 +1,10 @@
 """Processes, device and sharding: every strategy is torch's FSDP2 on one mesh of (copies, shards)."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -13,10 +15,16 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import CPUOffloadPolicy, FSDPModule, MixedPrecisionPolicy, OffloadPolicy, fully_shard
 from torch.distributed.rendezvous import rendezvous
 from torch.distributed.tensor import DTensor
+from torch.utils.checkpoint import checkpoint, create_selective_checkpoint_contexts
 
 from pipeline.handoff import ParallelSettings, UsageError
 from recipes.pretrain.model import Trainable
 
+SAVED = (
+    *("mm", "addmm", "bmm", "_scaled_dot_product_flash_attention", "_scaled_dot_product_efficient_attention"),
+    *("_scaled_dot_product_cudnn_attention", "_scaled_dot_product_flash_attention_for_cpu"),
+)
+"""Operators whose results selective activation checkpointing keeps: matrix products and attention."""
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "fp8": torch.bfloat16}
 
 
@@ -124,33 +132,18 @@ def build_mesh(settings: ParallelSettings, world: World) -> DeviceMesh:
 
 def checkpoint_activations(blocks: list[nn.Module], mode: str) -> None:
     """Recompute activations in backward: whole blocks, or (selective) all but matrix products and attention."""
-    from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
-
-    aten = torch.ops.aten
-    costly = {
-        aten.mm.default,
-        aten.addmm.default,
-        aten.bmm.default,
-        aten._scaled_dot_product_flash_attention.default,
-        aten._scaled_dot_product_efficient_attention.default,
-        aten._scaled_dot_product_cudnn_attention.default,
-        aten._scaled_dot_product_flash_attention_for_cpu.default,
-    }
-
-    def policy(_: Any, op: Any, *args: Any, **kwargs: Any) -> CheckpointPolicy:
-        return CheckpointPolicy.MUST_SAVE if op in costly else CheckpointPolicy.PREFER_RECOMPUTE
-
     extra: dict[str, Any] = {"use_reentrant": False}
     if mode == "selective":
-        extra["context_fn"] = lambda: create_selective_checkpoint_contexts(policy)
+        saved = [getattr(torch.ops.aten, name).default for name in SAVED]
+        saved.append(torch.ops.torch_attn._varlen_attn.default)  # registered by recipes.pretrain.attention's import
+        extra["context_fn"] = partial(create_selective_checkpoint_contexts, saved)
+
+    def recomputed(forward: Callable[..., Any]) -> Callable[..., Any]:
+        # a function of its own: torch.compile passes by a `partial` that stands for a forward, without a word
+        return lambda *args, **kwargs: checkpoint(forward, *args, **extra, **kwargs)
 
     for block in blocks:
-        forward = block.forward
-
-        def recomputing(*args: Any, _forward: Any = forward, **kwargs: Any) -> Any:
-            return checkpoint(_forward, *args, **extra, **kwargs)
-
-        block.forward = recomputing
+        block.forward = recomputed(block.forward)
 
 
 def prefer_flash_attention_3() -> bool:
