@@ -6,13 +6,12 @@ recomputation not counted, at least 50 steady steps after the first ones. Best p
 """
 
 import gc
-import statistics
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-SPEED = (("llama-3.2-1b", 4096, 128_256, 4, 0.50), ("tinyllama-1.1b", 2048, 32_000, 8, 0.50))
+SPEED = (("llama-3.2-1b", 4096, 128_256, 8, 0.50), ("tinyllama-1.1b", 2048, 32_000, 16, 0.50))
 """(shape, tokens per sample, vocabulary, samples per micro-batch, best published utilisation near that size)."""
 MEMORY = ((1, "none"), (2, "none"), (4, "none"), (1, "full"), (2, "full"), (4, "full"))
 """(samples per micro-batch, activation checkpointing) at which the peak is compared with the estimate."""
@@ -35,8 +34,8 @@ def trainer_for(root: Path, preset: str, length: int, vocab: int, settings: list
     return Trainer(opened, start_world())
 
 
-def timed_steps(trainer: Any, steps: int, dropped: int) -> list[float]:
-    """Seconds of each steady step; the device is waited for at every step's end, which costs a little and hides nothing."""
+def seconds_per_step(trainer: Any, steps: int, dropped: int) -> float:
+    """Mean seconds of the steady steps, which follow each other as in a training: the device is waited for at both ends."""
     import torch
 
     from recipes.pretrain.data import Loader
@@ -45,23 +44,21 @@ def timed_steps(trainer: Any, steps: int, dropped: int) -> list[float]:
         trainer.samples, trainer.objective, consumed=0, batch=trainer.batch, micro=trainer.config.micro_batch,
         rank=0, world=1,
     )  # fmt: skip
+    wait = torch.cuda.synchronize if trainer.world.device.type == "cuda" else int
     gc.collect()
     gc.disable()
-    seconds = []
     try:
-        for number, batches in enumerate(reader):
-            begun = time.perf_counter()
+        begun = 0.0
+        for number, batches in zip(range(dropped + steps), reader, strict=False):
+            if number == dropped:
+                wait()
+                begun = time.perf_counter()
             trainer.train_step(batches, 1e-4, 0)
-            if trainer.world.device.type == "cuda":
-                torch.cuda.synchronize()
-            if number >= dropped:
-                seconds.append(time.perf_counter() - begun)
-            if len(seconds) >= steps:
-                return seconds
+        wait()
+        return (time.perf_counter() - begun) / steps
     finally:
         gc.enable()
         reader.close()
-    return seconds
 
 
 def speed(preset: str, length: int, vocab: int, micro: int, steps: int = STEADY, dropped: int = DROPPED) -> dict:
@@ -74,7 +71,7 @@ def speed(preset: str, length: int, vocab: int, micro: int, steps: int = STEADY,
         settings = [f"micro_batch={micro}", f"global_batch={micro}", "parallel.precision=bf16"]
         compiled = "true" if torch.cuda.is_available() else "false"
         trainer = trainer_for(Path(folder), preset, length, vocab, [*settings, f"parallel.compile={compiled}"])
-        seconds = statistics.median(timed_steps(trainer, steps, dropped))
+        seconds = seconds_per_step(trainer, steps, dropped)
         tokens = micro * length / seconds
         on_gpu = trainer.world.device.type == "cuda"
         peak = peak_flops(torch.cuda.get_device_name()) if on_gpu else None
@@ -107,7 +104,7 @@ def memory(preset: str, length: int, vocab: int, cases: tuple = MEMORY) -> list[
             expected = estimate(trainer.handoff, 1, None, on_gpu=False)["peak_bytes"]
             if torch.cuda.is_available():
                 torch.cuda.reset_peak_memory_stats()
-            timed_steps(trainer, 2, 1)
+            seconds_per_step(trainer, 2, 1)
             found = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
             rows.append(
                 {

@@ -6,6 +6,7 @@ so one registered function avoids four traps of its own masks: `position_ids` ar
 loses `is_causal`, and with it flash attention.
 """
 
+import inspect
 from typing import Any
 
 import torch
@@ -15,6 +16,8 @@ from torch.nn.attention.varlen import varlen_attn
 from transformers import AttentionInterface, PreTrainedModel
 
 NAME = "doc_attention"
+GROUPED: dict[str, Any] = {"enable_gqa": True} if "enable_gqa" in inspect.signature(varlen_attn).parameters else {}
+"""torch before 2.12 takes grouped keys and values unasked."""
 
 
 def fits_varlen(model: PreTrainedModel, precision: str) -> bool:
@@ -99,19 +102,9 @@ def _varlen(
     q, k, v = (x.transpose(1, 2).reshape(batch * places, -1, width) for x in (query, key, value))
     reach = -1 if sliding_window is None else sliding_window - 1
     ends, longest = docs["cu_seqlens"], docs["max_seqlen"]
-    out = varlen_attn(
-        q,
-        k,
-        v,
-        ends,
-        ends,
-        longest,
-        longest,
-        scale=scaling,
-        window_size=(reach, 0 if docs["causal"] else reach),
-        enable_gqa=key.shape[1] != heads,
-    )
-    return out.reshape(batch, places, heads, width)  # pyright: ignore[reportAttributeAccessIssue]
+    window = (reach, 0 if docs["causal"] else reach)
+    out: Any = varlen_attn(q, k, v, ends, ends, longest, longest, scale=scaling, window_size=window, **GROUPED)
+    return out.reshape(batch, places, heads, width)
 
 
 def register() -> None:

@@ -1,6 +1,5 @@
 """What a run leaves for others: a Hugging Face folder that `from_pretrained` opens, with tokenizer and card."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -119,10 +118,3 @@ def _card(handoff: Handoff, architecture: str, summary: dict[str, Any]) -> str:
         else "",
         eos=handoff.manifest.tokenizer.eos_id,
     )
-
-
-def write_summary(path: Path, summary: dict[str, Any]) -> None:
-    """summary.json: what the pipeline reads after a run."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(summary, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    partial.replace(path)

@@ -1,6 +1,8 @@
 """The training loop: one step after the other, the same for every objective and every sharding."""
 
 import gc
+import json
+import math
 import posixpath
 import signal
 import time
@@ -13,12 +15,12 @@ from transformers import PreTrainedModel
 
 from pipeline.handoff import PipelineError, TrainConfig, UsageError
 from recipes.pretrain.attention import fits_varlen
-from recipes.pretrain.checkpoint import Checkpoints
+from recipes.pretrain.checkpoint import Checkpoints, write_durably
 from recipes.pretrain.cloze import TermCloze
 from recipes.pretrain.continued import load_model
 from recipes.pretrain.data import Loader, Samples
 from recipes.pretrain.evaluate import Validation, to_device
-from recipes.pretrain.export import export_huggingface, write_summary
+from recipes.pretrain.export import export_huggingface
 from recipes.pretrain.handoff import Handoff
 from recipes.pretrain.model import Trainable, build_model, count, flops_per_token
 from recipes.pretrain.objectives import build_objective
@@ -28,6 +30,10 @@ from recipes.pretrain.quantize import export_int8, need_torchao
 from recipes.pretrain.report import Reporter, Speed, say
 
 COLLECT_GARBAGE_EVERY = 200
+PROGRESS = ("step", "consumed", "tokens", "first_validation", "last_validation", "last_cloze")
+DUE, STOP = 1, 1 << 20
+"""What processes tell each other beside their targets, summed: the main one that a checkpoint is due, any that it was
+told to stop."""
 
 
 class DivergedError(PipelineError):
@@ -70,7 +76,7 @@ class Trainer:
         self.step = self.consumed = self.tokens = 0
         self.first_validation: dict[str, Any] = {}
         self.last_validation: dict[str, Any] = {}
-        self.last_cloze: dict[str, Any] | None = None
+        self.last_cloze: dict[str, Any] | None = None  # these six are PROGRESS
         self.skipped = torch.zeros((), dtype=torch.int64, device=world.device)
         self.stop_requested = False
         self.resume(allow_data_change)
@@ -98,16 +104,9 @@ class Trainer:
         }
 
     def state(self) -> dict[str, Any]:
-        return {
-            "step": self.step,
-            "consumed": self.consumed,
-            "tokens": self.tokens,
-            "first_validation": self.first_validation,
-            "last_validation": self.last_validation,
-            "window": {"stride": self.objective.stride, "overlap": self.objective.overlap},
-            "last_cloze": self.last_cloze,
-            "identity": self.identity(),
-        }
+        """What a checkpoint says beside its tensors: how far the run is, and of which run it is."""
+        window = {"stride": self.objective.stride, "overlap": self.objective.overlap}
+        return {name: getattr(self, name) for name in PROGRESS} | {"window": window, "identity": self.identity()}
 
     def resume(self, allow_data_change: bool) -> None:
         """Go on from the newest complete checkpoint. Raises UsageError when it belongs to another run."""
@@ -128,9 +127,8 @@ class Trainer:
                 f"delete {self.checkpoints.root}"
             )
         self.checkpoints.load(step)
-        self.step, self.consumed, self.tokens = state["step"], state["consumed"], state["tokens"]
-        self.first_validation, self.last_validation = state["first_validation"], state["last_validation"]
-        self.last_cloze = state.get("last_cloze")
+        for name in PROGRESS:
+            setattr(self, name, state[name])
 
     # ------------------------------------------------------------------------------------------------- steps
 
@@ -157,8 +155,7 @@ class Trainer:
             entropy += sums[1].detach()
         loss = all_sum(world, entropy) / total
         parameters = list(self.trainable.parameters())
-        self.scale.unscale(parameters)
-        norm = clip(parameters, self.config.optimizer.clip).to(world.device)
+        norm = clip(parameters, self.config.optimizer.clip, self.scale.scale).to(world.device)
         skip = self.guard(loss, norm)
         self.optimizers.step(lr, skip)
         self.scale.update((~torch.isfinite(norm)).float())
@@ -177,15 +174,8 @@ class Trainer:
         reporter = Reporter(self.out, config.report, self.steps, self.step, world.is_main)
         if world.is_main and self.step:
             say(f"resuming after step {self.step} of {self.steps}")
-        loader = Loader(
-            self.samples,
-            self.objective,
-            consumed=self.consumed,
-            batch=self.batch,
-            micro=config.micro_batch,
-            rank=world.rank,
-            world=world.size,
-        )
+        batches = {"consumed": self.consumed, "batch": self.batch, "micro": config.micro_batch}
+        loader = Loader(self.samples, self.objective, **batches, rank=world.rank, world=world.size)
         gc.collect()
         gc.disable()  # collections at different moments on different processes make all of them wait
         try:
@@ -214,7 +204,7 @@ class Trainer:
             lr = learning_rate(self.step, self.steps, config.optimizer.learning_rate or 1e-3, config.schedule)
             minutes = config.checkpoint.every_minutes
             due = world.is_main and minutes is not None and time.monotonic() - last_save > minutes * 60
-            outcome = self.train_step(micro_batches, lr, (1 if due else 0) + ((1 << 20) if self.stop_requested else 0))
+            outcome = self.train_step(micro_batches, lr, DUE * due + STOP * self.stop_requested)
             self.step += 1
             self.consumed += self.batch
             self.tokens += outcome["targets"]
@@ -232,9 +222,9 @@ class Trainer:
             if self.step == self.steps:
                 self.checkpoints.save(self.step, self.state(), keep=True, wait=True)
             elif self.step % config.checkpoint.every_steps == 0 or at_decay or outcome["flags"]:
-                self.checkpoints.save(self.step, self.state(), keep=at_decay, wait=outcome["flags"] >= 1 << 20)
+                self.checkpoints.save(self.step, self.state(), keep=at_decay, wait=outcome["flags"] >= STOP)
                 last_save = time.monotonic()
-            if outcome["flags"] >= 1 << 20:
+            if outcome["flags"] >= STOP:
                 self.stop_requested = True
                 break
         self.checkpoints.finish()
@@ -251,8 +241,7 @@ class Trainer:
             **speed.report(self.step, self.steps, since),
         }
         reporter.write(metrics)
-        reporter.show(metrics)
-        if loss != loss or loss in (float("inf"), float("-inf")):
+        if not math.isfinite(loss):
             self.checkpoints.save(self.step, self.state(), keep=True, wait=True)
             raise DivergedError(
                 f"the loss is {loss} at step {self.step}; updates since it was last finite were skipped, and a "
@@ -267,7 +256,6 @@ class Trainer:
             if self.last_cloze:
                 metrics["cloze"] = self.last_cloze
             reporter.write(metrics)
-            reporter.show(metrics)
         return results
 
     def _catch_signals(self) -> dict[int, Any]:
@@ -311,6 +299,6 @@ class Trainer:
             if self.config.export.int8 and self.world.is_main:
                 summary["int8"] = export_int8(self.out / "model", self.validation)
         if self.world.is_main:
-            write_summary(self.out / "summary.json", summary)
+            write_durably(self.out / "summary.json", json.dumps(summary, indent=2, sort_keys=True) + "\n")
         dist.barrier(group=self.world.control)
         return summary

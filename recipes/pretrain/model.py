@@ -24,99 +24,62 @@ CLASSES: dict[str, tuple[str, str]] = {
 }
 
 
+ALL = {"vocab": "vocab_size", "tie": "tie_word_embeddings", "eos": "eos_token_id", "bos": "bos_token_id",
+       "pad": "pad_token_id"}  # fmt: skip
+USUAL = {**ALL, "hidden_size": "hidden_size", "num_layers": "num_hidden_layers", "num_heads": "num_attention_heads",
+         "intermediate_size": "intermediate_size", "length": "max_position_embeddings"}  # fmt: skip
+LLAMA = {**USUAL, "num_kv_heads": "num_key_value_heads", "head_dim": "head_dim", "rope": "rope_parameters",
+         "dropout": "attention_dropout"}  # fmt: skip
+BERT = {**USUAL, "dropout": "hidden_dropout_prob attention_probs_dropout_prob"}
+FIELDS: dict[str, dict[str, str]] = {
+    "llama": LLAMA,
+    "qwen3": LLAMA,
+    "gpt2": {**ALL, "hidden_size": "n_embd", "num_layers": "n_layer", "num_heads": "n_head", "length": "n_positions",
+             "intermediate_size": "n_inner", "dropout": "resid_pdrop embd_pdrop attn_pdrop"},
+    "bert": BERT,
+    "roberta": BERT,
+    "modernbert": {**USUAL, "dropout": "attention_dropout mlp_dropout embedding_dropout", "cls": "cls_token_id",
+                   "sep": "sep_token_id"},
+    "t5": {**ALL, "hidden_size": "d_model", "head_dim": "d_kv", "intermediate_size": "d_ff", "num_heads": "num_heads",
+           "num_layers": "num_layers", "num_decoder_layers": "num_decoder_layers", "dropout": "dropout_rate",
+           "pad": "pad_token_id decoder_start_token_id"},
+    "bart": {**ALL, "hidden_size": "d_model", "num_layers": "encoder_layers", "num_decoder_layers": "decoder_layers",
+             "num_heads": "encoder_attention_heads decoder_attention_heads", "length": "max_position_embeddings",
+             "intermediate_size": "encoder_ffn_dim decoder_ffn_dim", "dropout": "dropout attention_dropout",
+             "eos": "eos_token_id decoder_start_token_id"},
+}  # fmt: skip
+"""What transformers calls our settings, by architecture; several names where one setting is several of theirs."""
+FIXED: dict[str, dict[str, Any]] = {
+    "llama": {"rms_norm_eps": 1e-5},
+    "qwen3": {"rms_norm_eps": 1e-5},
+    "bert": {"type_vocab_size": 1},
+    "roberta": {"type_vocab_size": 1},
+    "bart": {"forced_eos_token_id": None},
+}
+
+
 def build_config(
     model: ModelSettings, objective: ObjectiveSettings, tokenizer: TokenizerInfo, vocab_size: int | None = None
 ) -> PreTrainedConfig:
     """transformers' configuration of a resolved shape (`resolve_model`)."""
     architecture = model.architecture or "llama"
-    length = objective.sequence_length or 256
-    d, heads = model.hidden_size or 0, model.num_heads or 1
-    tie = model.tie_embeddings if model.tie_embeddings is not None else True
-    pad = tokenizer.pad_id if tokenizer.pad_id is not None else tokenizer.eos_id
-    common: dict[str, Any] = {
-        "vocab_size": vocab_size or tokenizer.padded_vocab_size,
-        "eos_token_id": tokenizer.eos_id,
-        "bos_token_id": tokenizer.bos_id if tokenizer.bos_id is not None else tokenizer.eos_id,
-        "pad_token_id": pad,
-        "tie_word_embeddings": tie,
+    length, heads, eos = objective.sequence_length or 256, model.num_heads or 1, tokenizer.eos_id
+    ids = {name: getattr(tokenizer, f"{name}_id") for name in ("bos", "pad", "cls", "sep")}
+    ids = {"eos": eos, **{name: eos if at is None else at for name, at in ids.items()}}
+    ours: dict[str, Any] = {
+        **model.model_dump(include={"hidden_size", "num_layers", "num_heads", "intermediate_size", "dropout"}),
+        **ids,
+        "num_kv_heads": model.num_kv_heads or heads,
+        "num_decoder_layers": model.num_decoder_layers or model.num_layers,
+        "head_dim": model.head_dim or (model.hidden_size or 0) // heads,
+        "rope": {"rope_type": "default", "rope_theta": model.rope_theta or 10_000.0},
+        # RoBERTa counts positions from pad_token_id + 1
+        "length": length + (ids["pad"] + 1 if architecture == "roberta" else 0),
+        "vocab": vocab_size or tokenizer.padded_vocab_size,
+        "tie": model.tie_embeddings is not False,
     }
-    if architecture in ("llama", "qwen3"):
-        fields: dict[str, Any] = {
-            "hidden_size": d,
-            "num_hidden_layers": model.num_layers,
-            "num_attention_heads": heads,
-            "num_key_value_heads": model.num_kv_heads or heads,
-            "head_dim": model.head_dim or d // heads,
-            "intermediate_size": model.intermediate_size,
-            "max_position_embeddings": length,
-            "rope_parameters": {"rope_type": "default", "rope_theta": model.rope_theta or 10_000.0},
-            "attention_dropout": model.dropout,
-            "rms_norm_eps": 1e-5,
-        }
-    elif architecture == "gpt2":
-        fields = {
-            "n_embd": d,
-            "n_layer": model.num_layers,
-            "n_head": heads,
-            "n_inner": model.intermediate_size,
-            "n_positions": length,
-            "resid_pdrop": model.dropout,
-            "embd_pdrop": model.dropout,
-            "attn_pdrop": model.dropout,
-        }
-    elif architecture in ("bert", "roberta"):
-        fields = {
-            "hidden_size": d,
-            "num_hidden_layers": model.num_layers,
-            "num_attention_heads": heads,
-            "intermediate_size": model.intermediate_size,
-            # RoBERTa counts positions from pad_token_id + 1
-            "max_position_embeddings": length + (pad + 1 if architecture == "roberta" else 0),
-            "hidden_dropout_prob": model.dropout,
-            "attention_probs_dropout_prob": model.dropout,
-            "type_vocab_size": 1,
-        }
-    elif architecture == "modernbert":
-        fields = {
-            "hidden_size": d,
-            "num_hidden_layers": model.num_layers,
-            "num_attention_heads": heads,
-            "intermediate_size": model.intermediate_size,
-            "max_position_embeddings": length,
-            "attention_dropout": model.dropout,
-            "mlp_dropout": model.dropout,
-            "embedding_dropout": model.dropout,
-            "cls_token_id": tokenizer.cls_id if tokenizer.cls_id is not None else tokenizer.eos_id,
-            "sep_token_id": tokenizer.sep_id if tokenizer.sep_id is not None else tokenizer.eos_id,
-        }
-    elif architecture == "t5":
-        fields = {
-            "d_model": d,
-            "d_kv": model.head_dim or d // heads,
-            "d_ff": model.intermediate_size,
-            "num_layers": model.num_layers,
-            "num_decoder_layers": model.num_decoder_layers or model.num_layers,
-            "num_heads": heads,
-            "dropout_rate": model.dropout,
-            "decoder_start_token_id": pad,
-            "use_cache": True,
-        }
-    else:
-        fields = {
-            "d_model": d,
-            "encoder_layers": model.num_layers,
-            "decoder_layers": model.num_decoder_layers or model.num_layers,
-            "encoder_attention_heads": heads,
-            "decoder_attention_heads": heads,
-            "encoder_ffn_dim": model.intermediate_size,
-            "decoder_ffn_dim": model.intermediate_size,
-            "max_position_embeddings": length,
-            "dropout": model.dropout,
-            "attention_dropout": model.dropout,
-            "decoder_start_token_id": tokenizer.eos_id,
-            "forced_eos_token_id": None,
-        }
-    return getattr(transformers, CLASSES[architecture][0])(**{**common, **fields})
+    fields = {theirs: ours[name] for name, many in FIELDS[architecture].items() for theirs in many.split()}
+    return getattr(transformers, CLASSES[architecture][0])(**fields, **FIXED.get(architecture, {}))
 
 
 def build_model(
@@ -160,9 +123,8 @@ class Trainable(nn.Module):
         self.causal = OBJECTIVE_OF[self.architecture] == "causal"
         self.use_varlen = use_varlen
         for part in model.modules():
-            if isinstance(
-                part, PreTrainedModel
-            ):  # a warning for which GPT-2 waits for the device in every forward pass
+            if isinstance(part, PreTrainedModel):
+                # for this warning GPT-2 would wait for the device in every forward pass
                 part.warn_if_padding_and_no_attention_mask = lambda *_: None
         if self.architecture == "bart":
             # BART counts positions from 0 in each row and offers no argument for them

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from pipeline.handoff import OptimizerSettings, ScheduleSettings
 from recipes.pretrain.parallel import whole
@@ -43,28 +44,19 @@ class Optimizers:
         matrices = {id(p) for block in blocks for p in block.parameters() if p.ndim == 2}
         embeddings = {id(p) for m in trainable.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
         parameters = [p for p in trainable.parameters() if p.requires_grad]
-        by_muon = [p for p in parameters if settings.name == "muon" and id(p) in matrices - embeddings]
-        rest = [p for p in parameters if not any(p is q for q in by_muon)]
-        decays = [p for p in rest if p.ndim >= 2 and id(p) not in embeddings]
-        plain = [p for p in rest if not (p.ndim >= 2 and id(p) not in embeddings)]
-        groups = [
-            {"params": decays, "weight_decay": settings.weight_decay},
-            {"params": plain, "weight_decay": 0.0},
-        ]
-        lr, beta2 = settings.learning_rate or 1e-3, settings.beta2 or 0.99
+        lr, betas = settings.learning_rate or 1e-3, (settings.beta1, settings.beta2 or 0.99)
+        groups: dict[str, list[nn.Parameter]] = {"muon": [], "decays": [], "plain": []}
+        for p in parameters:
+            by_muon = settings.name == "muon" and id(p) in matrices - embeddings
+            groups["muon" if by_muon else "decays" if p.ndim >= 2 and id(p) not in embeddings else "plain"].append(p)
+        decay = {"decays": settings.weight_decay, "plain": 0.0}
+        by_adam = [{"params": groups[name], "weight_decay": decay[name]} for name in decay if groups[name]]
         self.all: list[torch.optim.Optimizer] = [
-            torch.optim.AdamW(
-                [g for g in groups if g["params"]],
-                lr=lr,
-                betas=(settings.beta1, beta2),
-                eps=settings.eps,
-                fused=True,
-            )
+            torch.optim.AdamW(by_adam, lr=lr, betas=betas, eps=settings.eps, fused=True)
         ]
-        if by_muon:
-            self.all.append(
-                torch.optim.Muon(by_muon, lr=lr, weight_decay=settings.weight_decay, adjust_lr_fn="match_rms_adamw")
-            )
+        if groups["muon"]:
+            muon = {"weight_decay": settings.weight_decay, "adjust_lr_fn": "match_rms_adamw"}
+            self.all.append(torch.optim.Muon(groups["muon"], lr=lr, **muon))
 
     def step(self, lr: float, skip: Tensor) -> None:
         """One update at this learning rate; none where the device's `skip` (0 or 1) says so.
@@ -85,14 +77,15 @@ class Optimizers:
             optimizer.zero_grad(set_to_none=True)
 
 
-def clip(parameters: list[nn.Parameter], limit: float) -> Tensor:
-    """Scale the gradients to a norm of at most `limit`; returns the norm before, as a plain tensor on the device."""
+def clip(parameters: list[nn.Parameter], limit: float, loss_scale: Tensor | float = 1.0) -> Tensor:
+    """Divide the gradients by the loss scale and shorten them to a norm of at most `limit`; returns the norm between the
+    two, as a plain tensor on the device."""
     gradients = [p.grad for p in parameters if p.grad is not None]
-    norm = whole(torch.nn.utils.get_total_norm(gradients))
-    scale = (limit / (norm + 1e-6)).clamp(max=1.0)
+    norm = whole(torch.nn.utils.get_total_norm(gradients)) / loss_scale
+    factor = (limit / (norm + 1e-6)).clamp(max=1.0) / loss_scale
     for gradient in gradients:
-        local = gradient.to_local() if hasattr(gradient, "to_local") else gradient
-        local.mul_(scale.to(local.device))
+        local = gradient.to_local() if isinstance(gradient, DTensor) else gradient
+        local.mul_(factor.to(local.device))
     return norm
 
 
@@ -136,16 +129,6 @@ class LossScale:
         self.enabled = enabled
         self.scale = torch.full((), 2.0**16 if enabled else 1.0, device=device)
         self.good = torch.zeros((), dtype=torch.int32, device=device)
-
-    def unscale(self, parameters: list[nn.Parameter]) -> None:
-        """Divide the gradients by the scale."""
-        if not self.enabled:
-            return
-        inverse = 1.0 / self.scale
-        for parameter in parameters:
-            if parameter.grad is not None:
-                local = parameter.grad.to_local() if hasattr(parameter.grad, "to_local") else parameter.grad
-                local.mul_(inverse.to(local.device))
 
     def update(self, overflow: Tensor) -> None:
         """Adapt to whether the last step overflowed (1.0) or not."""

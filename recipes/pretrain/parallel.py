@@ -125,9 +125,12 @@ def resolve_precision(settings: ParallelSettings, world: World) -> ParallelSetti
 
 
 def build_mesh(settings: ParallelSettings, world: World) -> DeviceMesh:
-    """The mesh (copies, shards): any sharding factor, one code path."""
+    """The mesh (copies, shards), or (shards) alone of one copy, which has no sum over copies to wait for."""
     factor = sharding_factor(settings, world)
-    return init_device_mesh(world.device.type, (world.size // factor, factor), mesh_dim_names=("replicate", "shard"))
+    sizes = {"replicate": world.size // factor, "shard": factor}
+    if sizes["replicate"] == 1:
+        del sizes["replicate"]
+    return init_device_mesh(world.device.type, tuple(sizes.values()), mesh_dim_names=tuple(sizes))
 
 
 def checkpoint_activations(blocks: list[nn.Module], mode: str) -> None:

@@ -11,29 +11,18 @@ from typing import Any
 import torch
 
 from pipeline.handoff import ReportSettings, UsageError
-
-PEAK_BF16: dict[str, float] = {
-    "H200": 989.4e12,
-    "H100 NVL": 835e12,
-    "H100 PCIe": 756e12,
-    "H100": 989.4e12,
-    "GB200": 2500e12,
-    "B200": 2250e12,
-    "A100": 312e12,
-    "MI300X": 1300e12,
-    "L4 ": 121e12,
-    "RTX 4090": 165.2e12,
-}
-"""Dense bf16 FLOP/s by device name, the more specific name first (vendors' data sheets)."""
+from pipeline.size.gpus import GPUS
 
 
 def peak_flops(device_name: str) -> float | None:
-    """Dense bf16 peak of a device; None for an unknown one: a guess would make the utilisation a lie.
+    """Dense bf16 FLOP/s of a device in the planner's table; None for an unknown one: a guess would be a lie.
 
-    >>> peak_flops("NVIDIA H200"), peak_flops("NVIDIA H20"), peak_flops("cpu")
-    (989400000000000.0, None, None)
+    >>> peak_flops("NVIDIA H200"), peak_flops("NVIDIA H100 PCIe"), peak_flops("NVIDIA H800"), peak_flops("cpu")
+    (989400000000000.0, 756000000000000.0, None, None)
     """
-    return next((peak for name, peak in PEAK_BF16.items() if name in f"{device_name} "), None)
+    words = f"-{device_name.lower().replace(' ', '-')}-"
+    found = [gpu for name, gpu in GPUS.items() if f"-{name}-" in words and gpu.bf16]
+    return max(found, key=lambda gpu: len(gpu.name)).peak_tflops * 1e12 if found else None
 
 
 Sink = Callable[[dict[str, float], int], None]
@@ -64,18 +53,13 @@ class Reporter:
             self.bar = _progress_bar(steps, resume_step)
 
     def write(self, metrics: dict[str, Any]) -> None:
-        """One line of metrics; it must have `step`."""
+        """One line of metrics, which have `step`, for files, writers and the reader at the terminal."""
         if not self.active:
             return
         self.file.write(json.dumps(metrics) + "\n")
         self.file.flush()
         for sink, _ in self.sinks:
             sink(_numbers(metrics), metrics["step"])
-
-    def show(self, metrics: dict[str, Any]) -> None:
-        """The same for the reader at the terminal."""
-        if not self.active:
-            return
         if self.bar is not None:
             self.bar(metrics)
         else:

@@ -118,8 +118,11 @@ def test_peak_names_are_matched_longest_first():
     assert peak_flops("NVIDIA H100 PCIe") == 756e12
     assert peak_flops("NVIDIA H100 80GB HBM3") == 989.4e12
     assert peak_flops("NVIDIA GB200") == 2500e12
-    assert peak_flops("NVIDIA H20") is None
-    assert peak_flops("NVIDIA L40S") is None
+    assert peak_flops("NVIDIA H200 NVL") == 835e12
+    assert peak_flops("NVIDIA A100-SXM4-80GB") == 312e12
+    assert peak_flops("NVIDIA H20") == 148e12
+    assert peak_flops("NVIDIA H800") is None
+    assert peak_flops("Tesla V100-SXM2-16GB") is None  # it computes no bf16
 
 
 def test_metrics_of_steps_taken_again_are_dropped(tmp_path):
