@@ -1,4 +1,8 @@
-"""Launch files against what their readers accept: sbatch's options, and the fields of KubeRay's RayJob."""
+"""Launch files against what their readers accept: sbatch's options, Kubernetes' schema of a pod, KubeRay's fields.
+
+Neither sbatch's options nor the RayJob come as a schema in a package of a permissive licence: both lists were read from
+the manuals.
+"""
 
 import re
 import shlex
@@ -72,6 +76,17 @@ def test_the_rayjob_has_only_fields_kuberay_knows(files):
             assert container.keys() <= CONTAINER
             for amounts in container["resources"].values():
                 assert all(QUANTITY.fullmatch(value) for value in amounts.values())
+
+
+def test_pods_and_claims_fit_kubernetes_own_schema(files):
+    validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed: extra `dev`")
+    cluster = yaml.safe_load(files["k8s.yaml"])["spec"]["rayClusterSpec"]
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, **group["template"]}
+        validate.validate(pod, validate.latest_version(), strict=True)
+        pod["spec"]["containers"][0]["volumeMount"] = []
+        with pytest.raises(validate.ValidationError):
+            validate.validate(pod, validate.latest_version(), strict=True)
 
 
 def test_a_job_on_gpu_pods_trains_on_the_gpus(files):
