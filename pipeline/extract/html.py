@@ -9,7 +9,7 @@ from resiliparse.parse.html import HTMLTree
 from pipeline.extract.encoding import decode_within
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.unit import Extracted, RefusalError
-from pipeline.kernels.markup import SHALLOW, scan_markup
+from pipeline.kernels.markup import RAW, SHALLOW, scan_markup, visible_bytes
 
 ATTRIBUTE_WORK = 250_000_000
 """Sum of squared attribute counts of the tags: what the parser's time grows with (100,000 in one tag take 19 s)."""
@@ -32,23 +32,25 @@ def extract_html(payload: bytes, charset: str | None, settings: ExtractSettings)
     decoded = decode_within(payload, charset, True, settings.max_replaced_frac)
     unchanged = decoded.encoding == "utf-8" and not decoded.replaced and not payload.startswith(b"\xef\xbb\xbf")
     markup = payload if unchanged else decoded.text.encode()
+    source = decoded.text
     lead = _EDGAR_LEAD.match(markup)
     if lead:
         markup, unchanged = markup[lead.end() :], False
+        source = markup.decode()
     tags, depth, attribute_work = scan_markup(np.frombuffer(markup, np.uint8), SHALLOW)
     if tags > settings.max_nodes:
         raise RefusalError("too_many_nodes", f"{tags:,} tags, the limit is {settings.max_nodes:,}")
     if attribute_work > ATTRIBUTE_WORK:
         raise RefusalError("too_many_attributes", "a tag has more attributes than any page needs")
     try:
-        tree = HTMLTree.parse_from_bytes(markup, "utf-8", "strict")
+        tree = HTMLTree.parse(source)
     except (ValueError, RuntimeError) as error:
         raise RefusalError("unparsable", f"the parser gave up: {error}") from error
     if depth > settings.max_depth and (real := tree_depth(tree)) > settings.max_depth:
         raise RefusalError("too_deep", f"elements nest {real:,} deep, the limit is {settings.max_depth:,}")
     text = None
     if settings.main_content:
-        text = _main_text(tree, len(markup), settings) if tags * depth <= MAIN_WORK else _without(tree, NAVIGATION)
+        text = _main_text(tree, markup, settings) if tags * depth <= MAIN_WORK else _without(tree, NAVIGATION)
     return Extracted(
         # An unclosed <noscript> can hold the whole page.
         text=text or _without(tree, []) or extract_plain_text(tree, alt_texts=False, noscript=True),
@@ -59,12 +61,15 @@ def extract_html(payload: bytes, charset: str | None, settings: ExtractSettings)
     )
 
 
-def _main_text(tree: HTMLTree, markup_bytes: int, settings: ExtractSettings) -> str:
+def _main_text(tree: HTMLTree, markup: bytes, settings: ExtractSettings) -> str:
     """The main content; where it is suspiciously little of the page, the page without its marked navigation."""
     main = extract_plain_text(tree, main_content=True, alt_texts=False)
     least = settings.min_main_frac
-    if len(main) >= settings.min_main_chars and len(main) >= least * markup_bytes:
-        return main  # the page's text is no longer than its markup: no need to look at it
+    # How much text the page can have tells most pages, without a look at that text.
+    if len(main) >= settings.min_main_chars and (
+        len(main) >= least * len(markup) or len(main) >= least * visible_bytes(np.frombuffer(markup, np.uint8), RAW)
+    ):
+        return main
     rest = _without(tree, NAVIGATION)
     return rest if len(main) < settings.min_main_chars or len(main) < least * len(rest) else main
 

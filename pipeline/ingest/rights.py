@@ -11,10 +11,12 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+import numpy as np
 from protego import Protego
 
 from pipeline.ingest.licences import UNKNOWN, licence_of
 from pipeline.ingest.robots import MAX_BYTES
+from pipeline.kernels.syllables import held, packed
 
 RESERVED, OPEN = "reserved", "open"
 """Values of the column `tdm`, beside `unknown`: mining reserved, expressly open, or nothing said."""
@@ -31,6 +33,9 @@ _USES = ("train-ai", "train-genai", "ai-train", "ai", "tdm", "bots")
 _HEAD_BYTES = 2**16
 _MARKS = (b"tdm-", b"noai", b"noml", b"content-usage")
 _LICENCE_MARKS = (b"creativecommons.org/", b'rel="license', b"rel='license", b"rel=license", b'rel="licence')
+_MARK_SYLLABLES = packed(b"tdm-", b"noai", b"noml", b"-usa")
+_LICENCE_SYLLABLES = packed(b"icen", b"veco")
+"""Four letters of each mark: most pages have none of them."""
 _TELLING = re.compile(rb"licen|cc|creative|public|attribution|&#", re.IGNORECASE)
 """What a link to a licence cannot be without: a look before its attributes are taken apart."""
 _META = re.compile(rb"<meta\b([^<>]{0,1024})>", re.IGNORECASE)
@@ -93,14 +98,14 @@ def page_rights(payload: bytes) -> PageRights:
     in the bytes, so that a page costs a few searches and no parse.
     """
     signals, licence, terms = [], None, None
-    head = payload[:_HEAD_BYTES].lower()
-    if any(mark in head for mark in _MARKS):
+    data = np.frombuffer(payload, np.uint8)
+    if held(data, _MARK_SYLLABLES, _HEAD_BYTES) and any(mark in payload[:_HEAD_BYTES].lower() for mark in _MARKS):
         for tag in _META.finditer(payload, 0, _HEAD_BYTES):
             found = _attributes(tag[1])
             name = (found.get("name") or found.get("http-equiv") or "").lower()
             if name in _ROBOTS_NAMES and (content := _plain(found.get("content", ""))):
                 signals.append(f"meta {name}: {content}")
-    if _names_licence(payload):
+    if held(data, _LICENCE_SYLLABLES, len(data)) and _names_licence(payload):
         for tag in _LINK.finditer(payload):
             if not _TELLING.search(tag[1]):
                 continue

@@ -98,3 +98,83 @@ def _skip_tag(data: np.ndarray, at: int, end: int) -> tuple[int, int, bool]:
                 fresh = False
         at += 1
     return end, attributes, False
+
+
+# Elements whose content the tokenizer reads as text up to their own end tag.
+_RAW = "script style textarea title xmp iframe noembed noframes"
+RAW = np.array([_pack(name) for name in _RAW.split()], np.uint64)
+"""The first `UNSEEN` of them are never shown."""
+RAW.flags.writeable = False
+UNSEEN = 2
+
+
+@kernel(nogil=True)
+def visible_bytes(data: np.ndarray, raw: np.ndarray) -> int:
+    """Bytes of a page (uint8) outside of tags, comments, scripts and style sheets: about the most its text can have.
+
+    Each tag counts as 4 more, for the line feeds, tabs and bullets that a text has in its place. `raw` is `RAW`.
+    """
+    found, at, end = 0, 0, data.shape[0]
+    while at < end:
+        if data[at] != 0x3C:
+            found += 1
+            at += 1
+            continue
+        at += 1
+        if at >= end:
+            break
+        first = data[at]
+        if first == 0x21 and at + 2 < end and data[at + 1] == 0x2D and data[at + 2] == 0x2D:  # <!--
+            at = _comment_end(data, at + 1, end)
+            continue
+        name, size, letter = np.uint64(0), 0, at
+        while letter < end and size < _NAME and 0x61 <= (data[letter] | 0x20) <= 0x7A:
+            name |= np.uint64(data[letter] | 0x20) << np.uint64(8 * size)
+            size += 1
+            letter += 1
+        if size == 0:
+            if first == 0x21 or first == 0x2F or first == 0x3F:  # an end tag, a declaration
+                while at < end and data[at] != 0x3E:
+                    at += 1
+                at += 1
+                found += 4
+            else:
+                found += 1
+            continue
+        at, _, _ = _skip_tag(data, letter, end)
+        found += 4
+        for which in range(raw.shape[0]):
+            if raw[which] == name:
+                close = _raw_end(data, at, end, name)
+                found += close - at if which >= UNSEEN else 0
+                at = close
+                break
+    return found
+
+
+@kernel()
+def _comment_end(data: np.ndarray, at: int, end: int) -> int:
+    """One past the `-->` of a comment whose dashes start at `at`; `<!-->` is a whole comment."""
+    while at + 2 < end:
+        if data[at + 2] != 0x3E:
+            at += 1
+        elif data[at] == 0x2D and data[at + 1] == 0x2D:
+            return at + 3
+        else:
+            at += 1
+    return end
+
+
+@kernel()
+def _raw_end(data: np.ndarray, at: int, end: int, name: np.uint64) -> int:
+    """Where the end tag `</name` starts, or the end of the page."""
+    while at + 2 < end:
+        if data[at] == 0x3C and data[at + 1] == 0x2F:
+            low, size = np.uint64(0), 0
+            while at + 2 + size < end and size < _NAME and 0x61 <= (data[at + 2 + size] | 0x20) <= 0x7A:
+                low |= np.uint64(data[at + 2 + size] | 0x20) << np.uint64(8 * size)
+                size += 1
+            if low == name:
+                return at
+        at += 1
+    return end
