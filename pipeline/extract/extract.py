@@ -9,7 +9,7 @@ from pipeline.core.batch import DOCUMENTS
 from pipeline.extract.encoding import decode_within
 from pipeline.extract.html import extract_html
 from pipeline.extract.settings import ExtractSettings
-from pipeline.extract.unit import Extracted, RefusalError
+from pipeline.extract.unit import Extracted, Known, RefusalError
 from pipeline.extract.xml import extract_xml
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.layout import lay_out
@@ -26,13 +26,15 @@ _COPIED = (
 )  # fmt: skip
 
 
-def extract_batch(records: pa.RecordBatch, settings: ExtractSettings) -> pa.RecordBatch:
+def extract_batch(records: pa.RecordBatch, settings: ExtractSettings, known: Known | None = None) -> pa.RecordBatch:
     """Documents (schema `DOCUMENTS`) of a batch of records (schema `RECORDS`), row by row.
+
+    `known` is of one shard and one `settings`: a payload that came before is not parsed again.
 
     A record that ingest quarantined stays so. New reasons: `extract.empty`, `too_large`, `undecodable`,
     `too_many_nodes`, `too_many_attributes`, `too_deep`, `unparsable`, `bad_xml`, `xml_dtd`, `no_text`, `failed`.
     """
-    rows = _Rows(records, settings)
+    rows = _Rows(records, settings, known or Known())
     for row in range(records.num_rows):
         rows.extract(row)
     return rows.documents()
@@ -41,10 +43,12 @@ def extract_batch(records: pa.RecordBatch, settings: ExtractSettings) -> pa.Reco
 class _Rows:
     """The columns that change between records and documents."""
 
-    def __init__(self, records: pa.RecordBatch, settings: ExtractSettings) -> None:
+    def __init__(self, records: pa.RecordBatch, settings: ExtractSettings, known: Known) -> None:
         count = records.num_rows
         self._records = records
         self._settings = settings
+        self._known = known
+        self._digests: list[bytes | None] = records.column("digest").to_pylist()
         self._payloads = records.column("payload").fill_null(b"")
         self._kinds = records.column("kind").to_pylist()
         self._charsets = records.column("charset").to_pylist()
@@ -62,7 +66,7 @@ class _Rows:
             return
         payload = self._payloads[row].as_py() or b""
         try:
-            found = self._read(payload, row)
+            found = self._found(payload, row)
             text = found.text.encode("utf-8", "replace")
             if len(text) > self._settings.max_text_bytes:
                 raise RefusalError("too_large", f"{len(text):,} bytes of text")
@@ -81,6 +85,18 @@ class _Rows:
             self._titles[row] = found.title
         if found.markup is not None:
             self._markup[row] = found.markup
+
+    def _found(self, payload: bytes, row: int) -> Extracted:
+        """What the payload gives, or gave when it came before."""
+        digest = self._digests[row]
+        if digest is None:
+            return self._read(payload, row)
+        key = (digest, self._kinds[row], self._charsets[row])
+        found = self._known.get(key)
+        if found is None:
+            found = self._read(payload, row)
+            self._known.keep(key, found)
+        return found
 
     def _read(self, payload: bytes, row: int) -> Extracted:
         settings, charset, kind = self._settings, self._charsets[row], self._kinds[row]

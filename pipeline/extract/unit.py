@@ -1,4 +1,4 @@
-"""What extracting one payload gives, and how it is refused."""
+"""What extracting one payload gives, how it is refused, and how it is remembered."""
 
 from dataclasses import dataclass
 
@@ -22,3 +22,32 @@ class RefusalError(Exception):
         super().__init__(detail)
         self.rule = rule
         self.detail = detail
+
+
+Key = tuple[bytes, str | None, str | None]
+"""Digest of a payload, its kind, its declared charset: what its text is a function of, settings apart."""
+KNOWN_BYTES = 2**26
+"""Most text that a shard keeps for payloads that come again."""
+
+
+class Known:
+    """What the payloads of a shard gave, by their digests: a crawl meets one page under several addresses."""
+
+    def __init__(self) -> None:
+        self._found: dict[Key, Extracted] = {}
+        self._bytes = 0
+
+    def get(self, key: Key) -> Extracted | None:
+        """What the same bytes, declared the same, gave before."""
+        return self._found.get(key)
+
+    def keep(self, key: Key, found: Extracted) -> None:
+        """Remember, within `KNOWN_BYTES`; the oldest go first."""
+        self._found[key] = found
+        self._bytes += _size(found)
+        while self._bytes > KNOWN_BYTES:
+            self._bytes -= _size(self._found.pop(next(iter(self._found))))
+
+
+def _size(found: Extracted) -> int:
+    return len(found.text) + len(found.markup or b"")

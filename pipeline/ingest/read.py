@@ -57,13 +57,18 @@ def read_shard(
         yield builder.take()
 
 
-def record_id(source: str, key: str, payload: bytes) -> str:
+def payload_digest(payload: bytes) -> bytes:
+    """blake2b-256."""
+    return hashlib.blake2b(payload, digest_size=32).digest()
+
+
+def record_id(source: str, key: str, payload_hash: bytes) -> str:
     """32 hex digits: blake2b-128 over source name, natural key and the payload's own digest."""
     digest = hashlib.blake2b(digest_size=16)
     for part in (source.encode(), key.encode("utf-8", "surrogatepass")):
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
-    digest.update(hashlib.blake2b(payload, digest_size=32).digest())
+    digest.update(payload_hash)
     return digest.hexdigest()
 
 
@@ -93,15 +98,17 @@ class _Builder:
     def take(self) -> pa.RecordBatch:
         """The batch, and an empty builder."""
         rows, source = self._rows, self._source
+        digests = [payload_digest(record.payload) for record, _ in rows]
         columns = {name: [clean(getattr(record, name)) for record, _ in rows] for name in _COPIED}
         columns |= {
-            "id": [record_id(source.name, record.key, record.payload) for record, _ in rows],
+            "id": [record_id(source.name, row[0].key, own) for row, own in zip(rows, digests, strict=True)],
             "source": [source.name] * len(rows),
             "role": [source.role_of(record.url) for record, _ in rows],
             "licence": [_licence(record, source) for record, _ in rows],
             "tdm": [tdm_of(record.rights) for record, _ in rows],
             "path": [clean(path) for _, path in rows],
             "payload": [record.payload for record, _ in rows],
+            "digest": digests,
         }
         self._clear()
         return pa.RecordBatch.from_arrays([pa.array(columns[f.name], f.type) for f in RECORDS], schema=RECORDS)

@@ -18,6 +18,7 @@ from pipeline.core.store import Store
 from pipeline.errors import ConservationError, UsageError
 from pipeline.extract.extract import EXTRACT_VERSION, extract_batch
 from pipeline.extract.settings import ExtractSettings
+from pipeline.extract.unit import Known
 from pipeline.ingest.files import InputFile, InputShard, list_inputs, plan_shards
 from pipeline.ingest.read import Stop, read_shard
 from pipeline.ingest.record import Tally
@@ -113,11 +114,12 @@ def extract_shard(store: Store, assignments: list[Assignment], shared: Any) -> l
             forgotten: set[str] = forgotten,
             killers: dict[str, Killer] = killers,
         ) -> Iterator[pa.RecordBatch]:
+            met = Known()
             stops = {k.name: Stop(k.records, k.reason, k.detail) for k in killers.values() if k.records is not None}
             for records in sandbox.watched(read_shard(source, shard, tally, stops)):
                 known = stopped(records, killers)
                 documents = sandbox.rows(
-                    shard.name, "extract", known, lambda batch: extract_batch(batch, settings), _without
+                    shard.name, "extract", known, lambda batch: extract_batch(batch, settings, met), _without
                 )
                 if documents.num_rows != records.num_rows:
                     raise ConservationError(
