@@ -3,6 +3,7 @@
 Workers commit; the driver only schedules. A unit whose commit exists is not run again, so running again is resuming.
 """
 
+import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -94,6 +95,7 @@ def perform(
     store: Store, work: Work, assignments: list[Assignment], shared: Any, may_commit: Callable[[], bool] = lambda: True
 ) -> list[Commit]:
     """Run a work function and commit what it made, if it may; the body of every task, local or remote."""
+    _settle()
     produced = work(store, assignments, shared)
     if not may_commit():
         return []
@@ -109,6 +111,15 @@ def perform(
         ledger.write(commit)
         commits.append(commit)
     return commits
+
+
+def _settle() -> None:
+    """What is loaded by now (libraries, kernels) is here to stay: the collector need not walk it again and again.
+
+    Garbage goes first, so that none is kept; after the first task that is a look at what is new since the last.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 class Engine(Protocol):

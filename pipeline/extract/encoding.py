@@ -50,13 +50,17 @@ def decode_payload(payload: bytes, charset: str | None, is_markup: bool) -> Deco
     wide = _wide(payload)
     if wide:
         return _with_replacements(payload, wide)
-    declared = [name for name in (codec_of(charset), _declared_inside(payload) if is_markup else None) if name]
-    if "iso2022_jp" in declared and b"\x1b$" in payload:
+    if b"\x1b$" in payload and "iso2022_jp" in _declared(payload, charset, is_markup):
         return _with_replacements(payload, "iso2022_jp")
     try:
         return Decoded(payload.decode(), "utf-8")
     except UnicodeDecodeError:
-        return _decode_legacy(payload, declared)
+        return _decode_legacy(payload, _declared(payload, charset, is_markup))
+
+
+def _declared(payload: bytes, charset: str | None, is_markup: bool) -> list[str]:
+    """What transport and page say, in this order."""
+    return [name for name in (codec_of(charset), _declared_inside(payload) if is_markup else None) if name]
 
 
 def codec_of(label: str | None) -> str | None:

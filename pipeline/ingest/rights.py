@@ -32,7 +32,8 @@ _USES = ("train-ai", "train-genai", "ai-train", "ai", "tdm", "bots")
 """Keys of AI preferences that speak of training: of the vocabulary, of its drafts, and of Cloudflare's content signals."""
 _HEAD_BYTES = 2**16
 _MARKS = (b"tdm-", b"noai", b"noml", b"content-usage")
-_LICENCE_MARKS = (b"creativecommons.org/", b'rel="license', b"rel='license", b"rel=license", b'rel="licence')
+_CREATIVE = b"creativecommons.org/"
+_RELATION = re.compile(rb"rel=(?:[\"']?license|\"licence)")
 _MARK_SYLLABLES = packed(b"tdm-", b"noai", b"noml", b"-usa")
 _LICENCE_SYLLABLES = packed(b"icen", b"veco")
 """Four letters of each mark: most pages have none of them."""
@@ -105,7 +106,7 @@ def page_rights(payload: bytes) -> PageRights:
             name = (found.get("name") or found.get("http-equiv") or "").lower()
             if name in _ROBOTS_NAMES and (content := _plain(found.get("content", ""))):
                 signals.append(f"meta {name}: {content}")
-    if held(data, _LICENCE_SYLLABLES, len(data)) and _names_licence(payload):
+    if _names_licence(data, payload):
         for tag in _LINK.finditer(payload):
             if not _TELLING.search(tag[1]):
                 continue
@@ -126,10 +127,12 @@ def page_rights(payload: bytes) -> PageRights:
     return PageRights(joined, licence, terms_of(joined) or terms)
 
 
-def _names_licence(payload: bytes) -> bool:
-    """Whether one of the marks is there; most pages lack even the syllable, which is one search in place of four."""
-    rel, creative = _LICENCE_MARKS[1:], _LICENCE_MARKS[0]
-    return creative in payload or (b"licen" in payload and any(mark in payload for mark in rel))
+def _names_licence(data: np.ndarray, payload: bytes) -> bool:
+    """Whether one of the marks is there: searched only for the letters that were seen."""
+    seen = held(data, _LICENCE_SYLLABLES, len(data))
+    if seen & 2 and _CREATIVE in payload:
+        return True
+    return bool(seen & 1) and _RELATION.search(payload) is not None
 
 
 def _attributes(tag: bytes) -> dict[str, str]:
@@ -190,7 +193,7 @@ def _preferences(text: str, path: str) -> str | None:
 
 def is_robots(url: str | None) -> bool:
     """Whether an address is a host's robots.txt."""
-    return _parts(url or "")[1] == "/robots.txt"
+    return "/robots.txt" in (url or "") and _parts(url or "")[1] == "/robots.txt"
 
 
 def _parts(url: str) -> tuple[str, str]:
