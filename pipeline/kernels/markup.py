@@ -73,13 +73,10 @@ def scan_markup(data: np.ndarray, shallow: np.ndarray) -> tuple[int, int, int]:
 @kernel()
 def _skip_tag(data: np.ndarray, at: int, end: int) -> tuple[int, int, bool]:
     """`(after, attributes, ends in "/>")` of a tag whose name ends at `at`."""
-    attributes, quote, fresh, value = 0, 0, False, False
+    attributes, fresh, value = 0, False, False
     while at < end:
         byte = data[at]
-        if quote:
-            if byte == quote:
-                quote = 0
-        elif byte == 0x3E:
+        if byte == 0x3E:
             return at + 1, attributes, data[at - 1] == 0x2F
         elif byte == 0x20 or 0x09 <= byte <= 0x0D or byte == 0x2F:
             fresh = True
@@ -87,15 +84,14 @@ def _skip_tag(data: np.ndarray, at: int, end: int) -> tuple[int, int, bool]:
             if byte == 0x3D:
                 value = True
             elif (byte == 0x22 or byte == 0x27) and value:
-                quote = byte
+                at += 1
+                while at < end and data[at] != byte:
+                    at += 1
                 value = False
                 fresh = True
             else:
-                if fresh and not value:
-                    attributes += 1
-                value = False
-            if byte != 0x3D and not quote:
-                fresh = False
+                attributes += fresh and not value
+                value = fresh = False
         at += 1
     return end, attributes, False
 
@@ -169,7 +165,10 @@ def _comment_end(data: np.ndarray, at: int, end: int) -> int:
 def _raw_end(data: np.ndarray, at: int, end: int, name: np.uint64) -> int:
     """Where the end tag `</name` starts, or the end of the page."""
     while at + 2 < end:
-        if data[at] == 0x3C and data[at + 1] == 0x2F:
+        if data[at] != 0x3C:
+            at += 1
+            continue
+        if data[at + 1] == 0x2F:
             low, size = np.uint64(0), 0
             while at + 2 + size < end and size < _NAME and 0x61 <= (data[at + 2 + size] | 0x20) <= 0x7A:
                 low |= np.uint64(data[at + 2 + size] | 0x20) << np.uint64(8 * size)

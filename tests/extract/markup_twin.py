@@ -1,8 +1,8 @@
-"""Plain-Python twin of the markup scan: expressions over bytes instead of a walk over them."""
+"""Plain-Python twins of the markup scans: expressions over bytes instead of a walk over them."""
 
 import re
 
-from pipeline.kernels.markup import _SHALLOW
+from pipeline.kernels.markup import _RAW, _SHALLOW, UNSEEN
 
 NAME_BYTES = 8
 TAG = re.compile(rb"<(/?)([A-Za-z][A-Za-z0-9]{0,%d})" % (NAME_BYTES - 1))
@@ -49,3 +49,36 @@ def rest_of_tag(markup: bytes, at: int) -> tuple[int, int, bool]:
             attributes += new_word and not value_next
             new_word = value_next = False
     return len(markup), attributes, False
+
+
+RAW_NAMES = {name: shown for name, shown in zip(_RAW.split(), [False] * UNSEEN + [True] * 9, strict=False)}
+LETTERS = re.compile(rb"[A-Za-z]{0,%d}" % NAME_BYTES)
+
+
+def visible(markup: bytes) -> int:
+    """What `visible_bytes` counts."""
+    total = at = 0
+    while (found := markup.find(b"<", at)) >= 0 and found + 1 < len(markup):
+        total += found - at
+        at = found + 1
+        if markup.startswith(b"!--", at):
+            close = markup.find(b"-->", at + 1)
+            at = close + 3 if close >= 0 else len(markup)
+            continue
+        name = LETTERS.match(markup, at)[0]  # type: ignore[index]
+        if not name:
+            if markup[at : at + 1] in (b"!", b"/", b"?"):
+                close = markup.find(b">", at)
+                total, at = total + 4, close + 1 if close >= 0 else len(markup)
+            else:
+                total += 1
+            continue
+        at, _, _ = rest_of_tag(markup, at + len(name))
+        total += 4
+        name = name.lower().decode()
+        if name in RAW_NAMES:
+            ends = re.compile(rb"</(?=([A-Za-z]{0,%d}))" % NAME_BYTES)
+            close = next((f.start() for f in ends.finditer(markup, at) if f[1].lower().decode() == name), len(markup))
+            total += (close - at) * RAW_NAMES[name]
+            at = close
+    return total + (found if found >= 0 else len(markup)) - at

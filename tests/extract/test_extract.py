@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.batch import DOCUMENTS, RECORDS
 from pipeline.extract import extract as extraction
+from pipeline.extract import unit
 from pipeline.extract.encoding import codec_of, decode_payload
 from pipeline.extract.extract import extract_batch
 from pipeline.extract.html import extract_html, tree_depth
@@ -260,3 +261,23 @@ def test_main_text_is_at_least_as_good_as_bare_resiliparse():
             quality.SETS[name](corpora), lambda page: extract_html(page, None, ExtractSettings()).text
         )
         assert score[2] >= floor, name
+
+
+def test_a_payload_met_before_gives_the_same_and_is_parsed_once(monkeypatch):
+    page, parsed = f"<title>T</title><p>{PROSE}</p>".encode(), []
+    real = extraction.extract_html
+    monkeypatch.setattr(extraction, "extract_html", lambda *given: parsed.append(1) or real(*given))
+    rows = [{"payload": page, "digest": b"1" * 32}, {"payload": page, "digest": b"1" * 32, "title": "own"}]
+    rows.append({"payload": page, "digest": b"1" * 32, "charset": "latin-1"})
+    first, second, third = extract(*rows)
+    assert len(parsed) == 2  # another declared charset may be another text
+    assert first["text"] == second["text"] == third["text"] == PROSE.strip()
+    assert (first["title"], second["title"]) == ("T", "own")
+
+
+def test_remembered_payloads_stay_within_their_bytes(monkeypatch):
+    monkeypatch.setattr(unit, "KNOWN_BYTES", 10)
+    known = unit.Known()
+    for number in range(4):
+        known.keep((bytes([number]), None, None), unit.Extracted("abcd", "utf-8"))
+    assert [known.get((bytes([number]), None, None)) is not None for number in range(4)] == [False, False, True, True]
