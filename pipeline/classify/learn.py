@@ -1,5 +1,6 @@
 """Learning: from a sample to a model and its card. One thread, a fixed order, rounded weights."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ DECAY = 1e-3
 KEEP = 0.3
 FOLDS = 4
 """Parts of the training sample: a model of the others scores each, to calibrate with; the mean of these models is the model."""
+SHOWN, BEGINS = 10, 80
+"""Of the highest-scoring negatives: how many a card shows, and how many bytes of each."""
 
 
 def rounded(weights: np.ndarray) -> np.ndarray:
@@ -109,6 +112,34 @@ def hard_figures(sample: Sample, test: np.ndarray, scores: np.ndarray, positive:
     return found
 
 
+def highest_negatives(sample: Sample, test: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
+    """The held-out negatives that score highest: candidates of a wrong label, by host and one by one.
+
+    `in_1_percent` is how many documents the 1 % of false positives are: with few, one mislabelled host decides the recall.
+    """
+    rows = np.flatnonzero(test & (sample.labels == 0))
+    order = rows[np.argsort(-scores[rows], kind="stable")]
+    hosts = np.array(sample.groups, np.str_)
+    high = Counter(hosts[order[scores[order] >= 0.5]].tolist())
+    held = Counter(hosts[rows].tolist())
+    return {
+        "in_1_percent": int(0.01 * len(rows)),
+        "above_half": sum(high.values()),
+        "hosts": [
+            {"host": host, "above_half": count, "held_out": held[host]}
+            for host, count in sorted(high.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
+        ],
+        "documents": [
+            {
+                "score": round(float(scores[row]), 3),
+                "host": sample.groups[row],
+                "begins": " ".join(sample.texts[row].as_py()[:BEGINS].decode("utf-8", "ignore").split()),
+            }
+            for row in order[:SHOWN].tolist()
+        ],
+    }
+
+
 def train(sample: Sample, method: str = "logistic", shuffled: float = 0.0) -> tuple[Model, dict[str, Any]]:
     """The model of a deduplicated sample that holds both sides, and its card (JSON values).
 
@@ -146,6 +177,7 @@ def train(sample: Sample, method: str = "logistic", shuffled: float = 0.0) -> tu
         "recall_at_1_percent_false_positives": recall_at(positive, negative, 0.01),
         "calibration": calibration_table(measured, labels),
         "kept_by_threshold": shares(positive, negative),
+        "highest_negatives": highest_negatives(sample, test, scores[: len(test)]),
     }
     if hard := hard_figures(sample, test, scores[: len(test)], positive):
         card["hard_negatives"] = hard

@@ -30,6 +30,7 @@ def _of(card: dict[str, Any], settings: ClassifierSettings, audit: dict[str, Any
             "held_out": card["held_out"],
             "auc": card["auc"],
             "recall_at_1_percent_false_positives": card["recall_at_1_percent_false_positives"],
+            "highest_negatives": card["highest_negatives"],
             "calibration": card["calibration"],
             "hard_negatives": card.get("hard_negatives", {}),
             "kept_share_of_held_out": kept_at(card["kept_by_threshold"], bound),

@@ -181,6 +181,20 @@ def _truth(run: Run, tables: list[_Tables]) -> list[TruthRow]:
     return rows
 
 
+def _highest(found: dict[str, Any] | None) -> list[str]:
+    """How many documents the 1 % of false positives are, and the hosts whose negatives score like positives."""
+    if not found:
+        return []
+    count = found["in_1_percent"]
+    said = [f"1 % of the held-out negatives is {count} document{'' if count == 1 else 's'}"]
+    if found["above_half"]:
+        hosts = ", ".join(
+            f"{row['host'] or 'no host'} {row['above_half']} of {row['held_out']}" for row in found["hosts"][:3]
+        )
+        said.append(f"{found['above_half']} score above 0.5, perhaps labelled wrongly, by host: {hosts}")
+    return said
+
+
 def _classifier(name: str, found: dict[str, Any]) -> ClassifierFigures:
     """A row of the report from what the run says of a classifier."""
     trained, kept = found.get("trained"), found.get("kept_share_of_held_out") or {}
@@ -201,7 +215,7 @@ def _classifier(name: str, found: dict[str, Any]) -> ClassifierFigures:
         kept_audit=audit.get("kept_share"),
         audited=audit.get("documents", 0),
         audit_auc=audit.get("auc"),
-        note="; ".join([*([found["why"]] if found["why"] else []), *hard]),
+        note="; ".join([*([found["why"]] if found["why"] else []), *hard, *_highest(found.get("highest_negatives"))]),
     )
 
 

@@ -21,7 +21,7 @@ from pipeline.steps.classifier_files import documents as documents_of_files
 from pipeline.steps.classifier_files import versions
 from pipeline.steps.context import Commits, Run
 
-VERSION = 3
+VERSION = 4
 COLUMNS = ["id", "url", "source", "role", "reason"]
 MIN_DOCUMENTS = 20
 """Fewer of one side, and nothing said about the classifier would mean anything."""

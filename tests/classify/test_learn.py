@@ -49,6 +49,24 @@ def test_both_methods_learn_and_measure_on_hosts_they_did_not_see(method):
     assert known.tolist() == [True, True, False, False]
 
 
+def test_negatives_that_read_like_positives_are_named_with_their_host():
+    sample = made()
+    test, _ = held_out(sample)
+    mirror = next(sample.groups[at] for at in np.flatnonzero(test & (sample.labels == 0)))
+    texts = sample.texts.to_pylist()
+    for at, (host, label) in enumerate(zip(sample.groups, sample.labels, strict=True)):
+        if host == mirror and label == 0:
+            texts[at] = b"bond yield dividend equity coupon %d" % at
+    wrong = Sample(pa.array(texts, pa.large_binary()), sample.labels, sample.groups, sample.hashes)
+    _, card = train(wrong)
+    found = card["highest_negatives"]
+    assert found["hosts"][0]["host"] == mirror
+    assert found["hosts"][0]["above_half"] == found["hosts"][0]["held_out"] == found["above_half"]
+    assert found["in_1_percent"] == card["held_out"]["negatives"] // 100
+    assert found["documents"][0]["host"] == mirror
+    assert found["documents"][0]["begins"].startswith("bond yield")
+
+
 def test_the_same_sample_gives_the_same_bytes():
     assert train(made())[0].to_bytes() == train(made())[0].to_bytes()
 

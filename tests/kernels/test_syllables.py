@@ -28,5 +28,5 @@ def test_equals_a_search(pieces, end):
 
 
 def test_a_syllable_has_four_bytes():
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="four bytes"):
         packed(b"licence")
