@@ -59,6 +59,15 @@ def _word_at(typing_context: Any, place: Any) -> Any:
     return types.uint64(types.int64), code
 
 
+def _trailing_zeros(typing_context: Any, word: Any) -> Any:
+    """How many of the low bits of a word are zero, int64; 64 of a word without a bit."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.int64(types.uint64), code
+
+
 def _int_at(typing_context: Any, place: Any) -> Any:
     """The four bytes at an address as a signed number, int64."""
 
@@ -89,6 +98,7 @@ byte_at: Any = intrinsic(_byte_at)
 short_at: Any = intrinsic(_short_at)
 int_at: Any = intrinsic(_int_at)
 word_at: Any = intrinsic(_word_at)
+trailing_zeros: Any = intrinsic(_trailing_zeros)
 put_byte: Any = intrinsic(_store(8))
 put_int: Any = intrinsic(_store(32))
 put_word: Any = intrinsic(_store(64))

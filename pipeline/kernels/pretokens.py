@@ -13,7 +13,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from pipeline.kernels.bpe_load import Int, address, byte_at
+from pipeline.kernels.bpe_load import Int, address, byte_at, trailing_zeros, word_at
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.pretoken_count import (
     ASCII,
@@ -162,6 +162,33 @@ def _skip(at: Int, end: Int, classes: Int, wanted: Int) -> Int:
     return at
 
 
+_TOP = np.uint64(0x8080808080808080)
+_ONES = np.uint64(0x0101010101010101)
+
+
+@kernel(inline="always")
+def _letters_ahead(at: Int) -> Int:
+    """How many ASCII letters follow one another from `at` on, 8 at most; eight bytes are read."""
+    # Bit 7 of a byte of `least` says it is a letter or beyond, of `beyond` that it is beyond; a word's length is no
+    # branch to guess wrong.
+    word = word_at(at)
+    low = (word | _ONES * np.uint64(0x20)) & ~_TOP
+    least = low + _ONES * np.uint64(0x80 - 0x61)
+    beyond = low + _ONES * np.uint64(0x7F - 0x7A)
+    return trailing_zeros((~least | beyond | word) & _TOP) >> 3
+
+
+@kernel(inline="always")
+def _letters_end(at: Int, end: Int, classes: Int) -> Int:
+    """The end of the run of letters that starts at `at`."""
+    while at + 8 <= end:
+        ahead = _letters_ahead(at)
+        at += ahead
+        if ahead < 8:
+            return _skip(at, end, classes, IS_LETTER) if byte_at(at) >= 0x80 else at
+    return _skip(at, end, classes, IS_LETTER)
+
+
 @kernel()
 def _contraction(at: Int, end: Int) -> Int:
     """The end of 's 'd 'm 't 'll 've 're in any case at the apostrophe `at`, or `at`."""
@@ -303,9 +330,9 @@ def next_end(at: Int, end: Int, classes: Int, rules: tuple[Int, Int, bool], digi
             return _space_end(start, end, classes), 0
         following = _character(at, end, classes) >> 3
     if following == IS_LETTER:
-        at = _skip(at, end, classes, IS_LETTER)
+        at = _letters_end(at, end, classes)
         while words == 1 and at + 1 < end and byte_at(at) == 0x20:
-            stop = _skip(at + 1, end, classes, IS_LETTER)
+            stop = _letters_end(at + 1, end, classes)
             if stop == at + 1:
                 break
             at = stop
