@@ -8,7 +8,7 @@ from pathlib import Path
 from bench import bpe_sides, corpora
 
 
-def run(size_mb: int = 60, rounds: int = 3) -> dict:
+def run(size_mb: int = 100, rounds: int = 3) -> dict:
     """MB per second of processor time from text to merges and growth of memory, medians; `peer` is `tokenizers`."""
     texts = corpora.texts(size_mb).to_pylist()
     size = sum(len(text.encode()) for text in texts) / 1e6

@@ -69,17 +69,6 @@ def same_bytes(first: Int, second: Int, length: Int) -> bool:
     return step == length
 
 
-@kernel()
-def pair_slot(keys: np.ndarray, key: Int) -> Int:
-    """The slot of a pair in an open-addressing table whose empty slots hold all ones, found or free."""
-    mask = np.uint64(len(keys) - 1)
-    slot = mix(key, np.uint64(0)) & mask
-    empty = np.uint64(0xFFFFFFFFFFFFFFFF)
-    while keys[slot] != key and keys[slot] != empty:
-        slot = (slot + np.uint64(1)) & mask
-    return np.int64(slot)
-
-
 @kernel(inline="always")
 def pair_key(left: Any, right: Any) -> Any:
     """Two 32-bit ids in one word; words compare as the pairs do."""

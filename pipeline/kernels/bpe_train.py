@@ -1,79 +1,28 @@
 """Byte-pair merges over counted words: the pair with the highest count first, ties to the smaller pair.
 
-Words lie one after the other in one int32 array. A token holds its id where it starts and minus its length where it
-ends, so both neighbours are found in constant time and no word is ever scanned again: a word of a million letters costs
-what its merges cost. Every pair that is formed keeps the list of places where it was formed; a place that has changed
-since is recognised when it is visited. The queue is lazy, as in Hugging Face's trainer, whose order of merges it
-reproduces, also where two different pairs spell the same token and share one id.
+Words lie one after the other in one array of cells, a cell a byte. A token holds its id in the cell where it starts and
+minus its length where it ends, so both neighbours are found in constant time and no word is ever scanned again: a word of a
+million letters costs what its merges cost. Every pair that is formed keeps the list of places where it was formed; a place
+that has changed since is recognised when it is visited. The queue is lazy, as in Hugging Face's trainer, whose order of
+merges it reproduces, also where two different pairs spell the same token and share one id.
 """
 
 import numpy as np
 
-from pipeline.kernels.bpe_hash import long_hash, pair_key, pair_slot, same_bytes
-from pipeline.kernels.bpe_load import Int, address
+from pipeline.kernels.bpe_hash import long_hash, pair_key, same_bytes
+from pipeline.kernels.bpe_load import Int, address, int_at, put_int, put_word
+from pipeline.kernels.bpe_queue import FREE, ITEM, add_to_pair, longer, number_at, pair_place, push, roomy, sink
 from pipeline.kernels.compiled import kernel
 
 BOUNDARY = -(2**31)
 """Between words."""
 _DEAD = BOUNDARY + 1
-
-
-@kernel()
-def _longer(array: np.ndarray, needed: Int) -> np.ndarray:
-    """The array, or a copy of at least twice its size that holds `needed` items."""
-    if needed <= len(array):
-        return array
-    larger = np.empty(max(needed, len(array) * 3 // 2), array.dtype)
-    larger[: len(array)] = array
-    return larger
-
-
-@kernel(inline="always")
-def _before(count: Int, pair: Int, other_count: Int, other_pair: Int) -> bool | np.bool_:
-    return count > other_count or (count == other_count and pair < other_pair)
-
-
-@kernel()
-def _sink(counts: np.ndarray, pairs: np.ndarray, entries: np.ndarray, size: Int, at: Int) -> None:
-    """Move the queue's item `at` down to where it belongs (a four-ary heap)."""
-    count, pair, entry = counts[at], pairs[at], entries[at]
-    while True:
-        best = -1
-        first = 4 * at + 1
-        for child in range(first, min(first + 4, size)):
-            if best < 0 or _before(counts[child], pairs[child], counts[best], pairs[best]):
-                best = child
-        if best < 0 or not _before(counts[best], pairs[best], count, pair):
-            break
-        counts[at], pairs[at], entries[at] = counts[best], pairs[best], entries[best]
-        at = best
-    counts[at], pairs[at], entries[at] = count, pair, entry
-
-
-@kernel()
-def _rise(counts: np.ndarray, pairs: np.ndarray, entries: np.ndarray, at: Int) -> None:
-    """Move the queue's item `at` up to where it belongs."""
-    count, pair, entry = counts[at], pairs[at], entries[at]
-    while at > 0:
-        parent = (at - 1) >> 2
-        if not _before(count, pair, counts[parent], pairs[parent]):
-            break
-        counts[at], pairs[at], entries[at] = counts[parent], pairs[parent], entries[parent]
-        at = parent
-    counts[at], pairs[at], entries[at] = count, pair, entry
-
-
-@kernel()
-def _larger_pairs(keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A table of twice the size with the same pairs."""
-    new_keys = np.full(2 * len(keys), np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64)
-    new_values = np.zeros(2 * len(keys), np.int64)
-    for slot in range(len(keys)):
-        if keys[slot] != np.uint64(0xFFFFFFFFFFFFFFFF):
-            place = pair_slot(new_keys, keys[slot])
-            new_keys[place] = keys[slot]
-            new_values[place] = values[slot]
-    return new_keys, new_values
+_CELL = 8
+"""Bytes of a cell: what is there, and its word, both int32."""
+_CHANGE = 8
+# What one merge changes, by neighbour, in one cache line: lost, won and events as left neighbour, the same as right
+# neighbour, and for either side the pair's slot in the table, then where its next place goes (-1: nowhere).
+_LOST, _WON, _EVENTS, _RIGHT, _CURSOR = 0, 1, 2, 3, 6
 
 
 @kernel()
@@ -94,19 +43,31 @@ def _token_slot(names: np.ndarray, starts: np.ndarray, spelled: np.ndarray, text
 
 
 @kernel()
-def _lay_out(
-    offsets: np.ndarray, symbols: np.ndarray, ids: np.ndarray, lengths: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, Int]:
-    """Words of token ids as (places, word of each place); words of one token take part in nothing and are left out."""
+def _names(known: Int, vocab_size: Int, starts: np.ndarray, spelled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The table of names with room for all tokens, and the length of each, 0 of one that cannot be spelled."""
+    lengths = np.zeros(vocab_size, np.int64)
+    size = 1 << 8
+    while size < 4 * vocab_size:
+        size *= 2
+    names = np.full(size, -1, np.int32)
+    for token in range(known):
+        lengths[token] = starts[token + 1] - starts[token]
+        if lengths[token] > 0:
+            names[_token_slot(names, starts, spelled, spelled, starts[token], starts[token + 1])] = token
+    return names, lengths
+
+
+@kernel()
+def _lay_out(offsets: np.ndarray, symbols: np.ndarray, ids: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, Int]:
+    """Words of token ids as cells, and the pairs in them; words of one token take part in nothing and are left out."""
     size = 1
     for row in range(len(offsets) - 1):
         if offsets[row + 1] - offsets[row] > 1:
             for at in range(offsets[row], offsets[row + 1]):
                 size += lengths[ids[symbols[at]]]
             size += 1
-    places = np.empty(size, np.int32)
-    owner = np.empty(size, np.int32)
-    places[0] = BOUNDARY
+    cells = np.empty((size, 2), np.int32)
+    cells[0, 0] = BOUNDARY
     here = 1
     pairs = 0
     for row in range(len(offsets) - 1):
@@ -116,18 +77,286 @@ def _lay_out(
         for at in range(offsets[row], offsets[row + 1]):
             token = ids[symbols[at]]
             length = lengths[token]
-            places[here] = token
+            cells[here, 0] = token
             for inside in range(1, length):
-                places[here + inside] = _DEAD
+                cells[here + inside, 0] = _DEAD
             if length > 1:
-                places[here + length - 1] = -length
+                cells[here + length - 1, 0] = -length
             for inside in range(length):
-                owner[here + inside] = row
+                cells[here + inside, 1] = row
             here += length
-        places[here] = BOUNDARY
-        owner[here] = row
+        cells[here, 0] = BOUNDARY
+        cells[here, 1] = row
         here += 1
-    return places, owner, pairs
+    return cells, pairs
+
+
+@kernel()
+def _first_pairs(
+    cells: np.ndarray, lengths: np.ndarray, weights: np.ndarray, num_pairs: Int
+) -> tuple[np.ndarray, Int, np.ndarray, np.ndarray]:
+    """The table of the pairs that are there, how many, the queue of them, and the places of each."""
+    table = np.full(2 << 12, FREE, np.uint64)
+    numbers = np.empty(num_pairs, np.int32)
+    queue = np.empty(ITEM << 12, np.int64)
+    used = 0
+    at = 0
+    here = 1
+    while here < len(cells):
+        token = cells[here, 0]
+        follow = here + lengths[token]
+        if cells[follow, 0] == BOUNDARY:
+            here = follow + 1
+            continue
+        key = pair_key(token, cells[follow, 0])
+        place = pair_place(address(table), len(table) // 2, key)
+        index = (place - address(table)) >> 3
+        if table[index] != key:
+            # The table holds the pair's number for the moment.
+            table[index] = key
+            table[index + 1] = used
+            queue = longer(queue, ITEM * (used + 1))
+            item = ITEM * used
+            queue[item], queue[item + 1], queue[item + 2], queue[item + 3] = 0, np.int64(key), 0, 0
+            used += 1
+            number = used - 1
+            table = roomy(table, used + 1)
+        else:
+            number = np.int64(table[index + 1])
+        queue[ITEM * number] += weights[cells[here, 1]]
+        queue[ITEM * number + 3] += 1
+        numbers[at] = number
+        at += 1
+        here = follow
+    total = 0
+    for item in range(0, ITEM * used, ITEM):
+        queue[item + 2] = total
+        total += queue[item + 3]
+        place = pair_place(address(table), len(table) // 2, np.uint64(queue[item + 1]))
+        put_word(place + 8, queue[item])
+    pool = np.empty(max(total, 1), np.int32)
+    cursors = queue[2 : ITEM * used : ITEM].copy()
+    at = 0
+    here = 1
+    while here < len(cells):
+        follow = here + lengths[cells[here, 0]]
+        if cells[follow, 0] == BOUNDARY:
+            here = follow + 1
+            continue
+        pool[cursors[numbers[at]]] = here
+        cursors[numbers[at]] += 1
+        at += 1
+        here = follow
+    item = np.empty(ITEM, np.int64)
+    for at in range((used - 2) // 4, -1, -1):
+        item[:] = queue[ITEM * at : ITEM * at + ITEM]
+        sink(address(queue), used, at, address(item))
+    return table, used, queue, pool
+
+
+@kernel(inline="always")
+def _touch(change: Int, token: Int, touched: Int, num_touched: Int) -> Int:
+    """Note a neighbour the first time it is met; returns how many were met."""
+    line = change + token * 8 * _CHANGE
+    seen = number_at(line) | number_at(line + 16) | number_at(line + 24) | number_at(line + 40)
+    if seen == 0:
+        put_int(touched + 4 * num_touched, token)
+        num_touched += 1
+    return num_touched
+
+
+@kernel(inline="always")
+def _add(change: Int, token: Int, field: Int, number: Int) -> None:
+    place = change + (token * _CHANGE + field) * 8
+    put_word(place, number_at(place) + number)
+
+
+@kernel()
+def _merge_here(
+    cells: Int,
+    change: Int,
+    touched: Int,
+    events: Int,
+    met: tuple[Int, Int],
+    here: Int,
+    sizes: tuple[Int, Int],
+    new: Int,
+    weight: Int,
+) -> tuple[Int, Int]:
+    """Merge the two tokens at cell `here`, of `sizes` bytes, and note what their neighbours lose and win.
+
+    All but `sizes` are addresses and numbers; an event is (neighbour, or its complement for a right one; place).
+    Returns `met`: how many neighbours and events there are now.
+    """
+    num_touched, num_events = met
+    follow = here + sizes[0]
+    after = follow + sizes[1]
+    back = int_at(cells + (here - 1) * _CELL)
+    if back != BOUNDARY:
+        before = here - 1 if back >= 0 else here + back
+        token = int_at(cells + before * _CELL)
+        num_touched = _touch(change, token, touched, num_touched)
+        _add(change, token, _LOST, weight)
+        _add(change, token, _WON, weight)
+        _add(change, token, _EVENTS, 1)
+        put_int(events + 8 * num_events, token)
+        put_int(events + 8 * num_events + 4, before)
+        num_events += 1
+    token = int_at(cells + after * _CELL)
+    if token != BOUNDARY:
+        num_touched = _touch(change, token, touched, num_touched)
+        _add(change, token, _RIGHT + _LOST, weight)
+        # Followed by a token just made, it has that one on its left: the new pair is counted once.
+        side = 0 if token == new else _RIGHT
+        _add(change, token, side + _WON, weight)
+        _add(change, token, side + _EVENTS, 1)
+        put_int(events + 8 * num_events, token if token == new else ~token)
+        put_int(events + 8 * num_events + 4, here)
+        num_events += 1
+    put_int(cells + follow * _CELL, _DEAD)
+    put_int(cells + here * _CELL, new)
+    put_int(cells + (after - 1) * _CELL, -(sizes[0] + sizes[1]))
+    return num_touched, num_events
+
+
+@kernel()
+def _merge_places(
+    cells: np.ndarray,
+    weights: np.ndarray,
+    places: np.ndarray,
+    pair: tuple[Int, Int],
+    sizes: tuple[Int, Int],
+    new: Int,
+    change: np.ndarray,
+    touched: np.ndarray,
+    events: np.ndarray,
+) -> tuple[Int, Int]:
+    """Merge a pair at every place of its list that still holds it; returns how many neighbours and events there are."""
+    first, weight = address(cells), address(weights)
+    met = (0, 0)
+    for step in range(len(places)):
+        here = np.int64(places[step])
+        place = first + here * _CELL
+        if int_at(place) == pair[0] and int_at(place + sizes[0] * _CELL) == pair[1]:
+            met = _merge_here(
+                first, address(change), address(touched), address(events), met, here, sizes, new,
+                number_at(weight + 8 * int_at(place + 4)),
+            )  # fmt: skip
+    return met
+
+
+@kernel()
+def _merge_words(
+    cells: np.ndarray,
+    weights: np.ndarray,
+    places: np.ndarray,
+    pair: tuple[Int, Int],
+    sizes: tuple[Int, Int],
+    new: Int,
+    change: np.ndarray,
+    touched: np.ndarray,
+    events: np.ndarray,
+    lengths: np.ndarray,
+    visited: np.ndarray,
+    turn: Int,
+) -> tuple[Int, Int]:
+    """As `_merge_places` for a pair with a shared token, which can have several lists: a list stands for its words."""
+    met = (0, 0)
+    for step in range(len(places)):
+        here = np.int64(places[step])
+        word = cells[here, 1]
+        if visited[word] == turn:
+            continue
+        visited[word] = turn
+        while cells[here - 1, 0] != BOUNDARY:
+            here -= 1
+        while cells[here, 0] != BOUNDARY:
+            token = np.int64(cells[here, 0])
+            if token == pair[0] and cells[here + sizes[0], 0] == pair[1]:
+                met = _merge_here(
+                    address(cells), address(change), address(touched), address(events), met, here, sizes, new,
+                    weights[word],
+                )  # fmt: skip
+                here += sizes[0] + sizes[1]
+            else:
+                here += lengths[token]
+    return met
+
+
+@kernel()
+def _book(
+    table: np.ndarray, pair: tuple[Int, Int], new: Int, change: np.ndarray, touched: np.ndarray, num_touched: Int
+) -> Int:
+    """Bring the table up to date: old pairs lose, pairs with the new token win; returns how many pairs are new."""
+    first, slots, lines = address(table), len(table) // 2, address(change)
+    used = 0
+    for index in range(num_touched):
+        token = np.int64(touched[index])
+        line = lines + token * 8 * _CHANGE
+        lost = number_at(line + 8 * _LOST)
+        if lost != 0:
+            add_to_pair(first, slots, pair_key(token, pair[0]), -lost)
+        lost = number_at(line + 8 * (_RIGHT + _LOST))
+        if lost != 0:
+            add_to_pair(first, slots, pair_key(pair[1], token), -lost)
+        for side in range(2):
+            half = line + 8 * _RIGHT * side
+            if number_at(half + 8 * _EVENTS) != 0:
+                key = pair_key(token, new) if side == 0 else pair_key(new, token)
+                place, more = add_to_pair(first, slots, key, number_at(half + 8 * _WON))
+                put_word(line + 8 * (_CURSOR + side), place)
+                used += more
+    return used
+
+
+@kernel()
+def _queue_up(
+    queue: np.ndarray, queued: Int, new: Int, change: np.ndarray, touched: np.ndarray, num_touched: Int, pooled: Int
+) -> tuple[Int, Int]:
+    """Queue the pairs that were formed and give each a list from `pooled` on; returns the queue's and the lists' size."""
+    items, lines = address(queue), address(change)
+    for index in range(num_touched):
+        token = np.int64(touched[index])
+        line = lines + token * 8 * _CHANGE
+        for side in range(2):
+            events = number_at(line + 8 * (_RIGHT * side + _EVENTS))
+            if events == 0:
+                continue
+            count = number_at(number_at(line + 8 * (_CURSOR + side)) + 8)
+            if count <= 0:
+                put_word(line + 8 * (_CURSOR + side), -1)
+                continue
+            key = pair_key(token, new) if side == 0 else pair_key(new, token)
+            push(items, queued, count, np.int64(key), pooled, events)
+            put_word(line + 8 * (_CURSOR + side), pooled)
+            queued += 1
+            pooled += events
+    return queued, pooled
+
+
+@kernel()
+def _keep_places(change: np.ndarray, events: np.ndarray, num_events: Int, pool: np.ndarray) -> None:
+    """Write the events' places into the lists of their pairs."""
+    lines = address(change)
+    for index in range(num_events):
+        side = np.int64(events[index, 0])
+        place = lines + (side * _CHANGE + _CURSOR if side >= 0 else ~side * _CHANGE + _CURSOR + 1) * 8
+        cursor = number_at(place)
+        if cursor >= 0:
+            pool[cursor] = events[index, 1]
+            put_word(place, cursor + 1)
+
+
+@kernel()
+def _most_events(places: np.ndarray, cells: np.ndarray, offsets: np.ndarray, whole_words: bool) -> Int:
+    """An upper bound of the events of a merge: two a merged place."""
+    if not whole_words:
+        return 2 * len(places)
+    most = 0
+    for step in range(len(places)):
+        word = cells[places[step], 1]
+        most += offsets[word + 1] - offsets[word]
+    return min(most, len(cells))
 
 
 @kernel(nogil=True)
@@ -150,96 +379,16 @@ def learn(
     Returns the merged pairs (uint64, left in the upper half), the id each makes (int32), the number of tokens, and
     `starts` and `spelled` with the new tokens.
     """
-    starts = _longer(starts, vocab_size + 1)
-    lengths = np.zeros(vocab_size, np.int64)
-    names = np.full(1 << 8, -1, np.int32)
-    while len(names) < 4 * vocab_size:
-        names = np.full(2 * len(names), -1, np.int32)
-    for token in range(known):
-        lengths[token] = starts[token + 1] - starts[token]
-        if lengths[token] > 0:
-            names[_token_slot(names, starts, spelled, spelled, starts[token], starts[token + 1])] = token
-    places, owner, num_pairs = _lay_out(offsets, symbols, ids, lengths)
+    starts = longer(starts, vocab_size + 1)
+    names, lengths = _names(known, vocab_size, starts, spelled)
+    cells, num_pairs = _lay_out(offsets, symbols, ids, lengths)
+    table, queued, queue, pool = _first_pairs(cells, lengths, weights, num_pairs)
+    used, pooled = queued, len(pool)
 
-    # Pairs and their counts.
-    keys = np.full(1 << 12, np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64)
-    values = np.zeros(1 << 12, np.int64)
-    used = 0
-    firsts = np.empty(1 << 12, np.int64)
-    slot_of = np.empty(num_pairs, np.int32)
-    # First pass: number the distinct pairs (the table holds the number for the moment).
-    entry_pair = np.empty(1 << 12, np.uint64)
-    entry_count = np.zeros(1 << 12, np.int64)
-    at = 0
-    here = 1
-    while here < len(places):
-        token = places[here]
-        follow = here + lengths[token]
-        if places[follow] == BOUNDARY:
-            here = follow + 1
-            continue
-        key = pair_key(token, places[follow])
-        slot = pair_slot(keys, key)
-        if keys[slot] != key:
-            if used * 4 >= len(keys) * 3:
-                keys, values = _larger_pairs(keys, values)
-                slot = pair_slot(keys, key)
-            keys[slot] = key
-            values[slot] = used
-            entry_pair = _longer(entry_pair, used + 1)
-            entry_count = _longer(entry_count, used + 1)
-            firsts = _longer(firsts, used + 1)
-            entry_pair[used] = key
-            entry_count[used] = 0
-            firsts[used] = 0
-            used += 1
-        number = values[slot]
-        entry_count[number] += weights[owner[here]]
-        firsts[number] += 1
-        slot_of[at] = number
-        at += 1
-        here = follow
-    # Second pass: the places of each pair, in order.
-    entry_start = np.empty(max(used, 1) + 1, np.int64)
-    total = 0
-    for number in range(used):
-        entry_start[number] = total
-        total += firsts[number]
-    pool = np.empty(max(total, 1), np.int32)
-    entry_size = np.zeros(max(used, 1), np.int32)
-    at = 0
-    here = 1
-    while here < len(places):
-        follow = here + lengths[places[here]]
-        if places[follow] == BOUNDARY:
-            here = follow + 1
-            continue
-        number = slot_of[at]
-        pool[entry_start[number] + entry_size[number]] = here
-        entry_size[number] += 1
-        at += 1
-        here = follow
-    pooled = total
-    num_entries = used
-    slot_of = np.empty(0, np.int32)
-
-    queue_count = np.empty(max(used, 1), np.int64)
-    queue_pair = np.empty(max(used, 1), np.uint64)
-    queue_entry = np.empty(max(used, 1), np.int32)
-    for number in range(used):
-        values[pair_slot(keys, entry_pair[number])] = entry_count[number]
-        queue_count[number] = entry_count[number]
-        queue_pair[number] = entry_pair[number]
-        queue_entry[number] = number
-    queued = used
-    for number in range((queued - 2) // 4, -1, -1):
-        _sink(queue_count, queue_pair, queue_entry, queued, number)
-
-    # What one merge changes, by neighbour: lost and won as left neighbour, events, then the same as right neighbour.
-    change = np.zeros((vocab_size, 6), np.int64)
+    change = np.zeros((vocab_size, _CHANGE), np.int64)
     touched = np.empty(vocab_size, np.int32)
-    event_side = np.empty(1 << 10, np.int32)
-    event_place = np.empty(1 << 10, np.int32)
+    events = np.empty((1 << 10, 2), np.int32)
+    item = np.empty(ITEM, np.int64)
     shared = np.zeros(vocab_size, np.bool_)
     any_shared = False
     visited = np.full(1, -1, np.int64)
@@ -248,24 +397,25 @@ def learn(
     merges = 0
 
     while known < vocab_size and queued > 0:
-        count, pair, entry = queue_count[0], queue_pair[0], queue_entry[0]
-        current = values[pair_slot(keys, pair)]
-        if count != current:
-            queue_count[0] = current
-            _sink(queue_count, queue_pair, queue_entry, queued, 0)
+        item[:] = queue[:ITEM]
+        pair = np.uint64(item[1])
+        current = number_at(pair_place(address(table), len(table) // 2, pair) + 8)
+        if item[0] != current:
+            item[0] = current
+            sink(address(queue), queued, 0, address(item))
             continue
         queued -= 1
-        queue_count[0], queue_pair[0], queue_entry[0] = queue_count[queued], queue_pair[queued], queue_entry[queued]
-        _sink(queue_count, queue_pair, queue_entry, queued, 0)
-        if count < 1 or count < min_frequency:
+        sink(address(queue), queued, 0, address(queue) + queued * 8 * ITEM)
+        if current < 1 or current < min_frequency:
             break
+        places = pool[item[2] : item[2] + item[3]]
         left = np.int64(pair >> np.uint64(32))
         right = np.int64(pair & np.uint64(0xFFFFFFFF))
 
         # Spell the new token; if it is spelled like a known one it is that one.
         tail = starts[known]
         size = lengths[left] + lengths[right]
-        spelled = _longer(spelled, tail + size)
+        spelled = longer(spelled, tail + size)
         spelled[tail : tail + lengths[left]] = spelled[starts[left] : starts[left] + lengths[left]]
         spelled[tail + lengths[left] : tail + size] = spelled[starts[right] : starts[right] + lengths[right]]
         name = _token_slot(names, starts, spelled, spelled, tail, tail + size)
@@ -279,146 +429,31 @@ def learn(
         else:
             shared[new] = True
             any_shared = True
-        merged = _longer(merged, merges + 1)
-        made = _longer(made, merges + 1)
+        merged = longer(merged, merges + 1)
+        made = longer(made, merges + 1)
         merged[merges] = pair
         made[merges] = new
         merges += 1
 
-        # Merge at every place of the pair.
-        num_touched = 0
-        num_events = 0
         whole_words = any_shared and (shared[left] or shared[right])
-        if whole_words and len(visited) == 1:
-            visited = np.full(len(weights), -1, np.int64)
-        for step in range(entry_size[entry]):
-            here = np.int64(pool[entry_start[entry] + step])
-            final = here
-            if whole_words:
-                # Pairs with a shared token can have several lists; a list then stands for the words it names.
-                word = owner[here]
-                if visited[word] == merges:
-                    continue
-                visited[word] = merges
-                while places[here - 1] != BOUNDARY:
-                    here -= 1
-                final = here
-                while places[final + 1] != BOUNDARY:
-                    final += 1
-            weight = weights[owner[here]]
-            while here <= final:
-                follow = here + lengths[left]
-                if places[here] != left or places[follow] != right:
-                    if not whole_words:
-                        break
-                    here += lengths[places[here]]
-                    continue
-                back = places[here - 1]
-                if back != BOUNDARY:
-                    before = here - 1 if back >= 0 else here + back
-                    token = np.int64(places[before])
-                    if (
-                        change[token, 2] == 0
-                        and change[token, 5] == 0
-                        and change[token, 0] == 0
-                        and change[token, 3] == 0
-                    ):
-                        touched[num_touched] = token
-                        num_touched += 1
-                    change[token, 0] += weight
-                    change[token, 1] += weight
-                    change[token, 2] += 1
-                    event_side = _longer(event_side, num_events + 1)
-                    event_place = _longer(event_place, num_events + 1)
-                    event_side[num_events] = token
-                    event_place[num_events] = before
-                    num_events += 1
-                after = follow + lengths[right]
-                token = np.int64(places[after])
-                if token != BOUNDARY:
-                    if (
-                        change[token, 2] == 0
-                        and change[token, 5] == 0
-                        and change[token, 0] == 0
-                        and change[token, 3] == 0
-                    ):
-                        touched[num_touched] = token
-                        num_touched += 1
-                    change[token, 3] += weight
-                    event_side = _longer(event_side, num_events + 1)
-                    event_place = _longer(event_place, num_events + 1)
-                    event_place[num_events] = here
-                    if token == new:
-                        change[token, 1] += weight
-                        change[token, 2] += 1
-                        event_side[num_events] = token
-                    else:
-                        change[token, 4] += weight
-                        change[token, 5] += 1
-                        event_side[num_events] = ~token
-                    num_events += 1
-                places[follow] = _DEAD
-                places[here] = new
-                places[after - 1] = -size
-                here = after
-
-        # Book the changes and queue the pairs that were formed.
-        pool = _longer(pool, pooled + num_events)
-        for index in range(num_touched):
-            token = np.int64(touched[index])
-            if change[token, 0] != 0:
-                values[pair_slot(keys, pair_key(token, left))] -= change[token, 0]
-            if change[token, 3] != 0:
-                values[pair_slot(keys, pair_key(right, token))] -= change[token, 3]
-            for side in range(2):
-                events = change[token, 3 * side + 2]
-                if events == 0:
-                    continue
-                key = pair_key(token, new) if side == 0 else pair_key(new, token)
-                slot = pair_slot(keys, key)
-                if keys[slot] != key:
-                    if used * 4 >= len(keys) * 3:
-                        keys, values = _larger_pairs(keys, values)
-                        slot = pair_slot(keys, key)
-                    keys[slot] = key
-                    values[slot] = 0
-                    used += 1
-                values[slot] += change[token, 3 * side + 1]
-        for index in range(num_touched):
-            token = np.int64(touched[index])
-            for side in range(2):
-                events = change[token, 3 * side + 2]
-                change[token, 3 * side] = 0
-                change[token, 3 * side + 1] = -1
-                if events == 0:
-                    continue
-                key = pair_key(token, new) if side == 0 else pair_key(new, token)
-                total = values[pair_slot(keys, key)]
-                if total <= 0:
-                    continue
-                entry_pair = _longer(entry_pair, num_entries + 1)
-                entry_start = _longer(entry_start, num_entries + 1)
-                entry_size = _longer(entry_size, num_entries + 1)
-                entry_pair[num_entries] = key
-                entry_start[num_entries] = pooled
-                entry_size[num_entries] = 0
-                change[token, 3 * side + 1] = num_entries
-                pooled += events
-                queue_count = _longer(queue_count, queued + 1)
-                queue_pair = _longer(queue_pair, queued + 1)
-                queue_entry = _longer(queue_entry, queued + 1)
-                queue_count[queued] = total
-                queue_pair[queued] = key
-                queue_entry[queued] = num_entries
-                _rise(queue_count, queue_pair, queue_entry, queued)
-                queued += 1
-                num_entries += 1
-        for index in range(num_events):
-            side = np.int64(event_side[index])
-            number = change[side, 1] if side >= 0 else change[~side, 4]
-            if number >= 0:
-                pool[entry_start[number] + entry_size[number]] = event_place[index]
-                entry_size[number] += 1
+        most = _most_events(places, cells, offsets, whole_words)
+        if most > len(events):
+            events = np.empty((most * 3 // 2, 2), np.int32)
+        both, sizes = (left, right), (lengths[left], lengths[right])
+        if whole_words:
+            if len(visited) == 1:
+                visited = np.full(len(weights), -1, np.int64)
+            num_touched, num_events = _merge_words(
+                cells, weights, places, both, sizes, new, change, touched, events, lengths, visited, merges
+            )
+        else:
+            num_touched, num_events = _merge_places(cells, weights, places, both, sizes, new, change, touched, events)
+        table = roomy(table, used + 2 * num_touched)
+        used += _book(table, both, new, change, touched, num_touched)
+        queue = longer(queue, ITEM * (queued + 2 * num_touched))
+        pool = longer(pool, pooled + num_events)
+        queued, pooled = _queue_up(queue, queued, new, change, touched, num_touched, pooled)
+        _keep_places(change, events, num_events, pool)
         for index in range(num_touched):
             change[touched[index], :] = 0
     return merged[:merges], made[:merges], known, starts[: known + 1], spelled[: starts[known]]
