@@ -1,8 +1,8 @@
 """The mix: how many tokens of each source a model sees, and what it costs when one side runs out.
 
-Shares are in tokens of the trained tokenizer. A mix is only weights and epochs (and `pipeline.mix_use`, how often each
-document is used): changing it rewrites no token. All functions are pure, integers are exact, and sources are handled in
-the order of their names, so that listing order changes nothing.
+Shares are in tokens of the trained tokenizer. A mix is only weights and epochs; how often each document is used follows
+from them and the order of the samples (`pipeline.handoff.windows`). Changing it rewrites no token. All functions are pure,
+integers are exact, and sources are handled in the order of their names, so that listing order changes nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

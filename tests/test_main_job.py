@@ -106,6 +106,27 @@ def test_other_shares_rewrite_no_token(finished):
     assert abs(sum(s["weight"] for s in manifest["sources"] if s["role"] == "domain") - 0.3) <= 0.001
 
 
+def test_every_training_document_carries_how_often_it_is_used(finished):
+    import pyarrow.parquet as pq
+    import yaml
+
+    out, _ = finished
+    manifest = json.loads((out / "handoff/manifest.json").read_text())
+    config = yaml.safe_load((out / "handoff/train.yaml").read_text())
+    length, samples = config["objective"]["sequence_length"], config["steps"] * config["global_batch"]
+    for source in manifest["sources"]:
+        rows = [row for path in source["uses"] for row in pq.read_table(out / path).to_pylist()]
+        shards = source["splits"]["train"]
+        assert len(rows) == sum(shard["num_documents"] for shard in shards)
+        tokens = sum(shard["num_tokens"] for shard in shards)
+        assert sum(row["num_tokens"] for row in rows) == tokens
+        used = sum(row["num_tokens"] * row["uses"] for row in rows)
+        assert abs(used - source["weight"] * samples * length) <= length * (2 + used / tokens)
+    kept = rows[0]["id"]
+    (found,) = explain(out, kept)
+    assert found["uses"] == rows[0]["uses"]
+
+
 def test_in_process_gives_the_same_root_hash(finished, tmp_path):
     _, result = finished
     other = pipeline(

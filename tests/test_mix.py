@@ -1,6 +1,5 @@
 """The mix: exact shares, caps, whole totals, order that does not matter, and plain words when a side runs out."""
 
-import hashlib
 import io
 import json
 import os
@@ -8,14 +7,14 @@ import random
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from pipeline.handoff.order import Turns
+from pipeline.handoff.windows import Visits, Window
 from pipeline.mix import MixPlan, MixSettings, MixSource, fill, mix, temperature_weights, unimax
-from pipeline.mix_use import draws, select, uses
 
 SOURCES = st.lists(
     st.tuples(st.sampled_from(["domain", "general"]), st.integers(0, 10**12), st.integers(0, 10**4)), max_size=8
@@ -148,35 +147,8 @@ def test_shares_must_sum_to_one() -> None:
     assert MixSettings(domain=0.6).shares()["general"] == pytest.approx(0.4)
 
 
-IDS = pa.array([f"{i * 0x9E3779B97F4A7C15 % 2**128:032x}" for i in range(2000)])
-
-
-@given(st.integers(0, 2**31), st.floats(0, 5))
-@settings(max_examples=50, deadline=None)
-def test_selection_is_exact_to_half_a_document(seed: int, epochs: float) -> None:
-    lengths = np.random.default_rng(7).integers(1, 3000, len(IDS))
-    order = draws(IDS, seed)
-    wanted = int(lengths.sum() * epochs)
-    chosen = select(order, lengths, wanted)
-    counted = uses(order, chosen)
-    assert int((counted * lengths).sum()) == chosen.tokens
-    assert abs(chosen.tokens - wanted) <= lengths.max() / 2
-    assert counted.max() - counted.min() <= 1
-
-
-def test_uses_depend_on_seed_and_id_alone() -> None:
-    lengths = np.full(len(IDS), 100)
-    chosen = select(draws(IDS, 3), lengths, 70_000)
-    shuffled = IDS.take(pa.array(np.random.default_rng(0).permutation(len(IDS))))
-    first = dict(zip(IDS.to_pylist(), uses(draws(IDS, 3), chosen).tolist(), strict=True))
-    second = dict(zip(shuffled.to_pylist(), uses(draws(shuffled, 3), chosen).tolist(), strict=True))
-    assert first == second
-    assert sum(first.values()) == 700
-    assert (uses(draws(IDS, 4), chosen) != uses(draws(IDS, 3), chosen)).any()
-
-
-def real_documents() -> dict[str, tuple[str, pa.Array, np.ndarray]]:
-    """Source -> (role, ids, words) of real text."""
+def real_documents() -> dict[str, tuple[str, np.ndarray]]:
+    """Source -> (role, words of each document) of real text."""
     if "CORPORA" not in os.environ:
         pytest.skip("set CORPORA to a folder with finance/ and general/")
     zstandard = pytest.importorskip("zstandard")
@@ -195,8 +167,7 @@ def real_documents() -> dict[str, tuple[str, pa.Array, np.ndarray]]:
                 texts.append(json.loads(line)["text"])
                 if len(texts) == 1500:
                     break
-        ids = pa.array([hashlib.blake2b(text.encode(), digest_size=16).hexdigest() for text in texts])
-        found[name] = (role, ids, np.array([len(text.split()) for text in texts]))
+        found[name] = (role, np.array([len(text.split()) for text in texts]))
     return found
 
 
@@ -205,21 +176,23 @@ def test_shares_on_real_text() -> None:
     documents = real_documents()
     sources = [
         MixSource(name, role, int(words.sum()), len(words), int(words.max()))
-        for name, (role, _, words) in documents.items()
+        for name, (role, words) in documents.items()
     ]
     for share in (0.51, 0.30):
         made = mix(sources, MixSettings(domain=share))
         assert made.exact
         assert made.realised["domain"] == pytest.approx(share, abs=1e-5)
-        used, slack = {"domain": 0, "general": 0}, 0.0
-        for line in made.sources:
-            role, ids, words = documents[line.name]
-            chosen = select(draws(ids, 1), words, line.used_tokens)
-            assert int((uses(draws(ids, 1), chosen) * words).sum()) == chosen.tokens
-            used[role] += chosen.tokens
-            slack += words.max() / 2
-        total = sum(used.values())
-        assert abs(used["domain"] / total - share) <= max(0.001, slack / total)
+        window, used = Window(512, 1), {"domain": 0.0, "general": 0.0}
+        samples = made.total_tokens // window.stride
+        taken = Turns([line.weight for line in made.sources]).counts(samples)
+        for line, count in zip(made.sources, taken, strict=True):
+            role, words = documents[line.name]
+            whole = window.count(int(words.sum()))
+            visits = Visits(line.name, 1, window.stride, whole, *divmod(count, whole))
+            tokens = float((visits.uses(0, words) * words).sum())
+            assert abs(tokens - line.weight * samples * window.stride) <= window.stride * (visits.epochs + 2)
+            used[role] += tokens
+        assert abs(used["domain"] / sum(used.values()) - share) <= 0.001
     wish = mix(sources, MixSettings(domain=0.51, total_tokens=10**9))
     assert wish.total_tokens < 10**9
     assert "1 billion tokens were wanted" in wish.statement

@@ -48,6 +48,8 @@ def account(opened: OpenedRun, shard: str, row: int) -> dict[str, Any]:
         found["thresholds"] = opened.steps["decide"]["all"].parts["settings"]["thresholds"]
     if verdict["duplicate_of"]:
         found["survivor"] = survivor(opened, verdict["duplicate_of"], shown, original)
+    if verdict["verdict"] == "kept":
+        found["uses"] = opened.uses(document["id"])
     found["spans"] = spans(opened, shard, row, original, verdict["verdict"] == "kept")
     return found
 
@@ -181,6 +183,8 @@ def show(found: dict[str, Any], console: Console, whole: bool) -> None:
         f"[bold {colour}]{verdict['verdict']}[/]"
         + (f" by {', '.join(verdict['reasons'])}" if verdict["reasons"] else "")
     )
+    if found.get("uses") is not None:
+        console.print(f"  used {found['uses']:.2f} times by the planned training")
     for reason in verdict["reasons"]:
         judge, _, rule = reason.partition(".")
         bound = found.get("thresholds", {}).get(judge, {}).get(rule)

@@ -74,6 +74,15 @@ class OpenedRun:
             return None
         return self.store.read_table(self.steps["apply"][shard].files["table"].path)
 
+    def uses(self, wanted: str) -> float | None:
+        """How often the planned training visits a document; None when it is not trained on, or the run has no plan."""
+        for commit in self.steps.get("uses", {}).values():
+            table = self.store.read_table(commit.files["uses"].path)
+            row = pc.index(table["id"], wanted).as_py()
+            if row >= 0:
+                return table["uses"][row].as_py()
+        return None
+
     @property
     def earlier(self) -> list[str]:
         """Folders of the earlier runs that this one was deduplicated against."""
@@ -94,7 +103,7 @@ class OpenedRun:
 
 STEP_NAMES = (
     "ingest", "extract", "train", "measure", "pairs", "cluster", "decide", "repeats", "apply", "settle", "count",
-    "tokenizer", "shards", "size", "mix", "publish_rest", "index", "publish", "audit",
+    "tokenizer", "shards", "size", "mix", "publish_rest", "index", "publish", "uses", "audit",
 )  # fmt: skip
 
 

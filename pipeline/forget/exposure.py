@@ -5,7 +5,6 @@ place in the token shards says when its turn came.
 """
 
 import json
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ import pyarrow.compute as pc
 from pipeline.core.ledger import Commit
 from pipeline.core.store import Store
 from pipeline.handoff.order import Turns, keys, unpermute
+from pipeline.handoff.windows import Window
 from pipeline.shards import SPLITS
 
 
@@ -101,7 +101,7 @@ class _Order:
         active = [source for source in manifest["sources"] if source["weight"] > 0]
         self.names = [source["name"] for source in active]
         tokens = [sum(shard["num_tokens"] for shard in source["splits"].get(SPLITS[0], [])) for source in active]
-        self.windows = [max(1, math.ceil((count - overlap) / stride)) for count in tokens]
+        self.windows = [max(1, Window(stride, overlap).count(count)) for count in tokens]
         self.turns = Turns([source["weight"] for source in active])
 
     def had(self, place: Place, consumed: int) -> bool:

@@ -76,6 +76,9 @@ class Source(HandoffModel):
     text_bytes: dict[str, int] = Field(
         default_factory=dict, description="UTF-8 bytes of the text behind each split's tokens (for bits per byte)"
     )
+    uses: list[str] = Field(
+        default_factory=list, description="Parquet files: how often the plan uses each training document"
+    )
 
     def num_tokens(self, split: str = "train") -> int:
         """Tokens of a split, eos included."""

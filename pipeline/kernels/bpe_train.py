@@ -275,7 +275,7 @@ def _merge_words(
             if token == pair[0] and cells[here + sizes[0], 0] == pair[1]:
                 met = _merge_here(
                     address(cells), address(change), address(touched), address(events), met, here, sizes, new,
-                    weights[word],
+                    np.int64(weights[word]),
                 )  # fmt: skip
                 here += sizes[0] + sizes[1]
             else:
@@ -355,7 +355,7 @@ def _most_events(places: np.ndarray, cells: np.ndarray, offsets: np.ndarray, who
     most = 0
     for step in range(len(places)):
         word = cells[places[step], 1]
-        most += offsets[word + 1] - offsets[word]
+        most += np.int64(offsets[word + 1] - offsets[word])
     return min(most, len(cells))
 
 

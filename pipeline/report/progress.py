@@ -27,6 +27,7 @@ TITLES = {
     "publish_rest": "publish: not kept",
     "index": "publish: index",
     "publish": "publish: kept",
+    "uses": "publish: uses",
 }
 
 

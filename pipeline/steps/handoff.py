@@ -62,7 +62,8 @@ def _shards(run: Run, stream: str, split: str, width: int) -> list[dict[str, Any
 
 
 def build(run: Run) -> Manifest:
-    """The manifest of this run."""
+    """The manifest of this run; before its uses are counted it names none."""
+    uses = run.done.get("uses", {})
     info = tokenizer_info(run)
     width = token_type(info["vocab_size"]).itemsize
     mix = run.done["mix"]["all"].counts["plan"]
@@ -80,6 +81,7 @@ def build(run: Run) -> Manifest:
                 "epochs": lines[name]["epochs"],
                 "splits": {split: _shards(run, name, split, width) for split in SPLITS},
                 "text_bytes": {split: sum(part[split]["text_bytes"] for part in parts) for split in SPLITS},
+                "uses": [c.files["uses"].path for u, c in uses.items() if u.rpartition("/")[0] == name],
             }
         )
     listed = term_list(run)

@@ -10,6 +10,7 @@ from pipeline.core.store import FileInfo, Store
 from pipeline.steps.context import Commits, Run
 from pipeline.steps.index import index
 from pipeline.steps.tokens import load_part, shard_files
+from pipeline.steps.uses import uses
 
 VERSION = 2
 ROW_GROUP = 4096
@@ -115,7 +116,9 @@ def publish(run: Run) -> Commits:
         )
     run.keep("publish_rest", run.runner.execute("publish_rest", rest_units, publish_rest))
     index(run)
-    return run.keep("publish", run.runner.execute("publish", kept_units, publish_kept))
+    done = run.keep("publish", run.runner.execute("publish", kept_units, publish_kept))
+    uses(run)
+    return done
 
 
 def corpus_files(run: Run) -> dict[str, list[FileInfo]]:

@@ -272,6 +272,7 @@ PLACES = (
     ("corpus", "kept, removed and quarantined documents; datasets.load_dataset opens it"),
     ("tokenizer", "the trained tokenizer; AutoTokenizer.from_pretrained opens it"),
     ("shards", "token shards by split and source, in datatrove's format"),
+    ("uses", "how often the planned training uses each document"),
     ("handoff", "manifest, training configuration and launch files"),
     ("plan.json", "the sized model"),
     (

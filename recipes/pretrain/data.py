@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from pipeline.handoff import UsageError
-from pipeline.handoff.order import Turns, keys, permute
+from pipeline.handoff.order import Turns, keys
+from pipeline.handoff.windows import Window, turn
 from recipes.pretrain.handoff import Handoff
 from recipes.pretrain.objectives import Objective, Sample
 from recipes.pretrain.shards import TokenStream
@@ -27,8 +28,7 @@ class Windows:
         self.name = handoff.manifest.sources[source].name
         self.stream = TokenStream(handoff, handoff.manifest.sources[source].splits.get(split, []))
         self.objective = objective
-        usable = self.stream.num_tokens - objective.overlap
-        self.count = max(0, math.ceil(usable / objective.stride))
+        self.count = Window(objective.stride, objective.overlap).count(self.stream.num_tokens)
 
     def read(self, window: int, k: int, seed: int) -> Sample:
         """Window number `window` as a sample whose noise is drawn from (seed, k)."""
@@ -55,8 +55,7 @@ class Samples:
         """(source, epoch, window) of sample k."""
         source, ordinal = self.turns(k)
         windows = self.windows[source]
-        epoch, index = divmod(ordinal, windows.count)
-        return source, epoch, permute(index, windows.count, keys(self.seed, windows.name, epoch))
+        return source, *turn(ordinal, windows.count, self.seed, windows.name)
 
     def __getitem__(self, k: int) -> Sample:
         source, _, window = self.locate(k)

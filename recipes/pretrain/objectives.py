@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.handoff import ObjectiveSettings, TokenizerInfo, UsageError
+from pipeline.handoff.windows import raw_length, span_lengths, window_of
 
 Sample = dict[str, np.ndarray]
 IGNORE = -100
@@ -48,13 +49,14 @@ class Objective:
     """Base: `stride` tokens are consumed per sample, of `overlap` more the sample only predicts."""
 
     stride: int
-    overlap = 0
+    overlap: int
     length: int
     decoder_length = 0
 
     def __init__(self, settings: ObjectiveSettings, tokenizer: TokenizerInfo) -> None:
         self.settings, self.tokenizer = settings, tokenizer
-        self.length = self.stride = settings.sequence_length or 256
+        self.length = settings.sequence_length or 256
+        self.stride, self.overlap = window_of(settings)
         self.pad = tokenizer.pad_id if tokenizer.pad_id is not None else tokenizer.eos_id
 
     def sample(self, tokens: np.ndarray, ends: np.ndarray, rng: np.random.Generator) -> Sample:
@@ -107,8 +109,6 @@ class Causal(Objective):
     and a model is prompted after one eos.
     """
 
-    overlap = 1
-
     def sample(self, tokens: np.ndarray, ends: np.ndarray, rng: np.random.Generator) -> Sample:
         inputs, labels = tokens[:-1], tokens[1:]
         return {**self._side("", inputs, ends - 1, self.length), "labels": padded(labels, self.length, IGNORE)}
@@ -147,27 +147,6 @@ class Masked(Objective):
         labels = only(tokens, spans)
         inputs = np.where(labels == IGNORE, tokens, self.mask)
         return {**self._side("", inputs, ends, self.length), "labels": padded(labels, self.length, IGNORE)}
-
-
-def span_lengths(length: int, density: float, mean: float) -> tuple[int, int]:
-    """(noise tokens, spans) of a window of raw tokens, as T5 counts them."""
-    noise = min(max(round(length * density), 1), length - 1)
-    return noise, max(round(noise / mean), 1)
-
-
-def raw_length(inputs: int, density: float, mean: float) -> tuple[int, int]:
-    """(raw tokens, target length) so that corrupted inputs, with a sentinel per span and eos, fill `inputs` places.
-
-    >>> raw_length(512, 0.15, 3.0), raw_length(256, 0.15, 3.0)
-    ((568, 114), (284, 58))
-    """
-    raw = inputs
-    while True:
-        noise, spans = span_lengths(raw + 1, density, mean)
-        if raw + 1 - noise + spans + 1 > inputs:
-            noise, spans = span_lengths(raw, density, mean)
-            return raw, noise + spans + 1
-        raw += 1
 
 
 def random_parts(total: int, parts: int, rng: np.random.Generator) -> np.ndarray:
@@ -260,7 +239,7 @@ class Spans(EncoderDecoder):
         super().__init__(settings, tokenizer)
         if tokenizer.sentinel_first is None or not tokenizer.sentinel_count:
             raise UsageError("span corruption needs sentinels, and the tokenizer has none reserved")
-        self.stride, self.decoder_length = raw_length(self.length, settings.noise_density, settings.mean_span)
+        _, self.decoder_length = raw_length(self.length, settings.noise_density, settings.mean_span)
         self.first, self.count = tokenizer.sentinel_first, tokenizer.sentinel_count
         self.start = self.pad
 
