@@ -11,16 +11,16 @@ from pipeline.kernels.bpe_load import Int, address, put_word, word_at
 from pipeline.kernels.compiled import kernel
 
 FREE = np.uint64(0xFFFFFFFFFFFFFFFF)
-ITEM = 4
-"""A queue's item is four int64: the count, the pair, where the list of its places starts, how many there are."""
+ITEM = 3
+"""A queue's item is three int64: the count, the pair, where the list of its places lies."""
 
 
 @kernel()
 def longer(array: np.ndarray, needed: Int) -> np.ndarray:
-    """The array, or a copy of at least half as much again that holds `needed` items."""
+    """The array, or a copy of at least a quarter more that holds `needed` items."""
     if needed <= len(array):
         return array
-    larger = np.empty(max(needed, len(array) * 3 // 2), array.dtype)
+    larger = np.empty(max(needed, len(array) * 5 // 4), array.dtype)
     larger[: len(array)] = array
     return larger
 
@@ -83,22 +83,19 @@ def _copy(item: Int, place: Int) -> None:
     put_word(place, number_at(item))
     put_word(place + 8, number_at(item + 8))
     put_word(place + 16, number_at(item + 16))
-    put_word(place + 24, number_at(item + 24))
 
 
 @kernel()
-def _put(place: Int, count: Int, pair: Int, start: Int, size: Int) -> None:
+def _put(place: Int, count: Int, pair: Int, start: Int) -> None:
     put_word(place, np.int64(count))
     put_word(place + 8, np.int64(pair))
     put_word(place + 16, np.int64(start))
-    put_word(place + 24, np.int64(size))
 
 
 @kernel()
 def sink(queue: Int, size: Int, at: Int, item: Int) -> None:
     """Put a copy of the item at address `item` where it belongs at or under place `at` of a four-ary heap."""
-    count, pair = number_at(item), number_at(item + 8)
-    start, places = number_at(item + 16), number_at(item + 24)
+    count, pair, start = number_at(item), number_at(item + 8), number_at(item + 16)
     while True:
         first = 4 * at + 1
         if first >= size:
@@ -112,11 +109,11 @@ def sink(queue: Int, size: Int, at: Int, item: Int) -> None:
             break
         _copy(best, queue + at * 8 * ITEM)
         at = (best - queue) // (8 * ITEM)
-    _put(queue + at * 8 * ITEM, count, pair, start, places)
+    _put(queue + at * 8 * ITEM, count, pair, start)
 
 
 @kernel()
-def push(queue: Int, size: Int, count: Int, pair: Int, start: Int, places: Int) -> None:
+def push(queue: Int, size: Int, count: Int, pair: Int, start: Int) -> None:
     """Add an item to a heap of `size`; there must be room."""
     at = size
     while at > 0:
@@ -126,4 +123,4 @@ def push(queue: Int, size: Int, count: Int, pair: Int, start: Int, places: Int) 
             break
         _copy(above, queue + at * 8 * ITEM)
         at = parent
-    _put(queue + at * 8 * ITEM, count, pair, start, places)
+    _put(queue + at * 8 * ITEM, count, pair, start)

@@ -21,7 +21,7 @@ _CELL = 8
 """Bytes of a cell: what is there, and its word, both int32."""
 _CHANGE = 8
 # What one merge changes, by neighbour, in one cache line: lost, won and events as left neighbour, the same as right
-# neighbour, and for either side the pair's slot in the table, then where its next place goes (-1: nowhere).
+# neighbour, and for either side the pair's slot in the table, then where its list lies (-1: nowhere).
 _LOST, _WON, _EVENTS, _RIGHT, _CURSOR = 0, 1, 2, 3, 6
 
 
@@ -95,7 +95,7 @@ def _lay_out(offsets: np.ndarray, symbols: np.ndarray, ids: np.ndarray, lengths:
 def _first_pairs(
     cells: np.ndarray, lengths: np.ndarray, weights: np.ndarray, num_pairs: Int
 ) -> tuple[np.ndarray, Int, np.ndarray, np.ndarray]:
-    """The table of the pairs that are there, how many, the queue of them, and the places of each."""
+    """The table of the pairs that are there, how many, the queue of them, and the lists of the places of each."""
     table = np.full(2 << 12, FREE, np.uint64)
     numbers = np.empty(num_pairs, np.int32)
     queue = np.empty(ITEM << 12, np.int64)
@@ -109,33 +109,33 @@ def _first_pairs(
             here = follow + 1
             continue
         key = pair_key(token, cells[follow, 0])
-        place = pair_place(address(table), len(table) // 2, key)
-        index = (place - address(table)) >> 3
-        if table[index] != key:
-            # The table holds the pair's number for the moment.
-            table[index] = key
-            table[index + 1] = used
+        place = (pair_place(address(table), len(table) // 2, key) - address(table)) >> 3
+        if table[place] != key:
+            # The table holds the pair's number for the moment, the queue how many places it has.
+            table[place] = key
+            table[place + 1] = used
             queue = longer(queue, ITEM * (used + 1))
             item = ITEM * used
-            queue[item], queue[item + 1], queue[item + 2], queue[item + 3] = 0, np.int64(key), 0, 0
+            queue[item], queue[item + 1], queue[item + 2] = 0, np.int64(key), 0
+            number = used
             used += 1
-            number = used - 1
             table = roomy(table, used + 1)
         else:
-            number = np.int64(table[index + 1])
+            number = np.int64(table[place + 1])
         queue[ITEM * number] += weights[cells[here, 1]]
-        queue[ITEM * number + 3] += 1
+        queue[ITEM * number + 2] += 1
         numbers[at] = number
         at += 1
         here = follow
+    pool = np.empty(num_pairs + used, np.int32)
     total = 0
     for item in range(0, ITEM * used, ITEM):
+        size = queue[item + 2]
         queue[item + 2] = total
-        total += queue[item + 3]
+        pool[total] = 0
+        total += size + 1
         place = pair_place(address(table), len(table) // 2, np.uint64(queue[item + 1]))
         put_word(place + 8, queue[item])
-    pool = np.empty(max(total, 1), np.int32)
-    cursors = queue[2 : ITEM * used : ITEM].copy()
     at = 0
     here = 1
     while here < len(cells):
@@ -143,14 +143,15 @@ def _first_pairs(
         if cells[follow, 0] == BOUNDARY:
             here = follow + 1
             continue
-        pool[cursors[numbers[at]]] = here
-        cursors[numbers[at]] += 1
+        start = queue[ITEM * numbers[at] + 2]
+        pool[start] += 1
+        pool[start + pool[start]] = here
         at += 1
         here = follow
-    item = np.empty(ITEM, np.int64)
+    first = np.empty(ITEM, np.int64)
     for at in range((used - 2) // 4, -1, -1):
-        item[:] = queue[ITEM * at : ITEM * at + ITEM]
-        sink(address(queue), used, at, address(item))
+        first[:] = queue[ITEM * at : ITEM * at + ITEM]
+        sink(address(queue), used, at, address(first))
     return table, used, queue, pool
 
 
@@ -311,10 +312,23 @@ def _book(
 
 @kernel()
 def _queue_up(
-    queue: np.ndarray, queued: Int, new: Int, change: np.ndarray, touched: np.ndarray, num_touched: Int, pooled: Int
+    queue: np.ndarray,
+    queued: Int,
+    new: Int,
+    change: np.ndarray,
+    touched: np.ndarray,
+    num_touched: Int,
+    pool: np.ndarray,
+    pooled: Int,
+    freed: tuple[Int, Int],
 ) -> tuple[Int, Int]:
-    """Queue the pairs that were formed and give each a list from `pooled` on; returns the queue's and the lists' size."""
+    """Queue the pairs that were formed and give each an empty list; returns the queue's size and the pool's.
+
+    A list is the number of its places and the places. It lies where the merged pair's list was (`freed`: from, to) while
+    there is room, else at the end of the pool.
+    """
     items, lines = address(queue), address(change)
+    free, end = freed
     for index in range(num_touched):
         token = np.int64(touched[index])
         line = lines + token * 8 * _CHANGE
@@ -326,11 +340,17 @@ def _queue_up(
             if count <= 0:
                 put_word(line + 8 * (_CURSOR + side), -1)
                 continue
+            if free + events < end:
+                start = free
+                free += events + 1
+            else:
+                start = pooled
+                pooled += events + 1
+            pool[start] = 0
             key = pair_key(token, new) if side == 0 else pair_key(new, token)
-            push(items, queued, count, np.int64(key), pooled, events)
-            put_word(line + 8 * (_CURSOR + side), pooled)
+            push(items, queued, count, np.int64(key), start)
+            put_word(line + 8 * (_CURSOR + side), start)
             queued += 1
-            pooled += events
     return queued, pooled
 
 
@@ -340,11 +360,10 @@ def _keep_places(change: np.ndarray, events: np.ndarray, num_events: Int, pool: 
     lines = address(change)
     for index in range(num_events):
         side = np.int64(events[index, 0])
-        place = lines + (side * _CHANGE + _CURSOR if side >= 0 else ~side * _CHANGE + _CURSOR + 1) * 8
-        cursor = number_at(place)
-        if cursor >= 0:
-            pool[cursor] = events[index, 1]
-            put_word(place, cursor + 1)
+        start = number_at(lines + (side * _CHANGE + _CURSOR if side >= 0 else ~side * _CHANGE + _CURSOR + 1) * 8)
+        if start >= 0:
+            pool[start] += 1
+            pool[start + pool[start]] = events[index, 1]
 
 
 @kernel()
@@ -408,7 +427,8 @@ def learn(
         sink(address(queue), queued, 0, address(queue) + queued * 8 * ITEM)
         if current < 1 or current < min_frequency:
             break
-        places = pool[item[2] : item[2] + item[3]]
+        start = item[2] + 1
+        places = pool[start : start + pool[start - 1]]
         left = np.int64(pair >> np.uint64(32))
         right = np.int64(pair & np.uint64(0xFFFFFFFF))
 
@@ -451,8 +471,9 @@ def learn(
         table = roomy(table, used + 2 * num_touched)
         used += _book(table, both, new, change, touched, num_touched)
         queue = longer(queue, ITEM * (queued + 2 * num_touched))
-        pool = longer(pool, pooled + num_events)
-        queued, pooled = _queue_up(queue, queued, new, change, touched, num_touched, pooled)
+        freed = (start - 1, start + len(places))
+        pool = longer(pool, pooled + num_events + 2 * num_touched)
+        queued, pooled = _queue_up(queue, queued, new, change, touched, num_touched, pool, pooled, freed)
         _keep_places(change, events, num_events, pool)
         for index in range(num_touched):
             change[touched[index], :] = 0
