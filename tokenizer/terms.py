@@ -24,7 +24,7 @@ def load_terms(name: str | Path) -> list[Term]:
     """The list of a domain by name, or any file of the same form by path.
 
     >>> load_terms("legal")[0]
-    Term(term='mens rea', gloss='the guilty mind', source='Latin of the common law')
+    Term(term='mens rea', gloss='the guilty mind', source='Latin of the common law; Wikipedia: List of Latin legal terms')
 
     Raises ValueError with the line when a row does not have three fields, FileNotFoundError when there is no list.
     """

@@ -16,6 +16,28 @@ def test_lists(domain: str):
     assert all(term.term == term.term.strip() and term.gloss and term.source for term in terms)
 
 
+@pytest.mark.parametrize("domain", ["finance", "legal", "medical"])
+def test_every_row_has_a_gloss_and_says_where_to_look_it_up(domain: str):
+    """A source is the term's field, then publisher and title; what is in use and defined nowhere says so."""
+    places = {
+        "Wikipedia",
+        "Wex",
+        "US Courts",
+        "SEC",
+        "FASB",
+        "Federal Reserve",
+        "US Treasury",
+        "US Congress",
+        "US House",
+    }
+    places |= {"US National Archives", "CAMI"}
+    for term in load_terms(domain):
+        _, _, place = term.source.partition("; ")
+        publisher, _, title = place.partition(": ")
+        assert len(term.gloss) > 2, term
+        assert (publisher in places and title) or place.startswith("Usage in "), term
+
+
 def test_a_hundred_medical_abbreviations_have_a_source_that_was_looked_up():
     """CAMI is the Clinical Abbreviation and Acronym Meta-Inventory; the part that has the sense stands behind it."""
     looked_up = [term for term in load_terms("medical") if "; CAMI: " in term.source]
