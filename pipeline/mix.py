@@ -5,14 +5,17 @@ from them and the order of the samples (`pipeline.handoff.windows`). Changing it
 integers are exact, and sources are handled in the order of their names, so that listing order changes nothing.
 """
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from pipeline.core.settings import Settings
+from pipeline.errors import UsageError
 from pipeline.mix_search import read_search
+from pipeline.size.mixture import within_role
 from pipeline.size.regimes import unique_worth
 from pipeline.size.units import bytes_text, number_text
 
@@ -25,7 +28,11 @@ class MixSettings(Settings):
     domain: float = Field(default=0.51, ge=0, le=1, description="share of domain tokens")
     general: float | None = Field(default=None, ge=0, le=1, description="share of general tokens; null: the rest")
     search: str | None = Field(
-        default=None, description="a mixture.json of recipes.pretrain.mixture, whose best share replaces domain"
+        default=None,
+        description="a mixture.json of recipes.pretrain.mixture, whose best shares replace domain and within",
+    )
+    within: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
+        default={}, description="share of a source in its role's tokens; the others divide the rest by the strategy"
     )
     strategy: Strategy = Field(default="proportional", description="how a role's sources share its tokens")
     temperature: float = Field(
@@ -48,9 +55,9 @@ class MixSettings(Settings):
         """The best share of a search in place of `domain`, so that all who read the settings see one share."""
         if not isinstance(given, dict) or not given.get("search"):
             return given
-        return {key: value for key, value in given.items() if key != "general"} | {
-            "domain": read_search(given["search"]).share
-        }
+        found = read_search(given["search"])
+        chosen = {"domain": found.share} | ({"within": found.within_shares} if found.within else {})
+        return {key: value for key, value in given.items() if key != "general"} | chosen
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -149,6 +156,11 @@ def mix(
     if len({source.name for source in given}) < len(given):
         raise ValueError("two sources of the mix have one name")
     given.sort(key=lambda source: source.name)
+    if unknown := sorted(settings.within.keys() - {source.name for source in given}):
+        names = [source.name for source in given]
+        near = difflib.get_close_matches(unknown[0], names, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+        raise UsageError(f"mix.within.{unknown[0]}: no such source; {hint}")
     shares = settings.shares()
     roles = {role: [source for source in given if source.role == role] for role in shares}
     once = {role: sum(_capped(s, min(1.0, settings.cap(s))) for s in found) for role, found in roles.items()}
@@ -184,7 +196,7 @@ def mix(
         tolerance=tolerance,
         exact=total > 0 and all(abs(realised[role] - shares[role]) <= tolerance for role in shares),
         scarcer=scarcer,
-        statement=_statement(realised, shares, total, wanted, scarcer, once, settings),
+        statement=_statement(realised, shares, total, wanted, scarcer, once, settings) + _unmet(lines, settings.within),
         choices=_choices(
             scarcer, once, shares, wanted, settings, _raw_bytes(given), keep_rates or {}, tokens_per_param
         ),
@@ -230,9 +242,28 @@ def _lowered(once: Mapping[str, int], shares: Mapping[str, float], total: int | 
 def _within(sources: Sequence[MixSource], budget: int, settings: MixSettings) -> dict[str, int]:
     """Split a role's tokens over its sources by the strategy; no source passes its cap."""
     power = {"proportional": 1.0, "temperature": 1 / settings.temperature, "unimax": 0.0}[settings.strategy]
-    weights = [float(source.tokens) ** power if source.tokens else 0.0 for source in sources]
+    sizes = {source.name: float(source.tokens) ** power if source.tokens else 0.0 for source in sources}
+    weights = within_role(sizes, settings.within) if settings.within else sizes
     limits = [_capped(source, settings.cap(source)) for source in sources]
-    return dict(zip((source.name for source in sources), fill(weights, limits, budget), strict=True))
+    given = fill(list(weights.values()), limits, budget)
+    # What the sources of the wished shares cannot give comes from the others, also from those with a share of nothing.
+    rest = fill(
+        list(sizes.values()), [limit - one for limit, one in zip(limits, given, strict=True)], budget - sum(given)
+    )
+    return {source.name: one + more for source, one, more in zip(sources, given, rest, strict=True)}
+
+
+def _unmet(lines: Sequence[SourceMix], within: Mapping[str, float]) -> str:
+    """What `within` asked for and the caps forbid, as the end of a sentence; empty when all is met."""
+    whole: dict[str, int] = {}
+    for line in lines:
+        whole[line.role] = whole.get(line.role, 0) + line.used_tokens
+    said = ""
+    for line in lines:
+        asked, part = within.get(line.name, 0.0), _part(line.used_tokens, whole[line.role])
+        if asked - part > 0.001 and line.used_tokens < asked * whole[line.role] - 1:
+            said += f"; {line.name} gives {part:.2%} of the {line.role} text, not {asked:.2%}: its epochs are capped"
+    return said
 
 
 def temperature_weights(sizes: Sequence[float], temperature: float) -> list[float]:

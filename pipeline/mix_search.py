@@ -30,6 +30,14 @@ class BestShare(_Part):
     at_border: bool
 
 
+class SourceSearch(_Part):
+    """The same for one source: shares are those of its role's tokens."""
+
+    role: str
+    runs: list[ProxyRun] = Field(min_length=FEWEST_RUNS)
+    best: BestShare
+
+
 class MixtureSearch(_Part):
     """A finished search."""
 
@@ -39,6 +47,7 @@ class MixtureSearch(_Part):
     target_tokens: int
     runs: list[ProxyRun] = Field(min_length=FEWEST_RUNS)
     best: BestShare
+    within: dict[str, SourceSearch] = {}
     tokenizer_sha256: str = ""
 
     @property
@@ -51,6 +60,11 @@ class MixtureSearch(_Part):
         """The smallest and the largest share that was run."""
         shares = [run.share for run in self.runs]
         return min(shares), max(shares)
+
+    @property
+    def within_shares(self) -> dict[str, float]:
+        """Best shares of single sources within their roles."""
+        return {name: found.best.share for name, found in sorted(self.within.items())}
 
     def evidence(self, tokenizer_sha256: str = "") -> list[str]:
         """Sentences for the terminal and the report: the share, the proxies, the fitted losses, and what to beware of."""
@@ -70,6 +84,12 @@ class MixtureSearch(_Part):
         if best.at_border:
             said.append(
                 "the best share is the edge of what was tried: the optimum may lie beyond; search there as well"
+            )
+        for name, found in sorted(self.within.items()):
+            edge = "; it is the edge of what was tried" if found.best.at_border else ""
+            said.append(
+                f"{name} gets {found.best.share:.1%} of the {found.role} text by {len(found.runs)} proxies of its own: "
+                f"90 % of the bootstrap lies between {found.best.low:.1%} and {found.best.high:.1%}{edge}"
             )
         if tokenizer_sha256 and self.tokenizer_sha256 and tokenizer_sha256 != self.tokenizer_sha256:
             said.append("the proxies ran with another tokenizer than this corpus has: search again to be sure")
@@ -95,10 +115,11 @@ def read_search(path: str) -> MixtureSearch:
         first = errors.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise ValueError(f"search: {path}, {where}: {first['msg'].lower()}") from None
-    low, high = found.tried
-    if not low <= found.share <= high:
-        raise ValueError(
-            f"search: {path} names a domain share of {found.share:.1%}, and {low:.0%} to {high:.0%} were tried: "
-            "the law does not extrapolate"
-        )
+    for what, one in (("domain", found), *((name, one) for name, one in found.within.items())):
+        tried = [run.share for run in one.runs]
+        if not min(tried) <= one.best.share <= max(tried):
+            raise ValueError(
+                f"search: {path} names a {what} share of {one.best.share:.1%}, and {min(tried):.0%} to {max(tried):.0%} "
+                "were tried: the law does not extrapolate"
+            )
     return found

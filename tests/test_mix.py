@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from pipeline.errors import UsageError
 from pipeline.handoff.order import Turns
 from pipeline.handoff.windows import Visits, Window
 from pipeline.mix import MixPlan, MixSettings, MixSource, fill, mix, temperature_weights, unimax
@@ -139,6 +140,37 @@ def test_an_empty_side_is_said() -> None:
 def test_caps_by_name() -> None:
     made = example(domain=0.5, on_shortage="repeat", max_epochs_by={"news": 1, "domain": 2})
     assert {line.name: line.used_tokens for line in made.sources} == {"calls": 160_000, "news": 120_000, "web": 280_000}
+
+
+def test_a_source_gets_its_share_of_its_role() -> None:
+    sources = [MixSource("calls", "domain", 400), MixSource("news", "domain", 600), MixSource("web", "general", 9000)]
+    sources.append(MixSource("speeches", "domain", 200))
+    made = mix(sources, MixSettings(domain=0.5, within={"calls": 0.2}))
+    used = {line.name: line.used_tokens for line in made.sources}
+    assert used == {"calls": 240, "news": 720, "speeches": 240, "web": 1200}
+    assert made.statement.count("capped") == 0
+    capped = mix(sources, MixSettings(domain=0.5, within={"speeches": 1.0}, max_epochs=1))
+    used = {line.name: line.used_tokens for line in capped.sources}
+    assert used == {"calls": 400, "news": 600, "speeches": 200, "web": 1200}
+    assert "speeches gives 16.67% of the domain text, not 100.00%: its epochs are capped" in capped.statement
+    with pytest.raises(UsageError, match="did you mean calls"):
+        mix(sources, MixSettings(within={"call": 0.2}))
+
+
+@given(
+    st.lists(st.integers(0, 1000), min_size=1, max_size=5), st.lists(st.floats(0, 1), min_size=5, max_size=5),
+    st.floats(0.5, 4), st.integers(0, 6000),
+)  # fmt: skip
+def test_no_token_of_a_role_is_lost_to_within(sizes: list[int], shares: list[float], cap: float, total: int) -> None:
+    sources = [MixSource(f"s{n}", "domain", size) for n, size in enumerate(sizes)]
+    settings = MixSettings(
+        domain=1, max_epochs=cap, on_shortage="repeat", total_tokens=total or None,
+        within={f"s{n}": share for n, share in enumerate(shares[: len(sizes) // 2])},
+    )  # fmt: skip
+    made = mix(sources, settings)
+    plain = mix(sources, settings.model_copy(update={"within": {}}))
+    assert made.total_tokens == plain.total_tokens
+    assert all(line.used_tokens <= int(line.tokens * cap) for line in made.sources)
 
 
 def test_shares_must_sum_to_one() -> None:

@@ -66,6 +66,22 @@ def _least(slopes: np.ndarray, r: np.ndarray, y: np.ndarray) -> tuple[float, flo
     return float(slopes[best]), float(k[best])
 
 
+def within_role(sizes: Mapping[str, float], shares: Mapping[str, float]) -> dict[str, float]:
+    """Parts of one role's sources, which sum to 1: a named one gets its share, the others the rest by their sizes.
+
+    Shares that leave nothing to divide, or have no other source to give it to, are taken in proportion.
+
+    >>> within_role({"news": 1, "calls": 1, "speeches": 3}, {"news": 0.2})
+    {'news': 0.2, 'calls': 0.2, 'speeches': 0.6}
+    """
+    given = {name: shares[name] for name in sizes if name in shares}
+    others = sum(size for name, size in sizes.items() if name not in given)
+    rest = 1 - sum(given.values()) if others else 0.0
+    parts = {name: given.get(name, max(rest, 0.0) * size / others if others else 0.0) for name, size in sizes.items()}
+    total = sum(parts.values())
+    return {name: part / total if total else 0.0 for name, part in parts.items()}
+
+
 @dataclass(frozen=True)
 class Best:
     """The domain share with the lowest weighted loss, and where 90 % of the bootstrap puts it."""

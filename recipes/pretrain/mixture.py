@@ -1,5 +1,8 @@
 """`python -m recipes.pretrain.mixture HANDOFF`: small proxy runs at several domain shares, and the share they point to.
 
+With `--source NAME` the share of a source within its role is searched too, at the best domain share, while the other
+sources keep their proportions: three to five proxies a source.
+
 A proxy sees far fewer tokens than the run it stands for. So that text repeats as often in the proxy as it will in the
 run, every source is cut to the proxy's part of the target: with 1 % of the target's tokens it draws on 1 % of the
 source. Leaves `mixture.json` in the run folder, which a recipe names under `mix: {search: …}`.
@@ -7,7 +10,6 @@ source. Leaves `mixture.json` in the run folder, which a recipe names under `mix
 
 import argparse
 import gc
-import hashlib
 import json
 import os
 import sys
@@ -16,23 +18,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipeline.handoff import (
     EXIT_OK,
     Manifest,
     PipelineError,
-    Shard,
     Source,
     TrainConfig,
     UsageError,
-    build_manifest,
     default_train_config,
     dump_manifest,
 )
 from pipeline.size.mixture import FORMAT_VERSION, best_share, fit_curve
 from recipes.pretrain.handoff import Handoff, open_handoff
-from recipes.pretrain.shards import TokenStream
+from recipes.pretrain.proxies import at_share, cut_source, role_losses
 
 FEWEST, MOST = 3, 5
 DEFAULTS = ("global_batch=8", "objective.sequence_length=128", "model.preset=tiny", "optimizer.learning_rate=0.003")
@@ -48,15 +46,22 @@ class Proxies:
     target: int
     weights: Mapping[str, float]
     """What the held-out loss of each role counts."""
+    sources: tuple[str, ...] = ()
+    """Sources whose share within their role is searched after the domain share."""
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     cli = argparse.ArgumentParser(prog="python -m recipes.pretrain.mixture", description="Search the domain share.")
     cli.add_argument("handoff", metavar="HANDOFF", help="the hand-off folder of a run")
-    cli.add_argument("--runs", type=int, default=5, metavar="N", help=f"proxies, {FEWEST} to {MOST} (default 5)")
-    cli.add_argument("--low", type=float, default=0.2, metavar="SHARE", help="smallest domain share (default 0.2)")
-    cli.add_argument("--high", type=float, default=0.8, metavar="SHARE", help="largest domain share (default 0.8)")
+    cli.add_argument(
+        "--runs", type=int, default=5, metavar="N", help=f"proxies a search, {FEWEST} to {MOST} (default 5)"
+    )
+    cli.add_argument("--low", type=float, default=0.2, metavar="SHARE", help="smallest share tried (default 0.2)")
+    cli.add_argument("--high", type=float, default=0.8, metavar="SHARE", help="largest share tried (default 0.8)")
+    cli.add_argument(
+        "--source", action="append", default=[], metavar="NAME", help="search this source's share of its role too"
+    )
     cli.add_argument("--steps", type=int, default=100, metavar="N", help="steps of a proxy (default 100)")
     cli.add_argument("--target-tokens", type=float, metavar="N", help="tokens of the real run (default: the plan's)")
     cli.add_argument(
@@ -82,71 +87,54 @@ def spread(low: float, high: float, runs: int) -> tuple[float, ...]:
     return tuple(round(low + (high - low) * step / (runs - 1), 4) for step in range(runs))
 
 
-def cut_source(handoff: Handoff, source: Source, part: float, folder: Path) -> tuple[Source, int]:
-    """The source with about `part` of its training documents, whole ones from the front, written under `folder`.
+@dataclass
+class _Runner:
+    """Trains proxies on sources that are cut already; the unit of their losses is known after the first."""
 
-    Held-out shards stay where they are. Returns the source and how many tokens it kept.
-    """
-    stream = TokenStream(handoff, source.splits.get("train", []))
-    wanted = max(1, round(part * stream.num_tokens))
-    tokens, ends = stream.read(0, min(stream.num_tokens, max(wanted, 1)))
-    last = int(ends[-1]) if len(ends) else 0
-    whole = last if last >= 0.5 * wanted else len(tokens)
-    kept = np.ascontiguousarray(tokens[:whole], np.dtype(handoff.manifest.dtype).newbyteorder("<"))
-    bounds = np.array([*(int(end) for end in ends if end <= whole)], np.uint64)
-    if not len(bounds) or int(bounds[-1]) != whole:
-        bounds = np.append(bounds, np.uint64(whole))
-    path = folder / f"{source.name}.ds"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(kept.tobytes())
-    Path(f"{path}.index").write_bytes(bounds.astype("<u8").tobytes())
-    shard = Shard(
-        path=str(path),
-        bytes=kept.nbytes,
-        num_tokens=whole,
-        num_documents=len(bounds),
-        max_id=int(kept.max(initial=0)),
-        sha256=hashlib.sha256(kept.tobytes()).hexdigest(),
-    )
-    held = [one.model_copy(update={"path": handoff.at(one.path)}) for one in source.splits.get("validation", [])]
-    return source.model_copy(update={"splits": {"train": [shard], "validation": held}}), whole
+    handoff: Handoff
+    config: TrainConfig
+    sources: list[Source]
+    folder: Path
+    world: Any
+    unit: str = ""
+
+    def run(self, name: str, share: float, domain: float, within: Mapping[str, float]) -> dict[str, Any]:
+        """One proxy, named after what is varied and its share; a finished one is not run again."""
+        tokenizer = self.handoff.at(self.handoff.manifest.tokenizer.path)
+        manifest = at_share(self.handoff.manifest, self.sources, domain, tokenizer, within)
+        out = self.folder / f"{name}-{share:g}-{manifest.fingerprint[:8]}"
+        found = _train(self.handoff, manifest, self.config, out, self.world)
+        losses, self.unit = role_losses(manifest, found["validation"])
+        shown = ", ".join(f"{role} {loss:.4f}" for role, loss in losses.items())
+        print(f"{name} {share:.0%}: held out, {self.unit}: {shown}", file=sys.stderr, flush=True)
+        return {"share": share, "losses": losses, "tokens": found["tokens"], "epochs": found["epochs"]}
 
 
-def at_share(manifest: Manifest, sources: Sequence[Source], share: float, tokenizer: str) -> Manifest:
-    """The manifest of a proxy: each role's sources keep their proportions to each other, the roles get the share."""
-    roles = {"domain": share, "general": 1 - share}
-    weight = {role: sum(s.weight or s.num_tokens() for s in sources if s.role == role) for role in roles}
-    if empty := [role for role, total in weight.items() if not total]:
-        raise UsageError(f"there is no {empty[0]} source to mix: a search needs both roles")
-    mixed = [
-        s.model_copy(update={"weight": roles[s.role] * (s.weight or s.num_tokens()) / weight[s.role]}) for s in sources
-    ]
-    info = manifest.tokenizer.model_copy(update={"path": tokenizer})
-    return build_manifest(tokenizer=info, sources=mixed, mix={"domain": share})
+def fitted(runs: Sequence[Mapping[str, Any]], weights: Mapping[str, float]) -> dict[str, Any]:
+    """Runs, the law through each role's losses, and the best share with its band."""
+    shares = [run["share"] for run in runs]
+    losses = {role: [run["losses"][role] for run in runs] for role in ("domain", "general")}
+    curves = {role: fit_curve(shares, values).__dict__ for role, values in losses.items()}
+    return {"runs": list(runs), "curves": curves, "best": best_share(shares, losses, weights).to_json()}
 
 
-def role_losses(manifest: Manifest, validation: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, float], str]:
-    """Held-out loss of each role, its sources weighted by their held-out text, and the unit."""
-    sums: dict[str, list[float]] = {}
-    exact = all(found["bits_per_byte"] is not None for found in validation.values())
-    for source in manifest.sources:
-        if source.name in validation:
-            found = validation[source.name]
-            value = found["bits_per_byte"] if exact else found["loss"]
-            size = float(source.text_bytes.get("validation", 0) or source.num_tokens("validation"))
-            total = sums.setdefault(source.role, [0.0, 0.0])
-            total[0] += size * value
-            total[1] += size
-    if missing := [role for role in ("domain", "general") if role not in sums]:
-        raise UsageError(f"no held-out text of the role {missing[0]}: the search has nothing to judge by")
-    losses = {role: total / size for role, (total, size) in sorted(sums.items())}
-    return losses, "bits per byte" if exact else "nats per target"
+def check_sources(sources: Sequence[Source], names: Sequence[str]) -> dict[str, Source]:
+    """The named sources. UsageError for a name there is not, or a source that is alone in its role."""
+    known = {source.name: source for source in sources}
+    for name in names:
+        if name not in known:
+            raise UsageError(f"--source {name}: there are {', '.join(sorted(known))}")
+        role = known[name].role
+        if sum(source.role == role for source in sources) < 2:
+            raise UsageError(f"--source {name}: it is the only {role} source, whose share --low and --high vary")
+    return {name: known[name] for name in names}
 
 
 def search(handoff: Handoff, asked: Proxies, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Run the proxies one after the other and fit; the contents of `mixture.json`. Finished proxies are not rerun."""
     from recipes.pretrain.parallel import start_world, stop_world
 
+    named = check_sources(handoff.manifest.sources, asked.sources)
     config = _proxy_config(handoff, asked.steps, overrides)
     tokens = asked.steps * (config.global_batch or 1) * (config.objective.sequence_length or 1)
     part = min(1.0, tokens / asked.target)
@@ -156,32 +144,26 @@ def search(handoff: Handoff, asked: Proxies, overrides: Sequence[str] = ()) -> d
         if world.size > 1:
             raise UsageError("proxies are small: start the search with one process, without torchrun")
         cut = [cut_source(handoff, source, part, folder / "data") for source in handoff.manifest.sources]
-        runs, unit = [], ""
-        for share in asked.shares:
-            manifest = at_share(
-                handoff.manifest, [s for s, _ in cut], share, handoff.at(handoff.manifest.tokenizer.path)
-            )
-            found = _train(handoff, manifest, config, folder / f"share-{share:g}-{manifest.fingerprint[:8]}", world)
-            losses, unit = role_losses(manifest, found["validation"])
-            runs.append({"share": share, "losses": losses, "tokens": found["tokens"], "epochs": found["epochs"]})
-            shown = ", ".join(f"{role} {loss:.4f}" for role, loss in losses.items())
-            print(f"domain share {share:.0%}: held out, {unit}: {shown}", file=sys.stderr, flush=True)
+        runner = _Runner(handoff, config, [source for source, _ in cut], folder, world)
+        domain = fitted([runner.run("share", share, share, {}) for share in asked.shares], asked.weights)
+        best = domain["best"]["share"]
+        within = {}
+        for name, source in named.items():
+            runs = [runner.run(name, share, best, {name: share}) for share in asked.shares]
+            within[name] = {"role": source.role, **fitted(runs, asked.weights)}
     finally:
         stop_world()
-    losses = {role: [run["losses"][role] for run in runs] for role in ("domain", "general")}
-    best = best_share(asked.shares, losses, asked.weights)
-    curves = {role: fit_curve(asked.shares, values).__dict__ for role, values in losses.items()}
     return {
         "format_version": FORMAT_VERSION,
-        "law": "L(r) = c + k exp(t r) for each role's held-out loss at the domain share r",
-        "unit": unit,
+        "law": "L(r) = c + k exp(t r) for each role's held-out loss at the domain share r; "
+        "under `within`, r is the source's share of its role",
+        "unit": runner.unit,
         "weights": dict(asked.weights),
         "target_tokens": asked.target,
         "proxy": {"tokens": tokens, "steps": asked.steps, "part": part, "model": config.model.model_dump(mode="json")},
         "sources": {source.name: kept for source, kept in cut},
-        "runs": runs,
-        "curves": curves,
-        "best": best.to_json(),
+        **domain,
+        "within": within,
         "tokenizer_sha256": handoff.manifest.tokenizer.sha256,
         "fingerprint": handoff.manifest.fingerprint,
     }
@@ -227,6 +209,13 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
     ]
     if best["at_border"]:
         said.append(f"it is the edge of what was tried ({tried}): the optimum may lie beyond; search there as well")
+    for name, one in found["within"].items():
+        own = one["best"]
+        edge = ", the edge of what was tried" if own["at_border"] else ""
+        said.append(
+            f"best share of {name} in the {one['role']} text {own['share']:.1%}{edge}, "
+            f"90 % of the bootstrap between {own['low']:.1%} and {own['high']:.1%}"
+        )
     return said
 
 
@@ -242,7 +231,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.steps < 1 or target < 1:
             raise UsageError("--steps and --target-tokens are at least 1")
         weights = {"domain": options.domain_weight, "general": 1 - options.domain_weight}
-        asked = Proxies(spread(options.low, options.high, options.runs), options.steps, target, weights)
+        shares = spread(options.low, options.high, options.runs)
+        asked = Proxies(shares, options.steps, target, weights, tuple(options.source))
         found = search(handoff, asked, options.set)
         path = Path(handoff.at("mixture.json"))
         path.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")

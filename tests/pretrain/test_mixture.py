@@ -1,15 +1,17 @@
 """Mixture search: proxies repeat text as the target does, leave `mixture.json`, and a recipe reads it."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 
-from pipeline.handoff import UsageError
+from pipeline.handoff import UsageError, build_manifest, dump_manifest
 from pipeline.mix import MixSettings
 from pipeline.mix_search import read_search
 from recipes.pretrain.handoff import open_handoff
-from recipes.pretrain.mixture import at_share, cut_source, main, spread
+from recipes.pretrain.mixture import check_sources, fitted, main, spread
+from recipes.pretrain.proxies import at_share, cut_source
 from recipes.pretrain.shards import TokenStream
 
 from .build import make_handoff
@@ -103,6 +105,73 @@ def test_shares_of_roles(searched: Path) -> None:
     assert {source.name: source.weight for source in made.sources} == {"filings": 0.3, "wiki": 0.7}
     with pytest.raises(UsageError, match="no general source"):
         at_share(manifest, [source for source in manifest.sources if source.role == "domain"], 0.3, "tokenizer")
+
+
+def test_a_source_is_varied_and_the_others_keep_their_proportions(searched: Path) -> None:
+    manifest = open_handoff(str(searched / "handoff")).manifest
+    filings, wiki = manifest.sources
+    calls = filings.model_copy(update={"name": "calls", "weight": filings.weight / 4})
+    news = filings.model_copy(update={"name": "news", "weight": filings.weight / 8})
+    sources = [filings, calls, news, wiki]
+    made = at_share(manifest, sources, 0.4, "tokenizer", {"calls": 0.5})
+    weights = {source.name: source.weight for source in made.sources}
+    assert weights["calls"] == pytest.approx(0.4 * 0.5)
+    assert weights["filings"] / weights["news"] == pytest.approx(8)
+    assert weights["wiki"] == pytest.approx(0.6)
+    assert set(check_sources(sources, ["calls", "news"])) == {"calls", "news"}
+    with pytest.raises(UsageError, match="only general source"):
+        check_sources(sources, ["wiki"])
+    with pytest.raises(UsageError, match="there are calls, filings"):
+        check_sources(sources, ["call"])
+
+
+def test_proxies_of_a_source_are_run_at_the_best_domain_share(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handoff = make_handoff(tmp_path, documents=100)
+    manifest = open_handoff(str(handoff)).manifest
+    filings, wiki = manifest.sources
+    calls = filings.model_copy(update={"name": "calls", "weight": 0.17})
+    rest = filings.model_copy(update={"weight": 0.34})
+    made = build_manifest(tokenizer=manifest.tokenizer, sources=[calls, rest, wiki])
+    (handoff / "manifest.json").write_text(dump_manifest(made))
+    settings = [word for value in SMALL for word in ("--set", value)]
+    arguments = [str(handoff), "--runs", "3", "--steps", "6", "--target-tokens", "9000", "--source", "calls", *settings]
+    assert main(arguments) == 0
+    assert "best share of calls in the domain text" in capsys.readouterr().out
+    found = json.loads((tmp_path / "mixture.json").read_text())
+    own = found["within"]["calls"]
+    assert own["role"] == "domain"
+    assert [run["share"] for run in own["runs"]] == [0.2, 0.5, 0.8]
+    at_hand, tokens = calls.num_tokens(), found["best"]["share"] * 9000
+    for run in own["runs"]:
+        assert run["epochs"]["calls"] == pytest.approx(run["share"] * tokens / at_hand, rel=0.25)
+    assert MixSettings.model_validate({"search": str(tmp_path / "mixture.json")}).within.keys() == {"calls"}
+
+
+def test_a_planted_law_of_a_source_is_found() -> None:
+    """The law of a source's share: the domain loss falls with it, the general loss rises; the optimum is known."""
+    shares = [0.1, 0.3, 0.5, 0.7, 0.9]
+    runs = [
+        {"share": r, "losses": {"domain": 1 + math.exp(-3 * r), "general": 1.2 + 0.02 * math.exp(3.5 * r)}}
+        for r in shares
+    ]
+    found = fitted(runs, {"domain": 0.5, "general": 0.5})["best"]
+    assert found["share"] == pytest.approx(math.log(3 / (0.02 * 3.5)) / 6.5, abs=0.01)
+    assert not found["at_border"]
+
+
+def test_shares_of_sources_reach_the_mix(searched: Path, tmp_path: Path) -> None:
+    fields = json.loads((searched / "mixture.json").read_text())
+    one = {"role": "domain", "runs": fields["runs"], "best": {**fields["best"], "share": 0.25}}
+    path = tmp_path / "mixture.json"
+    path.write_text(json.dumps({**fields, "within": {"calls": one}}))
+    asked = MixSettings.model_validate({"search": str(path)})
+    assert asked.within == {"calls": 0.25}
+    assert "calls gets 25.0% of the domain text" in " ".join(read_search(str(path)).evidence())
+    path.write_text(json.dumps({**fields, "within": {"calls": {**one, "best": {**fields["best"], "share": 0.95}}}}))
+    with pytest.raises(ValueError, match=r"calls share of 95.0%, and 20% to 80% were tried"):
+        read_search(str(path))
 
 
 @pytest.mark.parametrize(("low", "high", "runs"), [(0.2, 0.8, 2), (0.2, 0.8, 6), (0.8, 0.2, 3), (0.0, 0.5, 3)])
