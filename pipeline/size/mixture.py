@@ -71,8 +71,8 @@ def within_role(sizes: Mapping[str, float], shares: Mapping[str, float]) -> dict
 
     Shares that leave nothing to divide, or have no other source to give it to, are taken in proportion.
 
-    >>> within_role({"news": 1, "calls": 1, "speeches": 3}, {"news": 0.2})
-    {'news': 0.2, 'calls': 0.2, 'speeches': 0.6}
+    >>> within_role({"news": 1, "calls": 2, "speeches": 2}, {"news": 0.5})
+    {'news': 0.5, 'calls': 0.25, 'speeches': 0.25}
     """
     given = {name: shares[name] for name in sizes if name in shares}
     others = sum(size for name, size in sizes.items() if name not in given)
