@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from pipeline.core.settings import Settings
 from pipeline.errors import UsageError
+from pipeline.mix_fill import fill
 from pipeline.mix_search import read_search
 from pipeline.size.mixture import within_role
 from pipeline.size.regimes import unique_worth
@@ -264,56 +265,6 @@ def _unmet(lines: Sequence[SourceMix], within: Mapping[str, float]) -> str:
         if asked - part > 0.001 and line.used_tokens < asked * whole[line.role] - 1:
             said += f"; {line.name} gives {part:.2%} of the {line.role} text, not {asked:.2%}: its epochs are capped"
     return said
-
-
-def temperature_weights(sizes: Sequence[float], temperature: float) -> list[float]:
-    """Shares that go with size^(1/temperature): 1 is proportional, larger is flatter.
-
-    >>> [round(share, 4) for share in temperature_weights([1, 10, 100], 2)]
-    [0.0706, 0.2233, 0.7061]
-    """
-    powers = [size ** (1 / temperature) for size in sizes]
-    return [power / sum(powers) for power in powers]
-
-
-def unimax(sizes: Sequence[int], budget: int, max_epochs: float) -> list[int]:
-    """As equal as the caps allow (UniMax, arXiv 2304.09151).
-
-    >>> unimax([1, 10, 100], 60, 4)
-    [4, 28, 28]
-    """
-    return fill([1.0] * len(sizes), [int(size * max_epochs) for size in sizes], budget)
-
-
-def fill(weights: Sequence[float], limits: Sequence[int], budget: int) -> list[int]:
-    """Whole tokens by weight, at most `limits` each; what a full one cannot take goes to the others by their weights.
-
-    The sum is the budget, or the sum of the limits where that is less.
-    """
-    given = [0] * len(weights)
-    open_ = [i for i, (weight, limit) in enumerate(zip(weights, limits, strict=True)) if weight > 0 and limit > 0]
-    left = min(budget, sum(limits[i] for i in open_))
-    while open_ and left > 0:
-        whole = sum(weights[i] for i in open_)
-        full = [i for i in open_ if weights[i] / whole * left >= limits[i]]
-        if not full:
-            break
-        for i in full:
-            given[i] = limits[i]
-            left -= limits[i]
-        open_ = [i for i in open_ if i not in full]
-    if open_ and left > 0:
-        whole = sum(weights[i] for i in open_)
-        exact = {i: weights[i] / whole * left for i in open_}
-        for i in open_:
-            given[i] = min(int(exact[i]), limits[i])
-        left -= sum(given[i] for i in open_)
-        # Largest remainders first; ties in the order given.
-        for i in sorted(open_, key=lambda i: (int(exact[i]) - exact[i], i)) * 2:
-            if left > 0 and given[i] < limits[i]:
-                given[i] += 1
-                left -= 1
-    return given
 
 
 def _scarcer(once: Mapping[str, int], shares: Mapping[str, float], wanted: int) -> str | None:

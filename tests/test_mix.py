@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from pipeline.errors import UsageError
 from pipeline.handoff.order import Turns
 from pipeline.handoff.windows import Visits, Window
-from pipeline.mix import MixPlan, MixSettings, MixSource, fill, mix, temperature_weights, unimax
+from pipeline.mix import MixPlan, MixSettings, MixSource, mix
+from pipeline.mix_fill import fill, temperature_weights, unimax
 
 SOURCES = st.lists(
     st.tuples(st.sampled_from(["domain", "general"]), st.integers(0, 10**12), st.integers(0, 10**4)), max_size=8

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.mix import temperature_weights, unimax
+from pipeline.mix_fill import temperature_weights, unimax
 from pipeline.size.counts import PUBLISHED, bloom
 from pipeline.size.flops import (
     flops_per_token,
