@@ -14,7 +14,7 @@ CASES = ((1, "none"), (2, "none"), (4, "none"), (1, "full"), (2, "full"), (4, "f
 LENGTH, VOCAB = 256, 8192
 
 
-def measure(micro: int, checkpointing: str, layers: int = 4) -> dict[str, Any]:
+def measure(micro: int, checkpointing: str, layers: int = 4, precision: str = "fp32") -> dict[str, Any]:
     """Estimated and allocated bytes of the second step, when the optimizer has its states."""
     import torch
     from torch.distributed._tools.mem_tracker import MemTracker
@@ -26,7 +26,7 @@ def measure(micro: int, checkpointing: str, layers: int = 4) -> dict[str, Any]:
     shape = ["hidden_size=512", f"num_layers={layers}", "num_heads=8", "num_kv_heads=4", "intermediate_size=1408"]
     settings = [
         *(f"model.{field}" for field in shape),
-        *(f"micro_batch={micro}", f"global_batch={micro}", "parallel.precision=fp32", "evaluate.max_samples=1"),
+        *(f"micro_batch={micro}", f"global_batch={micro}", f"parallel.precision={precision}", "evaluate.max_samples=1"),
         f"parallel.activation_checkpointing={checkpointing}",
     ]
     with tempfile.TemporaryDirectory() as folder:

@@ -33,11 +33,13 @@ GROUPS: dict[str, dict[str, str]] = {
     "Training": {
         "shards": "token shards from text",
         "loader": "reading training samples from shards",
-        "gpu": "training speed on one GPU",
+        "gpu": "training speed and memory on one GPU",
+        "memory": "the plan's memory of a training step against what is allocated, on a CPU",
+        "fsdp_overhead": "FSDP on two CPU processes against one process, same global batch",
         "adaptation": "curated mix against raw crawl and general text at equal compute",
     },
 }
 """Heading -> name -> one line."""
 NAMES = {name: text for group in GROUPS.values() for name, text in group.items()}
-ALL_CORES = ("gpu", "adaptation", "loader")
+ALL_CORES = ("gpu", "fsdp_overhead", "adaptation", "loader")
 """Benches that may use every processor; the others stay on one."""

@@ -57,7 +57,7 @@ def head_transient_bytes(shape: DecoderShape, precision: Precision, tokens: int,
     """Bytes that exist only while the loss is computed.
 
     All at once: logits, their fp32 copy and the gradients of both. In chunks, the head's gradient, summed in fp32, and
-    with it first logits and their log-probabilities in fp32, then one chunk's gradient and its part of the sum.
+    with it first logits and log-probabilities, both in fp32, then one chunk's gradient and its part of the sum.
     """
     width = _width(precision)
     tokens = round(tokens * shape.head_tokens)
@@ -66,7 +66,7 @@ def head_transient_bytes(shape: DecoderShape, precision: Precision, tokens: int,
         return tokens * shape.vocab * (4 + 2 * width if low else 8)
     rows = max(1, LOSS_CHUNK_BYTES // (4 * shape.vocab))
     logits, head = min(tokens, rows) * shape.vocab, shape.vocab * shape.hidden
-    return 4 * head + max((4 + width) * logits, width * (logits + head))
+    return 4 * head + max(8 * logits, width * (logits + head))
 
 
 def saved_bytes(

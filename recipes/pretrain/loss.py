@@ -45,11 +45,11 @@ class HeadLoss(torch.autograd.Function):
         for start in range(0, len(hidden), chunk):
             rows, targets = hidden[start : start + chunk], labels[start : start + chunk]
             valid, picks = targets != IGNORE, targets.clamp_min(0)[:, None]
-            logits = rows @ weight.t()
             # what a [rows, V] tensor costs is its way to memory and back: as few passes over it as there can be
-            log_p = torch.log_softmax(logits, -1, dtype=torch.float32)
+            logits = (rows @ weight.t()).float()
+            log_p = torch.log_softmax(logits, -1)
             picked = log_p.gather(-1, picks)[:, 0]
-            log_z = logits.gather(-1, picks)[:, 0].float() - picked
+            log_z = logits.gather(-1, picks)[:, 0] - picked
             del logits
             entropy = torch.where(valid, -picked, 0.0).sum()
             z_term = (z_loss * log_z.square() * valid).sum() if z_loss else 0.0

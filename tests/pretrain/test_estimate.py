@@ -44,9 +44,11 @@ def test_sharding_and_recomputing_need_less(handoff):
     assert checkpointed <= peak(1, "parallel.sharding=none")
 
 
-@pytest.mark.parametrize(("micro", "checkpointing"), [(1, "none"), (2, "full")])
-def test_the_estimate_is_what_a_step_allocates(micro, checkpointing):
+@pytest.mark.parametrize(
+    ("micro", "checkpointing", "precision"), [(1, "none", "fp32"), (2, "full", "fp32"), (8, "none", "bf16")]
+)
+def test_the_estimate_is_what_a_step_allocates(micro, checkpointing, precision):
     from bench.memory import measure
 
-    row = measure(micro, checkpointing, layers=2)
+    row = measure(micro, checkpointing, layers=2, precision=precision)
     assert row["estimate_bytes"] == pytest.approx(row["peak_bytes"], rel=0.05), row
