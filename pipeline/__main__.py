@@ -4,9 +4,11 @@ import argparse
 import importlib
 import json
 import sys
+import traceback
 
 from pipeline.commands import arguments
-from pipeline.errors import EXIT_INTERRUPTED, PipelineError
+from pipeline.commands.parser import Parser
+from pipeline.errors import EXIT_INTERRUPTED, InfrastructureError, PipelineError
 
 COMMANDS = {
     "explain": "what happened to one document, and why",
@@ -25,7 +27,7 @@ COMMANDS = {
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="python -m pipeline",
         description="Look into a finished run, plan a model, check a machine. To run: python -m pipeline.run RECIPE",
     )
@@ -40,6 +42,13 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def _said(error: PipelineError, as_json: bool) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"exit": error.exit_code, "error": str(error)}, ensure_ascii=False))
+    return error.exit_code
+
+
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     words = sys.argv[1:] if argv is None else argv
@@ -51,10 +60,11 @@ def main(argv: list[str] | None = None) -> int:
         chosen = parser().parse_args(words)
         return importlib.import_module(f"pipeline.commands.{chosen.command}").run(chosen)
     except PipelineError as error:
-        print(f"error: {error}", file=sys.stderr)
-        if "--json" in words:
-            print(json.dumps({"exit": error.exit_code, "error": str(error)}, ensure_ascii=False))
-        return error.exit_code
+        return _said(error, "--json" in words)
+    except Exception as error:  # noqa: BLE001 - the last resort: a defect of ours, said in full
+        traceback.print_exc()
+        what = f"{type(error).__name__}: {error}. A defect, or the folder of a run of another version"
+        return _said(InfrastructureError(what), "--json" in words)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
 

@@ -220,7 +220,9 @@ def _sentence(error: ErrorDetails, path: Path) -> str:
         return "is missing"
     message = error["msg"].removeprefix("Value error, ")
     shown = error.get("input")
-    if isinstance(shown, str | int | float | bool) and repr(shown) not in message:
+    if isinstance(shown, str | int | float | bool) and not re.search(
+        rf"(?<!\w){re.escape(repr(shown))}(?!\w)", message
+    ):
         message += f", not {shown!r}"
     return message[0].lower() + message[1:]
 

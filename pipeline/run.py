@@ -6,7 +6,8 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import EXIT_INTERRUPTED, EXIT_OK, InfrastructureError, KilledWorkerError, PipelineError
+from pipeline.commands.parser import Parser
+from pipeline.errors import EXIT_INTERRUPTED, EXIT_OK, InfrastructureError, KilledWorkerError, PipelineError, UsageError
 
 if TYPE_CHECKING:
     from pipeline.core.execute import Engine
@@ -31,7 +32,7 @@ exit codes: 0 all accounted for and gates green; 1 a gate failed; 2 recipe or us
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     steps = "ingest, extract, train, measure, cluster, decide, apply, tokenizer, shards, size, mix, publish"
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="python -m pipeline.run",
         description="From raw documents to a curated corpus, a tokenizer, a sized model and a pre-training job.",
         epilog=EPILOG,
@@ -105,9 +106,9 @@ def run(arguments: argparse.Namespace) -> int:
     from pipeline.flow import STEPS
     from pipeline.report.progress import Display
 
+    if arguments.workers is not None and arguments.workers < 1:
+        raise UsageError(f"--workers {arguments.workers}: expected a number of processes from 1")
     if arguments.to is not None and arguments.to not in STEPS:
-        from pipeline.errors import UsageError
-
         raise UsageError(f"--to {arguments.to}: unknown step{recipes.near(arguments.to, STEPS)}")
     out = arguments.out or f"runs/{recipe.name}"
     if arguments.dry_run:

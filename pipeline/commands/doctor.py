@@ -49,7 +49,10 @@ def checks(folder: str) -> list[dict[str, object]]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit 0 when nothing is wrong, 3 otherwise."""
-    rows = checks(arguments.run if os.path.isdir(arguments.run) else ".")
+    folder = os.path.abspath(arguments.run)
+    while not os.path.isdir(folder):  # a run makes its folder
+        folder = os.path.dirname(folder)
+    rows = checks(folder)
     code = EXIT_OK if all(row["ok"] for row in rows) else EXIT_INFRASTRUCTURE
     if arguments.json:
         print(json.dumps({"exit": code, "checks": rows}))

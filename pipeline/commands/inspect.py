@@ -1,6 +1,7 @@
 """`inspect`: documents of a run with verdict and signals, filtered by verdict, rule or source."""
 
 import argparse
+import difflib
 import json
 from typing import Any
 
@@ -9,6 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.commands.opened import OpenedRun, open_run
+from pipeline.core.judge import judges
+from pipeline.errors import UsageError
 from pipeline.report.hidden import is_hidden, masked
 
 SHOWN = 160
@@ -37,9 +40,37 @@ def rows(opened: OpenedRun, arguments: argparse.Namespace) -> list[dict[str, Any
     return found
 
 
+def check(opened: OpenedRun, arguments: argparse.Namespace) -> None:
+    """Raise UsageError when the run knows no such source or rule: nothing found would look like an answer."""
+    for name, column in (("source", "source"), ("rule", "reasons")):
+        asked = getattr(arguments, name)
+        if asked is None:
+            continue
+        known: set[str] = set()
+        for shard in opened.shards:
+            values = opened.verdicts(shard)[column].combine_chunks()
+            known.update(pc.unique(pc.list_flatten(values) if column == "reasons" else values).to_pylist())
+        if column == "reasons" and asked.partition(".")[0] in opened.judges and asked not in known:
+            judge, _, _ = asked.partition(".")
+            known |= (
+                {f"{judge}.{field}" for field in judges()[judge].settings.decided_fields()}
+                if judge in judges()
+                else set()
+            )
+        if asked not in known:
+            close = difflib.get_close_matches(asked, sorted(known), n=1, cutoff=0.5)
+            listed = ", ".join(sorted(known)[:12])
+            raise UsageError(
+                f"--{name} {asked}: this run has no such {name}"
+                + (f"; did you mean {close[0]}?" if close else f" (known: {listed})")
+            )
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Print them."""
-    found = rows(open_run(arguments.run), arguments)
+    opened = open_run(arguments.run)
+    check(opened, arguments)
+    found = rows(opened, arguments)
     if arguments.json:
         print(json.dumps({"exit": 0, "documents": found}, ensure_ascii=False))
         return 0

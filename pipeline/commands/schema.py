@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from pipeline.errors import EXIT_GATE, EXIT_OK
+from pipeline.errors import EXIT_GATE, EXIT_OK, UsageError
 from pipeline.recipe import json_schema
 
 
@@ -17,11 +17,17 @@ def run(arguments: argparse.Namespace) -> int:
     """Print, write or check."""
     made = text()
     if arguments.check:
-        same = Path(arguments.check).read_text() == made
+        try:
+            same = Path(arguments.check).read_text() == made
+        except OSError as error:
+            raise UsageError(f"--check {arguments.check}: {error.strerror}; --write makes it") from error
         print(f"{arguments.check}: {'up to date' if same else 'not the schema of this version; run `just docs`'}")
         return EXIT_OK if same else EXIT_GATE
     if arguments.write:
-        Path(arguments.write).write_text(made)
+        try:
+            Path(arguments.write).write_text(made)
+        except OSError as error:
+            raise UsageError(f"--write {arguments.write}: {error.strerror}") from error
         return EXIT_OK
     print(json.dumps(json.loads(made)) if arguments.json else made, end="")
     return EXIT_OK

@@ -9,6 +9,7 @@ from typing import get_args
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.commands.parser import Parser
 from pipeline.errors import UsageError
 from pipeline.size.activations import Checkpointing
 from pipeline.size.advise import KINDS, TASKS, advise
@@ -24,9 +25,7 @@ from pipeline.size.units import bytes_text, flops_text, hours_text, number_text
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments. Numbers may be written as 1.3e9, 1.3B, 569B tokens or 70M."""
-    made = argparse.ArgumentParser(
-        prog="python -m pipeline plan", description="Size a model: one dial in, the rest out."
-    )
+    made = Parser(prog="python -m pipeline plan", description="Size a model: one dial in, the rest out.")
     dial = made.add_argument_group("the dial (one of)")
     dial.add_argument("--params", type=quantity, help="parameters, e.g. 1.3e9 or 1.3B")
     dial.add_argument("--flops", type=quantity, help="training FLOPs, e.g. 3.5e23")

@@ -1,0 +1,34 @@
+"""A command line whose mistakes are answered with the nearest right word."""
+
+import argparse
+import difflib
+import re
+from typing import Any, NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """`argparse`, with "did you mean" for a mistyped command, option or choice."""
+
+    def error(self, message: str) -> NoReturn:
+        """See argparse: exit 2, the message last."""
+        super().error(message + self._nearest(message))
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """See argparse: a command's own parser answers for its options, as it alone knows them."""
+        found, rest = super().parse_known_args(args, namespace)
+        if rest and not any(isinstance(action.choices, dict) for action in self._actions):
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return found, rest
+
+    def _nearest(self, message: str) -> str:
+        options = [option for action in self._actions for option in action.option_strings]
+        found = re.search(r"unrecognized arguments: (--?[^ =]+)", message)
+        if found:
+            close = difflib.get_close_matches(found[1], options, n=1, cutoff=0.5)
+            return f"; did you mean {close[0]}?" if close else ""
+        found = re.search(r"argument ([^:]+): invalid choice: '([^']*)'", message)
+        if found:
+            choices = [str(choice) for action in self._actions for choice in action.choices or ()]
+            close = difflib.get_close_matches(found[2], choices, n=1, cutoff=0.5)
+            return f"; did you mean {close[0]}?" if close else ""
+        return ""
