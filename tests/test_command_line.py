@@ -62,10 +62,19 @@ def test_inspect_knows_the_rules_and_sources_of_its_run(decided, capsys):
     assert len(json.loads(capsys.readouterr().out)["documents"]) == 1
     assert main([*asked, "--rule", "gopher.max_bullet_line_frac"]) == 0
     assert json.loads(capsys.readouterr().out)["documents"] == []
-    assert main([*asked, "--rule", "gopher.min_num_word"]) == 2
+    assert main([*asked, "--rule", "minhash.duplicate"]) == 0
+    assert "no document was hit by minhash.duplicate" in capsys.readouterr().err
+    assert main([*asked, "--rule", "gopher.min_num_word"]) == 0
     assert "did you mean gopher.min_num_words?" in capsys.readouterr().err
+    assert main([*asked, "--rule", "goofer.min_num_words"]) == 2
+    assert "no such stage; did you mean gopher.min_num_words?" in capsys.readouterr().err
     assert main([*asked, "--source", "newz"]) == 2
     assert "did you mean news?" in capsys.readouterr().err
+
+
+def test_another_threshold_must_be_a_number(decided, capsys):
+    assert main(["whatif", "gopher.min_num_words=abc", "--run", str(decided)]) == 2
+    assert "gopher.min_num_words: Input should be a valid number" in capsys.readouterr().err
 
 
 def test_a_damaged_ledger_is_said_and_no_traceback_alone(decided, capsys):

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import json
+import sys
 from typing import Any
 
 import pyarrow.compute as pc
@@ -40,36 +41,37 @@ def rows(opened: OpenedRun, arguments: argparse.Namespace) -> list[dict[str, Any
     return found
 
 
-def check(opened: OpenedRun, arguments: argparse.Namespace) -> None:
-    """Raise UsageError when the run knows no such source or rule: nothing found would look like an answer."""
-    for name, column in (("source", "source"), ("rule", "reasons")):
-        asked = getattr(arguments, name)
-        if asked is None:
-            continue
-        known: set[str] = set()
-        for shard in opened.shards:
-            values = opened.verdicts(shard)[column].combine_chunks()
-            known.update(pc.unique(pc.list_flatten(values) if column == "reasons" else values).to_pylist())
-        if column == "reasons" and asked.partition(".")[0] in opened.judges and asked not in known:
-            judge, _, _ = asked.partition(".")
-            known |= (
-                {f"{judge}.{field}" for field in judges()[judge].settings.decided_fields()}
-                if judge in judges()
-                else set()
-            )
-        if asked not in known:
-            close = difflib.get_close_matches(asked, sorted(known), n=1, cutoff=0.5)
-            listed = ", ".join(sorted(known)[:12])
-            raise UsageError(
-                f"--{name} {asked}: this run has no such {name}"
-                + (f"; did you mean {close[0]}?" if close else f" (known: {listed})")
-            )
+def check(opened: OpenedRun, arguments: argparse.Namespace) -> str | None:
+    """Raise UsageError for a source or stage that the run does not know: nothing found would look like an answer.
+
+    Returns a remark when the rule's stage is known and the rule hit nothing in this run.
+    """
+    verdicts = [opened.verdicts(shard) for shard in opened.shards]
+    sources = {name for table in verdicts for name in pc.unique(table["source"]).to_pylist()}
+    if arguments.source and arguments.source not in sources:
+        raise UsageError(f"--source {arguments.source}: this run has no such source{_near(arguments.source, sources)}")
+    rules = {name for table in verdicts for name in pc.unique(pc.list_flatten(table["reasons"])).to_pylist()}
+    if not arguments.rule or arguments.rule in rules:
+        return None
+    stage = arguments.rule.partition(".")[0]
+    if stage not in {rule.partition(".")[0] for rule in rules} | set(opened.judges):
+        raise UsageError(f"--rule {arguments.rule}: this run has no such stage{_near(arguments.rule, rules)}")
+    if stage in judges():
+        rules |= {f"{stage}.{name}" for name in judges()[stage].settings.decided_fields()}
+    return None if arguments.rule in rules else f"no document was hit by {arguments.rule}{_near(arguments.rule, rules)}"
+
+
+def _near(asked: str, known: set[str]) -> str:
+    close = difflib.get_close_matches(asked, sorted(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else f" (known: {', '.join(sorted(known)[:12])})"
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print them."""
     opened = open_run(arguments.run)
-    check(opened, arguments)
+    remark = check(opened, arguments)
+    if remark:
+        print(remark, file=sys.stderr)
     found = rows(opened, arguments)
     if arguments.json:
         print(json.dumps({"exit": 0, "documents": found}, ensure_ascii=False))

@@ -9,6 +9,7 @@ from collections import Counter
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from pipeline.commands.opened import OpenedRun, open_run
 from pipeline.core.judge import judges
@@ -30,8 +31,19 @@ def changed(opened: OpenedRun, changes: list[str]) -> list[list[Any]]:
         decided = known[judge].settings.decided_fields()
         if field not in decided:
             raise UsageError(f"{change}: {judge} has no threshold {field}{near(field, decided)}")
-        thresholds[judge][field] = yaml.safe_load(text)
+        try:
+            thresholds[judge][field] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise UsageError(f"{change}: the value is not valid YAML") from error
     measured = {unit.partition("/")[0]: commit.parts["settings"] for unit, commit in opened.steps["measure"].items()}
+    for name in {change.partition(".")[0] for change in changes}:
+        try:
+            known[name].settings.model_validate(measured[name] | thresholds[name])
+        except ValidationError as errors:
+            said = "; ".join(
+                f"{name}.{error['loc'][0]}: {error['msg']}, not {error['input']!r}" for error in errors.errors()
+            )
+            raise UsageError(said) from errors
     return [[name, measured[name] | thresholds[name]] for name in arguments["order"]]
 
 
