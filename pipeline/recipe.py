@@ -224,6 +224,10 @@ def _sentence(error: ErrorDetails, path: Path) -> str:
         rf"(?<!\w){re.escape(repr(shown))}(?!\w)", message
     ):
         message += f", not {shown!r}"
+    if kind == "literal_error" and isinstance(shown, str):
+        choices = re.findall(r"'([^']*)'", error.get("ctx", {}).get("expected", ""))
+        close = difflib.get_close_matches(shown, choices, n=1, cutoff=0.5)
+        message += f"; did you mean {close[0]}?" if close else ""
     return message[0].lower() + message[1:]
 
 

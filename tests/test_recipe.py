@@ -44,6 +44,13 @@ def test_three_mistakes_are_three_located_lines():
     ]
 
 
+def test_a_mistyped_choice_and_a_value_beyond_a_bound_show_what_was_given():
+    (line,) = problems(GOOD.replace("kind: text", "kind: txt"))
+    assert line.endswith("not 'txt'; did you mean text?")
+    (line,) = problems(GOOD, ["sandbox.max_memory_bytes=10"])
+    assert line.endswith("greater than or equal to 67108864, not 10")
+
+
 def test_duplicate_keys_are_refused():
     assert problems(GOOD + "name: other\n") == ["r.yaml:10:1 name is given twice (first on line 1)"]
 
