@@ -92,9 +92,10 @@ def _ours_encode(texts: list[str], folder: Path) -> Any:
     content = (folder / "tokenizer.json").read_bytes()
     column = pa.array(texts, pa.large_string())
     Encoder(content).encode_column(column[:3])
+    encoder = Encoder(content)  # read before the clock starts, as the peers' are; its cache is cold
 
     def work() -> Any:
-        return Encoder(content).encode_column(column)[0]
+        return encoder.encode_column(column)[0]
 
     return work
 
