@@ -48,13 +48,13 @@ def prompts(handoff: Handoff, terms: int) -> Iterator[tuple[str, list[int]]]:
                 break
 
 
-def continuations(model: Any, handoff: Handoff, asked: Sequence[Sequence[int]]) -> list[list[int]]:
-    """New tokens after each prompt, all prompts equally long; sampled afresh from the run's seed."""
+def continuations(model: Any, handoff: Handoff, asked: Sequence[Sequence[int]], number: int = 0) -> list[list[int]]:
+    """New tokens after each prompt, all prompts equally long; drawn from the run's seed and the number of the drawing."""
     eos = handoff.manifest.tokenizer.eos_id
     start = torch.tensor([[eos, *prompt] for prompt in asked])
     room = (handoff.config.objective.sequence_length or 256) - start.shape[1]
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(handoff.config.seed)
+        torch.manual_seed((handoff.config.seed << 16) + number)  # prompts that share their draws write alike
         out = model.generate(
             start, attention_mask=torch.ones_like(start), do_sample=True, temperature=TEMPERATURE, top_k=TOP_K,
             max_new_tokens=max(1, min(NEW_TOKENS, room)), pad_token_id=eos,
@@ -109,8 +109,8 @@ def sample(model: Any, handoff: Handoff, terms: int) -> dict[str, Any] | None:
     model.eval()
     decode = read_tokenizer(handoff).decode
     texts = [
-        {"kind": kind, "prompt": decode(prompt), "text": decode(continuations(model, handoff, [prompt])[0])}
-        for kind, prompt in prompts(handoff, terms)
+        {"kind": kind, "prompt": decode(prompt), "text": decode(continuations(model, handoff, [prompt], 1 + number)[0])}
+        for number, (kind, prompt) in enumerate(prompts(handoff, terms))
     ]
     unprompted = [decode(row) for row in continuations(model, handoff, [[]] * UNPROMPTED)]
     texts += [{"kind": "unprompted", "prompt": "", "text": text} for text in unprompted[:3]]
