@@ -18,9 +18,11 @@ test *args:
 sample *args:
     python -m pipeline.run recipes/finance.yaml "$@"
 
-# every operating-system call of a small run fails once, in every way; the last line is the scoreboard (`--log FILE` resumes)
+# every operating-system call of a small run, then of one forgetting, fails once, in every way; the last lines are the
+# scoreboards (`--log FILE` resumes the first)
 faults *args:
     python -m tests.faults.sweep --all "$@"
+    python -m tests.faults.forgetting --all
 
 # each rule alone against datatrove's, on real and generated text: writes docs/certificate.md (peers extra, CORPORA; hours with --full)
 certify *args:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ from pipeline.audit import labelled
 from pipeline.audit.bias import area_under_curve, identity_auc
 from pipeline.audit.terms import NAMES_NOBODY, find_terms, identity_terms
 from pipeline.kernels.buffers import text_buffers
+from pipeline.measure.train_toxicity import SHIPPED, Choice, train
 
 MARKS = ("<!-- tables -->", "<!-- /tables -->")
 DIALECT_PAIRS = (
@@ -75,37 +77,38 @@ def shipped_bound() -> float:
     return settings.max_score
 
 
-PEER = """
-import importlib.metadata, json, sys
-from profanity_check import predict_prob
-texts = json.load(sys.stdin)
-print(json.dumps({"version": importlib.metadata.version("alt-profanity-check"), "scores": predict_prob(texts).tolist()}))
-"""
+def peer_run(texts: list[str]) -> dict[str, Any] | None:
+    """Scores of alt-profanity-check from `$BENCH_PEERS_PYTHON`, processor seconds and version; None where it is not installed.
+
+    Raises RuntimeError when it is and fails.
+    """
+    python = os.environ.get("BENCH_PEERS_PYTHON", sys.executable)
+    command = [python, "-P", str(Path(__file__).with_name("toxicity_peer.py"))]  # -P: our names must not hide packages
+    done = subprocess.run(command, input=json.dumps(texts), capture_output=True, text=True, check=False)
+    if done.returncode:
+        if "ModuleNotFoundError" in done.stderr:
+            return None
+        raise RuntimeError(f"alt-profanity-check under {python}: {done.stderr[-1000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def peer_scores(texts: list[str]) -> tuple[np.ndarray | None, str]:
-    """Scores of alt-profanity-check from `$BENCH_PEERS_PYTHON`, and its version; None where it is not installed."""
-    python = os.environ.get("BENCH_PEERS_PYTHON", sys.executable)
-    done = subprocess.run([python, "-c", PEER], input=json.dumps(texts), capture_output=True, text=True, check=False)
-    if done.returncode:
-        return None, "not installed"
-    found = json.loads(done.stdout.splitlines()[-1])
-    return np.array(found["scores"]), found["version"]
+    """Scores of alt-profanity-check and its version; None where it is not installed."""
+    found = peer_run(texts)
+    return (None, "not installed") if found is None else (np.array(found["scores"]), found["version"])
 
 
 @functools.cache
-def trained_without(corpora: Path, name: str) -> dict[str, np.ndarray]:
+def trained_without(corpora: Path, name: str, choice: Choice = SHIPPED) -> dict[str, np.ndarray]:
     """Weights that never saw the set, trained here."""
-    from pipeline.measure.train_toxicity import train
-
-    return train(corpora, name)
+    return train(corpora, name, choice)
 
 
-def left_out(corpora: Path, name: str, texts: list[str]) -> np.ndarray:
+def left_out(corpora: Path, name: str, texts: list[str], choice: Choice = SHIPPED) -> np.ndarray:
     """Scores of a scorer that never saw the set."""
     from pipeline.measure.toxicity import _documents, score_texts
 
-    rows, _, _, scored = score_texts(pa.array(texts, pa.large_string()), trained_without(corpora, name))
+    rows, _, _, scored = score_texts(pa.array(texts, pa.large_string()), trained_without(corpora, name, choice))
     return _documents(rows, scored, len(texts), 1.0)[0]
 
 

@@ -1,46 +1,95 @@
-"""Toxicity: our scorer against alt-profanity-check, on generated finance text."""
+"""Toxicity: our scorer against alt-profanity-check: speed on generated finance text, AUC on labelled sets neither trained on.
 
-import importlib.metadata
+The peer runs in a child process of `$BENCH_PEERS_PYTHON`. AUCs need `$CORPORA`: of OLID, which our scorer never saw, with the
+shipped weights; of the training sets, with weights trained here without the set. alt-profanity-check was trained on Davidson.
+The shipped settings were chosen with a look at OLID, so those that left-out training sets alone would choose stand beside them.
+"""
+
+import os
 import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
+from bench.audit_tables import left_out, peer_run, scores
 from bench.peer_text import finance_like_text
+from pipeline.audit import labelled
+from pipeline.audit.bias import area_under_curve
+from pipeline.measure.toxicity import Toxicity, toxicity
+from pipeline.measure.train_toxicity import BY_LEFT_OUT
+
+ROUNDS, RESAMPLES = 5, 2000
+SETS = ("olid", "toxigen", "madlibs", "davidson", "talk_comments")
+CHOSEN_BY = ("davidson", "toxigen", "talk_comments")
+"""Left out in turn, they chose `BY_LEFT_OUT`."""
 
 
-def run(size_mb: int = 10) -> dict:
-    """MB/s of the judge `toxicity` and of alt-profanity-check over the same documents, in turns, one core each."""
-    import pyarrow as pa
+def interval(labels: np.ndarray, *sides: np.ndarray) -> list[tuple[float, float]]:
+    """95 % bootstrap intervals of each side's AUC and, of two sides, of the difference of the first to the second."""
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(RESAMPLES):
+        rows = rng.integers(0, len(labels), len(labels))
+        aucs = [area_under_curve(side[rows], labels[rows]) for side in sides]
+        found.append([*aucs, aucs[0] - aucs[1]] if len(aucs) == 2 else aucs)
+    return [(round(float(low), 4), round(float(high), 4)) for low, high in np.quantile(found, [0.025, 0.975], axis=0).T]
 
-    from pipeline.measure.toxicity import Toxicity, toxicity
 
+def aucs(corpora: Path) -> dict[str, Any]:
+    """AUC of ours and of the peer by set and of the settings that left-out sets choose; of OLID 95 % bootstrap intervals too."""
+    result: dict[str, Any] = {"auc": {}, "peer_auc": {}, "auc_chosen_by_left_out_sets": {}}
+    for name in SETS:
+        examples: list[labelled.Example] = getattr(labelled, name)(corpora)
+        texts, toxic = [one.text for one in examples], np.array([one.toxic for one in examples])
+        own = scores(texts) if name == "olid" else left_out(corpora, name, texts)
+        result["auc"][name] = round(area_under_curve(own, toxic), 4)
+        if name in ("olid", *CHOSEN_BY):
+            other = left_out(corpora, name, texts, BY_LEFT_OUT)
+            result["auc_chosen_by_left_out_sets"][name] = round(area_under_curve(other, toxic), 4)
+        peer = peer_run(texts)
+        sides = [own]
+        if peer is not None:
+            sides.append(np.array(peer["scores"]))
+            result["peer_auc"][name] = round(area_under_curve(sides[1], toxic), 4)
+        if name == "olid":
+            named = zip(("ours", "peer", "ours_minus_peer"), interval(toxic, *sides), strict=False)
+            result["olid_interval"] = {side: f"[{low:.4f}, {high:.4f}]" for side, (low, high) in named}
+            [(low, high)] = interval(toxic, other)
+            result["olid_interval"]["chosen_by_left_out_sets"] = f"[{low:.4f}, {high:.4f}]"
+    return result
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    begin = time.process_time()
+    work()
+    return time.process_time() - begin
+
+
+def run(size_mb: int = 10) -> dict[str, Any]:
+    """MB/s of processor time of both over the same documents, in turns, one core each; AUCs beside it."""
     texts = finance_like_text(size_mb * 1_000_000)
     batch = pa.record_batch({"text": pa.array(texts, pa.large_string())})
     size = sum(len(text.encode()) for text in texts) / 1e6
     toxicity.run(batch.slice(0, 1), Toxicity())
-    try:
-        from profanity_check import predict_prob  # type: ignore[import-not-found]
-
-        version = importlib.metadata.version("alt-profanity-check")
-    except ImportError:
-        predict_prob, version = None, "not installed"
-    ours, peer = [], []
-    for _ in range(5):
-        begin = time.perf_counter()
-        toxicity.run(batch, Toxicity())
-        ours.append(size / (time.perf_counter() - begin))
-        if predict_prob is not None:
-            begin = time.perf_counter()
-            predict_prob(texts)
-            peer.append(size / (time.perf_counter() - begin))
-    middle = sorted(ours)[len(ours) // 2]
-    other = sorted(peer)[len(peer) // 2] if peer else None
+    ours, peer, version = [], [], "not installed"
+    for _ in range(ROUNDS):
+        ours.append(size / _seconds(lambda: toxicity.run(batch, Toxicity())))
+        if (found := peer_run(texts)) is not None:
+            peer.append(size / found["seconds"])
+            version = found["version"]
+    corpora = os.environ.get("CORPORA")
     return {
-        "name": "toxicity",
         "unit": "MB/s",
-        "ours": round(middle, 2),
-        "peer": None if other is None else round(other, 2),
-        "ratio": None if other is None else round(middle / other, 2),
+        "ours": round(median(ours), 2),
+        "peer": round(median(peer), 3) if peer else None,
+        "ratio": round(median(ours) / median(peer), 1) if peer else None,
         "peer_name": "alt-profanity-check",
         "versions": {"alt-profanity-check": version},
         "input": f"{size:.1f} MB of generated finance text",
-        "rounds": 5,
+        "rounds": ROUNDS,
+        **(aucs(Path(corpora)) if corpora else {"auc": "CORPORA is not set"}),
     }

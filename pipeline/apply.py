@@ -81,8 +81,16 @@ def edit(text: bytes, spans: Sequence[Span]) -> Edited:
 
 
 def tidy(edited: Edited) -> Edited:
-    """Drop blank lines that cuts left at the ends, accounted under apply.trim."""
-    trimmed = edited.text.strip(b"\n ")
+    """Drop what cuts left of lines, accounted under apply.trim: spaces at line ends, blank lines at the ends and beyond one.
+
+    Extracted text has none of these, so a published text that is extracted again stays as it is.
+
+    >>> tidy(Edited(b"\\n\\nOne. \\n\\n\\n\\nTwo.\\n")).text
+    b'One.\\n\\nTwo.'
+    """
+    lines = [line.rstrip(b" \t") for line in edited.text.split(b"\n")]
+    kept = [line for before, line in zip([b"", *lines], lines, strict=False) if line or before]
+    trimmed = b"\n".join(kept).strip(b"\n ")
     lost = len(edited.text) - len(trimmed)
     if lost:
         edited = Edited(trimmed, edited.inserted, {**edited.cut, "apply.trim": lost})

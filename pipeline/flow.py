@@ -7,6 +7,7 @@ from pipeline.steps.cluster import cluster
 from pipeline.steps.context import Run
 from pipeline.steps.decide import decide
 from pipeline.steps.extract import extract
+from pipeline.steps.index import indexes
 from pipeline.steps.ingest import ingest
 from pipeline.steps.measure import measure
 from pipeline.steps.plan import mix, size
@@ -32,8 +33,9 @@ STEPS: dict[str, Callable[[Run], object]] = {
 
 
 def advance(run: Run, to: str = "publish") -> None:
-    """Run the steps up to and including `to`."""
+    """Run the steps up to and including `to`. Raises UsageError before the first one when the recipe names what is not there."""
     check(run.recipe)
+    indexes(run.recipe, run.store.root)
     for name, step in STEPS.items():
         step(run)
         if name == to:

@@ -105,12 +105,14 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = recipes.load(arguments.recipe, arguments.sets)
     from pipeline.flow import STEPS
     from pipeline.report.progress import Display
+    from pipeline.steps.index import indexes
 
     if arguments.workers is not None and arguments.workers < 1:
         raise UsageError(f"--workers {arguments.workers}: expected a number of processes from 1")
     if arguments.to is not None and arguments.to not in STEPS:
         raise UsageError(f"--to {arguments.to}: unknown step{recipes.near(arguments.to, STEPS)}")
     out = arguments.out or f"runs/{recipe.name}"
+    indexes(recipe, out)
     if arguments.dry_run:
         from pipeline.report.dry_run import print_plan
 

@@ -31,6 +31,14 @@ def test_bytes_are_conserved(case):
         assert len(text) + sum(edited.inserted.values()) == len(edited.text) + sum(edited.cut.values())
 
 
+@given(spans())
+def test_a_tidied_text_is_as_extraction_leaves_it(case):
+    edited = tidy(edit(*case))
+    assert tidy(edited) == edited
+    assert b"\n\n\n" not in edited.text
+    assert not any(line.endswith(b" ") for line in edited.text.split(b"\n"))
+
+
 @given(spans(), st.randoms())
 def test_order_of_spans_does_not_matter_for_what_is_covered(case, random):
     _text, found = case

@@ -93,6 +93,8 @@ def find_indexes(folders: Sequence[str], settings: dict[str, Any], own: str) -> 
             continue
         seen.add(place)
         commits = Ledger(store).last("index")
+        if not commits and not Ledger(store).last("extract"):
+            raise UsageError(f"cluster.index: {folder} holds no run; name the folder (`--out`) of an earlier one")
         if not commits:
             raise UsageError(f"cluster.index: {folder} has no index; only a run that finished with `exact` has one")
         for unit, commit in commits.items():

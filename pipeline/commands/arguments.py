@@ -61,6 +61,7 @@ def forget(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "documents", nargs="+", metavar="URL|id|hash", help="addresses, ids, or hashes of texts as published"
     )
+    parser.add_argument("--near-copies", action="store_true", help="forget the near copies in the run too")
     run_folder(parser)
 
 

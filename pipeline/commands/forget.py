@@ -10,7 +10,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Forget them and their exact copies. Running it again changes nothing; after a crash it finishes."""
     from pipeline.forget.forget import forget  # the whole flow, which other commands do not need
 
-    found = forget(Store(arguments.run), arguments.documents)
+    found = forget(Store(arguments.run), arguments.documents, near=arguments.near_copies)
     if arguments.json:
         print(json.dumps({"exit": 0, "run": arguments.run, **found}))
         return 0
@@ -20,6 +20,11 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{own}  forgotten")
     print(f"{len(found['made_again'])} units made again: {', '.join(found['made_again']) or 'none'}")
     print(f"{found['old_files_removed']} old files and records removed; {found['tombstones']} tombstones keep it out")
+    for one in found["near_copies"]:
+        where = " ".join(one[name] for name in ("source", "url", "run") if one.get(name))
+        print(f"{one['id']}  {one['verdict'] or 'not decided'}, near copy of {one['near']}, stays  {where}".rstrip())
+    if found["near_copies"] and not arguments.near_copies:
+        print("near copies hold nearly the same text: the same command with --near-copies forgets those of this run")
     for one in found["checkpoints"]:
         said = {True: "HELD", False: "did not hold", None: "MAY HAVE HELD"}[one["held"]]
         print(f"{one['path']}: {said} forgotten documents ({one['why']})")

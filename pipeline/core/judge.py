@@ -16,7 +16,7 @@ Columns = dict[str, pa.Array]
 
 Measure = Callable[..., Columns]
 """`(batch, settings) -> columns`, or `(batch, settings, model) -> columns` for a judge with a `model`."""
-LoadModel = Callable[[Any, Callable[[], bytes]], Any]
+LoadModel = Callable[[Any, Callable[[], Any]], Any]
 Rules = Callable[[pa.Table, Any], dict[str, pa.Array]]
 
 SPANS = pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32()), ("kind", pa.string())]))
@@ -38,7 +38,10 @@ class Judge:
     weights: Callable[[Any], str | None] | None = None
     """Gives the sha256 of weights the judge loads, for the fingerprint."""
     model: LoadModel | None = None
-    """For a judge that the run trains: makes its model from its settings and a reader of the committed weights."""
+    """For a judge that the run trains or prepares: makes its model from its settings and a reader of the committed file."""
+    prepare: Callable[[Any], bytes] | None = None
+    """For a judge whose model depends on its settings alone: makes the file, once a run. Its `model` is given the mapped
+    bytes, uint8[n]; without `weights` (they are None) there is none."""
     custom_rules: Rules | None = None
     cuts: dict[str, str] = field(default_factory=dict)
     """Spans column -> what apply does with it: "cut", or "mask" (replace by the placeholder of its kind)."""
@@ -99,6 +102,7 @@ def judge(
     libraries: list[str] | None = None,
     weights: Callable[[Any], str | None] | None = None,
     model: LoadModel | None = None,
+    prepare: Callable[[Any], bytes] | None = None,
     cuts: dict[str, str] | None = None,
     section: str | None = None,
     notices: Callable[[Any], list[str]] | None = None,
@@ -111,7 +115,7 @@ def judge(
     def register(function: Measure) -> Judge:
         if name in _REGISTRY and _REGISTRY[name].measure.__module__ != function.__module__:
             raise ValueError(f"two judges named {name}: {_REGISTRY[name].measure.__module__}, {function.__module__}")
-        made = Judge(name, version, settings, reads, adds, function, libraries or [], weights, model)
+        made = Judge(name, version, settings, reads, adds, function, libraries or [], weights, model, prepare)
         made.cuts, made.section, made.notices = cuts or {}, section, notices
         _REGISTRY[name] = made
         return made

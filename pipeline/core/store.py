@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import fsspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -221,6 +222,16 @@ class Store:
         """All bytes of a file."""
         with self.explained(path):
             return CALLS.read(self.locate(path)) if self.local else self.filesystem.cat_file(self.locate(path))
+
+    def map(self, path: str) -> np.ndarray:
+        """The bytes of a file, uint8[n]: mapped where the store is local, so that workers of a machine share them.
+
+        Writing to them changes nobody else's (kernels are compiled for arrays that may be written).
+        """
+        if not self.local:
+            return np.frombuffer(bytearray(self.read(path)), np.uint8)
+        with self.explained(path):
+            return np.memmap(self.locate(path), np.uint8, "c").view(np.ndarray)
 
     def read_json(self, path: str) -> Any:
         """A JSON file; InfrastructureError when it is damaged."""

@@ -21,6 +21,7 @@ from pipeline.errors import UsageError
 from pipeline.flow import STEPS
 from pipeline.forget.exposure import checkpoints, places, read_manifest
 from pipeline.forget.frozen import blank_record, without_urls
+from pipeline.forget.near import EARLIER, near_copies, recorded
 from pipeline.forget.purge import purge
 from pipeline.forget.runner import ForgettingRunner
 from pipeline.recipe import RecipeBase, recipe_model
@@ -100,9 +101,10 @@ def _collect(found: Found, shard: str, commit: Commit, store: Store) -> None:
         found.rows[shard] = rows
 
 
-def forget(store: Store, wanted: list[str]) -> dict[str, Any]:
-    """Do it; returns what was forgotten, which units were made again, and which checkpoints had the data.
+def forget(store: Store, wanted: list[str], near: bool = False) -> dict[str, Any]:
+    """Do it; returns what was forgotten, near copies, which units were made again, and which checkpoints had the data.
 
+    With `near` the near copies that this run holds are forgotten too.
     Raises UsageError when a word names no document, or the folder holds no finished run.
     """
     recipe = read_recipe(store)
@@ -111,23 +113,35 @@ def forget(store: Store, wanted: list[str]) -> dict[str, Any]:
         raise UsageError(
             f"{store.root}: no document has the URL, id or text hash {', '.join(map(repr, found.unknown))}"
         )
-    exposed = _exposed(store, found)
+    if near:
+        found = find(store, wanted + _near_ids(store, found))
+    exposed, copies = _exposed(store, found), near_copies(store, found.rows, found.ids)
     tombstones.save(store, found.hashes)
-    _record(store, found, exposed)
+    _record(store, found, exposed, copies)
     run = Run(recipe, store, ForgettingRunner(store, found.rows, found.ids))
     run.keep("ingest", _forget_raw(store, found))
     run.keep("extract", _forget_documents(store, run, found))
     _later_steps(run)
     removed = purge(store, {step: Ledger(store).last(step) for step in STEP_NAMES})
     record = store.read_json(RECORD)
+    near_ones = {one["id"]: one for one in record["near_copies"] if one["near"] in found.ids}
+    near_ones |= {one["id"]: one for one in copies}
     return {
         "documents": sorted(found.new),
         "forgotten_in_all": len(found.ids),
+        "near_copies": list(near_ones.values()),
         "made_again": run.runner.emitted,  # pyright: ignore[reportAttributeAccessIssue]
         "old_files_removed": removed,
         "checkpoints": record["checkpoints"],
         "tombstones": len(found.hashes),
     }
+
+
+def _near_ids(store: Store, found: Found) -> list[str]:
+    """Ids in this run of near copies: as the clusters have them, and as recorded when a document was forgotten earlier."""
+    before = store.read_json(RECORD).get("near_copies", []) if store.exists(RECORD) else []
+    listed = [*near_copies(store, found.rows, found.ids), *(one for one in before if one["near"] in found.ids)]
+    return sorted({one["id"] for one in listed if one["verdict"] != EARLIER})
 
 
 def read_recipe(store: Store) -> RecipeBase:
@@ -145,14 +159,14 @@ def _exposed(store: Store, found: Found) -> list[dict[str, Any]]:
     return [one.to_json() for one in checkpoints(store, manifest, folder, lying)]
 
 
-def _record(store: Store, found: Found, exposed: list[dict[str, Any]]) -> None:
-    """`forgotten.json`: ids forgotten so far, and every checkpoint that had one of them or may have."""
+def _record(store: Store, found: Found, exposed: list[dict[str, Any]], copies: list[dict[str, Any]]) -> None:
+    """`forgotten.json`: ids forgotten so far, their near copies that stay, and every checkpoint that had one or may have."""
     before = store.read_json(RECORD) if store.exists(RECORD) else {"ids": [], "checkpoints": []}
+    near = {one["id"]: one for one in [*before.get("near_copies", []), *recorded(copies)]}
     listed = {(one["path"], tuple(one["documents"]), one["why"]): one for one in [*before["checkpoints"], *exposed]}
     ids = sorted({*before["ids"], *found.ids})
-    store.put_json(
-        RECORD, {"reason": tombstones.REASON, "ids": ids, "checkpoints": [listed[key] for key in sorted(listed)]}
-    )
+    said = {"reason": tombstones.REASON, "ids": ids, "checkpoints": [listed[key] for key in sorted(listed)]}
+    store.put_json(RECORD, said | {"near_copies": [near[own] for own in sorted(near.keys() - set(ids))]})
 
 
 def _forget_raw(store: Store, found: Found) -> dict[str, Commit]:

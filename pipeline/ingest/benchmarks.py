@@ -11,6 +11,7 @@ import json
 import re
 import tarfile
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -30,25 +31,45 @@ _CODE = re.compile(r"\S{16,}")
 _MAX_EXPANSION = 1000
 
 
+def split_members(path: str) -> tuple[str, str]:
+    """A path and the glob of an archive's members after "#": all of them without one.
+
+    >>> split_members("a.tar.zst#*/test-*.csv"), split_members("b.jsonl")
+    (('a.tar.zst', '*/test-*.csv'), ('b.jsonl', '*'))
+    """
+    where, _, members = path.partition("#")
+    return where, members or "*"
+
+
 def read_items(path: str, min_words: int) -> list[tuple[str, str]]:
-    """(name, text) of every item of a file; names are `file#record`. Raises UsageError when it cannot be read."""
-    name = PurePosixPath(path).name
+    """(name, text) of every item of a file, or of an archive's members after "#"; names are `file#record`.
+
+    Raises UsageError when it cannot be read, or when it is no archive or none of its members is meant.
+    """
+    where, wanted = split_members(path)
+    name = PurePosixPath(where).name
     try:
-        with open_url(path) as raw:
-            return list(_items(name, decoded(raw, None, _MAX_EXPANSION).read(), min_words))
+        with open_url(where) as raw:
+            found = list(_items(name, decoded(raw, None, _MAX_EXPANSION).read(), min_words, wanted))
+        if wanted != "*" and not found:
+            raise UsageError(f"benchmark file {path}: nothing in {name} is named {wanted}, or holds items")
+        return found
     except (ValueError, csv.Error, tarfile.TarError, pa.ArrowException, DamagedInputError) as error:
         raise UsageError(f"benchmark file {path}: {error}") from error
 
 
-def _items(name: str, data: bytes, min_words: int) -> Iterator[tuple[str, str]]:
+def _items(name: str, data: bytes, min_words: int, wanted: str = "*") -> Iterator[tuple[str, str]]:
     plain = _PACKED.sub("", name.lower())
     if plain.endswith((".tar", ".tgz")):
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             for member in archive:
                 handle = archive.extractfile(member) if member.isfile() else None
-                if handle is not None and not _NOT_ITEMS.search(member.name):
+                named = fnmatchcase(member.name, wanted) and not _NOT_ITEMS.search(member.name)
+                if handle is not None and named:
                     yield from _items(PurePosixPath(member.name).name, handle.read(), min_words)
         return
+    if wanted != "*":
+        raise UsageError(f"benchmark file {name}: #{wanted} names members of an archive, and this is none")
     for number, fields in enumerate(_records(plain, data)):
         for text in _texts(fields, min_words):
             yield f"{name}#{number}", text

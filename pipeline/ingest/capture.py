@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from pipeline.ingest.http import Head, decode_body, split_response
 from pipeline.ingest.record import DamagedInputError, Record, Where
-from pipeline.ingest.rights import header_signals, is_robots, terms_of
+from pipeline.ingest.rights import header_signals
+from pipeline.ingest.snapshots import is_snapshot
 from pipeline.ingest.sniff import kind_of, split_content_type
 
 _GOOD = (None, 200, 203)
@@ -19,21 +20,26 @@ def read_response(row: Record, where: Where) -> Iterator[Record]:
         yield row
         return
     head, row.payload = parts
-    if is_robots(row.url):
-        _keep_robots(row, head, where)
+    if name := is_snapshot(row.url):
+        where.tally.skip(name)
+        _decode(row, head, where)
+        _keep(row, head.status, where)
         return
     if head.status not in _GOOD:
         where.tally.skip(f"http_{(head.status or 0) // 100}xx")
         return
     row.rights = header_signals(head.fields)
-    row.terms = terms_of(row.rights)
     if row.payload:
         _decode(row, head, where)
     yield from finish(row, head.get("content-type"), where)
 
 
 def finish(row: Record, content_type: str | None, where: Where) -> Iterator[Record]:
-    """The row with its kind, unless it is no text: then it is counted."""
+    """The row with its kind, unless it is no text: then it is counted, and a host's own word on its pages kept."""
+    if name := is_snapshot(row.url):
+        where.tally.skip(name)
+        _keep(row, None, where)
+        return
     mime, row.charset = split_content_type(content_type)
     row.content_type = mime or None
     kind = kind_of(mime, row.payload)
@@ -54,9 +60,7 @@ def _decode(row: Record, head: Head, where: Where) -> None:
             row.reason, row.detail = f"ingest.{error.rule}", error.detail
 
 
-def _keep_robots(row: Record, head: Head, where: Where) -> None:
-    """A robots.txt is no document: it is the snapshot of the terms of its host's pages."""
-    where.tally.skip("robots_txt")
-    _decode(row, head, where)
+def _keep(row: Record, status: int | None, where: Where) -> None:
+    """A robots.txt or tdmrep.json is no document: it is the snapshot of the terms of its host's pages."""
     if row.reason is None:
-        where.robots.remember(row.url or "", head.status, row.payload)
+        where.hosts.remember(row.url or "", status, row.payload)

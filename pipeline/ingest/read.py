@@ -15,7 +15,8 @@ from pipeline.ingest.files import InputFile, InputShard
 from pipeline.ingest.licences import UNKNOWN, licence_of
 from pipeline.ingest.readers import read_stream
 from pipeline.ingest.record import Record, Tally, Where
-from pipeline.ingest.rights import RobotsSnapshots, page_rights, tdm_of
+from pipeline.ingest.rights import page_rights, tdm_of, terms_of
+from pipeline.ingest.snapshots import HostSnapshots
 from pipeline.ingest.source import Source
 from pipeline.ingest.streams import open_url, reason_of
 
@@ -127,25 +128,25 @@ def clean(value: str | None) -> str | None:
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
 
 
-def gather_rights(record: Record, robots: RobotsSnapshots) -> None:
-    """Add to a record what its page and its host's robots.txt say; what it carries already comes first."""
-    signals = [record.rights]
+def gather_rights(record: Record, hosts: HostSnapshots) -> None:
+    """Add to a record what its page and its host's robots.txt and tdmrep.json say; what it carries already comes first."""
+    signals, page = [record.rights], None
     if record.kind == "html" and record.payload:
         page = page_rights(record.payload)
         signals.append(page.signals)
-        record.licence, record.terms = record.licence or page.licence, record.terms or page.terms
-    if record.robots is None:
-        record.robots, preferences = robots.of(record.url)
-        signals.append(preferences)
-    record.rights = "; ".join(signal for signal in signals if signal) or None
+        record.licence = record.licence or page.licence
+    robots, said = hosts.of(record.url)
+    record.robots = record.robots or robots
+    record.rights = "; ".join(signal for signal in (*signals, *said) if signal) or None
+    record.terms = record.terms or terms_of(record.rights) or (page.terms if page else None)
 
 
 def _records(source: Source, file: InputFile, tally: Tally, stop: Stop | None = None) -> Iterator[Record]:
     """The records of one file with their rights, up to the source's limit, or to where reading kills the process."""
-    robots = RobotsSnapshots()
+    hosts = HostSnapshots()
     most = source.limit if stop is None else stop.records
-    for record in islice(_read_file(source, file, tally, robots), most):
-        gather_rights(record, robots)
+    for record in islice(_read_file(source, file, tally, hosts), most):
+        gather_rights(record, hosts)
         yield record
     if stop is not None:
         yield Record(f"{file.path}#{stop.reason}", b"", reason=stop.reason, detail=stop.detail)
@@ -157,9 +158,9 @@ def _licence(record: Record, source: Source) -> str:
     return own if own != UNKNOWN else licence_of(source.licence)
 
 
-def _read_file(source: Source, file: InputFile, tally: Tally, robots: RobotsSnapshots) -> Iterator[Record]:
+def _read_file(source: Source, file: InputFile, tally: Tally, hosts: HostSnapshots) -> Iterator[Record]:
     """The records of one file. Only failing to reach the bytes raises; what is wrong in them is a row."""
-    where = Where(source, tally, file.path, file.size, robots=robots)
+    where = Where(source, tally, file.path, file.size, hosts=hosts)
     if source.kind == "hub":
         from pipeline.ingest.hub import read_hub
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from pipeline.ingest.rights import RobotsSnapshots
+from pipeline.ingest.snapshots import HostSnapshots
 from pipeline.ingest.source import Source
 
 
@@ -60,8 +60,8 @@ class Where:
     size: int | None = None
     prefix: str = ""
     """Locator of the archive member the stream is, or ""."""
-    robots: RobotsSnapshots = field(default_factory=RobotsSnapshots)
-    """The robots.txt files met so far in this file."""
+    hosts: HostSnapshots = field(default_factory=HostSnapshots)
+    """What hosts said in their robots.txt and tdmrep.json, as met so far in this file."""
 
     def locator(self, position: str) -> str:
         """`member=a.jsonl;line=7`, or only the position."""

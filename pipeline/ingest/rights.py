@@ -1,35 +1,28 @@
 """What a record says about its use: licence, terms, and the machine-readable reservations of text and data mining.
 
 Read: HTTP fields `tdm-reservation` and `tdm-policy` (W3C TDM Reservation Protocol), `Content-Usage` (IETF AI
-preferences), `X-Robots-Tag`; the same as `<meta>` tags; `rel=license` and Creative Commons links of a page; robots.txt
-as archived with the crawl. Nothing is fetched: a snapshot is what the crawl kept.
+preferences), `X-Robots-Tag`; the same as `<meta>` tags; `rel=license` and Creative Commons links of a page. What the host
+says in files of its own is pipeline.ingest.snapshots'. Nothing is fetched.
 """
 
-import hashlib
 import html
 import re
-from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from dataclasses import dataclass
 
 import numpy as np
-from protego import Protego
 
 from pipeline.ingest.licences import UNKNOWN, licence_of
-from pipeline.ingest.robots import MAX_BYTES
+from pipeline.ingest.preferences import allows_training
 from pipeline.kernels.syllables import held, packed
 
 RESERVED, OPEN = "reserved", "open"
 """Values of the column `tdm`, beside `unknown`: mining reserved, expressly open, or nothing said."""
 
 HEADERS = ("x-robots-tag", "tdm-reservation", "tdm-policy", "content-usage", "content-signal")
-AI_AGENTS = (
-    "GPTBot", "CCBot", "Google-Extended", "ClaudeBot", "anthropic-ai", "Applebot-Extended", "Bytespider",
-    "Meta-ExternalAgent", "Amazonbot", "PerplexityBot", "cohere-ai", "Diffbot",
-)  # fmt: skip
-"""Crawlers whose text trains models; a robots.txt that refuses one of them by name speaks of this use."""
+TDM_LEVELS = ("meta ", "", "tdmrep.json ")
+"""Where the TDM Reservation Protocol states a value, by what comes before its name: the page's tag supersedes the header, the
+header the file of the host."""
 
-_USES = ("train-ai", "train-genai", "ai-train", "ai", "tdm", "bots")
-"""Keys of AI preferences that speak of training: of the vocabulary, of its drafts, and of Cloudflare's content signals."""
 _HEAD_BYTES = 2**16
 _MARKS = (b"tdm-", b"noai", b"noml", b"content-usage")
 _CREATIVE = b"creativecommons.org/"
@@ -50,37 +43,48 @@ _ROBOTS_NAMES = ("robots", "googlebot", "tdm-reservation", "tdm-policy", "conten
 def tdm_of(signals: str | None) -> str:
     """`reserved`, `open` or `unknown`, from signals as the column `rights` holds them. One reservation is enough.
 
+    Only within the TDM Reservation Protocol one statement supersedes another (`TDM_LEVELS`).
+
     >>> tdm_of("tdm-reservation: 1; x-robots-tag: all"), tdm_of("content-usage: train-ai=y"), tdm_of("x-robots-tag: noindex")
     ('reserved', 'open', 'unknown')
+    >>> tdm_of("tdmrep.json tdm-reservation: 1; tdm-reservation: 0"), tdm_of("tdm-reservation: 0; x-robots-tag: noai")
+    ('open', 'reserved')
     """
-    found = set()
-    for signal in (signals or "").lower().split("; "):
-        name, _, value = signal.partition(": ")
-        words = re.split(r"[\s,;]+", value.strip())
+    found, protocol = set(), dict.fromkeys(TDM_LEVELS, UNKNOWN)
+    for name, value in _signals(signals):
         if name.endswith("tdm-reservation"):
-            found.add({"1": RESERVED, "0": OPEN}.get(value.strip(), UNKNOWN))
+            level = name.removesuffix("tdm-reservation")
+            if level in protocol and value in ("0", "1"):
+                protocol[level] = RESERVED if value == "1" else OPEN
         elif name.endswith(("content-usage", "content-signal")):
-            for word in words:
-                use, _, answer = word.partition("=")
-                if use in _USES and answer[:1] in ("n", "y"):
-                    found.add(RESERVED if answer[0] == "n" else OPEN)
-        elif name.endswith(("robots-tag", "robots", "googlebot")) and {"noai", "noml"} & set(words):
-            found.add(RESERVED)
+            said = allows_training(name.rpartition(" ")[2], value)
+            found.add(UNKNOWN if said is None else OPEN if said else RESERVED)
+        elif name.endswith(("robots-tag", "robots", "googlebot")):
+            if {"noai", "noml"} & set(re.split(r"[\s,;:]+", value.lower())):
+                found.add(RESERVED)
+    found |= set([value for value in protocol.values() if value != UNKNOWN][:1])
     return RESERVED if RESERVED in found else OPEN if OPEN in found else UNKNOWN
+
+
+def _signals(signals: str | None) -> list[tuple[str, str]]:
+    """(name in lower case, value) of each."""
+    parts = [signal.partition(": ") for signal in (signals or "").split("; ")]
+    return [(name.strip().lower(), value.strip()) for name, _, value in parts]
 
 
 def header_signals(fields: dict[str, str]) -> str | None:
     """The fields of an HTTP response that speak of use, as "name: value; …", or None."""
-    return "; ".join(f"{name}: {_plain(value)}" for name in HEADERS if (value := fields.get(name))) or None
+    return "; ".join(f"{name}: {plain(value)}" for name in HEADERS if (value := fields.get(name))) or None
 
 
 def terms_of(signals: str | None) -> str | None:
-    """The address of the terms among signals (`tdm-policy`)."""
-    for signal in (signals or "").split("; "):
-        name, _, value = signal.partition(": ")
-        if name.lower().endswith("tdm-policy") and value:
-            return value.strip()
-    return None
+    """The address of the terms among signals (`tdm-policy`): of several the one that supersedes.
+
+    >>> terms_of("tdmrep.json tdm-policy: https://a.example/all; tdm-policy: https://a.example/this")
+    'https://a.example/this'
+    """
+    found = {name: value for name, value in reversed(_signals(signals)) if value}
+    return next((found[f"{level}tdm-policy"] for level in TDM_LEVELS if f"{level}tdm-policy" in found), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ def page_rights(payload: bytes) -> PageRights:
         for tag in _META.finditer(payload, 0, _HEAD_BYTES):
             found = _attributes(tag[1])
             name = (found.get("name") or found.get("http-equiv") or "").lower()
-            if name in _ROBOTS_NAMES and (content := _plain(found.get("content", ""))):
+            if name in _ROBOTS_NAMES and (content := plain(found.get("content", ""))):
                 signals.append(f"meta {name}: {content}")
     if _names_licence(data, payload):
         for tag in _LINK.finditer(payload):
@@ -143,63 +147,6 @@ def _attributes(tag: bytes) -> dict[str, str]:
     return found
 
 
-def _plain(value: str) -> str:
-    """On one line, and without the separator of signals."""
+def plain(value: str) -> str:
+    """A value on one line, and without the separator of signals."""
     return " ".join(value.replace(";", ",").split())[:512]
-
-
-@dataclass(slots=True)
-class RobotsSnapshots:
-    """The robots.txt files met so far in one file of a crawl, by host. Crawlers fetch them before a host's pages."""
-
-    _hosts: dict[str, tuple[str, Protego, str]] = field(default_factory=dict)
-
-    def remember(self, url: str, status: int | None, body: bytes) -> None:
-        """Keep what a host answered to /robots.txt; only a successful answer says anything."""
-        if status is not None and 200 <= status < 300:
-            text = body[:MAX_BYTES].decode("utf-8", "replace")
-            digest = hashlib.sha256(body).hexdigest()[:16]
-            self._hosts[_parts(url)[0]] = (digest, Protego.parse(text), text)
-
-    def of(self, url: str | None) -> tuple[str | None, str | None]:
-        """What the host's robots.txt says of this address: (the column `robots`, signals of AI preferences in it)."""
-        if not self._hosts or not url:
-            return None, None
-        host, path = _parts(url)
-        known = self._hosts.get(host)
-        if known is None:
-            return None, None
-        digest, rules, text = known
-        lower = text.lower()
-        agents = ["*", *(agent for agent in AI_AGENTS if agent.lower() in lower)]
-        refused = [agent for agent in agents if not rules.can_fetch(url, agent)]
-        said = f"refuses {', '.join(refused)}" if refused else "allows"
-        return f"sha256:{digest} {said}", _preferences(text, path)
-
-
-def _preferences(text: str, path: str) -> str | None:
-    """`Content-Usage` and `Content-Signal` lines of a robots.txt that hold for a path: the longest path prefix wins."""
-    best: dict[str, tuple[int, str]] = {}
-    for line in text.splitlines():
-        name, _, value = line.partition("#")[0].partition(":")
-        name, words = name.strip().lower(), value.split(None, 1)
-        if name not in ("content-usage", "content-signal") or not words:
-            continue
-        prefix, rest = (words[0], words[1] if len(words) > 1 else "") if words[0].startswith("/") else ("/", value)
-        if path.startswith(prefix) and len(prefix) >= best.get(name, (0, ""))[0]:
-            best[name] = (len(prefix), _plain(rest))
-    return "; ".join(f"robots.txt {name}: {value}" for name, (_, value) in sorted(best.items())) or None
-
-
-def is_robots(url: str | None) -> bool:
-    """Whether an address is a host's robots.txt."""
-    return "/robots.txt" in (url or "") and _parts(url or "")[1] == "/robots.txt"
-
-
-def _parts(url: str) -> tuple[str, str]:
-    """Host with port, and path, of an address; empty ones of what is no address."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "", ""
-    return parts.netloc.rpartition("@")[2].lower(), parts.path or "/"

@@ -8,6 +8,7 @@ a place in it keeps enough of the item's weight in order: exact, reformatted and
 import functools
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,8 @@ from pydantic import Field
 
 from pipeline.core.judge import SPANS, Columns, judge
 from pipeline.core.settings import JudgeSettings, Threshold
-from pipeline.ingest.benchmarks import read_items
+from pipeline.core.tensors import pack, unpack
+from pipeline.ingest.benchmarks import read_items, split_members
 from pipeline.ingest.streams import open_url
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.overlap import build_table, find_items, grams_of, words_of
@@ -29,7 +31,8 @@ class Contamination(JudgeSettings):
 
     files: list[str] = Field(
         default=[],
-        description="JSONL, JSON, CSV, TSV, Parquet or text files of benchmark items, or archives of them; "
+        description="JSONL, JSON, CSV, TSV, Parquet or text files of benchmark items, or archives of them "
+        "(archive.tar.zst#*/test*.csv: these members); "
         "one whose ${VARIABLE} is not set is left out",
     )
     ngram: int = Field(default=4, ge=2, le=20, description="words of an n-gram that nominates a place")
@@ -46,6 +49,10 @@ _FEW = 3
 _FIGURE = re.compile(r"[^\W_]*\d[^\W_]*")
 
 
+_PARTS = {"tables": 3, "postings": 3, "items": 5}
+"""Fields of an index that are arrays, and how many of them."""
+
+
 @dataclass(frozen=True)
 class Index:
     """What `find_items` reads, and the items' names."""
@@ -53,7 +60,24 @@ class Index:
     tables: tuple[np.ndarray, np.ndarray, np.ndarray]
     postings: tuple[np.ndarray, np.ndarray, np.ndarray]
     items: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-    names: list[str]
+    names: pa.StringArray
+
+    def to_bytes(self) -> bytes:
+        """As one file that workers map: the same items give the same bytes."""
+        found = {f"{part}.{number}": array for part in _PARTS for number, array in enumerate(getattr(self, part))}
+        _, offsets, data = self.names.buffers()
+        borders = np.frombuffer(offsets, np.int32)[: len(self.names) + 1]
+        return pack(found | {"names.0": borders, "names.1": np.frombuffer(data, np.uint8)[: borders[-1]]})
+
+    @classmethod
+    def mapped(cls, data: np.ndarray) -> "Index":
+        """Of a file's bytes, uint8[n], without copying them. Raises InfrastructureError when they are something else."""
+        found = unpack(data)
+        parts: dict[str, Any] = {
+            part: tuple(found[f"{part}.{number}"] for number in range(count)) for part, count in _PARTS.items()
+        }
+        borders, text = (pa.py_buffer(found[f"names.{number}"]) for number in range(2))
+        return cls(**parts, names=pa.StringArray.from_buffers(len(found["names.0"]) - 1, borders, text))
 
 
 @functools.lru_cache(maxsize=4)
@@ -83,7 +107,7 @@ def index_of(texts: list[str], names: list[str], ngram: int) -> Index:
         build_table(grams),
         (np.append(starts, len(hashes)).astype(np.int64), rows, places),
         (borders, words, weights.astype(np.float32), totals, np.minimum(needed, _counts(rows, len(texts)))),
-        names,
+        pa.array(names, pa.string()),
     )
 
 
@@ -135,9 +159,19 @@ def files_sha256(settings: Contamination) -> str | None:
     """One hash over the benchmark files' bytes: a changed benchmark is measured again."""
     found = []
     for path in given(settings):
-        with open_url(path) as file:
+        with open_url(split_members(path)[0]) as file:
             found.append(hashlib.sha256(file.read()).hexdigest())
     return hashlib.sha256("".join(found).encode()).hexdigest() if found else None
+
+
+def prepared(settings: Contamination) -> bytes:
+    """The index as a file, made once a run."""
+    return build_index(tuple(given(settings)), settings.ngram, settings.min_words).to_bytes()
+
+
+def load(settings: Contamination, read: Callable[[], Any]) -> Index:
+    """The index that the run made."""
+    return Index.mapped(read())
 
 
 @judge(
@@ -147,17 +181,22 @@ def files_sha256(settings: Contamination) -> str | None:
     reads=["text"],
     adds={"score": pa.float32(), "items": pa.list_(pa.string()), "spans": SPANS},
     weights=files_sha256,
+    model=load,
+    prepare=prepared,
     cuts={"spans": "cut"},
     notices=left_out,
 )
-def contamination(batch: pa.RecordBatch, settings: Contamination) -> Columns:
-    """`score`: the largest share of any item; `items`: names of those above `min_overlap`; `spans`: where they stand."""
+def contamination(batch: pa.RecordBatch, settings: Contamination, model: Index | None = None) -> Columns:
+    """`score`: the largest share of any item; `items`: names of those above `min_overlap`; `spans`: where they stand.
+
+    Without the run's index one is built here.
+    """
     count = batch.num_rows
     score = np.zeros(count, np.float32)
     items: list[list[str]] = [[] for _ in range(count)]
     spans: list[list[dict[str, Any]]] = [[] for _ in range(count)]
     if files := given(settings):
-        index = build_index(tuple(files), settings.ngram, settings.min_words)
+        index = model or build_index(tuple(files), settings.ngram, settings.min_words)
         offsets, data = text_buffers(batch["text"])
         rows, item, share, starts, ends = find_items(
             offsets, data, WORD_LOWER, settings.ngram, index.tables, index.postings, index.items
@@ -167,8 +206,9 @@ def contamination(batch: pa.RecordBatch, settings: Contamination) -> Columns:
         over = np.flatnonzero(np.round(share, 4) >= settings.min_overlap)
         for at in over[np.lexsort((ends[over], starts[over], rows[over]))]:
             row = int(rows[at])
-            if index.names[item[at]] not in items[row]:
-                items[row].append(index.names[item[at]])
+            name = index.names[int(item[at])].as_py()
+            if name not in items[row]:
+                items[row].append(name)
             start, end = int(starts[at]), int(ends[at])
             if spans[row] and start <= spans[row][-1]["end"]:
                 spans[row][-1]["end"] = max(spans[row][-1]["end"], end)

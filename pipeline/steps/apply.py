@@ -2,14 +2,14 @@
 documents became equal or too short."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.apply import ApplySettings, Edited, Span, edit, tidy
+from pipeline.apply import ApplySettings, Edited
 from pipeline.core.conserve import Balance
 from pipeline.core.execute import Assignment, Produced, Unit
 from pipeline.core.judge import judges
@@ -18,13 +18,13 @@ from pipeline.decide import DECISIONS
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.hashing import hash128_rows
 from pipeline.kernels.pretokens import count_pretokens
-from pipeline.measure.pii import placeholder
 from pipeline.root_hash import MODULUS, table_sum
 from pipeline.steps.context import Commits, Run, signal_unit
-from pipeline.steps.repeats import repeats
+from pipeline.steps.repeats import Cut, repeats
+from pipeline.steps.rewrite import SpanColumn, is_too_short, rewrite
 
-APPLY_VERSION = 2
-SETTLE_VERSION = 1
+APPLY_VERSION = 3
+SETTLE_VERSION = 2
 
 TEXTS = pa.schema(
     [
@@ -38,45 +38,6 @@ TEXTS = pa.schema(
     ]
 )
 """One row a document, aligned with its documents."""
-
-
-@dataclass(frozen=True)
-class SpanColumn:
-    """A column of spans: the stage that names their rules, what apply does with them, and the values."""
-
-    stage: str
-    action: str
-    values: pa.ChunkedArray
-
-
-def _spans_by_row(columns: list[SpanColumn], row: int, kept: bool) -> list[Span]:
-    found = []
-    for column in columns:
-        if column.action == "cut" and not kept:
-            continue
-        for span in column.values[row].as_py() or ():
-            kind = span["kind"] or ""
-            mark = placeholder(kind).encode() if column.action == "mask" else b""
-            found.append(Span(span["start"], span["end"], f"{column.stage}.{kind or 'spans'}", column.action, mark))
-    return found
-
-
-def _rewrite(texts: pa.Table, verdicts: list[str], columns: list[SpanColumn]) -> list[Edited]:
-    """The edited text of every row. Rows without spans, most of them, pass as they are."""
-    any_span = np.zeros(texts.num_rows, np.bool_)
-    for column in columns:
-        any_span |= np.asarray(pc.fill_null(pc.list_value_length(column.values), 0)) > 0
-    offsets, data = text_buffers(texts["text"])
-    edited = []
-    for row, verdict in enumerate(verdicts):
-        text = data[offsets[row] : offsets[row + 1]].tobytes()
-        if any_span[row]:
-            kept = verdict == "kept"
-            changed = edit(text, _spans_by_row(columns, row, kept))
-            edited.append(tidy(changed) if kept else changed)
-        else:
-            edited.append(Edited(text))
-    return edited
 
 
 def apply_shard(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
@@ -96,7 +57,7 @@ def apply_shard(store: Store, assignments: list[Assignment], shared: Any) -> lis
             texts = parquet.read_row_group(group, columns=["text"], use_threads=False)
             verdicts = decided[start : start + texts.num_rows]
             columns = [replace(found, values=found.values.slice(start, texts.num_rows)) for found in spans]
-            edited = _rewrite(texts, verdicts, columns)
+            edited = rewrite(texts, verdicts, columns)
             start += texts.num_rows
             batches.append(_text_batch(edited))
             _account(balance, texts, verdicts, edited)
@@ -161,14 +122,39 @@ def settle_all(store: Store, assignments: list[Assignment], shared: Any) -> list
             setattr(balance, field, getattr(balance, field) + int(sizes[verdict == name_of].sum()))
         _add_streams(streams, final, text)
         rows = (rows + table_sum(final, text)) % MODULUS
-    return [Produced(files, {"streams": dict(sorted(streams.items())), "row_sum": f"{rows:064x}"}, balance)]
+    counts = {"streams": dict(sorted(streams.items())), "row_sum": f"{rows:064x}"}
+    fallen = _ids(tables, [rule == "too_short" for rule in removed])
+    lost = _lost(store, assigned.arguments["shards"], tables, [rule is None for rule in removed], fallen)
+    return [Produced(files, counts | {"lost_repeats": lost}, balance)]
+
+
+def _ids(tables: list[pa.Table], chosen: list[bool]) -> pa.Array:
+    ids = pa.chunked_array([chunk for table in tables for chunk in table["id"].chunks], pa.string()).combine_chunks()
+    return ids.filter(pa.array(chosen, pa.bool_()))
+
+
+def _lost(
+    store: Store, shards: dict[str, Any], tables: list[pa.Table], stays: list[bool], fallen: pa.Array
+) -> dict[str, int]:
+    """Spans that repeats cut from documents that are kept in the end, though the document with the copy fell as too short."""
+    lost, documents, start = 0, set(), 0
+    for files, table in zip(shards.values(), tables, strict=True):
+        part = pa.array(stays[start : start + table.num_rows], pa.bool_())
+        kept = pc.and_(pc.equal(table["verdict"], "kept").combine_chunks(), part)
+        start += table.num_rows
+        for path in files["repeats"] if len(fallen) else ():
+            spans = store.read_table(path, ["spans"])["spans"].combine_chunks().filter(kept).flatten()
+            first = spans.field("first_in")
+            found = first.filter(pc.fill_null(pc.is_in(first, fallen), False))
+            lost += len(found)
+            documents |= set(found.to_pylist())
+    return {"spans": lost, "documents": len(documents)}
 
 
 def _measured(store: Store, path: str, settings: ApplySettings) -> pa.Table:
     """What settling needs of a shard's texts, not the texts themselves, and whether each is too short to stay."""
     table = store.read_table(path)
-    short = pc.or_(pc.less(pc.utf8_length(table["text"]), settings.min_chars), pc.equal(table["text_bytes"], 0))
-    return table.drop_columns(["text"]).append_column("short", short)
+    return table.drop_columns(["text"]).append_column("short", is_too_short(table["text"], settings.min_chars))
 
 
 def _add_streams(streams: dict[str, dict[str, int]], final: pa.Table, text: pa.Table) -> None:
@@ -235,15 +221,20 @@ def _final(table: pa.Table, removed: list[str | None], survivor: list[str | None
     return pa.Table.from_pylist(rows, schema=DECISIONS)
 
 
-def apply(run: Run) -> Commits:
-    """Texts per shard, keyed by the documents, the spans and which of them are kept; then the final verdicts."""
-    found = repeats(run)
+def _judges_cuts(run: Run) -> list[Cut]:
+    """The span columns of the recipe's judges that apply acts on."""
     known = judges()
-    cuts = [
+    return [
         (name, name, column, action)
         for name, _ in run.recipe.judges
         for column, action in sorted(known[name].cuts.items())
     ]
+
+
+def apply(run: Run) -> Commits:
+    """Texts per shard, keyed by the documents, the spans and which of them are kept; then the final verdicts."""
+    cuts = _judges_cuts(run)
+    found = repeats(run, cuts)
     cuts += [("repeats", f"repeats/{kind}", "spans", "cut") for kind in found]
     units = []
     for shard in run.shards:
@@ -265,16 +256,26 @@ def apply(run: Run) -> Commits:
         shard: {"decisions": run.file("decide", "all", shard), "texts": texts[shard].files["table"]}
         for shard in run.shards
     }
+    copies = {shard: [commit.files[shard] for commit in found.values()] for shard in run.shards}
     settings = run.recipe.apply.model_dump(mode="json")
     unit = Unit(
         name="all",
-        inputs=[[shard, *(info.sha256 for info in files.values())] for shard, files in own.items()],
+        inputs=[[shard, *(info.sha256 for info in [*files.values(), *copies[shard]])] for shard, files in own.items()],
         settings=settings,
         version=SETTLE_VERSION,
         arguments={
             "apply": settings,
-            "shards": {shard: {name: info.path for name, info in files.items()} for shard, files in own.items()},
+            "shards": {
+                shard: {name: info.path for name, info in files.items()}
+                | {"repeats": [info.path for info in copies[shard]]}
+                for shard, files in own.items()
+            },
         },
     )
-    run.keep("settle", run.runner.execute("settle", [unit], settle_all))
+    settled = run.keep("settle", run.runner.execute("settle", [unit], settle_all))
+    if (lost := settled["all"].counts["lost_repeats"])["spans"]:
+        run.notes.append(
+            f"repeats: {lost['spans']:,} passages are cut from kept documents though the copy that was to stay went with "
+            f"{lost['documents']:,} documents that became too short; `removed` holds them under apply.too_short"
+        )
     return texts

@@ -1,10 +1,11 @@
 """The bias audit's look into texts: swap identities in a sample of a run's documents and score both readings again.
 
 The sample is drawn by a hash of ids among kept and among removed documents that mention an identity; every judge with a rule
-that reads text alone scores the documents, every judge with weights the sentences and the templates as well.
+that reads text scores the documents, every judge with weights, its own or trained in the run, the sentences and the templates
+as well. Whatever else a judge reads (id, address) is the document's own in both readings.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,7 @@ from pipeline.measure.toxicity import Toxicity, score_texts, toxicity
 from pipeline.partition import id_fractions
 from pipeline.report.hidden import masked
 from pipeline.steps.context import Run
+from pipeline.steps.measure import load_model, model_arguments
 
 TERMS_OF_A_DOCUMENT = 3
 RIVALS_OF_A_TERM = 2
@@ -36,10 +38,11 @@ BATCH = 512
 
 @dataclass(frozen=True)
 class Reading:
-    """One text to score, of one document. Tables are byte ranges, as in documents."""
+    """One text to score, of one document. Tables are byte ranges, as in documents; `row` holds other columns of it."""
 
     text: bytes
     tables: list[tuple[int, int]] = field(default_factory=list)
+    row: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,15 +72,11 @@ class Scorer:
         batches = []
         for start in range(0, len(texts), BATCH):
             rows = [
-                {
-                    "text": one.text.decode(),
-                    "table_spans": [{"start": a, "end": b} for a, b in one.tables],
-                }
+                {**one.row, "text": one.text.decode(), "table_spans": [{"start": a, "end": b} for a, b in one.tables]}
                 for one in texts[start : start + BATCH]
             ]
-            batch = pa.RecordBatch.from_pylist(
-                rows, schema=pa.schema([DOCUMENTS.field(n) for n in ("text", "table_spans")])
-            )
+            schema = pa.schema([DOCUMENTS.field(name) for name in self.judge.reads])
+            batch = pa.RecordBatch.from_pylist(rows, schema=schema)
             batches.append(self.judge.run(batch, self.settings.without_thresholds(), self.model))
         return pa.Table.from_batches(batches, schema=pa.schema(list(self.judge.columns.items())))
 
@@ -88,22 +87,22 @@ class Scorer:
             hit |= np.asarray(mask)
         return hit
 
+    def spares(self, text: Reading) -> bool:
+        """Whether the text is of a source that the judge measures and never removes."""
+        return text.row.get("source") in self.settings.exempt
+
 
 def scorers(run: Run) -> list[Scorer]:
-    """The recipe's judges that read text alone and have a rule, in its order."""
+    """The recipe's judges that read text and have a rule, in its order, those trained in the run with the run's weights."""
     known, found = judges(), []
     for name, settings in run.recipe.judges:
         judge = known[name]
-        if name in DUPLICATE_STAGES or not set(judge.reads) <= {"text", "table_spans"}:
+        if name in DUPLICATE_STAGES or "text" not in judge.reads:
             continue
         empty = pa.table({n: pa.array([], t) for n, t in judge.columns.items()})
         if not judge.rules(empty, settings):
             continue
-        model = None
-        if judge.model is not None:
-            weights = run.done["train"][name].files.get("weights")
-            model = judge.model(settings, lambda weights=weights: run.store.read(weights.path) if weights else b"")
-        found.append(Scorer(judge, settings, model))
+        found.append(Scorer(judge, settings, load_model(run.store, judge, settings, model_arguments(run, name))))
     return found
 
 
@@ -124,14 +123,16 @@ def sample(table: pa.Table, most: int) -> pa.Table:
     return table.take(pa.array(chosen, pa.int64()))
 
 
-def _documents(run: Run, chosen: pa.Table) -> Iterator[tuple[dict[str, Any], Reading]]:
-    """The sampled rows with their extracted text; each shard is read once."""
+def _documents(run: Run, chosen: pa.Table, columns: set[str]) -> Iterator[tuple[dict[str, Any], Reading]]:
+    """The sampled rows with their extracted text and these columns of the documents; each shard is read once."""
+    wanted = sorted(columns | {"text", "table_spans", "source"})
     for shard in sorted(set(chosen["shard"].to_pylist())):
         rows = chosen.filter(pc.equal(chosen["shard"], shard)).to_pylist()
-        texts = run.store.read_table(run.file("extract", shard).path, ["text", "table_spans"])
+        texts = run.store.read_table(run.file("extract", shard).path, wanted)
         for row in rows:
-            tables = [(span["start"], span["end"]) for span in texts["table_spans"][row["row"]].as_py() or ()]
-            yield row, Reading(texts["text"][row["row"]].as_py().encode(), tables)
+            own = {name: texts[name][row["row"]].as_py() for name in wanted}
+            tables = [(span["start"], span["end"]) for span in own.pop("table_spans") or ()]
+            yield row, Reading(own.pop("text").encode(), tables, own)
 
 
 @dataclass
@@ -182,13 +183,15 @@ def _pairs(row: dict[str, Any], document: Reading, around: _Around) -> list[Pair
         own, wanted = identity_terms()[term], [other.id for other in rivals(term)]
         for rival in _lowest(f"{row['id']}/{term}", wanted, RIVALS_OF_A_TERM):
             other = identity_terms()[rival]
-            line = Reading(document.text[begin:stop])
+            line = Reading(document.text[begin:stop], row=document.row)
             both = (row["id"], row["verdict"], own, other)
-            pairs.append(Pair("sentence", *both, line, Reading(swap(line.text, inside, other)[0]), inside[0]))
+            swapped = Reading(swap(line.text, inside, other)[0], row=document.row)
+            pairs.append(Pair("sentence", *both, line, swapped, inside[0]))
             if len(document.text) <= MAX_DOCUMENT_BYTES:
                 text, edits = swap(document.text, mentions, other)
                 tables = [(moved(a, edits), moved(b, edits)) for a, b in document.tables]
-                pairs.append(Pair("document", *both, document, Reading(text, tables), mentions[0]))
+                swapped = Reading(text, tables, document.row)
+                pairs.append(Pair("document", *both, document, swapped, mentions[0]))
     return pairs
 
 
@@ -212,15 +215,16 @@ def audit_texts(run: Run, table: pa.Table) -> dict[str, Any]:
         run.recipe.bias,
         _Around(np.zeros((len(identity_terms()), 2), np.int64), np.zeros((len(identity_terms()), 2))),
     )
-    chosen, pairs = sample(table, settings.sample_documents), []
-    for row, document in _documents(run, chosen):
+    judging, pairs = scorers(run), []
+    chosen = sample(table, settings.sample_documents)
+    for row, document in _documents(run, chosen, {name for scorer in judging for name in scorer.judge.reads}):
         pairs += _pairs(row, document, around)
     flips, scores, examples = [], [], []
-    for scorer in scorers(run):
+    for scorer in judging:
         weights = scorer.judge.weights(scorer.settings) if scorer.judge.weights else None
         trained = weights is not None or scorer.judge.model is not None
         for kind in ("sentence", "document") if trained else ("document",):
-            own = [pair for pair in pairs if pair.kind == kind]
+            own = [pair for pair in pairs if pair.kind == kind and not scorer.spares(pair.plain)]
             calm = _calm(own, settings.toxic_above)
             own = [pair for pair, is_calm in zip(own, calm, strict=True) if is_calm]
             changed = _changed(scorer, own)
@@ -229,7 +233,7 @@ def audit_texts(run: Run, table: pa.Table) -> dict[str, Any]:
             examples += [_example(scorer, own[at]) for at in np.flatnonzero(changed)[:MAX_EXAMPLES]]
         if trained:
             templates = filled_templates()
-            readings = [Reading(one.text.encode()) for one in templates]
+            readings = [Reading(one.text.encode(), row={"id": f"template-{at}"}) for at, one in enumerate(templates)]
             flips.append(template_flips(scorer.judge.name, templates, scorer.removes(readings), settings))
             signals = scorer.signals(readings)
             for name, sign in _scores(scorer):

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.cluster.clusters import CLUSTERS, band_name, band_pairs, key_labels, partition, tables, text_labels
-from pipeline.cluster.index import IndexFile, find_indexes
+from pipeline.cluster.index import IndexFile
 from pipeline.cluster.settings import ClusterSettings
 from pipeline.cluster.verify import Texts
 from pipeline.core.execute import Assignment, Produced, Unit
@@ -22,7 +22,7 @@ from pipeline.core.store import Store
 from pipeline.kernels.rows import column_rows
 from pipeline.measure.minhash import MinHashSettings
 from pipeline.steps.context import Commits, Run, signal_unit
-from pipeline.steps.index import own_settings
+from pipeline.steps.index import indexes
 
 PAIRS_VERSION = 1
 VERSION = 3
@@ -209,7 +209,7 @@ def cluster(run: Run) -> Commits:
         }
     )
     verified = settings.verify_jaccard is not None
-    run.indexes = find_indexes(settings.index, own_settings(run), run.store.root) if settings.index else []
+    run.indexes = indexes(run.recipe, run.store.root)
     shards, inputs, texts = {}, [], []
     for shard in run.shards:
         own = {name: run.file("measure", signal_unit(name, shard)) for name in sorted(chosen)}

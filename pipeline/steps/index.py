@@ -2,19 +2,28 @@
 
 from typing import Any
 
-from pipeline.cluster.index import INDEX, index_batches, key_settings
+from pipeline.cluster.index import INDEX, IndexFile, find_indexes, index_batches, key_settings
 from pipeline.core.execute import Assignment, Produced, Unit
 from pipeline.core.judge import judges
 from pipeline.core.store import Store
+from pipeline.recipe import RecipeBase
 from pipeline.steps.context import Commits, Run, signal_unit
 
 VERSION = 1
 
 
-def own_settings(run: Run) -> dict[str, Any]:
-    """What the keys of this run are made with."""
+def own_settings(recipe: RecipeBase) -> dict[str, Any]:
+    """What the keys of a run of this recipe are made with."""
     known = judges()
-    return key_settings([(name, known[name].version, settings.measured()) for name, settings in run.recipe.judges])
+    return key_settings([(name, known[name].version, settings.measured()) for name, settings in recipe.judges])
+
+
+def indexes(recipe: RecipeBase, out: str) -> list[IndexFile]:
+    """The index files that the recipe names for a run in `out`. Looked up before anything runs, and again by cluster.
+
+    Raises UsageError for the first folder that is not right.
+    """
+    return find_indexes(recipe.cluster.index, own_settings(recipe), out) if recipe.cluster.index else []
 
 
 def index_shard(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
@@ -32,7 +41,7 @@ def index_shard(store: Store, assignments: list[Assignment], shared: Any) -> lis
 
 def index(run: Run) -> Commits:
     """One unit per shard, keyed by its hash signals and final verdicts. Without the judge `exact` there is none."""
-    settings = own_settings(run)
+    settings = own_settings(run.recipe)
     units = []
     for shard in run.shards if "exact" in settings else []:
         files = {"verdicts": run.file("settle", "all", shard)}

@@ -27,7 +27,10 @@ def measure_shard(store: Store, assignments: list[Assignment], shared: Any) -> l
         {column for judge in chosen for column in judge.reads} | ({"id"} if sandbox.is_probing() else set())
     )
     shard = assignments[0].arguments["shard"]
-    models = [_model(store, judge, own, a) for judge, own, a in zip(chosen, settings, assignments, strict=True)]
+    models = [
+        load_model(store, judge, own, assigned.arguments)
+        for judge, own, assigned in zip(chosen, settings, assignments, strict=True)
+    ]
     found: list[list[pa.RecordBatch]] = [[] for _ in chosen]
     rows = 0
     with contextlib.closing(store.open_table(assignments[0].arguments["documents"])) as documents:
@@ -54,11 +57,32 @@ def _without(document: pa.RecordBatch) -> pa.RecordBatch:
     return document
 
 
-def _model(store: Store, judge: Judge, settings: JudgeSettings, assigned: Assignment) -> Any:
-    """What a trained judge scores with; None for every other judge, and for one that had too little to learn from."""
-    if judge.model is None or not assigned.arguments["model"]:
+def model_arguments(run: Run, name: str) -> dict[str, Any]:
+    """Of a judge that the run trains or prepares, whether there is a model, and where it lies; nothing of any other judge."""
+    if judges()[name].model is None:
+        return {}
+    trained = run.done["train"].get(name)
+    if trained is None:
+        return {"model": False}
+    found: dict[str, Any] = {"model": trained.counts.get("sha256") is not None}
+    return found | ({"weights": trained.files["weights"].path} if "weights" in trained.files else {})
+
+
+def load_model(store: Store, judge: Judge, settings: JudgeSettings, arguments: dict[str, Any]) -> Any:
+    """What a trained or prepared judge scores with; None for every other one, and for one that had nothing to learn from."""
+    if judge.model is None or not arguments["model"]:
         return None
-    return judge.model(settings, lambda: store.read(assigned.arguments["weights"]))
+    read = store.map if judge.prepare else store.read
+    return judge.model(settings, lambda: read(arguments["weights"]))
+
+
+def _weights(run: Run, name: str, settings: JudgeSettings) -> list[str]:
+    """The digest of what a judge loads: of its own weights or files, or of what this run trained."""
+    judge = judges()[name]
+    own = judge.weights(settings) if judge.weights else None
+    if judge.model is not None and judge.prepare is None:
+        own = run.done["train"][name].counts.get("sha256")
+    return [own] if own else []
 
 
 def measure(run: Run) -> Commits:
@@ -67,26 +91,24 @@ def measure(run: Run) -> Commits:
     for name, settings in run.recipe.judges:
         notices = known[name].notices
         run.notes += notices(settings) if notices else []
-    units = []
+    weights, units = {name: _weights(run, name, settings) for name, settings in run.recipe.judges}, []
     for shard in run.shards:
         documents = run.file("extract", shard)
         for name, settings in run.recipe.judges:
             judge = known[name]
-            weights, arguments = judge.weights(settings) if judge.weights else None, {}
-            if judge.model is not None:
-                trained = run.done["train"][name]
-                weights = trained.counts.get("sha256")
-                arguments = {"model": weights is not None}
-                if "weights" in trained.files:
-                    arguments |= {"weights": trained.files["weights"].path}
             units.append(
                 Unit(
                     name=signal_unit(name, shard),
-                    inputs=[documents.sha256, *([weights] if weights else [])],
+                    inputs=[documents.sha256, *weights[name]],
                     settings=settings.measured(),
                     version=judge.version,
                     libraries=libraries("unicode", *judge.libraries, *settings.libraries()),
-                    arguments={"judge": name, "shard": shard, "documents": documents.path, **arguments},
+                    arguments={
+                        "judge": name,
+                        "shard": shard,
+                        "documents": documents.path,
+                        **model_arguments(run, name),
+                    },
                     group=shard,
                 )
             )

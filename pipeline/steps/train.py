@@ -1,4 +1,5 @@
-"""Train or load: the models of the judges that need one, before the measure pass. Recipes without one have no unit here."""
+"""Train, load or prepare: the models of the judges that need one, before the measure pass. Recipes without one have no unit
+here."""
 
 import hashlib
 from collections import Counter
@@ -225,10 +226,15 @@ def _trained(store: Store, assigned: Assignment, settings: ClassifierSettings) -
 
 
 def train_models(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
-    """Weights and a card for each judge."""
+    """Weights and a card for each classifier; of a judge that is prepared, the file that workers map."""
     known, produced = judges(), []
     for assigned in assignments:
-        settings = known[assigned.name].settings.model_validate(assigned.arguments["settings"])
+        judge = known[assigned.name]
+        settings = judge.settings.model_validate(assigned.arguments["settings"])
+        if judge.prepare is not None:
+            info = store.put(assigned.path("prepared", ".safetensors"), judge.prepare(settings))
+            produced.append(Produced({"weights": info}, {"sha256": info.sha256, "bytes": info.bytes}))
+            continue
         assert isinstance(settings, ClassifierSettings)
         data, card = _trained(store, assigned, settings) if settings.positives else _pinned(settings)
         files = {}
@@ -241,10 +247,30 @@ def train_models(store: Store, assignments: list[Assignment], shared: Any) -> li
     return produced
 
 
+def _prepared(recipe: RecipeBase) -> list[Unit]:
+    known, units = judges(), []
+    for name, settings in recipe.judges:
+        judge = known[name]
+        digest = judge.weights(settings) if judge.prepare and judge.weights else None
+        if digest is not None:
+            units.append(
+                Unit(
+                    name=name,
+                    inputs=[digest],
+                    settings=settings.measured(),
+                    version=judge.version,
+                    libraries=libraries("unicode", *judge.libraries),
+                    arguments={"settings": settings.without_thresholds().model_dump(mode="json")},
+                )
+            )
+    return units
+
+
 def train(run: Run) -> Commits:
-    """One unit per classifier: keyed by the documents when it learns, by the checksum alone when it is pinned."""
+    """One unit per classifier: keyed by the documents when it learns, by the checksum alone when it is pinned. One per judge
+    that is prepared, keyed by the digest of its files."""
     documents = [run.file("extract", shard) for shard in run.shards]
-    units = []
+    units = _prepared(run.recipe)
     for name, settings in classifiers(run.recipe):
         learns = settings.positives is not None
         units.append(

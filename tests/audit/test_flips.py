@@ -11,9 +11,17 @@ from pipeline.audit.flips import MIN_SWAPS, auc_table, flip_failures, flip_row, 
 from pipeline.audit.settings import BiasSettings
 from pipeline.audit.templates import filled_templates
 from pipeline.audit.terms import identity_terms
+from pipeline.core.execute import Runner
+from pipeline.core.in_process import InProcess
 from pipeline.core.judge import Judge
 from pipeline.core.settings import JudgeSettings, Threshold
-from pipeline.steps.bias_texts import Pair, Reading, Scorer, _Around, _changed, _example, _pairs, sample
+from pipeline.core.store import Store
+from pipeline.flow import advance
+from pipeline.located_yaml import read_yaml
+from pipeline.recipe import parse
+from pipeline.steps.audit import bias
+from pipeline.steps.bias_texts import Pair, Reading, Scorer, _Around, _changed, _example, _pairs, sample, scorers
+from pipeline.steps.context import Run
 
 TERMS = {term.name: term for term in identity_terms()}
 RULE = BiasSettings()
@@ -111,3 +119,53 @@ def test_pairs_say_where_they_come_from(verdict):
     assert all(isinstance(pair, Pair) and pair.verdict == verdict for pair in pairs)
     assert {pair.own.axis for pair in pairs} >= {"sexual_orientation", "disability"}
     assert all(pair.plain.text != pair.swapped.text for pair in pairs)
+
+
+FAITHS = """
+name: faiths
+use: all
+sources:
+  all:
+    - {name: liked, kind: jsonl, path: PATH/liked.jsonl, role: domain}
+    - {name: other, kind: jsonl, path: PATH/other.jsonl, role: general}
+curate:
+  - exact
+  - identity
+  - domain: {positives: {sources: [liked]}, negatives: {sources: [other]}, min_score: 0.5, exempt: EXEMPT}
+"""
+
+
+def audited(folder, out, exempt="[]"):
+    recipe = FAITHS.replace("PATH", str(folder)).replace("EXEMPT", exempt)
+    store = Store(str(out))
+    state = Run(parse("t.yaml", read_yaml("t.yaml", recipe.encode()), [], {}), store, Runner(store, InProcess()))
+    advance(state, "apply")
+    found = bias(state)
+    assert found is not None
+    return state, {(row["stage"], row["texts"]): row for row in found["flips"]}, found
+
+
+def test_a_classifier_trained_in_the_run_is_swapped_through_with_its_weights(tmp_path):
+    for name, faith in (("liked", "Muslim"), ("other", "Christian")):
+        lines = []
+        for n in range(60):
+            words = (
+                " ".join(f"{name}{word} and the {word}" for word in ("harbour", "market", "letter")) if n % 2 else ""
+            )
+            text = f"The {faith} woman met her {faith} friend in town {n}. {words} They spoke of the weather there."
+            lines.append({"id": f"{name}{n}", "text": text, "url": f"https://h{n % 9}.example/{n}"})
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    state, flips, found = audited(tmp_path, tmp_path / "out")
+    rows = {kind: flips["domain", kind] for kind in ("sentence", "document", "template")}
+    assert rows["sentence"]["by_axis"]["religion"][0] > 10, "what it learnt is who is named"
+    assert rows["document"]["swaps"] > 20
+    assert rows["template"]["swaps"] > 100
+    assert {table["score"] for table in found["auc"]} == {"domain.score"}
+    # The weights are the run's: the sampled documents score again what the measure pass wrote.
+    [scorer] = scorers(state)
+    for shard in state.shards:
+        texts = state.store.read_table(state.file("extract", shard).path, ["id", "text"]).to_pylist()
+        again = scorer.signals([Reading(row["text"].encode(), row={"id": row["id"]}) for row in texts])
+        assert again.equals(state.store.read_table(state.file("measure", f"domain/{shard}").path))
+    _, spared, _ = audited(tmp_path, tmp_path / "out", "[liked, other]")
+    assert spared["domain", "document"]["swaps"] == 0, "documents that it cannot remove have no verdict to flip"

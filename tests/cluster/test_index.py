@@ -103,12 +103,25 @@ def test_fingerprints_hold_the_index_by_its_digest(first, second, tmp_path):
 
 def test_mistakes_are_named(first, tmp_path):
     write_source(tmp_path, "web", {"one": long(5)})
-    with pytest.raises(UsageError, match="has no index"):
+    with pytest.raises(UsageError, match="nothing holds no run"):
         run_small(tmp_path, tmp_path / "run", SOURCE, more=against(tmp_path / "nothing"))
+    run_small(tmp_path, tmp_path / "unfinished", SOURCE, to="decide")
+    with pytest.raises(UsageError, match="unfinished has no index"):
+        run_small(tmp_path, tmp_path / "run", SOURCE, more=against(tmp_path / "unfinished"))
     with pytest.raises(UsageError, match=r"made with minhash seed 1, this run has 2: keys would not meet"):
         run_small(tmp_path, tmp_path / "run", SOURCE, more=against(first.store.root), minhash="{seed: 2}")
     with pytest.raises(UsageError, match="is the folder of this run"):
         run_small(tmp_path, tmp_path / "run", SOURCE, more=against(tmp_path / "run"))
+    assert not (tmp_path / "run" / "documents").exists(), "said before anything is read"
+
+
+def test_a_dry_run_says_it_too(tmp_path, capsys):
+    from pipeline.run import main
+
+    recipe = str(Path(__file__).resolve().parents[2] / "recipes/finance.yaml")
+    index = f"cluster.index=[{tmp_path}/nothing]"
+    assert main([recipe, "--set", index, "--dry-run", "--out", str(tmp_path / "run")]) == 2
+    assert "nothing holds no run" in capsys.readouterr().err
 
 
 def test_the_index_does_not_depend_on_how_it_is_found(first):

@@ -4,6 +4,8 @@ import json
 import random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.__main__ import main
 from pipeline.core.conserve import add_up
@@ -101,6 +103,61 @@ def test_substrings_are_cut_at_word_borders_and_short_rests_removed(tmp_path):
         assert " ".join(row["text"].split()) == left
     if held != ["rest"]:
         assert (found["rest"]["verdict"], found["rest"]["reasons"]) == ("removed", ["apply.too_short"])
+
+
+def test_a_document_that_falls_as_too_short_does_not_hold_the_copy(tmp_path):
+    """The filing would come first; with its notice it is too short to stay, so the copy stays elsewhere."""
+    write_source(tmp_path, "web", with_notice(4), files=2)
+    short = {"filing": f"Filing {prose(77, 6)}\n{NOTICE}", "other": f"Other {prose(78, 8)}\n{NOTICE}"}
+    write_source(tmp_path, "filings", short)
+    sources = {"web": "role: general", "filings": "role: domain"}
+    run = run_small(tmp_path, tmp_path / "out", sources, more=f"{PARAGRAPHS}\napply: {{min_chars: 400}}")
+    found = verdicts(run)
+    assert {own for own, row in found.items() if row["reasons"] == ["apply.too_short"]} == {"filing", "other"}
+    assert len([own for own, row in found.items() if row["verdict"] == "kept" and NOTICE in row["text"]]) == 1
+    assert run.done["settle"]["all"].counts["lost_repeats"] == {"spans": 0, "documents": 0}
+    assert run.notes == []
+    low = run_small(tmp_path, tmp_path / "low", sources, more=f"{PARAGRAPHS}\napply: {{min_chars: 100}}")
+    held = {own for own, row in verdicts(low).items() if row["verdict"] == "kept" and NOTICE in row["text"]}
+    assert held <= {"filing", "other"}, "what stays with it may hold it"
+
+
+def test_a_copy_lost_to_the_other_kind_of_repeat_is_counted(tmp_path):
+    """Paragraphs and substrings are looked for apart: a document that only both together leave too short is said."""
+    shared = prose(5, 80)
+    write_source(tmp_path, "top", {"first": f"{prose(1)} {shared} {prose(2)}"})
+    write_source(tmp_path, "middle", {"falls": f"{NOTICE}\n{shared}"})
+    write_source(tmp_path, "low", {f"l{n}": f"{prose(10 + n)}\n{NOTICE}\n{prose(20 + n)}" for n in range(2)})
+    sources = {"top": "role: general, priority: 9", "middle": "role: general, priority: 5", "low": "role: general"}
+    more = "repeats: {paragraphs: {min_bytes: 80, min_documents: 3}, substrings: {min_bytes: 400}}"
+    run = run_small(
+        tmp_path, tmp_path / "out", sources, more=f"{more}\napply: {{min_chars: 300}}\ncluster: {{near: false}}"
+    )
+    assert verdicts(run)["falls"]["reasons"] == ["apply.too_short"]
+    assert run.done["settle"]["all"].counts["lost_repeats"] == {"spans": 2, "documents": 1}
+    assert [note for note in run.notes if "2 passages are cut" in note and "1 documents" in note]
+
+
+@given(st.lists(st.sets(st.integers(0, 3)), min_size=3, max_size=9), st.booleans())
+@settings(max_examples=8, deadline=None)
+def test_what_is_published_is_published_again_unchanged(tmp_path_factory, plan, substrings):
+    """Idempotence: a run over what a run kept keeps all of it and cuts nothing."""
+    folder = tmp_path_factory.mktemp("again")
+    notices = [f"{NOTICE} {prose(900 + n, 20)}" for n in range(4)]
+    documents = {
+        f"d{at}": "\n\n".join([f"Begin {prose(at)}", *(notices[n] for n in sorted(held)), f"End {prose(500 + at)}"])
+        for at, held in enumerate(plan)
+    }
+    kind = "substrings: {min_bytes: 150}" if substrings else "paragraphs: {min_bytes: 80, min_documents: 2}"
+    more = f"repeats: {{{kind}}}\ncluster: {{near: false}}\napply: {{min_chars: 50}}"
+    write_source(folder, "web", documents, files=2)
+    first = verdicts(run_small(folder, folder / "one", {"web": "role: general"}, more=more))
+    kept_texts = {own: row["text"] for own, row in first.items() if row["verdict"] == "kept"}
+    assert kept_texts.keys() == documents.keys()
+    write_source(folder, "again", kept_texts, files=3)
+    second = run_small(folder, folder / "two", {"again": "role: general"}, more=more)
+    assert {own: row["text"] for own, row in verdicts(second).items()} == kept_texts
+    assert {commit.counts["spans"] for commit in second.done["repeats"].values()} == {0}
 
 
 def test_a_cut_does_not_show_what_is_masked(tmp_path, capsys):

@@ -12,15 +12,14 @@ import pytest
 
 from pipeline.__main__ import main as command
 from pipeline.audit import tombstones
-from pipeline.core import store as stores
 from pipeline.core.ledger import Ledger
 from pipeline.core.store import Store
 from pipeline.run import main
-from tests.faults.calls import FaultyCalls
 from tests.faults.tiny import RECIPE, text, write_inputs
 
 SECRET = "zanzibarquux"
 URL = "https://ann.example/diary"
+MEMO, MEMO_URL = "quibblewick", "https://carl.example/memo"
 
 
 def said(call, arguments):
@@ -70,8 +69,11 @@ def made(tmp_path_factory):
     with (folder / "news.jsonl").open("a") as file:
         file.write(json.dumps({"id": "diary", "url": URL, "title": SECRET, "text": secret}) + "\n")
         file.write(json.dumps({"id": "other", "url": "https://bob.example/", "text": text(778)}) + "\n")
+        memo = f"{MEMO} {text(779, 30)}"
+        file.write(json.dumps({"id": "memo", "url": MEMO_URL, "text": memo}) + "\n")
     with (folder / "web.jsonl").open("a") as file:
         file.write(json.dumps({"id": "mirror", "url": "https://mirror.example/", "text": secret}) + "\n")
+        file.write(json.dumps({"id": "near", "url": "https://near.example/", "text": f"{memo} Read again."}) + "\n")
     rows = [{"id": f"m{n}", "text": text(300 + n)} for n in range(8)]
     (folder / "more.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     extra = "    - {name: more, kind: jsonl, path: PATH/more.jsonl, role: general, licence: CC0-1.0}\ncurate:"
@@ -153,18 +155,25 @@ def test_by_id_and_by_text_hash(copied):
     assert holding(out, SECRET) == []
 
 
-@pytest.mark.parametrize("at", [1, 9, 40, 90, 150, 260])
-def test_a_crash_is_healed_by_the_same_command(copied, at):
+def test_near_copies_are_listed_and_forgotten_only_when_asked_for(copied):
+    _, out, _ = copied
+    [near] = forget(out, MEMO_URL)["near_copies"]
+    assert (near["url"], near["verdict"], near["source"]) == ("https://near.example/", "removed", "web")
+    assert holding(out, MEMO), "the near copy is another document"
+    [recorded] = json.loads((out / "forgotten.json").read_text())["near_copies"]
+    assert recorded == {name: near[name] for name in ("id", "verdict", "near")}, "no address: it may be forgotten yet"
+    assert [one["id"] for one in forget(out, MEMO_URL)["near_copies"]] == [near["id"]]
+    later = forget(out, MEMO_URL, "--near-copies")
+    assert (later["documents"], later["near_copies"]) == ([near["id"]], [])
+    assert holding(out, MEMO) == holding(out, "near.example") == []
+    assert json.loads((out / "forgotten.json").read_text())["near_copies"] == []
+
+
+def test_near_copies_at_once_and_from_the_side_that_was_removed(copied):
     folder, out, _ = copied
-    stores.install_calls(FaultyCalls(at, "EIO"))
-    try:
-        with contextlib.suppress(OSError):
-            said(command, ["forget", URL, "--run", out, "--json"])
-    finally:
-        stores.install_calls(stores.LocalCalls())
-    forget(out, URL)
-    assert holding(out, SECRET) == []
-    assert said(command, ["verify", "--run", out, "--json"])[1]["damaged"] == []
+    found = forget(out, "https://near.example/", "--near-copies")
+    assert len(found["documents"]) == 2
+    assert holding(out, MEMO) == []
     assert {n: s for n, s in run(folder, out)["steps"].items() if s != "reused: did not change"} == {}
 
 

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.ingest.licences import KNOWN, licence_of
+from pipeline.ingest.locations import covers
 from pipeline.ingest.record import Tally
 from pipeline.ingest.rights import page_rights, tdm_of
+from pipeline.ingest.snapshots import tdm_rules
 from pipeline.ingest.source import Source
 
 from .conftest import gz, page, rows_of, warc_record
@@ -34,6 +36,16 @@ def read_warc(tmp_path, *records, tally=None, **settings):
         (b"X-Robots-Tag: noai, noimageai\r\n", "reserved", None),
         (b"X-Robots-Tag: noindex\r\n", "unknown", None),
         (b"tdm-reservation: 0\r\nX-Robots-Tag: noai\r\n", "reserved", None),
+        (b"Content-Usage: bots=n, train-ai=y\r\n", "open", None),
+        (b"Content-Usage: train-ai=n, train-ai=y\r\n", "open", None),
+        (b"Content-Usage: train-ai=y, train-ai\r\n", "unknown", None),
+        (b"Content-Usage: train-ai;allow=n, train-ai=y\r\n", "open", None),
+        (b"Content-Usage: ai-use=n, search=n\r\n", "unknown", None),
+        (b"Content-Usage: Train-AI=n\r\n", "unknown", None),
+        (b"Content-Usage: train-ai=no\r\n", "unknown", None),
+        (b'Content-Usage: train-ai=n, note="a, b"\r\n', "reserved", None),
+        (b"Content-Signal: search=yes, ai-train=no\r\n", "reserved", None),
+        (b"tdm-reservation: yes\r\n", "unknown", None),
         (b"", "unknown", None),
     ],
 )
@@ -92,6 +104,144 @@ def test_robots_in_the_crawl_is_the_snapshot_of_its_host(tmp_path):
     assert said == ["refuses *, GPTBot", "refuses GPTBot", "refuses GPTBot", None, None]
     assert rows[0]["robots"].startswith("sha256:")
     assert tally.skipped == {"robots_txt": 1}, "a robots.txt is no document"
+
+
+TDMREP = json.dumps(
+    [
+        {"location": "/open/", "tdm-reservation": 0},
+        {"location": "/images/*.jpg$", "tdm-reservation": 0},
+        {"location": "/licensed/", "tdm-reservation": 1, "tdm-policy": "https://a.example/policy.json"},
+        {"location": "/odd/", "tdm-reservation": 2},
+        {"tdm-reservation": 1},
+        "no rule",
+        {"location": "/", "tdm-reservation": 1},
+    ]
+).encode()
+JSON_TYPE = b"Content-Type: application/json\r\n"
+
+
+def tdmrep(body, host="a.example", **more):
+    return warc_record(f"https://{host}/.well-known/tdmrep.json", page(body, JSON_TYPE), **more)
+
+
+def test_tdmrep_json_in_the_crawl_holds_for_its_host(tmp_path):
+    tally = Tally()
+    names = ("open/x", "images/a.jpg", "images/a.jpg?size=2", "licensed/a", "odd/a", "other", "Open/x")
+    rows = read_warc(
+        tmp_path,
+        warc_record("https://a.example/early", page(b"<p>0")),
+        tdmrep(TDMREP),
+        *(warc_record(f"https://a.example/{name}", page(b"<p>" + name.encode())) for name in names),
+        warc_record("https://b.example/other", page(b"<p>b")),
+        tally=tally,
+    )
+    found = {row["url"].partition("://")[2]: (row["tdm"], row["terms"]) for row in rows}
+    policy = "https://a.example/policy.json"
+    assert found == {
+        "a.example/early": ("unknown", None),
+        "a.example/open/x": ("open", None),
+        "a.example/images/a.jpg": ("open", None),
+        "a.example/images/a.jpg?size=2": ("reserved", None),
+        "a.example/licensed/a": ("reserved", policy),
+        "a.example/odd/a": ("unknown", None),
+        "a.example/other": ("reserved", None),
+        "a.example/Open/x": ("reserved", None),
+        "b.example/other": ("unknown", None),
+    }
+    by_url = {row["url"]: row for row in rows}
+    said = by_url["https://a.example/licensed/a"]["rights"]
+    assert said == f"tdmrep.json tdm-reservation: 1; tdmrep.json tdm-policy: {policy}"
+    assert by_url["https://a.example/other"]["robots"] is None
+    assert tally.skipped == {"tdmrep_json": 1}, "it is no document"
+
+
+@pytest.mark.parametrize(
+    ("fields", "meta", "tdm"),
+    [
+        (b"", b"", "reserved"),
+        (b"tdm-reservation: 0\r\n", b"", "open"),
+        (b"tdm-reservation: 0\r\n", b'<meta name="tdm-reservation" content="1">', "reserved"),
+        (b"tdm-reservation: 1\r\n", b'<meta name="tdm-reservation" content="0">', "open"),
+        (b"X-Robots-Tag: noai\r\n", b'<meta name="tdm-reservation" content="0">', "reserved"),
+        (b"tdm-reservation: perhaps\r\n", b"", "reserved"),
+    ],
+)
+def test_the_page_supersedes_its_header_and_both_the_file(tmp_path, fields, meta, tdm):
+    block = page(b"<html><head>" + meta, b"Content-Type: text/html\r\n" + fields)
+    (row,) = read_warc(tmp_path, tdmrep(TDMREP), warc_record("https://a.example/x", block))
+    assert row["tdm"] == tdm
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"no json", b'{"location": "/", "tdm-reservation": 1}', b"[" * 100_000, b"\xff["]
+)
+def test_a_tdmrep_json_that_is_none_says_nothing(tmp_path, body):
+    tally = Tally()
+    (row,) = read_warc(tmp_path, tdmrep(body), warc_record("https://a.example/x", page(b"<p>1")), tally=tally)
+    assert row["tdm"] == "unknown"
+    assert tally.skipped == {"tdmrep_json": 1}
+
+
+def test_a_refused_tdmrep_json_and_a_bare_resource(tmp_path):
+    gone = page(b"[]", JSON_TYPE).replace(b"200 OK", b"404 Not Found")
+    assert b"404" in gone
+    rows = read_warc(
+        tmp_path,
+        warc_record("https://a.example/.well-known/tdmrep.json", gone),
+        warc_record("https://a.example/x", page(b"<p>1")),
+        warc_record(
+            "https://b.example/.well-known/tdmrep.json", TDMREP, kind="resource", Content_Type="application/json"
+        ),
+        warc_record("https://b.example/x", page(b"<p>2")),
+    )
+    assert [row["tdm"] for row in rows] == ["unknown", "reserved"]
+
+
+GROUPS = b"""User-agent: *
+Allow: /
+Content-Usage: train-ai=n
+Content-Usage: /ai-ok/ train-ai=y
+Content-Usage: /*/draft$ train-ai=n
+
+User-agent: ExampleBot
+Content-Usage: train-ai=y
+
+User-agent: CCBot
+User-agent: OtherBot
+Content-Signal: /ai-ok/closed ai-train=no
+"""
+
+
+def test_preferences_in_robots_txt_hold_by_group_and_by_longest_path(tmp_path):
+    names = ("test", "ai-ok/test", "ai-ok/draft", "ai-ok/closed")
+    rows = read_warc(
+        tmp_path,
+        warc_record("https://a.example/robots.txt", page(GROUPS, b"Content-Type: text/plain\r\n")),
+        *(warc_record(f"https://a.example/{name}", page(b"<p>" + name.encode())) for name in names),
+    )
+    assert [row["tdm"] for row in rows] == ["reserved", "open", "reserved", "reserved"]
+
+
+def covers_twin(pattern, path):
+    """The same by a regular expression, for patterns without escapes."""
+    import re
+
+    body = pattern.removesuffix("$")
+    expression = ".*".join(re.escape(piece) for piece in body.split("*"))
+    return (
+        bool(pattern) and re.match(expression + (r"\Z" if pattern.endswith("$") else ""), path, re.DOTALL) is not None
+    )
+
+
+@given(st.text("/ab*$", max_size=8).filter(lambda p: "$" not in p[:-1]), st.text("/ab", max_size=10))
+def test_patterns_match_as_their_regular_expressions(pattern, path):
+    assert covers(pattern, "/" + path) == covers_twin(pattern, "/" + path)
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_any_pattern_and_path_may_be_asked(pattern, path):
+    assert covers(pattern, path) in (True, False)
+    assert isinstance(tdm_rules(pattern), list)
 
 
 def test_the_record_comes_before_its_source(tmp_path):

@@ -16,19 +16,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.core.execute import Runner
+from pipeline.core.in_process import InProcess
+from pipeline.core.store import Store
 from pipeline.errors import UsageError
+from pipeline.flow import advance
 from pipeline.ingest.benchmarks import PIECE_WORDS, read_items
 from pipeline.kernels import overlap
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.terms import WORD_LOWER
+from pipeline.located_yaml import read_yaml
 from pipeline.measure.contamination import (
     Contamination,
+    Index,
     build_index,
     contamination,
     files_sha256,
     index_of,
     left_out,
 )
+from pipeline.recipe import parse
+from pipeline.steps.context import Run
 
 WORDS = [f"{a}{b}" for a in "bdfglmnprstv" for b in ("ario", "enta", "ilus", "omar", "unde", "yth", "apse", "eck")]
 
@@ -99,6 +107,51 @@ def test_copies_cut_apart_over_a_long_document_do_not_add_up(items):
     assert run([(" " + sentence(rng, 300) + " ").join(parts)], settings)["score"][0].as_py() < 0.4
 
 
+def test_the_mapped_index_is_the_index(items, tmp_path):
+    found, chosen = items
+    built = build_index(tuple(chosen.files), chosen.ngram, chosen.min_words)
+    store = Store(str(tmp_path / "run"))
+    store.put("index.safetensors", built.to_bytes())
+    mapped = Index.mapped(store.map("index.safetensors"))
+    assert mapped.names.equals(built.names)
+    for part in ("tables", "postings", "items"):
+        for one, other in zip(getattr(mapped, part), getattr(built, part), strict=True):
+            assert one.dtype == other.dtype
+            assert one.flags.aligned
+            assert one.flags.writeable, "kernels are compiled for arrays that may be written"
+            assert np.array_equal(one, other)
+    batch = pa.record_batch({"text": pa.array(planted(found, str.upper), pa.large_string())})
+    assert contamination.run(batch, chosen, mapped).equals(contamination.run(batch, chosen))
+    assert built.to_bytes() == mapped.to_bytes()
+
+
+def test_a_run_builds_the_index_once_and_its_workers_map_it(items, tmp_path, monkeypatch):
+    found, chosen = items
+    lines = [json.dumps({"id": str(n), "text": text}) for n, text in enumerate(planted(found, str))]
+    for part in range(4):
+        (tmp_path / f"p{part}.jsonl").write_text("\n".join(lines[part::4]) + "\n")
+    sources = "".join(f"    - {{name: s{n}, kind: jsonl, path: '{tmp_path}/p{n}.jsonl'}}\n" for n in range(4))
+    files = json.dumps(chosen.files)
+    text = f"name: t\nuse: a\nsources:\n  a:\n{sources}curate:\n  - contamination: {{files: {files}}}\n"
+    builds = []
+    monkeypatch.setattr("pipeline.measure.contamination.index_of", lambda *given: builds.append(1) or index_of(*given))
+    build_index.cache_clear()
+    store = Store(str(tmp_path / "run"))
+    state = Run(parse("t.yaml", read_yaml("t.yaml", text.encode()), [], {}), store, Runner(store, InProcess()))
+    advance(state, "train")
+    build_index.cache_clear()
+    advance(state, "measure")
+    assert len(state.shards) == 4
+    assert builds == [1]
+    assert state.file("train", "contamination", "weights").path.startswith("prepared/")
+    for shard in state.shards:
+        texts = store.read_table(state.file("extract", shard).path, ["text"])
+        [batch] = texts.combine_chunks().to_batches()
+        signals = store.read_table(state.file("measure", f"contamination/{shard}").path)
+        assert signals.equals(pa.Table.from_batches([contamination.run(batch, chosen)]))
+        assert all(signals["items"].to_pylist())
+
+
 def test_no_files_find_nothing_and_missing_ones_are_named(items, tmp_path):
     found, settings = items
     assert run(found, Contamination())["score"].to_pylist() == [0.0] * len(found)
@@ -138,6 +191,26 @@ def test_every_kind_of_file_gives_the_same_items(tmp_path):
     (tmp_path / "i.jsonl").write_text("{broken")
     with pytest.raises(UsageError, match=r"i\.jsonl"):
         read_items(str(tmp_path / "i.jsonl"), 4)
+
+
+def test_members_of_an_archive_are_chosen_by_name(tmp_path):
+    text = " ".join(WORDS[:20])
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name in ("set/train.txt", "set/test-1.txt"):
+            data = f"{name} {text}".encode()
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    path = str(tmp_path / "a.tar")
+    assert [name for name, _ in read_items(path, 13)] == ["train.txt#0", "test-1.txt#0"]
+    assert [name for name, _ in read_items(f"{path}#*/test-*.txt", 13)] == ["test-1.txt#0"]
+    chosen = Contamination(files=[f"{path}#*/test-*.txt"])
+    assert files_sha256(chosen) == files_sha256(Contamination(files=[path]))
+    with pytest.raises(UsageError, match=r"nothing in a\.tar is named none\*"):
+        read_items(f"{path}#none*", 13)
+    (tmp_path / "b.txt").write_text(text)
+    with pytest.raises(UsageError, match="names members of an archive"):
+        read_items(f"{tmp_path}/b.txt#x", 13)
 
 
 @given(st.integers(1, 400))
