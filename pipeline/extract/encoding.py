@@ -50,7 +50,8 @@ def decode_payload(payload: bytes, charset: str | None, is_markup: bool) -> Deco
     wide = _wide(payload)
     if wide:
         return _with_replacements(payload, wide)
-    if b"\x1b$" in payload and "iso2022_jp" in _declared(payload, charset, is_markup):
+    # One byte is found many times faster than two, and next to no page has it.
+    if b"\x1b" in payload and b"\x1b$" in payload and "iso2022_jp" in _declared(payload, charset, is_markup):
         return _with_replacements(payload, "iso2022_jp")
     try:
         return Decoded(payload.decode(), "utf-8")
