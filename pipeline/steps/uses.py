@@ -15,6 +15,7 @@ from pipeline.handoff.windows import Visits, planned_visits
 from pipeline.shards import SPLITS
 from pipeline.steps.context import Commits, Run
 from pipeline.steps.handoff import build
+from pipeline.steps.tokens import streams
 
 VERSION = 1
 
@@ -44,12 +45,18 @@ def uses_part(store: Store, assignments: list[Assignment], shared: Any) -> list[
 
 
 def uses(run: Run) -> Commits:
-    """One unit per shard, keyed by its documents' lengths, where it lies in its source, and what the plan takes of that."""
-    manifest = build(run)
-    visits = planned_visits(manifest, default_train_config(manifest, run.recipe.pretrain))
-    units, starts = [], dict.fromkeys(visits, 0)
+    """One unit per shard, keyed by its documents' lengths, where it lies in its source, and what the plan takes of that.
+
+    An empty mix plans no training: no uses, as there is no hand-off.
+    """
+    units, starts, visits = [], dict.fromkeys(streams(run), 0), {}
+    if run.done["mix"]["all"].counts["plan"]["total_tokens"]:
+        manifest = build(run)
+        visits = planned_visits(manifest, default_train_config(manifest, run.recipe.pretrain))
     for name, commit in run.done["shards"].items():
         source, counts = name.rpartition("/")[0], commit.files["counts"]
+        if source not in visits:
+            continue
         units.append(
             Unit(
                 name=name,
