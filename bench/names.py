@@ -10,7 +10,6 @@ GROUPS: dict[str, dict[str, str]] = {
         "language": "language identification",
         "classifier": "domain classifier: training, held-out figures, scoring",
         "adversarial": "the slowest judge on a megabyte of one thing",
-        "crawl": "polite fetching of a loopback site",
     },
     "Duplicates": {
         "minhash": "signatures from text",
