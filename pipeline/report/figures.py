@@ -200,15 +200,17 @@ def _panel(
     if not values:
         return
     pad = (max(values) - min(values)) * 0.08 or 0.1
-    x = Scale(min(places), max(places), start + 46, start + width - 90)
+    labels = {name: f"{points[-1][1]:.3f} {name}"[:32] for name, points, _ in series if points}
+    right = start + width - 20 - 6.0 * max(map(len, labels.values()))  # the lines' names stand behind their ends
+    x = Scale(min(places), max(places), start + 46, right)
     y = Scale(min(values) - pad, max(values) + pad, height - 40, 30)
     drawing.text(start, 16, title, "t strong")
     for tick in y.ticks(5):
-        drawing.line(start + 46, y(tick), start + width - 90, y(tick), "grid")
+        drawing.line(start + 46, y(tick), right, y(tick), "grid")
         drawing.text(start + 40, y(tick) + 4, f"{tick:g}", "t small", anchor="end")
     for tick in x.ticks(4):
         drawing.text(x(tick), height - 22, short_text(tick), "t small", anchor="middle")
-    drawing.text((start + 46 + start + width - 90) / 2, height - 4, unit, "t small", anchor="middle")
+    drawing.text((start + 46 + right) / 2, height - 4, unit, "t small", anchor="middle")
     ends: list[float] = []
     for name, points, css in series:
         drawing.path([(x(a), y(b)) for a, b in points], css)
@@ -218,9 +220,7 @@ def _panel(
         while any(abs(last - other) < 13 for other in ends):
             last += 13
         ends.append(last)
-        drawing.text(
-            start + width - 84, last + 4, f"{points[-1][1]:.3f} {name}"[:16], "t small " + css.split()[-1] + "t"
-        )
+        drawing.text(right + 6, last + 4, labels[name], "t small " + css.split()[-1] + "t")
 
 
 def timing_chart(timings: Sequence[Timing]) -> Markup:
