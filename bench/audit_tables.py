@@ -208,7 +208,8 @@ def bias_page(corpora: Path) -> list[str]:
     """The tables of docs/bias.md."""
     bound = shipped_bound()
     lines = [
-        f"`BENCH_PEERS_PYTHON=… python -m bench.audit_tables $CORPORA`; the shipped weights at the finance recipe's `max_score: {bound:g}`.",
+        "`BENCH_PEERS_PYTHON=… python -m bench.audit_tables $CORPORA`; "
+        f"the shipped weights at the finance recipe's `max_score: {bound:g}`.",
         "",
     ]
     for table in (sets_table, identities_table, pairs_tables, chunks_table):
