@@ -35,7 +35,7 @@ STEPS: dict[str, Callable[[Run], object]] = {
 def advance(run: Run, to: str = "publish") -> None:
     """Run the steps up to and including `to`. Raises UsageError before the first one when the recipe names what is not there."""
     check(run.recipe)
-    indexes(run.recipe, run.store.root)
+    run.indexes = indexes(run.recipe, run.store.root)
     for name, step in STEPS.items():
         step(run)
         if name == to:

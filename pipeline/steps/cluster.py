@@ -22,7 +22,6 @@ from pipeline.core.store import Store
 from pipeline.kernels.rows import column_rows
 from pipeline.measure.minhash import MinHashSettings
 from pipeline.steps.context import Commits, Run, signal_unit
-from pipeline.steps.index import indexes
 
 PAIRS_VERSION = 1
 VERSION = 3
@@ -209,7 +208,6 @@ def cluster(run: Run) -> Commits:
         }
     )
     verified = settings.verify_jaccard is not None
-    run.indexes = indexes(run.recipe, run.store.root)
     shards, inputs, texts = {}, [], []
     for shard in run.shards:
         own = {name: run.file("measure", signal_unit(name, shard)) for name in sorted(chosen)}

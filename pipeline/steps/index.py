@@ -19,7 +19,7 @@ def own_settings(recipe: RecipeBase) -> dict[str, Any]:
 
 
 def indexes(recipe: RecipeBase, out: str) -> list[IndexFile]:
-    """The index files that the recipe names for a run in `out`. Looked up before anything runs, and again by cluster.
+    """The index files that the recipe names for a run in `out`. Looked up before anything runs.
 
     Raises UsageError for the first folder that is not right.
     """
