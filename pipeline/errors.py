@@ -8,6 +8,7 @@ PipelineError
 └── GateError             1  the run finished and a gate is red
 """
 
+import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,12 @@ EXIT_GATE = 1
 EXIT_USAGE = 2
 EXIT_INFRASTRUCTURE = 3
 EXIT_INTERRUPTED = 130
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """ "; did you mean x?" when something known is close, else nothing."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 class PipelineError(Exception):

@@ -1,6 +1,5 @@
 """The recipe: one YAML file that says everything a run does, checked as a whole before anything runs."""
 
-import difflib
 import os
 import re
 from functools import cache
@@ -18,7 +17,7 @@ from pipeline.cluster.settings import ClusterSettings, SurvivorSettings
 from pipeline.core.judge import judges
 from pipeline.core.sandbox import SandboxSettings
 from pipeline.core.settings import JudgeSettings, Settings
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, did_you_mean
 from pipeline.extract.settings import ExtractSettings
 from pipeline.gates import GateSettings
 from pipeline.handoff import TrainConfig
@@ -172,9 +171,8 @@ def _first_line(settings: type[BaseModel]) -> str:
 def near(name: str, known: Any) -> str:
     """ "; did you mean x?" when something known is close, else what there is."""
     names = sorted(map(str, known))
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {close[0]}?"
+    if close := did_you_mean(name, names):
+        return close
     return f" (known: {', '.join(names[:12])}{', …' if len(names) > 12 else ''})" if names else ""
 
 
@@ -226,8 +224,7 @@ def _sentence(error: ErrorDetails, path: Path) -> str:
         message += f", not {shown!r}"
     if kind == "literal_error" and isinstance(shown, str):
         choices = re.findall(r"'([^']*)'", error.get("ctx", {}).get("expected", ""))
-        close = difflib.get_close_matches(shown, choices, n=1, cutoff=0.5)
-        message += f"; did you mean {close[0]}?" if close else ""
+        message += did_you_mean(shown, choices)
     return message[0].lower() + message[1:]
 
 

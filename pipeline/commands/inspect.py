@@ -1,7 +1,6 @@
 """`inspect`: documents of a run with verdict and signals, filtered by verdict, rule or source."""
 
 import argparse
-import difflib
 import json
 import sys
 from typing import Any
@@ -13,6 +12,7 @@ from rich.markup import escape
 from pipeline.commands.opened import OpenedRun, open_run
 from pipeline.core.judge import judges
 from pipeline.errors import UsageError
+from pipeline.recipe import near
 from pipeline.report.hidden import is_hidden, masked
 
 SHOWN = 160
@@ -49,21 +49,16 @@ def check(opened: OpenedRun, arguments: argparse.Namespace) -> str | None:
     verdicts = [opened.verdicts(shard) for shard in opened.shards]
     sources = {name for table in verdicts for name in pc.unique(table["source"]).to_pylist()}
     if arguments.source and arguments.source not in sources:
-        raise UsageError(f"--source {arguments.source}: this run has no such source{_near(arguments.source, sources)}")
+        raise UsageError(f"--source {arguments.source}: this run has no such source{near(arguments.source, sources)}")
     rules = {name for table in verdicts for name in pc.unique(pc.list_flatten(table["reasons"])).to_pylist()}
     if not arguments.rule or arguments.rule in rules:
         return None
     stage = arguments.rule.partition(".")[0]
     if stage not in {rule.partition(".")[0] for rule in rules} | set(opened.judges):
-        raise UsageError(f"--rule {arguments.rule}: this run has no such stage{_near(arguments.rule, rules)}")
+        raise UsageError(f"--rule {arguments.rule}: this run has no such stage{near(arguments.rule, rules)}")
     if stage in judges():
         rules |= {f"{stage}.{name}" for name in judges()[stage].settings.decided_fields()}
-    return None if arguments.rule in rules else f"no document was hit by {arguments.rule}{_near(arguments.rule, rules)}"
-
-
-def _near(asked: str, known: set[str]) -> str:
-    close = difflib.get_close_matches(asked, sorted(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else f" (known: {', '.join(sorted(known)[:12])})"
+    return None if arguments.rule in rules else f"no document was hit by {arguments.rule}{near(arguments.rule, rules)}"
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,9 +1,10 @@
 """A command line whose mistakes are answered with the nearest right word."""
 
 import argparse
-import difflib
 import re
 from typing import Any, NoReturn
+
+from pipeline.errors import did_you_mean
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,11 +25,9 @@ class Parser(argparse.ArgumentParser):
         options = [option for action in self._actions for option in action.option_strings]
         found = re.search(r"unrecognized arguments: (--?[^ =]+)", message)
         if found:
-            close = difflib.get_close_matches(found[1], options, n=1, cutoff=0.5)
-            return f"; did you mean {close[0]}?" if close else ""
+            return did_you_mean(found[1], options)
         found = re.search(r"argument ([^:]+): invalid choice: '([^']*)'", message)
         if found:
             choices = [str(choice) for action in self._actions for choice in action.choices or ()]
-            close = difflib.get_close_matches(found[2], choices, n=1, cutoff=0.5)
-            return f"; did you mean {close[0]}?" if close else ""
+            return did_you_mean(found[2], choices)
         return ""
