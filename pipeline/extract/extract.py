@@ -16,7 +16,7 @@ from pipeline.kernels.layout import lay_out
 from pipeline.kernels.lines import clean_lines
 from pipeline.kernels.pretokens import count_pretokens
 
-EXTRACT_VERSION = 3
+EXTRACT_VERSION = 4
 """Enters the fingerprint: raised whenever the same records and settings give other documents."""
 
 

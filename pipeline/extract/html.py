@@ -2,17 +2,18 @@
 
 import re
 
-import numpy as np
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
 from pipeline.extract.encoding import decode_within
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.unit import Extracted, RefusalError
-from pipeline.kernels.markup import RAW, SHALLOW, scan_markup, visible_bytes
+from pipeline.kernels.slim import slim
 
 ATTRIBUTE_WORK = 250_000_000
-"""Sum of squared attribute counts of the tags: what the parser's time grows with (100,000 in one tag take 19 s)."""
+"""Sum of squared attribute counts of the tags: what the parser's time grows with (100,000 in one tag take 19 s).
+
+Of a tag a few are left for the parser; what is meant here is text that it may take for tags."""
 MAIN_WORK = 10_000_000
 """Tags times depth up to which main content is looked for: the search walks up from every element (10^7: 0.7 s)."""
 
@@ -32,25 +33,25 @@ def extract_html(payload: bytes, charset: str | None, settings: ExtractSettings)
     decoded = decode_within(payload, charset, True, settings.max_replaced_frac)
     unchanged = decoded.encoding == "utf-8" and not decoded.replaced and not payload.startswith(b"\xef\xbb\xbf")
     markup = payload if unchanged else decoded.text.encode()
-    source = decoded.text
     lead = _EDGAR_LEAD.match(markup)
     if lead:
         markup, unchanged = markup[lead.end() :], False
-        source = markup.decode()
-    tags, depth, attribute_work = scan_markup(np.frombuffer(markup, np.uint8), SHALLOW)
+    source, tags, depth, attribute_work, visible = slim(markup)
     if tags > settings.max_nodes:
         raise RefusalError("too_many_nodes", f"{tags:,} tags, the limit is {settings.max_nodes:,}")
     if attribute_work > ATTRIBUTE_WORK:
-        raise RefusalError("too_many_attributes", "a tag has more attributes than any page needs")
+        raise RefusalError(
+            "too_many_attributes", "what looks like tags in a text field has more attributes than any page needs"
+        )
     try:
-        tree = HTMLTree.parse(source)
+        tree = HTMLTree.parse(source.decode())
     except (ValueError, RuntimeError) as error:
         raise RefusalError("unparsable", f"the parser gave up: {error}") from error
     if depth > settings.max_depth and (real := tree_depth(tree)) > settings.max_depth:
         raise RefusalError("too_deep", f"elements nest {real:,} deep, the limit is {settings.max_depth:,}")
     text = None
     if settings.main_content:
-        text = _main_text(tree, markup, settings) if tags * depth <= MAIN_WORK else _without(tree, NAVIGATION)
+        text = _main_text(tree, visible, settings) if tags * depth <= MAIN_WORK else _without(tree, NAVIGATION)
     return Extracted(
         # An unclosed <noscript> can hold the whole page.
         text=text or _without(tree, []) or extract_plain_text(tree, alt_texts=False, noscript=True),
@@ -61,14 +62,12 @@ def extract_html(payload: bytes, charset: str | None, settings: ExtractSettings)
     )
 
 
-def _main_text(tree: HTMLTree, markup: bytes, settings: ExtractSettings) -> str:
+def _main_text(tree: HTMLTree, visible: int, settings: ExtractSettings) -> str:
     """The main content; where it is suspiciously little of the page, the page without its marked navigation."""
     main = extract_plain_text(tree, main_content=True, alt_texts=False)
     least = settings.min_main_frac
     # How much text the page can have tells most pages, without a look at that text.
-    if len(main) >= settings.min_main_chars and (
-        len(main) >= least * len(markup) or len(main) >= least * visible_bytes(np.frombuffer(markup, np.uint8), RAW)
-    ):
+    if len(main) >= settings.min_main_chars and len(main) >= least * visible:
         return main
     rest = _without(tree, NAVIGATION)
     return rest if len(main) < settings.min_main_chars or len(main) < least * len(rest) else main

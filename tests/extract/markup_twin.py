@@ -1,84 +1,162 @@
-"""Plain-Python twins of the markup scans: expressions over bytes instead of a walk over them."""
+"""Plain-Python twin of the markup pass: expressions over bytes instead of a walk over them."""
 
 import re
+from collections.abc import Iterator
 
-from pipeline.kernels.markup import _RAW, _SHALLOW, UNSEEN
+from pipeline.kernels import slim as kernel
 
 NAME_BYTES = 8
-TAG = re.compile(rb"<(/?)([A-Za-z][A-Za-z0-9]{0,%d})" % (NAME_BYTES - 1))
-TOKEN = re.compile(rb"(?P<end>>)|(?P<space>[\t-\r /]+)|(?P<equals>=)|(?P<quote>[\"'])|(?P<other>[^>\t-\r /=\"'])", re.S)
-# Names are told apart by their first eight bytes, as the kernel does.
-SHALLOW_NAMES = {name[:NAME_BYTES].encode() for name in _SHALLOW.split()}
+KINDS = {name[:NAME_BYTES].encode(): kind for kind, names in kernel.ELEMENTS.items() for name in names.split()}
+KEPT = {name[:NAME_BYTES].encode(): kind for kind, names in kernel.ATTRIBUTES.items() for name in names.split()}
+
+OPENING = re.compile(rb"<(/?)([A-Za-z][^\t\n\f\r />]*)")
+BETWEEN = re.compile(rb"[\t\n\f\r /]*")
+ATTRIBUTE = re.compile(
+    rb"""(?P<name>=?[^\t\n\f\r />=]*)
+    (?: [\t\n\f\r\ ]* = [\t\n\f\r\ ]* (?: "(?P<double>[^"]*)(?:"|\Z) | '(?P<single>[^']*)(?:'|\Z) | (?P<bare>[^\t\n\f\r\ >]*) ))?""",
+    re.X,
+)
+# "display: none" and "visibility: hidden", without their spaces.
+HIDING = re.compile(rb"y:[nh]|&")
+COMMENT_END = re.compile(rb"-->|--!>")
+SCRIPT_EVENT = re.compile(rb"<!--|-->|<(/?)script(?=[\t\n\f\r />]|\Z)", re.I)
 
 
-def scan(markup: bytes) -> tuple[int, int, int]:
-    """`(tags, depth, attribute_work)`."""
-    tags = depth = deepest = work = at = 0
-    while found := TAG.search(markup, at):
-        tags += 1
-        at = found.end()
-        nests = found[2].lower() not in SHALLOW_NAMES
-        if found[1]:
-            depth -= nests and depth > 0
-            continue
-        at, attributes, closes_itself = rest_of_tag(markup, at)
-        work += attributes**2
-        if nests and not closes_itself:
-            depth += 1
-            deepest = max(deepest, depth)
-    return tags, deepest, work
+def rest_of_tag(markup: bytes, at: int) -> tuple[int, list[re.Match[bytes]], bool, bool]:
+    """`(after, attributes, ends in "/>", whole)` of a tag whose name ends at `at`."""
+    found = []
+    while True:
+        space = BETWEEN.match(markup, at)
+        assert space
+        at = space.end()
+        if at >= len(markup):
+            return at, found, False, False
+        if markup[at] == ord(">"):
+            return at + 1, found, space[0].endswith(b"/"), True
+        attribute = ATTRIBUTE.match(markup, at)
+        assert attribute
+        found.append(attribute)
+        at = attribute.end()
 
 
-def rest_of_tag(markup: bytes, at: int) -> tuple[int, int, bool]:
-    """`(after, attributes, ends in "/>")`. A quote only opens a value right after `=`, spaces between or not."""
-    attributes, new_word, value_next = 0, False, False
-    while token := TOKEN.match(markup, at):
-        at = token.end()
-        if token["end"]:
-            return at, attributes, markup[at - 2 : at - 1] == b"/"
-        if token["space"]:
-            new_word = True
-        elif token["equals"]:
-            value_next = True
-        elif token["quote"] and value_next:
-            close = markup.find(token["quote"], at)
-            if close < 0:
-                return len(markup), attributes, False
-            at, new_word, value_next = close + 1, True, False
-        else:
-            attributes += new_word and not value_next
-            new_word = value_next = False
-    return len(markup), attributes, False
+def is_kept(attribute: re.Match[bytes]) -> bool:
+    """Whether an attribute says what is main content."""
+    kind = KEPT.get(attribute["name"][:NAME_BYTES].lower())
+    if kind != kernel._CSS:
+        return kind is not None
+    value = attribute["double"] or attribute["single"] or attribute["bare"] or b""
+    return bool(HIDING.search(bytes(byte | 0x20 for byte in value if byte > 0x20)))
 
 
-RAW_NAMES = {name: shown for name, shown in zip(_RAW.split(), [False] * UNSEEN + [True] * 9, strict=False)}
-LETTERS = re.compile(rb"[A-Za-z]{0,%d}" % NAME_BYTES)
+def script_end(markup: bytes, at: int) -> int:
+    """Where the end tag of a script starts whose content starts at `at`."""
+    escaped = doubly = False
+    while event := SCRIPT_EVENT.search(markup, at):
+        # The dashes of a start can be those of an end, too: "<!-->".
+        at = event.start() + 2 if event[0] == b"<!--" else event.start() + 1
+        if event[0] == b"<!--":
+            at, escaped = (at, True) if not escaped else (event.end(), True)
+        elif event[0] == b"-->":
+            escaped = doubly = False
+        elif event[1]:
+            if not doubly:
+                return event.start()
+            doubly = False
+        elif escaped:
+            doubly = True
+    return len(markup)
 
 
-def visible(markup: bytes) -> int:
-    """What `visible_bytes` counts."""
-    total = at = 0
-    while (found := markup.find(b"<", at)) >= 0 and found + 1 < len(markup):
-        total += found - at
-        at = found + 1
-        if markup.startswith(b"!--", at):
-            close = markup.find(b"-->", at + 1)
-            at = close + 3 if close >= 0 else len(markup)
-            continue
-        name = LETTERS.match(markup, at)[0]  # type: ignore[index]
-        if not name:
-            if markup[at : at + 1] in (b"!", b"/", b"?"):
-                close = markup.find(b">", at)
-                total, at = total + 4, close + 1 if close >= 0 else len(markup)
-            else:
-                total += 1
-            continue
-        at, _, _ = rest_of_tag(markup, at + len(name))
-        total += 4
-        name = name.lower().decode()
-        if name in RAW_NAMES:
-            ends = re.compile(rb"</(?=([A-Za-z]{0,%d}))" % NAME_BYTES)
-            close = next((f.start() for f in ends.finditer(markup, at) if f[1].lower().decode() == name), len(markup))
-            total += (close - at) * RAW_NAMES[name]
+def text_end(markup: bytes, at: int, name: bytes) -> int:
+    """Where the end tag `</name` starts."""
+    for found in re.finditer(rb"</([^\t\n\f\r />]*)", markup[at:]):
+        if found[1][:NAME_BYTES].lower() == name and at + found.start() + 2 < len(markup):
+            return at + found.start()
+    return len(markup)
+
+
+def attribute_work(text: bytes) -> int:
+    """Squares of the attributes of whatever starts with "<" in a text."""
+    work = at = 0
+    while (at := text.find(b"<", at) + 1) and at < len(text):
+        at, attributes, _, whole = rest_of_tag(text, at)
+        at -= whole
+        work += len(attributes) ** 2
+    return work
+
+
+def pieces(markup: bytes) -> Iterator[tuple[str, bytes, int]]:
+    """`(what, bytes that stay, number)`: text, tags, what else there is, and the facts to sum up."""
+    at, foreign, open_foreign = 0, b"", 0
+    while (start := markup.find(b"<", at)) >= 0 and start + 1 < len(markup):
+        yield "text", markup[at:start], start - at
+        tag = OPENING.match(markup, start)
+        if not tag:
+            first = markup[start + 1 : start + 2]
+            if first not in (b"!", b"/", b"?"):
+                yield "text", b"<", 1
+                at = start + 1
+                continue
+            if not open_foreign and markup.startswith(b"<!--", start):
+                end = COMMENT_END.search(markup, start + 2)
+                while end and end[0] == b"--!>" and end.start() < start + 4:
+                    end = COMMENT_END.search(markup, end.start() + 1)
+                at = end.end() if end else len(markup)
+                kept = b"<!--" + (b"-->" if end and end[0] == b"-->" else b"")
+                early = end and (end[0] == b"--!>" or end.start() < start + 4)
+                yield "other", markup[start:at] if early else kept, 4
+                continue
+            close = markup.find(b">", start + 2) + 1 or len(markup)
+            yield "other", markup[start:close], 4
             at = close
-    return total + (found if found >= 0 else len(markup)) - at
+            continue
+        closing, name = bool(tag[1]), tag[2][:NAME_BYTES].lower()
+        kind = KINDS.get(name, 0)
+        at, attributes, closed_itself, whole = rest_of_tag(markup, tag.end())
+        kept = [] if closing else [a for a in attributes if is_kept(a)][: kernel.MOST_ATTRIBUTES]
+        yield "work", b"", len(kept) ** 2
+        stays = markup[start:at]
+        if attributes or not whole:
+            stays = tag[0] + b"".join(b" " + a[0] for a in kept) + (b" /" if closed_itself else b"") + b">"
+            stays = stays if whole else b""  # what the page ends in is no tag
+        yield "tag", stays, -1 if closing else 1
+        if closing:
+            open_foreign -= bool(open_foreign) and name == foreign
+            if kind != kernel._SHALLOW:
+                yield "depth", b"", -1
+            continue
+        if kind != kernel._SHALLOW and not closed_itself:
+            yield "depth", b"", 1
+        if kind == kernel._FOREIGN:
+            if (not open_foreign or name == foreign) and not closed_itself:
+                foreign, open_foreign = name, open_foreign + 1
+        elif kind > kernel._SHALLOW and not open_foreign:
+            if kind == kernel._PLAIN:
+                close = len(markup)
+            else:
+                close = script_end(markup, at) if kind == kernel._SCRIPT else text_end(markup, at, name)
+            if kind in (kernel._SCRIPT, kernel._STYLE):
+                yield "hidden", b" " if close > at else b"", 0
+            else:
+                yield "text", markup[at:close], close - at
+                yield "work", b"", attribute_work(markup[at:close])
+            at = close
+    yield "tail", markup[at:], (start if start >= 0 else len(markup)) - at
+
+
+def slim(markup: bytes) -> tuple[bytes, int, int, int, int]:
+    """What `pipeline.kernels.slim.slim` gives."""
+    stays, tags, depth, deepest, work, visible = [], 0, 0, 0, 0, 0
+    for what, kept, number in pieces(markup):
+        stays.append(kept)
+        if what == "tag":
+            tags += 1
+            visible += 4
+        elif what == "depth":
+            depth = max(0, depth + number)
+            deepest = max(deepest, depth)
+        elif what == "work":
+            work += number
+        else:
+            visible += number
+    return b"".join(stays), tags, deepest, work, visible

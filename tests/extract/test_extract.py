@@ -16,7 +16,7 @@ from pipeline.extract.encoding import codec_of, decode_payload
 from pipeline.extract.extract import extract_batch
 from pipeline.extract.html import extract_html, tree_depth
 from pipeline.extract.settings import ExtractSettings
-from pipeline.kernels.markup import SHALLOW, scan_markup
+from pipeline.kernels.slim import slim
 
 from . import quality
 
@@ -36,12 +36,6 @@ def extract(*rows: dict, **limits) -> list[dict]:
     documents.validate(full=True)
     assert documents.schema.equals(DOCUMENTS)
     return documents.to_pylist()
-
-
-def scan(markup: bytes) -> tuple[int, int, int]:
-    import numpy as np
-
-    return scan_markup(np.frombuffer(markup, np.uint8), SHALLOW)
 
 
 PROSE = "The bank reported higher income for the quarter, and its chairman expects more of the same next year. " * 6
@@ -94,13 +88,18 @@ def test_an_empty_batch_stays_empty():
         ({"max_text_bytes": 10}, b"<p>0123456789 and more", "too_large"),
         ({"max_nodes": 5}, b"<p>x</p>" * 4, "too_many_nodes"),
         ({"max_depth": 300}, b"<div>" * 400 + b"x", "too_deep"),
-        ({}, b"<div " + b" ".join(b"a%d=1" % n for n in range(20_000)) + b">x", "too_many_attributes"),
+        ({}, b"<textarea><a " + b" ".join(b"a%d=1" % n for n in range(20_000)) + b">x", "too_many_attributes"),
         ({}, b"<p>caf\xff\xfe\x81\x8d" + bytes(range(0x80, 0xA0)) * 9, "undecodable"),
     ],
 )
 def test_limits(limits, payload, reason):
     (row,) = extract({"payload": payload}, **limits)
     assert row["reason"] == f"extract.{reason}"
+
+
+def test_a_tag_of_many_attributes_costs_no_page():
+    (row,) = extract({"payload": b"<div " + b" ".join(b"a%d=1" % n for n in range(200_000)) + b">some words"})
+    assert (row["text"], row["reason"]) == ("some words", None)
 
 
 def test_text_nested_deeper_than_256_elements_is_kept():
@@ -119,21 +118,7 @@ def test_depth_by_scan_is_no_less_than_the_parsers():
         )
         tree = HTMLTree.parse(tags)
         # html and body, or head, and what shallow elements (p, li, tbody, tr, td) add between two that nest.
-        assert tree_depth(tree) <= 4 * scan(tags.encode())[1] + 8
-
-
-@pytest.mark.parametrize(
-    ("markup", "expected"),
-    [
-        (b"<p a=1 b='x > y' c>z</p>", (2, 0, 9)),
-        (b"<div><div/><img src=x></div>", (4, 1, 1)),
-        (b"a < b <3 << </ >", (0, 0, 0)),
-        (b"<div", (1, 1, 0)),
-        (b"<!-- c --><!doctype html>", (0, 0, 0)),
-    ],
-)
-def test_markup_is_scanned(markup, expected):
-    assert scan(markup) == expected
+        assert tree_depth(tree) <= 4 * slim(tags.encode())[2] + 8
 
 
 @pytest.mark.parametrize(
