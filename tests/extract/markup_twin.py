@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 
 from pipeline.kernels import slim as kernel
+from pipeline.kernels.html_tokens import NAME_BYTES
 
-NAME_BYTES = 8
 KINDS = {name[:NAME_BYTES].encode(): kind for kind, names in kernel.ELEMENTS.items() for name in names.split()}
 KEPT = {name[:NAME_BYTES].encode(): kind for kind, names in kernel.ATTRIBUTES.items() for name in names.split()}
 
