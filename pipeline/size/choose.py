@@ -1,7 +1,7 @@
 """Sizing of a run: from the tokens that curation left to the optimal and the chosen model, and to what is missing."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -18,7 +18,8 @@ from pipeline.size.precision import Precision
 from pipeline.size.regimes import inference_aware_for
 from pipeline.size.shape import Hyperparameters, preset
 
-DEMONSTRATION = Hyperparameters(1024, 128, 300, 30, 3e-3, 0.99, "demonstration: under two minutes on two CPU cores")
+DEMONSTRATION = Hyperparameters(1024, 128, 300, 30, 3e-3, 0.99, "demonstration")
+"""What a demonstration trains at least."""
 
 
 def _checked(look_up: Callable[[str], object]) -> AfterValidator:
@@ -45,6 +46,9 @@ class SizeSettings(Settings):
     )
     min_params: float = Field(
         default=2e6, gt=0, description="an optimum below this trains the preset tiny as a demonstration"
+    )
+    demonstration: float = Field(
+        default=0.1, ge=0, le=1, description="share of its plan's tokens that a demonstration trains, at least 307,200"
     )
     wanted_params: list[float] = Field(default=[125e6, 1.3e9], description="sizes to say the missing raw crawl for")
     gpu: Annotated[str, _checked(gpu_named)] = Field(
@@ -188,13 +192,18 @@ def _demonstration(
     caps: Mapping[str, float],
     keep_rates: Mapping[str, float] | None,
 ) -> PlanResult:
-    shape = preset("tiny", request.vocab)
-    training = DEMONSTRATION
-    point = Point(shape.params, training.batch_tokens * training.steps)
+    shape, batch = preset("tiny", request.vocab), DEMONSTRATION.batch_tokens
+    whole = min(usable, law.at_params(shape.params).tokens)
+    training = replace(DEMONSTRATION, steps=max(DEMONSTRATION.steps, round(whole * settings.demonstration / batch)))
+    point = Point(shape.params, batch * training.steps)
     label = (
         f"demonstration: {optimal.tokens_per_param:.0f} tokens per parameter on {usable:,} tokens would be a model of "
-        f"{optimal.params:,} parameters; the preset tiny trains {training.steps} steps to show that the loss falls"
+        f"{optimal.params:,} parameters; the preset tiny trains {training.steps:,} steps to show that the loss falls"
     )
+    if point.tokens < whole:
+        label += (
+            f", on {point.tokens / whole:.0%} of the tokens it could learn from (size.demonstration=1 trains on all)"
+        )
     chosen = complete(request, law, point, [label], shape, training)
     missing = _missing(law, settings, tokens_by_role, shares, caps, keep_rates)
     return PlanResult(optimal, chosen, "demonstration", label, usable, missing)

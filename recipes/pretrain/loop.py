@@ -66,7 +66,7 @@ class Trainer:
         causal = self.trainable.causal
         self.flops = flops_per_token(model.config, self.objective.length) if causal else None
         apply_parallel(self.trainable, self.parallel, world, qat=config.export.qat)
-        self.optimizers = Optimizers(self.trainable, self.trainable.blocks(), config.optimizer)
+        self.optimizers = Optimizers(self.trainable, self.trainable.blocks, config.optimizer)
         self.guard = SpikeGuard(config.optimizer.skip_sigma, config.optimizer.skip_window, world.device)
         self.scale = LossScale(self.parallel.precision == "fp16", world.device)
         self.checkpoints = Checkpoints(
@@ -171,7 +171,7 @@ class Trainer:
             missing = world.is_main and not (self.out / "summary.json").exists()
             return self._finish() if all_max(world, int(missing)) else self.summary(already=True)
         previous = self._catch_signals()
-        reporter = Reporter(self.out, config.report, self.steps, self.step, world.is_main)
+        reporter = Reporter(self.out, config, self.step, world.is_main)
         if world.is_main and self.step:
             say(f"resuming after step {self.step} of {self.steps}")
         batches = {"consumed": self.consumed, "batch": self.batch, "micro": config.micro_batch}

@@ -111,6 +111,7 @@ def check_objective(architecture: str, objective: ObjectiveSettings) -> None:
 class Trainable(nn.Module):
     """A model and its loss. The forward is where all sharded parameters are whole, so the head's loss belongs inside.
 
+    blocks: the repeated blocks, in order: what is sharded, checkpointed and compiled one by one, and Muon's matrices.
     forward(batch) -> tensor of three sums over the micro-batch: loss to minimise (z-loss included), cross-entropy in
     nats, predicted tokens.
     """
@@ -122,6 +123,9 @@ class Trainable(nn.Module):
         self.architecture = model.config.model_type
         self.causal = OBJECTIVE_OF[self.architecture] == "causal"
         self.use_varlen = use_varlen
+        names = {n for n in (model._no_split_modules or []) if not n.endswith("Embeddings")}
+        # found by their classes' names, which sharding changes
+        self.blocks = [module for module in model.modules() if type(module).__name__ in names]
         for part in model.modules():
             if isinstance(part, PreTrainedModel):
                 # for this warning GPT-2 would wait for the device in every forward pass
@@ -174,11 +178,6 @@ class Trainable(nn.Module):
             positions = positions + model.config.pad_token_id + 1
         extra = {"use_cache": False} if self.causal else {}
         return model(input_ids=batch["inputs"], position_ids=positions, docs=docs, **extra).logits
-
-    def blocks(self) -> list[nn.Module]:
-        """The repeated blocks, in order: what is sharded, checkpointed and compiled one by one."""
-        names = {n for n in (self.model._no_split_modules or []) if not n.endswith("Embeddings")}
-        return [module for module in self.model.modules() if type(module).__name__ in names]
 
 
 def count(model: nn.Module) -> int:

@@ -169,7 +169,7 @@ def apply_parallel(trainable: Trainable, settings: ParallelSettings, world: Worl
     """
     mesh = build_mesh(settings, world)
     prefer_flash_attention_3()
-    blocks = trainable.blocks()
+    blocks = trainable.blocks
     from recipes.pretrain.quantize import quantize_matmuls, round_in_forward
 
     if settings.precision == "fp8":

@@ -1,7 +1,6 @@
 """Metrics of a run: JSONL always, lines or a progress bar on the terminal, TensorBoard and W&B when asked for."""
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from typing import Any
 
 import torch
 
-from pipeline.handoff import ReportSettings, UsageError
+from pipeline.handoff import TrainConfig, UsageError
 from pipeline.size.gpus import GPUS
 
 
@@ -25,17 +24,17 @@ def peak_flops(device_name: str) -> float | None:
     return max(found, key=lambda gpu: len(gpu.name)).peak_tflops * 1e12 if found else None
 
 
-Sink = Callable[[dict[str, float], int], None]
-"""Takes the numbers of a step, by name, and the step."""
+Sink = tuple[Callable[[dict[str, float], int], None], Callable[[], None]]
+"""Takes the numbers of a step, by name, and the step; and what closes it."""
 
 
 class Reporter:
     """Writes on the main process, does nothing on the others."""
 
-    def __init__(self, folder: Path, settings: ReportSettings, steps: int, resume_step: int, active: bool) -> None:
-        self.active, self.settings, self.steps = active, settings, steps
+    def __init__(self, folder: Path, config: TrainConfig, resume_step: int, active: bool) -> None:
+        self.active, self.steps = active, config.steps or 1
         self.bar: Any = None
-        self.sinks: list[tuple[Sink, Callable[[], None]]] = []
+        self.sinks: list[Sink] = []
         if not active:
             return
         path = folder / "metrics.jsonl"
@@ -45,12 +44,12 @@ class Reporter:
             kept = "".join(f"{line}\n" for line in lines if _step_of(line) <= resume_step and resume_step > 0)
         path.write_text(kept, encoding="utf-8")
         self.file = path.open("a", encoding="utf-8")
-        if settings.tensorboard:
-            self.sinks.append(_tensorboard(folder / "tensorboard"))
-        if settings.wandb:
-            self.sinks.append(_wandb(settings.wandb, folder))
+        if config.report.tensorboard:
+            self.sinks.append(_tensorboard(folder / "tensorboard", resume_step))
+        if config.report.wandb:
+            self.sinks.append(_wandb(config.report.wandb, folder, config, resume_step))
         if sys.stderr.isatty():
-            self.bar = _progress_bar(steps, resume_step)
+            self.bar = _progress_bar(self.steps, resume_step)
 
     def write(self, metrics: dict[str, Any]) -> None:
         """One line of metrics, which have `step`, for files, writers and the reader at the terminal."""
@@ -70,10 +69,7 @@ class Reporter:
             if self.bar is not None:
                 self.bar(None)
             self.file.close()
-            for (
-                _,
-                close,
-            ) in self.sinks:  # they write in threads of their own, and the process ends without waiting for them
+            for _, close in self.sinks:  # they write in threads of their own, which the process does not wait for
                 close()
 
 
@@ -144,12 +140,13 @@ def _numbers(metrics: dict[str, Any], prefix: str = "") -> dict[str, float]:
     return out
 
 
-def _tensorboard(folder: Path) -> tuple[Sink, Callable[[], None]]:
+def _tensorboard(folder: Path, resume_step: int) -> Sink:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise UsageError("report.tensorboard needs the package tensorboard, which is not installed") from None
-    writer = SummaryWriter(str(folder))
+    # what an interrupted part wrote of steps that are taken again is hidden
+    writer = SummaryWriter(str(folder), purge_step=resume_step + 1 if resume_step else 0)
 
     def sink(values: dict[str, float], step: int) -> None:
         for name, value in values.items():
@@ -158,12 +155,15 @@ def _tensorboard(folder: Path) -> tuple[Sink, Callable[[], None]]:
     return sink, writer.close
 
 
-def _wandb(project: str, folder: Path) -> tuple[Sink, Callable[[], None]]:
+def _wandb(project: str, folder: Path, config: TrainConfig, resume_step: int) -> Sink:
     try:
         import wandb  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise UsageError("report.wandb needs the package wandb, which is not installed") from None
-    run = wandb.init(project=project, dir=str(folder), mode=os.environ.get("WANDB_MODE", "online"))
+    known = folder / "wandb-run.txt"  # a resumed training goes on as the same run
+    given = {"id": known.read_text("utf-8"), "resume": "allow"} if resume_step and known.exists() else {}
+    run = wandb.init(project=project, dir=str(folder), config=config.model_dump(mode="json"), **given)
+    known.write_text(run.id, encoding="utf-8")
     return lambda values, step: run.log(values, step=step), run.finish
 
 

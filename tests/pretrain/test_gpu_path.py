@@ -50,7 +50,7 @@ def trainable(name, mode, device, varlen):
         model = kind(config)
     found = Trainable(model.bfloat16() if varlen else model, 0.0, varlen).train()
     if mode != "none":
-        checkpoint_activations(found.blocks(), mode)
+        checkpoint_activations(found.blocks, mode)
     return found
 
 
@@ -80,7 +80,7 @@ def test_all_blocks_share_one_compiled_graph_without_breaks(mode, varlen):
     torch._dynamo.reset()
     counters.clear()
     model = trainable("llama", mode, device, varlen)
-    for block in model.blocks():
+    for block in model.blocks:
         block.compile(backend="aot_eager")
     for _ in range(2):
         model(batch(device))[0].backward()

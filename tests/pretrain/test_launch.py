@@ -4,8 +4,13 @@ Neither sbatch's options nor the RayJob come as a schema in a package of a permi
 the manuals.
 """
 
+import json
 import re
 import shlex
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -13,6 +18,7 @@ import yaml
 from pipeline.handoff import default_train_config
 from pipeline.launch import launch_files
 
+from .conftest import ENVIRONMENT
 from .test_handoff import manifest
 
 SBATCH = {
@@ -97,3 +103,29 @@ def test_a_job_on_gpu_pods_trains_on_the_gpus(files):
     workers = spec["rayClusterSpec"]["workerGroupSpecs"][0]
     each = workers["template"]["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"]
     assert int(environment["WORKERS"]) == workers["replicas"] * int(each)
+
+
+@pytest.mark.slow
+@pytest.mark.train
+def test_the_shell_file_trains_on_two_nodes(handoff, tmp_path):
+    """Two agents on this machine, each as a node of one process, by the file a user starts on each of his."""
+    script = tmp_path / "torchrun.sh"
+    script.write_text(launch_files(default_train_config(manifest()), manifest())["torchrun.sh"])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    nodes = {"HANDOFF": str(handoff), "NNODES": "2", "NPROC": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    settings = ["steps=3", "evaluate.max_samples=2", "export.huggingface=false", f"out={tmp_path / 'out'}"]
+    words = [word for setting in settings for word in ("--set", setting)]
+    agents = [
+        subprocess.Popen(
+            ["bash", str(script), *words],
+            env={**ENVIRONMENT, **nodes, "NODE_RANK": str(rank), "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"},
+            stderr=subprocess.PIPE, text=True,
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    told = [agent.communicate(timeout=200)[1] for agent in agents]
+    assert [agent.returncode for agent in agents] == [0, 0], told[0][-2000:] + told[1][-2000:]
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert (summary["finished"], summary["processes"], summary["sharding"]) == (True, 2, "full")

@@ -49,8 +49,11 @@ def test_the_planted_pattern_is_learnt(handoff, tmp_path, world, architecture, s
         ("llama", "causal", AutoModelForCausalLM),
         ("qwen3", "causal", AutoModelForCausalLM),
         ("gpt2", "causal", AutoModelForCausalLM),
+        ("bert", "masked", AutoModelForMaskedLM),
+        ("roberta", "masked", AutoModelForMaskedLM),
         ("modernbert", "masked", AutoModelForMaskedLM),
         ("t5", "spans", AutoModelForSeq2SeqLM),
+        ("bart", "infilling", AutoModelForSeq2SeqLM),
     ],
 )
 def test_the_export_gives_the_same_logits(handoff, tmp_path, world, architecture, kind, auto):
@@ -62,7 +65,7 @@ def test_the_export_gives_the_same_logits(handoff, tmp_path, world, architecture
     trainer.trainable.eval()
     batch = {"inputs": ids, "docs": torch.zeros_like(ids), "positions": torch.arange(ids.shape[1])[None]}
     extra = {}
-    if architecture == "t5":
+    if architecture in ("t5", "bart"):
         batch |= {"decoder_inputs": ids, "decoder_docs": batch["docs"], "decoder_positions": batch["positions"]}
         extra = {"decoder_input_ids": ids}
     with torch.no_grad():

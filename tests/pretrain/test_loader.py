@@ -100,7 +100,9 @@ def test_any_layout_reads_the_same_samples(opened, objective, world, micro):
     assert {**half, **consumed_by(samples, objective, 2, 2, 12, 2, first=24)} == expected
 
 
-def test_the_thread_reads_the_same_and_resumes(opened, objective):
+@pytest.mark.parametrize("ahead", [1, 4, 16])
+def test_the_thread_reads_the_same_however_far_ahead_and_resumes(opened, objective, monkeypatch, ahead):
+    monkeypatch.setattr("recipes.pretrain.data.READ_AHEAD", ahead)
     samples = Samples(opened, objective)
 
     def labels(consumed, steps):
@@ -109,7 +111,8 @@ def test_the_thread_reads_the_same_and_resumes(opened, objective):
         loader.close()
         return taken
 
-    for a, b in zip(labels(0, 6)[3:], labels(12, 3), strict=True):
+    plain = [np.stack([samples[k]["labels"] for k in range(4 * step, 4 * step + 4)]) for step in range(6)]
+    for a, b in zip([*labels(0, 6), *labels(12, 3)], [*plain, *plain[3:]], strict=True):
         assert np.array_equal(a, b)
 
 

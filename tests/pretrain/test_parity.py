@@ -32,6 +32,8 @@ ALONE = {
     "none-offload": ["parallel.offload=true"],
     "none-recompute": ["parallel.activation_checkpointing=full"],
 }
+MUON = ["optimizer.name=muon", "optimizer.learning_rate=0.003"]
+MUON_ON = ("ddp", "zero2", "full")
 HYBRID = {
     "2-copies-of-2-shards": ["parallel.sharding=hybrid", "parallel.sharding_factor=2", "micro_batch=1"],
     "2-copies-of-2-shards-offload": ["parallel.sharding=hybrid", "parallel.sharding_factor=2", "parallel.offload=true"],
@@ -49,6 +51,7 @@ def crossed(strategies: dict[str, list[str]]) -> Iterator[tuple[str, list[str]]]
 def alone(handoff, tmp_path_factory, world):
     out = tmp_path_factory.mktemp("alone")
     cases = [case(name, handoff, out, *s, "parallel.sharding=none") for name, s in crossed(ALONE)]
+    cases.append(case("muon", handoff, out, *QUICK, *MUON, "parallel.sharding=none"))
     return train_here(cases, world)
 
 
@@ -56,7 +59,11 @@ def alone(handoff, tmp_path_factory, world):
 def two(handoff, tmp_path_factory):
     """All of them in one launch: a process of torch costs more to start than a case to train."""
     out = tmp_path_factory.mktemp("two")
-    return train_many(out, 2, [case(name, handoff, out, *settings) for name, settings in crossed(STRATEGIES)])
+    cases = [case(name, handoff, out, *settings) for name, settings in crossed(STRATEGIES)]
+    cases += [
+        case(f"muon-{sharding}", handoff, out, *QUICK, *MUON, f"parallel.sharding={sharding}") for sharding in MUON_ON
+    ]
+    return train_many(out, 2, cases)
 
 
 def agrees(found, reference, precision):
@@ -94,9 +101,23 @@ def test_two_processes_agree(two, alone, name, precision):
     agrees(two[f"{precision}-{name}"], alone[f"{precision}-none"], precision)
 
 
+@pytest.mark.parametrize("sharding", MUON_ON)
+def test_muon_orthogonalises_whole_matrices_not_shards(two, alone, sharding):
+    agrees(two[f"muon-{sharding}"], alone["muon"], "bf16")  # torch's Muon orthogonalises in bf16
+    assert alone["muon"]["losses"][1:] != pytest.approx(alone["fp32-none"]["losses"][1:], abs=1e-3)
+
+
 @pytest.mark.slow
 def test_copies_of_shards_on_four_processes_agree(handoff, tmp_path, alone):
     cases = [case(name, handoff, tmp_path, *settings) for name, settings in crossed(HYBRID)]
     for name, found in train_many(tmp_path, 4, cases).items():
         precision = name.split("-", 1)[0]
         agrees(found, alone[f"{precision}-none"], precision)
+
+
+@pytest.mark.slow
+def test_a_checkpoint_of_one_process_goes_on_with_four(handoff, tmp_path, alone):
+    train_many(tmp_path, 1, [case("1", handoff, tmp_path, *QUICK, "parallel.sharding=none", into="1-4", stop_after=3)])
+    found = train_many(tmp_path, 4, [case("4", handoff, tmp_path, *QUICK, "parallel.sharding=full", into="1-4")])["4"]
+    assert found["summary"]["processes"] == 4
+    agrees(found, alone["fp32-none"], "fp32")  # steps 1 to 3 are of the one process, 4 and 5 of the four

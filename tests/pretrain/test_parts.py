@@ -2,16 +2,17 @@
 
 import itertools
 import math
+import re
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from pipeline.handoff import OptimizerSettings, ReportSettings, ScheduleSettings
+from pipeline.handoff import OptimizerSettings, ScheduleSettings, TrainConfig
 from recipes.pretrain.evaluate import bits_per_byte, cumulative_lengths
 from recipes.pretrain.loss import head_loss, logits_loss
 from recipes.pretrain.optimizer import LossScale, Optimizers, SpikeGuard, clip, decay_start, learning_rate
-from recipes.pretrain.report import Reporter, peak_flops
+from recipes.pretrain.report import Reporter, Speed, peak_flops
 
 pytestmark = pytest.mark.train
 
@@ -127,7 +128,32 @@ def test_peak_names_are_matched_longest_first():
 
 def test_metrics_of_steps_taken_again_are_dropped(tmp_path):
     (tmp_path / "metrics.jsonl").write_text('{"step": 0}\n{"step": 5}\n{"step": 9}\n{"st')
-    reporter = Reporter(tmp_path, ReportSettings(), 20, 5, True)
+    reporter = Reporter(tmp_path, TrainConfig(steps=20), 5, True)
     reporter.write({"step": 6})
     reporter.close()
     assert (tmp_path / "metrics.jsonl").read_text().splitlines() == ['{"step": 0}', '{"step": 5}', '{"step": 6}']
+
+
+def test_utilisation_is_said_of_a_known_device_alone(monkeypatch):
+    now = iter([100.0, 102.0, 104.0])
+    monkeypatch.setattr("recipes.pretrain.report.time.perf_counter", lambda: next(now))
+    speed = Speed(3e9, world_size=2, device=torch.device("cpu"), price=2.5)
+    speed.tokens, speed.data_wait = 4000, 0.1
+    found = speed.report(step=10, steps=50, steps_since=10)
+    assert found == {"tokens_per_s": 2000, "mfu": None, "memory_bytes": None, "data_wait_ms": 10, "eta_s": 8}
+    speed.peak, speed.tokens = 10e12, 4000
+    assert speed.report(20, 50, 10)["mfu"] == pytest.approx(2000 * 3e9 / 10e12 / 2)
+
+
+def test_a_terminal_gets_a_bar_and_held_out_lines(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    reporter = Reporter(tmp_path, TrainConfig(steps=4), 0, True)
+    reporter.write({"step": 0, "val": {"wiki": {"loss": 5.5, "bits_per_byte": 1.25}}})
+    reporter.write({"step": 4, "loss": 4.5, "lr": 0.001, "grad_norm": 1.0, "tokens_per_s": 10, "eta_s": 0})
+    reporter.close()
+    told = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().err)  # without its colours
+    assert "step 0  held out: wiki: 5.5000 (1.2500 bits/byte)" in told
+    assert "4/4" in told
+    assert "loss 4.5000" in told
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 2

@@ -25,6 +25,20 @@ def test_a_sample_gives_the_demonstration() -> None:
     json.dumps(made.to_json())
 
 
+@pytest.mark.parametrize(
+    ("share", "steps", "said"), [(0.1, 2930, "on 10% of"), (1.0, 29_297, None), (0.0, 300, "on 1% of")]
+)
+def test_a_demonstration_trains_its_share_of_the_tokens_and_says_so(share: float, steps: int, said: str | None) -> None:
+    made = size_run(
+        {"domain": 15_300_000, "general": 18_000_000}, SHARES, SizeSettings(demonstration=share), vocab=8192
+    )
+    assert made.limited_by == "demonstration"
+    assert made.chosen.training.steps == steps
+    assert made.chosen.tokens == steps * 1024
+    assert (said or "falls") in made.label
+    assert ("size.demonstration=1" in made.label) == (said is not None)
+
+
 def test_data_decides_when_there_is_enough() -> None:
     made = size_run({"domain": 1_020_000_000, "general": 9_000_000_000}, SHARES, SizeSettings(), vocab=32_000)
     assert made.limited_by == "data"
