@@ -1,6 +1,6 @@
-"""A page's markup without what no text extraction looks at: scripts, style sheets, comments and most attributes.
+"""A page's markup without what no text extraction looks at: scripts, style sheets, comments, most attributes, the look of words.
 
-Half of a web page's bytes, two thirds of a filing's. The tree of what is left has the same elements, in the same places,
+Half of a web page's bytes, two thirds of a filing's. The tree of what is left has the same blocks, in the same places,
 with the same text: comments and scripts stay as empty ones, because "is this the last element?" is asked of neighbours.
 
 The same pass says how many tags there are, how deep they nest, and what their attributes cost: parsers take time that grows
@@ -31,6 +31,12 @@ MOST_ATTRIBUTES = 64
 """Attributes kept of one tag: parsers compare each with all before it, and of a name given twice the first counts."""
 
 _SHALLOW, _SCRIPT, _STYLE, _TEXT, _PLAIN, _FOREIGN = 1, 2, 3, 4, 5, 6
+PHRASES = "span b strong em i u"
+"""Elements that change the look of words; one without an attribute that stays is left out, its words stay.
+
+Not `font`: on old pages it holds blocks, and how deep a list or a footer lies tells what is main content."""
+_PHRASE = 8
+"""The first of them in the table, which tells them apart by their kinds."""
 ELEMENTS = {
     # What holds nothing, and what does not nest in itself because HTML lets its end tag out.
     _SHALLOW: "area base br col embed hr img input link meta param source track wbr p li td th tr dt dd option thead tbody tfoot",
@@ -41,6 +47,7 @@ ELEMENTS = {
     _PLAIN: "plaintext",
     # Where scripts, style sheets and comments are read as elsewhere only by a parser.
     _FOREIGN: "svg math",
+    **{_PHRASE + number: name for number, name in enumerate(PHRASES.split())},
 }  # fmt: skip
 _KEPT, _CSS = 1, 2
 ATTRIBUTES = {
@@ -107,6 +114,7 @@ def _slim(
     own_names, own_kinds = address(attribute_names), address(attribute_kinds)
     start_of_out = address(out)
     to, copied, here = start_of_out, begin, begin
+    stays, open_phrases = np.zeros(8, np.uint64), np.zeros(8, np.int64)
     while here < end:
         start = find(here, end, 0x3C)  # <
         visible += start - here
@@ -132,10 +140,16 @@ def _slim(
         tags += 1
         visible += 4
         kind = _kind(name, names, kinds, element_factor)
-        # The rest of the tag.
+        phrase = kind - _PHRASE if foreign_depth == 0 else -1
+        if phrase >= 0:  # all before it is copied, so that it alone can be taken back
+            to, copied = _copy(copied, start, to), start
+        before = to
         here, to, copied, kept, closed_itself = _rest_of_tag(
             here, end, start, to, copied, closing, own_names, own_kinds, attribute_factor
         )
+        if phrase >= 0 and not _phrase_stays(stays, open_phrases, phrase, closing, kept):
+            to, copied = before, here
+            continue
         work += kept * kept
         nests = kind != _SHALLOW
         if closing:
@@ -146,7 +160,7 @@ def _slim(
         if nests and not closed_itself:
             depth += 1
             deepest = max(deepest, depth)
-        if kind <= _SHALLOW:
+        if kind <= _SHALLOW or kind >= _PHRASE:
             continue
         if kind == _FOREIGN:
             if (foreign_depth == 0 or name == foreign) and not closed_itself:
@@ -172,6 +186,26 @@ def _slim(
 def _kind(name: np.uint64, names: Int, kinds: Int, factor: np.uint64) -> Int:
     slot = np.int64((name * factor) >> np.uint64(64 - _SLOTS))
     return byte_at(kinds + slot) if word_at(names + 8 * slot) == name else 0
+
+
+@kernel()
+def _phrase_stays(stays: np.ndarray, opened: np.ndarray, phrase: Int, closing: bool | np.bool_, kept: Int) -> Any:
+    """Whether a start or end tag of a phrase element stays: with attributes that stay, or as the end of such a one.
+
+    `stays` has a bit for each open element of a name, `opened` their number; from the 65th on none stays.
+    """
+    if closing:
+        if opened[phrase] == 0:
+            return False  # nothing to end: parsers skip it, too
+        opened[phrase] -= 1
+        return opened[phrase] < 64 and (stays[phrase] >> np.uint64(opened[phrase])) & np.uint64(1) == np.uint64(1)
+    level = opened[phrase]
+    opened[phrase] += 1
+    if level >= 64:
+        return False
+    bit = np.uint64(1) << np.uint64(level)
+    stays[phrase] = stays[phrase] | bit if kept else stays[phrase] & ~bit
+    return kept > 0
 
 
 @kernel()

@@ -88,6 +88,7 @@ def attribute_work(text: bytes) -> int:
 def pieces(markup: bytes) -> Iterator[tuple[str, bytes, int]]:
     """`(what, bytes that stay, number)`: text, tags, what else there is, and the facts to sum up."""
     at, foreign, open_foreign = 0, b"", 0
+    phrases: dict[int, list[bool]] = {}
     while (start := markup.find(b"<", at)) >= 0 and start + 1 < len(markup):
         yield "text", markup[at:start], start - at
         tag = OPENING.match(markup, start)
@@ -114,6 +115,16 @@ def pieces(markup: bytes) -> Iterator[tuple[str, bytes, int]]:
         kind = KINDS.get(name, 0)
         at, attributes, closed_itself, whole = rest_of_tag(markup, tag.end())
         kept = [] if closing else [a for a in attributes if is_kept(a)][: kernel.MOST_ATTRIBUTES]
+        if kind >= kernel._PHRASE and not open_foreign:
+            opened = phrases.setdefault(kind, [])
+            if not closing:
+                opened.append(bool(kept) and len(opened) < 64)
+            stay = opened[-1] if opened else False
+            if closing and opened:
+                opened.pop()
+            if not stay:
+                yield "tag", b"", 0
+                continue
         yield "work", b"", len(kept) ** 2
         stays = markup[start:at]
         if attributes or not whole:
@@ -130,7 +141,7 @@ def pieces(markup: bytes) -> Iterator[tuple[str, bytes, int]]:
         if kind == kernel._FOREIGN:
             if (not open_foreign or name == foreign) and not closed_itself:
                 foreign, open_foreign = name, open_foreign + 1
-        elif kind > kernel._SHALLOW and not open_foreign:
+        elif kernel._SHALLOW < kind < kernel._PHRASE and not open_foreign:
             if kind == kernel._PLAIN:
                 close = len(markup)
             else:

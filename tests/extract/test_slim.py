@@ -17,7 +17,7 @@ PIECES = [
     " href", " b='<i>'", ' class="d e"', "é", "\x00", "\n", "\t", "\v", "<!--", "-->", "--!>", "<![CDATA[", "]]>", "text", "株", " id=", "<colgroupe>",
     "<script>", "</SCRIPT", "<Script ", "</script>", "<style a=b>", "</style>", "<textarea>", "</textarea>", "<!-->", "<!doctype>", "<?php ?>",
     "</ ", "<svg", "<svg>", "</svg>", "<math>", "</math>", "<plaintext>", "<title>", "</title", "<noframesx>", "</noframes>", "<9", "-", "!",
-    ' STYLE="display: None"', " style='color:red'", "  style=visibility:hidden", ' style="a&#59;"', " hidden", " role=img", " aria-hidden=true",
+    ' STYLE="display: None"', " style='color:red'", "  style=visibility:hidden", ' style="a&#59;"', " hidden", "<span>", "<span id=a>", "</span>", "<b>", "<B class=c>", "</b>", " role=img", " aria-hidden=true",
 ]  # fmt: skip
 
 
@@ -77,6 +77,9 @@ def test_the_parser_sees_the_same_text(text):
         (b"<script src=a>if (a < b) {}</script >x", b"<script> </script >x"),
         (b"<style>p {}</style><!-- a --><p>", b"<style> </style><!----><p>"),
         (b"<svg viewBox='0 0'><path d='M0'/></svg>", b"<svg><path /></svg>"),
+        (b"<b>a</b> <span id=c>b<span lang=d>c</span></span></span>d", b"a <span id=c>bc</span>d"),
+        (b"<svg><b>a</b></svg><u lang=de>b", b"<svg><b>a</b></svg>b"),
+        (b"<i>" * 99 + b"<i id=a>b" + b"</i>" * 101, b"b"),
         (b"<title a=b>c < d</title>", b"<title>c < d</title>"),
     ],
 )
