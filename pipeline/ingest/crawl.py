@@ -14,7 +14,8 @@ from urllib.parse import SplitResult, urldefrag, urljoin, urlsplit
 from resiliparse.parse.html import HTMLTree
 
 from pipeline.ingest.netguard import RefusedError, connect
-from pipeline.ingest.robots import MAX_BYTES, Robots
+from pipeline.ingest.robots import MAX_BYTES, Robots, origin_of
+from pipeline.ingest.snapshots import TDMREP
 from pipeline.ingest.source import CrawlPlan
 from pipeline.ingest.warcfile import Writer, write_record
 
@@ -67,6 +68,7 @@ class _Crawl:
         self._out = out
         self._report = CrawlReport()
         self._robots = Robots(plan.user_agent, self._fetch_robots)
+        self._asked: set[str] = set()
         self._last: dict[str, float] = {}
         self._seen: set[str] = set()
         self._queue: deque[tuple[str, int]] = deque()
@@ -123,17 +125,40 @@ class _Crawl:
     def _fetch_politely(self, url: str) -> Response | None:
         """The answer, or None with the outcome counted."""
         try:
-            parts = urlsplit(url)
             if not self._robots.allows(url):
                 self._report.outcomes["robots"] += 1
                 return None
-            self._pause(parts.netloc.lower(), max(self._plan.delay_s, self._robots.delay_s(url)))
+            self._ask_terms(url)
+            self._wait_for(url)
             return self._fetch(url, self._plan.max_page_bytes)
         except RefusedError:
             self._report.outcomes["refused_address"] += 1
         except (OSError, http.client.HTTPException, ValueError):
             self._report.outcomes["unreachable"] += 1
         return None
+
+    def _ask_terms(self, url: str) -> None:
+        """Archive the host's tdmrep.json before its first page, once: the reader takes the reservations from there.
+
+        It is asked for as politely as a page and at no other address: a redirect, like every answer but a file, leaves the
+        reservation unknown. A host that gives none is no reason not to fetch its pages.
+        """
+        origin = origin_of(urlsplit(url))
+        terms = f"{origin}{TDMREP}"
+        if origin in self._asked:
+            return
+        self._asked.add(origin)
+        if not self._robots.allows(terms):
+            self._report.outcomes["tdmrep_json_robots"] += 1
+            return
+        self._wait_for(terms)
+        try:
+            self._write(self._fetch(terms, MAX_BYTES))
+        except (OSError, http.client.HTTPException, ValueError):
+            self._report.outcomes["tdmrep_json_unreachable"] += 1
+
+    def _wait_for(self, url: str) -> None:
+        self._pause(urlsplit(url).netloc.lower(), max(self._plan.delay_s, self._robots.delay_s(url)))
 
     def _pause(self, host: str, delay_s: float) -> None:
         wait = self._last.get(host, -delay_s) + delay_s - time.monotonic()

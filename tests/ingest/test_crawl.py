@@ -3,7 +3,6 @@
 import gzip
 import http.server
 import io
-import itertools
 import socket
 import threading
 import time
@@ -14,7 +13,8 @@ import pytest
 from pipeline.errors import InfrastructureError
 from pipeline.ingest.crawl import crawl
 from pipeline.ingest.netguard import RefusedError, check_address, resolve
-from pipeline.ingest.robots import Robots
+from pipeline.ingest.record import Tally
+from pipeline.ingest.robots import MAX_BYTES, Robots
 from pipeline.ingest.source import CrawlPlan, Source
 
 from .conftest import rows_of
@@ -46,7 +46,11 @@ class Site(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.asked.append((self.path, time.monotonic()))
-        status, headers, body = PAGES.get(self.path, (404, HTML, b""))
+        answer = PAGES.get(self.path, (404, HTML, b""))
+        if answer is None:
+            self.close_connection = True
+            return
+        status, headers, body = answer
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -102,7 +106,75 @@ def test_the_delay_a_host_asks_for_is_kept(site):
     crawl(plan(host), io.BytesIO())
     times = [when for path, when in asked if path != "/robots.txt"]
     assert len(times) >= 5
-    assert min(later - earlier for earlier, later in itertools.pairwise(times)) > 0.045
+    assert TDMREP in dict(asked)
+    assert times[-1] - times[0] > 0.05 * (len(times) - 1) - 0.02, "one late answer shortens the pause after it"
+
+
+TDMREP = "/.well-known/tdmrep.json"
+RULES = b'[{"location": "/a", "tdm-reservation": 1, "tdm-policy": "https://x.example/terms"}]'
+
+
+def crawled(host, tmp_path, **settings):
+    """The report of a crawl, its rows' columns on reservations by path, and how records that are no documents are counted."""
+    out, tally = io.BytesIO(), Tally()
+    report = crawl(plan(host, **settings), out)
+    (tmp_path / "c.warc.gz").write_bytes(out.getvalue())
+    rows = rows_of(Source(name="c", kind="warc", path=str(tmp_path)), tally)
+    return report, {urlsplit(row["url"]).path: (row["tdm"], row["terms"], row["rights"]) for row in rows}, tally
+
+
+def test_a_hosts_tdmrep_json_is_asked_for_once_and_holds_for_its_pages(site, tmp_path, monkeypatch):
+    host, asked = site
+    monkeypatch.setitem(PAGES, TDMREP, (200, {"Content-Type": "application/json"}, RULES))
+    report, said, tally = crawled(host, tmp_path)
+    terms = "https://x.example/terms"
+    assert said["/a"] == (
+        "reserved",
+        terms,
+        f"tdmrep.json tdm-reservation: 1; tdmrep.json tdm-policy: {terms}",
+    )
+    assert said["/target"] == ("unknown", None, None)
+    assert [path for path, _ in asked][:3] == ["/robots.txt", TDMREP, "/"]
+    assert [path for path, _ in asked].count(TDMREP) == 1
+    assert tally.skipped["tdmrep_json"] == 1, "it is no document"
+    assert report.pages == len(
+        [path for path, _ in asked if path not in ("/robots.txt", TDMREP, "/r", "/loop", "/evil")]
+    )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (404, HTML, b"<p>no such page"),
+        (500, {}, RULES),
+        (302, {"Location": "/terms-elsewhere"}, b""),
+        (200, HTML, b"<p>welcome"),
+        (200, {}, b"[" + RULES[1:-1] + b"," + b" " * MAX_BYTES + b"]"),
+    ],
+    ids=["missing", "error", "redirect", "a page", "too long"],
+)
+def test_any_other_answer_leaves_the_reservation_unknown(site, tmp_path, monkeypatch, answer):
+    host, asked = site
+    monkeypatch.setitem(PAGES, TDMREP, answer)
+    monkeypatch.setitem(PAGES, "/terms-elsewhere", (200, {}, RULES))
+    _, said, _ = crawled(host, tmp_path)
+    assert set(said) == {"/", "/a", "/target", "/big"}
+    assert {tdm for tdm, _, _ in said.values()} == {"unknown"}
+    assert "/terms-elsewhere" not in [path for path, _ in asked]
+
+
+def test_a_host_that_hangs_up_or_forbids_it_keeps_its_pages(site, tmp_path, monkeypatch):
+    host, asked = site
+    monkeypatch.setitem(PAGES, TDMREP, None)
+    report, said, _ = crawled(host, tmp_path)
+    assert report.outcomes["tdmrep_json_unreachable"] == 1
+    assert {tdm for tdm, _, _ in said.values()} == {"unknown"}
+    asked.clear()
+    monkeypatch.setitem(PAGES, "/robots.txt", (200, {}, b"User-agent: *\nDisallow: /.well-known/\n"))
+    report, said, _ = crawled(host, tmp_path)
+    assert report.outcomes["tdmrep_json_robots"] == 1
+    assert TDMREP not in [path for path, _ in asked]
+    assert "/a" in said
 
 
 def test_limits_end_the_crawl(site):
