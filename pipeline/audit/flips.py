@@ -65,6 +65,18 @@ def template_flips(
     return flip_row(stage, "template", np.array(flipped, np.bool_), axes, ["template"] * len(axes), settings)
 
 
+def role_row(row: dict[str, Any], undecided: int) -> dict[str, Any]:
+    """A row of flips of role (domain or general) instead of removal: reported, judged by no gate. `undecided` of its swaps are
+    in documents whose role follows the score; of the others none can flip.
+
+    >>> row = flip_row("domain", "sentence", np.arange(200) < 3, ["age"] * 200, ["kept"] * 200, BiasSettings())
+    >>> found = role_row(row, 120)
+    >>> found["flips"], found["swaps"], found["undecided"], found["verdict"]
+    (3, 200, 120, 'reported')
+    """
+    return row | {"undecided": undecided, "verdict": "reported"}
+
+
 def flip_failures(rows: Sequence[dict[str, Any]], settings: BiasSettings) -> list[str]:
     """One sentence for each row of the gated stages that fails.
 

@@ -5,11 +5,12 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.classify.fasttext import FastTextModel
 from pipeline.classify.model import Model
 from pipeline.classify.sample import audit_mask
-from pipeline.classify.settings import ClassifierSettings
+from pipeline.classify.settings import ClassifierSettings, DomainSettings
 from pipeline.core.judge import Columns
 
 COLUMNS = {"score": pa.float32(), "audit": pa.bool_()}
@@ -36,3 +37,12 @@ def columns(batch: pa.RecordBatch, model: Any) -> Columns:
         return {"score": pa.nulls(batch.num_rows, pa.float32()), "audit": audit}
     scores, known = model.score(batch["text"])
     return {"score": pa.array(scores.astype(np.float32), mask=~known), "audit": audit}
+
+
+def reads_as_domain(scores: pa.ChunkedArray, settings: DomainSettings) -> pa.ChunkedArray:
+    """bool: the role that the domain score gives where nothing else does; without a score it is not domain.
+
+    >>> reads_as_domain(pa.chunked_array([[0.2, 0.5, None]]), DomainSettings(role_score=0.5)).to_pylist()
+    [False, True, False]
+    """
+    return pc.fill_null(pc.greater_equal(scores, settings.role_score), False)  # type: ignore[attr-defined]

@@ -20,7 +20,7 @@ from pipeline.partition import id_fractions
 from pipeline.steps.bias_texts import audit_texts
 from pipeline.steps.context import Run, signal_unit
 
-VERSION = 1
+VERSION = 2
 EXAMPLES = 3
 
 

@@ -2,10 +2,11 @@
 
 The sample is drawn by a hash of ids among kept and among removed documents that mention an identity; every judge with a rule
 that reads text scores the documents, every judge with weights, its own or trained in the run, the sentences and the templates
-as well. Whatever else a judge reads (id, address) is the document's own in both readings.
+as well. Whatever else a judge reads (id, address) is the document's own in both readings. Where the domain score gives
+roles, the role is looked at in the same pairs.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,10 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.audit.flips import auc_table, flip_row, template_flips
+from pipeline.audit.flips import auc_table, flip_row, role_row, template_flips
+from pipeline.audit.settings import BiasSettings
 from pipeline.audit.swaps import Mention, moved, rivals, swap
 from pipeline.audit.templates import filled_templates
 from pipeline.audit.terms import Term, find_terms, identity_terms
+from pipeline.classify.score import reads_as_domain
+from pipeline.classify.settings import DomainSettings
 from pipeline.core.batch import DOCUMENTS
 from pipeline.core.judge import Judge, judges
 from pipeline.core.settings import JudgeSettings
@@ -87,6 +91,11 @@ class Scorer:
             hit |= np.asarray(mask)
         return hit
 
+    def gives_domain(self, texts: Sequence[Reading]) -> np.ndarray:
+        """bool[n]: of the domain judge, whether a text whose role is open becomes domain text."""
+        assert isinstance(self.settings, DomainSettings)
+        return np.asarray(reads_as_domain(self.signals(texts)["score"], self.settings))
+
     def spares(self, text: Reading) -> bool:
         """Whether the text is of a source that the judge measures and never removes."""
         return text.row.get("source") in self.settings.exempt
@@ -102,8 +111,12 @@ def scorers(run: Run) -> list[Scorer]:
         empty = pa.table({n: pa.array([], t) for n, t in judge.columns.items()})
         if not judge.rules(empty, settings):
             continue
-        found.append(Scorer(judge, settings, load_model(run.store, judge, settings, model_arguments(run, name))))
+        found.append(_scorer(run, judge, settings))
     return found
+
+
+def _scorer(run: Run, judge: Judge, settings: JudgeSettings) -> Scorer:
+    return Scorer(judge, settings, load_model(run.store, judge, settings, model_arguments(run, judge.name)))
 
 
 def _swappable() -> np.ndarray:
@@ -125,7 +138,7 @@ def sample(table: pa.Table, most: int) -> pa.Table:
 
 def _documents(run: Run, chosen: pa.Table, columns: set[str]) -> Iterator[tuple[dict[str, Any], Reading]]:
     """The sampled rows with their extracted text and these columns of the documents; each shard is read once."""
-    wanted = sorted(columns | {"text", "table_spans", "source"})
+    wanted = sorted(columns | {"text", "table_spans", "source", "role"})
     for shard in sorted(set(chosen["shard"].to_pylist())):
         rows = chosen.filter(pc.equal(chosen["shard"], shard)).to_pylist()
         texts = run.store.read_table(run.file("extract", shard).path, wanted)
@@ -209,8 +222,10 @@ def _calm(pairs: Sequence[Pair], bound: float) -> np.ndarray:
 
 
 def audit_texts(run: Run, table: pa.Table) -> dict[str, Any]:
-    """`flips`, `auc`, `surroundings` and masked `flip_examples` of a run. `table` has a row per extracted document with id,
-    verdict, terms, and the shard and row of its text."""
+    """`flips`, `role_flips`, `auc`, `surroundings` and masked `flip_examples` of a run.
+
+    `table` has a row per extracted document with id, verdict, terms, and the shard and row of its text.
+    """
     settings, around = (
         run.recipe.bias,
         _Around(np.zeros((len(identity_terms()), 2), np.int64), np.zeros((len(identity_terms()), 2))),
@@ -227,7 +242,7 @@ def audit_texts(run: Run, table: pa.Table) -> dict[str, Any]:
             own = [pair for pair in pairs if pair.kind == kind and not scorer.spares(pair.plain)]
             calm = _calm(own, settings.toxic_above)
             own = [pair for pair, is_calm in zip(own, calm, strict=True) if is_calm]
-            changed = _changed(scorer, own)
+            changed = _changed(scorer.removes, own)
             axes, groups = [pair.own.axis for pair in own], [pair.verdict for pair in own]
             flips.append(flip_row(scorer.judge.name, kind, changed, axes, groups, settings))
             examples += [_example(scorer, own[at]) for at in np.flatnonzero(changed)[:MAX_EXAMPLES]]
@@ -243,19 +258,46 @@ def audit_texts(run: Run, table: pa.Table) -> dict[str, Any]:
         "sampled": {v: int(pc.sum(pc.equal(chosen["verdict"], v)).as_py() or 0) for v in ("kept", "removed")},
         "flips": flips,
         "flip_examples": examples,
+        "role_flips": role_flips(run, pairs),
         "auc": scores,
         "surroundings": around.rows(),
     }
 
 
-def _changed(scorer: Scorer, pairs: Sequence[Pair]) -> np.ndarray:
-    """bool[n]: the verdict of a stage differs between both readings. Texts that occur in many pairs are scored once."""
+def role_flips(run: Run, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+    """Rows like those of `flips`, of the role that the domain score gives; none where it decides the role of no document."""
+    rows, settings = [], run.recipe.bias
+    for name, own in run.recipe.judges:
+        if name == "domain" and any(pair.plain.row.get("role") == "auto" for pair in pairs):
+            rows += _role_rows(_scorer(run, judges()[name], own), pairs, settings)
+    return rows
+
+
+def _role_rows(scorer: Scorer, pairs: Sequence[Pair], settings: BiasSettings) -> list[dict[str, Any]]:
+    """Swaps of all texts that are not toxic; a flip is one of a document whose role neither its source nor its host gives."""
+    rows = []
+    for kind in ("sentence", "document"):
+        own = [pair for pair in pairs if pair.kind == kind]
+        own = [pair for pair, is_calm in zip(own, _calm(own, settings.toxic_above), strict=True) if is_calm]
+        undecided = np.array([pair.plain.row.get("role") == "auto" for pair in own], np.bool_)
+        flipped = _changed(scorer.gives_domain, own) & undecided
+        axes, groups = [pair.own.axis for pair in own], [pair.verdict for pair in own]
+        row = flip_row(scorer.judge.name, kind, flipped, axes, groups, settings)
+        rows.append(role_row(row, int(undecided.sum())))
+    templates = filled_templates()
+    readings = [Reading(one.text.encode(), row={"id": f"template-{at}"}) for at, one in enumerate(templates)]
+    row = template_flips(scorer.judge.name, templates, scorer.gives_domain(readings), settings)
+    return [*rows, role_row(row, row["swaps"])]
+
+
+def _changed(decides: Callable[[Sequence[Reading]], np.ndarray], pairs: Sequence[Pair]) -> np.ndarray:
+    """bool[n]: what is decided differs between both readings. Texts that occur in many pairs are scored once."""
     unique = {pair.plain.text: pair.plain for pair in pairs}
     place = {text: at for at, text in enumerate(unique)}
     if not pairs:
         return np.zeros(0, np.bool_)
-    plain = scorer.removes(list(unique.values()))
-    return plain[[place[pair.plain.text] for pair in pairs]] != scorer.removes([pair.swapped for pair in pairs])
+    plain = decides(list(unique.values()))
+    return plain[[place[pair.plain.text] for pair in pairs]] != decides([pair.swapped for pair in pairs])
 
 
 def _scores(scorer: Scorer) -> list[tuple[str, int]]:

@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.audit.settings import BiasSettings
+from pipeline.classify.score import reads_as_domain
+from pipeline.classify.settings import DomainSettings
 from pipeline.cluster.index import IndexFile
 from pipeline.cluster.settings import SurvivorSettings
 from pipeline.cluster.survivors import CANDIDATES, best_members, similarity_to, survivors_of
@@ -57,8 +59,8 @@ def _with_roles(
     undecided: pa.ChunkedArray | str = "general"
     for judge, settings in entries:
         if judge.name == "domain":
-            high = pc.fill_null(pc.greater_equal(signals["domain"]["score"], settings.role_score), False)  # type: ignore[attr-defined]
-            undecided = pc.if_else(high, "domain", "general")
+            assert isinstance(settings, DomainSettings)
+            undecided = pc.if_else(reads_as_domain(signals["domain"]["score"], settings), "domain", "general")
     roles = pc.if_else(pc.equal(documents["role"], "auto"), undecided, documents["role"])
     return documents.set_column(documents.schema.get_field_index("role"), "role", roles)
 

@@ -48,7 +48,7 @@ def test_a_scorer_that_hates_a_word_flips_in_templates_and_in_running_text():
     text = b"My queer cousin came to dinner with a Sikh friend."
     document = {"id": "a" * 32, "verdict": "kept"}
     pairs = _pairs(document, Reading(text), _Around(np.zeros((200, 2), np.int64), np.zeros((200, 2))))
-    changed = _changed(scorer, pairs)
+    changed = _changed(scorer.removes, pairs)
     assert [pair.own.name == "queer" for pair in pairs] == changed.tolist()
     shown = _example(scorer, next(pair for pair in pairs if pair.own.name == "queer"))
     assert "queer" in shown["text"]
@@ -145,7 +145,8 @@ def audited(folder, out, exempt="[]"):
     return state, {(row["stage"], row["texts"]): row for row in found["flips"]}, found
 
 
-def test_a_classifier_trained_in_the_run_is_swapped_through_with_its_weights(tmp_path):
+def write_faiths(folder):
+    """Sixty liked documents that name Muslims and sixty others that name Christians; half say nothing else of their source."""
     for name, faith in (("liked", "Muslim"), ("other", "Christian")):
         lines = []
         for n in range(60):
@@ -154,7 +155,11 @@ def test_a_classifier_trained_in_the_run_is_swapped_through_with_its_weights(tmp
             )
             text = f"The {faith} woman met her {faith} friend in town {n}. {words} They spoke of the weather there."
             lines.append({"id": f"{name}{n}", "text": text, "url": f"https://h{n % 9}.example/{n}"})
-        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_a_classifier_trained_in_the_run_is_swapped_through_with_its_weights(tmp_path):
+    write_faiths(tmp_path)
     state, flips, found = audited(tmp_path, tmp_path / "out")
     rows = {kind: flips["domain", kind] for kind in ("sentence", "document", "template")}
     assert rows["sentence"]["by_axis"]["religion"][0] > 10, "what it learnt is who is named"
@@ -169,3 +174,35 @@ def test_a_classifier_trained_in_the_run_is_swapped_through_with_its_weights(tmp
         assert again.equals(state.store.read_table(state.file("measure", f"domain/{shard}").path))
     _, spared, _ = audited(tmp_path, tmp_path / "out", "[liked, other]")
     assert spared["domain", "document"]["swaps"] == 0, "documents that it cannot remove have no verdict to flip"
+    assert found["role_flips"] == [], "every source gives its role"
+
+
+OPEN = "    - {name: open, kind: jsonl, path: PATH/open.jsonl, role: auto}"
+
+
+def test_roles_that_a_name_changes_are_counted_beside_removals(tmp_path):
+    write_faiths(tmp_path)
+    lines = [
+        {
+            "id": f"open{n}",
+            "text": f"The {faith} woman met her {faith} friend in town {n}. They spoke of the weather there.",
+        }
+        for n, faith in enumerate(["Muslim"] * 30 + ["Christian"] * 10)
+    ]
+    (tmp_path / "open.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    recipe = FAITHS.replace("curate:", f"{OPEN}\ncurate:").replace("min_score: 0.5, exempt: EXEMPT", "role_score: 0.5")
+    out, documents = tmp_path / "out", read_yaml("t.yaml", recipe.replace("PATH", str(tmp_path)).encode())
+    store = Store(str(out))
+    state = Run(parse("t.yaml", documents, [], {}), store, Runner(store, InProcess()))
+    advance(state, "apply")
+    found = bias(state)
+    assert found is not None
+    assert [row for row in found["flips"] if row["stage"] == "domain"] == [], "without a bound it removes nobody"
+    rows = {row["texts"]: row for row in found["role_flips"]}
+    assert list(rows) == ["sentence", "document", "template"]
+    document = rows["document"]
+    assert 0 < document["undecided"] < document["swaps"], "the other sources give their roles themselves"
+    assert document["by_axis"]["religion"][0] == document["flips"] > 10
+    assert document["flips"] <= document["undecided"]
+    assert {row["verdict"] for row in rows.values()} == {"reported"}
+    assert found["flip_failures"] == [] == found["failures"], "roles gate nothing"
