@@ -123,22 +123,28 @@ class Writer(io.RawIOBase):
                 self._handle.write(block)
 
     def finish(self, rows: int | None = None) -> FileInfo:
-        """Sync, publish under the final name, read back, compare. Raises InfrastructureError on a mismatch."""
+        """Sync, read back, compare, publish under the final name. Raises InfrastructureError on a mismatch.
+
+        A local file is read back under its temporary name: what stood under the final name before, a step's record, say,
+        stays whole when the new bytes are not what was written.
+        """
+        info = FileInfo(self.path, self._size, self._hash.hexdigest(), rows)
         with self._store.explained(self.path):
             self._drain()
             if self._store.local:
                 CALLS.fsync(self._handle)
                 self._handle.close()
+                self._store.check(info, self._temporary)
                 CALLS.rename(self._temporary, self._target)
                 CALLS.sync_folder(os.path.dirname(self._target))
-            else:
-                self._handle.close()
+                self._done = True
+                return info
+            self._handle.close()
             self._done = True
-            info = FileInfo(self.path, self._size, self._hash.hexdigest(), rows)
             try:
                 self._store.check(info)
             except InfrastructureError:
-                self._store.delete(self.path)  # a damaged file must not be found by the next run
+                self._store.delete(self.path)  # a damaged object must not be found by the next run
                 raise
         return info
 
@@ -260,11 +266,11 @@ class Store:
         except (pa.ArrowException, OSError) as error:
             raise InfrastructureError(f"{self.locate(path)} is damaged: {error}. Delete it and run again.") from error
 
-    def digest(self, path: str) -> tuple[int, str]:
-        """Size in bytes and sha256 of a file as it lies there."""
+    def digest(self, path: str, written: str | None = None) -> tuple[int, str]:
+        """Size in bytes and sha256 of a file as it lies there, or of the local file `written` that is to become it."""
         found, size = hashlib.sha256(), 0
         if self.local:
-            data = CALLS.read(self.locate(path))
+            data = CALLS.read(written or self.locate(path))
             return len(data), hashlib.sha256(data).hexdigest()
         with self.filesystem.open(self.locate(path), "rb") as handle:
             while block := handle.read(READ_BLOCK):
@@ -272,10 +278,13 @@ class Store:
                 size += len(block)
         return size, found.hexdigest()
 
-    def check(self, info: FileInfo) -> None:
-        """Raise InfrastructureError unless the file holds exactly the bytes its record names."""
+    def check(self, info: FileInfo, written: str | None = None) -> None:
+        """Raise InfrastructureError unless the file holds exactly the bytes its record names.
+
+        `written`: the absolute path of a local file that is to become it.
+        """
         with self.explained(info.path):
-            size, sha256 = self.digest(info.path)
+            size, sha256 = self.digest(info.path, written)
         if (size, sha256) != (info.bytes, info.sha256):
             raise InfrastructureError(
                 f"{self.locate(info.path)}: read back {size} bytes with sha256 {sha256[:12]}, "

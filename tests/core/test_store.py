@@ -48,9 +48,14 @@ def test_what_the_disk_drops_is_noticed(store, tmp_path):
         def write(self, handle, data):
             super().write(handle, data[: len(data) // 2])
 
+    store.put("b.bin", b"earlier")
     stores.install_calls(Forgetful())
-    with pytest.raises(InfrastructureError, match="read back"):
-        store.put("a.bin", b"0123456789")
+    for name in ("a.bin", "b.bin"):
+        with pytest.raises(InfrastructureError, match="read back"):
+            store.put(name, b"0123456789")
+    assert {path.name: path.read_bytes() for path in tmp_path.rglob("*.*")} == {"b.bin": b"earlier"}, (
+        "what stood there stays"
+    )
 
 
 def test_a_full_disk_names_the_file_and_leaves_nothing(store, tmp_path):
