@@ -145,13 +145,28 @@ def test_personal_data_is_masked_in_every_published_split(finished):
     assert any(row["kind"] == "pii_good" for row in planted)
 
 
-def explain(out, document):
+def explain(out, document, *more):
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline", "explain", document, "--run", str(out), "--json"],
+        [sys.executable, "-m", "pipeline", "explain", document, "--run", str(out), "--json", *more],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)["documents"]
+
+
+def test_what_toxicity_removed_is_masked_until_asked_for(finished):
+    import pyarrow.parquet as pq
+
+    out, _ = finished
+    rows = [
+        row for path in sorted((out / "corpus/removed").rglob("*.parquet")) for row in pq.read_table(path).to_pylist()
+    ]
+    abusive = next(row for row in rows if any(reason.startswith("toxicity.") for reason in row["reasons"]))
+    shown = abusive["text"]
+    (hidden,) = explain(out, abusive["id"])
+    assert "█" in hidden["text"]
+    assert not any(character.isalnum() for character in hidden["text"])
+    assert explain(out, abusive["id"], "--show")[0]["text"] == shown
 
 
 def test_explain_names_the_survivor_of_a_planted_copy(finished):
@@ -189,6 +204,9 @@ def test_the_bias_audit_reads_every_removing_stage_and_the_texts(finished):
         == audit["documents"]["kept"]
     )
     assert "Naming another identity" in (out / "report.html").read_text()
+    assert {row["stage"] for row in audit["role_flips"]} <= {"domain"}
+    terms = json.loads((out / "terms.json").read_text())
+    assert audit["term_survival"] == {name: terms[name] for name in ("list", "rule", "corpus", "counts", "warnings")}
 
 
 def test_a_biased_toxicity_threshold_fails_the_gate(finished):
@@ -198,8 +216,17 @@ def test_a_biased_toxicity_threshold_fails_the_gate(finished):
     )
     red = [gate for gate in result["gates"] if not gate["passed"] and gate["gating"]]
     assert {gate["name"] for gate in red} == {"bias"}
-    assert "toxicity keeps" in red[0]["sentence"]
-    assert "under four fifths" in red[0]["sentence"]
+    failing = [row for row in json.loads((out / "bias.json").read_text())["rows"] if row["verdict"] == "fail"]
+    named = [row for row in failing if row["stage"] == "toxicity"]
+    assert len(named) == len(red)
+    for gate in red:
+        assert "toxicity keeps" in gate["sentence"]
+        assert "under four fifths" in gate["sentence"]
+        assert [
+            row
+            for row in named
+            if f'"{row["term"]}"' in gate["sentence"] and f"ratio {row['ratio']:.2f}" in gate["sentence"]
+        ]
     biased = ["--ray", "none", "--no-train", "--set", "curate.toxicity.max_score=0.1"]
     told = pipeline(RECIPE, "--out", out, *biased, "--set", "bias.action=report")
     assert [gate for gate in told["gates"] if not gate["passed"] and not gate["gating"]]

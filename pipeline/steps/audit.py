@@ -19,6 +19,7 @@ from pipeline.gates import GateSettings
 from pipeline.partition import id_fractions
 from pipeline.steps.bias_texts import audit_texts
 from pipeline.steps.context import Run, signal_unit
+from pipeline.steps.vocabulary import survival_summary
 
 VERSION = 2
 EXAMPLES = 3
@@ -105,6 +106,7 @@ def bias(run: Run) -> dict[str, Any] | None:
         "pronouns": {role: pronoun_table(terms) for role, terms in spoken.items()},
         "descriptors": {role: descriptor_table(terms) for role, terms in spoken.items()},
         "dialect": dialect_rows(table, gone, settings),
+        "term_survival": survival_summary(run),
     }
 
 

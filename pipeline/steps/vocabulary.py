@@ -47,6 +47,13 @@ def survival(run: Run, listed: list[ListedTerm]) -> dict[str, Any] | None:
     return survival_report([term.term for term in listed], counts)
 
 
+def survival_summary(run: Run) -> dict[str, Any] | None:
+    """What `terms.json` says without its rows, for the bias audit."""
+    name = term_list(run)
+    found = survival(run, load_terms(name)) if name else None
+    return found and {"list": name} | {key: value for key, value in found.items() if key != "rows"}
+
+
 def sample_text(run: Run, kept_bytes: int) -> dict[str, pa.ChunkedArray]:
     """About `SAMPLE_BYTES` of kept text by source, from at most `SAMPLE_SHARDS` shards spread over the corpus."""
     step = -(-len(run.shards) // SAMPLE_SHARDS)

@@ -18,6 +18,7 @@ from pipeline.core.settings import JudgeSettings, Threshold
 from pipeline.core.store import Store
 from pipeline.flow import advance
 from pipeline.located_yaml import read_yaml
+from pipeline.measure.toxicity import score_texts
 from pipeline.recipe import parse
 from pipeline.steps.audit import bias
 from pipeline.steps.bias_texts import Pair, Reading, Scorer, _Around, _changed, _example, _pairs, sample, scorers
@@ -96,6 +97,10 @@ def test_swaps_of_a_document_move_its_tables():
             [(start, end)] = pair.swapped.tables
             assert pair.swapped.text[start:end] == text[table[0] : table[1]]
     assert around.counts[TERMS["sikh"].id].tolist() == [0, 1]
+    [row] = [row for row in around.rows() if row["term"] == "sikh"]
+    assert (row["sentences_kept"], row["mean_kept"], row["sentences_removed"]) == (0, None, 1)
+    _, _, _, scores = score_texts(pa.array([text.decode()], pa.large_string()))
+    assert row["mean_removed"] == pytest.approx(float(scores[0]), abs=1e-6)
 
 
 def test_the_sample_is_drawn_by_id_and_holds_who_is_named():

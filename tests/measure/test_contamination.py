@@ -152,6 +152,30 @@ def test_a_run_builds_the_index_once_and_its_workers_map_it(items, tmp_path, mon
         assert all(signals["items"].to_pylist())
 
 
+def test_what_a_benchmark_holds_is_cut_from_the_text_and_the_rest_stays(items, tmp_path):
+    found, chosen = items
+    lines = [
+        json.dumps({"id": str(n), "text": f"Before the item of text {n}.\n{item}\nAfter it, in text {n}, more."})
+        for n, item in enumerate(found)
+    ]
+    (tmp_path / "p.jsonl").write_text("\n".join(lines) + "\n")
+    files = json.dumps(chosen.files)
+    text = f"name: t\nuse: a\nsources:\n  a:\n    - {{name: s, kind: jsonl, path: '{tmp_path}/p.jsonl'}}\n"
+    text += f"curate:\n  - contamination: {{files: {files}}}\n"
+    store = Store(str(tmp_path / "run"))
+    state = Run(parse("t.yaml", read_yaml("t.yaml", text.encode()), [], {}), store, Runner(store, InProcess()))
+    advance(state, "apply")
+    texts = [
+        row
+        for shard in state.shards
+        for row in store.read_table(state.file("apply", shard).path, ["text"])["text"].to_pylist()
+    ]
+    assert len(texts) == len(found)
+    for item in found:
+        assert not any(item in text for text in texts)
+    assert all("Before the item" in text and "After it" in text for text in texts)
+
+
 def test_no_files_find_nothing_and_missing_ones_are_named(items, tmp_path):
     found, settings = items
     assert run(found, Contamination())["score"].to_pylist() == [0.0] * len(found)

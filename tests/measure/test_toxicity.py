@@ -88,6 +88,59 @@ def test_clean_finance_is_never_removed():
         assert (scores(pieces) <= BOUND).all(), source
 
 
+def test_listed_words_are_a_signal_and_no_rule_reads_them():
+    signals = pa.table(run([RUDE])).set_column(4, "num_listed_words", pa.array([99], pa.int32()))
+    settings = Toxicity(max_score=1.0, max_sentence_share=1.0, max_worst_sentence=1.0)
+    rules = toxicity.rules(signals, settings)
+    assert set(rules) == {"max_score", "max_sentence_share", "max_worst_sentence"}
+    assert not any(np.asarray(mask).any() for mask in rules.values())
+
+
+@needs_corpora
+def test_clean_encyclopaedic_and_medical_text_is_hardly_ever_removed():
+    from pipeline.audit.labelled import chunks, clean_text
+    from pipeline.measure.train_toxicity import half
+
+    for source in ("wikipedia", "medquad"):
+        unseen = half(clean_text(Path(CORPORA), source, 5_000_000), odd=True)
+        pieces = [piece for text in unseen for piece in chunks(text)][:1000]
+        assert len(pieces) > 500
+        assert (scores(pieces) > BOUND).mean() <= 0.005, source
+
+
+@needs_corpora
+def test_pairs_that_differ_in_the_group_or_the_dialect_are_kept_alike():
+    from bench.audit_tables import DIALECT_PAIRS
+    from pipeline.audit.labelled import crows_pairs
+
+    pairs = crows_pairs(Path(CORPORA))
+    kept = [scores([pair[at] for pair in pairs]) <= BOUND for at in (0, 1)]
+    for kind in {pair[2] for pair in pairs}:
+        mask = np.array([pair[2] == kind for pair in pairs])
+        one, other = (side[mask].mean() for side in kept)
+        assert min(one, other) >= 0.8 * max(one, other), kind
+    one, other = ((scores([pair[at] for pair in DIALECT_PAIRS]) <= BOUND).mean() for at in (0, 1))
+    assert min(one, other) >= 0.8 * max(one, other)
+
+
+@needs_corpora
+def test_every_identity_of_the_templates_is_told_from_hate():
+    from bench.audit_tables import mentions
+    from pipeline.audit.bias import identity_auc
+    from pipeline.audit.labelled import madlibs
+
+    some = madlibs(Path(CORPORA))[::5]
+    toxic, found = np.array([one.toxic for one in some]), scores([one.text for one in some])
+    masks = [
+        mask
+        for mask in mentions([one.text for one in some]).values()
+        if min(mask[toxic].sum(), mask[~toxic].sum()) >= 20
+    ]
+    assert len(masks) > 30
+    worst = np.min([identity_auc(found, toxic, mask) for mask in masks], axis=0)
+    assert (worst >= (0.94, 0.87, 0.94)).all(), worst
+
+
 @needs_corpora
 def test_no_identity_of_the_templates_is_under_four_fifths():
     from pipeline.audit.labelled import madlibs
