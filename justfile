@@ -22,7 +22,12 @@ sample *args:
 # scoreboards (`--log FILE` resumes the first)
 faults *args:
     python -m tests.faults.sweep --all "$@"
-    python -m tests.faults.forgetting --all
+    @just faults-forgetting
+
+# every operating-system call of one forgetting fails once, in every way that leaves another folder: about six minutes of one
+# core (`--part N --parts M` for a slice)
+faults-forgetting *args:
+    python -m tests.faults.forgetting --all "$@"
 
 # each rule alone against datatrove's, on real and generated text: writes docs/certificate.md (peers extra, CORPORA; hours with --full)
 certify *args:
