@@ -24,8 +24,7 @@ faults *args:
     python -m tests.faults.sweep --all "$@"
     @just faults-forgetting
 
-# every operating-system call of one forgetting fails once, in every way that leaves another folder: about six minutes of one
-# core (`--part N --parts M` for a slice)
+# every operating-system call of one forgetting fails once, in every way: six minutes of one core (`--part N --parts M`: a slice)
 faults-forgetting *args:
     python -m tests.faults.forgetting --all "$@"
 
