@@ -39,7 +39,7 @@ def child(root: str, sharding: str) -> None:
                 "parallel.precision=fp32", f"objective.sequence_length={LENGTH}", "steps=1000"]  # fmt: skip
     trainer = Trainer(open_handoff(str(folder / "handoff"), settings), world)
     reader = Loader(
-        trainer.samples, trainer.objective, consumed=0, batch=BATCH, micro=BATCH // world.size, rank=world.rank,
+        trainer.samples, consumed=0, batch=BATCH, micro=BATCH // world.size, rank=world.rank,
         world=world.size,
     )  # fmt: skip
     cpu, wall = [], []

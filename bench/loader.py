@@ -77,7 +77,7 @@ def ours(handoff: Path, samples: int) -> float:
     source[0]  # the order's kernel is compiled, the files are open
     begun = time.perf_counter()
     for first in range(0, samples, BATCH):
-        micro_batches(source, objective, list(range(first, first + BATCH)), BATCH)
+        micro_batches(source, list(range(first, first + BATCH)), BATCH)
     return samples * LENGTH / (time.perf_counter() - begun)
 
 

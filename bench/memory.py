@@ -31,7 +31,7 @@ def measure(micro: int, checkpointing: str, layers: int = 4, precision: str = "f
     ]
     with tempfile.TemporaryDirectory() as folder:
         trainer = trainer_for(Path(folder), "tiny", LENGTH, VOCAB, settings)
-        batches = micro_batches(trainer.samples, trainer.objective, list(range(micro)), micro)
+        batches = micro_batches(trainer.samples, list(range(micro)), micro)
         trainer.train_step(batches, 1e-4, 0)
         tracker = MemTracker()
         tracker.track_external(trainer.trainable, *trainer.optimizers.all)

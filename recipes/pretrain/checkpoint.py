@@ -109,11 +109,16 @@ class Checkpoints:
     """
 
     def __init__(
-        self, root: Path, settings: CheckpointSettings, world: World, trainable: Trainable, optimizers: Optimizers
+        self,
+        root: Path,
+        settings: CheckpointSettings,
+        world: World,
+        trainable: Trainable,
+        optimizers: Optimizers,
+        parts: dict[str, Any],
     ) -> None:
         self.root, self.settings, self.world = root, settings, world
-        self.trainable, self.optimizers = trainable, optimizers
-        self.parts: dict[str, Any] = {}
+        self.trainable, self.optimizers, self.parts = trainable, optimizers, parts
         self.pending: Any = None
         self.sealer: threading.Thread | None = None
         self.failure: BaseException | None = None

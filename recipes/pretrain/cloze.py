@@ -6,7 +6,6 @@ how the tokenizer cuts them.
 """
 
 import math
-import posixpath
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from tokenizers import Tokenizer
 from pipeline.handoff import EvaluateSettings
 from recipes.pretrain.data import Windows, stack
 from recipes.pretrain.evaluate import to_device
-from recipes.pretrain.handoff import Handoff, read_text
+from recipes.pretrain.handoff import Handoff
 from recipes.pretrain.model import Trainable
 from recipes.pretrain.objectives import Objective, Sample
 from recipes.pretrain.parallel import World, all_sum
@@ -65,8 +64,7 @@ class TermCloze:
         self.samples: list[tuple[Sample, list[tuple[int, int]]]] = []
         if not handoff.manifest.terms or not settings.max_terms:
             return
-        file = posixpath.join(handoff.at(handoff.manifest.tokenizer.path), "tokenizer.json")
-        finder = Finder(handoff.manifest.terms, Tokenizer.from_str(read_text(file)))
+        finder = Finder(handoff.manifest.terms, handoff.read_tokenizer())
         left = settings.max_terms
         for i, source in enumerate(handoff.manifest.sources):
             if source.role != "domain" or not source.num_tokens("validation"):

@@ -4,35 +4,29 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-import transformers
 from tokenizers import Tokenizer
 from transformers import AutoConfig, PreTrainedModel
 
 from pipeline.handoff import ObjectiveSettings, TokenizerInfo, UsageError
-from recipes.pretrain import attention
-from recipes.pretrain.model import CLASSES, check_objective
+from recipes.pretrain.model import check_objective, load_model
 
 
-def load_model(
-    folder: str, tokenizer_file: str, tokenizer: TokenizerInfo, objective: ObjectiveSettings
+def continued_model(
+    folder: str, tokenizer: Tokenizer, info: TokenizerInfo, objective: ObjectiveSettings
 ) -> PreTrainedModel:
     """The model of `folder` in fp32, its embedding grown to the hand-off's vocabulary.
 
     A token the old tokenizer does not have starts as the mean of the embeddings of its old pieces, so that the model
     reads old text as before. Raises UsageError when the hand-off's tokenizer is not the old one or an extension of it.
     """
-    attention.register()
     if not (Path(folder) / "config.json").is_file():
         raise UsageError(f"model.init_from: {folder} holds no config.json; expected a local Hugging Face model folder")
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    check_objective(config.model_type, objective)
-    cls = getattr(transformers, CLASSES[config.model_type][1])
-    model = cls.from_pretrained(folder, attn_implementation=attention.NAME, dtype=torch.float32, local_files_only=True)
+    check_objective(AutoConfig.from_pretrained(folder, local_files_only=True).model_type, objective)
+    model = load_model(folder)
     old = Path(folder) / "tokenizer.json"
     if not old.is_file():
         raise UsageError(f"model.init_from: {folder} holds no tokenizer.json to compare the hand-off's with")
-    _grow(model, Tokenizer.from_file(str(old)), Tokenizer.from_file(tokenizer_file), tokenizer, folder)
-    attention.assign_roles(model)
+    _grow(model, Tokenizer.from_file(str(old)), tokenizer, info, folder)
     model.train()
     return model
 

@@ -42,7 +42,7 @@ class Samples:
     """The endless sequence of training samples."""
 
     def __init__(self, handoff: Handoff, objective: Objective) -> None:
-        self.seed = handoff.config.seed
+        self.seed, self.objective = handoff.config.seed, objective
         self.sources = sources = handoff.manifest.sources
         self.active = [i for i, source in enumerate(sources) if source.weight > 0]
         self.windows = [Windows(handoff, i, "train", objective) for i in self.active]
@@ -85,11 +85,11 @@ def stack(samples: list[Sample]) -> Sample:
     return {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
 
 
-def micro_batches(samples: Samples, objective: Objective, mine: list[int | None], size: int) -> list[Sample]:
+def micro_batches(samples: Samples, mine: list[int | None], size: int) -> list[Sample]:
     """One process's step as micro-batches of exactly `size` samples (the last filled up with empty ones)."""
-    read = [objective.empty() if k is None else samples[k] for k in mine]
-    size = min(size, len(read))
-    read += [objective.empty()] * (-len(read) % size)
+    size = min(size, len(mine))
+    mine = mine + [None] * (-len(mine) % size)
+    read = [samples.objective.empty() if k is None else samples[k] for k in mine]
     return [stack(read[i : i + size]) for i in range(0, len(read), size)]
 
 
@@ -99,10 +99,8 @@ class Loader:
     An error in the thread (a shard cut short, an id past the vocabulary) is raised where the step is asked for.
     """
 
-    def __init__(
-        self, samples: Samples, objective: Objective, *, consumed: int, batch: int, micro: int, rank: int, world: int
-    ) -> None:
-        self.samples, self.objective = samples, objective
+    def __init__(self, samples: Samples, *, consumed: int, batch: int, micro: int, rank: int, world: int) -> None:
+        self.samples = samples
         self.batch, self.micro, self.rank, self.world = batch, micro, rank, world
         self.ready: queue.Queue[list[Sample] | BaseException] = queue.Queue(READ_AHEAD)
         self.closed = threading.Event()
@@ -113,7 +111,7 @@ class Loader:
         while not self.closed.is_set():
             try:
                 mine = share_of(self.rank, self.world, first, self.batch)
-                step: list[Sample] | BaseException = micro_batches(self.samples, self.objective, mine, self.micro)
+                step: list[Sample] | BaseException = micro_batches(self.samples, mine, self.micro)
             except Exception as error:  # noqa: BLE001  handed to the consumer, who raises it
                 step = error
             while not self.closed.is_set():

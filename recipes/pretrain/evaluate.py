@@ -28,17 +28,17 @@ def bits_per_byte(loss: float, num_tokens: int, text_bytes: int) -> float:
 class Validation:
     """The held-out windows of every source: the same ones at every step and for any number of processes."""
 
-    def __init__(self, handoff: Handoff, objective: Objective, settings: EvaluateSettings, split: str) -> None:
+    def __init__(self, handoff: Handoff, objective: Objective, settings: EvaluateSettings) -> None:
         self.objective, self.seed = objective, handoff.config.seed
         self.micro = handoff.config.micro_batch
         self.sets: list[tuple[Windows, list[int], int]] = []
         for i, source in enumerate(handoff.manifest.sources):
-            if source.num_tokens(split):
-                windows = Windows(handoff, i, split, objective)
+            if source.num_tokens("validation"):
+                windows = Windows(handoff, i, "validation", objective)
                 n = min(settings.max_samples, windows.count)
                 picked = [j * windows.count // n for j in range(n)]
                 if picked:
-                    self.sets.append((windows, picked, source.text_bytes.get(split, 0)))
+                    self.sets.append((windows, picked, source.text_bytes.get("validation", 0)))
 
     def _batches(self, windows: Windows, picked: list[int], world: World) -> list[Sample]:
         mine = [windows.read(w, -1 - w, self.seed) for w in picked[world.rank :: world.size]]

@@ -11,7 +11,7 @@ from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_
 from transformers import GenerationConfig
 
 from recipes.pretrain.handoff import Handoff
-from recipes.pretrain.model import CLASSES, Trainable
+from recipes.pretrain.model import Trainable, classes
 from recipes.pretrain.parallel import World
 from recipes.pretrain.sample import TEMPERATURE, sample, sentences
 
@@ -64,8 +64,9 @@ def export_huggingface(
     shutil.rmtree(partial, ignore_errors=True)
     config = trainable.model.config
     fields = {k: v for k, v in config.to_dict().items() if k not in ("transformers_version", "dtype")}
-    plain = getattr(transformers, CLASSES[config.model_type][0])(**fields)
-    model = getattr(transformers, CLASSES[config.model_type][1])(plain)
+    plain_config, plain_model = classes(config.model_type)
+    plain = plain_config(**fields)
+    model = plain_model(plain)
     missing, unexpected = model.load_state_dict(weights, strict=False)
     tied = set(getattr(model, "all_tied_weights_keys", {}) or {})
     if unexpected or set(missing) - tied:

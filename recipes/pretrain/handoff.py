@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import fsspec
+from tokenizers import Tokenizer
 
 from pipeline.handoff import (
     Manifest,
@@ -31,6 +32,15 @@ class Handoff:
         if "://" in path or os.path.isabs(path):
             return path
         return posixpath.join(self.root, path)
+
+    @property
+    def tokenizer_file(self) -> str:
+        """Where tokenizer.json is."""
+        return self.at(posixpath.join(self.manifest.tokenizer.path, "tokenizer.json"))
+
+    def read_tokenizer(self) -> Tokenizer:
+        """The tokenizer the shards were written with."""
+        return Tokenizer.from_str(read_text(self.tokenizer_file))
 
 
 def read_text(url: str) -> str:
@@ -64,7 +74,7 @@ def open_handoff(where: str, overrides: Sequence[str] = ()) -> Handoff:
 
 
 def _check_tokenizer(handoff: Handoff) -> None:
-    url = handoff.at(posixpath.join(handoff.manifest.tokenizer.path, "tokenizer.json"))
+    url = handoff.tokenizer_file
     digest = hashlib.sha256(read_text(url).encode("utf-8")).hexdigest()
     wanted = handoff.manifest.tokenizer.sha256
     if digest != wanted:

@@ -3,7 +3,6 @@
 import gc
 import json
 import math
-import posixpath
 import signal
 import time
 from pathlib import Path
@@ -17,13 +16,13 @@ from pipeline.handoff import PipelineError, TrainConfig, UsageError
 from recipes.pretrain.attention import fits_varlen
 from recipes.pretrain.checkpoint import Checkpoints, write_durably
 from recipes.pretrain.cloze import TermCloze
-from recipes.pretrain.continued import load_model
+from recipes.pretrain.continued import continued_model
 from recipes.pretrain.data import Loader, Samples
 from recipes.pretrain.evaluate import Validation, to_device
 from recipes.pretrain.export import export_huggingface
 from recipes.pretrain.handoff import Handoff
 from recipes.pretrain.model import Trainable, build_model, count, flops_per_token
-from recipes.pretrain.objectives import build_objective
+from recipes.pretrain.objectives import IGNORE, build_objective
 from recipes.pretrain.optimizer import LossScale, Optimizers, SpikeGuard, clip, decay_start, learning_rate
 from recipes.pretrain.parallel import World, accumulate, all_max, all_sum, apply_parallel, resolve_precision
 from recipes.pretrain.quantize import export_int8, need_torchao
@@ -56,7 +55,7 @@ class Trainer:
         self.steps, self.batch = config.steps or 1, config.global_batch or 1
         self.objective = build_objective(config.objective, handoff.manifest.tokenizer)
         self.samples = Samples(handoff, self.objective)
-        self.validation = Validation(handoff, self.objective, config.evaluate, "validation")
+        self.validation = Validation(handoff, self.objective, config.evaluate)
         self.cloze = TermCloze(handoff, self.objective, config.evaluate)
         model = self._initial_model()
         self.parameters = count(model)
@@ -69,10 +68,9 @@ class Trainer:
         self.optimizers = Optimizers(self.trainable, self.trainable.blocks, config.optimizer)
         self.guard = SpikeGuard(config.optimizer.skip_sigma, config.optimizer.skip_window, world.device)
         self.scale = LossScale(self.parallel.precision == "fp16", world.device)
-        self.checkpoints = Checkpoints(
-            self.out / "checkpoints", config.checkpoint, world, self.trainable, self.optimizers
-        )
-        self.checkpoints.parts = {"guard": self.guard, "scale": self.scale}
+        parts = {"guard": self.guard, "scale": self.scale}
+        folder = self.out / "checkpoints"
+        self.checkpoints = Checkpoints(folder, config.checkpoint, world, self.trainable, self.optimizers, parts)
         self.step = self.consumed = self.tokens = 0
         self.first_validation: dict[str, Any] = {}
         self.last_validation: dict[str, Any] = {}
@@ -84,9 +82,8 @@ class Trainer:
     def _initial_model(self) -> PreTrainedModel:
         config, tokenizer = self.config, self.handoff.manifest.tokenizer
         if config.model.init_from is not None:
-            tokenizer_file = posixpath.join(self.handoff.at(tokenizer.path), "tokenizer.json")
             folder = self.handoff.at(config.model.init_from)
-            return load_model(folder, tokenizer_file, tokenizer, config.objective)
+            return continued_model(folder, self.handoff.read_tokenizer(), tokenizer, config.objective)
         device = "cpu" if config.parallel.offload else str(self.world.device)
         return build_model(config.model, config.objective, tokenizer, config.seed, device)
 
@@ -139,7 +136,7 @@ class Trainer:
         and `flags` (the largest over the processes).
         """
         world = self.world
-        targets = sum(int((batch["labels"] != -100).sum()) for batch in micro_batches)
+        targets = sum(int((batch["labels"] != IGNORE).sum()) for batch in micro_batches)
         host = torch.tensor([targets, flags], dtype=torch.int64)
         if world.size > 1:
             dist.all_reduce(host, group=world.control)
@@ -175,7 +172,7 @@ class Trainer:
         if world.is_main and self.step:
             say(f"resuming after step {self.step} of {self.steps}")
         batches = {"consumed": self.consumed, "batch": self.batch, "micro": config.micro_batch}
-        loader = Loader(self.samples, self.objective, **batches, rank=world.rank, world=world.size)
+        loader = Loader(self.samples, **batches, rank=world.rank, world=world.size)
         gc.collect()
         gc.disable()  # collections at different moments on different processes make all of them wait
         try:

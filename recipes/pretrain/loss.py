@@ -7,8 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pipeline.size.activations import LOSS_CHUNK_BYTES
-
-IGNORE = -100
+from recipes.pretrain.objectives import IGNORE
 
 
 def logits_loss(logits: Tensor, labels: Tensor, z_loss: float) -> Tensor:

@@ -1,5 +1,6 @@
 """The model: transformers' classes built from the settings, and a wrapper whose forward returns sums of losses."""
 
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -10,7 +11,8 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from pipeline.handoff import OBJECTIVE_OF, ModelSettings, ObjectiveSettings, TokenizerInfo, UsageError
 from recipes.pretrain import attention
-from recipes.pretrain.loss import IGNORE, each_target, head_loss, logits_loss
+from recipes.pretrain.loss import each_target, head_loss, logits_loss
+from recipes.pretrain.objectives import IGNORE
 
 CLASSES: dict[str, tuple[str, str]] = {
     "llama": ("LlamaConfig", "LlamaForCausalLM"),
@@ -22,7 +24,6 @@ CLASSES: dict[str, tuple[str, str]] = {
     "t5": ("T5Config", "T5ForConditionalGeneration"),
     "bart": ("BartConfig", "BartForConditionalGeneration"),
 }
-
 
 ALL = {"vocab": "vocab_size", "tie": "tie_word_embeddings", "eos": "eos_token_id", "bos": "bos_token_id",
        "pad": "pad_token_id"}  # fmt: skip
@@ -58,6 +59,12 @@ FIXED: dict[str, dict[str, Any]] = {
 }
 
 
+def classes(architecture: str) -> tuple[Any, Any]:
+    """transformers' configuration and model class."""
+    config, model = CLASSES[architecture]
+    return getattr(transformers, config), getattr(transformers, model)
+
+
 def build_config(
     model: ModelSettings, objective: ObjectiveSettings, tokenizer: TokenizerInfo, vocab_size: int | None = None
 ) -> PreTrainedConfig:
@@ -79,7 +86,7 @@ def build_config(
         "tie": model.tie_embeddings is not False,
     }
     fields = {theirs: ours[name] for name, many in FIELDS[architecture].items() for theirs in many.split()}
-    return getattr(transformers, CLASSES[architecture][0])(**fields, **FIXED.get(architecture, {}))
+    return classes(architecture)[0](**fields, **FIXED.get(architecture, {}))
 
 
 def build_model(
@@ -91,13 +98,23 @@ def build_model(
     check_objective(config.model_type, objective)
     generator_state = torch.random.get_rng_state()
     torch.manual_seed(seed)
-    cls = getattr(transformers, CLASSES[config.model_type][1])
     with torch.device(device):
+        cls = classes(config.model_type)[1]
         built = cls._from_config(config, attn_implementation=attention.NAME, dtype=torch.float32)
     torch.random.set_rng_state(generator_state)
     attention.assign_roles(built)
     built.train()
     return built
+
+
+def load_model(folder: str | Path, **settings: Any) -> PreTrainedModel:
+    """The model of a local Hugging Face folder in fp32, with this recipe's attention."""
+    attention.register()
+    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+    usual = {"attn_implementation": attention.NAME, "dtype": torch.float32, "local_files_only": True}
+    model = classes(config.model_type)[1].from_pretrained(folder, **usual, **settings)
+    attention.assign_roles(model)
+    return model
 
 
 def check_objective(architecture: str, objective: ObjectiveSettings) -> None:

@@ -101,6 +101,10 @@ class Objective:
             f"{prefix}positions": positions,
         }
 
+    def _one_sided(self, inputs: np.ndarray, ends: np.ndarray, labels: np.ndarray) -> Sample:
+        """A sample of one sequence, whose inputs belong to documents that end at `ends`."""
+        return {**self._side("", inputs, ends, self.length), "labels": padded(labels, self.length, IGNORE)}
+
 
 class Causal(Objective):
     """Predict the next token. Windows overlap by one token, so every token but a source's first is a target once.
@@ -110,16 +114,14 @@ class Causal(Objective):
     """
 
     def sample(self, tokens: np.ndarray, ends: np.ndarray, rng: np.random.Generator) -> Sample:
-        inputs, labels = tokens[:-1], tokens[1:]
-        return {**self._side("", inputs, ends - 1, self.length), "labels": padded(labels, self.length, IGNORE)}
+        return self._one_sided(tokens[:-1], ends - 1, tokens[1:])
 
     @property
     def cloze_length(self) -> int:
         return self.length + self.overlap
 
     def cloze(self, tokens: np.ndarray, ends: np.ndarray, spans: list[tuple[int, int]]) -> Sample:
-        labels = only(tokens, spans)[1:]
-        return {**self._side("", tokens[:-1], ends - 1, self.length), "labels": padded(labels, self.length, IGNORE)}
+        return self._one_sided(tokens[:-1], ends - 1, only(tokens, spans)[1:])
 
 
 class Masked(Objective):
@@ -140,13 +142,11 @@ class Masked(Objective):
         fate, random_ids = rng.random(n), rng.integers(0, self.tokenizer.vocab_size, n)
         inputs = np.where(chosen & (fate < 0.8), self.mask, tokens)
         inputs = np.where(chosen & (fate >= 0.8) & (fate < 0.9), random_ids, inputs)
-        labels = np.where(chosen, tokens, IGNORE)
-        return {**self._side("", inputs, ends, self.length), "labels": padded(labels, self.length, IGNORE)}
+        return self._one_sided(inputs, ends, np.where(chosen, tokens, IGNORE))
 
     def cloze(self, tokens: np.ndarray, ends: np.ndarray, spans: list[tuple[int, int]]) -> Sample:
         labels = only(tokens, spans)
-        inputs = np.where(labels == IGNORE, tokens, self.mask)
-        return {**self._side("", inputs, ends, self.length), "labels": padded(labels, self.length, IGNORE)}
+        return self._one_sided(np.where(labels == IGNORE, tokens, self.mask), ends, labels)
 
 
 def random_parts(total: int, parts: int, rng: np.random.Generator) -> np.ndarray:

@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from torch import nn
 
 from pipeline.handoff import UsageError
-from recipes.pretrain import attention
 from recipes.pretrain.evaluate import Validation
-from recipes.pretrain.model import CLASSES, Trainable
+from recipes.pretrain.model import Trainable, load_model
 from recipes.pretrain.parallel import World
 from recipes.pretrain.report import say
 
@@ -51,16 +49,6 @@ def quantize_matmuls(blocks: list[nn.Module], device: torch.device) -> None:
         convert_to_float8_training(block)
 
 
-def _load(folder: Path, **settings: Any) -> Trainable:
-    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
-    cls = getattr(transformers, CLASSES[config.model_type][1])
-    model = cls.from_pretrained(
-        folder, attn_implementation=attention.NAME, dtype=torch.float32, local_files_only=True, **settings
-    )
-    attention.assign_roles(model)
-    return Trainable(model)
-
-
 def export_int8(folder: Path, validation: Validation) -> dict[str, Any]:
     """Write `<folder>-int8` from the Hugging Face folder; by source, held-out loss of both and the difference.
 
@@ -73,8 +61,8 @@ def export_int8(folder: Path, validation: Validation) -> dict[str, Any]:
     alone = World(0, 1, 1, torch.device("cpu"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        before = validation(_load(folder), alone)
-        rounded = _load(folder, quantization_config=TorchAoConfig(Int8WeightOnlyConfig()))
+        before = validation(Trainable(load_model(folder)), alone)
+        rounded = Trainable(load_model(folder, quantization_config=TorchAoConfig(Int8WeightOnlyConfig())))
         after = validation(rounded, alone)
         target, partial = Path(f"{folder}-int8"), Path(f"{folder}-int8.partial")
         shutil.rmtree(partial, ignore_errors=True)

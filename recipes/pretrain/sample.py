@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer
 
 from pipeline.handoff import EXIT_OK, PipelineError, UsageError
-from recipes.pretrain.handoff import Handoff, open_handoff, read_text
+from recipes.pretrain.handoff import Handoff, open_handoff
 from recipes.pretrain.shards import TokenStream
 
 NEW_TOKENS, OPENING, UNPROMPTED = 60, 16, 32
@@ -28,14 +27,9 @@ COUNTED = 400_000
 WORD = re.compile(r"[^\W\d_]{2,}")
 
 
-def read_tokenizer(handoff: Handoff) -> Tokenizer:
-    """The hand-off's tokenizer."""
-    return Tokenizer.from_str(read_text(handoff.at(f"{handoff.manifest.tokenizer.path}/tokenizer.json")))
-
-
 def prompts(handoff: Handoff, terms: int) -> Iterator[tuple[str, list[int]]]:
     """(what it is, tokens): terms evenly spaced in their list, then the opening of a held-out document of each source."""
-    tokenizer, listed = read_tokenizer(handoff), handoff.manifest.terms
+    tokenizer, listed = handoff.read_tokenizer(), handoff.manifest.terms
     for at in range(min(terms, len(listed))):
         term = listed[at * len(listed) // min(terms, len(listed))]
         yield "term", tokenizer.encode(term[:1].upper() + term[1:], add_special_tokens=False).ids
@@ -70,7 +64,7 @@ def words(text: str) -> list[str]:
 def text_of(handoff: Handoff, role: str, split: str) -> str:
     """Text of one role's documents, its sources side by side, up to COUNTED tokens in all."""
     sources = [s for s in handoff.manifest.sources if s.role == role and s.num_tokens(split)]
-    tokenizer, text = read_tokenizer(handoff), []
+    tokenizer, text = handoff.read_tokenizer(), []
     for source in sources:
         stream = TokenStream(handoff, source.splits[split])
         tokens, _ = stream.read(0, min(stream.num_tokens, COUNTED // len(sources)))
@@ -107,7 +101,7 @@ def sample(model: Any, handoff: Handoff, terms: int) -> dict[str, Any] | None:
     if not terms:
         return None
     model.eval()
-    decode = read_tokenizer(handoff).decode
+    decode = handoff.read_tokenizer().decode
     texts = [
         {"kind": kind, "prompt": decode(prompt), "text": decode(continuations(model, handoff, [prompt], 1 + number)[0])}
         for number, (kind, prompt) in enumerate(prompts(handoff, terms))

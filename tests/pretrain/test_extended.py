@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from pipeline.handoff import ObjectiveSettings, TokenizerInfo, UsageError
-from recipes.pretrain.continued import load_model, new_tokens
+from recipes.pretrain.continued import continued_model, new_tokens
 from tokenizer.count import count_batch
 from tokenizer.encode import Encoder
 from tokenizer.extend import extend
@@ -50,7 +50,9 @@ def test_new_rows_are_the_means_of_their_pieces(base: Path, tmp_path: Path) -> N
     assert any(not _is_text(Encoder(made.tokenizer_json).tokens[at]) for at in made.ids), "no half character"
     (tmp_path / "tokenizer.json").write_bytes(made.tokenizer_json)
     before = LlamaForCausalLM.from_pretrained(base)
-    after = load_model(str(base), str(tmp_path / "tokenizer.json"), info(330), ObjectiveSettings(kind="causal"))
+    after = continued_model(
+        str(base), Tokenizer.from_file(str(tmp_path / "tokenizer.json")), info(330), ObjectiveSettings(kind="causal")
+    )
     found = new_tokens(
         Tokenizer.from_file(str(base / "tokenizer.json")), Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     )
@@ -76,4 +78,9 @@ def test_another_tokenizer_is_refused(base: Path, tmp_path: Path) -> None:
     other = save(train(count_batch(pa.array(DOMAIN), "gpt4"), 320, ["<|endoftext|>"]))["tokenizer.json"]
     (tmp_path / "tokenizer.json").write_bytes(other)
     with pytest.raises(UsageError, match="is no extension of"):
-        load_model(str(base), str(tmp_path / "tokenizer.json"), info(320), ObjectiveSettings(kind="causal"))
+        continued_model(
+            str(base),
+            Tokenizer.from_file(str(tmp_path / "tokenizer.json")),
+            info(320),
+            ObjectiveSettings(kind="causal"),
+        )

@@ -79,7 +79,7 @@ def consumed_by(samples, objective, world, micro, batch, steps, first=0):
         start = first + step * batch
         for rank in range(world):
             mine = share_of(rank, world, start, batch)
-            rows = np.concatenate([b["labels"] for b in micro_batches(samples, objective, mine, micro)])
+            rows = np.concatenate([b["labels"] for b in micro_batches(samples, mine, micro)])
             for k, row in zip(mine, rows, strict=False):
                 if k is not None:
                     assert k not in seen
@@ -106,7 +106,7 @@ def test_the_thread_reads_the_same_however_far_ahead_and_resumes(opened, objecti
     samples = Samples(opened, objective)
 
     def labels(consumed, steps):
-        loader = Loader(samples, objective, consumed=consumed, batch=4, micro=2, rank=0, world=1)
+        loader = Loader(samples, consumed=consumed, batch=4, micro=2, rank=0, world=1)
         taken = [np.concatenate([b["labels"] for b in step]) for step in itertools.islice(loader, steps)]
         loader.close()
         return taken
