@@ -22,6 +22,7 @@ from pipeline.kernels.pretoken_count import (
     IS_NEWLINE,
     IS_NUMBER,
     IS_OTHER,
+    PAIRS,
     count_rows,
     tables,
     wide,
@@ -393,7 +394,7 @@ def count_pretokens(offsets: np.ndarray, data: np.ndarray, preset: str = "gpt4")
     out = np.zeros(len(offsets) - 1, np.int64)
     rules = PRESETS[preset]
     if rules.words == Words.SINGLE and not rules.right_to_left:
-        count_rows(read_only(offsets), read_only(data), CLASSES, ASCII, *tables(rules.digits), out)
+        count_rows(read_only(offsets), read_only(data), CLASSES, ASCII, PAIRS, *tables(rules.digits), out)
     else:
         _count(read_only(offsets), read_only(data), CLASSES, rules.rules, out)
     return out

@@ -87,6 +87,16 @@ def test_counts_are_those_of_the_regular_expression(preset: str, texts: list[str
     assert found.tolist() == [len(reference(text, preset)) for text in texts]
 
 
+@pytest.mark.parametrize("preset", ["gpt4", "gpt4_digits_1"])
+@given(text=TEXT, repeats=st.integers(1, 200), tail=TEXT)
+@settings(deadline=None)
+def test_a_long_text_is_counted_in_parts(preset: str, text: str, repeats: int, tail: str):
+    """Parts begin where the state is known; texts without such a place, and of any alignment, count the same."""
+    whole = text * repeats + tail
+    found = count_pretokens(*text_buffers(pa.array(["a", whole, tail], pa.string())), preset)
+    assert found.tolist() == [1, len(reference(whole, preset)), len(reference(tail, preset))]
+
+
 def readable(data: bytes) -> tuple[str, list[int]]:
     """Plain-Python twin of decoding: a stray byte becomes one private-use sign; the bytes each character took."""
     text, sizes, at = [], [], 0
