@@ -28,10 +28,10 @@ _MARKS = (b"tdm-", b"noai", b"noml", b"content-usage")
 _CREATIVE = b"creativecommons.org/"
 _RELATION = re.compile(rb"rel=(?:[\"']?license|\"licence)")
 _MARK_SYLLABLES = packed(b"tdm-", b"noai", b"noml", b"-usa")
-_LICENCE_SYLLABLES = packed(b"icen", b"veco")
-"""Four letters of each mark: most pages have none of them."""
-_TELLING = re.compile(rb"licen|cc|creative|public|attribution|&#", re.IGNORECASE)
-"""What a link to a licence cannot be without: a look before its attributes are taken apart."""
+_LICENCE_SYLLABLES = packed(b"veco", b'"lic', b"'lic", b"=lic")
+"""Four bytes of each mark: most pages have none of them."""
+_TELLING = re.compile(rb"licen|cc|creative|public|attribution|&#")
+"""What a link to a licence, in small letters, cannot be without: a look before its attributes are taken apart."""
 _META = re.compile(rb"<meta\b([^<>]{0,1024})>", re.IGNORECASE)
 _LINK = re.compile(rb"<(?:a|link)\b([^<>]{0,1024})>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(
@@ -83,6 +83,8 @@ def terms_of(signals: str | None) -> str | None:
     >>> terms_of("tdmrep.json tdm-policy: https://a.example/all; tdm-policy: https://a.example/this")
     'https://a.example/this'
     """
+    if not signals:
+        return None
     found = {name: value for name, value in reversed(_signals(signals)) if value}
     return next((found[f"{level}tdm-policy"] for level in TDM_LEVELS if f"{level}tdm-policy" in found), None)
 
@@ -112,7 +114,7 @@ def page_rights(payload: bytes) -> PageRights:
                 signals.append(f"meta {name}: {content}")
     if _names_licence(data, payload):
         for tag in _LINK.finditer(payload):
-            if not _TELLING.search(tag[1]):
+            if not _TELLING.search(tag[1].lower()):
                 continue
             found = _attributes(tag[1])
             href, declared = (
@@ -134,9 +136,9 @@ def page_rights(payload: bytes) -> PageRights:
 def _names_licence(data: np.ndarray, payload: bytes) -> bool:
     """Whether one of the marks is there: searched only for the letters that were seen."""
     seen = held(data, _LICENCE_SYLLABLES, len(data))
-    if seen & 2 and _CREATIVE in payload:
+    if seen & 1 and _CREATIVE in payload:
         return True
-    return bool(seen & 1) and _RELATION.search(payload) is not None
+    return bool(seen & ~1) and _RELATION.search(payload) is not None
 
 
 def _attributes(tag: bytes) -> dict[str, str]:

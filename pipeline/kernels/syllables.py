@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from pipeline.kernels.blocks import SIZE, alike
+from pipeline.kernels.bpe_load import address, byte_at
 from pipeline.kernels.compiled import kernel
 
 _BLOCK = 4096
@@ -26,26 +28,28 @@ def held(data: np.ndarray, syllables: np.ndarray, end: int) -> int:
 
     A bit may also stand for bytes that differ in 0x20 alone, so that it says where to look and not what is there.
     """
-    last = min(end, data.shape[0]) - 3
-    found = 0
+    text, found = address(data), 0
+    last = text + min(end, data.shape[0]) - 3
     for which in range(syllables.shape[0]):
         a, b, c, d = syllables[which, 0], syllables[which, 1], syllables[which, 2], syllables[which, 3]
-        for start in range(0, last, _BLOCK):
-            if _in_block(data[start : min(start + _BLOCK, last) + 3], a, b, c, d):
+        for start in range(text, last, _BLOCK):
+            if _in_block(start, min(start + _BLOCK, last), a, b, c, d):
                 found |= 1 << which
                 break
     return found
 
 
 @kernel()
-def _in_block(data: np.ndarray, a: int, b: int, c: int, d: int) -> bool:
-    """Without a way out of the loop, so that the compiler compares many bytes at once."""
-    hit = np.uint8(0)
-    fold = np.uint8(0x20)
-    for at in range(data.shape[0] - 3):
-        same = (
-            ((data[at] | fold) ^ a) | ((data[at + 1] | fold) ^ b) | ((data[at + 2] | fold) ^ c)
-            | ((data[at + 3] | fold) ^ d)
+def _in_block(at: int, last: int, a: int, b: int, c: int, d: int) -> bool:
+    """Whether the four bytes begin at one of the addresses from `at` to before `last`."""
+    hit = np.uint64(0)
+    while at + SIZE <= last:
+        hit |= alike(at, a) & alike(at + 1, b) & alike(at + 2, c) & alike(at + 3, d)
+        at += SIZE
+    while at < last:
+        hit |= np.uint64(
+            byte_at(at) | 0x20 == a and byte_at(at + 1) | 0x20 == b
+            and byte_at(at + 2) | 0x20 == c and byte_at(at + 3) | 0x20 == d
         )  # fmt: skip
-        hit |= np.uint8(same == 0)
+        at += 1
     return hit != 0

@@ -1,0 +1,80 @@
+"""Sixty-four bytes at once: questions to every byte of a block, answered in the bits of a word, first byte lowest.
+
+The code is that of vectors of bytes, which the compiler turns into whatever the machine has for them. As with all of
+`bpe_load`, nothing is checked: the caller sees to it that 64 bytes lie at the address.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+SIZE = 64
+_BLOCK = ir.VectorType(ir.IntType(8), SIZE)
+
+
+def _load(builder: Any, place: Any) -> Any:
+    found = builder.load(builder.inttoptr(place, ir.PointerType(_BLOCK)))
+    found.align = 1
+    return found
+
+
+def _spread(builder: Any, byte: Any) -> Any:
+    """A block of one byte, given as any integer."""
+    one = builder.trunc(byte, ir.IntType(8))
+    block = builder.insert_element(ir.Constant(_BLOCK, ir.Undefined), one, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(
+        block, ir.Constant(_BLOCK, ir.Undefined), ir.Constant(ir.VectorType(ir.IntType(32), SIZE), [0] * SIZE)
+    )
+
+
+def _asked(compare: Any) -> Any:
+    def ask(typing_context: Any, place: Any, byte: Any) -> Any:
+        """Bits of the bytes at an address that compare so with `byte`, uint64."""
+
+        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            bits = compare(builder, _load(builder, arguments[0]), _spread(builder, arguments[1]))
+            return builder.bitcast(bits, ir.IntType(SIZE))
+
+        return types.uint64(types.int64, types.int64), code
+
+    return ask
+
+
+def _copied(typing_context: Any, source: Any, target: Any) -> Any:
+    """Copy a block from one address to another."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        block = _load(builder, arguments[0])
+        builder.store(block, builder.inttoptr(arguments[1], ir.PointerType(_BLOCK))).align = 1
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), code
+
+
+def _ones(typing_context: Any, word: Any) -> Any:
+    """How many bits of a word are set, int64."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.uint64), code
+
+
+equal: Any = intrinsic(_asked(lambda builder, block, byte: builder.icmp_unsigned("==", block, byte)))
+"""`equal(place, byte)`: the bytes that are `byte`."""
+below: Any = intrinsic(_asked(lambda builder, block, byte: builder.icmp_unsigned("<", block, byte)))
+"""`below(place, byte)`: the bytes less than `byte`, unsigned."""
+alike: Any = intrinsic(
+    _asked(
+        lambda builder, block, byte: builder.icmp_unsigned(
+            "==", builder.or_(block, ir.Constant(_BLOCK, [0x20] * SIZE)), byte
+        )
+    )
+)
+"""`alike(place, byte)`: the bytes that are `byte` once 0x20 is set in them."""
+copy_block: Any = intrinsic(_copied)
+"""`copy_block(source, target)`: copy 64 bytes."""
+ones: Any = intrinsic(_ones)
+"""`ones(word)`: how many bits are set."""
