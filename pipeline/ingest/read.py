@@ -19,6 +19,8 @@ from pipeline.ingest.rights import page_rights, tdm_of, terms_of
 from pipeline.ingest.snapshots import HostSnapshots
 from pipeline.ingest.source import Source
 from pipeline.ingest.streams import open_url, reason_of
+from pipeline.kernels.blake2 import digests
+from pipeline.kernels.buffers import text_buffers
 
 BATCH_BYTES = 16 * 2**20
 BATCH_RECORDS = 1024
@@ -58,11 +60,6 @@ def read_shard(
         yield builder.take()
 
 
-def payload_digest(payload: bytes) -> bytes:
-    """blake2b-256."""
-    return hashlib.blake2b(payload, digest_size=32).digest()
-
-
 def record_id(source: str, key: str, payload_hash: bytes) -> str:
     """32 hex digits: blake2b-128 over source name, natural key and the payload's own digest."""
     digest = hashlib.blake2b(digest_size=16)
@@ -99,20 +96,21 @@ class _Builder:
     def take(self) -> pa.RecordBatch:
         """The batch, and an empty builder."""
         rows, source = self._rows, self._source
-        digests = [payload_digest(record.payload) for record, _ in rows]
+        payloads = pa.array([record.payload for record, _ in rows], pa.large_binary())
+        own = digests(*text_buffers(payloads))
         columns = {name: [clean(getattr(record, name)) for record, _ in rows] for name in _COPIED}
         columns |= {
-            "id": [record_id(source.name, row[0].key, own) for row, own in zip(rows, digests, strict=True)],
+            "id": [record_id(source.name, row[0].key, found) for row, found in zip(rows, own, strict=True)],
             "source": [source.name] * len(rows),
             "role": [source.role_of(record.url) for record, _ in rows],
             "licence": [_licence(record, source) for record, _ in rows],
             "tdm": [tdm_of(record.rights) for record, _ in rows],
             "path": [clean(path) for _, path in rows],
-            "payload": [record.payload for record, _ in rows],
-            "digest": digests,
+            "digest": own,
         }
         self._clear()
-        return pa.RecordBatch.from_arrays([pa.array(columns[f.name], f.type) for f in RECORDS], schema=RECORDS)
+        arrays = [payloads if f.name == "payload" else pa.array(columns[f.name], f.type) for f in RECORDS]
+        return pa.RecordBatch.from_arrays(arrays, schema=RECORDS)
 
 
 _COPIED = (
