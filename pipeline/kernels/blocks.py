@@ -6,9 +6,13 @@ The code is that of vectors of bytes, which the compiler turns into whatever the
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
+
+from pipeline.kernels.bpe_load import Int, byte_at, put_byte, trailing_zeros
+from pipeline.kernels.compiled import kernel
 
 SIZE = 64
 _BLOCK = ir.VectorType(ir.IntType(8), SIZE)
@@ -78,3 +82,56 @@ copy_block: Any = intrinsic(_copied)
 """`copy_block(source, target)`: copy 64 bytes."""
 ones: Any = intrinsic(_ones)
 """`ones(word)`: how many bits are set."""
+
+
+@kernel(inline="always")
+def first_bits(count: Int) -> np.uint64:
+    """The lowest `count` bits, 0 to 64, all of them from 64 on."""
+    return np.uint64(0xFFFFFFFFFFFFFFFF) if count >= SIZE else (np.uint64(1) << np.uint64(count)) - np.uint64(1)
+
+
+@kernel(inline="always")
+def begins(at: Int) -> np.uint64:
+    """The bytes at which a character of UTF-8 begins, stray ones too: all but those from 0x80 to 0xBF."""
+    return below(at, 0x80) | ~below(at, 0xC0)
+
+
+@kernel()
+def find(at: Int, end: Int, limit: Int, byte: Int) -> Int:
+    """The address of the first `byte` from `at` on, or `end`; nothing from `limit` on is read."""
+    while at < end:
+        if at + SIZE <= limit:
+            found = equal(at, byte)
+            if found:
+                return min(at + trailing_zeros(found), end)
+            at += SIZE
+        else:
+            if byte_at(at) == byte:
+                return at
+            at += 1
+    return end
+
+
+@kernel()
+def count_byte(at: Int, end: Int, byte: Int) -> Int:
+    """How many bytes between two addresses are `byte`."""
+    total = 0
+    while at + SIZE <= end:
+        total += ones(equal(at, byte))
+        at += SIZE
+    while at < end:
+        total += byte_at(at) == byte
+        at += 1
+    return total
+
+
+@kernel()
+def copy(source: Int, target: Int, size: Int) -> None:
+    """Copy `size` bytes to another place that does not overlap."""
+    at = 0
+    while at + SIZE <= size:
+        copy_block(source + at, target + at)
+        at += SIZE
+    while at < size:
+        put_byte(target + at, byte_at(source + at))
+        at += 1

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from pipeline.kernels.blocks import SIZE, begins, below, copy, count_byte, equal, find, first_bits, ones
+from pipeline.kernels.bpe_load import Int, address, byte_at
 from pipeline.kernels.compiled import kernel
 
 BLANK, PROSE, WEAK, STRONG = range(4)
@@ -32,12 +34,10 @@ def lay_out(
     ends[0] = span_ends[0] = 0
     spans = np.empty((64, 2), np.int32)
     write = found = 0
+    text, target = address(data), address(out)
     for row in range(count):
         start, end = offsets[row], offsets[row + 1]
-        lines = 1
-        for at in range(start, end):
-            if data[at] == 0x0A:
-                lines += 1
+        lines = 1 + count_byte(text + start, text + end, 0x0A)
         bounds = np.empty((lines, 2), np.int64)
         shape = np.empty((lines, 3), np.int32)  # kind, characters, indent
         _measure_lines(data, start, end, bounds, shape)
@@ -48,9 +48,14 @@ def lay_out(
         if unwrap:
             _find_joins(data, bounds, shape, table, joined)
         row_start, number = write, 0
+        whole = not joined.any()
+        if whole:  # nearly every row
+            copy(text + start, target + write, end - start)
         for line in range(lines):
             first, last = bounds[line, 0], bounds[line, 1]
-            if line and joined[line]:
+            if whole:
+                write = row_start + first - start
+            elif line and joined[line]:
                 while first < last and (data[first] == 0x20 or data[first] == 0x09):
                     first += 1
                 if not _is_hyphenated(data, bounds[line - 1, 0], bounds[line - 1, 1], first):
@@ -67,9 +72,9 @@ def lay_out(
                     spans = grown
                 spans[found, 0] = write - row_start
                 found += 1
-            for at in range(first, last):
-                out[write] = data[at]
-                write += 1
+            if not whole:
+                copy(text + first, target + write, last - first)
+            write += last - first
             if tables and table[line]:
                 spans[found - 1, 1] = write - row_start
         ends[row + 1] = write
@@ -91,13 +96,13 @@ def _is_hyphenated(data: np.ndarray, start: int, end: int, following: int) -> bo
 
 @kernel()
 def _measure_lines(data: np.ndarray, start: int, end: int, bounds: np.ndarray, shape: np.ndarray) -> None:
-    line, first = 0, start
-    for at in range(start, end + 1):
-        if at == end or data[at] == 0x0A:
-            bounds[line, 0], bounds[line, 1] = first, at
-            shape[line, 0], shape[line, 1], shape[line, 2] = line_shape(data, first, at)
-            line += 1
-            first = at + 1
+    line, first, text = 0, start, address(data)
+    while first <= end:
+        at = find(text + first, text + end, text + data.shape[0], 0x0A) - text
+        bounds[line, 0], bounds[line, 1] = first, at
+        shape[line, 0], shape[line, 1], shape[line, 2] = line_shape(data, first, at)
+        line += 1
+        first = at + 1
 
 
 @kernel()
@@ -110,6 +115,9 @@ def line_shape(data: np.ndarray, start: int, end: int) -> tuple[int, int, int]:
     """
     if start == end:
         return BLANK, 0, 0
+    plain, characters, indent = _one_cell(address(data) + start, address(data) + end, address(data) + data.shape[0])
+    if plain:
+        return plain, characters, indent
     characters = indent = cells = figures = bars = longest = marks = 0
     signs = digits = letters = gap = dots = 0  # of the cell at hand; `gap`: spaces before this sign
     indented = True
@@ -172,6 +180,42 @@ def line_shape(data: np.ndarray, start: int, end: int) -> tuple[int, int, int]:
     if cells >= 2 and longest <= _LONG_LABEL:
         return WEAK, characters, indent
     return PROSE, characters, indent
+
+
+@kernel()
+def _one_cell(at: Int, end: Int, limit: Int) -> tuple[Int, Int, Int]:
+    """`line_shape` of a line that is plainly one cell with letters or digits, by sixty-four bytes; `(0, 0, 0)` of any other.
+
+    Nothing from `limit` on is read.
+    """
+    characters = indent = signs = digits = letters = 0
+    while at < end and (byte_at(at) == 0x20 or byte_at(at) == 0x09):
+        indent += 1
+        at += 1
+    spaces, dots = np.uint64(0), np.uint64(0)  # of the block before
+    while at < end:
+        if at + SIZE > limit:
+            return 0, 0, 0
+        here = first_bits(end - at)
+        begun = begins(at) & here
+        space, dot = equal(at, 0x20) & here, equal(at, 0x2E) & here
+        after_space = space << np.uint64(1) | spaces >> np.uint64(63)
+        after_dot = dot << np.uint64(1) | dots >> np.uint64(63)
+        apart = after_space & (dot << np.uint64(2) | dots >> np.uint64(62))
+        if (equal(at, 0x09) | equal(at, 0x7C)) & here | space & after_space | dot & (after_dot | apart):
+            return 0, 0, 0
+        spaces, dots = space, dot
+        digit = below(at, 0x3A) & ~below(at, 0x30)
+        letter = below(at, 0x5B) & ~below(at, 0x41) | below(at, 0x7B) & ~below(at, 0x61) | ~below(at, 0xC0)
+        characters += ones(begun)
+        signs += ones(begun & ~space)
+        digits += ones(digit & here)
+        letters += ones(letter & here)
+        at += SIZE
+    if digits + letters == 0:
+        return 0, 0, 0
+    alone = signs <= _LONG_CELL and digits > 0 and _is_figure(signs, digits, letters)
+    return STRONG if alone else PROSE, indent + characters, indent
 
 
 @kernel()

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.layout import lay_out
+from pipeline.kernels.layout import lay_out, line_shape
 from pipeline.kernels.lines import clean_lines
 
 from . import twins
@@ -72,6 +72,20 @@ def test_cleaning_any_unicode_equals_its_twin_and_is_idempotent(texts):
 def test_layout_equals_its_twin(texts, unwrap):
     texts = cleaned(texts, [False] * len(texts))
     assert laid_out(texts, unwrap) == [twins.lay_out(text, unwrap) for text in texts]
+
+
+CELLS = st.lists(
+    st.sampled_from(["a", "Z", "1", "12", ".", " ", "-", ",", "$", "é", "中", "word ", "  ", "\t", "|", ". "])
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(CELLS, st.integers(1, 12), st.integers(0, 130))
+def test_the_shape_of_a_line_equals_its_twin_by_blocks_too(parts, repeats, after):
+    """Lines of one cell are measured by blocks where blocks can be read: with so many bytes behind the line."""
+    line = "".join(parts) * repeats
+    data = np.frombuffer(line.encode() + b"\n" + b"9" * after, np.uint8)
+    assert line_shape(data, 0, len(line.encode())) == twins.shape(line)
 
 
 @settings(deadline=None)
