@@ -2,9 +2,14 @@
 
 import numpy as np
 
+from pipeline.kernels.blocks import SIZE, below, copy_block, equal, first_bits
+from pipeline.kernels.bpe_load import Int, address, put_byte, trailing_zeros
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.hashing import hash128
 from pipeline.kernels.unicode import decode
+
+
+_LAST = np.uint64(1 << 63)
 
 
 @kernel(inline="always")
@@ -25,6 +30,25 @@ def encode(point: int, out: np.ndarray, at: int) -> int:
     return at + 4
 
 
+@kernel(inline="always")
+def _fold_block(at: Int, to: Int) -> Int:
+    """How many bytes of a block are signs of ASCII with single spaces, tabs or line feeds between them; those are written.
+
+    A byte must stand before the block that is no white space. The whole block is written, the rest of it to be overwritten.
+    """
+    other = equal(at, 0x09) | equal(at, 0x0A)
+    space = equal(at, 0x20) | other
+    # White space is plain when a sign follows in the block: the last of a run ends it.
+    odd = (below(at, 0x20) & ~other) | ~below(at, 0x7F) | (space & (space >> np.uint64(1))) | (space & _LAST)
+    plain = trailing_zeros(odd)
+    copy_block(at, to)
+    other &= first_bits(plain)
+    while other:
+        put_byte(to + trailing_zeros(other), 0x20)
+        other &= other - np.uint64(1)
+    return plain
+
+
 @kernel()
 def fold_text(
     data: np.ndarray, start: int, end: int, is_space: np.ndarray, lower: np.ndarray, fold_case: bool, out: np.ndarray
@@ -35,7 +59,13 @@ def fold_text(
     `2 * (end - start)` bytes: lower case can be longer. Returns the number of bytes written.
     """
     at, size, gap = start, 0, False
+    text, target = address(data), address(out)
     while at < end:
+        if not (fold_case or gap) and size and at + SIZE <= end:
+            plain = _fold_block(text + at, target + size)
+            at, size = at + plain, size + plain
+            if plain == SIZE:
+                continue
         first = data[at]
         point, width = np.int64(first), 1
         if first >= 0x80:

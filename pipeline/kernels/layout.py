@@ -106,7 +106,7 @@ def _measure_lines(data: np.ndarray, start: int, end: int, bounds: np.ndarray, s
 
 
 @kernel()
-def line_shape(data: np.ndarray, start: int, end: int) -> tuple[int, int, int]:
+def line_shape(data: np.ndarray, start: Int, end: Int) -> tuple[Int, Int, Int]:
     """`(kind, characters, indent)` of the line `data[start:end]`.
 
     Cells are parted by tabs, bars, three spaces, three leader dots, or two spaces before a figure. A cell is a figure

@@ -43,6 +43,21 @@ def test_folding_is_joining_what_split_gives(text: str):
     assert folded(text, True) == "".join(char.lower()[0] for char in " ".join(text.split()))
 
 
+PARTS = st.lists(
+    st.sampled_from(
+        ["a", "word", "two words of it", " ", "\n", "\t", "  ", "\x0c", "\x1f", "\x00", "\x7f", "é", "中", "\xa0"]
+    ),
+    max_size=60,
+)
+
+
+@settings(deadline=None)
+@given(PARTS, st.integers(1, 6))
+def test_folding_by_blocks_is_joining_what_split_gives(parts: list[str], repeats: int):
+    text = "".join(parts) * repeats
+    assert folded(text, False) == " ".join(text.split())
+
+
 def test_same_words_same_hash_other_figures_another():
     found = run(["Net sales\n rose  12%", "Net sales rose 12%\r\n", "Net sales rose 13%", "net sales rose 12%"])
     first, wrapped, other, lower = found["text_hash"]
