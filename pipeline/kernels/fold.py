@@ -8,7 +8,6 @@ from pipeline.kernels.compiled import kernel
 from pipeline.kernels.hashing import hash128
 from pipeline.kernels.unicode import decode
 
-
 _LAST = np.uint64(1 << 63)
 
 
@@ -38,9 +37,9 @@ def _fold_block(at: Int, to: Int) -> Int:
     """
     other = equal(at, 0x09) | equal(at, 0x0A)
     space = equal(at, 0x20) | other
-    # White space is plain when a sign follows in the block: the last of a run ends it.
-    odd = (below(at, 0x20) & ~other) | ~below(at, 0x7F) | (space & (space >> np.uint64(1))) | (space & _LAST)
-    plain = trailing_zeros(odd)
+    odd = below(at, 0x20) & ~other | ~below(at, 0x7F)
+    # White space is plain when a sign of ASCII follows in the block.
+    plain = trailing_zeros(odd | space & (space >> np.uint64(1) | odd >> np.uint64(1) | _LAST))
     copy_block(at, to)
     other &= first_bits(plain)
     while other:
