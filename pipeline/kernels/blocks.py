@@ -126,6 +126,19 @@ def count_byte(at: Int, end: Int, byte: Int) -> Int:
 
 
 @kernel()
+def count_points(at: Int, end: Int, limit: Int) -> Int:
+    """How many characters of UTF-8 begin between two addresses; nothing from `limit` on is read."""
+    total = 0
+    while at < end and at + SIZE <= limit:
+        total += ones(begins(at) & first_bits(end - at))
+        at += SIZE
+    while at < end:
+        total += byte_at(at) & 0xC0 != 0x80
+        at += 1
+    return total
+
+
+@kernel()
 def copy(source: Int, target: Int, size: Int) -> None:
     """Copy `size` bytes to another place that does not overlap."""
     at = 0

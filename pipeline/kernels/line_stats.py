@@ -8,7 +8,8 @@ A line here ends at a line feed and at nothing else, as in both papers' code. Li
 import numpy as np
 import pyarrow as pa
 
-from pipeline.kernels.bpe_load import address, byte_at, short_at
+from pipeline.kernels.blocks import count_byte, count_points, find
+from pipeline.kernels.bpe_load import Int, address, byte_at, short_at, word_at
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.memo import LastColumns
@@ -22,8 +23,7 @@ from pipeline.kernels.word_tables import ATTRIBUTES, SPACE, STOP
 ) = range(14)  # fmt: skip
 """Columns of `line_stats`. FILLED lines hold more than white space (FineWeb), LINES at least one character (Gopher)."""
 
-_BASIS, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
-_EMPTY = mixed(_BASIS)
+_BASIS, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x9FB21C651E98DF25)
 _OPERATOR = np.frombuffer(b"operator", np.uint8)
 SHORT_LINE = 30
 """Code points of the longest line that FineWeb calls short."""
@@ -88,9 +88,7 @@ def line_stats(
     out = np.zeros((len(offsets) - 1, NUM_LINE_STATS), np.int64)
     longest = 1
     for row in range(len(out)):
-        feeds = 2
-        for at in range(offsets[row], offsets[row + 1]):
-            feeds += data[at] == 0x0A
+        feeds = 2 + count_byte(address(data) + offsets[row], address(data) + offsets[row + 1], 0x0A)
         longest = max(longest, feeds)
         out[row, LINE_FEEDS] = feeds - 2
     size = 4
@@ -111,6 +109,48 @@ def line_stats(
     return out
 
 
+@kernel(inline="always")
+def _extend(value: np.uint64, word: np.uint64) -> np.uint64:
+    """The hash of a run of words with one more."""
+    value = (value ^ word) * _PRIME
+    return value ^ (value >> np.uint64(32))
+
+
+@kernel()
+def _hash(start: Int, end: Int) -> np.uint64:
+    """64 bits for the text between two addresses."""
+    value, at = _extend(_BASIS, np.uint64(end - start)), start
+    while at + 8 <= end:
+        value = _extend(value, word_at(at))
+        at += 8
+    if at < end and start + 8 <= end:
+        return _extend(value, word_at(end - 8))
+    while at < end:
+        value = _extend(value, np.uint64(byte_at(at)))
+        at += 1
+    return value
+
+
+@kernel()
+def _ends(line: Int, end: Int, attributes: Int) -> tuple[bool, Int]:
+    """(whether a line holds more than white space, the attributes of its last character)."""
+    mark, back = 0, end
+    if line < end:
+        back -= 1
+        while back > line and byte_at(back) & 0xC0 == 0x80:
+            back -= 1
+        point, _ = decode_at(back, end)
+        mark = short_at(attributes + 2 * point) if point >= 0 else 0
+    if mark & SPACE == 0:
+        return line < end, mark
+    while line < back:
+        point, width = decode_at(line, end)
+        if point < 0 or short_at(attributes + 2 * point) & SPACE == 0:
+            return True, mark
+        line += width
+    return False, mark
+
+
 @kernel()
 def _document(
     data: np.ndarray, start: int, end: int, attributes: np.ndarray, short: int, ignore_speakers: bool,
@@ -120,27 +160,14 @@ def _document(
         return
     first, last = _stripped(data, start, end, attributes)
     chars, in_paragraph, paragraph, paragraph_chars = 0, False, _BASIS, 0
-    text, table = address(data), address(attributes)
+    text, limit, table = address(data), address(data) + data.shape[0], address(attributes)
     at = start
     while at <= end:
         # One line, from `at` to the line feed or the end.
-        line, value, length, filled, mark = at, _BASIS, 0, False, 0
-        while at < end:
-            byte = byte_at(text + at)
-            if byte == 0x0A:
-                break
-            width = 1
-            if byte < 0x80:
-                mark = short_at(table + 2 * byte)
-                value = (value ^ np.uint64(byte)) * _PRIME
-            else:
-                point, width = decode_at(text + at, text + end)
-                mark = short_at(table + 2 * point) if point >= 0 else 0
-                for inner in range(text + at, text + at + width):
-                    value = (value ^ np.uint64(byte_at(inner))) * _PRIME
-            filled |= mark & SPACE == 0
-            length += 1
-            at += width
+        line = at
+        at = find(text + at, text + end, limit, 0x0A) - text
+        length, value = count_points(text + line, text + at, limit), _hash(text + line, text + at)
+        filled, mark = _ends(text + line, text + at, table)
         stop = at
         at += 1
         chars += length + (stop < end)
@@ -162,12 +189,10 @@ def _document(
         if first <= line < last or (line <= first < stop):
             low, high = max(line, first), min(stop, last)
             if high > low:
-                if in_paragraph:
-                    paragraph = (paragraph ^ np.uint64(0x0A)) * _PRIME
-                    paragraph_chars += 1
-                for inner in range(low, high):
-                    paragraph = (paragraph ^ np.uint64(data[inner])) * _PRIME
-                    paragraph_chars += (data[inner] & 0xC0) != 0x80
+                whole = low == line and high == stop
+                paragraph = _extend(paragraph, value if whole else _hash(text + low, text + high))
+                paragraph_chars += in_paragraph
+                paragraph_chars += length if whole else count_points(text + low, text + high, limit)
                 in_paragraph = True
             elif in_paragraph:
                 _close(paragraphs, mask, paragraph, paragraph_chars, out)
