@@ -4,9 +4,11 @@
 
 import numpy as np
 
+from pipeline.kernels.blocks import SIZE, below, equal, first_bits, ones
+from pipeline.kernels.bpe_load import address, byte_at, short_at, trailing_zeros
 from pipeline.kernels.compiled import kernel
-from pipeline.kernels.unicode import decode
-from pipeline.kernels.word_tables import ALPHA, BREAK, SPACE, fnv
+from pipeline.kernels.unicode import decode_at
+from pipeline.kernels.word_tables import BREAK, SPACE, fnv
 from pipeline.kernels.words import HAS_ALPHA, HAS_WORD, SIZE_SHIFT
 
 CHARS, HASHES, ELLIPSES, LINES, BULLETS, ELLIPSIS_LINES, NUM_MARKS = range(7)
@@ -20,15 +22,33 @@ def count_marks(offsets: np.ndarray, data: np.ndarray, attributes: np.ndarray, b
     """int64[n, NUM_MARKS]: code points, `#`, ellipses (`...` and `…`), lines as `str.splitlines` has them, lines that
     begin with one of the code points `bullets` after white space, lines that end in an ellipsis before white space."""
     out = np.zeros((len(offsets) - 1, NUM_MARKS), np.int64)
+    text, limit, table = address(data), address(data) + data.shape[0], address(attributes)
     for row in range(len(out)):
-        at, end = offsets[row], offsets[row + 1]
+        at, end = text + offsets[row], text + offsets[row + 1]
         chars, hashes, ellipses, lines, bulleted, trailing = 0, 0, 0, 0, 0, 0
         line_start, begun, dots, ends_so, previous = at, False, 0, False, 0
         while at < end:
-            point, width = np.int64(data[at]), 1
-            if point >= 0x80:
-                point, width = decode(data, at, end)
-            mark = np.int64(attributes[point]) if point >= 0 else 0
+            if at + SIZE <= limit:
+                # What is ASCII and neither a full stop nor a control character, up to the end of the block.
+                special = below(at, 0x20) | ~below(at, 0x80) | equal(at, 0x2E) | ~first_bits(end - at)
+                run = trailing_zeros(special)
+                if run:
+                    here = first_bits(run)
+                    signs = here & ~equal(at, 0x20)
+                    if signs:
+                        ends_so = False
+                        if not begun:
+                            begun = True
+                            for bullet in bullets:
+                                bulleted += byte_at(at + trailing_zeros(signs)) == bullet
+                    hashes += ones(here & equal(at, 0x23))
+                    ellipses += dots // 3
+                    chars += run
+                    at += run
+                    dots, previous = 0, 0
+                    continue
+            point, width = decode_at(at, end)
+            mark = short_at(table + 2 * point) if point >= 0 else 0
             chars += 1
             if mark & SPACE:
                 # "\r\n" is one line end: the "\n" belongs to the line that "\r" closed.
@@ -56,11 +76,6 @@ def count_marks(offsets: np.ndarray, data: np.ndarray, attributes: np.ndarray, b
                     hashes += point == 0x23
             previous = point
             at += width
-            # Letters after a letter change nothing but the count.
-            if mark & ALPHA:
-                while at < end and data[at] < 0x80 and attributes[data[at]] & ALPHA:
-                    chars += 1
-                    at += 1
         ellipses += dots // 3
         if line_start < end:
             lines += 1
