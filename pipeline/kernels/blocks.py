@@ -66,6 +66,15 @@ def _ones(typing_context: Any, word: Any) -> Any:
     return types.int64(types.uint64), code
 
 
+def _leading_zeros(typing_context: Any, word: Any) -> Any:
+    """How many of the high bits of a word are zero, int64; 64 of a word without a bit."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.int64(types.uint64), code
+
+
 equal: Any = intrinsic(_asked(lambda builder, block, byte: builder.icmp_unsigned("==", block, byte)))
 """`equal(place, byte)`: the bytes that are `byte`."""
 below: Any = intrinsic(_asked(lambda builder, block, byte: builder.icmp_unsigned("<", block, byte)))
@@ -82,6 +91,8 @@ copy_block: Any = intrinsic(_copied)
 """`copy_block(source, target)`: copy 64 bytes."""
 ones: Any = intrinsic(_ones)
 """`ones(word)`: how many bits are set."""
+leading_zeros: Any = intrinsic(_leading_zeros)
+"""`leading_zeros(word)`: how many of the high bits are not set."""
 
 
 @kernel(inline="always")

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.kernels.bpe_load import address, byte_at, int_at, short_at
+from pipeline.kernels.blocks import SIZE, begins, below, equal, find, first_bits, leading_zeros, ones
+from pipeline.kernels.bpe_load import Int, address, byte_at, int_at, short_at, trailing_zeros
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.phrases import automaton
+from pipeline.kernels.syllables import held_at, packed
 from pipeline.kernels.unicode import CATEGORIES, CATEGORY, decode
 from pipeline.kernels.word_tables import (
     ALPHA,
@@ -33,6 +35,8 @@ LOREM, SCRIPT, POLICY = 1, 2, 4
 _POLICIES = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
 PHRASES = automaton((("lorem ipsum", LOREM), ("javascript", SCRIPT), *((phrase, POLICY) for phrase in _POLICIES)))
 """The phrases of the published code, as an automaton."""
+TELLING = packed(b"lore", b"scri", b"poli", b"cook", b"erms")
+"""Four letters of each phrase: a line without any has none of them."""
 
 SENTENCES, LOREM_LINES, CURLY_LINES, LINES, KEPT_LINES, LONG_LINES, CUT_BYTES, NUM_C4_STATS = range(8)
 """Columns of `Cuts.stats`. LONG_LINES: lines between line feeds of at least 200 code points (mC4)."""
@@ -72,7 +76,7 @@ class Cuts(NamedTuple):
 
 def c4_lines(offsets: np.ndarray, data: np.ndarray, tokens: tuple[np.ndarray, ...], rules: LineRules) -> Cuts:
     """Judge every line of every row; `tokens` are the rows' `words.Words`."""
-    tables = (ATTRIBUTES, _DECIMAL, *PHRASES, SPECIAL_KEYS, SPECIAL_LENGTHS, UNIT_KEYS)
+    tables = (ATTRIBUTES, _DECIMAL, TELLING, *PHRASES, SPECIAL_KEYS, SPECIAL_LENGTHS, UNIT_KEYS)
     longest = longest_row(offsets)
     room = Room(
         np.empty(longest, np.uint8), np.empty(longest, np.uint64), np.empty(longest, np.uint32), scratch_for(longest)
@@ -85,10 +89,13 @@ def c4_lines(offsets: np.ndarray, data: np.ndarray, tokens: tuple[np.ndarray, ..
 def _bound(data: np.ndarray, start: int, end: int) -> int:
     """At least as many as there can be cuts: line ends and opening brackets."""
     most = 0
-    for at in range(start, end):
-        byte = data[at]
-        most += byte == 0x5B or byte == 0x85 or byte == 0xA8 or byte == 0xA9 or 0x0A <= byte <= 0x1E
-    return most
+    text = address(data)
+    at, stop = text + start, text + end
+    while at + SIZE <= stop:
+        ends = below(at, 0x1F) & ~below(at, 0x0A) | equal(at, 0x85) | equal(at, 0xA8) | equal(at, 0xA9)
+        most += ones(ends | equal(at, 0x5B))
+        at += SIZE
+    return most + stop - at
 
 
 @kernel()
@@ -125,16 +132,61 @@ def _citation(data: np.ndarray, at: int, end: int, decimal: np.ndarray) -> int:
 
 
 @kernel()
-def _phrases(data: np.ndarray, start: int, end: int, moves: np.ndarray, marks: np.ndarray) -> tuple[int, bool]:
+def _phrases(
+    data: np.ndarray, start: int, end: int, telling: np.ndarray, moves: np.ndarray, marks: np.ndarray
+) -> tuple[int, bool]:
     """(bits of the phrases found, whether there is a curly bracket)."""
     table, bits, text = address(moves), address(marks), address(data)
     state, found, curly = 0, 0, False
+    if not held_at(text + start, text + end, telling):
+        return 0, find(text + start, text + end, text + data.shape[0], 0x7B) < text + end
     for at in range(text + start, text + end):
         byte = byte_at(at)
         state = short_at(table + 2 * (state << 8 | byte))
         found |= int_at(bits + 4 * state)
         curly |= byte == 0x7B
     return found, curly
+
+
+@kernel(inline="always")
+def _may_be_wide_space(at: Int) -> np.uint64:
+    """The bytes of a block with which white space beyond ASCII may begin, among them all of it. Two more bytes are read."""
+    general = equal(at, 0xE2) & (
+        equal(at + 1, 0x81) | below(at + 2, 0x8B) | equal(at + 2, 0xA8) | equal(at + 2, 0xA9) | equal(at + 2, 0xAF)
+    )
+    return general | equal(at, 0xC2) | equal(at, 0xE1) | equal(at, 0xE3)
+
+
+@kernel()
+def _plain_line(start: Int, end: Int, limit: Int) -> tuple[Int, tuple[Int, Int, Int, Int, bool]]:
+    """Bytes of the line that starts at an address, and `(first, last, points, words, bracket)`: where its stripped part
+    begins and ends, its code points, the words between white space, and whether there is an opening bracket.
+
+    -1 bytes: to be looked at sign by sign. Lines that a line feed or the end closes, with spaces and tabs for white space,
+    are taken by blocks; nothing from `limit` on is read.
+    """
+    at, first, last, points, words, before, bracket = start, -1, 0, 0, 0, np.uint64(0), np.uint64(0)
+    while at < end:
+        if at + SIZE + 2 > limit:
+            return -1, (0, 0, 0, 0, False)
+        feed = equal(at, 0x0A) | ~first_bits(end - at)
+        size = trailing_zeros(feed)
+        here = first_bits(size)
+        space = equal(at, 0x20) | equal(at, 0x09)
+        if (below(at, 0x20) & ~space | _may_be_wide_space(at)) & here:
+            return -1, (0, 0, 0, 0, False)
+        sign = ~space & here
+        if sign:
+            first = at - start + trailing_zeros(sign) if first < 0 else first
+            last = at - start + SIZE - leading_zeros(sign)
+        points += ones(begins(at) & here)
+        words += ones(sign & ~(sign << np.uint64(1) | before))
+        before = sign >> np.uint64(63)
+        bracket |= equal(at, 0x5B) & here
+        at += size
+        if feed:
+            break
+    return at - start, (max(first, 0), last, points, words, bracket != 0)
 
 
 @kernel()
@@ -151,7 +203,7 @@ def _ends_well(data: np.ndarray, start: int, end: int) -> bool:
 @kernel()
 def _rows(
     offsets: np.ndarray, data: np.ndarray, token_rows: np.ndarray, sizes: np.ndarray, rules: LineRules,
-    attributes: np.ndarray, decimal: np.ndarray, moves: np.ndarray, marks: np.ndarray,
+    attributes: np.ndarray, decimal: np.ndarray, telling: np.ndarray, moves: np.ndarray, marks: np.ndarray,
     keys: np.ndarray, lengths: np.ndarray, units: np.ndarray, room: Room,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     num = len(offsets) - 1
@@ -162,6 +214,7 @@ def _rows(
     clean, new_sizes = room.clean, room.sizes
     scratch, tokens = scratch_at(room.scratch), (address(room.hashes), address(room.sizes))
     tables = (address(attributes), address(keys), address(lengths), address(units))
+    text_at, limit = address(data), address(data) + data.shape[0]
     at = 0
     for row in range(num):
         base, end, token = offsets[row], offsets[row + 1], token_rows[row]
@@ -170,6 +223,16 @@ def _rows(
             # The line, its stripped part, its words between white space.
             byte, first, last, chunks, chunk, widest, bracket = line, -1, line, 0, 0, 0, False
             next_line = end
+            size, plain = _plain_line(text_at + line, text_at + end, limit)
+            if size >= 0 and (rules.max_word_chars < 0 or size <= rules.max_word_chars):
+                first, last, points, chunks, bracket = plain
+                first, last = line + first, line + last
+                since_feed += points
+                byte = end
+                if line + size < end:
+                    next_line = line + size + 1
+                    stats[row, LONG_LINES] += since_feed >= 200
+                    since_feed = 0
             while byte < end:
                 point, width = np.int64(data[byte]), 1
                 if point >= 0x80:
@@ -233,7 +296,7 @@ def _rows(
             elif rules.min_words >= 0 and chunks < rules.min_words:
                 kind = _FEW
             else:
-                found, curly = _phrases(text, low, high, moves, marks)
+                found, curly = _phrases(text, low, high, telling, moves, marks)
                 stats[row, LOREM_LINES] += found & LOREM > 0
                 if rules.javascript and found & SCRIPT:
                     kind = _JAVASCRIPT

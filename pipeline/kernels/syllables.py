@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.kernels.blocks import SIZE, alike
-from pipeline.kernels.bpe_load import address, byte_at
+from pipeline.kernels.bpe_load import Int, address, byte_at
 from pipeline.kernels.compiled import kernel
 
 _BLOCK = 4096
@@ -28,19 +28,24 @@ def held(data: np.ndarray, syllables: np.ndarray, end: int) -> int:
 
     A bit may also stand for bytes that differ in 0x20 alone, so that it says where to look and not what is there.
     """
-    text, found = address(data), 0
-    last = text + min(end, data.shape[0]) - 3
+    return held_at(address(data), address(data) + min(end, data.shape[0]), syllables)
+
+
+@kernel()
+def held_at(start: Int, end: Int, syllables: np.ndarray) -> int:
+    """`held` of the bytes between two addresses."""
+    found = 0
     for which in range(syllables.shape[0]):
         a, b, c, d = syllables[which, 0], syllables[which, 1], syllables[which, 2], syllables[which, 3]
-        for start in range(text, last, _BLOCK):
-            if _in_block(start, min(start + _BLOCK, last), a, b, c, d):
+        for at in range(start, end - 3, _BLOCK):
+            if _in_block(at, min(at + _BLOCK, end - 3), a, b, c, d):
                 found |= 1 << which
                 break
     return found
 
 
 @kernel()
-def _in_block(at: int, last: int, a: int, b: int, c: int, d: int) -> bool:
+def _in_block(at: Int, last: Int, a: int, b: int, c: int, d: int) -> bool:
     """Whether the four bytes begin at one of the addresses from `at` to before `last`."""
     hit = np.uint64(0)
     while at + SIZE <= last:
