@@ -205,15 +205,17 @@ class Store:
         """Write canonical, readable JSON."""
         return self.put(path, (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
 
-    def put_table(self, path: str, batches: Iterable[pa.RecordBatch | pa.Table], schema: pa.Schema) -> FileInfo:
-        """Write Parquet with page checksums: the same rows in the same batches give the same bytes."""
+    def put_table(
+        self, path: str, batches: Iterable[pa.RecordBatch | pa.Table], schema: pa.Schema, level: int = 3
+    ) -> FileInfo:
+        """Write Parquet with page checksums: the same rows in the same batches give the same bytes. `level` is zstd's."""
         rows = 0
         with self.create(path) as writer, self.explained(path):
             with pq.ParquetWriter(
                 writer,
                 schema,
                 compression="zstd",
-                compression_level=3,
+                compression_level=level,
                 write_page_checksum=True,
                 store_schema=True,
                 use_dictionary=[f.name for f in schema if pa.types.is_string(f.type)],  # pyright: ignore[reportArgumentType]

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from pipeline.kernels.blocks import SIZE, below, copy_block, equal, first_bits, leading_zeros
+from pipeline.kernels.bpe_load import address, trailing_zeros
 from pipeline.kernels.compiled import kernel
 
 COPY, LINE_END, SPACE, TAB, DROP = range(5)
@@ -34,6 +36,7 @@ def _clean_row(data: np.ndarray, at: int, end: int, out: np.ndarray, first: int,
     write, keep = first, first  # `keep`: after the last byte of this line that is no space
     breaks = 2  # line ends at the end of what is written; at most two, none at the start
     line, tabbed = first, False  # start of the last line with text, and whether it has cells
+    text, target = address(data), address(out)
     while at < end:
         byte = data[at]
         if 0x20 < byte < 0x7F:
@@ -42,6 +45,15 @@ def _clean_row(data: np.ndarray, at: int, end: int, out: np.ndarray, first: int,
             if breaks:
                 line, tabbed = write, write > first and out[write - 1] == 0x09
             # Words and single spaces between them are most of any text.
+            while at + SIZE <= end:
+                odd = below(text + at, 0x20) | ~below(text + at, 0x7F)
+                size = trailing_zeros(odd)
+                signs = ~equal(text + at, 0x20) & first_bits(size)
+                copy_block(text + at, target + write)
+                keep = write + SIZE - leading_zeros(signs) if signs else keep
+                at, write = at + size, write + size
+                if odd:
+                    break
             while at < end and 0x20 <= data[at] < 0x7F:
                 out[write] = data[at]
                 write += 1

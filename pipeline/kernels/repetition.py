@@ -67,9 +67,8 @@ def ngram_chars(rows: np.ndarray, hashes: np.ndarray, sizes: np.ndarray) -> np.n
         # `places`: where the (n-1)-gram occurs more than once, in order.
         left = 0
         for at in range(num):
-            if counts[numbers[at]] > 1:
-                places[left] = at
-                left += 1
+            places[left] = at
+            left += counts[numbers[at]] > 1
         for length in range(2, LONGEST + 1):
             if num < length:
                 break
@@ -114,9 +113,9 @@ def _lengthen(
         counts[numbers[places[at]]] += 1
     kept = 0
     for at in range(doubled):
-        if counts[numbers[places[at]]] > 1:
-            places[kept] = places[at]
-            kept += 1
+        place = places[at]
+        places[kept] = place
+        kept += counts[numbers[place]] > 1
     return kept
 
 

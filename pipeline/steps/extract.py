@@ -129,7 +129,8 @@ def extract_shard(store: Store, assignments: list[Assignment], shared: Any) -> l
                 accounts.add(documents)
                 yield documents
 
-        info = store.put_table(assigned.path("documents"), batches(), DOCUMENTS)
+        # Level 1 takes three fifths of the time of level 3 for a tenth more bytes, and later steps only read them.
+        info = store.put_table(assigned.path("documents"), batches(), DOCUMENTS, level=1)
         if tally.records != info.rows:
             raise ConservationError(f"extract {shard.name}: read {tally.records} records, wrote {info.rows} documents")
         counts = {
