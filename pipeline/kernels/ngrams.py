@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.grams import grow, pair_hash, slot_of
-from pipeline.kernels.terms import FNV_BASIS, FNV_PRIME, split_words
+from pipeline.kernels.terms import FNV_BASIS, FNV_PRIME, split_rows, split_words
 from pipeline.kernels.unicode import decode
 
 MIN_SENTENCE_WORDS = 6
@@ -110,7 +110,6 @@ def sentence_ends(data: np.ndarray, starts: np.ndarray, ends: np.ndarray, count:
     return total
 
 
-@kernel()
 def sum_sentences(
     offsets: np.ndarray,
     data: np.ndarray,
@@ -126,10 +125,19 @@ def sum_sentences(
     reading, then of the neutral one) and, int32[s, 5], the number of features of each and of words in `listed`.
     `neutral` and `listed` are sorted word hashes.
     """
+    words = split_rows(offsets, data, lower)
+    return _sum_sentences(offsets, data, lower, *words, word_weights, char_weights, neutral, listed)
+
+
+@kernel()
+def _sum_sentences(
+    offsets: np.ndarray, data: np.ndarray, lower: np.ndarray,
+    word_rows: np.ndarray, all_hashes: np.ndarray, all_starts: np.ndarray, all_ends: np.ndarray,
+    word_weights: np.ndarray, char_weights: np.ndarray, neutral: np.ndarray, listed: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     word_mask, char_mask = np.uint64(len(word_weights) - 1), np.uint64(len(char_weights) - 1)
     rows, begins, stops = np.empty(256, np.int64), np.empty(256, np.int64), np.empty(256, np.int64)
     sums, sizes = np.empty((256, 4), np.int32), np.empty((256, 5), np.int32)
-    hashes, starts, ends = np.empty(1024, np.uint64), np.empty(1024, np.int64), np.empty(1024, np.int64)
     borders = np.empty(1024, np.int64)
     points, grams = np.empty(MAX_WORD_POINTS + 2, np.int32), np.empty(MAX_GRAMS, np.int64)
     # What a word adds by its characters depends on the word alone: a direct-mapped cache of the frequent ones.
@@ -139,7 +147,8 @@ def sum_sentences(
     total = 0
     for row in range(len(offsets) - 1):
         base = offsets[row]
-        count, hashes, starts, ends = split_words(data, base, offsets[row + 1], lower, hashes, starts, ends)
+        low, high = word_rows[row], word_rows[row + 1]
+        hashes, starts, ends, count = all_hashes[low:high], all_starts[low:high], all_ends[low:high], high - low
         if len(borders) < len(hashes):
             borders = np.empty(len(hashes), np.int64)
         sentences = sentence_ends(data, starts, ends, count, borders)

@@ -7,6 +7,7 @@ look-alike ("minority interest") hides the term inside it.
 """
 
 import sys
+from typing import NamedTuple
 
 import numpy as np
 
@@ -117,10 +118,12 @@ def split_words(
     hashes: np.ndarray,
     starts: np.ndarray,
     ends: np.ndarray,
+    count: int = 0,
 ) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
-    """Words of one document: their number, and the (grown) arrays of hashes and byte borders."""
+    """Words of one document behind the `count` words there are: their number, and the (grown) arrays of hashes and byte
+    borders."""
     text, table = address(data), address(lower)
-    count, at = 0, begin
+    at = begin
     while at < end:
         # One word: letters, marks and digits, with apostrophes between.
         value, word_start, word_end = _B, begin, begin - 1
@@ -156,25 +159,72 @@ def _possible(keys: np.ndarray, values: np.ndarray) -> np.ndarray:
     return bits
 
 
+class Split(NamedTuple):
+    """The words of a column: row i has `rows[i]` to `rows[i + 1]` of `hashes` (uint64) and of the bytes `starts`, `ends`."""
+
+    rows: np.ndarray
+    hashes: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+
+
 @kernel()
+def _split_rows(
+    offsets: np.ndarray, data: np.ndarray, lower: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    most = max(1024, (offsets[-1] - offsets[0]) // 4)
+    hashes, starts, ends = np.empty(most, np.uint64), np.empty(most, np.int64), np.empty(most, np.int64)
+    rows, total = np.zeros(len(offsets), np.int64), 0
+    for row in range(len(offsets) - 1):
+        total, hashes, starts, ends = split_words(
+            data, offsets[row], offsets[row + 1], lower, hashes, starts, ends, total
+        )
+        rows[row + 1] = total
+    return rows, hashes[:total], starts[:total], ends[:total]
+
+
+class _LastSplit:
+    """The words of the last column and the arrays they are of: the judges of a batch ask for them in turn."""
+
+    arrays: tuple[np.ndarray, ...] = ()
+    words: Split | None = None
+
+
+def split_rows(offsets: np.ndarray, data: np.ndarray, lower: np.ndarray) -> Split:
+    """The words of every row, remembered for the last column. The arrays must be Arrow's own, which nobody changes: they are
+    kept, so that the same place means the same bytes."""
+    arrays, last = (offsets, data, lower), _LastSplit
+    if last.words is not None and all(
+        one.ctypes.data == own.ctypes.data and len(one) == len(own)
+        for one, own in zip(arrays, last.arrays, strict=True)
+    ):
+        return last.words
+    last.arrays, last.words = arrays, Split(*_split_rows(*arrays))
+    return last.words
+
+
 def find_phrases(
     offsets: np.ndarray, data: np.ndarray, lower: np.ndarray, keys: np.ndarray, values: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Every phrase found: arrays of row, value, start byte and end byte (within the row), and the words of each row."""
+    words = split_rows(offsets, data, lower)
+    return (*_phrases(offsets, *words, keys, values), np.diff(words.rows))
+
+
+@kernel()
+def _phrases(
+    offsets: np.ndarray, word_rows: np.ndarray, hashes: np.ndarray, starts: np.ndarray, ends: np.ndarray,
+    keys: np.ndarray, values: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     rows, found = np.empty(64, np.int64), np.empty(64, np.int32)
     begins, stops = np.empty(64, np.int64), np.empty(64, np.int64)
-    words = np.zeros(len(offsets) - 1, np.int64)
-    hashes, starts, ends = np.empty(1024, np.uint64), np.empty(1024, np.int64), np.empty(1024, np.int64)
     possible, shift, total = _possible(keys, values), np.uint64(64 - _FILTER_BITS), 0
     for row in range(len(offsets) - 1):
-        base = offsets[row]
-        count, hashes, starts, ends = split_words(data, base, offsets[row + 1], lower, hashes, starts, ends)
-        words[row] = count
-        at = 0
+        base, at, count = offsets[row], word_rows[row], word_rows[row + 1]
         while at < count:
             key, best, best_end, ahead = np.uint64(0), ABSENT, at, at
             while ahead < count:
-                key = _extend(key, hashes[ahead])
+                key = _extend(key, np.uint64(hashes[ahead]))
                 bit = key >> shift
                 if not (possible[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & np.uint64(1):
                     break
@@ -194,4 +244,4 @@ def find_phrases(
             begins[total], stops[total] = starts[at] - base, ends[best_end - 1] - base
             total += 1
             at = best_end
-    return rows[:total], found[:total], begins[:total], stops[:total], words
+    return rows[:total], found[:total], begins[:total], stops[:total]

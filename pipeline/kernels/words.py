@@ -306,8 +306,8 @@ def _scan_rows(
     return rows, hashes[:at], sizes[:at]
 
 
-last_words: LastColumns[Words] = LastColumns()
-"""The words of the last column: the judges of one batch ask for them in turn."""
+last_words: LastColumns[Words] = LastColumns(2)
+"""The words of the last columns, a text and its prose: the judges of one batch ask for them in turn."""
 
 
 def words(column: pa.Array) -> Words:
