@@ -28,7 +28,7 @@ RECORDS = pa.schema(
         ("content_type", pa.string()),
         ("charset", pa.string()),  # as declared by the transport, not trusted
         ("payload", pa.large_binary()),
-        ("digest", pa.binary(32)),  # blake2b-256 of the payload; null: not known
+        ("digest", pa.binary(32)),  # sha256 of the payload; null: not known
         ("reason", pa.string()),  # "ingest.truncated": the record is quarantined; null: fine
         ("detail", pa.string()),  # one sentence for a person, with the reason
     ]

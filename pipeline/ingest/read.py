@@ -19,8 +19,6 @@ from pipeline.ingest.rights import page_rights, tdm_of, terms_of
 from pipeline.ingest.snapshots import HostSnapshots
 from pipeline.ingest.source import Source
 from pipeline.ingest.streams import open_url, reason_of
-from pipeline.kernels.blake2 import digests
-from pipeline.kernels.buffers import text_buffers
 
 BATCH_BYTES = 16 * 2**20
 BATCH_RECORDS = 1024
@@ -97,7 +95,7 @@ class _Builder:
         """The batch, and an empty builder."""
         rows, source = self._rows, self._source
         payloads = pa.array([record.payload for record, _ in rows], pa.large_binary())
-        own = digests(*text_buffers(payloads))
+        own = [hashlib.sha256(record.payload).digest() for record, _ in rows]
         columns = {name: [clean(getattr(record, name)) for record, _ in rows] for name in _COPIED}
         columns |= {
             "id": [record_id(source.name, row[0].key, found) for row, found in zip(rows, own, strict=True)],
