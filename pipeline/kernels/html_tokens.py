@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.kernels.bpe_load import Int, byte_at, trailing_zeros, word_at
+from pipeline.kernels.blocks import find
+from pipeline.kernels.bpe_load import Int, byte_at
 from pipeline.kernels.compiled import kernel
 
 NAME_BYTES = 8
@@ -49,22 +50,6 @@ def is_dashes(place: Int, end: Int) -> bool | np.bool_:
     return place + 1 < end and byte_at(place) == 0x2D and byte_at(place + 1) == 0x2D
 
 
-@kernel()
-def find(place: Int, end: Int, byte: Int) -> Int:
-    """Where a byte comes next, or the end: eight bytes a step (a byte less one borrows only from a zero)."""
-    ones, tops = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
-    wanted = np.uint64(byte) * ones
-    while place + 8 <= end:
-        word = word_at(place) ^ wanted
-        hits = (word - ones) & ~word & tops
-        if hits:
-            return place + (trailing_zeros(hits) >> 3)
-        place += 8
-    while place < end and byte_at(place) != byte:
-        place += 1
-    return place
-
-
 @kernel(inline="always")
 def name_at(place: Int, end: Int) -> Any:
     """`(name, after)` of a tag or an attribute: up to white space, `/`, `>`."""
@@ -101,7 +86,7 @@ def attribute_at(place: Int, end: Int) -> Any:
         return name, end, end, end
     quote = byte_at(after)
     if quote == 0x22 or quote == 0x27:
-        close = find(after + 1, end, quote)
+        close = find(after + 1, end, end, quote)
         return name, after + 1, close, min(close + 1, end)
     value = after
     while after < end and byte_at(after) != 0x3E and not is_space(byte_at(after)):
@@ -112,13 +97,13 @@ def attribute_at(place: Int, end: Int) -> Any:
 @kernel()
 def comment_end(start: Int, end: Int) -> Any:
     """`(after, hollow)` of the comment that starts at `start`: 1 when it can be emptied, 2 when the page ends in it."""
-    place = find(start + 4, end, 0x3E)
+    place = find(start + 4, end, end, 0x3E)
     while place < end:
         if byte_at(place - 1) == 0x2D and byte_at(place - 2) == 0x2D:
             return place + 1, int(place - 2 >= start + 4)
         if place - 3 >= start + 4 and byte_at(place - 1) == 0x21 and is_dashes(place - 3, end):
             return place + 1, 0
-        place = find(place + 1, end, 0x3E)
+        place = find(place + 1, end, end, 0x3E)
     return end, 2
 
 
@@ -126,7 +111,7 @@ def comment_end(start: Int, end: Int) -> Any:
 def text_end(place: Int, end: Int, name: np.uint64) -> Int:
     """Where the end tag `</name` starts, or the end of the page."""
     while True:
-        place = find(place, end, 0x3C)
+        place = find(place, end, end, 0x3C)
         if place + 2 >= end:
             return end
         if byte_at(place + 1) == 0x2F and name_at(place + 2, end)[0] == name:
@@ -163,7 +148,7 @@ def attribute_work(place: Int, end: Int) -> Int:
     """The most that attributes can cost in what was taken for text, should a parser see tags there."""
     work = 0
     while True:
-        place = find(place, end, 0x3C) + 1
+        place = find(place, end, end, 0x3C) + 1
         if place >= end:
             return work
         attributes = 0

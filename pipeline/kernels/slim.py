@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.kernels.blocks import find
 from pipeline.kernels.bpe_load import Int, address, byte_at, put_byte, put_word, word_at
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.html_tokens import (
     attribute_at,
     attribute_work,
     comment_end,
-    find,
     is_dashes,
     is_letter,
     is_space,
@@ -116,7 +116,7 @@ def _slim(
     to, copied, here = start_of_out, begin, begin
     stays, open_phrases = np.zeros(8, np.uint64), np.zeros(8, np.int64)
     while here < end:
-        start = find(here, end, 0x3C)  # <
+        start = find(here, end, end, 0x3C)  # <
         visible += start - here
         if start + 1 >= end:
             break
@@ -131,7 +131,7 @@ def _slim(
                         to = _copy(copied, start + 4, to)
                         copied = max(start + 4, here - 3) if hollow == 1 else end
                 else:
-                    here = find(start + 2, end, 0x3E) + 1
+                    here = find(start + 2, end, end, 0x3E) + 1
             else:
                 visible += 1
                 here = start + 1
