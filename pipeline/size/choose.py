@@ -19,7 +19,7 @@ from pipeline.size.regimes import inference_aware_for
 from pipeline.size.shape import Hyperparameters, preset
 
 DEMONSTRATION = Hyperparameters(1024, 128, 300, 30, 3e-3, 0.99, "demonstration")
-"""What a demonstration trains at least."""
+"""What a demonstration trains at least: one to five minutes on two CPU cores, by the vocabulary."""
 
 
 def _checked(look_up: Callable[[str], object]) -> AfterValidator:
@@ -48,7 +48,10 @@ class SizeSettings(Settings):
         default=2e6, gt=0, description="an optimum below this trains the preset tiny as a demonstration"
     )
     demonstration: float = Field(
-        default=0.1, ge=0, le=1, description="share of its plan's tokens that a demonstration trains, at least 307,200"
+        default=0,
+        ge=0,
+        le=1,
+        description="share of its plan's tokens that a demonstration trains; at least 307,200, minutes on a laptop",
     )
     wanted_params: list[float] = Field(default=[125e6, 1.3e9], description="sizes to say the missing raw crawl for")
     gpu: Annotated[str, _checked(gpu_named)] = Field(
@@ -201,9 +204,7 @@ def _demonstration(
         f"{optimal.params:,} parameters; the preset tiny trains {training.steps:,} steps to show that the loss falls"
     )
     if point.tokens < whole:
-        label += (
-            f", on {point.tokens / whole:.0%} of the tokens it could learn from (size.demonstration=1 trains on all)"
-        )
+        label += f", on {100 * point.tokens / whole:.2g}% of the tokens it could learn from (size.demonstration=1 trains on all)"
     chosen = complete(request, law, point, [label], shape, training)
     missing = _missing(law, settings, tokens_by_role, shares, caps, keep_rates)
     return PlanResult(optimal, chosen, "demonstration", label, usable, missing)
