@@ -35,7 +35,8 @@ def is_space(byte: Int) -> bool | np.bool_:
 
 @kernel(inline="always")
 def _lower(byte: Int) -> Int:
-    return byte + 0x20 if 0x41 <= byte <= 0x5A else byte
+    """A byte of a name; NUL, which ends no name, is told apart from what a short name is filled with."""
+    return byte + 0x20 if 0x41 <= byte <= 0x5A else byte if byte else 0xFF
 
 
 @kernel(inline="always")

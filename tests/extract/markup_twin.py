@@ -69,7 +69,7 @@ def script_end(markup: bytes, at: int) -> int:
 
 def text_end(markup: bytes, at: int, name: bytes) -> int:
     """Where the end tag `</name` starts."""
-    for found in re.finditer(rb"</([^\t\n\f\r />]*)", markup[at:]):
+    for found in re.finditer(rb"</(?=([^\t\n\f\r />]*))", markup[at:]):
         if found[1][:NAME_BYTES].lower() == name and at + found.start() + 2 < len(markup):
             return at + found.start()
     return len(markup)

@@ -35,6 +35,10 @@ PIECES = [
 @example("<svg><style/><!-- <p> --></svg><style/>x</style>")
 @example("<svg/><script>a</script>")
 @example("<p class=x")
+@example("<option\0>")
+@example("<script\0>x<p a=b></script>")
+@example("<title></script</title>")
+@example("<textarea>x</textarea")
 def test_equals_the_twin_on_random_markup(text):
     markup = text.encode("utf-8", "surrogatepass")
     assert slim(markup) == markup_twin.slim(markup)
