@@ -109,6 +109,15 @@ def comment_end(start: Int, end: Int) -> Any:
 
 
 @kernel()
+def cdata_end(place: Int, end: Int) -> Int:
+    """One past the `]]>` of a section of characters, or the end of the page."""
+    close = find(place + 2, end, end, 0x3E)
+    while close < end and not (byte_at(close - 1) == 0x5D and byte_at(close - 2) == 0x5D):
+        close = find(close + 1, end, end, 0x3E)
+    return min(close + 1, end)
+
+
+@kernel()
 def text_end(place: Int, end: Int, name: np.uint64) -> Int:
     """Where the end tag `</name` starts, or the end of the page."""
     while True:

@@ -17,6 +17,7 @@ from pipeline.kernels.compiled import kernel
 from pipeline.kernels.html_tokens import (
     attribute_at,
     attribute_work,
+    cdata_end,
     comment_end,
     is_dashes,
     is_letter,
@@ -49,6 +50,9 @@ ELEMENTS = {
     _FOREIGN: "svg math",
     **{_PHRASE + number: name for number, name in enumerate(PHRASES.split())},
 }  # fmt: skip
+_CDATA = np.uint64(pack("![CDATA["))
+_APART = np.int64(pack("<!---->"))
+"""What stands for a tag left out behind "<" or "&", which would make a tag or a character of what follows."""
 _KEPT, _CSS = 1, 2
 ATTRIBUTES = {
     # What resiliparse's rules for main content ask for, and two names that the tree depends on.
@@ -89,8 +93,8 @@ def slim(markup: bytes) -> tuple[bytes, int, int, int, int]:
     and 4 more for each tag, for the line feeds, tabs and bullets that a text has in its place. Linear in the bytes.
     """
     data = np.frombuffer(markup, np.uint8)
-    # An attribute that is kept can gain the space before it, a tag one before its slash.
-    out = np.empty(len(data) + len(data) // 2 + 16, np.uint8)
+    # A kept attribute can gain a space before it, a tag one before its slash, a phrase's tag of three becomes a comment.
+    out = np.empty(2 * len(data) + 16, np.uint8)
     size, tags, depth, work, visible = _slim(data, out, *_ELEMENTS, *_ATTRIBUTES)
     return out[:size].tobytes(), tags, depth, work, visible
 
@@ -130,6 +134,8 @@ def _slim(
                     if hollow:
                         to = _copy(copied, start + 4, to)
                         copied = max(start + 4, here - 3) if hollow == 1 else end
+                elif foreign_depth and first == 0x21 and start + 9 <= end and word_at(start + 1) == _CDATA:
+                    here = cdata_end(start + 9, end)
                 else:
                     here = find(start + 2, end, end, 0x3E) + 1
             else:
@@ -149,6 +155,9 @@ def _slim(
         )
         if phrase >= 0 and not _phrase_stays(stays, open_phrases, phrase, closing, kept):
             to, copied = before, here
+            if to > start_of_out and (byte_at(to - 1) == 0x3C or byte_at(to - 1) == 0x26):
+                put_word(to, _APART)
+                to += 7
             continue
         work += kept * kept
         nests = kind != _SHALLOW

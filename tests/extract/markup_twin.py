@@ -107,7 +107,11 @@ def pieces(markup: bytes) -> Iterator[tuple[str, bytes, int]]:
                 early = end and (end[0] == b"--!>" or end.start() < start + 4)
                 yield "other", markup[start:at] if early else kept, 4
                 continue
-            close = markup.find(b">", start + 2) + 1 or len(markup)
+            if open_foreign and markup.startswith(b"<![CDATA[", start):
+                close = markup.find(b"]]>", start + 9) + 3
+                close = close if close >= 3 else len(markup)
+            else:
+                close = markup.find(b">", start + 2) + 1 or len(markup)
             yield "other", markup[start:close], 4
             at = close
             continue
@@ -123,7 +127,7 @@ def pieces(markup: bytes) -> Iterator[tuple[str, bytes, int]]:
             if closing and opened:
                 opened.pop()
             if not stay:
-                yield "tag", b"", 0
+                yield "tag", b"<!---->", 0
                 continue
         yield "work", b"", len(kept) ** 2
         stays = markup[start:at]
@@ -159,7 +163,11 @@ def slim(markup: bytes) -> tuple[bytes, int, int, int, int]:
     """What `pipeline.kernels.slim.slim` gives."""
     stays, tags, depth, deepest, work, visible = [], 0, 0, 0, 0, 0
     for what, kept, number in pieces(markup):
-        stays.append(kept)
+        # A tag that was left out keeps apart what would become a tag or a character.
+        left_out = what == "tag" and kept == b"<!---->"
+        stays.append(
+            kept if not left_out or next((one for one in reversed(stays) if one), b"")[-1:] in (b"<", b"&") else b""
+        )
         if what == "tag":
             tags += 1
             visible += 4
