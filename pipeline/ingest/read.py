@@ -94,21 +94,20 @@ class _Builder:
     def take(self) -> pa.RecordBatch:
         """The batch, and an empty builder."""
         rows, source = self._rows, self._source
-        payloads = pa.array([record.payload for record, _ in rows], pa.large_binary())
-        own = [hashlib.sha256(record.payload).digest() for record, _ in rows]
+        digests = [hashlib.sha256(record.payload).digest() for record, _ in rows]
         columns = {name: [clean(getattr(record, name)) for record, _ in rows] for name in _COPIED}
         columns |= {
-            "id": [record_id(source.name, row[0].key, found) for row, found in zip(rows, own, strict=True)],
+            "id": [record_id(source.name, row[0].key, own) for row, own in zip(rows, digests, strict=True)],
             "source": [source.name] * len(rows),
             "role": [source.role_of(record.url) for record, _ in rows],
             "licence": [_licence(record, source) for record, _ in rows],
             "tdm": [tdm_of(record.rights) for record, _ in rows],
             "path": [clean(path) for _, path in rows],
-            "digest": own,
+            "payload": [record.payload for record, _ in rows],
+            "digest": digests,
         }
         self._clear()
-        arrays = [payloads if f.name == "payload" else pa.array(columns[f.name], f.type) for f in RECORDS]
-        return pa.RecordBatch.from_arrays(arrays, schema=RECORDS)
+        return pa.RecordBatch.from_arrays([pa.array(columns[f.name], f.type) for f in RECORDS], schema=RECORDS)
 
 
 _COPIED = (

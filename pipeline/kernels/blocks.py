@@ -11,7 +11,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from pipeline.kernels.bpe_load import Int, byte_at, put_byte, trailing_zeros
+from pipeline.kernels.bpe_load import Int, byte_at, put_byte, put_word, trailing_zeros, word_at
 from pipeline.kernels.compiled import kernel
 
 SIZE = 64
@@ -150,12 +150,16 @@ def count_points(at: Int, end: Int, limit: Int) -> Int:
 
 
 @kernel()
-def copy(source: Int, target: Int, size: Int) -> None:
-    """Copy `size` bytes to another place that does not overlap."""
+def copy(source: Int, target: Int, size: Int) -> Int:
+    """Copy `size` bytes, none when it is negative, to another place that does not overlap; the address behind them."""
     at = 0
     while at + SIZE <= size:
         copy_block(source + at, target + at)
         at += SIZE
+    while at + 8 <= size:
+        put_word(target + at, word_at(source + at))
+        at += 8
     while at < size:
         put_byte(target + at, byte_at(source + at))
         at += 1
+    return target + at

@@ -52,12 +52,12 @@ def is_dashes(place: Int, end: Int) -> bool | np.bool_:
 
 
 @kernel(inline="always")
-def name_at(place: Int, end: Int) -> Any:
-    """`(name, after)` of a tag or an attribute: up to white space, `/`, `>`."""
-    name, size = np.uint64(0), 0
+def name_at(place: Int, end: Int, also: Int = 0x3E) -> Any:
+    """`(name, after)` of a tag or an attribute: up to white space, `/`, `>` or, after its first byte, `also`."""
+    begin, name, size = place, np.uint64(0), 0
     while place < end:
         byte = byte_at(place)
-        if (byte <= 0x20 and is_space(byte)) or byte == 0x2F or byte == 0x3E:
+        if (byte <= 0x20 and is_space(byte)) or byte == 0x2F or byte == 0x3E or (byte == also and place > begin):
             break
         if size < NAME_BYTES:
             name |= np.uint64(_lower(byte)) << np.uint64(8 * size)
@@ -69,16 +69,7 @@ def name_at(place: Int, end: Int) -> Any:
 @kernel()
 def attribute_at(place: Int, end: Int) -> Any:
     """`(name, value, value's end, after)` of the attribute that starts at `place`; an empty value where there is none."""
-    begin, name, size = place, np.uint64(0), 0
-    while place < end:
-        byte = byte_at(place)
-        # A name may start with "=".
-        if byte == 0x3E or byte == 0x2F or is_space(byte) or (byte == 0x3D and place > begin):
-            break
-        if size < NAME_BYTES:
-            name |= np.uint64(_lower(byte)) << np.uint64(8 * size)
-            size += 1
-        place += 1
+    name, place = name_at(place, end, 0x3D)
     after = _after_space(place, end)
     if after >= end or byte_at(after) != 0x3D:
         return name, place, place, place

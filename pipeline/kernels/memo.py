@@ -3,16 +3,20 @@
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+import numpy as np
 import pyarrow as pa
 
 Value = TypeVar("Value")
+Array = pa.Array | np.ndarray
+"""NumPy's must be views of what Arrow holds, or of tables that nobody changes."""
 
 
-def _same(one: pa.Array, other: pa.Array) -> bool:
-    if len(one) != len(other) or one.offset != other.offset or one.type != other.type:
-        return False
-    pairs = zip(one.buffers(), other.buffers(), strict=True)
-    return all((a.address, a.size) == (b.address, b.size) if a and b else a is b for a, b in pairs)
+def _identity(array: Array) -> tuple[object, ...]:
+    """Equal for arrays of the same bytes in the same places."""
+    if isinstance(array, np.ndarray):
+        return array.ctypes.data, array.shape, array.strides, array.dtype
+    buffers = tuple((buffer.address, buffer.size) if buffer else None for buffer in array.buffers())
+    return len(array), array.offset, array.type, buffers
 
 
 class LastColumns(Generic[Value]):
@@ -24,12 +28,13 @@ class LastColumns(Generic[Value]):
 
     def __init__(self, most: int = 1) -> None:
         self._most = most
-        self._entries: list[tuple[tuple[pa.Array, ...], object, Value]] = []
+        self._entries: list[tuple[tuple[Array, ...], object, Value]] = []
 
-    def get(self, arrays: tuple[pa.Array, ...], make: Callable[[], Value], key: object = None) -> Value:
+    def get(self, arrays: tuple[Array, ...], make: Callable[[], Value], key: object = None) -> Value:
         """The remembered value when the arrays, and the settings `key`, are among the last ones, else `make()`."""
+        wanted = [*map(_identity, arrays)]
         for known, own, value in self._entries:
-            if len(known) == len(arrays) and own == key and all(map(_same, arrays, known)):
+            if own == key and [*map(_identity, known)] == wanted:
                 return value
         while len(self._entries) >= self._most:  # before the new one is made: both need room
             self._entries.pop(0)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.kernels.blocks import find
+from pipeline.kernels.blocks import copy, find
 from pipeline.kernels.bpe_load import Int, address, byte_at, put_byte, put_word, word_at
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.html_tokens import (
@@ -132,7 +132,7 @@ def _slim(
                 if foreign_depth == 0 and first == 0x21 and is_dashes(start + 2, end):
                     here, hollow = comment_end(start, end)
                     if hollow:
-                        to = _copy(copied, start + 4, to)
+                        to = copy(copied, to, start + 4 - copied)
                         copied = max(start + 4, here - 3) if hollow == 1 else end
                 elif foreign_depth and first == 0x21 and start + 9 <= end and word_at(start + 1) == _CDATA:
                     here = cdata_end(start + 9, end)
@@ -148,7 +148,7 @@ def _slim(
         kind = _kind(name, names, kinds, element_factor)
         phrase = kind - _PHRASE if foreign_depth == 0 else -1
         if phrase >= 0:  # all before it is copied, so that it alone can be taken back
-            to, copied = _copy(copied, start, to), start
+            to, copied = copy(copied, to, start - copied), start
         before = to
         here, to, copied, kept, closed_itself = _rest_of_tag(
             here, end, start, to, copied, closing, own_names, own_kinds, attribute_factor
@@ -178,7 +178,7 @@ def _slim(
         elif foreign_depth == 0:
             close = end if kind == _PLAIN else script_end(here, end) if kind == _SCRIPT else text_end(here, end, name)
             if kind in (_SCRIPT, _STYLE):
-                to = _copy(copied, here, to) if copied < here else to
+                to = copy(copied, to, here - copied)
                 copied = close
                 if close > here:
                     put_byte(to, 0x20)
@@ -187,7 +187,7 @@ def _slim(
                 visible += close - here
                 work += attribute_work(here, close)
             here = close
-    to = _copy(copied, end, to) if copied < end else to
+    to = copy(copied, to, end - copied)
     return to - start_of_out, tags, deepest, work, visible
 
 
@@ -215,19 +215,6 @@ def _phrase_stays(stays: np.ndarray, opened: np.ndarray, phrase: Int, closing: b
     bit = np.uint64(1) << np.uint64(level)
     stays[phrase] = stays[phrase] | bit if kept else stays[phrase] & ~bit
     return kept > 0
-
-
-@kernel()
-def _copy(place: Int, end: Int, to: Int) -> Int:
-    while place + 8 <= end:
-        put_word(to, word_at(place))
-        place += 8
-        to += 8
-    while place < end:
-        put_byte(to, byte_at(place))
-        place += 1
-        to += 1
-    return to
 
 
 @kernel()
@@ -264,7 +251,7 @@ def _rest_of_tag(
             place += 1
             continue
         if not rewritten:
-            to = _copy(copied, name_end, to)
+            to = copy(copied, to, name_end - copied)
             rewritten = True
         begin = place
         name, value, value_end, place = attribute_at(place, end)
@@ -273,9 +260,9 @@ def _rest_of_tag(
         kind = _kind(name, names, kinds, factor)
         if kind == _KEPT or (kind == _CSS and _may_hide(value, value_end)):
             put_byte(to, 0x20)
-            to = _copy(begin, place, to + 1)
+            to = copy(begin, to + 1, place - begin)
             kept += 1
-    return end, _copy(copied_before, start, to_before), end, kept, False
+    return end, copy(copied_before, to_before, start - copied_before), end, kept, False
 
 
 @kernel()

@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.kernels.bpe_load import address, int_at
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.grams import grow
+from pipeline.kernels.memo import LastColumns
 from pipeline.kernels.unicode import LETTER, MAJOR, MARK, NUMBER, decode_at
 
 FNV_BASIS = 0xCBF29CE484222325
@@ -183,24 +184,13 @@ def _split_rows(
     return rows, hashes[:total], starts[:total], ends[:total]
 
 
-class _LastSplit:
-    """The words of the last column and the arrays they are of: the judges of a batch ask for them in turn."""
-
-    arrays: tuple[np.ndarray, ...] = ()
-    words: Split | None = None
+_last_split: LastColumns[Split] = LastColumns()
+"""The words of the last column: the judges of a batch ask for them in turn."""
 
 
 def split_rows(offsets: np.ndarray, data: np.ndarray, lower: np.ndarray) -> Split:
-    """The words of every row, remembered for the last column. The arrays must be Arrow's own, which nobody changes: they are
-    kept, so that the same place means the same bytes."""
-    arrays, last = (offsets, data, lower), _LastSplit
-    if last.words is not None and all(
-        one.ctypes.data == own.ctypes.data and len(one) == len(own)
-        for one, own in zip(arrays, last.arrays, strict=True)
-    ):
-        return last.words
-    last.arrays, last.words = arrays, Split(*_split_rows(*arrays))
-    return last.words
+    """The words of every row, remembered for the last column: the arrays must be Arrow's own, which nobody changes."""
+    return _last_split.get((offsets, data, lower), lambda: Split(*_split_rows(offsets, data, lower)))
 
 
 def find_phrases(

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from pipeline.audit.flips import auc_table, flip_row, role_row, template_flips
 from pipeline.audit.settings import BiasSettings
 from pipeline.audit.swaps import Mention, moved, rivals, swap
-from pipeline.audit.templates import filled_templates
+from pipeline.audit.templates import Filled, filled_templates
 from pipeline.audit.terms import Term, find_terms, identity_terms
 from pipeline.classify.score import reads_as_domain
 from pipeline.classify.settings import DomainSettings
@@ -213,12 +213,12 @@ def _lowest(salt: str, terms: Sequence[int], most: int) -> list[int]:
     return [terms[at] for at in np.argsort(order, kind="stable")[:most]]
 
 
-def _calm(pairs: Sequence[Pair], bound: float) -> np.ndarray:
-    """bool[n]: one of both readings is not toxic, so naming a group would be what makes the other one so."""
+def _calm(pairs: Sequence[Pair], bound: float) -> list[Pair]:
+    """Those of which one reading is not toxic, so naming a group would be what makes the other one so."""
     both = [[pair.plain for pair in pairs], [pair.swapped for pair in pairs]]
     scorer = Scorer(toxicity, Toxicity(), None)
     scores = [scorer.signals(readings)["score"].to_numpy() if readings else np.zeros(0) for readings in both]
-    return np.minimum(*scores) <= bound
+    return [pair for pair, is_calm in zip(pairs, np.minimum(*scores) <= bound, strict=True) if is_calm]
 
 
 def audit_texts(run: Run, table: pa.Table) -> dict[str, Any]:
@@ -234,21 +234,18 @@ def audit_texts(run: Run, table: pa.Table) -> dict[str, Any]:
     chosen = sample(table, settings.sample_documents)
     for row, document in _documents(run, chosen, {name for scorer in judging for name in scorer.judge.reads}):
         pairs += _pairs(row, document, around)
+    calm = _calm(pairs, settings.toxic_above)
     flips, scores, examples = [], [], []
     for scorer in judging:
         weights = scorer.judge.weights(scorer.settings) if scorer.judge.weights else None
         trained = weights is not None or scorer.judge.model is not None
         for kind in ("sentence", "document") if trained else ("document",):
-            own = [pair for pair in pairs if pair.kind == kind and not scorer.spares(pair.plain)]
-            calm = _calm(own, settings.toxic_above)
-            own = [pair for pair, is_calm in zip(own, calm, strict=True) if is_calm]
+            own = [pair for pair in calm if pair.kind == kind and not scorer.spares(pair.plain)]
             changed = _changed(scorer.removes, own)
-            axes, groups = [pair.own.axis for pair in own], [pair.verdict for pair in own]
-            flips.append(flip_row(scorer.judge.name, kind, changed, axes, groups, settings))
+            flips.append(_flip_row(scorer, kind, own, changed, settings))
             examples += [_example(scorer, own[at]) for at in np.flatnonzero(changed)[:MAX_EXAMPLES]]
         if trained:
-            templates = filled_templates()
-            readings = [Reading(one.text.encode(), row={"id": f"template-{at}"}) for at, one in enumerate(templates)]
+            templates, readings = _templates()
             flips.append(template_flips(scorer.judge.name, templates, scorer.removes(readings), settings))
             signals = scorer.signals(readings)
             for name, sign in _scores(scorer):
@@ -258,36 +255,43 @@ def audit_texts(run: Run, table: pa.Table) -> dict[str, Any]:
         "sampled": {v: int(pc.sum(pc.equal(chosen["verdict"], v)).as_py() or 0) for v in ("kept", "removed")},
         "flips": flips,
         "flip_examples": examples,
-        "role_flips": role_flips(run, pairs),
+        "role_flips": role_flips(run, calm) if any(_is_undecided(pair) for pair in pairs) else [],
         "auc": scores,
         "surroundings": around.rows(),
     }
 
 
 def role_flips(run: Run, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
-    """Rows like those of `flips`, of the role that the domain score gives; none where it decides the role of no document."""
+    """Rows like those of `flips`, of the role that the domain score gives; a flip is one of a document whose role neither its
+    source nor its host gives. `pairs` are swaps in texts that are not toxic."""
     rows, settings = [], run.recipe.bias
-    for name, own in run.recipe.judges:
-        if name == "domain" and any(pair.plain.row.get("role") == "auto" for pair in pairs):
-            rows += _role_rows(_scorer(run, judges()[name], own), pairs, settings)
+    for scorer in [_scorer(run, judges()[name], own) for name, own in run.recipe.judges if name == "domain"]:
+        for kind in ("sentence", "document"):
+            own = [pair for pair in pairs if pair.kind == kind]
+            undecided = np.array([_is_undecided(pair) for pair in own], np.bool_)
+            flipped = _changed(scorer.gives_domain, own) & undecided
+            rows.append(role_row(_flip_row(scorer, kind, own, flipped, settings), int(undecided.sum())))
+        templates, readings = _templates()
+        row = template_flips(scorer.judge.name, templates, scorer.gives_domain(readings), settings)
+        rows.append(role_row(row, row["swaps"]))
     return rows
 
 
-def _role_rows(scorer: Scorer, pairs: Sequence[Pair], settings: BiasSettings) -> list[dict[str, Any]]:
-    """Swaps of all texts that are not toxic; a flip is one of a document whose role neither its source nor its host gives."""
-    rows = []
-    for kind in ("sentence", "document"):
-        own = [pair for pair in pairs if pair.kind == kind]
-        own = [pair for pair, is_calm in zip(own, _calm(own, settings.toxic_above), strict=True) if is_calm]
-        undecided = np.array([pair.plain.row.get("role") == "auto" for pair in own], np.bool_)
-        flipped = _changed(scorer.gives_domain, own) & undecided
-        axes, groups = [pair.own.axis for pair in own], [pair.verdict for pair in own]
-        row = flip_row(scorer.judge.name, kind, flipped, axes, groups, settings)
-        rows.append(role_row(row, int(undecided.sum())))
+def _is_undecided(pair: Pair) -> bool:
+    return pair.plain.row.get("role") == "auto"
+
+
+def _templates() -> tuple[list[Filled], list[Reading]]:
+    """The filled templates, and each as a text to score."""
     templates = filled_templates()
-    readings = [Reading(one.text.encode(), row={"id": f"template-{at}"}) for at, one in enumerate(templates)]
-    row = template_flips(scorer.judge.name, templates, scorer.gives_domain(readings), settings)
-    return [*rows, role_row(row, row["swaps"])]
+    return templates, [Reading(one.text.encode(), row={"id": f"template-{at}"}) for at, one in enumerate(templates)]
+
+
+def _flip_row(
+    scorer: Scorer, kind: str, pairs: Sequence[Pair], flipped: np.ndarray, settings: BiasSettings
+) -> dict[str, Any]:
+    axes, groups = [pair.own.axis for pair in pairs], [pair.verdict for pair in pairs]
+    return flip_row(scorer.judge.name, kind, flipped, axes, groups, settings)
 
 
 def _changed(decides: Callable[[Sequence[Reading]], np.ndarray], pairs: Sequence[Pair]) -> np.ndarray:
