@@ -149,7 +149,7 @@ def write_arm(root: Path, arm: Arm, held: dict[str, list[str]]) -> Path:
 
 def train_arm(handoff: Path, steps: int, seed: int, world: Any) -> dict[str, float]:
     """Bits per byte by held-out role after `steps`."""
-    from recipes.pretrain.handoff import open_handoff
+    from recipes.pretrain.inputs import open_handoff
     from recipes.pretrain.loop import Trainer
 
     settings = [f"steps={steps}", f"seed={seed}", f"out=train-{seed}-{steps}", "parallel.sharding=none",

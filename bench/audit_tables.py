@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from bench.train_toxicity import SHIPPED, Choice, train
 from pipeline.audit import labelled
 from pipeline.audit.bias import area_under_curve, identity_auc
-from pipeline.audit.terms import NAMES_NOBODY, find_terms, identity_terms
+from pipeline.audit.identity_terms import NAMES_NOBODY, find_terms, identity_terms
 from pipeline.kernels.buffers import text_buffers
-from pipeline.measure.train_toxicity import SHIPPED, Choice, train
 
 MARKS = ("<!-- tables -->", "<!-- /tables -->")
 DIALECT_PAIRS = (
@@ -45,7 +45,7 @@ DIALECT_PAIRS = (
 
 def scores(texts: list[str]) -> np.ndarray:
     """Document scores of the shipped scorer."""
-    from pipeline.measure.toxicity import Toxicity, toxicity
+    from pipeline.measure.judges.toxicity import Toxicity, toxicity
 
     batch = pa.record_batch({"text": pa.array(texts, pa.large_string())})
     return toxicity.run(batch, Toxicity())["score"].to_numpy(zero_copy_only=False)
@@ -68,8 +68,8 @@ def mentions(texts: list[str]) -> dict[str, np.ndarray]:
 
 def shipped_bound() -> float:
     """`max_score` of the packaged finance recipe."""
-    from pipeline.measure.toxicity import Toxicity
-    from pipeline.recipe import load
+    from pipeline.measure.judges.toxicity import Toxicity
+    from pipeline.recipe.model import load
 
     settings = dict(load(str(Path(__file__).parent.parent / "recipes/finance.yaml")).judges)["toxicity"]
     assert isinstance(settings, Toxicity)
@@ -106,7 +106,7 @@ def trained_without(corpora: Path, name: str, choice: Choice = SHIPPED) -> dict[
 
 def left_out(corpora: Path, name: str, texts: list[str], choice: Choice = SHIPPED) -> np.ndarray:
     """Scores of a scorer that never saw the set."""
-    from pipeline.measure.toxicity import _documents, score_texts
+    from pipeline.measure.judges.toxicity import _documents, score_texts
 
     rows, _, _, scored = score_texts(pa.array(texts, pa.large_string()), trained_without(corpora, name, choice))
     return _documents(rows, scored, len(texts), 1.0)[0]
@@ -191,7 +191,7 @@ def pairs_tables(corpora: Path, bound: float) -> list[str]:
 
 def chunks_table(corpora: Path, bound: float) -> list[str]:
     """Clean text in pieces of 2 kB: how many would be removed."""
-    from pipeline.measure.train_toxicity import CLEAN_SOURCES, half
+    from bench.train_toxicity import CLEAN_SOURCES, half
 
     lines = ["Chunks of 2 kB of clean text (the half that did not train, where a source trains):", ""]
     lines += ["| text | chunks | removed | share |", "|---|---:|---:|---:|"]

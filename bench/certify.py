@@ -27,12 +27,12 @@ from bench.corpora import SETS, documents
 from pipeline.core.batch import SPAN
 from pipeline.core.judge import Judge
 from pipeline.core.settings import JudgeSettings
-from pipeline.kernels.word_tables import fnv
-from pipeline.kernels.words import words
-from pipeline.measure.c4 import C4, c4
-from pipeline.measure.fineweb import FineWeb, fineweb
-from pipeline.measure.gopher import Gopher, gopher
-from pipeline.measure.repetition import Repetition, repetition
+from pipeline.kernels.text.word_tables import fnv
+from pipeline.kernels.text.words import words
+from pipeline.measure.judges.c4 import C4, c4
+from pipeline.measure.judges.fineweb import FineWeb, fineweb
+from pipeline.measure.judges.gopher import Gopher, gopher
+from pipeline.measure.judges.repetition import Repetition, repetition
 
 GOAL = 0.985
 """Share of decisions that rules on words must agree on; the others must agree on every one."""

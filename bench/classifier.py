@@ -21,12 +21,12 @@ import pyarrow as pa
 
 from bench import finance
 from bench.corpora import documents, lines, members, root
+from pipeline.classify.classifier_settings import QualitySettings
 from pipeline.classify.learn import train
 from pipeline.classify.measures import auc, recall_at
 from pipeline.classify.model import Model
 from pipeline.classify.sample import HELD_OUT, Sample, excerpt, held_out, id_hashes
-from pipeline.classify.settings import QualitySettings
-from pipeline.measure.language import language
+from pipeline.measure.judges.language import language
 
 ROUNDS = 3
 CHUNK = 20_000
@@ -269,7 +269,7 @@ def _fasttext(texts: list[Text], seen: list[Text]) -> tuple[float, float | None,
 
 def run(size_mb: int = 20) -> dict[str, Any]:
     """MB/s of scoring whole documents, and AUC on unseen owners; fastText's beside them where it is installed."""
-    from pipeline.measure.domain import domain
+    from pipeline.measure.judges.domain import domain
 
     sample, ordered = sample_of([t for t in corpus() if not doubtful(t)])
     start = time.perf_counter()

@@ -33,8 +33,8 @@ def disk(folder: Path) -> int:
 
 def ours(count: int, folder: Path, shape: str = PLANTED) -> Callable[[], tuple[int, int]]:
     """Ready to cluster; the call gives documents to remove and MiB on disk."""
+    from pipeline.cluster.cluster_settings import ClusterSettings
     from pipeline.cluster.clusters import cluster
-    from pipeline.cluster.settings import ClusterSettings
 
     shards = write_shards(count, folder, shape)
     list(cluster(shards[:1], ClusterSettings(), folder / "warm"))

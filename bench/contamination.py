@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from bench.corpora import documents, root
 from pipeline.ingest.benchmarks import read_items
-from pipeline.measure.contamination import Contamination, contamination
+from pipeline.measure.judges.contamination import Contamination, contamination
 
 TARGETS = ("filters/decontam_targets_a.tar.zst",)
 CLEAN = ("reuters", "wikipedia", "bbc")

@@ -18,9 +18,9 @@ from bench.published import PUBLISHED
 from pipeline.core.batch import RECORDS
 from pipeline.core.judge import Judge, judges
 from pipeline.core.settings import JudgeSettings
-from pipeline.extract.extract import extract_batch
-from pipeline.extract.settings import ExtractSettings
-from pipeline.measure.gopher import Gopher, gopher
+from pipeline.extract.extract_settings import ExtractSettings
+from pipeline.extract.records import extract_batch
+from pipeline.measure.judges.gopher import Gopher, gopher
 
 NO_FILING = re.compile(
     r"(^|[/_-])R\d+\.html?$|index-headers|fundclass|fundseries|fund-series|sec_forms_page|AutomatedTool|infotable|"

@@ -25,7 +25,7 @@ def child(root: str, sharding: str) -> None:
 
     from bench.loader import write_handoff
     from recipes.pretrain.data import Loader
-    from recipes.pretrain.handoff import open_handoff
+    from recipes.pretrain.inputs import open_handoff
     from recipes.pretrain.loop import Trainer
     from recipes.pretrain.parallel import all_sum, start_world
 

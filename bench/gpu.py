@@ -21,7 +21,7 @@ STEADY, DROPPED = 50, 10
 def trainer_for(root: Path, preset: str, length: int, vocab: int, settings: list[str]) -> Any:
     """The recipe's Trainer on a hand-off of random tokens."""
     from bench.loader import write_handoff
-    from recipes.pretrain.handoff import open_handoff
+    from recipes.pretrain.inputs import open_handoff
     from recipes.pretrain.loop import Trainer
     from recipes.pretrain.parallel import start_world
 
@@ -65,7 +65,7 @@ def speed(preset: str, length: int, vocab: int, micro: int, steps: int = STEADY,
     """tokens/s, utilisation, peak memory of one shape, compiled block by block, in bf16."""
     import torch
 
-    from recipes.pretrain.report import peak_flops
+    from recipes.pretrain.metrics import peak_flops
 
     with tempfile.TemporaryDirectory() as folder:
         settings = [f"micro_batch={micro}", f"global_batch={micro}", "parallel.precision=bf16"]

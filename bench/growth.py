@@ -62,8 +62,8 @@ def write_folder(folder: Path, size_mb: int) -> int:
 def work(folder: str, out: str) -> dict[str, float]:
     """In the worker: the whole way to committed verdicts, and what it took."""
     from bench.pipeline import RECIPE, ours
-    from pipeline.located_yaml import read_yaml
-    from pipeline.recipe import parse
+    from pipeline.recipe.located_yaml import read_yaml
+    from pipeline.recipe.model import parse
 
     recipe = parse("bench", read_yaml("bench", RECIPE.encode()), [], {"FOLDER": folder})
     before, start = time.process_time(), time.perf_counter()

@@ -9,12 +9,12 @@ import pyarrow as pa
 from bench import peers
 from bench.corpora import texts
 from pipeline.core.batch import SPAN
-from pipeline.kernels.line_stats import last_lines
-from pipeline.kernels.words import last_words
-from pipeline.measure.c4 import C4, c4
-from pipeline.measure.fineweb import FineWeb, fineweb
-from pipeline.measure.gopher import Gopher, gopher
-from pipeline.measure.repetition import Repetition, repetition
+from pipeline.kernels.text.line_stats import last_lines
+from pipeline.kernels.text.words import last_words
+from pipeline.measure.judges.c4 import C4, c4
+from pipeline.measure.judges.fineweb import FineWeb, fineweb
+from pipeline.measure.judges.gopher import Gopher, gopher
+from pipeline.measure.judges.repetition import Repetition, repetition
 
 ROUNDS = 3
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from bench import peers
 from bench.corpora import SETS, documents, texts
-from pipeline.measure.language import Language, language
+from pipeline.measure.judges.language import Language, language
 
 ROUNDS = 3
 

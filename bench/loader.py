@@ -68,7 +68,7 @@ def write_handoff(root: Path, tokens: int, vocab: int = VOCAB, length: int = LEN
 def ours(handoff: Path, samples: int) -> float:
     """Tokens per second of whole micro-batches: inputs, targets, document numbers, positions."""
     from recipes.pretrain.data import Samples, micro_batches
-    from recipes.pretrain.handoff import open_handoff
+    from recipes.pretrain.inputs import open_handoff
     from recipes.pretrain.objectives import build_objective
 
     opened = open_handoff(str(handoff))

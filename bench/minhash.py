@@ -145,7 +145,7 @@ def run(size_mb: int = 40) -> dict:
     import pyarrow as pa
 
     from bench import child
-    from pipeline.measure.minhash import MinHashSettings, minhash
+    from pipeline.measure.judges.minhash import MinHashSettings, minhash
 
     texts = corpus(size_mb)
     sizes = np.array([len(text.encode()) for text in texts])

@@ -22,10 +22,10 @@ def ours(texts: list[str], work: Path, *, column: str = "near_cluster", **settin
     """int64[n], -1 for a document alone. `settings` are those of minhash, and `verify_jaccard`."""
     import pyarrow as pa
 
+    from pipeline.cluster.cluster_settings import ClusterSettings
     from pipeline.cluster.clusters import SignalShard, cluster
-    from pipeline.cluster.settings import ClusterSettings
-    from pipeline.measure.exact import ExactSettings, exact
-    from pipeline.measure.minhash import MinHashSettings, minhash
+    from pipeline.measure.judges.exact import ExactSettings, exact
+    from pipeline.measure.judges.minhash import MinHashSettings, minhash
 
     chosen = ClusterSettings(verify_jaccard=settings.pop("verify_jaccard", None))
     signs = MinHashSettings(**settings)

@@ -19,7 +19,7 @@ from bench.peer_text import finance_like_text
 from bench.pii_peer import KINDS as PRESIDIO
 from bench.pii_text import KEPT, MASKED, sentences
 from pipeline.audit import labelled
-from pipeline.measure.pii import Pii, pii
+from pipeline.measure.judges.pii import Pii, pii
 
 Spans = set[tuple[str, str]]
 EVERY = Pii(kinds=list(MASKED))  # type: ignore[arg-type]

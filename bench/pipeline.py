@@ -21,11 +21,11 @@ from bench import peers
 from bench.crawl_files import even_sample
 from pipeline.core.execute import Runner
 from pipeline.core.in_process import InProcess
+from pipeline.core.run_folder import Run
 from pipeline.core.store import Store
 from pipeline.flow import advance
-from pipeline.located_yaml import read_yaml
-from pipeline.recipe import parse
-from pipeline.steps.context import Run
+from pipeline.recipe.located_yaml import read_yaml
+from pipeline.recipe.model import parse
 
 ROUNDS = 3
 RECIPE = """\

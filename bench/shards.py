@@ -18,7 +18,7 @@ from bench import corpora
 from bench.peers import require
 from pipeline.core.store import Store
 from pipeline.kernels.buffers import text_buffers
-from pipeline.shards import pack, token_type
+from pipeline.tokens.shards import pack, token_type
 from tokenizer.count import count_batch
 from tokenizer.encode import Encoder
 from tokenizer.merge import train

@@ -28,7 +28,7 @@ def _ours(folder: str) -> dict:
     import pyarrow as pa
 
     from bench.cluster import disk
-    from pipeline.cluster.substrings import SubstringSettings, TextShard, repeated_substrings
+    from pipeline.apply.substrings import SubstringSettings, TextShard, repeated_substrings
 
     def read(at: int) -> Iterator[pa.RecordBatch]:
         with pa.memory_map(str(Path(folder, "texts.arrow"))) as source:

@@ -17,10 +17,10 @@ import pyarrow as pa
 
 from bench.audit_tables import left_out, peer_run, scores
 from bench.peer_text import finance_like_text
+from bench.train_toxicity import BY_LEFT_OUT
 from pipeline.audit import labelled
 from pipeline.audit.bias import area_under_curve
-from pipeline.measure.toxicity import Toxicity, toxicity
-from pipeline.measure.train_toxicity import BY_LEFT_OUT
+from pipeline.measure.judges.toxicity import Toxicity, toxicity
 
 ROUNDS, RESAMPLES = 5, 2000
 SETS = ("olid", "toxigen", "madlibs", "davidson", "talk_comments")

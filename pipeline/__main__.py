@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     try:
         if words[:1] == ["plan"]:
-            from pipeline.size.cli import main as plan
+            from pipeline.commands.plan import main as plan
 
             return plan(words[1:])
         chosen = parser().parse_args(words)

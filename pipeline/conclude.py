@@ -3,16 +3,16 @@
 import json
 from typing import Any
 
+from pipeline.classify.run_cards import figures as classifier_figures
 from pipeline.core.conserve import add_up
 from pipeline.core.fingerprint import fingerprint
+from pipeline.core.run_folder import Run
 from pipeline.errors import EXIT_GATE, EXIT_OK
+from pipeline.publish.hand_over import run_hash, tokenizer_figures, write_handoff
+from pipeline.publish.step import corpus_files
+from pipeline.publish.training import train as launch_training
+from pipeline.report.bias_step import bias, bias_gates, commit_bias, gates
 from pipeline.report.progress import Display
-from pipeline.steps.audit import bias, bias_gates, commit_bias, gates
-from pipeline.steps.classifiers import figures as classifier_figures
-from pipeline.steps.context import Run
-from pipeline.steps.handoff import run_hash, tokenizer_figures, write_handoff
-from pipeline.steps.publish import corpus_files
-from pipeline.training import train as launch_training
 
 
 def documents(run: Run) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def conclude(run: Run, display: Display, *, complete: bool, train: bool | None) 
     trainable = result["mix"]["total_tokens"] > 0
     config = write_handoff(run) if trainable else None
     files = corpus_files(run)
-    from pipeline.steps.reporting import build, training_curve, write_card, write_report
+    from pipeline.report.collect import build, training_curve, write_card, write_report
 
     report = build(run, result, display)
     write_card(run, report, files)

@@ -2,18 +2,18 @@
 
 from collections.abc import Callable
 
-from pipeline.steps.apply import apply
-from pipeline.steps.cluster import cluster
-from pipeline.steps.context import Run
-from pipeline.steps.decide import decide
-from pipeline.steps.extract import extract
-from pipeline.steps.index import indexes
-from pipeline.steps.ingest import ingest
-from pipeline.steps.measure import measure
-from pipeline.steps.plan import mix, size
-from pipeline.steps.publish import publish
-from pipeline.steps.tokens import shards, tokenizer
-from pipeline.steps.train import check, train
+from pipeline.apply.step import apply
+from pipeline.classify.step import check, train
+from pipeline.cluster.step import cluster
+from pipeline.core.run_folder import Run
+from pipeline.decide.step import decide
+from pipeline.extract.step import extract
+from pipeline.ingest.step import ingest
+from pipeline.measure.step import measure
+from pipeline.plan.step import mix, size
+from pipeline.publish.index import indexes
+from pipeline.publish.step import publish
+from pipeline.tokens.step import shards, tokenizer
 
 STEPS: dict[str, Callable[[Run], object]] = {
     "ingest": ingest,

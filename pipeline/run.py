@@ -11,10 +11,10 @@ from pipeline.errors import EXIT_INTERRUPTED, EXIT_OK, InfrastructureError, Kill
 
 if TYPE_CHECKING:
     from pipeline.core.execute import Engine
+    from pipeline.core.run_folder import Run
     from pipeline.core.sandbox import SandboxSettings
-    from pipeline.recipe import RecipeBase
+    from pipeline.recipe.model import RecipeBase
     from pipeline.report.progress import Display
-    from pipeline.steps.context import Run
 
 EPILOG = """\
 examples:
@@ -71,7 +71,7 @@ def engine_for(ray: str, workers: int | None, sandbox: "SandboxSettings") -> "En
 
 def warm(engine: "Engine", recipe: "RecipeBase", display: "Display") -> None:
     """Compile what this recipe needs and this machine has not compiled yet."""
-    from pipeline.steps.warm import cold_pieces, compile_piece, names
+    from pipeline.warm import cold_pieces, compile_piece, names
 
     pieces = cold_pieces(recipe)
     if pieces and engine.workers > 1:
@@ -83,9 +83,9 @@ def run_steps(recipe: "RecipeBase", out: str, engine: "Engine", display: "Displa
     """Run the steps. Documents that kill their worker are taken out, and then the steps go on from what is done."""
     from pipeline.core import quarantine
     from pipeline.core.execute import Runner
+    from pipeline.core.run_folder import Run
     from pipeline.core.store import Store
     from pipeline.flow import advance
-    from pipeline.steps.context import Run
 
     while True:
         state = Run(recipe, Store(out), Runner(Store(out), engine, display))
@@ -100,12 +100,12 @@ def run_steps(recipe: "RecipeBase", out: str, engine: "Engine", display: "Displa
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the command line says and return the exit code. Raises PipelineError."""
-    from pipeline import recipe as recipes
+    from pipeline.recipe import model as recipes
 
     recipe = recipes.load(arguments.recipe, arguments.sets)
     from pipeline.flow import STEPS
+    from pipeline.publish.index import indexes
     from pipeline.report.progress import Display
-    from pipeline.steps.index import indexes
 
     if arguments.workers is not None and arguments.workers < 1:
         raise UsageError(f"--workers {arguments.workers}: expected a number of processes from 1")
@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
     out = arguments.out or f"runs/{recipe.name}"
     indexes(recipe, out)
     if arguments.dry_run:
-        from pipeline.report.dry_run import print_plan
+        from pipeline.commands.dry_run import print_plan
 
         print_plan(recipe, out, arguments.json)
         return EXIT_OK

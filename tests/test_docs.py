@@ -57,7 +57,7 @@ def test_schema_file_is_current():
 
 
 def test_every_recipe_has_the_editors_line_and_loads():
-    from pipeline.recipe import load
+    from pipeline.recipe.model import load
 
     for path in sorted((ROOT / "recipes").glob("*.yaml")):
         assert path.read_text().startswith("# yaml-language-server: $schema=recipe.schema.json"), path

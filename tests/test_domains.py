@@ -12,10 +12,10 @@ from typing import cast
 
 import pytest
 
-from pipeline.measure.terms import Terms, term_index
-from pipeline.recipe import load
-from pipeline.steps.context import Run
-from pipeline.steps.vocabulary import term_list
+from pipeline.core.run_folder import Run
+from pipeline.measure.judges.terms import Terms, term_index
+from pipeline.recipe.model import load
+from pipeline.report.tokenizer_figures import term_list
 
 ROOT = Path(__file__).resolve().parent.parent
 DOMAINS = ("finance", "legal", "medical")

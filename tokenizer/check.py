@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from pipeline.kernels.bpe_encode import count_words
+from pipeline.kernels.bpe.encoding import count_words
+from pipeline.kernels.bpe.pretokens import read_only
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.pretokens import read_only
 from tokenizer.encode import Encoder
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.kernels.bpe_count import PretokenTable
+from pipeline.kernels.bpe.counting import PretokenTable
 from pipeline.kernels.buffers import text_buffers
 
 SCHEMA = pa.schema([("pretoken", pa.large_binary()), ("count", pa.uint64())])

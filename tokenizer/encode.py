@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.kernels.bpe_encode import CACHE_WORDS, encode, pair_table
+from pipeline.kernels.bpe.encoding import CACHE_WORDS, encode, pair_table
+from pipeline.kernels.bpe.pretokens import CLASSES, GPT2_PATTERN, PRESETS, WHOLE_ROWS, read_only
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.pretokens import CLASSES, GPT2_PATTERN, PRESETS, WHOLE_ROWS, read_only
 from tokenizer.bytelevel import CHARACTERS, read
 
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from pipeline.kernels.bpe_train import learn
-from pipeline.kernels.pretokens import read_only
+from pipeline.kernels.bpe.pretokens import read_only
+from pipeline.kernels.bpe.training import learn
 from tokenizer.bytelevel import read, written
 from tokenizer.count import Counts
 from tokenizer.encode import Encoder

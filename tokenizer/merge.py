@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.kernels.bpe_train import learn
-from pipeline.kernels.pretokens import read_only
+from pipeline.kernels.bpe.pretokens import read_only
+from pipeline.kernels.bpe.training import learn
 from tokenizer.bytelevel import ALPHABET, read
 from tokenizer.count import Counts
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.kernels.pretokens import PRESETS
+from pipeline.kernels.bpe.pretokens import PRESETS
 from tokenizer.bytelevel import written
 from tokenizer.merge import Model
 from tokenizer.specials import ROLES

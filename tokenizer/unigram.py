@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from pipeline.kernels.pretokens import PRESETS
+from pipeline.kernels.bpe.pretokens import PRESETS
 
 
 def train_unigram(texts: Iterable[str], preset: str, vocab_size: int, specials: Sequence[str] = ()) -> bytes:

@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from pipeline.audit.settings import BiasGate
-from pipeline.audit.terms import NAMES_NOBODY, identity_terms
+from pipeline.audit.bias_settings import BiasGate
+from pipeline.audit.identity_terms import NAMES_NOBODY, identity_terms
 
 Verdict = Literal["pass", "warn", "fail", "too_few"]
 VERDICTS: tuple[Verdict, ...] = ("pass", "warn", "fail", "too_few")

@@ -1,6 +1,6 @@
 """Counting flips: verdicts that change when a text names another identity of the same axis, and the AUCs of a score.
 
-All functions are pure; pipeline.steps.bias_texts finds the texts and scores them.
+All functions are pure; pipeline.report.bias_texts finds the texts and scores them.
 """
 
 from collections import Counter
@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.audit.bias import area_under_curve, identity_auc, wilson
-from pipeline.audit.settings import BiasSettings
+from pipeline.audit.bias_settings import BiasSettings
+from pipeline.audit.identity_terms import identity_terms
 from pipeline.audit.templates import NOBODY, Filled
-from pipeline.audit.terms import identity_terms
 
 MIN_SWAPS = 100
 """Rows with fewer swaps are listed and not judged."""

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.audit.bias import Verdict, judged, ratio_interval, term_matrix
-from pipeline.audit.settings import BiasGate
-from pipeline.audit.terms import NAMES_NOBODY, identity_terms
+from pipeline.audit.bias_settings import BiasGate
+from pipeline.audit.identity_terms import NAMES_NOBODY, identity_terms
 
 PERSONS = {
     "first": ("first_person",),

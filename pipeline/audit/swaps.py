@@ -7,7 +7,7 @@ families"), capitals and the article. Pronouns swap between she and he; "her" be
 import functools
 from dataclasses import dataclass
 
-from pipeline.audit.terms import NAMES_NOBODY, PERSON_NOUNS, Term, identity_terms
+from pipeline.audit.identity_terms import NAMES_NOBODY, PERSON_NOUNS, Term, identity_terms
 
 PRONOUNS = {
     "she": {"she": "he", "her": "his", "hers": "his", "herself": "himself"},

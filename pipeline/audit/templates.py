@@ -5,8 +5,8 @@ None of the frames was trained on. The same frames without an identity ("person"
 
 from dataclasses import dataclass
 
+from pipeline.audit.identity_terms import NAMES_NOBODY, identity_terms
 from pipeline.audit.swaps import adjective
-from pipeline.audit.terms import NAMES_NOBODY, identity_terms
 
 CALM = (
     "The {i} applicant was offered a mortgage at the usual rate.",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.classify.settings import FastText, Pinned
+from pipeline.classify.classifier_settings import FastText, Pinned
 from pipeline.errors import UsageError
 
 PACKAGE = "fasttext-predict"

@@ -10,8 +10,8 @@ from pipeline.classify.measures import auc, calibration_table, recall_at, shares
 from pipeline.classify.model import SLOTS, Model, probability
 from pipeline.classify.sample import HELD_OUT, Sample, held_out
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.linear import fit_logistic, gram_slots, mean_weights
-from pipeline.kernels.terms import WORD_LOWER
+from pipeline.kernels.text.linear import fit_logistic, gram_slots, mean_weights
+from pipeline.kernels.text.term_trie import WORD_LOWER
 
 EPOCHS = 6
 RATE = 3.0

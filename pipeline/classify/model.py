@@ -9,8 +9,8 @@ from safetensors.numpy import load, save
 
 from pipeline.errors import UsageError
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.linear import score_rows
-from pipeline.kernels.terms import WORD_LOWER
+from pipeline.kernels.text.linear import score_rows
+from pipeline.kernels.text.term_trie import WORD_LOWER
 
 SLOTS = 1 << 18
 

@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.classify.classifier_settings import ClassifierSettings, DomainSettings
 from pipeline.classify.fasttext import FastTextModel
 from pipeline.classify.model import Model
 from pipeline.classify.sample import audit_mask
-from pipeline.classify.settings import ClassifierSettings, DomainSettings
 from pipeline.core.judge import Columns
 
 COLUMNS = {"score": pa.float32(), "audit": pa.bool_()}

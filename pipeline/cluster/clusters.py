@@ -2,7 +2,7 @@
 
 `band_pairs` finds documents with equal keys, band by band; `partition` joins all pairs over dense ids (a document's
 position in the given shards), 8 bytes a document. In a run both are tasks: one for every few bands, whose pairs lie on
-disk, then one over all pairs (`pipeline.steps.cluster`). `cluster` does the same in one process: band keys go to one file
+disk, then one over all pairs (`pipeline.cluster.step`). `cluster` does the same in one process: band keys go to one file
 a band, at most about 75 bytes a document are in memory at any time, and 8 bytes a document and band on disk.
 """
 
@@ -14,11 +14,11 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
-from pipeline.cluster.settings import ClusterSettings
+from pipeline.cluster.cluster_settings import ClusterSettings
 from pipeline.cluster.verify import Texts, union_alike
+from pipeline.kernels.dedup.union_find import equal_pairs, flatten, least_by_root, union
 from pipeline.kernels.rows import column_rows
-from pipeline.kernels.union_find import equal_pairs, flatten, least_by_root, union
-from pipeline.measure.minhash import MinHashSettings
+from pipeline.measure.judges.minhash import MinHashSettings
 
 CLUSTERS = pa.schema([("exact_cluster", pa.int64()), ("near_cluster", pa.int64()), ("cluster_size", pa.int64())])
 """Row-aligned with a shard's documents. A label is null for a document that has no other in its cluster;

@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.jaccard import jaccard, shingle_sets, union_verified
-from pipeline.kernels.minhash import word_table
-from pipeline.kernels.union_find import flatten, union
-from pipeline.measure.minhash import MinHashSettings
+from pipeline.kernels.dedup.jaccard import jaccard, shingle_sets, union_verified
+from pipeline.kernels.dedup.minhash import word_table
+from pipeline.kernels.dedup.union_find import flatten, union
+from pipeline.measure.judges.minhash import MinHashSettings
 
 Texts = Callable[[], Iterator[pa.Array]]
 BandPairs = Callable[[], Iterator[tuple[np.ndarray, np.ndarray]]]

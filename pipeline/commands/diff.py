@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from typing import Any
 
-from pipeline.commands.opened import OpenedRun, open_run
+from pipeline.core.opened import OpenedRun, open_run
 
 SHOWN = 20
 

@@ -9,13 +9,13 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline.apply import Span, edit
+from pipeline.apply.spans import Span, edit
 from pipeline.cluster.verify import true_jaccard
-from pipeline.commands.opened import OpenedRun, holds_a_run, open_run
 from pipeline.core.judge import SPANS, judges
+from pipeline.core.opened import OpenedRun, holds_a_run, open_run
 from pipeline.errors import UsageError
-from pipeline.measure.minhash import MinHashSettings
-from pipeline.measure.pii import placeholder
+from pipeline.measure.judges.minhash import MinHashSettings
+from pipeline.measure.judges.pii import placeholder
 from pipeline.report.hidden import is_hidden, masked
 
 TEXT_SHOWN = 600

@@ -8,7 +8,7 @@ from pipeline.core.store import Store
 
 def run(arguments: argparse.Namespace) -> int:
     """Forget them and their exact copies. Running it again changes nothing; after a crash it finishes."""
-    from pipeline.forget.forget import forget  # the whole flow, which other commands do not need
+    from pipeline.forget.erase import forget  # the whole flow, which other commands do not need
 
     found = forget(Store(arguments.run), arguments.documents, near=arguments.near_copies)
     if arguments.json:

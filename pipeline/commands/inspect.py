@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline.commands.opened import OpenedRun, open_run
 from pipeline.core.judge import judges
+from pipeline.core.opened import OpenedRun, open_run
 from pipeline.errors import UsageError
-from pipeline.recipe import near
+from pipeline.recipe.model import near
 from pipeline.report.hidden import is_hidden, masked
 
 SHOWN = 160

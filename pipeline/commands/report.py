@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from pipeline.core.store import Store
 from pipeline.errors import UsageError
-from pipeline.report.html import render
+from pipeline.report.render import render
 from pipeline.report.stats import RunReport
 
 

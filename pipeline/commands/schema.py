@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from pipeline.errors import EXIT_GATE, EXIT_OK, UsageError
-from pipeline.recipe import json_schema
+from pipeline.recipe.model import json_schema
 
 
 def text() -> str:

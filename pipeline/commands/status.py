@@ -6,7 +6,7 @@ import json
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.commands.opened import STEP_NAMES, open_run
+from pipeline.core.opened import STEP_NAMES, open_run
 
 
 def run(arguments: argparse.Namespace) -> int:

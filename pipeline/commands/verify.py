@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from pipeline.commands.opened import open_run
+from pipeline.core.opened import open_run
 from pipeline.errors import EXIT_INFRASTRUCTURE, EXIT_OK
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from pipeline.commands.opened import OpenedRun, open_run
 from pipeline.core.judge import judges
+from pipeline.core.opened import OpenedRun, open_run
+from pipeline.decide.step import verdict_tables
 from pipeline.errors import UsageError
-from pipeline.recipe import near
-from pipeline.steps.decide import verdict_tables
+from pipeline.recipe.model import near
 
 
 def changed(opened: OpenedRun, changes: list[str]) -> list[list[Any]]:

@@ -124,8 +124,8 @@ def judge(
 
 
 def judges() -> dict[str, Judge]:
-    """All judges by name. Importing every module of `pipeline.measure` registers them: adding one is adding a file."""
-    package = importlib.import_module("pipeline.measure")
+    """All judges by name. Importing every module of `pipeline.measure.judges` registers them: adding one is adding a file."""
+    package = importlib.import_module("pipeline.measure.judges")
     for found in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"pipeline.measure.{found.name}")
+        importlib.import_module(f"pipeline.measure.judges.{found.name}")
     return dict(_REGISTRY)

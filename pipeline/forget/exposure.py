@@ -15,7 +15,7 @@ from pipeline.core.ledger import Commit
 from pipeline.core.store import Store
 from pipeline.handoff.order import Turns, keys, unpermute
 from pipeline.handoff.windows import Window
-from pipeline.shards import SPLITS
+from pipeline.tokens.shards import SPLITS
 
 
 @dataclass(frozen=True)

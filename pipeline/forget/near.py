@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.cluster.index import IndexFile
+from pipeline.cluster.index_file import IndexFile
 from pipeline.core.ledger import Commit, Ledger
 from pipeline.core.store import Store
 

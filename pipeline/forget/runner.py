@@ -11,12 +11,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.audit.tombstones import REASON
 from pipeline.core.execute import Runner, Unit, Work, parts_of
 from pipeline.core.fingerprint import fingerprint
 from pipeline.core.in_process import InProcess
 from pipeline.core.ledger import Commit, Ledger
 from pipeline.core.store import FileInfo, Store
+from pipeline.extract.tombstones import REASON
 
 LEARNED = ("train", "tokenizer")
 """Steps whose files are kept as they are."""

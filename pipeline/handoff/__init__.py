@@ -32,7 +32,9 @@ from pipeline.handoff.manifest import (
     parse_manifest,
     token_dtype,
 )
-from pipeline.handoff.settings import (
+from pipeline.handoff.shapes import PRESETS, count_parameters, default_train_config, resolve_model
+from pipeline.handoff.text import dump_train_config, parse_train_config
+from pipeline.handoff.train_config import (
     OBJECTIVE_OF,
     CheckpointSettings,
     EvaluateSettings,
@@ -45,8 +47,6 @@ from pipeline.handoff.settings import (
     ScheduleSettings,
     TrainConfig,
 )
-from pipeline.handoff.shapes import PRESETS, count_parameters, default_train_config, resolve_model
-from pipeline.handoff.text import dump_train_config, parse_train_config
 
 __all__ = [
     "EXIT_GATE", "EXIT_INFRASTRUCTURE", "EXIT_INTERRUPTED", "EXIT_OK", "EXIT_USAGE", "FORMAT_VERSION", "OBJECTIVE_OF",

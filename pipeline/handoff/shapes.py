@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.errors import UsageError
 from pipeline.handoff.manifest import Manifest
-from pipeline.handoff.settings import OBJECTIVE_OF, ModelSettings, TrainConfig
+from pipeline.handoff.train_config import OBJECTIVE_OF, ModelSettings, TrainConfig
 
 Shape = dict[str, Any]
 """Keyword arguments of ModelSettings."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import UsageError
 from pipeline.handoff.base import sentences
-from pipeline.handoff.settings import TrainConfig
+from pipeline.handoff.train_config import TrainConfig
 
 
 def dump_train_config(config: TrainConfig) -> str:

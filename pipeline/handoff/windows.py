@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.handoff.manifest import Manifest
 from pipeline.handoff.order import Turns, keys, permute, unpermute
-from pipeline.handoff.settings import ObjectiveSettings, TrainConfig
+from pipeline.handoff.train_config import ObjectiveSettings, TrainConfig
 
 
 class Window(NamedTuple):

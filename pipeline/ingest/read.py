@@ -12,11 +12,11 @@ from pipeline.core import sandbox
 from pipeline.core.batch import RECORDS
 from pipeline.errors import InfrastructureError
 from pipeline.ingest.files import InputFile, InputShard
-from pipeline.ingest.licences import UNKNOWN, licence_of
 from pipeline.ingest.readers import read_stream
 from pipeline.ingest.record import Record, Tally, Where
-from pipeline.ingest.rights import page_rights, tdm_of, terms_of
-from pipeline.ingest.snapshots import HostSnapshots
+from pipeline.ingest.rights.licences import UNKNOWN, licence_of
+from pipeline.ingest.rights.signals import page_rights, tdm_of, terms_of
+from pipeline.ingest.rights.snapshots import HostSnapshots
 from pipeline.ingest.source import Source
 from pipeline.ingest.streams import open_url, reason_of
 
@@ -157,7 +157,7 @@ def _read_file(source: Source, file: InputFile, tally: Tally, hosts: HostSnapsho
     """The records of one file. Only failing to reach the bytes raises; what is wrong in them is a row."""
     where = Where(source, tally, file.path, file.size, hosts=hosts)
     if source.kind == "hub":
-        from pipeline.ingest.hub import read_hub
+        from pipeline.ingest.formats.hub import read_hub
 
         yield from read_hub(where)
         return

@@ -4,18 +4,18 @@ import io
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from pipeline.ingest.edgar import is_submission, read_submission
 from pipeline.ingest.files import kind_of_name
-from pipeline.ingest.jsonl import read_jsonl
-from pipeline.ingest.page import read_page
-from pipeline.ingest.parquet import read_parquet
+from pipeline.ingest.formats.edgar import is_submission, read_submission
+from pipeline.ingest.formats.jsonl import read_jsonl
+from pipeline.ingest.formats.page import read_page
+from pipeline.ingest.formats.parquet import read_parquet
+from pipeline.ingest.formats.reuters import read_reuters
+from pipeline.ingest.formats.table import read_csv
+from pipeline.ingest.formats.tar import read_tar
+from pipeline.ingest.formats.warc import read_arc_or_warc
+from pipeline.ingest.formats.xml import read_xml
 from pipeline.ingest.record import DamagedInputError, Record, Where
-from pipeline.ingest.reuters import read_reuters
 from pipeline.ingest.streams import decoded
-from pipeline.ingest.table import read_csv
-from pipeline.ingest.tar import read_tar
-from pipeline.ingest.warc import read_arc_or_warc
-from pipeline.ingest.xml import read_xml
 
 _PEEK = 4096
 

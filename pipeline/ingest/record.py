@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from pipeline.ingest.snapshots import HostSnapshots
+from pipeline.ingest.rights.snapshots import HostSnapshots
 from pipeline.ingest.source import Source
 
 

@@ -11,8 +11,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from pipeline.kernels.bpe_load import Int, byte_at, put_byte, put_word, trailing_zeros, word_at
 from pipeline.kernels.compiled import kernel
+from pipeline.kernels.memory import Int, byte_at, put_byte, put_word, trailing_zeros, word_at
 
 SIZE = 64
 _BLOCK = ir.VectorType(ir.IntType(8), SIZE)

@@ -31,12 +31,14 @@ def imported(path: Path) -> frozenset[Path]:
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(package):
             inner = node.module.removeprefix(package).removeprefix(".")
-            names = [inner] if inner else [alias.name for alias in node.names]
+            names = (
+                [inner, *(f"{inner}.{alias.name}" for alias in node.names)] if inner else [a.name for a in node.names]
+            )
         elif isinstance(node, ast.Import):
             names = [alias.name.removeprefix(package + ".") for alias in node.names if alias.name.startswith(package)]
         else:
             continue
-        found |= {file for name in names if (file := HERE / f"{name}.py").exists()}
+        found |= {file for name in names if (file := HERE / f"{name.replace('.', '/')}.py").exists()}
     return frozenset(found)
 
 
@@ -63,7 +65,7 @@ def source_digest(path: Path) -> str:
 def all_kernels_digest() -> str:
     """16 hex digits over where the kernels lie (Numba keeps them apart by that) and every one of them."""
     digest = hashlib.sha256(str(HERE).encode())
-    for path in sorted(HERE.glob("*.py")):
+    for path in sorted(HERE.rglob("*.py")):
         digest.update(source_digest(path).encode())
     return digest.hexdigest()[:16]
 

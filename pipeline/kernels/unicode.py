@@ -5,8 +5,8 @@ import unicodedata
 
 import numpy as np
 
-from pipeline.kernels.bpe_load import Int, byte_at
 from pipeline.kernels.compiled import kernel
+from pipeline.kernels.memory import Int, byte_at
 
 UNICODE_VERSION = unicodedata.unidata_version
 """Enters fingerprints: Python 3.11 knows Unicode 14.0, 3.12 15.0, 3.13 15.1."""

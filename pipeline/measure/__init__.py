@@ -1,1 +1,1 @@
-"""Judges: one file each; a judge adds signal columns and spans beside the text and removes nothing."""
+"""The measure stage: every judge over every document, in one pass per shard."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.report.html import environment
+from pipeline.report.render import environment
 from pipeline.report.stats import RunReport
 from pipeline.size.units import bytes_text, number_text
 

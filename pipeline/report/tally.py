@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.core.partition import id_fractions
 from pipeline.core.settings import JudgeSettings
-from pipeline.partition import id_fractions
 from pipeline.report.stats import Histogram, Reason, SourceRow, Verdict
 
 BINS = 36

@@ -85,7 +85,7 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
 
 
 def _main(options: argparse.Namespace) -> int:
-    from recipes.pretrain.handoff import open_handoff
+    from recipes.pretrain.inputs import open_handoff
 
     handoff = open_handoff(options.handoff, options.set)
     if options.estimate:
@@ -94,8 +94,8 @@ def _main(options: argparse.Namespace) -> int:
         return print_estimate(handoff, as_json=options.json)
     warnings.filterwarnings("ignore", message=".*torch.distributed.*deprecated.*")
     from recipes.pretrain.loop import Trainer
+    from recipes.pretrain.metrics import say
     from recipes.pretrain.parallel import start_world, stop_world
-    from recipes.pretrain.report import say
 
     world = start_world()
     try:

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from pipeline.handoff import EvaluateSettings
 from recipes.pretrain.data import Windows, stack
 from recipes.pretrain.evaluate import to_device
-from recipes.pretrain.handoff import Handoff
+from recipes.pretrain.inputs import Handoff
 from recipes.pretrain.model import Trainable
 from recipes.pretrain.objectives import Objective, Sample
 from recipes.pretrain.parallel import World, all_sum

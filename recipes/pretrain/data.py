@@ -14,9 +14,9 @@ import numpy as np
 from pipeline.handoff import UsageError
 from pipeline.handoff.order import Turns, keys
 from pipeline.handoff.windows import Window, turn
-from recipes.pretrain.handoff import Handoff
+from recipes.pretrain.inputs import Handoff
 from recipes.pretrain.objectives import Objective, Sample
-from recipes.pretrain.shards import TokenStream
+from recipes.pretrain.token_stream import TokenStream
 
 READ_AHEAD = 4
 

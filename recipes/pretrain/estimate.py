@@ -10,7 +10,7 @@ from pipeline.handoff import EXIT_OK, EXIT_USAGE
 from pipeline.size.activations import LOSS_CHUNK_BYTES
 from pipeline.size.memory import CONTEXT_BYTES, Setup, step_memory
 from pipeline.size.shape import DecoderShape
-from recipes.pretrain.handoff import Handoff
+from recipes.pretrain.inputs import Handoff
 
 
 def decoder_shape(handoff: Handoff) -> DecoderShape:

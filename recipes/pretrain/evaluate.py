@@ -10,7 +10,7 @@ import torch
 
 from pipeline.handoff import EvaluateSettings
 from recipes.pretrain.data import Windows, stack
-from recipes.pretrain.handoff import Handoff
+from recipes.pretrain.inputs import Handoff
 from recipes.pretrain.model import Trainable
 from recipes.pretrain.objectives import Objective, Sample
 from recipes.pretrain.parallel import World, all_sum

@@ -10,7 +10,7 @@ import transformers
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from transformers import GenerationConfig
 
-from recipes.pretrain.handoff import Handoff
+from recipes.pretrain.inputs import Handoff
 from recipes.pretrain.model import Trainable, classes
 from recipes.pretrain.parallel import World
 from recipes.pretrain.sample import TEMPERATURE, sample, sentences

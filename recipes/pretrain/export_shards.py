@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.handoff import EXIT_OK, InfrastructureError, Manifest, PipelineError, Shard, UsageError
-from recipes.pretrain.handoff import Handoff, open_handoff
-from recipes.pretrain.shards import open_array, open_ends
+from recipes.pretrain.inputs import Handoff, open_handoff
+from recipes.pretrain.token_stream import open_array, open_ends
 
 PIECE = 1 << 22
 """Tokens copied at a time."""

@@ -20,13 +20,13 @@ from recipes.pretrain.continued import continued_model
 from recipes.pretrain.data import Loader, Samples
 from recipes.pretrain.evaluate import Validation, to_device
 from recipes.pretrain.export import export_huggingface
-from recipes.pretrain.handoff import Handoff
+from recipes.pretrain.inputs import Handoff
+from recipes.pretrain.metrics import Reporter, Speed, say
 from recipes.pretrain.model import Trainable, build_model, count, flops_per_token
 from recipes.pretrain.objectives import IGNORE, build_objective
 from recipes.pretrain.optimizer import LossScale, Optimizers, SpikeGuard, clip, decay_start, learning_rate
 from recipes.pretrain.parallel import World, accumulate, all_max, all_sum, apply_parallel, resolve_precision
 from recipes.pretrain.quantize import export_int8, need_torchao
-from recipes.pretrain.report import Reporter, Speed, say
 
 COLLECT_GARBAGE_EVERY = 200
 PROGRESS = ("step", "consumed", "tokens", "first_validation", "last_validation", "last_cloze")

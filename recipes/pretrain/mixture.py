@@ -29,7 +29,7 @@ from pipeline.handoff import (
     dump_manifest,
 )
 from pipeline.size.mixture import FORMAT_VERSION, best_share, fit_curve
-from recipes.pretrain.handoff import Handoff, open_handoff
+from recipes.pretrain.inputs import Handoff, open_handoff
 from recipes.pretrain.proxies import at_share, cut_source, role_losses
 
 FEWEST, MOST = 3, 5

@@ -9,8 +9,8 @@ import numpy as np
 
 from pipeline.handoff import Manifest, Shard, Source, UsageError, build_manifest
 from pipeline.size.mixture import within_role
-from recipes.pretrain.handoff import Handoff
-from recipes.pretrain.shards import TokenStream
+from recipes.pretrain.inputs import Handoff
+from recipes.pretrain.token_stream import TokenStream
 
 
 def cut_source(handoff: Handoff, source: Source, part: float, folder: Path) -> tuple[Source, int]:

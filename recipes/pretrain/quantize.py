@@ -14,9 +14,9 @@ from torch import nn
 
 from pipeline.handoff import UsageError
 from recipes.pretrain.evaluate import Validation
+from recipes.pretrain.metrics import say
 from recipes.pretrain.model import Trainable, load_model
 from recipes.pretrain.parallel import World
-from recipes.pretrain.report import say
 
 
 def need_torchao(setting: str) -> None:

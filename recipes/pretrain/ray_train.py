@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.handoff import InfrastructureError, PipelineError
-from recipes.pretrain.handoff import open_handoff
+from recipes.pretrain.inputs import open_handoff
 
 
 def worker(config: dict[str, Any]) -> None:

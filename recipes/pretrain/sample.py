@@ -17,8 +17,8 @@ from typing import Any
 import torch
 
 from pipeline.handoff import EXIT_OK, PipelineError, UsageError
-from recipes.pretrain.handoff import Handoff, open_handoff
-from recipes.pretrain.shards import TokenStream
+from recipes.pretrain.inputs import Handoff, open_handoff
+from recipes.pretrain.token_stream import TokenStream
 
 NEW_TOKENS, OPENING, UNPROMPTED = 60, 16, 32
 TEMPERATURE, TOP_K = 0.8, 40

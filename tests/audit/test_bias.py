@@ -19,9 +19,9 @@ from pipeline.audit.bias import (
     term_matrix,
     wilson,
 )
-from pipeline.audit.rebalance import Removed, loosen, readmit
-from pipeline.audit.settings import BiasGate, BiasSettings
-from pipeline.audit.terms import identity_terms
+from pipeline.audit.bias_settings import BiasGate, BiasSettings
+from pipeline.audit.identity_terms import identity_terms
+from pipeline.decide.correction import Removed, loosen, readmit
 
 IDS = {term.name: term.id for term in identity_terms()}
 

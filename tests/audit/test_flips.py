@@ -7,22 +7,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from pipeline.audit.bias_settings import BiasSettings
 from pipeline.audit.flips import MIN_SWAPS, auc_table, flip_failures, flip_row, template_flips
-from pipeline.audit.settings import BiasSettings
+from pipeline.audit.identity_terms import identity_terms
 from pipeline.audit.templates import filled_templates
-from pipeline.audit.terms import identity_terms
 from pipeline.core.execute import Runner
 from pipeline.core.in_process import InProcess
 from pipeline.core.judge import Judge
+from pipeline.core.run_folder import Run
 from pipeline.core.settings import JudgeSettings, Threshold
 from pipeline.core.store import Store
 from pipeline.flow import advance
-from pipeline.located_yaml import read_yaml
-from pipeline.measure.toxicity import score_texts
-from pipeline.recipe import parse
-from pipeline.steps.audit import bias
-from pipeline.steps.bias_texts import Pair, Reading, Scorer, _Around, _changed, _example, _pairs, sample, scorers
-from pipeline.steps.context import Run
+from pipeline.measure.judges.toxicity import score_texts
+from pipeline.recipe.located_yaml import read_yaml
+from pipeline.recipe.model import parse
+from pipeline.report.bias_step import bias
+from pipeline.report.bias_texts import Pair, Reading, Scorer, _Around, _changed, _example, _pairs, sample, scorers
 
 TERMS = {term.name: term for term in identity_terms()}
 RULE = BiasSettings()

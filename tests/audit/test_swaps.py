@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.audit.identity_terms import NAMES_NOBODY, find_terms, identity_terms
 from pipeline.audit.swaps import Mention, adjective, moved, reworded, rivals, swap
 from pipeline.audit.templates import CALM, HATEFUL, NOBODY, filled_templates
-from pipeline.audit.terms import NAMES_NOBODY, find_terms, identity_terms
 from pipeline.kernels.buffers import text_buffers
 
 TERMS = {term.name: term for term in identity_terms()}

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from pipeline.classify.classifier_settings import DomainSettings, QualitySettings, Selection
 from pipeline.classify.learn import train
 from pipeline.classify.measures import auc, calibration_table, recall_at, shares
 from pipeline.classify.model import Model
 from pipeline.classify.sample import PIECE_BYTES, PIECES, Sample, audit_mask, excerpt, held_out, hosts_of, id_hashes
-from pipeline.classify.settings import DomainSettings, QualitySettings, Selection
 from pipeline.errors import UsageError
 
 MONEY = "bond yield dividend equity coupon ledger audit margin credit issuer".split()

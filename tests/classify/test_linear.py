@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from pipeline.classify.model import SLOTS
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.linear import NUMBER, fit_logistic, gram_slots, mean_weights, score_rows
-from pipeline.kernels.terms import FNV_BASIS, FNV_PRIME, WORD_LOWER, hash_word
+from pipeline.kernels.text.linear import NUMBER, fit_logistic, gram_slots, mean_weights, score_rows
+from pipeline.kernels.text.term_trie import FNV_BASIS, FNV_PRIME, WORD_LOWER, hash_word
 
 MASK = (1 << 64) - 1
 WEIGHTS = np.random.default_rng(3).normal(size=SLOTS).astype(np.float16).astype(np.float32)

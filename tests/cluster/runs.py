@@ -8,11 +8,11 @@ import pyarrow as pa
 
 from pipeline.core.execute import Runner
 from pipeline.core.in_process import InProcess
+from pipeline.core.run_folder import Run
 from pipeline.core.store import Store
 from pipeline.flow import advance
-from pipeline.located_yaml import read_yaml
-from pipeline.recipe import parse
-from pipeline.steps.context import Run
+from pipeline.recipe.located_yaml import read_yaml
+from pipeline.recipe.model import parse
 
 RECIPE = """\
 name: small

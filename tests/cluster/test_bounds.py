@@ -7,9 +7,9 @@ from numba import njit
 
 from bench.signatures import BANDS, ONE_CHAIN, ONE_KEY, SHARD, keys
 from pipeline.cluster.clusters import band_pairs
-from pipeline.cluster.survivors import CANDIDATES, best_members
-from pipeline.kernels.jaccard import union_verified
-from pipeline.kernels.union_find import equal_pairs, flatten, union
+from pipeline.decide.survivors import CANDIDATES, best_members
+from pipeline.kernels.dedup.jaccard import union_verified
+from pipeline.kernels.dedup.union_find import equal_pairs, flatten, union
 
 NONE = np.empty(0, np.uint64)
 MILLION = 1_000_000

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.cluster.cluster_settings import ClusterSettings
 from pipeline.cluster.clusters import SignalShard, cluster
-from pipeline.cluster.settings import ClusterSettings
 from pipeline.kernels.rows import bytes_column
-from tests.cluster.test_survivors import pick
+from tests.decide.test_survivors import pick
 
 BANDS = 3
 

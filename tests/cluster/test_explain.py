@@ -6,8 +6,8 @@ import re
 import pytest
 
 from pipeline.__main__ import main
+from tests.apply.test_repeats import prose
 from tests.cluster.runs import run_small, write_source
-from tests.cluster.test_repeats import prose
 
 
 @pytest.fixture(scope="module")

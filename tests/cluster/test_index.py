@@ -8,8 +8,8 @@ import pytest
 
 from pipeline.__main__ import main
 from pipeline.errors import UsageError
+from tests.apply.test_repeats import prose
 from tests.cluster.runs import kept, run_small, verdicts, write_source
-from tests.cluster.test_repeats import prose
 
 SOURCE = {"web": "role: general"}
 MORE = "tokenizer: {vocab_size: 300}\ncluster: {index: INDEX}"

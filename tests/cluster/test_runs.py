@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.recipe import load
-from pipeline.steps import cluster as step
+from pipeline.cluster import step
+from pipeline.recipe.model import load
+from tests.apply.test_repeats import prose
 from tests.cluster.runs import concatenated, kept, run_small, verdicts, write_source
-from tests.cluster.test_repeats import prose
 
 WEB = {"web": "role: general"}
 ROOT = Path(__file__).resolve().parents[2]

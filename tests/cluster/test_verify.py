@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.cluster.cluster_settings import ClusterSettings
 from pipeline.cluster.clusters import SignalShard, cluster
-from pipeline.cluster.settings import ClusterSettings
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.jaccard import jaccard, shingle_sets
-from pipeline.kernels.minhash import word_table
-from pipeline.measure.exact import ExactSettings, exact
-from pipeline.measure.minhash import MinHashSettings, minhash
+from pipeline.kernels.dedup.jaccard import jaccard, shingle_sets
+from pipeline.kernels.dedup.minhash import word_table
+from pipeline.measure.judges.exact import ExactSettings, exact
+from pipeline.measure.judges.minhash import MinHashSettings, minhash
 
 LOOSE = MinHashSettings(ngram=1, bands=30, rows=1)
 """So loose that almost every pair is a candidate: verification does all the work."""

@@ -8,10 +8,11 @@ import sys
 import numpy as np
 import pyarrow as pa
 
-from pipeline.extract.extract import _Rows
-from pipeline.extract.unit import RefusalError
-from pipeline.measure.gopher import gopher
-from pipeline.steps import extract, measure
+from pipeline.extract import step as extract
+from pipeline.extract.payload import RefusalError
+from pipeline.extract.records import _Rows
+from pipeline.measure import step as measure
+from pipeline.measure.judges.gopher import gopher
 
 SEGFAULT, HUNGRY, ENDLESS, UNREADABLE = b"MARK-SEGFAULT", b"MARK-HUNGRY", b"MARK-ENDLESS", b"MARK-UNREADABLE"
 REFUSED = {}

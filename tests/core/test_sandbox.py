@@ -151,7 +151,7 @@ def test_a_parser_that_dies_gives_the_bytes_of_one_that_refuses(tmp_path, monkey
 
     details = {poison.SEGFAULT: rows["news"]["detail"], poison.HUNGRY: rows["web"]["detail"]}
     monkeypatch.setattr(poison, "REFUSED", details)
-    monkeypatch.setattr("pipeline.steps.extract.extract_shard", poison.extract_shard)
+    monkeypatch.setattr("pipeline.extract.step.extract_shard", poison.extract_shard)
     from pipeline.run import main
 
     assert main([str(recipe), "--out", str(tmp_path / "refused"), "--ray", "none", "--to", "apply", "--json"]) == 0
@@ -184,7 +184,7 @@ def test_a_time_limit_is_asked_for_and_then_every_task_is_in_the_sandbox(tmp_pat
 @pytest.mark.slow
 def test_on_ray_a_death_is_one_documents_and_costs_nothing_else(tmp_path, monkeypatch):
     recipe, out, other = write(tmp_path), tmp_path / "out", tmp_path / "in_process"
-    monkeypatch.setattr("pipeline.steps.extract.extract_shard", poison.extract_shard)
+    monkeypatch.setattr("pipeline.extract.step.extract_shard", poison.extract_shard)
     from pipeline.run import main
 
     assert main([str(recipe), "--out", str(out), "--ray", "local", "--workers", "2", "--to", "apply", "--json"]) == 0

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from pipeline.kernels import slim as kernel
-from pipeline.kernels.html_tokens import NAME_BYTES
+from pipeline.kernels.html import slim as kernel
+from pipeline.kernels.html.html_tokens import NAME_BYTES
 
 KINDS = {name[:NAME_BYTES].encode(): kind for kind, names in kernel.ELEMENTS.items() for name in names.split()}
 KEPT = {name[:NAME_BYTES].encode(): kind for kind, names in kernel.ATTRIBUTES.items() for name in names.split()}
@@ -160,7 +160,7 @@ def pieces(markup: bytes) -> Iterator[tuple[str, bytes, int]]:
 
 
 def slim(markup: bytes) -> tuple[bytes, int, int, int, int]:
-    """What `pipeline.kernels.slim.slim` gives."""
+    """What `pipeline.kernels.html.slim.slim` gives."""
     stays, tags, depth, deepest, work, visible = [], 0, 0, 0, 0, 0
     for what, kept, number in pieces(markup):
         # A tag that was left out keeps apart what would become a tag or a character.

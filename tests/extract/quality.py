@@ -109,8 +109,8 @@ def main() -> None:
     from resiliparse.extract.html2text import extract_plain_text
 
     from pipeline.extract.encoding import decode_payload
-    from pipeline.extract.html import extract_html
-    from pipeline.extract.settings import ExtractSettings
+    from pipeline.extract.extract_settings import ExtractSettings
+    from pipeline.extract.html_text import extract_html
 
     corpora = Path(os.environ["CORPORA"])
 

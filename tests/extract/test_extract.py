@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.batch import DOCUMENTS, RECORDS
-from pipeline.extract import extract as extraction
-from pipeline.extract import unit
+from pipeline.extract import payload as unit
+from pipeline.extract import records as extraction
 from pipeline.extract.encoding import codec_of, decode_payload
-from pipeline.extract.extract import extract_batch
-from pipeline.extract.html import extract_html, tree_depth
-from pipeline.extract.settings import ExtractSettings
-from pipeline.kernels.slim import slim
+from pipeline.extract.extract_settings import ExtractSettings
+from pipeline.extract.html_text import extract_html, tree_depth
+from pipeline.extract.records import extract_batch
+from pipeline.kernels.html.slim import slim
 
 from . import quality
 

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.layout import lay_out, line_shape
-from pipeline.kernels.lines import clean_lines
+from pipeline.kernels.text.layout import lay_out, line_shape
+from pipeline.kernels.text.lines import clean_lines
 
 from . import twins
 

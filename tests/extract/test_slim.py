@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
-from pipeline.extract.html import NAVIGATION
-from pipeline.kernels.slim import MOST_ATTRIBUTES, slim
+from pipeline.extract.html_text import NAVIGATION
+from pipeline.kernels.html.slim import MOST_ATTRIBUTES, slim
 from tests.extract import markup_twin
 
 PIECES = [

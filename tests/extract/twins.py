@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.kernels.layout import BLANK, MAX_WRAP, MIN_WRAP, PROSE, STRONG, WEAK
+from pipeline.kernels.text.layout import BLANK, MAX_WRAP, MIN_WRAP, PROSE, STRONG, WEAK
 
 LINE_ENDS = re.compile("\r\n|[\r\n\x0b\x0c\x85\u2028\u2029]")
 SPACES = re.compile("[\xa0\u2000-\u200a\u202f]")

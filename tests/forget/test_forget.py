@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.__main__ import main as command
-from pipeline.audit import tombstones
 from pipeline.core.ledger import Ledger
 from pipeline.core.store import Store
+from pipeline.extract import tombstones
 from pipeline.run import main
 from tests.faults.tiny import RECIPE, text, write_inputs
 

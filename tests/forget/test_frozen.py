@@ -8,7 +8,7 @@ import pytest
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from pipeline.forget.frozen import blank_record, without_urls
-from pipeline.ingest.warcfile import write_record
+from pipeline.ingest.formats.warc_writer import write_record
 
 DATE = "2026-01-01T00:00:00Z"
 

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from pipeline.errors import InfrastructureError
-from pipeline.ingest.crawl import crawl
-from pipeline.ingest.netguard import RefusedError, check_address, resolve
+from pipeline.ingest.crawl.crawler import crawl
+from pipeline.ingest.crawl.netguard import RefusedError, check_address, resolve
+from pipeline.ingest.crawl.robots import MAX_BYTES, Robots
 from pipeline.ingest.record import Tally
-from pipeline.ingest.robots import MAX_BYTES, Robots
 from pipeline.ingest.source import CrawlPlan, Source
 
 from .conftest import rows_of

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.ingest.licences import KNOWN, licence_of
-from pipeline.ingest.locations import covers
 from pipeline.ingest.record import Tally
-from pipeline.ingest.rights import page_rights, tdm_of
-from pipeline.ingest.snapshots import tdm_rules
+from pipeline.ingest.rights.licences import KNOWN, licence_of
+from pipeline.ingest.rights.locations import covers
+from pipeline.ingest.rights.signals import page_rights, tdm_of
+from pipeline.ingest.rights.snapshots import tdm_rules
 from pipeline.ingest.source import Source
 
 from .conftest import gz, page, rows_of, warc_record

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from pipeline.kernels.pii_phone import _PLANS
+from pipeline.kernels.pii.phone import _PLANS
 
 REGISTRY = (
     "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 EE20 EG29 ES24 FI18 "

@@ -13,7 +13,7 @@ from pipeline.kernels import compiled
 MODULES = sorted(
     module.name
     for part in ("kernels", "measure", "handoff")
-    for module in pkgutil.iter_modules([str(Path(pipeline.__file__).parent / part)], f"pipeline.{part}.")
+    for module in pkgutil.walk_packages([str(Path(pipeline.__file__).parent / part)], f"pipeline.{part}.")
 )
 
 

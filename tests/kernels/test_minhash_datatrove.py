@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.kernels.minhash_datatrove import parameters, shingle_hashes, signature_from_words, xxh32
+from pipeline.kernels.dedup.minhash_datatrove import parameters, shingle_hashes, signature_from_words, xxh32
 
 WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog"]
 BUCKET_0 = [

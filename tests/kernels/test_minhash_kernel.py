@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.minhash import (
+from pipeline.kernels.dedup.minhash import (
     _ALONE_RANGES,
     band_keys,
     lower_table,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.ngrams import (
+from pipeline.kernels.text.ngrams import (
     MAX_SENTENCE_WORDS,
     MAX_WORD_POINTS,
     MIN_SENTENCE_WORDS,
@@ -17,7 +17,7 @@ from pipeline.kernels.ngrams import (
     fit_logistic,
     sum_sentences,
 )
-from pipeline.kernels.terms import FNV_BASIS, FNV_PRIME, WORD_LOWER, hash_word
+from pipeline.kernels.text.term_trie import FNV_BASIS, FNV_PRIME, WORD_LOWER, hash_word
 
 MASK = (1 << 64) - 1
 RNG = np.random.default_rng(5)

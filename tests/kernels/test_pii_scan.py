@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.pii_scan import IS_WORDLIKE, KINDS
-from pipeline.kernels.pii_scan import scan as compiled_scan
+from pipeline.kernels.pii.scan import IS_WORDLIKE, KINDS
+from pipeline.kernels.pii.scan import scan as compiled_scan
 from tests.kernels.heuristic_texts import real_texts
 from tests.kernels.pii_twin import scan
 from tests.measure.test_pii import FOUND

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from tokenizers import Regex, pre_tokenizers
 
 from bench import bpe_sides
-from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.pretokens import (
+from pipeline.kernels.bpe.pretokens import (
     CLASSES,
     IS_BLANK,
     IS_LETTER,
@@ -23,6 +22,7 @@ from pipeline.kernels.pretokens import (
     count_pretokens,
     pretoken_ends,
 )
+from pipeline.kernels.buffers import text_buffers
 
 SPLIT = {name: pre_tokenizers.Split(Regex(preset.pattern), "isolated") for name, preset in PRESETS.items()}
 PIECES = [

@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.suffix import anchor_runs, same_bytes, shrink_to_words
+from pipeline.kernels.dedup.suffix import anchor_runs, same_bytes, shrink_to_words
 
 
 def runs_of(texts: list[str], length: int, gram: int, base: int = 0) -> list[tuple]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.kernels.syllables import held, packed
+from pipeline.kernels.text.syllables import held, packed
 
 SYLLABLES = (b"tdm-", b"noai", b"icen")
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.terms import WORD_LOWER, build_trie, find_phrases, hash_phrase, hash_word
+from pipeline.kernels.text.term_trie import WORD_LOWER, build_trie, find_phrases, hash_phrase, hash_word
 
 PHRASES = {("blind", "trust"): 9, ("blind",): 1, ("african", "american"): 2, ("american",): 3, ("dont",): 4, ("é",): 5}
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.kernels.union_find import equal_pairs, flatten, least_by_root, union
+from pipeline.kernels.dedup.union_find import equal_pairs, flatten, least_by_root, union
 
 NONE = np.empty(0, np.uint64)
 keys_of = st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 3), max_size=40)

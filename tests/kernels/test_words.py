@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 
-from pipeline.kernels import words as scanner
-from pipeline.kernels.word_tables import (
+from pipeline.kernels.text import words as scanner
+from pipeline.kernels.text.word_tables import (
     ALPHA,
     ATTRIBUTES,
     BEFORE_DOT,

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 
-from pipeline.kernels.word_tables import PUNCT, STOP
-from pipeline.measure.c4 import C4, c4
+from pipeline.kernels.text.word_tables import PUNCT, STOP
+from pipeline.measure.judges.c4 import C4, c4
 from tests.kernels.heuristic_texts import ADVERSARIAL, batch, real_texts, relaxed, texts
 from tests.kernels.test_words import is_a, python_words
 

@@ -18,15 +18,15 @@ from hypothesis import strategies as st
 
 from pipeline.core.execute import Runner
 from pipeline.core.in_process import InProcess
+from pipeline.core.run_folder import Run
 from pipeline.core.store import Store
 from pipeline.errors import UsageError
 from pipeline.flow import advance
 from pipeline.ingest.benchmarks import PIECE_WORDS, read_items
-from pipeline.kernels import overlap
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.terms import WORD_LOWER
-from pipeline.located_yaml import read_yaml
-from pipeline.measure.contamination import (
+from pipeline.kernels.text import overlap
+from pipeline.kernels.text.term_trie import WORD_LOWER
+from pipeline.measure.judges.contamination import (
     Contamination,
     Index,
     build_index,
@@ -35,8 +35,8 @@ from pipeline.measure.contamination import (
     index_of,
     left_out,
 )
-from pipeline.recipe import parse
-from pipeline.steps.context import Run
+from pipeline.recipe.located_yaml import read_yaml
+from pipeline.recipe.model import parse
 
 WORDS = [f"{a}{b}" for a in "bdfglmnprstv" for b in ("ario", "enta", "ilus", "omar", "unde", "yth", "apse", "eck")]
 
@@ -134,7 +134,9 @@ def test_a_run_builds_the_index_once_and_its_workers_map_it(items, tmp_path, mon
     files = json.dumps(chosen.files)
     text = f"name: t\nuse: a\nsources:\n  a:\n{sources}curate:\n  - contamination: {{files: {files}}}\n"
     builds = []
-    monkeypatch.setattr("pipeline.measure.contamination.index_of", lambda *given: builds.append(1) or index_of(*given))
+    monkeypatch.setattr(
+        "pipeline.measure.judges.contamination.index_of", lambda *given: builds.append(1) or index_of(*given)
+    )
     build_index.cache_clear()
     store = Store(str(tmp_path / "run"))
     state = Run(parse("t.yaml", read_yaml("t.yaml", text.encode()), [], {}), store, Runner(store, InProcess()))

@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.errors import UsageError
-from pipeline.measure.datatrove_blocks import Datatrove, datatrove
+from pipeline.measure.judges.datatrove_blocks import Datatrove, datatrove
 
 pytest.importorskip("datatrove.pipeline.filters.c4_filters", reason="datatrove is not installed")
 

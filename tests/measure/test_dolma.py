@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 
-from pipeline.kernels.phrases import automaton
-from pipeline.kernels.stop_words import STOP_WORDS
-from pipeline.kernels.text_shape import LONGEST_WORD, MATCH_BYTES, SLOTS, WINDOW
-from pipeline.measure.dolma import Dolma, dolma
+from pipeline.kernels.text.phrases import automaton
+from pipeline.kernels.text.stop_words import STOP_WORDS
+from pipeline.kernels.text.text_shape import LONGEST_WORD, MATCH_BYTES, SLOTS, WINDOW
+from pipeline.measure.judges.dolma import Dolma, dolma
 from tests.kernels.heuristic_texts import ADVERSARIAL, batch, real_texts, relaxed, texts
 from tests.kernels.test_words import python_words
 

@@ -7,18 +7,18 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pipeline.classify.run_cards import figures
 from pipeline.core.batch import DOCUMENTS
 from pipeline.core.execute import Runner
 from pipeline.core.in_process import InProcess
 from pipeline.core.judge import judges
 from pipeline.core.ledger import Ledger
+from pipeline.core.run_folder import Run
 from pipeline.core.store import Store
 from pipeline.errors import UsageError
 from pipeline.flow import advance
-from pipeline.located_yaml import read_yaml
-from pipeline.recipe import parse
-from pipeline.steps.classifiers import figures
-from pipeline.steps.context import Run
+from pipeline.recipe.located_yaml import read_yaml
+from pipeline.recipe.model import parse
 from tests.fasttext_file import write as write_fasttext
 
 MONEY = "bond yield dividend equity coupon ledger audit margin credit issuer".split()

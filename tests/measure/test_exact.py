@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from pipeline.core.judge import judges
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.fold import fold_text
-from pipeline.kernels.minhash import lower_table
+from pipeline.kernels.dedup.minhash import lower_table
+from pipeline.kernels.text.fold import fold_text
+from pipeline.kernels.text.urls import fold_url
 from pipeline.kernels.unicode import IS_SPACE
-from pipeline.kernels.urls import fold_url
-from pipeline.measure.exact import ExactSettings, exact
+from pipeline.measure.judges.exact import ExactSettings, exact
 
 
 def run(texts: list[str | None], urls: list[str | None] | None = None, **config: bool) -> dict[str, list]:

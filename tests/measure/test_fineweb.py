@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 
-from pipeline.kernels.word_tables import TERMINAL
-from pipeline.measure.fineweb import FineWeb, fineweb
+from pipeline.kernels.text.word_tables import TERMINAL
+from pipeline.measure.judges.fineweb import FineWeb, fineweb
 from tests.kernels.heuristic_texts import ADVERSARIAL, batch, real_texts, relaxed, texts
 from tests.kernels.test_words import python_words
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 
-from pipeline.measure.gopher import ENGLISH, Gopher, gopher
+from pipeline.measure.judges.gopher import ENGLISH, Gopher, gopher
 from tests.kernels.heuristic_texts import ADVERSARIAL, batch, real_texts, relaxed, texts
 from tests.kernels.test_words import SYMBOL, is_a, python_words
 

@@ -3,8 +3,8 @@
 import pyarrow as pa
 import pytest
 
-from pipeline.audit.terms import NAMES_NOBODY, identity_terms, lookalikes, neutral_words
-from pipeline.measure.identity import Identity, identity
+from pipeline.audit.identity_terms import NAMES_NOBODY, identity_terms, lookalikes, neutral_words
+from pipeline.measure.judges.identity import Identity, identity
 
 NAMES = {term.id: term.name for term in identity_terms()}
 GRAMMAR = {term.name for term in identity_terms() if term.axis in ("pronoun", *NAMES_NOBODY)}

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from py3langid.langid import LanguageIdentifier
 
 from pipeline.errors import UsageError
-from pipeline.measure.language import Language, language
+from pipeline.measure.judges.language import Language, language
 from tests.fasttext_file import write as write_fasttext
 from tests.kernels.heuristic_texts import ADVERSARIAL, batch, real_texts, relaxed, texts
 

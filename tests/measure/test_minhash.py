@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from pipeline.core.judge import judges
 from pipeline.kernels.rows import column_rows
-from pipeline.measure.minhash import MinHashSettings, minhash
+from pipeline.measure.judges.minhash import MinHashSettings, minhash
 
 
 def run(texts: list[str | None], **config: object) -> dict[str, list]:

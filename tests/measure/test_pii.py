@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.kernels.pii_checks import (
+from pipeline.kernels.pii.checks import (
     IBAN_LENGTHS,
     card_network,
     is_cusip,
@@ -24,8 +24,8 @@ from pipeline.kernels.pii_checks import (
     is_public_ip,
     luhn,
 )
-from pipeline.kernels.pii_scan import KINDS
-from pipeline.measure.pii import Pii, pii, placeholder
+from pipeline.kernels.pii.scan import KINDS
+from pipeline.measure.judges.pii import Pii, pii, placeholder
 
 ALL = Pii(kinds=["email", "phone", "ipv4", "ipv6", "iban", "card", "ssn", "ein", "passport", "api_key"])
 

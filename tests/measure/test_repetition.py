@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.measure.repetition import Repetition, repetition
+from pipeline.measure.judges.repetition import Repetition, repetition
 from tests.kernels.heuristic_texts import ADVERSARIAL, batch, real_texts, relaxed, texts
 from tests.kernels.test_words import python_words
 

@@ -5,8 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.measure.rights import Licences, rights
-from pipeline.recipe import load
+from pipeline.measure.judges.rights import Licences, rights
+from pipeline.recipe.model import load
 
 ROWS = [
     {"licence": "CC-BY-4.0", "tdm": "unknown", "robots": None},

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.measure.toxicity import (
+from pipeline.measure.judges.toxicity import (
     SENTENCE_THRESHOLD,
     Toxicity,
     load_weights,
@@ -98,8 +98,8 @@ def test_listed_words_are_a_signal_and_no_rule_reads_them():
 
 @needs_corpora
 def test_clean_encyclopaedic_and_medical_text_is_hardly_ever_removed():
+    from bench.train_toxicity import half
     from pipeline.audit.labelled import chunks, clean_text
-    from pipeline.measure.train_toxicity import half
 
     for source in ("wikipedia", "medquad"):
         unseen = half(clean_text(Path(CORPORA), source, 5_000_000), odd=True)
@@ -143,8 +143,8 @@ def test_every_identity_of_the_templates_is_told_from_hate():
 
 @needs_corpora
 def test_no_identity_of_the_templates_is_under_four_fifths():
+    from pipeline.audit.identity_terms import neutral_words
     from pipeline.audit.labelled import madlibs
-    from pipeline.audit.terms import neutral_words
 
     clean = [example.text for example in madlibs(Path(CORPORA)) if not example.toxic]
     kept = scores(clean) <= BOUND
@@ -171,6 +171,6 @@ def test_unseen_tweets_are_told_apart_better_than_the_peer_does():
 @needs_corpora
 @pytest.mark.slow
 def test_the_command_makes_the_weights():
-    from pipeline.measure.train_toxicity import main
+    from bench.train_toxicity import main
 
     assert main([CORPORA, "--check"]) == 0

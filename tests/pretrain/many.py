@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from pipeline.handoff import PipelineError
-from recipes.pretrain.handoff import open_handoff
+from recipes.pretrain.inputs import open_handoff
 from recipes.pretrain.loop import Trainer
 from recipes.pretrain.parallel import World, start_world, stop_world
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from recipes.pretrain.checkpoint import Checkpoints, complete_steps, folder_of
-from recipes.pretrain.handoff import open_handoff
+from recipes.pretrain.inputs import open_handoff
 from recipes.pretrain.loop import DivergedError, Trainer
 
 from .conftest import ENVIRONMENT

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from pipeline.handoff import OBJECTIVE_OF
 from recipes.pretrain.cloze import GAP, Finder, TermCloze
 from recipes.pretrain.data import stack
-from recipes.pretrain.handoff import open_handoff
+from recipes.pretrain.inputs import open_handoff
 from recipes.pretrain.loop import Trainer
 from recipes.pretrain.objectives import IGNORE, build_objective
 

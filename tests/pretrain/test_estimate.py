@@ -6,7 +6,7 @@ import pytest
 
 from recipes.pretrain.__main__ import main
 from recipes.pretrain.estimate import estimate
-from recipes.pretrain.handoff import open_handoff
+from recipes.pretrain.inputs import open_handoff
 
 pytestmark = pytest.mark.train
 

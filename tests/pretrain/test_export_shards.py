@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from recipes.pretrain.export_shards import FORMATS, main
-from recipes.pretrain.handoff import open_handoff
+from recipes.pretrain.inputs import open_handoff
 
 from .build import make_handoff
 

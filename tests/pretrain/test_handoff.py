@@ -20,7 +20,7 @@ from pipeline.handoff import (
     parse_train_config,
     resolve_model,
 )
-from pipeline.launch import launch_files
+from pipeline.publish.launch import launch_files
 
 
 def manifest(**changes):

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from pipeline.handoff import default_train_config
-from pipeline.launch import launch_files
+from pipeline.publish.launch import launch_files
 
 from .conftest import ENVIRONMENT
 from .test_handoff import manifest

@@ -10,8 +10,8 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from pipeline.handoff import UsageError, build_manifest, dump_manifest
-from pipeline.steps.reporting import training_curve
-from recipes.pretrain.handoff import open_handoff
+from pipeline.report.collect import training_curve
+from recipes.pretrain.inputs import open_handoff
 from recipes.pretrain.loop import Trainer
 
 pytestmark = pytest.mark.train

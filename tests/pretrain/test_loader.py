@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from recipes.pretrain.data import Loader, Samples, Windows, micro_batches, share_of
-from recipes.pretrain.handoff import Handoff, open_handoff
+from recipes.pretrain.inputs import Handoff, open_handoff
 from recipes.pretrain.objectives import IGNORE, build_objective
-from recipes.pretrain.shards import TokenStream
+from recipes.pretrain.token_stream import TokenStream
 
 
 @pytest.fixture(scope="module")

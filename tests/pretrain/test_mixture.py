@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.handoff import UsageError, build_manifest, dump_manifest
-from pipeline.mix import MixSettings
-from pipeline.mix_search import read_search
-from recipes.pretrain.handoff import open_handoff
+from pipeline.plan.mix import MixSettings
+from pipeline.plan.search import read_search
+from recipes.pretrain.inputs import open_handoff
 from recipes.pretrain.mixture import check_sources, fitted, main, spread
 from recipes.pretrain.proxies import at_share, cut_source
-from recipes.pretrain.shards import TokenStream
+from recipes.pretrain.token_stream import TokenStream
 
 from .build import make_handoff
 

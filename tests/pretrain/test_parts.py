@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from pipeline.handoff import OptimizerSettings, ScheduleSettings, TrainConfig
 from recipes.pretrain.evaluate import bits_per_byte, cumulative_lengths
 from recipes.pretrain.loss import head_loss, logits_loss
+from recipes.pretrain.metrics import Reporter, Speed, peak_flops
 from recipes.pretrain.optimizer import LossScale, Optimizers, SpikeGuard, clip, decay_start, learning_rate
-from recipes.pretrain.report import Reporter, Speed, peak_flops
 
 pytestmark = pytest.mark.train
 
@@ -136,7 +136,7 @@ def test_metrics_of_steps_taken_again_are_dropped(tmp_path):
 
 def test_utilisation_is_said_of_a_known_device_alone(monkeypatch):
     now = iter([100.0, 102.0, 104.0])
-    monkeypatch.setattr("recipes.pretrain.report.time.perf_counter", lambda: next(now))
+    monkeypatch.setattr("recipes.pretrain.metrics.time.perf_counter", lambda: next(now))
     speed = Speed(3e9, world_size=2, device=torch.device("cpu"), price=2.5)
     speed.tokens, speed.data_wait = 4000, 0.1
     found = speed.report(step=10, steps=50, steps_since=10)

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from pipeline.handoff import UsageError
-from recipes.pretrain.handoff import open_handoff
+from recipes.pretrain.inputs import open_handoff
 from recipes.pretrain.loop import Trainer
 from recipes.pretrain.quantize import quantize_matmuls
 

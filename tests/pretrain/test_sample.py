@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from transformers import AutoModelForCausalLM
 
-from recipes.pretrain.handoff import open_handoff
+from recipes.pretrain.inputs import open_handoff
 from recipes.pretrain.loop import Trainer
 from recipes.pretrain.sample import OPENING, likeness, main, prompts, text_of, words
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline.handoff import ObjectiveSettings
 from pipeline.handoff.windows import Visits, Window, planned_visits, turn, window_of
 from recipes.pretrain.data import Samples
-from recipes.pretrain.handoff import Handoff, open_handoff
+from recipes.pretrain.inputs import Handoff, open_handoff
 from recipes.pretrain.objectives import OBJECTIVES, build_objective
 
 

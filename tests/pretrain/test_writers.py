@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.handoff import UsageError
-from recipes.pretrain.handoff import open_handoff
+from recipes.pretrain.inputs import open_handoff
 from recipes.pretrain.loop import Trainer
 
 pytestmark = pytest.mark.train

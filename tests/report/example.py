@@ -3,7 +3,8 @@
 import json
 import random
 
-from pipeline.mix import MixSettings, mix
+from pipeline.plan.mix import MixSettings, mix
+from pipeline.plan.sizing import SizeSettings, size_run
 from pipeline.report.stats import (
     BiasRow,
     ClassifierFigures,
@@ -28,7 +29,6 @@ from pipeline.report.stats import (
     TruthRow,
     Written,
 )
-from pipeline.size.choose import SizeSettings, size_run
 
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)> \u202egnp.exe {{ 7*7 }} </pre></details>&lt;'
 

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from pipeline.report.html import render
+from pipeline.report.render import render
 from pipeline.report.stats import Gate, Reason, RunReport, Totals, Training, funnel
 from tests.report.example import HOSTILE, example
 

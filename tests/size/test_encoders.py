@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from pipeline.size.activations import saved_bytes
 from pipeline.size.counts import bert, t5
+from pipeline.size.dial import plan
 from pipeline.size.encoders import EncoderDecoderShape, EncoderShape, design_encoder
 from pipeline.size.memory import Setup, step_memory
-from pipeline.size.plan import plan
 
 from .saved import saved_by
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import UsageError
+from pipeline.size.dial import plan, premium
 from pipeline.size.laws import LAWS, law_named, tokens_per_param
-from pipeline.size.plan import plan, premium
 from pipeline.size.regimes import inference_aware, inference_aware_for, repeated_loss, repeated_optimum, unique_worth
 
 BUDGETS = st.floats(18, 27).map(lambda x: 10**x)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline.size.cli import main, quantity
+from pipeline.commands.plan import main, quantity
 from pipeline.size.laws import LAWS
 
 

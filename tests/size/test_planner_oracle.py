@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.mix_fill import temperature_weights, unimax
+from pipeline.plan.fill import temperature_weights, unimax
 from pipeline.size.counts import PUBLISHED, bloom
+from pipeline.size.dial import plan, raw_to_collect
 from pipeline.size.flops import (
     flops_per_token,
     hardware_flops,
@@ -22,7 +23,6 @@ from pipeline.size.gpus import gpu_named
 from pipeline.size.laws import LAWS
 from pipeline.size.memory import rule_fp32, t5_under_ddp_and_fsdp, zero_paper_gb
 from pipeline.size.objectives import span_lengths
-from pipeline.size.plan import plan, raw_to_collect
 from pipeline.size.precision import rounded
 from pipeline.size.published import CHINCHILLA, MODELS
 from pipeline.size.regimes import inference_aware, unique_worth

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import strategies as st
 
-from pipeline.kernels.pretokens import PRESETS
+from pipeline.kernels.bpe.pretokens import PRESETS
 from tokenizer.count import count_batch
 from tokenizer.merge import Model, train
 from tokenizer.save import save

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.kernels.bpe_count import PretokenTable
+from pipeline.kernels.bpe.counting import PretokenTable
+from pipeline.kernels.bpe.pretokens import pretoken_ends
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.pretokens import pretoken_ends
 from tests.tokenizer.conftest import TEXT
 from tokenizer.count import Counts, count_batch, merge_counts
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from pipeline.kernels.pretokens import PRESETS
+from pipeline.kernels.bpe.pretokens import PRESETS
 from tests.tokenizer.conftest import TEXT, TEXTS
 from tokenizer.encode import Encoder
 from tokenizer.merge import Model

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
-from pipeline.kernels.pretokens import PRESETS
+from pipeline.kernels.bpe.pretokens import PRESETS
 from tests.tokenizer.conftest import TEXTS
 from tokenizer.count import count_batch, merge_counts
 from tokenizer.merge import train, truncate

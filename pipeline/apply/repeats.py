@@ -1,0 +1,195 @@
+"""Repeats, the first part of apply: spans that kept documents have in common, one copy of which stays.
+
+Looked for after decide, among the documents it keeps, so that the copy that stays is in none that went. The copy of the
+source with the highest priority stays, then a domain copy, then that of the smaller hashed id. A document that apply will
+leave too short to stay comes after all others: where it would have the copy, spans are looked for again without it in front.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.apply.paragraphs import ParagraphSettings, repeated_paragraphs
+from pipeline.apply.rewrite import SpanColumn, is_too_short, rewrite
+from pipeline.apply.substrings import SubstringSettings, TextShard, repeated_substrings
+from pipeline.core.execute import Assignment, Produced, Unit
+from pipeline.core.ledger import Ledger
+from pipeline.core.run_folder import Commits, Run, signal_unit
+from pipeline.core.store import Store
+
+VERSION = 2
+MOST_ROUNDS = 8
+"""Times that documents found to fall are put last; those found after that are counted by settle."""
+LAST = np.int64(2**40)
+"""Added to the rank of a document that will fall."""
+Cut = tuple[str, str, str, str]
+"""A span column that apply acts on: stage, file, column, action."""
+KINDS = {"paragraphs": (ParagraphSettings, repeated_paragraphs), "substrings": (SubstringSettings, repeated_substrings)}
+
+SPANS = pa.schema(
+    [
+        (
+            "spans",
+            pa.list_(
+                pa.struct(
+                    [("start", pa.int32()), ("end", pa.int32()), ("kind", pa.string()), ("first_in", pa.string())]
+                )
+            ),
+        )
+    ]
+)
+"""One row a document, aligned with its documents. `first_in` is the id of the document that has the copy that stays."""
+
+
+def _kept_texts(
+    store: Store, files: dict[str, str], priorities: dict[str, int], falling: np.ndarray
+) -> Iterator[pa.RecordBatch]:
+    """Ids, ranks and the texts of kept documents of a shard; null for the others. `falling` are rows that stand last."""
+    decided = store.read_table(files["decisions"], ["source", "role", "verdict"])
+    kept = pc.equal(decided["verdict"], "kept").combine_chunks()
+    domain = pc.equal(decided["role"], "domain").to_numpy()
+    ranks = np.array([-2 * priorities[name] for name in decided["source"].to_pylist()], np.int64) - domain
+    ranks[falling] += LAST
+    at, parquet = 0, store.open_table(files["documents"])
+    for group in range(parquet.num_row_groups):
+        table = parquet.read_row_group(group, columns=["id", "text"], use_threads=False).combine_chunks()
+        own = kept.slice(at, table.num_rows)
+        rank = pa.array(ranks[at : at + table.num_rows])
+        at += table.num_rows
+        for batch in table.to_batches():
+            text = pc.if_else(own, batch["text"], pa.scalar(None, batch["text"].type))
+            yield pa.RecordBatch.from_arrays([batch["id"], text, rank], names=["id", "text", "rank"])
+
+
+def find_repeats(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+    """The spans of one kind over all shards; a table per shard."""
+    (assigned,) = assignments
+    model, find = KINDS[assigned.name]
+    sources, settings = assigned.arguments["shards"], assigned.parts["settings"]
+    falling: dict[str, np.ndarray] = {name: np.zeros(0, np.int64) for name in sources}
+    for _ in range(MOST_ROUNDS):
+        shards = [
+            TextShard(
+                name,
+                files["rows"],
+                lambda files=files, last=falling[name]: _kept_texts(store, files, settings["priorities"], last),
+            )
+            for name, files in sources.items()
+        ]
+        with tempfile.TemporaryDirectory(prefix="repeats-") as folder:
+            columns = dict(find(shards, model.model_validate(settings["find"]), Path(folder)))
+        more = _falling(store, assigned.arguments, columns, settings["min_chars"])
+        found = {name: np.union1d(rows, more[name]) for name, rows in falling.items()}
+        if all(len(found[name]) == len(rows) for name, rows in falling.items()):
+            break
+        falling = found
+    ids = _ids(store, sources, columns)
+    files, spans, touched = {}, 0, 0
+    for name, column in columns.items():
+        table = pa.table([_named(column, ids)], schema=SPANS)
+        spans += len(column.values)
+        touched += int((np.diff(column.offsets.to_numpy()) > 0).sum())
+        files[name] = store.put_table(
+            f"repeats/{assigned.name}/{name}-{assigned.fingerprint[:12]}.parquet", [table], SPANS
+        )
+    return [Produced(files, {"spans": spans, "documents": touched})]
+
+
+def _falling(
+    store: Store, arguments: dict[str, Any], columns: dict[str, pa.Array], min_chars: int
+) -> dict[str, np.ndarray]:
+    """By shard, the rows with a copy that stays whose text apply would leave too short."""
+    wanted = [column.values.field("first_in").drop_null() for column in columns.values()]
+    numbers, at = np.unique(pa.chunked_array(wanted, pa.int64()).to_numpy()), 0
+    found = {}
+    for name, files in arguments["shards"].items():
+        own = numbers[(numbers >= at) & (numbers < at + files["rows"])] - at
+        at += files["rows"]
+        found[name] = own
+        if not len(own):
+            continue
+        rows = pa.array(own)
+        spans = [
+            SpanColumn(stage, action, store.read_table(files["signals"][file], [column])[column].take(rows))
+            for stage, file, column, action in arguments["cuts"]
+        ]
+        spans.append(SpanColumn("repeats", "cut", pa.chunked_array([columns[name].take(rows)])))
+        texts = store.read_table(files["documents"], ["text"]).take(rows)
+        left = [edited.text for edited in rewrite(texts, ["kept"] * len(own), spans)]
+        short = is_too_short(pa.array(left, pa.large_binary()).cast(pa.large_string()), min_chars)
+        found[name] = own[np.asarray(short)]
+    return found
+
+
+def _ids(store: Store, sources: dict[str, Any], columns: dict[str, pa.Array]) -> dict[int, str]:
+    """Ids of the documents that have a copy that stays, by their number among all."""
+    wanted = [column.values.field("first_in").drop_null() for column in columns.values()]
+    numbers = np.unique(pa.chunked_array(wanted, pa.int64()).to_numpy())
+    found, at = {}, 0
+    for files in sources.values():
+        own = numbers[(numbers >= at) & (numbers < at + files["rows"])]
+        if len(own):
+            ids = store.read_table(files["documents"], ["id"])["id"].take(pa.array(own - at)).to_pylist()
+            found |= dict(zip(own.tolist(), ids, strict=True))
+        at += files["rows"]
+    return found
+
+
+def _named(column: pa.ListArray, ids: dict[int, str]) -> pa.ListArray:
+    values = column.values
+    fields = [values.field(name) for name in ("start", "end", "kind")]
+    names = [None if number is None else ids[number] for number in values.field("first_in").to_pylist()]
+    own = pa.StructArray.from_arrays([*fields, pa.array(names, pa.string())], fields=list(SPANS.types[0].value_type))
+    return pa.ListArray.from_arrays(column.offsets, own, type=SPANS.types[0])
+
+
+def repeats(run: Run, cuts: list[Cut]) -> Commits:
+    """One unit for each kind that the recipe asks for, keyed by the documents, which of them are kept, and what else is cut
+    from them (`cuts`, of judges' signals)."""
+    asked = {name: getattr(run.recipe.repeats, name) for name in KINDS}
+    files = {
+        shard: {"documents": run.file("extract", shard), "decisions": run.file("decide", "all", shard)}
+        for shard in run.shards
+    }
+    signals = {
+        shard: {
+            name: run.file("measure", signal_unit(name, shard)) for name in sorted({name for _, name, _, _ in cuts})
+        }
+        for shard in run.shards
+    }
+    units = [
+        Unit(
+            name=name,
+            inputs=[
+                [shard, *(info.sha256 for info in [*own.values(), *signals[shard].values()])]
+                for shard, own in files.items()
+            ],
+            settings={
+                "find": settings.model_dump(mode="json"),
+                "priorities": {source.name: source.priority for source in run.recipe.chosen},
+                "min_chars": run.recipe.apply.min_chars,
+                "cuts": [list(cut) for cut in cuts],
+            },
+            version=VERSION,
+            arguments={
+                "cuts": cuts,
+                "shards": {
+                    shard: {
+                        "rows": own["documents"].rows,
+                        **{kind: info.path for kind, info in own.items()},
+                        "signals": {judge: info.path for judge, info in signals[shard].items()},
+                    }
+                    for shard, own in files.items()
+                },
+            },
+        )
+        for name, settings in asked.items()
+        if settings is not None
+    ]
+    before = Ledger(run.store).last("repeats")  # a kind that is no longer asked for must not be found by a reader
+    return run.keep("repeats", run.runner.execute("repeats", units, find_repeats) if units or before else {})

@@ -1,0 +1,67 @@
+"""Every classifier against the audit stream: a random 1 % of all documents, unfiltered, that none of them learned from."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.classify.classifier_settings import ClassifierSettings
+from pipeline.classify.measures import auc
+from pipeline.classify.step import sides_of
+from pipeline.core.judge import judges
+from pipeline.core.store import Store
+
+
+def audited_classifiers(store: Store, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Of every classifier that scored: the recipe's threshold and what it keeps, of all documents and of the audit stream.
+
+    Of the audit stream also the AUC between what the recipe names as its sides: no part of it was ever learned from.
+    """
+    known, found = judges(), {}
+    for name, entry in arguments["judges"]:
+        settings = known[name].settings.model_validate(entry)
+        if known[name].model is None or not isinstance(settings, ClassifierSettings):
+            continue
+        setting, bound = settings.bound
+        every, audit, sides = _Stream(bound), _Stream(bound), [np.zeros(0, np.int16)]
+        for files in arguments["shards"].values():
+            table = store.read_table(files[name], ["score", "audit"])
+            scored = np.asarray(pc.is_valid(table["score"]))
+            chosen = np.asarray(table["audit"]) & scored
+            scores = np.asarray(pc.fill_null(table["score"], 0.0))
+            every.add(scores[scored])
+            audit.add(scores[chosen])
+            if chosen.any():
+                documents = store.read_table(files["documents"], ["source", "role", "url"])
+                sides.append(sides_of(documents.filter(pa.array(chosen)), settings)[0])
+                audit.scores.append(scores[chosen])
+        if every.documents:
+            found[name] = {"setting": setting, "threshold": bound, "all": every.figures()}
+            found[name]["audit"] = audit.figures() | _apart(np.concatenate(audit.scores), np.concatenate(sides))
+    return found
+
+
+class _Stream:
+    """Counts of a stream of scores, shard by shard; of the audit stream alone the scores themselves."""
+
+    def __init__(self, bound: float | None) -> None:
+        self.bound, self.documents, self.total, self.kept = bound, 0, 0.0, 0
+        self.scores: list[np.ndarray] = [np.zeros(0)]
+
+    def add(self, scores: np.ndarray) -> None:
+        self.documents += len(scores)
+        self.total += float(scores.sum(dtype=np.float64))
+        self.kept += int((scores >= self.bound).sum()) if self.bound is not None else 0
+
+    def figures(self) -> dict[str, Any]:
+        """How many documents, their mean score, and the share at or above the threshold (None without one)."""
+        share = round(self.kept / self.documents, 6) if self.bound is not None and self.documents else None
+        mean = round(self.total / self.documents, 6) if self.documents else None
+        return {"documents": self.documents, "mean_score": mean, "kept_share": share}
+
+
+def _apart(scores: np.ndarray, sides: np.ndarray) -> dict[str, Any]:
+    """How well scores tell positives from the others that the recipe names."""
+    positive, negative = scores[sides == 1], scores[(sides == 0) | (sides > 1)]
+    return {"positives": len(positive), "negatives": len(negative), "auc": auc(positive, negative)}

@@ -1,0 +1,298 @@
+"""Train, load or prepare: the models of the judges that need one, before the measure pass. Recipes without one have no unit
+here."""
+
+import hashlib
+from collections import Counter
+from typing import Any
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+
+from pipeline.classify.classifier_settings import ClassifierSettings
+from pipeline.classify.learn import train as learn
+from pipeline.classify.model import Model
+from pipeline.classify.named_files import documents as documents_of_files
+from pipeline.classify.named_files import versions
+from pipeline.classify.sample import AUDIT_SEED, Sample, audit_mask, excerpt, hosts_of, id_hashes
+from pipeline.core.execute import Assignment, Produced, Unit, libraries
+from pipeline.core.judge import judges
+from pipeline.core.run_folder import Commits, Run
+from pipeline.core.store import Store
+from pipeline.errors import UsageError
+from pipeline.recipe.model import RecipeBase, near
+
+VERSION = 4
+COLUMNS = ["id", "url", "source", "role", "reason"]
+MIN_DOCUMENTS = 20
+"""Fewer of one side, and nothing said about the classifier would mean anything."""
+SIDES = ("negatives", "positives")
+
+
+def classifiers(recipe: RecipeBase) -> list[tuple[str, ClassifierSettings]]:
+    """The judges of a recipe that need a model."""
+    known = judges()
+    return [
+        (name, settings)
+        for name, settings in recipe.judges
+        if known[name].model and isinstance(settings, ClassifierSettings)
+    ]
+
+
+def check(recipe: RecipeBase) -> None:
+    """Raise UsageError when a judge's file is not right, or a classifier has no origin, or one that names no source."""
+    sources = {source.name for source in recipe.chosen}
+    problems = []
+    for name, settings in recipe.judges:
+        try:
+            settings.check()
+        except UsageError as error:
+            problems.append(f"curate.{name}: {error}")
+    for name, settings in classifiers(recipe):
+        if not settings.has_origin:
+            problems.append(f"curate.{name}: needs positives and negatives to learn from, or weights, or fasttext")
+        for side, selection in settings.sides.items():
+            where = f"curate.{name}.{side if side in SIDES else f'hard_negatives.{side}'}"
+            problems += [
+                f"{where}.sources: no source {source!r} in sources.{recipe.use}{near(source, sources)}"
+                for source in selection.sources
+                if source not in sources
+            ]
+            try:
+                versions(selection.files)
+            except UsageError as error:
+                problems.append(f"{where}.files: {error}")
+    if problems:
+        raise UsageError("\n".join(problems))
+
+
+def sides_of(documents: pa.Table, settings: ClassifierSettings) -> tuple[np.ndarray, list[str]]:
+    """int16[n]: place in `settings.sides` (0 negatives, 1 positives), -1 for none and for both; and every host.
+
+    A document of a group of hard negatives stands there and not among the negatives.
+    """
+    hosts = hosts_of(documents["url"])
+    rows = list(zip(documents["source"].to_pylist(), documents["role"].to_pylist(), hosts, strict=True))
+    selections = list(settings.sides.values())
+    named: dict[tuple[str, str, str], int] = {}
+    for key in set(rows):
+        places = [at for at, selection in enumerate(selections) if selection.names(*key)]
+        against = [at for at in places if at != 1]
+        named[key] = -1 if not places or (1 in places and against) else 1 if 1 in places else against[-1]
+    return np.array([named[key] for key in rows], np.int16), hosts
+
+
+def _learnable(documents: pa.Table, settings: ClassifierSettings) -> tuple[np.ndarray, list[str]]:
+    """As `sides_of`, -1 for quarantined and audited documents too."""
+    sides, hosts = sides_of(documents, settings)
+    sides[documents["reason"].combine_chunks().is_valid().to_numpy(zero_copy_only=False)] = -1
+    sides[audit_mask(documents["id"])] = -1
+    return sides, hosts
+
+
+class _Chosen:
+    """The candidates of one side with the lowest hashes seen so far; memory does not grow with the run."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.hashes = np.zeros(0, np.uint64)
+        self.places = np.zeros((0, 2), np.int64)
+        self.hosts = np.zeros(0, np.str_)
+        self.seen = 0
+
+    def add(self, hashes: np.ndarray, places: np.ndarray, hosts: np.ndarray) -> None:
+        self.seen += len(hashes)
+        joined = np.concatenate([self.hashes, hashes])
+        lowest = np.argsort(joined, kind="stable")[: self.most]
+        self.hashes = joined[lowest]
+        self.places = np.concatenate([self.places, places])[lowest]
+        self.hosts = np.concatenate([self.hosts, hosts])[lowest]
+
+
+def draw(
+    store: Store, paths: list[str], settings: ClassifierSettings, seed: int
+) -> tuple[Sample, dict[str, int], dict[str, int]]:
+    """The sample of a run's documents; how many each side has, and how many texts of each were copies or empty."""
+    names = list(settings.sides)
+    sides = [_Chosen(settings.max_documents) for _ in names]
+    for number, path in enumerate(paths):
+        documents = store.read_table(path, COLUMNS)
+        labels, hosts = _learnable(documents, settings)
+        hashes = id_hashes(documents["id"], seed)
+        for label, side in enumerate(sides):
+            rows = np.flatnonzero(labels == label)
+            places = np.stack([np.full(len(rows), number), rows], axis=1)
+            side.add(hashes[rows], places, np.array([hosts[row] for row in rows], np.str_))
+    found: list[Entry] = []
+    for number, path in enumerate(paths):
+        wanted = {
+            int(row): (int(side.hashes[at]), label, str(side.hosts[at]))
+            for label, side in enumerate(sides)
+            for at in np.flatnonzero(side.places[:, 0] == number).tolist()
+            for row in [side.places[at, 1]]
+        }
+        if wanted:
+            found += _texts(store, path, wanted)
+    known = {name: chosen.seen for name, chosen in zip(names, sides, strict=True)}
+    for label, (name, selection) in enumerate(settings.sides.items()):
+        more, seen = _from_files(selection.files, label, settings.max_documents, seed)
+        found += more
+        known[name] += seen
+    found.sort(key=lambda entry: (entry[0], entry[1], entry[3]))
+    sample = Sample(
+        texts=pa.array([entry[3] for entry in found], pa.large_binary()),
+        labels=np.array([int(entry[1] == 1) for entry in found], np.int64),
+        groups=[entry[2] for entry in found],
+        hashes=np.array([entry[0] for entry in found], np.uint64),
+        sides=[names[entry[1]] for entry in found],
+    ).deduplicated()
+    drawn, left = Counter(names[entry[1]] for entry in found), Counter(sample.sides)
+    return sample, known, {name: drawn[name] - left[name] for name in names}
+
+
+Entry = tuple[int, int, str, bytes]
+"""Hash, place of the side, host, text."""
+
+
+def _from_files(paths: list[str], label: int, most: int, seed: int) -> tuple[list[Entry], int]:
+    """Excerpts of the documents of files with the lowest hashes, and how many documents the files have."""
+    found: list[Entry] = []
+    seen = 0
+    for batch in documents_of_files(paths):
+        hashes, hosts = id_hashes(batch["id"], seed), hosts_of(batch["url"])
+        texts = batch["text"].to_pylist()
+        found += [
+            (int(number), label, host, excerpt(text.encode()))
+            for number, host, text in zip(hashes, hosts, texts, strict=True)
+        ]
+        seen += len(texts)
+        found = sorted(found)[:most]
+    return found, seen
+
+
+def _texts(store: Store, path: str, wanted: dict[int, tuple[int, int, str]]) -> list[Entry]:
+    """Excerpts of some rows of a shard, reading only the row groups that hold one."""
+    found: list[Entry] = []
+    start = 0
+    with store.open_table(path) as parquet:
+        for group in range(parquet.num_row_groups):
+            size = parquet.metadata.row_group(group).num_rows
+            rows = [row for row in sorted(wanted) if start <= row < start + size]
+            if rows:
+                column = parquet.read_row_group(group, columns=["text"], use_threads=False)["text"]
+                for row in rows:
+                    number, label, host = wanted[row]
+                    found.append((number, label, host, excerpt(column[row - start].as_py().encode())))
+            start += size
+    return found
+
+
+def _pinned(settings: ClassifierSettings) -> tuple[bytes | None, dict[str, Any]]:
+    """Weights from outside, checked against their sha256, and their card. fastText files stay where they are."""
+    pinned = settings.weights
+    if pinned is None:
+        assert settings.fasttext is not None
+        judges_model = {"method": "fasttext", "label": settings.fasttext.label, "sha256": settings.fasttext.sha256}
+        from pipeline.classify.fasttext import FastTextModel
+
+        FastTextModel(settings.fasttext)
+        return None, judges_model
+    try:
+        with fsspec.open(pinned.path, "rb") as file:
+            data = file.read()  # pyright: ignore[reportAttributeAccessIssue]
+    except OSError as error:
+        raise UsageError(f"classifier weights {pinned.path}: {error.strerror or error}") from error
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != pinned.sha256:
+        raise UsageError(f"classifier weights {pinned.path} have the sha256 {digest}, the recipe says {pinned.sha256}")
+    Model.from_bytes(data)
+    return data, {"method": "pinned"}
+
+
+def _trained(store: Store, assigned: Assignment, settings: ClassifierSettings) -> tuple[bytes | None, dict[str, Any]]:
+    """A model learnt from documents of the run, and its card; no model, and why, of too few documents."""
+    seed = AUDIT_SEED + 1 + int(assigned.parts["settings"]["seed"])
+    sample, known, copies = draw(store, assigned.arguments["documents"], settings, seed)
+    for label, side in enumerate(SIDES):
+        own = int((sample.labels == label).sum())
+        if own < MIN_DOCUMENTS:
+            why = (
+                f"curate.{assigned.name}.{side}: {own} different extracted documents in this run; "
+                f"a classifier needs at least {MIN_DOCUMENTS}. Name other sources, roles, hosts or files, or give weights"
+            )
+            return None, {"method": "none", "why": why, "documents": known}
+    model, card = learn(sample, settings.method, settings.shuffled)
+    return model.to_bytes(), {"documents": known, "copies_in_the_sample": copies, **card}
+
+
+def train_models(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+    """Weights and a card for each classifier; of a judge that is prepared, the file that workers map."""
+    known, produced = judges(), []
+    for assigned in assignments:
+        judge = known[assigned.name]
+        settings = judge.settings.model_validate(assigned.arguments["settings"])
+        if judge.prepare is not None:
+            info = store.put(assigned.path("prepared", ".safetensors"), judge.prepare(settings))
+            produced.append(Produced({"weights": info}, {"sha256": info.sha256, "bytes": info.bytes}))
+            continue
+        assert isinstance(settings, ClassifierSettings)
+        data, card = _trained(store, assigned, settings) if settings.positives else _pinned(settings)
+        files = {}
+        if data is not None:
+            files["weights"] = store.put(assigned.path("classifiers", ".safetensors"), data)
+            card = {**card, "sha256": files["weights"].sha256}
+        card = {"judge": assigned.name, **card}
+        files["card"] = store.put_json(assigned.path("classifiers", ".json"), card)
+        produced.append(Produced(files, card))
+    return produced
+
+
+def _prepared(recipe: RecipeBase) -> list[Unit]:
+    known, units = judges(), []
+    for name, settings in recipe.judges:
+        judge = known[name]
+        digest = judge.weights(settings) if judge.prepare and judge.weights else None
+        if digest is not None:
+            units.append(
+                Unit(
+                    name=name,
+                    inputs=[digest],
+                    settings=settings.measured(),
+                    version=judge.version,
+                    libraries=libraries("unicode", *judge.libraries),
+                    arguments={"settings": settings.without_thresholds().model_dump(mode="json")},
+                )
+            )
+    return units
+
+
+def train(run: Run) -> Commits:
+    """One unit per classifier: keyed by the documents when it learns, by the checksum alone when it is pinned. One per judge
+    that is prepared, keyed by the digest of its files."""
+    documents = [run.file("extract", shard) for shard in run.shards]
+    units = _prepared(run.recipe)
+    for name, settings in classifiers(run.recipe):
+        learns = settings.positives is not None
+        units.append(
+            Unit(
+                name=name,
+                inputs=[
+                    *(sorted(info.sha256 for info in documents) if learns else []),
+                    *(found for side in settings.sides.values() for found in versions(side.files)),
+                ],
+                settings={**settings.learned(), **({"seed": run.recipe.seed} if learns else {})},
+                version=VERSION,
+                libraries=libraries("unicode", *settings.libraries()),
+                arguments={
+                    "settings": settings.without_thresholds().model_dump(mode="json"),
+                    "documents": sorted(info.path for info in documents),
+                },
+            )
+        )
+    commits = run.runner.execute("train", units, train_models) if units else {}
+    for name, settings in classifiers(run.recipe):
+        if why := commits[name].counts.get("why"):
+            if settings.min_score is not None:
+                raise UsageError(why)
+            run.notes.append(f"{why}. Nothing removes by it, so its scores are left empty")
+    return run.keep("train", commits)

@@ -1,0 +1,239 @@
+"""Cluster, as two steps: pairs of documents with equal keys, by tasks of a few bands each; then one union over all.
+
+A task holds the keys of its bands alone, 8 bytes a document and band; the union at most about 75 bytes a document. Documents
+are numbered by their place in the shards given; labels depend on texts alone, so neither tasks nor layout show in them.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.cluster.cluster_settings import ClusterSettings
+from pipeline.cluster.clusters import CLUSTERS, band_name, band_pairs, key_labels, partition, tables, text_labels
+from pipeline.cluster.index_file import IndexFile
+from pipeline.cluster.verify import Texts
+from pipeline.core.execute import Assignment, Produced, Unit
+from pipeline.core.run_folder import Commits, Run, signal_unit
+from pipeline.core.store import Store
+from pipeline.kernels.rows import column_rows
+from pipeline.measure.judges.minhash import MinHashSettings
+
+PAIRS_VERSION = 1
+VERSION = 3
+JUDGES = {"text_hash": "exact", "url_hash": "exact", "bands": "minhash"}
+"""Where clustering finds its columns; a judge that the recipe leaves out joins nothing."""
+KEYS_AT_ONCE = 1 << 23
+"""Keys that a task of pairs holds, unless one band alone has more."""
+PAIRS = pa.schema([("left", pa.int64()), ("right", pa.int64())])
+
+
+@dataclass(frozen=True)
+class Signals:
+    """The hash signals of every shard and of every index file, read a column at a time."""
+
+    store: Store
+    shards: dict[str, Any]
+    indexes: list[IndexFile]
+
+    @classmethod
+    def given(cls, store: Store, arguments: dict[str, Any]) -> "Signals":
+        """From a unit's arguments."""
+        return cls(store, arguments["shards"], [IndexFile(**found) for found in arguments["indexes"]])
+
+    @property
+    def names(self) -> list[tuple[str, int]]:
+        """(name, rows) of each shard, those of the index last."""
+        return [(n, f["rows"]) for n, f in self.shards.items()] + [(f.name, f.rows) for f in self.indexes]
+
+    @property
+    def num_rows(self) -> int:
+        """Documents in all."""
+        return sum(rows for _, rows in self.names)
+
+    def column(self, name: str) -> Iterator[tuple[int, pa.Array]]:
+        """(first document, values) of each row group."""
+        at = 0
+        for files in self.shards.values():
+            path = files["signals"].get(JUDGES[name])
+            if path is not None:
+                parquet, start = self.store.open_table(path), at
+                for group in range(parquet.num_row_groups):
+                    found = parquet.read_row_group(group, columns=[name], use_threads=False)[name].combine_chunks()
+                    yield start, found
+                    start += len(found)
+            at += files["rows"]
+        for index in self.indexes:
+            start = at
+            for batch in index.batches([name]):
+                yield start, batch[name]
+                start += batch.num_rows
+            at += index.rows
+
+    def keys(self, name: str, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+        """`(values uint64[n, last - first], valid bool[n])`: words `first` to `last` of each document's keys, by column."""
+        values = np.zeros((self.num_rows, last - first), np.uint64, order="F")
+        valid = np.zeros(self.num_rows, bool)
+        for at, column in self.column(name):
+            words, known = column_rows(column, np.uint64)
+            valid[at : at + len(column)] = known
+            if known.any():
+                values[at : at + len(column)] = words[:, first:last]
+        return values, valid
+
+
+def find_pairs(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+    """The pairs of one kind of key, or of a few bands: a file for each."""
+    (assigned,) = assignments
+    signals, settings = Signals.given(store, assigned.arguments), assigned.parts["settings"]
+    values, valid = signals.keys(settings["column"], settings["first"], settings["last"])
+    one_key = settings["column"] != "bands"
+    names = [assigned.name] if one_key else [band_name(n) for n in range(settings["first"], settings["last"])]
+    files = {}
+    for number, name in enumerate(names):
+        left, right = band_pairs(values if one_key else values[:, number], valid)
+        table = pa.table([left, right], schema=PAIRS)
+        files[name] = store.put_table(f"pairs/{name}-{assigned.fingerprint[:12]}.parquet", [table], PAIRS)
+    return [Produced(files, {name: info.rows for name, info in files.items()})]
+
+
+@dataclass(frozen=True)
+class CommittedPairs:
+    """Pairs that tasks have found, as `partition` wants them."""
+
+    signals: Signals
+    files: dict[str, str]
+    num_bands: int
+
+    def pairs(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """See `Keys`."""
+        table = self.signals.store.read_table(self.files[name])
+        return table["left"].to_numpy(), table["right"].to_numpy()
+
+    def labels(self, exact: bool) -> np.ndarray:
+        """See `Keys`."""
+        if exact:
+            return text_labels(*self.signals.keys("text_hash", 0, 2))
+        values, valid = self.signals.keys("bands", 0, 1)
+        return key_labels(values[:, 0], valid)
+
+    def documents(self, columns: list[str]) -> np.ndarray:
+        """bool[n]: documents with any of these keys."""
+        found = np.zeros(self.signals.num_rows, bool)
+        for name in columns:
+            for at, column in self.signals.column(name):
+                found[at : at + len(column)] |= np.asarray(column.is_valid())
+        return found
+
+
+def _columns(settings: ClusterSettings) -> list[str]:
+    """The columns that say whether a document takes part."""
+    asked = {"text_hash": settings.exact, "url_hash": settings.url, "bands": settings.near and not settings.exact}
+    return [name for name, wanted in asked.items() if wanted]
+
+
+def _texts(store: Store, path: str) -> Iterator[pa.Array]:
+    parquet = store.open_table(path)
+    for group in range(parquet.num_row_groups):
+        yield parquet.read_row_group(group, columns=["text"], use_threads=False)["text"].combine_chunks()
+
+
+def cluster_all(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+    """Clusters of all documents; a table per shard, aligned with its documents."""
+    (assigned,) = assignments
+    settings = ClusterSettings.model_validate(assigned.parts["settings"]["cluster"])
+    minhash = MinHashSettings.model_validate(assigned.parts["settings"]["minhash"])
+    signals = Signals.given(store, assigned.arguments)
+    counts: dict[str, Any] = {"in_clusters": 0, "indexes": assigned.arguments["indexes"]}
+    files = {}
+    if not settings.exact and not settings.near and not settings.url:
+        for name, rows in signals.names:
+            empty = pa.table([pa.nulls(rows, pa.int64())] * len(CLUSTERS), schema=CLUSTERS)
+            files[name] = store.put_table(_path(assigned, name), [empty], CLUSTERS)
+        return [Produced(files, counts)]
+    keys = CommittedPairs(signals, assigned.arguments["pairs"], assigned.parts["settings"]["bands"])
+    readers: list[Texts | None] = [
+        lambda path=found["documents"]: _texts(store, path) for found in signals.shards.values()
+    ]
+    readers += [None] * len(signals.indexes)
+    texts = [(rows, read) for (_, rows), read in zip(signals.names, readers, strict=True)]
+    with tempfile.TemporaryDirectory(prefix="clusters-") as folder:
+        found = partition(keys, settings, texts, minhash, Path(folder, "shingles.u32"))
+    for name, table in tables(signals.names, found, keys.documents(_columns(settings))):
+        counts["in_clusters"] += table.num_rows - table["near_cluster"].null_count
+        files[name] = store.put_table(_path(assigned, name), [table], CLUSTERS)
+    return [Produced(files, counts)]
+
+
+def _path(assigned: Assignment, shard: str) -> str:
+    return f"clusters/{shard}-{assigned.fingerprint[:12]}.parquet"
+
+
+def _pair_units(settings: ClusterSettings, bands: int, rows: int, inputs: list[Any], arguments: Any) -> list[Unit]:
+    """A unit for equal texts, for equal addresses, and for every few bands: more of them the more documents there are."""
+    wanted = [
+        (name, f"{name}_hash", 0, 2) for name, asked in (("text", settings.exact), ("url", settings.url)) if asked
+    ]
+    step = max(1, KEYS_AT_ONCE // max(rows, 1))
+    for first in range(0, bands, step):
+        last = min(first + step, bands)
+        wanted.append((f"bands_{first:02d}_{last - 1:02d}", "bands", first, last))
+    return [
+        Unit(
+            name=name,
+            inputs=inputs,
+            settings={"column": column, "first": first, "last": last},
+            version=PAIRS_VERSION,
+            arguments=arguments,
+        )
+        for name, column, first, last in wanted
+    ]
+
+
+def cluster(run: Run) -> Commits:
+    """Keyed by the digests of the hash signals, and of the texts where pairs are verified: thresholds do not reach it."""
+    chosen = {name: settings for name, settings in run.recipe.judges if name in JUDGES.values()}
+    asked = run.recipe.cluster
+    near = asked.near and "minhash" in chosen
+    settings = asked.model_copy(
+        update={
+            "exact": asked.exact and "exact" in chosen,
+            "url": asked.url and "exact" in chosen,
+            "near": near,
+            "verify_jaccard": asked.verify_jaccard if near else None,
+        }
+    )
+    verified = settings.verify_jaccard is not None
+    shards, inputs, texts = {}, [], []
+    for shard in run.shards:
+        own = {name: run.file("measure", signal_unit(name, shard)) for name in sorted(chosen)}
+        documents = run.file("extract", shard)
+        shards[shard] = {
+            "rows": documents.rows,
+            "signals": {name: info.path for name, info in own.items()},
+            "documents": documents.path,
+        }
+        inputs.append([shard, documents.rows, *(info.sha256 for info in own.values())])
+        texts += [documents.sha256] if verified else []
+    inputs += [["index", found.rows, found.sha256] for found in run.indexes]
+    arguments = {"shards": shards, "indexes": [vars(found) for found in run.indexes]}
+    bands = getattr(chosen["minhash"], "bands") if near else 0  # noqa: B009 - the recipe's models are made at run time
+    rows = sum(found["rows"] for found in shards.values()) + sum(found.rows for found in run.indexes)
+    pairs = run.runner.execute("pairs", _pair_units(settings, bands, rows, inputs, arguments), find_pairs)
+    found = {name: info for commit in pairs.values() for name, info in commit.files.items()}
+    unit = Unit(
+        name="all",
+        inputs=[*inputs, *texts, *(info.sha256 for info in found.values())],
+        settings={
+            "cluster": settings.model_dump(mode="json", exclude={"index"}),
+            "bands": bands,
+            "minhash": chosen["minhash"].measured() if verified else {},
+        },
+        version=VERSION,
+        arguments=arguments | {"pairs": {name: info.path for name, info in found.items()}},
+    )
+    return run.keep("cluster", run.runner.execute("cluster", [unit], cluster_all))

@@ -1,0 +1,1 @@
+"""Signals, thresholds and clusters to one verdict per document."""

@@ -1,0 +1,239 @@
+"""Decide, as a step: one unit over all signals and clusters; cheap, and all that a changed threshold reruns."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.audit.bias_settings import BiasSettings
+from pipeline.classify.audit_stream import audited_classifiers
+from pipeline.classify.classifier_settings import DomainSettings
+from pipeline.classify.score import reads_as_domain
+from pipeline.cluster.cluster_settings import SurvivorSettings
+from pipeline.cluster.index_file import IndexFile
+from pipeline.core.conserve import Balance
+from pipeline.core.execute import Assignment, Produced, Unit
+from pipeline.core.judge import Judge, judges
+from pipeline.core.run_folder import Commits, Run, signal_unit
+from pipeline.core.settings import JudgeSettings
+from pipeline.core.store import FileInfo, Store
+from pipeline.decide.rebalance import rebalance
+from pipeline.decide.rules import DECISIONS, DUPLICATE_STAGES, Duplicates, Hits, decisions, rule_hits
+from pipeline.decide.survivors import CANDIDATES, best_members, similarity_to, survivors_of
+
+VERSION = 4
+DOCUMENT_COLUMNS = ["id", "source", "role", "reason", "date", "text_bytes"]
+
+
+class _Shard:
+    """What the decision needs of one shard."""
+
+    def __init__(self, store: Store, files: dict[str, str], entries: list[tuple[Judge, JudgeSettings]]) -> None:
+        self.signals = {
+            judge.name: store.read_table(files[judge.name], [c for c in judge.columns if c not in judge.cuts])
+            for judge, _ in entries
+        }
+        documents = store.read_table(files["documents"], DOCUMENT_COLUMNS)
+        self.documents = _with_roles(documents, self.signals, entries)
+        self.clusters = store.read_table(files["clusters"])
+        self.hits: Hits = rule_hits(
+            entries, self.signals, self.documents["source"].combine_chunks(), self.documents.num_rows
+        )
+
+    @property
+    def passing(self) -> np.ndarray:
+        """bool[n]: extracted, and no rule hit."""
+        return self.hits.passing & ~self.documents["reason"].combine_chunks().is_valid().to_numpy(zero_copy_only=False)
+
+
+def _with_roles(
+    documents: pa.Table, signals: dict[str, pa.Table], entries: list[tuple[Judge, JudgeSettings]]
+) -> pa.Table:
+    """Roles are domain or general from here on: what neither its source nor its host decides follows the domain score.
+
+    Without a domain judge, or without a score, it is general.
+    """
+    undecided: pa.ChunkedArray | str = "general"
+    for judge, settings in entries:
+        if judge.name == "domain":
+            assert isinstance(settings, DomainSettings)
+            undecided = pc.if_else(reads_as_domain(signals["domain"]["score"], settings), "domain", "general")
+    roles = pc.if_else(pc.equal(documents["role"], "auto"), undecided, documents["role"])
+    return documents.set_column(documents.schema.get_field_index("role"), "role", roles)
+
+
+def candidates(shard: _Shard, name: str, priorities: dict[str, int]) -> pa.Table:
+    """The documents of a shard that may stand for their cluster. Priority: the source's, within it domain before general."""
+    clusters = shard.clusters
+    chosen = pa.array(np.asarray(clusters["near_cluster"].is_valid()) & shard.passing)
+    documents, rows = shard.documents.filter(chosen), pc.indices_nonzero(chosen)
+    count = documents.num_rows
+    sources, roles = documents["source"].to_pylist(), documents["role"].to_pylist()
+    quality, minhash = shard.signals.get("quality"), shard.signals.get("minhash")
+    return pa.table(
+        {
+            "cluster": clusters["near_cluster"].filter(chosen),
+            "indexed": pa.array(np.zeros(count, bool)),
+            "priority": [2 * priorities[s] + (r == "domain") for s, r in zip(sources, roles, strict=True)],
+            "quality": pa.array(np.zeros(count)) if quality is None else quality["score"].filter(chosen),
+            "length": documents["text_bytes"],
+            "date": documents["date"],
+            "id": documents["id"],
+            "shard": pa.array([name] * count, pa.string()),
+            "row": pc.cast(rows, pa.int64()),
+            "exact_cluster": clusters["exact_cluster"].filter(chosen),
+            "sketch": pa.nulls(count, pa.binary()) if minhash is None else minhash["sketch"].filter(chosen),
+        }
+    ).cast(CANDIDATES)
+
+
+def indexed_candidates(store: Store, found: dict[str, Any]) -> pa.Table:
+    """The documents that an earlier run kept and that are in a cluster of this one."""
+    index = IndexFile(**found["file"]).read(["id", "kept", "sketch"])
+    clusters = store.read_table(found["clusters"])
+    chosen = pc.and_(clusters["near_cluster"].is_valid().combine_chunks(), index["kept"].combine_chunks())
+    count = int(pc.sum(chosen).as_py() or 0)
+    known = {
+        "cluster": clusters["near_cluster"].filter(chosen),
+        "indexed": pa.array(np.ones(count, bool)),
+        "id": index["id"].filter(chosen),
+        "shard": pa.array([found["file"]["name"]] * count, pa.string()),
+        "row": pc.cast(pc.indices_nonzero(chosen), pa.int64()),
+        "exact_cluster": clusters["exact_cluster"].filter(chosen),
+        "sketch": index["sketch"].filter(chosen),
+    }
+    rest = {field.name: pa.nulls(count, field.type) for field in CANDIDATES if field.name not in known}
+    return pa.table({name: (known | rest)[name] for name in CANDIDATES.names}).cast(CANDIDATES)
+
+
+def verdict_tables(
+    store: Store, arguments: dict[str, Any], corrected: dict[str, Any] | None = None
+) -> Iterator[pa.Table]:
+    """Verdicts of every shard: rules first, then rebalancing where the recipe asks for it, then one survivor per cluster
+    among the documents that pass. What rebalancing did is put into `corrected`, by stage.
+
+    Shards are read one at a time, twice; between the readings the best candidate of every cluster is all that is held.
+    Rebalancing looks at all of them at once.
+    """
+    known = judges()
+    entries = [(known[name], known[name].settings.model_validate(settings)) for name, settings in arguments["judges"]]
+    order = SurvivorSettings.model_validate(arguments["survivors"]).order
+    held: dict[str, _Shard] = {}
+    if arguments.get("bias"):
+        held = {name: _Shard(store, files, entries) for name, files in arguments["shards"].items()}
+        found = rebalance(list(held.values()), entries, BiasSettings.model_validate(arguments["bias"]))
+        if corrected is not None:
+            corrected.update(found)
+
+    def shards() -> Iterator[tuple[str, _Shard]]:
+        for name, files in arguments["shards"].items():
+            yield name, held.get(name) or _Shard(store, files, entries)
+
+    tables = [best_members(indexed_candidates(store, found), order) for found in arguments.get("indexes", [])]
+    tables += [best_members(candidates(shard, name, arguments["priorities"]), order) for name, shard in shards()]
+    best = best_members(pa.concat_tables([CANDIDATES.empty_table(), *tables]).combine_chunks(), order)
+    for name, shard in shards():
+        yield _decided(name, shard, best)
+
+
+def _decided(name: str, shard: _Shard, best: pa.Table) -> pa.Table:
+    """The verdicts of one shard, given the best candidate of every cluster."""
+    near = shard.clusters["near_cluster"].fill_null(-1).to_numpy()
+    places = survivors_of(near, best)
+    here = np.asarray(pc.equal(best["shard"], name)) if best.num_rows else np.zeros(0, bool)
+    own = (
+        (places >= 0) & here[places] & (best["row"].to_numpy()[places] == np.arange(len(near)))
+        if len(here)
+        else near < -1
+    )
+    places = np.where(own, -1, places)
+    survivor = pa.array(places, mask=places < 0)
+    exact = pc.equal(best["exact_cluster"].take(survivor), shard.clusters["exact_cluster"])
+    same = np.asarray(pc.fill_null(exact, False))
+    similarity = np.full(len(near), np.nan, np.float32)
+    if "minhash" in shard.signals:
+        similarity = similarity_to(shard.signals["minhash"]["sketch"], best, places)
+    similarity[same] = 1.0
+    found = Duplicates(
+        best["id"].take(survivor).combine_chunks(),
+        same,
+        np.asarray(pc.fill_null(best["indexed"].take(survivor), False)),
+        similarity,
+    )
+    return decisions(shard.documents, shard.hits, found)
+
+
+def decide_all(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+    """Write the verdicts of every shard, and count them."""
+    (assigned,) = assignments
+    files: dict[str, FileInfo] = {}
+    balance, reasons, hits = Balance(), Counter(), Counter()
+    names = list(assigned.arguments["shards"])
+    corrected: dict[str, Any] = {}
+    for name, table in zip(names, verdict_tables(store, assigned.arguments, corrected), strict=True):
+        files[name] = store.put_table(f"decisions/{name}-{assigned.fingerprint[:12]}.parquet", [table], DECISIONS)
+        verdicts = Counter(table["verdict"].to_pylist())
+        balance.entered += table.num_rows
+        balance.kept += verdicts["kept"]
+        balance.removed += verdicts["removed"]
+        balance.quarantined += verdicts["quarantined"]
+        stages, rules = table["stage"].to_pylist(), table["rule"].to_pylist()
+        reasons.update(f"{stage}.{rule}" for stage, rule in zip(stages, rules, strict=True) if stage)
+        hits.update(pc.list_flatten(table["reasons"]).to_pylist())
+    counts: dict[str, Any] = {"first_reasons": dict(sorted(reasons.items()))}
+    if assigned.arguments["indexes"]:
+        counts["delta"] = _delta(hits, balance)
+    if corrected:
+        counts["rebalance"] = corrected
+    if found := audited_classifiers(store, assigned.arguments):
+        counts["classifiers"] = found
+    return [Produced(files, counts, balance)]
+
+
+def _delta(hits: Counter[str], balance: Balance) -> dict[str, int]:
+    """What this run's documents are against those of the earlier runs: copies of them, copies of each other, or new."""
+    known, among = (sum(hits[f"{stage}.{rule}"] for stage in DUPLICATE_STAGES) for rule in ("in_index", "duplicate"))
+    return {
+        "documents": balance.entered - balance.quarantined,
+        "removed_in_index": known,
+        "removed_among_themselves": among,
+        "new": balance.entered - balance.quarantined - known - among,
+    }
+
+
+def decide(run: Run) -> Commits:
+    """Keyed by every threshold, by the digests of signals and clusters and, where it rebalances, by the audit's settings."""
+    corrects = {"bias": run.recipe.bias.model_dump(mode="json")} if run.recipe.bias.action == "rebalance" else {}
+    files, inputs = {}, []
+    for shard in run.shards:
+        own = {"documents": run.file("extract", shard), "clusters": run.file("cluster", "all", shard)}
+        for name, _ in run.recipe.judges:
+            own[name] = run.file("measure", signal_unit(name, shard))
+        files[shard] = {name: info.path for name, info in own.items()}
+        inputs.append([shard, *(info.sha256 for info in own.values())])
+    indexes = [{"file": vars(found), "clusters": run.file("cluster", "all", found.name).path} for found in run.indexes]
+    inputs += [["index", found.sha256, run.file("cluster", "all", found.name).sha256] for found in run.indexes]
+    unit = Unit(
+        name="all",
+        inputs=inputs,
+        settings={
+            "thresholds": {name: settings.decided() for name, settings in run.recipe.judges},
+            "order": [name for name, _ in run.recipe.judges],
+            "survivors": run.recipe.survivors.model_dump(mode="json"),
+            "priorities": {source.name: source.priority for source in run.recipe.chosen},
+            **corrects,
+        },
+        version=VERSION,
+        arguments={
+            "judges": [(name, settings.model_dump(mode="json")) for name, settings in run.recipe.judges],
+            "survivors": run.recipe.survivors.model_dump(mode="json"),
+            "priorities": {source.name: source.priority for source in run.recipe.chosen},
+            "shards": files,
+            "indexes": indexes,
+            **corrects,
+        },
+    )
+    return run.keep("decide", run.runner.execute("decide", [unit], decide_all))

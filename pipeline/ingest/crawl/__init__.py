@@ -1,0 +1,1 @@
+"""A polite live crawl into WARC."""

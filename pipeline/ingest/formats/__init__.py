@@ -1,0 +1,1 @@
+"""Readers, one file per format: bytes of a file in, records out."""

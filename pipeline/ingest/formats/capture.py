@@ -1,0 +1,66 @@
+"""An archived HTTP response as a record: status, rights, encodings undone, kind by content."""
+
+from collections.abc import Iterator
+
+from pipeline.ingest.formats.http import Head, decode_body, split_response
+from pipeline.ingest.record import DamagedInputError, Record, Where
+from pipeline.ingest.rights.signals import header_signals
+from pipeline.ingest.rights.snapshots import is_snapshot
+from pipeline.ingest.sniff import kind_of, split_content_type
+
+_GOOD = (None, 200, 203)
+
+
+def read_response(row: Record, where: Where) -> Iterator[Record]:
+    """The page in a row whose payload is a whole response; other statuses and media are counted, not yielded."""
+    parts = split_response(row.payload)
+    if parts is None:
+        if row.reason is None:
+            row.reason, row.detail = "ingest.bad_http", "the record has no complete HTTP header"
+        yield row
+        return
+    head, row.payload = parts
+    if name := is_snapshot(row.url):
+        where.tally.skip(name)
+        _decode(row, head, where)
+        _keep(row, head.status, where)
+        return
+    if head.status not in _GOOD:
+        where.tally.skip(f"http_{(head.status or 0) // 100}xx")
+        return
+    row.rights = header_signals(head.fields)
+    if row.payload:
+        _decode(row, head, where)
+    yield from finish(row, head.get("content-type"), where)
+
+
+def finish(row: Record, content_type: str | None, where: Where) -> Iterator[Record]:
+    """The row with its kind, unless it is no text: then it is counted, and a host's own word on its pages kept."""
+    if name := is_snapshot(row.url):
+        where.tally.skip(name)
+        _keep(row, None, where)
+        return
+    mime, row.charset = split_content_type(content_type)
+    row.content_type = mime or None
+    kind = kind_of(mime, row.payload)
+    if kind in ("binary", "other") and row.reason is None:
+        where.tally.skip("not_text")
+        return
+    row.kind = kind if kind in ("html", "xml") else "text"
+    yield row
+
+
+def _decode(row: Record, head: Head, where: Where) -> None:
+    try:
+        row.payload = decode_body(
+            row.payload, head.get("transfer-encoding"), head.get("content-encoding"), where.source.max_record_bytes
+        )
+    except DamagedInputError as error:
+        if row.reason is None:
+            row.reason, row.detail = f"ingest.{error.rule}", error.detail
+
+
+def _keep(row: Record, status: int | None, where: Where) -> None:
+    """A robots.txt or tdmrep.json is no document: it is the snapshot of the terms of its host's pages."""
+    if row.reason is None:
+        where.hosts.remember(row.url or "", status, row.payload)

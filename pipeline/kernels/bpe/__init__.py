@@ -1,0 +1,1 @@
+"""Kernels for byte-pair encoding: counting, training, encoding."""

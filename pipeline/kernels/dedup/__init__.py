@@ -1,0 +1,1 @@
+"""Kernels for exact and near duplicates."""

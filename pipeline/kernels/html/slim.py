@@ -1,0 +1,280 @@
+"""A page's markup without what no text extraction looks at: scripts, style sheets, comments, most attributes, the look of words.
+
+Half of a web page's bytes, two thirds of a filing's. The tree of what is left has the same blocks, in the same places,
+with the same text: comments and scripts stay as empty ones, because "is this the last element?" is asked of neighbours.
+
+The same pass says how many tags there are, how deep they nest, and what their attributes cost: parsers take time that grows
+with the square of some of these, and a page made for that would stop a worker.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.kernels.blocks import copy, find
+from pipeline.kernels.compiled import kernel
+from pipeline.kernels.html.html_tokens import (
+    attribute_at,
+    attribute_work,
+    cdata_end,
+    comment_end,
+    is_dashes,
+    is_letter,
+    is_space,
+    name_at,
+    pack,
+    script_end,
+    text_end,
+)
+from pipeline.kernels.memory import Int, address, byte_at, put_byte, put_word, word_at
+
+MOST_ATTRIBUTES = 64
+"""Attributes kept of one tag: parsers compare each with all before it, and of a name given twice the first counts."""
+
+_SHALLOW, _SCRIPT, _STYLE, _TEXT, _PLAIN, _FOREIGN = 1, 2, 3, 4, 5, 6
+PHRASES = "span b strong em i u"
+"""Elements that change the look of words; one without an attribute that stays is left out, its words stay.
+
+Not `font`: on old pages it holds blocks, and how deep a list or a footer lies tells what is main content."""
+_PHRASE = 8
+"""The first of them in the table, which tells them apart by their kinds."""
+ELEMENTS = {
+    # What holds nothing, and what does not nest in itself because HTML lets its end tag out.
+    _SHALLOW: "area base br col embed hr img input link meta param source track wbr p li td th tr dt dd option thead tbody tfoot",
+    _SCRIPT: "script",
+    _STYLE: "style",
+    # What holds text up to its own end tag.
+    _TEXT: "textarea title xmp iframe noembed noframes",
+    _PLAIN: "plaintext",
+    # Where scripts, style sheets and comments are read as elsewhere only by a parser.
+    _FOREIGN: "svg math",
+    **{_PHRASE + number: name for number, name in enumerate(PHRASES.split())},
+}  # fmt: skip
+_CDATA = np.uint64(pack("![CDATA["))
+_APART = np.int64(pack("<!---->"))
+"""What stands for a tag left out behind "<" or "&", which would make a tag or a character of what follows."""
+_KEPT, _CSS = 1, 2
+ATTRIBUTES = {
+    # What resiliparse's rules for main content ask for, and two names that the tree depends on.
+    _KEPT: "class id role hidden rel itemprop aria-hidden aria-expanded data-ad data-advertisement data-text-ad type encoding",
+    _CSS: "style",
+}  # fmt: skip
+_SLOTS = 7
+"""Bits of the place that a name has in its table."""
+
+
+def _table(kinds: dict[int, str]) -> tuple[np.ndarray, np.ndarray, np.uint64]:
+    """`(names, kinds, factor)`: a name's place is the top bits of name times factor, and no two names share one."""
+    names = {pack(name): kind for kind, words in kinds.items() for name in words.split()}
+    factor = 0x9E3779B97F4A7C15
+    while len({_place(name, factor) for name in names}) < len(names):
+        factor = (factor * 0x5851F42D4C957F2D + 0x14057B7EF767814F) % 2**64 | 1
+    keys, found = np.zeros(1 << _SLOTS, np.uint64), np.zeros(1 << _SLOTS, np.uint8)
+    for name, kind in names.items():
+        keys[_place(name, factor)], found[_place(name, factor)] = name, kind
+    keys.flags.writeable = found.flags.writeable = False
+    return keys, found, np.uint64(factor)
+
+
+def _place(name: int, factor: int) -> int:
+    return name * factor % 2**64 >> (64 - _SLOTS)
+
+
+_ELEMENTS, _ATTRIBUTES = _table(ELEMENTS), _table(ATTRIBUTES)
+
+
+def slim(markup: bytes) -> tuple[bytes, int, int, int, int]:
+    """`(slimmer markup, tags, depth, attribute work, visible bytes)` of a page in UTF-8.
+
+    `tags` counts start and end tags outside of scripts, style sheets and comments. `depth` is the largest number of open
+    tags that nest, counted without a parser: unclosed ones count on. `attribute_work` is the sum over the tags of the slim
+    markup of the square of the number of attributes, which is what parsers compare to find repeated names.
+    `visible` is about the most that the page's text can have: bytes outside of tags, comments, scripts and style sheets,
+    and 4 more for each tag, for the line feeds, tabs and bullets that a text has in its place. Linear in the bytes.
+    """
+    data = np.frombuffer(markup, np.uint8)
+    # A kept attribute can gain a space before it, a tag one before its slash, a phrase's tag of three becomes a comment.
+    out = np.empty(2 * len(data) + 16, np.uint8)
+    size, tags, depth, work, visible = _slim(data, out, *_ELEMENTS, *_ATTRIBUTES)
+    return out[:size].tobytes(), tags, depth, work, visible
+
+
+@kernel(nogil=True)
+def _slim(
+    data: np.ndarray,
+    out: np.ndarray,
+    element_names: np.ndarray,
+    element_kinds: np.ndarray,
+    element_factor: np.uint64,
+    attribute_names: np.ndarray,
+    attribute_kinds: np.ndarray,
+    attribute_factor: np.uint64,
+) -> tuple[int, int, int, int, int]:
+    tags, depth, deepest, work, visible = 0, 0, 0, 0, 0
+    foreign, foreign_depth = np.uint64(0), 0
+    begin = address(data)
+    end = begin + data.shape[0]
+    names, kinds = address(element_names), address(element_kinds)
+    own_names, own_kinds = address(attribute_names), address(attribute_kinds)
+    start_of_out = address(out)
+    to, copied, here = start_of_out, begin, begin
+    stays, open_phrases = np.zeros(8, np.uint64), np.zeros(8, np.int64)
+    while here < end:
+        start = find(here, end, end, 0x3C)  # <
+        visible += start - here
+        if start + 1 >= end:
+            break
+        first = byte_at(start + 1)
+        closing = first == 0x2F and start + 2 < end and is_letter(byte_at(start + 2))
+        if not closing and not is_letter(first):
+            if first == 0x21 or first == 0x2F or first == 0x3F:  # a declaration, a comment
+                visible += 4
+                if foreign_depth == 0 and first == 0x21 and is_dashes(start + 2, end):
+                    here, hollow = comment_end(start, end)
+                    if hollow:
+                        to = copy(copied, to, start + 4 - copied)
+                        copied = max(start + 4, here - 3) if hollow == 1 else end
+                elif foreign_depth and first == 0x21 and start + 9 <= end and word_at(start + 1) == _CDATA:
+                    here = cdata_end(start + 9, end)
+                else:
+                    here = find(start + 2, end, end, 0x3E) + 1
+            else:
+                visible += 1
+                here = start + 1
+            continue
+        name, here = name_at(start + 1 + closing, end)
+        tags += 1
+        visible += 4
+        kind = _kind(name, names, kinds, element_factor)
+        phrase = kind - _PHRASE if foreign_depth == 0 else -1
+        if phrase >= 0:  # all before it is copied, so that it alone can be taken back
+            to, copied = copy(copied, to, start - copied), start
+        before = to
+        here, to, copied, kept, closed_itself = _rest_of_tag(
+            here, end, start, to, copied, closing, own_names, own_kinds, attribute_factor
+        )
+        if phrase >= 0 and not _phrase_stays(stays, open_phrases, phrase, closing, kept):
+            to, copied = before, here
+            if to > start_of_out and (byte_at(to - 1) == 0x3C or byte_at(to - 1) == 0x26):
+                put_word(to, _APART)
+                to += 7
+            continue
+        work += kept * kept
+        nests = kind != _SHALLOW
+        if closing:
+            depth -= nests and depth > 0
+            if foreign_depth and name == foreign:
+                foreign_depth -= 1
+            continue
+        if nests and not closed_itself:
+            depth += 1
+            deepest = max(deepest, depth)
+        if kind <= _SHALLOW or kind >= _PHRASE:
+            continue
+        if kind == _FOREIGN:
+            if (foreign_depth == 0 or name == foreign) and not closed_itself:
+                foreign = name
+                foreign_depth += 1
+        elif foreign_depth == 0:
+            close = end if kind == _PLAIN else script_end(here, end) if kind == _SCRIPT else text_end(here, end, name)
+            if kind in (_SCRIPT, _STYLE):
+                to = copy(copied, to, here - copied)
+                copied = close
+                if close > here:
+                    put_byte(to, 0x20)
+                    to += 1
+            else:
+                visible += close - here
+                work += attribute_work(here, close)
+            here = close
+    to = copy(copied, to, end - copied)
+    return to - start_of_out, tags, deepest, work, visible
+
+
+@kernel(inline="always")
+def _kind(name: np.uint64, names: Int, kinds: Int, factor: np.uint64) -> Int:
+    slot = np.int64((name * factor) >> np.uint64(64 - _SLOTS))
+    return byte_at(kinds + slot) if word_at(names + 8 * slot) == name else 0
+
+
+@kernel()
+def _phrase_stays(stays: np.ndarray, opened: np.ndarray, phrase: Int, closing: bool | np.bool_, kept: Int) -> Any:
+    """Whether a start or end tag of a phrase element stays: with attributes that stay, or as the end of such a one.
+
+    `stays` has a bit for each open element of a name, `opened` their number; from the 65th on none stays.
+    """
+    if closing:
+        if opened[phrase] == 0:
+            return False  # nothing to end: parsers skip it, too
+        opened[phrase] -= 1
+        return opened[phrase] < 64 and (stays[phrase] >> np.uint64(opened[phrase])) & np.uint64(1) == np.uint64(1)
+    level = opened[phrase]
+    opened[phrase] += 1
+    if level >= 64:
+        return False
+    bit = np.uint64(1) << np.uint64(level)
+    stays[phrase] = stays[phrase] | bit if kept else stays[phrase] & ~bit
+    return kept > 0
+
+
+@kernel()
+def _rest_of_tag(
+    place: Int,
+    end: Int,
+    start: Int,
+    to: Int,
+    copied: Int,
+    closing: bool | np.bool_,
+    names: Int,
+    kinds: Int,
+    factor: np.uint64,
+) -> Any:
+    """`(after, to, copied, attributes kept, ends in "/>")` of a tag whose name ends at `place`.
+
+    A tag without attributes stays to be copied with what is around it. One that the page ends in is none.
+    """
+    name_end, kept, slash, rewritten = place, 0, 0, False
+    to_before, copied_before = to, copied
+    while place < end:
+        byte = byte_at(place)
+        if byte == 0x3E:
+            closed_itself = slash == place - 1
+            if rewritten:
+                if closed_itself:
+                    put_byte(to, 0x20)
+                    put_byte(to + 1, 0x2F)
+                    to += 2
+                copied = place
+            return place + 1, to, copied, kept, closed_itself
+        if byte == 0x2F or is_space(byte):
+            slash = place if byte == 0x2F else slash
+            place += 1
+            continue
+        if not rewritten:
+            to = copy(copied, to, name_end - copied)
+            rewritten = True
+        begin = place
+        name, value, value_end, place = attribute_at(place, end)
+        if closing or kept == MOST_ATTRIBUTES:
+            continue
+        kind = _kind(name, names, kinds, factor)
+        if kind == _KEPT or (kind == _CSS and _may_hide(value, value_end)):
+            put_byte(to, 0x20)
+            to = copy(begin, to + 1, place - begin)
+            kept += 1
+    return end, copy(copied_before, to_before, start - copied_before), end, kept, False
+
+
+@kernel()
+def _may_hide(place: Int, end: Int) -> bool:
+    """Whether a style may say `display: none` or `visibility: hidden`, or has a character reference that may."""
+    before, last = 0, 0  # what comes before a colon
+    while place < end:
+        byte = byte_at(place)
+        place += 1
+        if byte > 0x20:
+            byte |= 0x20
+            if byte == 0x26 or (before == 0x79 and last == 0x3A and (byte == 0x6E or byte == 0x68)):  # "y:n", "y:h"
+                return True
+            before, last = last, byte
+    return False

@@ -1,0 +1,1 @@
+"""Kernels over the text of documents."""

@@ -1,0 +1,286 @@
+# pyright: reportArgumentType=false, reportReturnType=false
+# (NumPy's stubs do not know that an element of an array of integers is an int.)
+"""py3langid's language model in compiled code: a byte automaton that counts features, and naive Bayes over them.
+
+The model (an automaton of 104,583 states, 100,053 features, 142 classes) is read from the installed wheel; none of its
+numbers is ours. A text of b bytes costs b automaton steps and one row of 142 weights per different feature.
+"""
+
+import importlib.util
+import io
+import lzma
+import math
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.kernels.compiled import kernel
+from pipeline.kernels.text.word_tables import LOWER, UPPER
+from pipeline.kernels.unicode import decode
+
+MODEL_VERSION_OF = "py3langid"
+"""The distribution whose version decides the labels."""
+UNIT = float(1 << 31)
+"""The scale of scores."""
+
+
+class LanguageModel(NamedTuple):
+    """Arrays of the model, in whole numbers: `weights` in 2^-11, in which they are exact, products and `prior` in 2^-31."""
+
+    moves: np.ndarray
+    """int32: the next state by 256 * row + byte."""
+    states: np.ndarray
+    """int32[s, 2]: where a state's row of `moves` begins, and the feature it counts or -1."""
+    weights: np.ndarray
+    """int16[f, labels]."""
+    prior: np.ndarray
+    """int64[labels]."""
+    aliases: np.ndarray
+    """int32[labels]: the first class of the same label."""
+    logs: np.ndarray
+    """int64: log(1 + count) in 2^-20."""
+    labels: list[str]
+
+
+@lru_cache(1)
+def load_model() -> LanguageModel:
+    """The model of the installed py3langid (about 100 MB in memory, under a second, once a process)."""
+    found = importlib.util.find_spec("py3langid")
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError("py3langid is not installed: its wheel carries the language model")
+    with lzma.open(Path(found.origin).parent / "data" / "model.npz.xz") as packed:
+        arrays = np.load(io.BytesIO(packed.read()), allow_pickle=False)
+        labels = [str(label) for label in arrays["classes"]]
+        first = {label: at for at, label in reversed(list(enumerate(labels)))}
+        weights = arrays["ptc"].astype(np.float64) * 2048
+        if weights.max() > 32767 or weights.min() < -32768 or (weights != np.rint(weights)).any():
+            raise ValueError("the language model's weights are no multiples of 2^-11: this py3langid is not supported")
+        return LanguageModel(
+            moves=arrays["nextmove"].astype(np.int32),
+            states=np.stack([arrays["nextmove_row"].astype(np.int32) * 256, arrays["out_feat"].astype(np.int32)], 1),
+            weights=np.ascontiguousarray(weights.astype(np.int16)),
+            prior=np.rint(arrays["pc"].astype(np.float64) * UNIT).astype(np.int64),
+            aliases=np.array([first[label] for label in labels], np.int32),
+            logs=np.rint(np.log1p(np.arange(1 << 16)) * (1 << 20)).astype(np.int64),
+            labels=labels,
+        )
+
+
+@kernel()
+def windows(offsets: np.ndarray, data: np.ndarray, count: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(rows int64[n + 1], starts, ends): up to `count` windows of about `size` bytes, evenly spread over each document.
+
+    A document of up to two windows is one, and one of up to `count * size` bytes is looked at whole, in consecutive
+    windows. Windows begin after a
+    space when one is near, and begin and end on code points. `count` 0 gives one window, the whole document.
+    """
+    rows = np.zeros(len(offsets), np.int64)
+    most = max(count, 1)
+    starts, ends = np.empty(most * (len(offsets) - 1), np.int64), np.empty(most * (len(offsets) - 1), np.int64)
+    at = 0
+    for row in range(len(offsets) - 1):
+        low, high = offsets[row], offsets[row + 1]
+        length = high - low
+        used = 1 if count == 0 or length <= 2 * size else min(count, (length + size - 1) // size)
+        whole = count == 0 or length <= count * size
+        last = low
+        for number in range(used):
+            if whole:
+                begin, end = last, high if number == used - 1 else low + (number + 1) * length // used
+            else:
+                begin = low + number * (length - size) // max(1, used - 1)
+                end = begin + size
+            if not whole and number:
+                for near in range(begin, min(begin + 24, high)):
+                    if data[near] == 0x20 or data[near] == 0x0A:
+                        begin = near + 1
+                        break
+            begin, end = max(begin, last), min(end, high)
+            while begin > low and begin < high and data[begin] & 0xC0 == 0x80:
+                begin += 1
+            while end < high and data[end] & 0xC0 == 0x80:
+                end += 1
+            starts[at], ends[at] = begin, max(begin, end)
+            last = ends[at]
+            at += 1
+        rows[row + 1] = at
+    return rows, starts[:at], ends[:at]
+
+
+@kernel()
+def needs_preparing(
+    rows: np.ndarray, starts: np.ndarray, ends: np.ndarray, data: np.ndarray, attributes: np.ndarray
+) -> np.ndarray:
+    """bool per document: the windows hold no lower-case letter, or a character from U+0300 on that may compose.
+
+    Only then can py3langid's preparation (lower-casing a text in capitals, NFC) change a byte.
+    """
+    out = np.zeros(len(rows) - 1, np.bool_)
+    for row in range(len(out)):
+        lower, composed = False, False
+        for window in range(rows[row], rows[row + 1]):
+            at = starts[window]
+            while at < ends[window] and not composed:
+                byte = data[at]
+                if byte < 0x80:
+                    lower = lower or 0x61 <= byte <= 0x7A
+                    at += 1
+                    continue
+                point, width = decode(data, at, ends[window])
+                composed = point >= 0x300 or point < 0
+                if point >= 0 and not lower:
+                    mark = np.int64(attributes[point])
+                    lower = mark & LOWER > 0 and not mark & UPPER
+                at += width
+        out[row] = composed or not lower
+    return out
+
+
+@kernel()
+def _score(
+    found: np.ndarray, counts: np.ndarray, weights: np.ndarray, logs: np.ndarray, sums: np.ndarray, totals: np.ndarray
+) -> None:
+    """Add a window's features (a list with repeats) to `totals`; `counts` must be and is left zero, `sums` is scratch.
+
+    Whole numbers throughout: the same result on every machine and in every order.
+    """
+    num = 0
+    for at in range(len(found)):
+        if counts[found[at]] == 0:
+            found[num] = found[at]
+            num += 1
+        counts[found[at]] += 1
+    pending = 0
+    sums[:] = 0
+    for at in range(num):
+        feature = found[at]
+        count = counts[feature]
+        counts[feature] = 0
+        row = weights[feature]
+        if count == 1:  # nearly all: summed as they are, multiplied once
+            for label in range(len(totals)):
+                sums[label] += row[label]
+            pending += 1
+            if pending == 60_000:  # 60,000 weights of 15 bits still fit an int32
+                totals += sums * logs[1]
+                sums[:] = 0
+                pending = 0
+        else:
+            amount = logs[min(count, len(logs) - 1)]
+            for label in range(len(totals)):
+                totals[label] += amount * row[label]
+    totals += sums * logs[1]
+
+
+@kernel()
+def _best(totals: np.ndarray, aliases: np.ndarray, size: int) -> tuple[int, float]:
+    """Label of the highest score, and its share at temperature sqrt(bytes); a label's second column counts as its first."""
+    best = 0
+    for label in range(1, len(totals)):
+        if totals[label] > totals[best]:
+            best = label
+    scale, mass, own = 1.0 / (UNIT * math.sqrt(max(1, size))), 0.0, 0.0
+    for label in range(len(totals)):
+        part = math.exp(np.float64(totals[label] - totals[best]) * scale)
+        mass += part
+        if aliases[label] == aliases[best]:
+            own += part
+    return aliases[best], own / mass
+
+
+@kernel(inline="always")
+def _step(moves: np.ndarray, states: np.ndarray, place: int, byte: int, found: np.ndarray, num: int) -> tuple[int, int]:
+    state = np.int64(moves[place + byte])
+    found[num] = states[state, 1]
+    return np.int64(states[state, 0]), num + (states[state, 1] >= 0)
+
+
+@kernel()
+def classify(
+    rows: np.ndarray, starts: np.ndarray, ends: np.ndarray, data: np.ndarray, mixed_score: float,
+    moves: np.ndarray, states: np.ndarray, weights: np.ndarray, prior: np.ndarray, aliases: np.ndarray,
+    logs: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Per document: the label's class int32, its score float64 and `mixed` float64, from its windows together.
+
+    `mixed` is the share of windowed bytes whose window has another label at a score of at least `mixed_score`; a
+    document of one window has 0. A text without any feature gets class 0 with an equal share, as in py3langid.
+    """
+    num = len(rows) - 1
+    best, score, mixed = np.zeros(num, np.int32), np.zeros(num), np.zeros(num)
+    counts, sums = np.zeros(len(weights), np.int32), np.zeros(len(prior), np.int32)
+    totals, own = np.zeros(len(prior), np.int64), np.zeros(len(prior), np.int64)
+    widest, longest = 0, 0
+    for row in range(num):
+        widest = max(widest, rows[row + 1] - rows[row])
+    for window in range(len(starts)):
+        longest = max(longest, ends[window] - starts[window])
+    labels, shares = np.zeros(widest, np.int32), np.zeros(widest)
+    found, filled = np.empty((4, longest + 1), np.int32), np.zeros(4, np.int64)
+    ready, row, size, any_found = 0, 0, 0, False
+    for window in range(len(starts)):
+        if window == ready:
+            ready = min(window + 4, len(starts))
+            _walk(window, ready, starts, ends, data, moves, states, found, filled)
+        while window >= rows[row + 1]:  # documents without a window do not exist, but cost nothing here
+            row += 1
+        place = window - rows[row]
+        if place == 0:
+            totals[:] = prior
+            size, any_found = 0, False
+        lane = window % 4
+        own[:] = 0
+        _score(found[lane, : filled[lane]], counts, weights, logs, sums, own)
+        totals += own
+        any_found = any_found or filled[lane] > 0
+        length = ends[window] - starts[window]
+        size += length
+        several = rows[row + 1] - rows[row] > 1
+        if several:
+            own += prior
+            labels[place], shares[place] = _best(own, aliases, length)
+            shares[place] *= filled[lane] > 0
+        if window + 1 == rows[row + 1]:
+            if not any_found:
+                totals[:] = 0
+            best[row], score[row] = _best(totals, aliases, size)
+            other = 0
+            for place in range(rows[row + 1] - rows[row] if several else 0):
+                if labels[place] != best[row] and shares[place] >= mixed_score:
+                    other += ends[rows[row] + place] - starts[rows[row] + place]
+            mixed[row] = other / max(1, size)
+    return best, score, mixed
+
+
+@kernel()
+def _walk(
+    first: int, last: int, starts: np.ndarray, ends: np.ndarray, data: np.ndarray,
+    moves: np.ndarray, states: np.ndarray, found: np.ndarray, filled: np.ndarray,
+) -> None:  # fmt: skip
+    """Write the features of up to four windows to the rows of `found`, their numbers to `filled`.
+
+    Each step waits for memory twice; four windows side by side wait at the same time.
+    """
+    filled[:] = 0
+    root = np.int64(states[0, 0])
+    shared = 0
+    if last - first == 4:
+        shared = ends[first] - starts[first]
+        for window in range(first + 1, last):
+            shared = min(shared, ends[window] - starts[window])
+    one, two, three, four = root, root, root, root
+    at_one, at_two, at_three, at_four = 0, 0, 0, 0
+    for at in range(shared):
+        one, at_one = _step(moves, states, one, data[starts[first] + at], found[0], at_one)
+        two, at_two = _step(moves, states, two, data[starts[first + 1] + at], found[1], at_two)
+        three, at_three = _step(moves, states, three, data[starts[first + 2] + at], found[2], at_three)
+        four, at_four = _step(moves, states, four, data[starts[first + 3] + at], found[3], at_four)
+    for window in range(first, last):
+        lane = window - first
+        place = one if lane == 0 else two if lane == 1 else three if lane == 2 else four
+        num = at_one if lane == 0 else at_two if lane == 1 else at_three if lane == 2 else at_four
+        for at in range(starts[window] + shared, ends[window]):
+            place, num = _step(moves, states, place, data[at], found[lane], num)
+        filled[lane] = num

@@ -1,0 +1,328 @@
+"""Hashed word and character n-grams of sentences, and the sums of a linear model's weights over them.
+
+Features of a sentence: every word, every pair of neighbouring words (with a mark for the beginning), and the character
+3- to 5-grams of every word with its borders (the first 30 code points of a word). A number is one word like any other number.
+The *neutral* reading replaces every word of a given set (identities) by one mark and has none of its character n-grams.
+How many words stand in a list (at most three count) is one more feature: it carries the words no training set held.
+Weights are int8 and sums are integers, so no order of addition can change a score.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.kernels.compiled import kernel
+from pipeline.kernels.grams import grow, pair_hash, slot_of
+from pipeline.kernels.text.term_trie import FNV_BASIS, FNV_PRIME, split_rows, split_words
+from pipeline.kernels.unicode import decode
+
+MIN_SENTENCE_WORDS = 6
+MAX_SENTENCE_WORDS = 48
+MAX_WORD_POINTS = 30
+MAX_LISTED = 3
+MAX_GRAMS = 3 * (MAX_WORD_POINTS + 2)
+
+_P = np.uint64(FNV_PRIME)
+_B = np.uint64(FNV_BASIS)
+_M = np.uint64(0x9E3779B97F4A7C15)
+_NUMBER = np.uint64(0x6E756D626572)
+_NEUTRAL = np.uint64(0x6E65757472616C)
+_FIRST = np.uint64(0x6669727374)
+_CACHE = 1 << 16
+
+
+@kernel()
+def _contains(sorted_keys: np.ndarray, key: np.uint64) -> bool:
+    at = np.searchsorted(sorted_keys, key)
+    return bool(at < len(sorted_keys) and sorted_keys[at] == key)
+
+
+@kernel()
+def word_grams(
+    data: np.ndarray, start: int, end: int, lower: np.ndarray, mask: np.uint64, points: np.ndarray, out: np.ndarray
+) -> int:
+    """Slots of a word's character n-grams into `out` (length `MAX_GRAMS`); returns their number."""
+    points[0] = 0x3C
+    count, at = 1, start
+    while at < end and count <= MAX_WORD_POINTS:
+        point, size = decode(data, at, end)
+        if point >= 0 and lower[point] != 0:
+            points[count] = lower[point]
+            count += 1
+        at += size
+    points[count] = 0x3E
+    count += 1
+    total = 0
+    for first in range(count - 2):
+        value = _B
+        for length in range(1, min(5, count - first) + 1):
+            value = (value ^ np.uint64(points[first + length - 1])) * _P
+            if length >= 3:
+                out[total] = slot_of(value, mask)
+                total += 1
+    return total
+
+
+@kernel()
+def is_number(data: np.ndarray, start: int, end: int) -> bool:
+    """Whether a word is ASCII digits only."""
+    for at in range(start, end):
+        if data[at] < 0x30 or data[at] > 0x39:
+            return False
+    return True
+
+
+@kernel()
+def _breaks(data: np.ndarray, start: int, end: int) -> bool:
+    """Whether the bytes between two words end a sentence: a line end, or `.`, `!`, `?` with white space after it."""
+    for at in range(start, end):
+        byte = data[at]
+        if byte == 0x0A:
+            return True
+        if (byte == 0x2E or byte == 0x21 or byte == 0x3F) and at + 1 < end:
+            after = data[at + 1]
+            if after == 0x20 or after == 0x0A or after == 0x22 or after == 0x27 or after == 0x29:
+                return True
+    return False
+
+
+@kernel()
+def sentence_ends(data: np.ndarray, starts: np.ndarray, ends: np.ndarray, count: int, borders: np.ndarray) -> int:
+    """Word indices after the last word of each sentence into `borders` (room for `count`); returns their number.
+
+    A sentence has at least `MIN_SENTENCE_WORDS` words where the document has, and at most `MAX_SENTENCE_WORDS` plus a
+    short rest: headings and cells are read with what follows them.
+    """
+    total, begin = 0, 0
+    for word in range(count - 1):
+        length = word + 1 - begin
+        if length >= MAX_SENTENCE_WORDS or (
+            length >= MIN_SENTENCE_WORDS and _breaks(data, ends[word], starts[word + 1])
+        ):
+            borders[total] = word + 1
+            total += 1
+            begin = word + 1
+    if count > 0:
+        if total > 0 and count - begin < MIN_SENTENCE_WORDS:
+            total -= 1
+        borders[total] = count
+        total += 1
+    return total
+
+
+def sum_sentences(
+    offsets: np.ndarray,
+    data: np.ndarray,
+    lower: np.ndarray,
+    word_weights: np.ndarray,
+    char_weights: np.ndarray,
+    neutral: np.ndarray,
+    listed: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Weight sums of every sentence.
+
+    Returns row int64[s], start and end byte within the row int64[s], sums int32[s, 4] (words and characters of the plain
+    reading, then of the neutral one) and, int32[s, 5], the number of features of each and of words in `listed`.
+    `neutral` and `listed` are sorted word hashes.
+    """
+    words = split_rows(offsets, data, lower)
+    return _sum_sentences(offsets, data, lower, *words, word_weights, char_weights, neutral, listed)
+
+
+@kernel()
+def _sum_sentences(
+    offsets: np.ndarray, data: np.ndarray, lower: np.ndarray,
+    word_rows: np.ndarray, all_hashes: np.ndarray, all_starts: np.ndarray, all_ends: np.ndarray,
+    word_weights: np.ndarray, char_weights: np.ndarray, neutral: np.ndarray, listed: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    word_mask, char_mask = np.uint64(len(word_weights) - 1), np.uint64(len(char_weights) - 1)
+    rows, begins, stops = np.empty(256, np.int64), np.empty(256, np.int64), np.empty(256, np.int64)
+    sums, sizes = np.empty((256, 4), np.int32), np.empty((256, 5), np.int32)
+    borders = np.empty(1024, np.int64)
+    points, grams = np.empty(MAX_WORD_POINTS + 2, np.int32), np.empty(MAX_GRAMS, np.int64)
+    # What a word adds by its characters depends on the word alone: a direct-mapped cache of the frequent ones.
+    cache_key, cache_sum = np.zeros(_CACHE, np.uint64), np.zeros(_CACHE, np.int32)
+    cache_size, cache_kind = np.zeros(_CACHE, np.int32), np.zeros(_CACHE, np.uint8)
+    cache_mask = np.uint64(_CACHE - 1)
+    total = 0
+    for row in range(len(offsets) - 1):
+        base = offsets[row]
+        low, high = word_rows[row], word_rows[row + 1]
+        hashes, starts, ends, count = all_hashes[low:high], all_starts[low:high], all_ends[low:high], high - low
+        if len(borders) < len(hashes):
+            borders = np.empty(len(hashes), np.int64)
+        sentences = sentence_ends(data, starts, ends, count, borders)
+        word = 0
+        for sentence in range(sentences):
+            if total == len(rows):
+                rows, begins, stops = grow(rows, 2 * total), grow(begins, 2 * total), grow(stops, 2 * total)
+                wider_sums, wider_sizes = np.empty((2 * total, 4), np.int32), np.empty((2 * total, 5), np.int32)
+                wider_sums[:total], wider_sizes[:total] = sums, sizes
+                sums, sizes = wider_sums, wider_sizes
+            rows[total], begins[total], stops[total] = row, starts[word] - base, ends[borders[sentence] - 1] - base
+            previous, previous_neutral = _FIRST, _FIRST
+            plain_words, plain_chars, neutral_words, neutral_chars = 0, 0, 0, 0
+            plain_grams, neutral_grams, features, hits = 0, 0, 0, 0
+            while word < borders[sentence]:
+                value = hashes[word]
+                place = slot_of(value, cache_mask)
+                if cache_key[place] != value or cache_kind[place] == 0:
+                    cache_key[place], cache_sum[place], cache_size[place] = value, 0, 0
+                    if is_number(data, starts[word], ends[word]):
+                        cache_kind[place] = 1
+                    else:
+                        size = word_grams(data, starts[word], ends[word], lower, char_mask, points, grams)
+                        added = 0
+                        for at in range(size):
+                            added += char_weights[grams[at]]
+                        cache_sum[place], cache_size[place] = added, size
+                        cache_kind[place] = 2
+                        if _contains(neutral, value):
+                            cache_kind[place] = 3
+                        elif _contains(listed, value):
+                            cache_kind[place] = 4
+                kind = cache_kind[place]
+                plain = _NUMBER if kind == 1 else value
+                unmarked = _NEUTRAL if kind == 3 else plain
+                both = np.int64(word_weights[slot_of(plain, word_mask)]) + np.int64(
+                    word_weights[slot_of(pair_hash(previous, plain), word_mask)]
+                )
+                plain_words += both
+                if unmarked == plain and previous == previous_neutral:
+                    neutral_words += both
+                else:
+                    neutral_words += np.int64(word_weights[slot_of(unmarked, word_mask)]) + np.int64(
+                        word_weights[slot_of(pair_hash(previous_neutral, unmarked), word_mask)]
+                    )
+                plain_chars += cache_sum[place]
+                plain_grams += cache_size[place]
+                if kind != 3:
+                    neutral_chars += cache_sum[place]
+                    neutral_grams += cache_size[place]
+                previous, previous_neutral = plain, unmarked
+                hits += kind == 4
+                features += 2
+                word += 1
+            sums[total, 0], sums[total, 1] = plain_words, plain_chars
+            sums[total, 2], sums[total, 3] = neutral_words, neutral_chars
+            sizes[total, 0], sizes[total, 1] = features, plain_grams
+            sizes[total, 2], sizes[total, 3], sizes[total, 4] = features, neutral_grams, hits
+            total += 1
+    return rows[:total], begins[:total], stops[:total], sums[:total], sizes[:total]
+
+
+@kernel()
+def feature_slots(
+    offsets: np.ndarray,
+    data: np.ndarray,
+    lower: np.ndarray,
+    word_size: int,
+    char_size: int,
+    neutral: np.ndarray,
+    listed: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The same features for training, each row as one sentence: offsets and slots of words, of characters, listed words.
+
+    With a non-empty `neutral` it is the neutral reading.
+    """
+    word_mask, char_mask = np.uint64(word_size - 1), np.uint64(char_size - 1)
+    count_rows = len(offsets) - 1
+    word_offsets, char_offsets = np.zeros(count_rows + 1, np.int64), np.zeros(count_rows + 1, np.int64)
+    word_slots, char_slots = np.empty(1024, np.int32), np.empty(4096, np.int32)
+    hashes, starts, ends = np.empty(1024, np.uint64), np.empty(1024, np.int64), np.empty(1024, np.int64)
+    points, grams = np.empty(MAX_WORD_POINTS + 2, np.int32), np.empty(MAX_GRAMS, np.int64)
+    hits = np.zeros(count_rows, np.int64)
+    words, chars = 0, 0
+    for row in range(count_rows):
+        count, hashes, starts, ends = split_words(data, offsets[row], offsets[row + 1], lower, hashes, starts, ends)
+        previous = _FIRST
+        for word in range(count):
+            value = hashes[word]
+            size = 0
+            if is_number(data, starts[word], ends[word]):
+                value = _NUMBER
+            elif _contains(neutral, value):
+                value = _NEUTRAL
+            else:
+                hits[row] += _contains(listed, value)
+                size = word_grams(data, starts[word], ends[word], lower, char_mask, points, grams)
+            if words + 2 > len(word_slots):
+                word_slots = grow(word_slots, 2 * len(word_slots))
+            if chars + size > len(char_slots):
+                char_slots = grow(char_slots, 2 * len(char_slots))
+            word_slots[words], word_slots[words + 1] = (
+                slot_of(value, word_mask),
+                slot_of(pair_hash(previous, value), word_mask),
+            )
+            words += 2
+            for at in range(size):
+                char_slots[chars + at] = grams[at]
+            chars += size
+            previous = value
+        word_offsets[row + 1], char_offsets[row + 1] = words, chars
+    return word_offsets, word_slots[:words], char_offsets, char_slots[:chars], hits
+
+
+@kernel(inline="always")
+def _kept(step: int, at: int, share: np.uint64) -> bool:
+    """Whether a feature occurrence is read in this step: a hash of both, so that training is the same every time."""
+    value = (np.uint64(step) * _P + np.uint64(at) + np.uint64(1)) * _M
+    value = (value ^ (value >> np.uint64(29))) * _M
+    return bool((value >> np.uint64(48)) < share)
+
+
+@kernel()
+def fit_logistic(
+    word_offsets: np.ndarray,
+    word_slots: np.ndarray,
+    char_offsets: np.ndarray,
+    char_slots: np.ndarray,
+    listed: np.ndarray,
+    labels: np.ndarray,
+    importance: np.ndarray,
+    order: np.ndarray,
+    word_size: int,
+    char_size: int,
+    rate: float,
+    decay: float,
+    keep: float,
+    each: float,
+) -> tuple[np.ndarray, np.ndarray, Any]:
+    """Logistic regression by AdaGrad over the examples in `order` (repeated for epochs): word and char weights, bias.
+
+    The value of a feature is one over the square root of the number of features of its kind in the sentence. In each step
+    a share `keep` of the occurrences is read, scaled up: no single word may carry a sentence alone. `each` is the fixed
+    weight of a listed word: learnt, it would be explained away by the very words it stands for.
+    """
+    word_weights, char_weights = np.zeros(word_size), np.zeros(char_size)
+    word_squares, char_squares = np.full(word_size, 1e-3), np.full(char_size, 1e-3)
+    bias, bias_square, share = 0.0, 1e-3, np.uint64(keep * 65536.0)
+    for step in range(len(order)):
+        example = order[step]
+        w0, w1 = word_offsets[example], word_offsets[example + 1]
+        c0, c1 = char_offsets[example], char_offsets[example + 1]
+        word_value, char_value = 1.0 / np.sqrt(max(w1 - w0, 1)) / keep, 1.0 / np.sqrt(max(c1 - c0, 1)) / keep
+        hits = min(listed[example], MAX_LISTED)
+        z = bias + each * hits
+        for at in range(w0, w1):
+            if _kept(step, at, share):
+                z += word_weights[word_slots[at]] * word_value
+        for at in range(c0, c1):
+            if _kept(step, at, share):
+                z += char_weights[char_slots[at]] * char_value
+        slope = (1.0 / (1.0 + np.exp(-z)) - labels[example]) * importance[example]
+        for at in range(w0, w1):
+            if _kept(step, at, share):
+                slot = word_slots[at]
+                gradient = slope * word_value + decay * word_weights[slot]
+                word_squares[slot] += gradient * gradient
+                word_weights[slot] -= rate * gradient / np.sqrt(word_squares[slot])
+        for at in range(c0, c1):
+            if _kept(step, at, share):
+                slot = char_slots[at]
+                gradient = slope * char_value + decay * char_weights[slot]
+                char_squares[slot] += gradient * gradient
+                char_weights[slot] -= rate * gradient / np.sqrt(char_squares[slot])
+        bias_square += slope * slope
+        bias -= rate * slope / np.sqrt(bias_square)
+    return word_weights, char_weights, bias

@@ -1,0 +1,188 @@
+"""Benchmark items found in documents: shared word n-grams nominate a place, an alignment of its words judges it.
+
+Words are those of `terms.split_words`, so that case, punctuation, line breaks and spacing make no difference. An n-gram is
+hashed with one multiplication per word; a bit map stops nearly all of them. Matches of one item on about one diagonal
+(position in the document minus position in the item) nominate it, and the weighted longest common subsequence of its words
+with the words around them is its share: inserted, deleted and changed words cost what they weigh, and no more.
+"""
+
+import numpy as np
+
+from pipeline.kernels.compiled import kernel
+from pipeline.kernels.grams import grow, slot_of
+from pipeline.kernels.text.term_trie import split_words
+
+_B = np.uint64(0x9E3779B97F4A7C15)
+DIAGONAL_REACH, DIAGONAL_WIDTH = 8, 24
+"""Neighbouring matches of one place are at most this far apart in diagonal, all of them this far."""
+
+
+@kernel()
+def words_of(offsets: np.ndarray, data: np.ndarray, lower: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Word hashes of all rows, uint64, and int64[n + 1] offsets into them."""
+    found, total = np.empty(1024, np.uint64), 0
+    borders = np.zeros(len(offsets), np.int64)
+    hashes, starts, ends = np.empty(1024, np.uint64), np.empty(1024, np.int64), np.empty(1024, np.int64)
+    for row in range(len(offsets) - 1):
+        count, hashes, starts, ends = split_words(data, offsets[row], offsets[row + 1], lower, hashes, starts, ends)
+        while total + count > len(found):
+            found = grow(found, 2 * len(found))
+        found[total : total + count] = hashes[:count]
+        total += count
+        borders[row + 1] = total
+    return found[:total], borders
+
+
+@kernel(inline="always")
+def _top(size: int) -> np.uint64:
+    """What the first word of an n-gram is multiplied with."""
+    power = np.uint64(1)
+    for _ in range(size):
+        power *= _B
+    return power
+
+
+@kernel()
+def grams_of(words: np.ndarray, borders: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """n-grams of rows of words: hash, row and place (first word) of each."""
+    most = len(words)
+    found, rows, places, total = np.empty(most, np.uint64), np.empty(most, np.int32), np.empty(most, np.int32), 0
+    top = _top(size)
+    for row in range(len(borders) - 1):
+        value = np.uint64(0)
+        for at in range(borders[row], borders[row + 1]):
+            value = (value + words[at]) * _B
+            place = at - borders[row] - size + 1
+            if place > 0:
+                value -= words[at - size] * top * _B
+            if place >= 0:
+                found[total], rows[total], places[total] = value, row, place
+                total += 1
+    return found[:total], rows[:total], places[:total]
+
+
+@kernel()
+def build_table(grams: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of distinct grams: an open-addressing table `(keys, values)` and a bit map (uint64 words) in front of it."""
+    size = 1024
+    while size < 2 * len(grams):
+        size *= 2
+    keys, values = np.zeros(size, np.uint64), np.full(size, -1, np.int32)
+    bits = np.zeros(size // 8, np.uint64)
+    for at in range(len(grams)):
+        slot = slot_of(grams[at], np.uint64(size - 1))
+        while values[slot] >= 0:
+            slot = (slot + 1) & (size - 1)
+        keys[slot], values[slot] = grams[at], at
+        bit = slot_of(grams[at], np.uint64(64 * len(bits) - 1))
+        bits[bit >> 6] |= np.uint64(1) << np.uint64(bit & 63)
+    return keys, values, bits
+
+
+@kernel()
+def align(
+    words: np.ndarray, low: int, high: int, item: np.ndarray, weights: np.ndarray, table: np.ndarray
+) -> tuple[float, int, int]:
+    """Weight of the best common subsequence of `words[low:high]` and an item, and the first and last word it uses.
+
+    `table` is scratch, float32[item + 1, high - low + 1] or larger. Of equal weights the shortest way back is taken.
+    """
+    rows, columns = len(item), high - low
+    for column in range(columns + 1):
+        table[0, column] = 0
+    for row in range(rows):
+        table[row + 1, 0] = 0
+        own, weight = item[row], weights[row]
+        for column in range(columns):
+            best = max(table[row, column + 1], table[row + 1, column])
+            if words[low + column] == own:
+                best = max(best, table[row, column] + weight)
+            table[row + 1, column + 1] = best
+    row, column, first, last = rows, columns, -1, -1
+    while row > 0 and column > 0 and table[row, column] > 0:
+        if table[row - 1, column] == table[row, column]:
+            row -= 1
+        elif table[row, column - 1] == table[row, column]:
+            column -= 1
+        else:
+            first = low + column - 1
+            last = first if last < 0 else last
+            row, column = row - 1, column - 1
+    return float(table[rows, columns]), first, last
+
+
+@kernel()
+def find_items(
+    offsets: np.ndarray,
+    data: np.ndarray,
+    lower: np.ndarray,
+    size: int,
+    tables: tuple[np.ndarray, np.ndarray, np.ndarray],
+    postings: tuple[np.ndarray, np.ndarray, np.ndarray],
+    items: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Nominated items of every document: row, item, share of its weight, first and last byte within the row.
+
+    tables: as `build_table` gives them. postings: int64[grams + 1] starts, int32 items, int32 places.
+    items: int64[items + 1] borders, words and their weights (flat), total weight, and matches needed for a nomination.
+    """
+    keys, values, bits = tables
+    starts, owners, positions = postings
+    borders, item_words, item_weights, totals, needed = items
+    rows, which, shares = np.empty(64, np.int64), np.empty(64, np.int64), np.empty(64, np.float64)
+    firsts, lasts, total = np.empty(64, np.int64), np.empty(64, np.int64), 0
+    words, begins, ends = np.empty(1024, np.uint64), np.empty(1024, np.int64), np.empty(1024, np.int64)
+    hits, table = np.empty(256, np.int64), np.zeros((2, 2), np.float32)
+    top, mask, bit_mask = _top(size) * _B, np.uint64(len(keys) - 1), np.uint64(64 * len(bits) - 1)
+    for row in range(len(offsets) - 1):
+        base = offsets[row]
+        count, words, begins, ends = split_words(data, base, offsets[row + 1], lower, words, begins, ends)
+        value, found = np.uint64(0), 0
+        for at in range(count):
+            value = (value + words[at]) * _B
+            if at >= size:
+                value -= words[at - size] * top
+            bit = slot_of(value, bit_mask)
+            if at < size - 1 or not (bits[bit >> 6] >> np.uint64(bit & 63)) & np.uint64(1):
+                continue
+            slot = slot_of(value, mask)
+            while values[slot] >= 0 and keys[slot] != value:
+                slot = (slot + 1) & np.int64(mask)
+            if values[slot] < 0:
+                continue
+            for posting in range(starts[values[slot]], starts[values[slot] + 1]):
+                if found == len(hits):
+                    hits = grow(hits, 2 * found)
+                diagonal = at - size + 1 - positions[posting]
+                hits[found] = (np.int64(owners[posting]) << 32) + diagonal + (1 << 30)
+                found += 1
+        if found == 0:
+            continue
+        ordered = np.sort(hits[:found])
+        begin = 0
+        while begin < found:
+            item, stop = ordered[begin] >> 32, begin + 1
+            while (
+                stop < found
+                and ordered[stop] - ordered[stop - 1] <= DIAGONAL_REACH
+                and ordered[stop] - ordered[begin] <= DIAGONAL_WIDTH
+            ):
+                stop += 1
+            if stop - begin >= needed[item]:
+                length = borders[item + 1] - borders[item]
+                slack = 4 + length // 4
+                low = max(0, (ordered[begin] & 0xFFFFFFFF) - (1 << 30) - slack)
+                high = min(count, (ordered[stop - 1] & 0xFFFFFFFF) - (1 << 30) + length + slack)
+                if length >= table.shape[0] or high - low >= table.shape[1]:
+                    table = np.zeros((2 * length + 2, 2 * (high - low) + 2), np.float32)
+                own = slice(borders[item], borders[item + 1])
+                weight, first, last = align(words, low, high, item_words[own], item_weights[own], table)
+                if first >= 0:
+                    if total == len(rows):
+                        rows, which, shares = grow(rows, 2 * total), grow(which, 2 * total), grow(shares, 2 * total)
+                        firsts, lasts = grow(firsts, 2 * total), grow(lasts, 2 * total)
+                    rows[total], which[total], shares[total] = row, item, weight / totals[item]
+                    firsts[total], lasts[total] = begins[first] - base, ends[last] - base
+                    total += 1
+            begin = stop
+    return rows[:total], which[:total], shares[:total], firsts[:total], lasts[:total]

@@ -1,0 +1,1 @@
+"""Judges, one file each: a judge adds signal columns and spans beside the text and removes nothing."""

@@ -1,0 +1,133 @@
+"""Language of a document: py3langid's model run by a compiled kernel, on windows of the text or on all of it."""
+
+import unicodedata
+from typing import Annotated
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
+
+from pipeline.classify.classifier_settings import Pinned
+from pipeline.classify.fasttext import PACKAGE, languages, open_model
+from pipeline.core.judge import Columns, judge
+from pipeline.core.settings import DecidedBy, JudgeSettings, Threshold
+from pipeline.kernels.buffers import text_buffers
+from pipeline.kernels.text import langid
+from pipeline.kernels.text.word_tables import ATTRIBUTES
+
+
+class Language(JudgeSettings):
+    """Language by windows of the text; `full_text` gives py3langid's own label for every document."""
+
+    full_text: bool = False
+    """Look at every byte, in one piece."""
+    windows: int = Field(default=4, ge=1, le=64)
+    """Windows of a document, evenly spread; a document that fits into them is looked at whole."""
+    window_bytes: int = Field(default=256, ge=64)
+    """Bytes of a window."""
+    mixed_score: float = Field(default=0.9, ge=0, le=1)
+    """A window counts as another language from this score on."""
+    fasttext: Pinned | None = None
+    """Label with this fastText model (lid.176, GlotLID; local disk) instead; slower. Labels are the model's own."""
+    keep: Annotated[list[str], DecidedBy()] = Field(default_factory=list)
+    """Labels to keep (ISO 639-1; of a fastText model its own, such as eng_Latn); empty keeps every language."""
+    min_score: Threshold = None
+    """Remove below this share of the model's probability mass (temperature sqrt(bytes); fastText: its probability)."""
+    max_mixed_frac: Threshold = None
+    """Remove when a larger share of the text is clearly in another language than the label."""
+
+    def libraries(self) -> list[str]:
+        """fastText's reader, where it is used."""
+        return [PACKAGE] if self.fasttext else []
+
+    def check(self) -> None:
+        """The fastText model is there and is the one that the recipe means."""
+        if self.fasttext:
+            open_model(self.fasttext)
+
+
+@judge(
+    "language",
+    version=1,
+    settings=Language,
+    reads=["text"],
+    adds={"label": pa.string(), "score": pa.float64(), "mixed_frac": pa.float64()},
+    libraries=["py3langid"],
+    weights=lambda settings: settings.fasttext.sha256 if settings.fasttext else None,
+)
+def language(batch: pa.RecordBatch, settings: Language) -> Columns:
+    """Label, score and share of other languages; `mixed_frac` comes from the windows in both modes."""
+    offsets, data = text_buffers(batch["text"])
+    if settings.fasttext:
+        return _by_fasttext(offsets, data, settings, settings.fasttext)
+    model = langid.load_model()
+    best, score, mixed = _classify(offsets, data, settings.windows, settings)
+    if settings.full_text:
+        best, score, _ = _classify(offsets, data, 0, settings)
+    labels = pa.array(model.labels).take(pa.array(best))
+    return {"label": labels, "score": pa.array(score.round(6)), "mixed_frac": pa.array(mixed)}
+
+
+@language.rule
+def _unwanted(signals: pa.Table, settings: Language) -> dict[str, pa.Array]:
+    """`keep`: the label is none of the languages to keep."""
+    if not settings.keep:
+        return {}
+    return {"keep": pc.invert(pc.is_in(signals["label"], value_set=pa.array(settings.keep, pa.string())))}
+
+
+def _classify(
+    offsets: np.ndarray, data: np.ndarray, count: int, settings: Language
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    model = langid.load_model()
+    rows, starts, ends = langid.windows(offsets, data, count, settings.window_bytes)
+    hard = np.flatnonzero(langid.needs_preparing(rows, starts, ends, data, ATTRIBUTES))
+    if len(hard):
+        data, starts, ends = _prepared(hard, rows, starts, ends, data)
+    return langid.classify(rows, starts, ends, data, settings.mixed_score, *model[:6])
+
+
+def _prepared(
+    hard: np.ndarray, rows: np.ndarray, starts: np.ndarray, ends: np.ndarray, data: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """py3langid's preparation of the few documents it can change: lower-cased when all in capitals, then NFC.
+
+    Their windows are appended to the bytes and the windows moved there.
+    """
+    extra, at = [], len(data)
+    starts, ends = starts.copy(), ends.copy()
+    for row in hard:
+        span = range(rows[row], rows[row + 1])
+        pieces = [data[starts[window] : ends[window]].tobytes().decode() for window in span]
+        capitals = "".join(pieces).isupper()
+        if not capitals and all(unicodedata.is_normalized("NFC", piece) for piece in pieces):
+            continue
+        for window, piece in zip(span, pieces, strict=True):
+            raw = unicodedata.normalize("NFC", piece.lower() if capitals else piece).encode()
+            starts[window], ends[window] = at, at + len(raw)
+            at += len(raw)
+            extra.append(raw)
+    if extra:
+        data = np.concatenate([data, np.frombuffer(b"".join(extra), np.uint8)])
+        data.flags.writeable = False  # as Arrow's own buffers are: the kernel is compiled for one type
+    return data, starts, ends
+
+
+def _by_fasttext(offsets: np.ndarray, data: np.ndarray, settings: Language, pinned: Pinned) -> Columns:
+    """The same columns from a fastText model: the windows of a document as one text, and each alone for `mixed_frac`."""
+    model = open_model(pinned)
+    rows, starts, ends = langid.windows(offsets, data, settings.windows, settings.window_bytes)
+    pieces = [data[start:end].tobytes().decode() for start, end in zip(starts, ends, strict=True)]
+    joined = ["\n".join(pieces[rows[row] : rows[row + 1]]) for row in range(len(rows) - 1)]
+    if settings.full_text:
+        joined = [data[offsets[row] : offsets[row + 1]].tobytes().decode() for row in range(len(rows) - 1)]
+    labels, score = languages(model, joined)
+    window_labels, window_scores = languages(model, pieces)
+    mixed = np.zeros(len(joined))
+    for row in np.flatnonzero(np.diff(rows) > 1):
+        span = np.arange(rows[row], rows[row + 1])
+        sizes = (ends - starts)[span]
+        other = [window_labels[at] not in (labels[row], "und") for at in span]
+        mixed[row] = sizes[other & (window_scores[span] >= settings.mixed_score)].sum() / max(1, sizes.sum())
+    return {"label": pa.array(labels, pa.string()), "score": pa.array(score), "mixed_frac": pa.array(mixed)}

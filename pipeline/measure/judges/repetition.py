@@ -1,0 +1,75 @@
+"""Gopher's thirteen repetition rules (Rae et al., arXiv 2112.11446, table A1), as datatrove reads them."""
+
+import pyarrow as pa
+
+from pipeline.core.judge import Columns, judge
+from pipeline.core.settings import JudgeSettings, Threshold
+from pipeline.kernels.text import line_stats
+from pipeline.kernels.text.prose import judged_text
+from pipeline.kernels.text.repetition import ngram_chars
+from pipeline.kernels.text.words import words
+from pipeline.measure.judges.gopher import ratio
+
+
+class Repetition(JudgeSettings):
+    """Duplicate lines and paragraphs and repeated n-grams. Table A1's bound stands with each threshold."""
+
+    prose_only: bool = False
+    """Leave the lines of tables out."""
+    ignore_speaker_lines: bool = False
+    """A line that only names a speaker ("Operator", "Jane Doe:") is no duplicate (transcripts)."""
+    min_num_chars: Threshold = None
+    """Published code: 1, an empty text is removed."""
+    max_dup_line_frac: Threshold = None
+    """Paper: 0.30."""
+    max_dup_paragraph_frac: Threshold = None
+    """Paper: 0.30."""
+    max_dup_line_char_frac: Threshold = None
+    """Paper: 0.20."""
+    max_dup_paragraph_char_frac: Threshold = None
+    """Paper: 0.20."""
+    max_top_2_gram_char_frac: Threshold = None
+    """Paper: 0.20."""
+    max_top_3_gram_char_frac: Threshold = None
+    """Paper: 0.18."""
+    max_top_4_gram_char_frac: Threshold = None
+    """Paper: 0.16."""
+    max_dup_5_gram_char_frac: Threshold = None
+    """Paper: 0.15."""
+    max_dup_6_gram_char_frac: Threshold = None
+    """Paper: 0.14."""
+    max_dup_7_gram_char_frac: Threshold = None
+    """Paper: 0.13."""
+    max_dup_8_gram_char_frac: Threshold = None
+    """Paper: 0.12."""
+    max_dup_9_gram_char_frac: Threshold = None
+    """Paper: 0.11."""
+    max_dup_10_gram_char_frac: Threshold = None
+    """Paper: 0.10."""
+
+
+_NGRAMS = {n: f"{'top' if n < 5 else 'dup'}_{n}_gram_char_frac" for n in range(2, 11)}
+_LINES = ["dup_line_frac", "dup_paragraph_frac", "dup_line_char_frac", "dup_paragraph_char_frac"]
+
+
+@judge(
+    "repetition",
+    version=1,
+    settings=Repetition,
+    reads=["text", "table_spans"],
+    adds={"num_chars": pa.int64(), **dict.fromkeys([*_LINES, *_NGRAMS.values()], pa.float64())},
+)
+def repetition(batch: pa.RecordBatch, settings: Repetition) -> Columns:
+    """Count second and later copies. Shares of characters divide by all code points of the text, white space too."""
+    text = judged_text(batch, settings.prose_only)
+    found = line_stats.of_column(text, settings.ignore_speaker_lines)
+    grams = ngram_chars(*words(text))
+    chars = found[:, line_stats.CHARS]
+    return {
+        "num_chars": pa.array(chars),
+        "dup_line_frac": ratio(found[:, line_stats.DUP_LINES], found[:, line_stats.LINES]),
+        "dup_paragraph_frac": ratio(found[:, line_stats.DUP_PARAGRAPHS], found[:, line_stats.PARAGRAPHS]),
+        "dup_line_char_frac": ratio(found[:, line_stats.DUP_LINE_CHARS], chars),
+        "dup_paragraph_char_frac": ratio(found[:, line_stats.DUP_PARAGRAPH_CHARS], chars),
+        **{name: ratio(grams[:, n], chars) for n, name in _NGRAMS.items()},
+    }

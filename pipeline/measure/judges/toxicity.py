@@ -1,0 +1,155 @@
+"""Toxicity by an embedded linear scorer of sentences that reads every sentence with and without its identity words.
+
+The score of a sentence is the smaller of the two readings, so that naming a group cannot by itself raise it. A document's
+score is the mean of its worst tenth of sentences (at least one): of a short document its worst sentence, of a long filing
+more than one slip. Weights, data, licences and errors per identity: `toxicity.md` beside this file.
+"""
+
+import functools
+import hashlib
+from importlib import resources
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from pipeline.core.judge import SPANS, Columns, judge
+from pipeline.core.settings import JudgeSettings, Threshold
+from pipeline.kernels.buffers import text_buffers
+from pipeline.kernels.compiled import kernel
+from pipeline.kernels.text.ngrams import MAX_LISTED, sum_sentences
+from pipeline.kernels.text.term_trie import WORD_LOWER, find_phrases
+
+SENTENCE_THRESHOLD = 0.9
+"""A sentence above it is a span, and counts in `sentence_share`."""
+
+
+class Toxicity(JudgeSettings):
+    """Insults, threats, hate and obscenity, by sentence; listed words are a signal and never a verdict."""
+
+    max_score: Threshold = Field(
+        default=None, description="remove when the mean of the worst tenth of sentences is higher"
+    )
+    max_sentence_share: Threshold = Field(default=None, description="remove when more of the sentences are toxic")
+    max_worst_sentence: Threshold = Field(default=None, description="remove when any one sentence scores higher")
+
+
+@functools.cache
+def weights_bytes() -> bytes:
+    """The weights as stored."""
+    return resources.files("pipeline.measure.judges").joinpath("toxicity.safetensors").read_bytes()
+
+
+@functools.cache
+def weights_sha256() -> str:
+    """The sha256 of the weights."""
+    return hashlib.sha256(weights_bytes()).hexdigest()
+
+
+@functools.cache
+def load_weights() -> dict[str, np.ndarray]:
+    """The tensors of `toxicity.safetensors`; see `train_toxicity.train`."""
+    from safetensors.numpy import load
+
+    return load(weights_bytes())
+
+
+def sentence_scores(sums: np.ndarray, sizes: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """Probabilities float32[s] from integer sums: the smaller of the plain and the neutral reading.
+
+    Rounded to four places, so that a last bit of `exp` on another machine does not change a file.
+    """
+    values = sums / np.sqrt(np.maximum(sizes[:, :4], 1))
+    word, char, bias, each = (float(scale) for scale in scales)
+    base = bias + each * np.minimum(sizes[:, 4], MAX_LISTED)
+    plain = values[:, 0] * word + values[:, 1] * char + base
+    neutral = values[:, 2] * word + values[:, 3] * char + base
+    return np.round(1 / (1 + np.exp(-np.clip(np.minimum(plain, neutral), -40, 40))), 4).astype(np.float32)
+
+
+@kernel()
+def _documents(rows: np.ndarray, scores: np.ndarray, count: int, bound: float) -> tuple[np.ndarray, ...]:
+    worst_tenth, share = np.zeros(count, np.float32), np.zeros(count, np.float32)
+    worst, toxic = np.zeros(count, np.float32), np.zeros(count, np.int32)
+    begin = 0
+    while begin < len(rows):
+        end = begin
+        while end < len(rows) and rows[end] == rows[begin]:
+            end += 1
+        row, ordered = rows[begin], np.sort(scores[begin:end])
+        taken = max(1, (end - begin + 9) // 10)
+        total = 0.0
+        for at in range(len(ordered) - taken, len(ordered)):
+            total += ordered[at]
+        over = 0
+        for at in range(begin, end):
+            over += scores[at] > bound
+        worst_tenth[row], worst[row] = total / taken, ordered[-1]
+        share[row], toxic[row] = over / (end - begin), over
+        begin = end
+    return worst_tenth, share, worst, toxic
+
+
+def score_texts(
+    text: pa.Array, tensors: dict[str, np.ndarray] | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Row, start byte, end byte and score of every sentence of a column."""
+    tensors = tensors or load_weights()
+    offsets, data = text_buffers(text)
+    rows, begins, stops, sums, sizes = sum_sentences(
+        offsets,
+        data,
+        WORD_LOWER,
+        tensors["word_weights"],
+        tensors["char_weights"],
+        tensors["neutral"],
+        tensors["listed"],
+    )
+    return rows, begins, stops, sentence_scores(sums, sizes, tensors["scales"])
+
+
+def spans_of(rows: np.ndarray, starts: np.ndarray, ends: np.ndarray, kind: str, count: int) -> pa.Array:
+    """A spans column from parallel arrays sorted by row and start."""
+    borders = np.searchsorted(rows, np.arange(count + 1)).astype(np.int32)
+    values = pa.StructArray.from_arrays(
+        [
+            pa.array(starts.astype(np.int32)),
+            pa.array(ends.astype(np.int32)),
+            pa.array([kind] * len(rows), pa.string()),
+        ],
+        fields=list(SPANS.value_type),
+    )
+    return pa.ListArray.from_arrays(pa.array(borders), values).cast(SPANS)
+
+
+@judge(
+    "toxicity",
+    version=2,
+    settings=Toxicity,
+    reads=["text"],
+    adds={
+        "score": pa.float32(),
+        "sentence_share": pa.float32(),
+        "worst_sentence": pa.float32(),
+        "num_toxic_sentences": pa.int32(),
+        "num_listed_words": pa.int32(),
+        "spans": SPANS,
+    },
+    weights=lambda settings: weights_sha256(),
+)
+def toxicity(batch: pa.RecordBatch, settings: Toxicity) -> Columns:
+    """`score`, `worst_sentence` and `sentence_share` are 0-1; `spans` are the sentences above `SENTENCE_THRESHOLD`."""
+    tensors, count = load_weights(), batch.num_rows
+    rows, begins, stops, scores = score_texts(batch["text"], tensors)
+    score, share, worst, toxic = _documents(rows, scores, count, SENTENCE_THRESHOLD)
+    over = scores > SENTENCE_THRESHOLD
+    offsets, data = text_buffers(batch["text"])
+    listed, _, _, _, _ = find_phrases(offsets, data, WORD_LOWER, tensors["listed_keys"], tensors["listed_values"])
+    return {
+        "score": pa.array(score),
+        "sentence_share": pa.array(share),
+        "worst_sentence": pa.array(worst),
+        "num_toxic_sentences": pa.array(toxic),
+        "num_listed_words": pa.array(np.bincount(listed, minlength=count).astype(np.int32)),
+        "spans": spans_of(rows[over], begins[over], stops[over], "toxic", count),
+    }

@@ -1,0 +1,265 @@
+"""Sizing of a run: from the tokens that curation left to the optimal and the chosen model, and to what is missing."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from pipeline.core.settings import Settings
+from pipeline.errors import UsageError
+from pipeline.size.advise import Objective
+from pipeline.size.dial import FIELD_KEEP_RATES, Plan, Request, complete
+from pipeline.size.flops import DEFAULT_MFU, Kind, budget_flops
+from pipeline.size.gpus import gpu_named
+from pipeline.size.laws import Law, Point, law_named, tokens_per_param
+from pipeline.size.memory import Setup
+from pipeline.size.precision import Precision
+from pipeline.size.regimes import inference_aware_for
+from pipeline.size.shape import Hyperparameters, preset
+
+DEMONSTRATION = Hyperparameters(1024, 128, 300, 30, 3e-3, 0.99, "demonstration")
+"""What a demonstration trains at least: one to five minutes on two CPU cores, by the vocabulary."""
+
+
+def _checked(look_up: Callable[[str], object]) -> AfterValidator:
+    """A name that `look_up` knows; its UsageError becomes a located error of the recipe."""
+
+    def check(name: str) -> str:
+        try:
+            look_up(name)
+        except UsageError as error:
+            raise ValueError(str(error)) from error
+        return name
+
+    return AfterValidator(check)
+
+
+class SizeSettings(Settings):
+    """How the model is sized to the corpus."""
+
+    law: Annotated[str, _checked(law_named)] = Field(default="rule_of_20", description="scaling law, by name")
+    tokens_per_param: float = Field(default=20, gt=0, description="tokens for each parameter under rule_of_20")
+    preset: Annotated[str, _checked(lambda name: name == "auto" or preset(name, 1))] = Field(
+        default="auto",
+        description="auto sizes by the law; tiny, 30m, 125m, 350m, llama-3.2-1b and others fix the shape",
+    )
+    min_params: float = Field(
+        default=2e6, gt=0, description="an optimum below this trains the preset tiny as a demonstration"
+    )
+    demonstration: float = Field(
+        default=0,
+        ge=0,
+        le=1,
+        description="share of its plan's tokens that a demonstration trains; at least 307,200, minutes on a laptop",
+    )
+    wanted_params: list[float] = Field(default=[125e6, 1.3e9], description="sizes to say the missing raw crawl for")
+    gpu: Annotated[str, _checked(gpu_named)] = Field(
+        default="h100", description="GPU that time and memory are stated for"
+    )
+    gpus: int | None = Field(default=None, ge=1, description="number of GPUs; null: the fewest that hold the model")
+    hours: float | None = Field(
+        default=None, gt=0, description="limit of wall-clock hours on these GPUs; null: data decides"
+    )
+    mfu: float = Field(default=DEFAULT_MFU, gt=0, le=1, description="share of the GPU's dense bf16 peak")
+    precision: Precision = Field(default="bf16", description="number format of matrix products")
+    sequence_length: int = Field(default=2048, ge=16, description="tokens of one training sequence")
+    objective: Objective = Field(default="causal", description="causal, masked, spans or infilling")
+    inference_tokens: float | None = Field(
+        default=None, gt=0, description="tokens to serve, for the law inference_aware"
+    )
+
+    @model_validator(mode="after")
+    def _served(self) -> Self:
+        if self.law == "inference_aware" and self.inference_tokens is None:
+            raise ValueError("the law inference_aware needs inference_tokens, the tokens the model will serve")
+        return self
+
+
+@dataclass(frozen=True)
+class MissingRole:
+    """What one role lacks for a wanted size. `raw_tokens` at the measured keep rate (kept tokens over raw tokens)."""
+
+    role: str
+    needed_tokens: int
+    have_tokens: int
+    missing_tokens: int
+    keep_rate: float | None
+    raw_tokens: int | None
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What a wanted size would need."""
+
+    params: int
+    tokens: int
+    roles: list[MissingRole]
+
+    def sentence(self) -> str:
+        """For a person."""
+        lacks = [
+            f"{role.missing_tokens:,} more {role.role} tokens"
+            + (f" = {role.raw_tokens:,} raw tokens at the keep rate of {role.keep_rate:.2%}" if role.raw_tokens else "")
+            for role in self.roles
+            if role.missing_tokens
+        ]
+        need = f"{self.params:,} parameters want {self.tokens:,} tokens"
+        return f"{need}: {' and '.join(lacks)}" if lacks else f"{need}: they are at hand"
+
+
+@dataclass(frozen=True)
+class PlanResult:
+    """`optimal` follows the law; `chosen` is what is trained. `limited_by`: data, compute, preset or demonstration."""
+
+    optimal: Plan
+    chosen: Plan
+    limited_by: Literal["data", "compute", "preset", "demonstration"]
+    label: str
+    usable_tokens: int
+    """Training tokens the corpus allows at the mix's shares and epoch caps."""
+    missing: list[Missing]
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values; `chosen` holds everything the hand-off needs."""
+        return {
+            "optimal": self.optimal.to_json(),
+            "chosen": self.chosen.to_json(),
+            "limited_by": self.limited_by,
+            "label": self.label,
+            "usable_tokens": self.usable_tokens,
+            "missing": [asdict(item) | {"sentence": item.sentence()} for item in self.missing],
+        }
+
+
+def usable_tokens(
+    tokens_by_role: Mapping[str, int], shares: Mapping[str, float], max_epochs: Mapping[str, float]
+) -> int:
+    """Training tokens until the scarcer role runs out: min over roles of tokens * epochs / share.
+
+    >>> usable_tokens({"domain": 200, "general": 900}, {"domain": 0.5, "general": 0.5}, {})
+    400
+    """
+    wanted = {role: share for role, share in shares.items() if share > 0}
+    return int(min(tokens_by_role.get(role, 0) * max_epochs.get(role, 1.0) / share for role, share in wanted.items()))
+
+
+def size_run(
+    tokens_by_role: Mapping[str, int],
+    shares: Mapping[str, float],
+    settings: SizeSettings,
+    *,
+    vocab: int,
+    max_epochs: Mapping[str, float] | None = None,
+    keep_rates: Mapping[str, float] | None = None,
+) -> PlanResult:
+    """Size a model to a corpus.
+
+    `tokens_by_role` are kept tokens of the trained tokenizer; `shares` the mix's; `max_epochs` how often a role may be
+    seen (1 where absent); `keep_rates` the measured kept tokens over raw tokens by role. Raises no error for a tiny
+    corpus: it says so in `label` and chooses the demonstration. An empty side gives `usable_tokens` 0.
+    """
+    caps = max_epochs or {}
+    usable = usable_tokens(tokens_by_role, shares, caps)
+    unique = usable_tokens(tokens_by_role, shares, {})
+    law = _law(settings)
+    request = _request(settings, vocab, shares, keep_rates, unique)
+    tokens = float(max(usable, 1))
+    optimum = _at_tokens(law, tokens, settings)
+    optimal = complete(request, law, optimum, [law.note] if law.note else [])
+    point, limited_by, shape = optimum, "data", None
+    if settings.hours is not None and settings.gpus is not None:
+        budget = budget_flops(gpu_named(settings.gpu), settings.gpus, settings.hours, settings.mfu)
+        if optimal.flops > budget:
+            point, limited_by = law.optimum(budget), "compute"
+    label = f"{point.params:,.0f} parameters, limited by {limited_by}"
+    if settings.preset == "tiny" or (settings.preset == "auto" and point.params < settings.min_params):
+        return _demonstration(request, law, optimal, usable, settings, tokens_by_role, shares, caps, keep_rates)
+    if settings.preset != "auto":
+        shape, limited_by = preset(settings.preset, vocab), "preset"
+        point = Point(shape.params, min(tokens, law.at_params(shape.params).tokens))
+        label = f"preset {settings.preset}: {point.tokens / point.params:.1f} tokens per parameter"
+    chosen = complete(request, law, point, [], shape)
+    missing = _missing(law, settings, tokens_by_role, shares, caps, keep_rates)
+    return PlanResult(optimal, chosen, limited_by, label, usable, missing)
+
+
+def _demonstration(
+    request: Request,
+    law: Law,
+    optimal: Plan,
+    usable: int,
+    settings: SizeSettings,
+    tokens_by_role: Mapping[str, int],
+    shares: Mapping[str, float],
+    caps: Mapping[str, float],
+    keep_rates: Mapping[str, float] | None,
+) -> PlanResult:
+    shape, batch = preset("tiny", request.vocab), DEMONSTRATION.batch_tokens
+    whole = min(usable, law.at_params(shape.params).tokens)
+    training = replace(DEMONSTRATION, steps=max(DEMONSTRATION.steps, round(whole * settings.demonstration / batch)))
+    point = Point(shape.params, batch * training.steps)
+    label = (
+        f"demonstration: {optimal.tokens_per_param:.0f} tokens per parameter on {usable:,} tokens would be a model of "
+        f"{optimal.params:,} parameters; the preset tiny trains {training.steps:,} steps to show that the loss falls"
+    )
+    if point.tokens < whole:
+        label += f", on {100 * point.tokens / whole:.2g}% of the tokens it could learn from (size.demonstration=1 trains on all)"
+    chosen = complete(request, law, point, [label], shape, training)
+    missing = _missing(law, settings, tokens_by_role, shares, caps, keep_rates)
+    return PlanResult(optimal, chosen, "demonstration", label, usable, missing)
+
+
+def _law(settings: SizeSettings) -> Law:
+    return tokens_per_param(settings.tokens_per_param) if settings.law == "rule_of_20" else law_named(settings.law)
+
+
+def _at_tokens(law: Law, tokens: float, settings: SizeSettings) -> Point:
+    if law.name == "inference_aware" and settings.inference_tokens:
+        served = inference_aware_for(settings.inference_tokens, tokens=tokens)
+        return Point(served.params, served.tokens, served.loss)
+    return law.at_tokens(tokens)
+
+
+def _request(
+    settings: SizeSettings,
+    vocab: int,
+    shares: Mapping[str, float],
+    keep_rates: Mapping[str, float] | None,
+    unique: int,
+) -> Request:
+    kind: Kind = {"causal": "decoder", "masked": "encoder"}.get(settings.objective, "encoder_decoder")  # type: ignore[assignment]
+    measured = (keep_rates or {}).get("domain")
+    return Request(
+        gpu=settings.gpu,
+        gpus=settings.gpus,
+        law=settings.law,
+        kind=kind,
+        vocab=vocab,
+        setup=Setup(settings.precision, sequence=settings.sequence_length),
+        mfu=settings.mfu,
+        domain_share=shares.get("domain", 1.0) or 1.0,
+        keep_rates=(measured,) if measured else FIELD_KEEP_RATES,
+        unique_tokens=float(unique) if unique else None,
+        inference_tokens=settings.inference_tokens,
+    )
+
+
+def _missing(
+    law: Law,
+    settings: SizeSettings,
+    tokens_by_role: Mapping[str, int],
+    shares: Mapping[str, float],
+    caps: Mapping[str, float],
+    keep_rates: Mapping[str, float] | None,
+) -> list[Missing]:
+    found = []
+    for params in settings.wanted_params:
+        tokens = law.at_params(params).tokens
+        roles = []
+        for role, share in sorted(shares.items()):
+            needed, have = round(tokens * share / caps.get(role, 1.0)), tokens_by_role.get(role, 0)
+            rate, lacking = (keep_rates or {}).get(role), max(0, needed - have)
+            roles.append(MissingRole(role, needed, have, lacking, rate, round(lacking / rate) if rate else None))
+        found.append(Missing(round(params), round(tokens), roles))
+    return found

@@ -1,0 +1,70 @@
+"""How often the planned training uses each document: a small table per shard, beside the corpus and the hand-off.
+
+It depends on the mix and the plan, which rewrite neither text nor token; so it is a table of its own, joined by `id`.
+"""
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.core.execute import Assignment, Produced, Unit
+from pipeline.core.run_folder import Commits, Run
+from pipeline.core.store import Store
+from pipeline.handoff import default_train_config
+from pipeline.handoff.windows import Visits, planned_visits
+from pipeline.publish.hand_over import build
+from pipeline.tokens.shards import SPLITS
+from pipeline.tokens.step import streams
+
+VERSION = 1
+
+USES = pa.schema(
+    [
+        ("id", pa.string()),
+        ("num_tokens", pa.int64()),  # in the shard: the end-of-text token counted
+        ("uses", pa.float64()),  # visits of the document's tokens, on average over them
+    ]
+)
+"""`uses/<source>/`: one row a training document, in the order of its shard."""
+
+
+def uses_part(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+    """The uses of the training documents of one shard."""
+    produced = []
+    for assigned in assignments:
+        counts = store.read_table(assigned.arguments["counts"])
+        counts = counts.filter(pc.equal(counts["split"], SPLITS[0])).combine_chunks()
+        lengths = pc.add(counts["num_tokens"], 1)
+        settings = assigned.parts["settings"]
+        found = Visits(**settings["visits"]).uses(settings["start"], lengths.to_numpy())
+        table = pa.table([counts["id"], lengths, pa.array(found)], USES)
+        info = store.put_table(assigned.path("uses"), [table], USES)
+        produced.append(Produced({"uses": info}, {"documents": table.num_rows}))
+    return produced
+
+
+def uses(run: Run) -> Commits:
+    """One unit per shard, keyed by its documents' lengths, where it lies in its source, and what the plan takes of that.
+
+    An empty mix plans no training: no uses, as there is no hand-off.
+    """
+    units, starts, visits = [], dict.fromkeys(streams(run), 0), {}
+    if run.done["mix"]["all"].counts["plan"]["total_tokens"]:
+        manifest = build(run)
+        visits = planned_visits(manifest, default_train_config(manifest, run.recipe.pretrain))
+    for name, commit in run.done["shards"].items():
+        source, counts = name.rpartition("/")[0], commit.files["counts"]
+        if source not in visits:
+            continue
+        units.append(
+            Unit(
+                name=name,
+                inputs=[counts.sha256],
+                settings={"visits": visits[source].__dict__, "start": starts[source]},
+                version=VERSION,
+                arguments={"counts": counts.path},
+            )
+        )
+        starts[source] += commit.counts[SPLITS[0]]["tokens"]
+    return run.keep("uses", run.runner.execute("uses", units, uses_part))

@@ -1,0 +1,369 @@
+"""The recipe: one YAML file that says everything a run does, checked as a whole before anything runs."""
+
+import os
+import re
+from functools import cache
+from pathlib import Path as FilePath
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, create_model, field_validator, model_validator
+from pydantic_core import ErrorDetails
+
+from pipeline.apply.repeat_settings import RepeatSettings
+from pipeline.apply.spans import ApplySettings
+from pipeline.audit.bias_settings import BiasSettings
+from pipeline.cluster.cluster_settings import ClusterSettings, SurvivorSettings
+from pipeline.core.judge import judges
+from pipeline.core.sandbox import SandboxSettings
+from pipeline.core.settings import JudgeSettings, Settings
+from pipeline.errors import UsageError, did_you_mean
+from pipeline.extract.extract_settings import ExtractSettings
+from pipeline.handoff import TrainConfig
+from pipeline.ingest.rights.licences import KNOWN, is_known
+from pipeline.ingest.source import Source
+from pipeline.plan.mix import MixSettings
+from pipeline.plan.sizing import SizeSettings
+from pipeline.recipe.located_yaml import Located, Path, read_yaml
+from pipeline.report.gates import GateSettings
+from pipeline.tokens.shards import ShardSettings
+from pipeline.tokens.vocabulary import TokenizerSettings
+
+VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+class RecipeBase(Settings):
+    """Everything a run does. Sections and their defaults live beside the code that reads them."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="names the run folder: runs/<name>/")
+    domain: Literal["finance", "legal", "medical"] | str = Field(
+        default="finance", description="the term list reports use"
+    )
+    seed: int = Field(default=0, ge=0, description="the one seed of everything that samples")
+    use: str = Field(description="the set of `sources` this run reads")
+    sources: dict[str, list[Source]] = Field(description="named sets of sources")
+    tombstones: list[str] = Field(
+        default=[], description="tombstones.json of other runs: what they forgot, this run does not take in"
+    )
+    extract: ExtractSettings = ExtractSettings()
+    sandbox: SandboxSettings = SandboxSettings()
+    cluster: ClusterSettings = ClusterSettings()
+    survivors: SurvivorSettings = SurvivorSettings()
+    repeats: RepeatSettings = RepeatSettings()
+    apply: ApplySettings = ApplySettings()
+    tokenizer: TokenizerSettings = TokenizerSettings()
+    shards: ShardSettings = ShardSettings()
+    size: SizeSettings = SizeSettings()
+    mix: MixSettings = MixSettings()
+    gates: GateSettings = GateSettings()
+    bias: BiasSettings = BiasSettings()
+    pretrain: TrainConfig | None = Field(
+        default=None, description="present: the run ends by training, where torch is installed"
+    )
+
+    @field_validator("sources")
+    @classmethod
+    def _unique_names(cls, sets: dict[str, list[Source]]) -> dict[str, list[Source]]:
+        for name, sources in sets.items():
+            names = [source.name for source in sources]
+            if not names:
+                raise ValueError(f"the set {name!r} has no source")
+            if twice := sorted({found for found in names if names.count(found) > 1}):
+                raise ValueError(f"the set {name!r} names {', '.join(twice)} twice; names must differ")
+        return sets
+
+    @model_validator(mode="after")
+    def _bias_can_act(self) -> "RecipeBase":
+        if self.bias.action == "report" or not hasattr(self, "curate"):
+            return self
+        for stage in self.bias.stages:
+            if stage not in judges():
+                raise ValueError(f"bias.stages: there is no judge {stage!r}{near(stage, judges())}")
+        names = {name for name, _ in self.judges}
+        if self.bias.action == "rebalance" and (lacking := [n for n in ("identity", "toxicity") if n not in names]):
+            raise ValueError(f"bias.action rebalance needs the judge {' and '.join(lacking)} under curate")
+        return self
+
+    @property
+    def judges(self) -> list[tuple[str, JudgeSettings]]:
+        """The judges with a section of their own, then those of `curate:` in its order, each with its settings."""
+        sections = sorted((judge.section, name) for name, judge in judges().items() if judge.section)
+        found = [(name, own) for section, name in sections if (own := getattr(self, section)) is not None]
+        for entry in self.curate:  # type: ignore[attr-defined]
+            name = next(iter(entry.model_fields_set))
+            found.append((name, getattr(entry, name)))
+        return found
+
+    @property
+    def chosen(self) -> list[Source]:
+        """The sources of the set in use."""
+        return self.sources[self.use]
+
+
+@cache
+def recipe_model() -> type[RecipeBase]:
+    """The recipe with one `curate:` entry per registered judge: adding a judge's file adds its entry."""
+    fields: dict[str, Any] = {
+        name: (judge.settings | None, Field(None, description=_first_line(judge.settings)))
+        for name, judge in sorted(judges().items())
+        if judge.section is None
+    }
+    sections: dict[str, Any] = {
+        judge.section: (judge.settings | None, Field(None, description=_first_line(judge.settings)))
+        for _, judge in sorted(judges().items())
+        if judge.section
+    }
+
+    def one_judge(self: BaseModel) -> BaseModel:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("each entry under curate names one judge")
+        return self
+
+    def bare_name(value: Any) -> Any:
+        if isinstance(value, str):
+            return {value: {}}
+        if isinstance(value, dict):
+            return {key: {} if inner is None else inner for key, inner in value.items()}
+        return value
+
+    make: Any = create_model  # its overloads do not know fields given by name
+    entry = make(
+        "CurateEntry",
+        __base__=Settings,
+        __validators__={
+            "one_judge": model_validator(mode="after")(one_judge),
+            "bare_name": model_validator(mode="before")(bare_name),
+        },
+        **fields,
+    )
+
+    def no_judge_twice(value: list[Any]) -> list[Any]:
+        names = [next(iter(found.model_fields_set)) for found in value]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"{', '.join(twice)} stands twice; put both settings in one entry")
+        if "minhash" in names and "exact" not in names:
+            raise ValueError("minhash needs exact: documents shorter than one shingle are only found by it")
+        return value
+
+    def known_licences(value: Any, info: ValidationInfo) -> Any:
+        own = [source.licence for sources in info.data.get("sources", {}).values() for source in sources]
+        for pattern in [*value.allow, *value.deny] if value else []:
+            if not is_known(pattern, own):
+                raise ValueError(f"no licence is named {pattern!r}{near(pattern, {*KNOWN, *own})}")
+        return value
+
+    return make(
+        "Recipe",
+        __base__=RecipeBase,
+        __validators__={
+            "no_judge_twice": field_validator("curate")(no_judge_twice),
+            "known_licences": field_validator("licences")(known_licences),
+        },
+        **sections,
+        curate=(Annotated[list[entry], Field(min_length=1, description="the judges, in the order of reasons")], ...),
+    )
+
+
+def _first_line(settings: type[BaseModel]) -> str:
+    return (settings.__doc__ or "").strip().split("\n")[0]
+
+
+def near(name: str, known: Any) -> str:
+    """ "; did you mean x?" when something known is close, else what there is."""
+    names = sorted(map(str, known))
+    if close := did_you_mean(name, names):
+        return close
+    return f" (known: {', '.join(names[:12])}{', …' if len(names) > 12 else ''})" if names else ""
+
+
+def _model_at(path: Path) -> type[BaseModel] | None:
+    """The settings model whose keys stand at this path of the recipe."""
+    current: Any = recipe_model()
+    for part in path:
+        options = [current, *get_args(current)]
+        found: Any = None
+        for option in options:
+            if isinstance(option, type) and issubclass(option, BaseModel) and part in option.model_fields:
+                found = option.model_fields[str(part)].annotation
+            elif isinstance(part, int) and getattr(option, "__origin__", None) is list:
+                found = get_args(option)[0]
+            elif isinstance(part, int) and getattr(current, "__origin__", None) is list:
+                found = get_args(current)[0]
+            elif getattr(option, "__origin__", None) is dict:
+                found = get_args(option)[1]
+        if found is None:
+            return None
+        current = found
+    for option in (current, *get_args(current)):
+        if isinstance(option, type) and issubclass(option, BaseModel):
+            return option
+    return None
+
+
+def path_text(path: Path) -> str:
+    """`curate[3].repetition.max_dup_line_frac`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _sentence(error: ErrorDetails, path: Path) -> str:
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        model = _model_at(path[:-1])
+        what = "unknown judge" if path[:1] == ("curate",) and len(path) == 3 else "unknown key"
+        return what + (near(str(path[-1]), model.model_fields) if model else "")
+    if kind == "missing":
+        return "is missing"
+    message = error["msg"].removeprefix("Value error, ")
+    shown = error.get("input")
+    if isinstance(shown, str | int | float | bool) and not re.search(
+        rf"(?<!\w){re.escape(repr(shown))}(?!\w)", message
+    ):
+        message += f", not {shown!r}"
+    if kind == "literal_error" and isinstance(shown, str):
+        choices = re.findall(r"'([^']*)'", error.get("ctx", {}).get("expected", ""))
+        message += did_you_mean(shown, choices)
+    return message[0].lower() + message[1:]
+
+
+def expand(value: Any, variables: dict[str, str]) -> Any:
+    """Put environment variables in for `${NAME}`. An unset one stays as it stands; `_settle_sources` deals with it."""
+    if isinstance(value, str):
+        return VARIABLE.sub(lambda found: variables.get(found.group(1), found.group(0)), value)
+    if isinstance(value, dict):
+        return {key: expand(inner, variables) for key, inner in value.items()}
+    return [expand(inner, variables) for inner in value] if isinstance(value, list) else value
+
+
+def _settle_sources(value: dict[str, Any], located: Located, name: str) -> list[str]:
+    """Clear the path of optional sources whose variable is unset; one located line for each other one in use.
+
+    Also checks that `use` names a set.
+    """
+    problems = []
+    sets = value.get("sources")
+    if not isinstance(sets, dict):
+        return []
+    if isinstance(value.get("use"), str) and value["use"] not in sets:
+        line, column = located.position(("use",))
+        problems.append(
+            f"{name}:{line}:{column} use there is no set of sources named {value['use']!r}{near(value['use'], sets)}"
+        )
+    for set_name, sources in sets.items():
+        for index, source in enumerate(sources if isinstance(sources, list) else []):
+            path = source.get("path") if isinstance(source, dict) else None
+            unset = VARIABLE.search(path) if isinstance(path, str) else None
+            if unset is None:
+                continue
+            if source.get("optional"):
+                source["path"] = None
+            elif set_name == value.get("use"):
+                where: Path = ("sources", set_name, index, "path")
+                line, column = located.position(where)
+                problems.append(
+                    f"{name}:{line}:{column} {path_text(where)} the environment variable {unset.group(1)} is not set"
+                )
+    return problems
+
+
+def _segments(path: str) -> list[str | int]:
+    parts: list[str | int] = []
+    for word, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path):
+        parts.append(int(index) if index else word)
+    return parts
+
+
+def override(value: dict[str, Any], assignment: str) -> None:
+    """Apply one `--set path=value` in place. The value is read as YAML, so numbers are numbers and lists are lists.
+
+    A judge may be named by its position or by its name: `curate.repetition.max_dup_line_frac=0.2`.
+    """
+    path, separator, text = assignment.partition("=")
+    parts = _segments(path.strip())
+    if not separator or not parts:
+        raise UsageError(f"--set {assignment}: expected path=value, as in --set mix.domain=0.6")
+    try:
+        new = yaml.safe_load(text) if text.strip() else None
+    except yaml.YAMLError as error:
+        raise UsageError(f"--set {assignment}: the value is not valid YAML") from error
+    current: Any = value
+    for number, part in enumerate(parts):
+        last = number == len(parts) - 1
+        if isinstance(current, list) and isinstance(part, str):
+            named = [
+                item
+                for item in current
+                if part in (item, *(item if isinstance(item, dict) else ()))
+                or (isinstance(item, dict) and item.get("name") == part)
+            ]
+            if not named:
+                raise UsageError(f"--set {assignment}: no entry named {part!r} in {path_text(tuple(parts[:number]))}")
+            index = current.index(named[0])
+            if named[0] == part:
+                current[index] = {part: {}}
+            if isinstance(current[index], dict) and current[index].get("name") == part:
+                current = current[index]
+                continue
+            current = current[index]
+        if isinstance(current, list):
+            if not isinstance(part, int) or part >= len(current):
+                raise UsageError(f"--set {assignment}: {path_text(tuple(parts[:number]))} has {len(current)} entries")
+            if last:
+                current[part] = new
+            current = current[part]
+        elif isinstance(current, dict):
+            if last:
+                current[str(part)] = new
+            else:
+                if not isinstance(current.get(str(part)), dict | list):
+                    current[str(part)] = {}
+                current = current[str(part)]
+        else:
+            raise UsageError(f"--set {assignment}: {path_text(tuple(parts[:number]))} holds a plain value")
+
+
+def parse(name: str, located: Located, sets: list[str], variables: dict[str, str]) -> RecipeBase:
+    """Validate a document. Raises UsageError with one located line per mistake, all at once."""
+    value = located.value
+    for assignment in sets:
+        override(value, assignment)
+    value = expand(value, variables)
+    problems = _settle_sources(value, located, name)
+    try:
+        recipe = recipe_model().model_validate(value)
+        if problems:
+            raise UsageError("\n".join(problems))
+        return recipe
+    except ValidationError as errors:
+        lines = [(int(text[len(name) + 1 :].split(":")[0]), 0, text) for text in problems]
+        for error in errors.errors():
+            path = tuple(error["loc"])
+            line, column = located.position(path)
+            lines.append((line, column, f"{name}:{line}:{column} {path_text(path)} {_sentence(error, path)}".strip()))
+        raise UsageError("\n".join(text for _, _, text in sorted(set(lines)))) from errors
+
+
+def load(path: str, sets: list[str] | None = None) -> RecipeBase:
+    """Read a recipe file. Raises UsageError when it is missing or wrong."""
+    file = FilePath(path)
+    if not file.is_file():
+        there = file.parent if file.parent.is_dir() else FilePath("recipes")
+        names = [str(found) for found in sorted(there.glob("*.yaml"))] if there.is_dir() else []
+        raise UsageError(f"{path}: no such recipe{near(path, names)}")
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    return parse(path, read_yaml(path, data), sets or [], dict(os.environ))
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of a recipe, for editors: `recipes/recipe.schema.json`."""
+    schema = recipe_model().model_json_schema()
+    items = schema["properties"]["curate"]["items"]
+    schema["properties"]["curate"]["items"] = {
+        "anyOf": [items, {"enum": sorted(name for name, judge in judges().items() if judge.section is None)}]
+    }
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Recipe", **schema}

@@ -1,0 +1,218 @@
+"""Audit, over the final verdicts: who was removed by which stage, and whether a gate is red."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.audit.bias import VERDICTS, bias_table, gate_failures, representation, term_matrix
+from pipeline.audit.bias_settings import BiasSettings
+from pipeline.audit.flips import flip_failures
+from pipeline.audit.identity_terms import identity_terms
+from pipeline.audit.mentions import descriptor_table, dialect_rows, pronoun_table
+from pipeline.core.fingerprint import fingerprint
+from pipeline.core.ledger import Commit, Ledger
+from pipeline.core.partition import id_fractions
+from pipeline.core.run_folder import Run, signal_unit
+from pipeline.report.bias_texts import audit_texts
+from pipeline.report.gates import GateSettings
+from pipeline.report.tokenizer_figures import survival_summary
+
+VERSION = 2
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """One gate: what was measured, what was allowed, and a sentence."""
+
+    name: str
+    passed: bool
+    gating: bool
+    sentence: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+def stage_masks(lists: pa.ListArray, first: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """bool[n] per stage that occurs: documents that any of its rules removes, whatever other stages say.
+
+    Stages stand in the order of `first`, then by name: a stage that no one told the audit of is audited too.
+    """
+    values = lists.flatten().dictionary_encode()
+    rows = np.repeat(np.arange(len(lists)), lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False))
+    codes = values.indices.to_numpy(zero_copy_only=False)
+    masks: dict[str, np.ndarray] = {}
+    for code, reason in enumerate(values.dictionary.to_pylist()):
+        mask = masks.setdefault(reason.split(".", 1)[0], np.zeros(len(lists), np.bool_))
+        mask[rows[codes == code]] = True
+    known = [stage for stage in first if stage in masks]
+    return {stage: masks[stage] for stage in [*known, *sorted(masks.keys() - set(first))]}
+
+
+def _audited(run: Run) -> pa.Table:
+    """One row per extracted document: verdict, reasons, readmitted, source, role, terms, mentions, pre-tokens, and where its
+    text stands (shard, row)."""
+    tables = []
+    for shard in run.shards:
+        table = run.store.read_table(
+            run.file("settle", "all", shard).path, ["id", "verdict", "reasons", "readmitted", "source", "role"]
+        )
+        signals = run.store.read_table(run.file("measure", signal_unit("identity", shard)).path)
+        texts = run.store.read_table(run.file("apply", shard).path, ["num_pretokens"])
+        place = {"shard": pa.array([shard] * len(table)), "row": pa.array(np.arange(len(table)))}
+        added = dict(zip(signals.column_names, signals.columns, strict=True)) | {"num_pretokens": texts[0]} | place
+        for name, column in added.items():
+            table = table.append_column(name, column)
+        tables.append(table.filter(pc.not_equal(table["verdict"], "quarantined")))
+    return pa.concat_tables(tables)
+
+
+def bias(run: Run) -> dict[str, Any] | None:
+    """What `bias.json` holds (docs/bias.md names its fields); None when the recipe has no `identity` judge."""
+    names = [name for name, _ in run.recipe.judges]
+    if "identity" not in names:
+        return None
+    settings, table = run.recipe.bias, _audited(run)
+    removing = stage_masks(table["reasons"].combine_chunks(), [*names, "apply"])
+    rows = bias_table(removing, table["terms"], settings)
+    _add_examples(rows, table, removing)
+    kept = np.asarray(pc.equal(table["verdict"], "kept"))
+    read = audit_texts(run, table)
+    failures = gate_failures(rows, settings.stages)
+    # Rebalancing corrects which documents stay, not how the scorer reads a sentence: flips are then reported.
+    flipping = flip_failures(read["flips"], settings)
+    if settings.action != "rebalance":
+        failures += flipping
+    gone = {"all": np.logical_not(kept)} | {s: m for s, m in removing.items() if s in settings.stages}
+    by_role = {role: table.filter(pc.equal(table["role"], role)) for role in ("domain", "general")}
+    spoken = {role: part.filter(pc.equal(part["verdict"], "kept"))["terms"] for role, part in by_role.items()}
+    return {
+        "settings": settings.model_dump(mode="json"),
+        "documents": {"extracted": table.num_rows, "kept": int(kept.sum()), "sampled": read.pop("sampled")},
+        "verdict": "fail" if failures else "pass",
+        "failures": failures,
+        "counts": {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in VERDICTS},
+        "rows": rows,
+        "representation": representation(kept, table["terms"], settings.max_lift, settings.min_documents),
+        "rebalance": _price(run, table, removing),
+        **read,
+        "flip_failures": flipping,
+        "pronouns": {role: pronoun_table(terms) for role, terms in spoken.items()},
+        "descriptors": {role: descriptor_table(terms) for role, terms in spoken.items()},
+        "dialect": dialect_rows(table, gone, settings),
+        "term_survival": survival_summary(run),
+    }
+
+
+def _add_examples(rows: list[dict[str, Any]], table: pa.Table, removing: dict[str, np.ndarray]) -> None:
+    """Ids of a few removed documents in every row that warns or fails: those with the lowest hashes."""
+    ids = {(term.axis, term.name): term.id for term in identity_terms()}
+    striking = [row for row in rows if row["verdict"] in ("warn", "fail")]
+    mentions = term_matrix(table["terms"]) if striking else None
+    order = id_fractions(table["id"], "bias") if striking else None
+    for row in striking:
+        assert mentions is not None
+        assert order is not None
+        found = np.flatnonzero(removing[row["stage"]] & mentions[:, ids[row["axis"], row["term"]]])
+        chosen = found[np.argsort(order[found], kind="stable")][:EXAMPLES]
+        row["examples"] = table["id"].take(pa.array(chosen)).to_pylist()
+
+
+def commit_bias(run: Run, found: dict[str, Any]) -> None:
+    """Write `bias.json` with a commit record, so that `verify` knows it."""
+    info = run.store.put_json("bias.json", found)
+    parts = {
+        "step": "audit",
+        "unit": "bias",
+        "version": VERSION,
+        "settings": run.recipe.bias.model_dump(mode="json"),
+        "libraries": {},
+        "inputs": [*run.done["settle"]["all"].digests, info.sha256],
+    }
+    commit = Commit("audit", "bias", fingerprint(parts), parts, {"bias.json": info}, {"verdict": found["verdict"]})
+    ledger = Ledger(run.store)
+    ledger.write(commit)
+    ledger.write_step("audit", {"bias": commit})
+
+
+def _price(run: Run, table: pa.Table, removing: dict[str, np.ndarray]) -> dict[str, Any]:
+    """What decide corrected, by stage, with the rows that failed before and what came back in the end."""
+    corrected = run.done["decide"]["all"].counts.get("rebalance", {})
+    back = stage_masks(table["readmitted"].combine_chunks())
+    kept, sizes = np.asarray(pc.equal(table["verdict"], "kept")), table["num_pretokens"].to_numpy()
+    found = {}
+    for stage, done in corrected.items():
+        mask = back.get(stage, np.zeros(table.num_rows, np.bool_))
+        before = removing.get(stage, np.zeros(table.num_rows, np.bool_)) | mask
+        rows = bias_table({stage: before}, table["terms"], run.recipe.bias)
+        found[stage] = done | {
+            "kept_in_the_end": int((mask & kept).sum()),
+            "pretokens_kept_in_the_end": int(sizes[mask & kept].sum()),
+            "failed_before": gate_failures(rows),
+        }
+    return found
+
+
+def bias_gates(settings: BiasSettings, found: dict[str, Any] | None) -> list[GateResult]:
+    """The audit's verdict as gates: one per failing row, or one that says that none fails."""
+    if found is None:
+        return [GateResult("bias", True, False, "not measured: the recipe has no identity judge")]
+    gating = settings.action != "report"
+    results = [GateResult("bias", False, gating, sentence) for sentence in found["failures"]]
+    if not results:
+        judged = sum(row["verdict"] in ("pass", "warn") and row["stage"] in settings.stages for row in found["rows"])
+        stages = ", ".join(settings.stages)
+        results.append(
+            GateResult("bias", True, gating, f"{stages}: no identity term is under four fifths ({judged} terms judged)")
+        )
+    for stage, done in found["rebalance"].items():
+        results.append(GateResult("bias rebalanced", True, False, rebalanced_sentence(stage, done)))
+    return results
+
+
+def rebalanced_sentence(stage: str, done: dict[str, Any]) -> str:
+    """The price of a correction in a sentence.
+
+    >>> done = {"failed_before": ["…"], "removed_before": 40, "removed_after": 10, "readmitted": 30, "kept_in_the_end": 12}
+    >>> rebalanced_sentence("toxicity", done | {"pretokens_kept_in_the_end": 4000, "toxic_share": 0.0})[:71]
+    'toxicity: 1 failing rows before; 30 of 40 removed documents readmitted,'
+    """
+    return (
+        f"{stage}: {len(done['failed_before'])} failing rows before; {done['readmitted']:,} of {done['removed_before']:,} "
+        f"removed documents readmitted, {done['kept_in_the_end']:,} of them kept in the end "
+        f"({done['pretokens_kept_in_the_end']:,} pre-tokens), {100 * done['toxic_share']:.1f} % of those readmitted are toxic"
+    )
+
+
+def gates(settings: GateSettings, mix: dict[str, Any], kept: float) -> list[GateResult]:
+    """The other gates of the recipe with their results. `kept` is kept / extracted pre-tokens."""
+    found = []
+    if mix["missing"]:
+        found += [GateResult("mix", False, True, sentence) for sentence in mix["missing"]]
+        return found
+    off = max((abs(mix["realised"][role] - mix["requested"][role]) for role in mix["requested"]), default=0.0)
+    found.append(
+        GateResult(
+            "mix",
+            off <= max(0.005, mix["tolerance"]),
+            settings.mix == "gate",
+            f"shares are {100 * off:.2f} points from the requested ones",
+        )
+    )
+    if settings.kept_share is not None:
+        low, high = settings.kept_share
+        found.append(
+            GateResult(
+                "kept_share",
+                low <= kept <= high,
+                True,
+                f"kept {kept:.2%} of extracted tokens; bounds {low:.2%}–{high:.2%}",
+            )
+        )
+    return found

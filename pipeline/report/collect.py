@@ -1,0 +1,363 @@
+"""Fill the report from a finished run: counts, histograms, samples, and what each step took."""
+
+import json
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.core.conserve import add_up
+from pipeline.core.judge import judges
+from pipeline.core.run_folder import Run, signal_unit
+from pipeline.core.store import FileInfo
+from pipeline.report import tally
+from pipeline.report.cards import data_card
+from pipeline.report.hidden import is_hidden
+from pipeline.report.progress import TITLES, Display
+from pipeline.report.render import render
+from pipeline.report.rights_account import item_rows, rights_rows
+from pipeline.report.stats import (
+    BiasRow,
+    ClassifierFigures,
+    Count,
+    CurvePoint,
+    Cut,
+    Duplicates,
+    Gate,
+    ItemRow,
+    Likeness,
+    Place,
+    Reason,
+    RunReport,
+    Sample,
+    SourceRow,
+    Timing,
+    Totals,
+    Training,
+    TruthRow,
+    Written,
+)
+from pipeline.report.tokenizer_figures import vocabulary_figures
+from pipeline.sample import score
+from pipeline.tokens.step import shard_files
+
+SAMPLES = 12
+
+
+class _Tables:
+    """The tables of one shard that the report counts."""
+
+    def __init__(self, run: Run, shard: str) -> None:
+        files = shard_files(run, shard)
+        columns = [
+            "id",
+            "url",
+            "source",
+            "role",
+            "licence",
+            "tdm",
+            "robots",
+            "raw_bytes",
+            "text_bytes",
+            "num_pretokens",
+        ]
+        self.documents = run.store.read_table(files["documents"].path, columns)
+        self.verdicts = run.store.read_table(files["verdicts"].path)
+        self.texts_path = files["texts"].path
+
+
+def _samples(run: Run, tables: list[_Tables], verdict: str) -> list[Sample]:
+    """A few documents of one verdict, the first in the order of a hash of their ids."""
+    found: list[tuple[str, Sample]] = []
+    share = max(1, SAMPLES // max(1, len(tables)))
+    for table in tables:
+        mask = np.asarray(pc.equal(table.verdicts["verdict"], verdict))
+        rows = tally.sample_rows(table.verdicts["id"], mask, share + 2)
+        if not rows:
+            continue
+        texts = run.store.read_table(table.texts_path, ["text"])
+        for row in rows:
+            text, cut = tally.shortened(texts["text"][row].as_py())
+            why = table.verdicts["reasons"][row].as_py()
+            found.append(
+                (
+                    table.verdicts["id"][row].as_py(),
+                    Sample(
+                        id=table.verdicts["id"][row].as_py(),
+                        url=table.documents["url"][row].as_py() or "",
+                        source=table.verdicts["source"][row].as_py(),
+                        verdict=table.verdicts["verdict"][row].as_py(),
+                        reasons=why,
+                        duplicate_of=table.verdicts["duplicate_of"][row].as_py(),
+                        text=text,
+                        shortened=cut,
+                        hidden=is_hidden(why),
+                    ),
+                )
+            )
+    return [sample for _, sample in sorted(found, key=lambda pair: pair[0])[:SAMPLES]]
+
+
+def _histograms(run: Run) -> list[Any]:
+    found = []
+    known = judges()
+    for name, settings in run.recipe.judges:
+        columns = [
+            c for c, kind in known[name].columns.items() if pa.types.is_floating(kind) or pa.types.is_integer(kind)
+        ]
+        tables = [
+            run.store.read_table(run.file("measure", signal_unit(name, shard)).path, columns) for shard in run.shards
+        ]
+        if columns:
+            found += tally.threshold_histograms(name, settings, pa.concat_tables(tables))
+    return found
+
+
+def _languages(run: Run) -> list[Count]:
+    if "language" not in [name for name, _ in run.recipe.judges]:
+        return []
+    counts: dict[str, int] = {}
+    for shard in run.shards:
+        labels = run.store.read_table(run.file("measure", signal_unit("language", shard)).path, ["label"])["label"]
+        for row in pc.value_counts(labels.drop_null()).to_pylist():
+            counts[row["values"]] = counts.get(row["values"], 0) + row["counts"]
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [Count(name=name, documents=count) for name, count in ordered]
+
+
+def _duplicates(run: Run, reasons: list[Reason]) -> Duplicates | None:
+    labels = [run.store.read_table(run.file("cluster", "all", shard).path) for shard in run.shards]
+    joined = pa.concat_tables(labels)
+    exact, near = (joined[name].drop_null() for name in ("exact_cluster", "near_cluster"))
+    removed = sum(
+        r.documents for r in reasons if r.stage in ("exact", "minhash") and r.rule in ("duplicate", "in_index")
+    )
+    delta = run.done["decide"]["all"].counts.get("delta")
+    if not delta and not len(near) and not len(exact):
+        return None
+    return Duplicates(
+        exact_clusters=pc.count_distinct(exact).as_py(),
+        exact_documents=len(exact),
+        near_clusters=pc.count_distinct(near).as_py(),
+        near_documents=len(near),
+        removed=removed,
+        delta=delta,
+    )
+
+
+def _cuts(run: Run) -> list[Cut]:
+    """Bytes by rule that apply cut and inserted, the largest first."""
+    balance = add_up([commit.counts["balance"] for commit in run.done["apply"].values()])
+    documents = sum((Counter(commit.counts["documents_cut"]) for commit in run.done["apply"].values()), Counter())
+    found = [
+        Cut(rule=rule, documents=documents[rule], bytes_cut=size, bytes_inserted=balance.inserted.get(rule, 0))
+        for rule, size in balance.cut.items()
+    ]
+    return sorted(found, key=lambda cut: (-cut.bytes_cut, cut.rule))
+
+
+def _truth(run: Run, tables: list[_Tables]) -> list[TruthRow]:
+    """The run against what the embedded sample planted."""
+    rows: list[TruthRow] = []
+    for commit in run.done["ingest"].values():
+        if "truth.jsonl" not in commit.files:
+            continue
+        truth = [json.loads(line) for line in run.store.read(commit.files["truth.jsonl"].path).splitlines()]
+        verdicts = {
+            url: verdict
+            for table in tables
+            for url, verdict in zip(
+                table.documents["url"].to_pylist(), table.verdicts["verdict"].to_pylist(), strict=True
+            )
+        }
+        for kind, found in score(truth, verdicts)["kinds"].items():
+            wanted, other = found["expected_keep"], found["documents"] - found["expected_keep"]
+            if wanted:
+                rows.append(TruthRow(kind=kind, documents=wanted, wanted="kept", right=wanted - found["lost"]))
+            if other:
+                rows.append(TruthRow(kind=kind, documents=other, wanted="dropped", right=other - found["leaked"]))
+    return rows
+
+
+def _highest(found: dict[str, Any] | None) -> list[str]:
+    """How many documents the 1 % of false positives are, and the hosts whose negatives score like positives."""
+    if not found:
+        return []
+    count = found["in_1_percent"]
+    said = [f"1 % of the held-out negatives is {count} document{'' if count == 1 else 's'}"]
+    if found["above_half"]:
+        hosts = ", ".join(
+            f"{row['host'] or 'no host'} {row['above_half']} of {row['held_out']}" for row in found["hosts"][:3]
+        )
+        said.append(f"{found['above_half']} score above 0.5, perhaps labelled wrongly, by host: {hosts}")
+    return said
+
+
+def _classifier(name: str, found: dict[str, Any]) -> ClassifierFigures:
+    """A row of the report from what the run says of a classifier."""
+    trained, kept = found.get("trained"), found.get("kept_share_of_held_out") or {}
+    audit = found["audit"] or {}
+    hard = [f"{group}: AUC {own['auc']}" for group, own in (found.get("hard_negatives") or {}).items()]
+    return ClassifierFigures(
+        name=name,
+        method=found["method"],
+        trained=f"{trained['positives']:,} and {trained['negatives']:,}" if trained else "",
+        auc=found.get("auc"),
+        recall=found.get("recall_at_1_percent_false_positives"),
+        calibration_error=(found.get("calibration") or {}).get("error"),
+        setting=found["setting"],
+        threshold=found["threshold"],
+        kept_positives=kept.get("positives"),
+        kept_negatives=kept.get("negatives"),
+        kept_all=(found["all"] or {}).get("kept_share"),
+        kept_audit=audit.get("kept_share"),
+        audited=audit.get("documents", 0),
+        audit_auc=audit.get("auc"),
+        note="; ".join([*([found["why"]] if found["why"] else []), *hard, *_highest(found.get("highest_negatives"))]),
+    )
+
+
+def _sources(run: Run, tables: list[_Tables]) -> list[SourceRow]:
+    rows = tally.merge_sources(tally.source_rows(t.documents, t.verdicts) for t in tables)
+    fixed = {source.name: source.role for source in run.recipe.chosen}
+    for row in rows:
+        stream = f"{row.name}-{row.role}" if fixed.get(row.name) == "auto" else row.name
+        counts = [c.counts for unit, c in run.done["shards"].items() if unit.rpartition("/")[0] == stream]
+        row.kept_tokens = sum(c[s]["tokens"] - c[s]["documents"] for c in counts for s in ("train", "validation"))
+    return rows
+
+
+def _items(run: Run, tables: list[_Tables]) -> list[ItemRow]:
+    if "contamination" not in [name for name, _ in run.recipe.judges]:
+        return []
+    paths = [run.file("measure", signal_unit("contamination", shard)).path for shard in run.shards]
+    signals = (run.store.read_table(path, ["items"]) for path in paths)
+    return item_rows(zip(signals, (table.verdicts for table in tables), strict=True))
+
+
+def _continued(summary: dict[str, Any]) -> str:
+    """What a continued training says of its replay."""
+    if not summary.get("continued_from"):
+        return ""
+    general = summary["shares"]["general"]
+    return f" It continues the model {summary['continued_from']}; {general:.1%} of its samples replay general text."
+
+
+def training_curve(train: dict[str, Any]) -> Training:
+    """The curve of the training that ended the run."""
+    points = [
+        CurvePoint(
+            step=line["step"],
+            loss=line.get("loss"),
+            tokens=line.get("tokens", 0),
+            val={name: found["bits_per_byte"] for name, found in (line.get("val") or {}).items()},
+        )
+        for line in train["curve"]
+        if "step" in line
+    ]
+    summary = train["summary"]
+    written = summary.get("written") or {}
+    return Training(
+        points=points,
+        seconds=summary.get("seconds"),
+        note=f"{train['processes']} processes, FSDP2." + _continued(summary),
+        samples=[Written(**one) for one in written.get("texts", [])],
+        likeness=Likeness(**written.get("likeness", {})),
+    )
+
+
+PLACES = (
+    ("corpus", "kept, removed and quarantined documents; datasets.load_dataset opens it"),
+    ("tokenizer", "the trained tokenizer; AutoTokenizer.from_pretrained opens it"),
+    ("shards", "token shards by split and source, in datatrove's format"),
+    ("uses", "how often the planned training uses each document"),
+    ("handoff", "manifest, training configuration and launch files"),
+    ("plan.json", "the sized model"),
+    (
+        "bias.json",
+        "who was removed: every stage and identity term, swaps, scores, pronouns; docs/bias.md names its fields",
+    ),
+    ("terms.json", "every term of the domain: documents kept, what removed the others, keyness"),
+    ("ledger", "what exists, and what it was made from"),
+)
+
+
+def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
+    """The report's data."""
+    tables = [_Tables(run, shard) for shard in run.shards]
+    order = ["extract", *(name for name, _ in run.recipe.judges), "apply"]
+    reasons = tally.merge_reasons((tally.reasons(t.documents, t.verdicts, order) for t in tables), order)
+    counted, documents = result["tokens"], result["documents"]
+    streams = run.done["settle"]["all"].counts["streams"].values()
+    bias = run.store.read_json("bias.json") if run.store.exists("bias.json") else None
+    bias_rows = bias.pop("rows") if bias else []
+    return RunReport(
+        name=run.recipe.name,
+        domain=run.recipe.domain,
+        use=run.recipe.use,
+        out=run.store.root,
+        exit=result["exit"],
+        root_hash=result["root_hash"],
+        totals=Totals(
+            documents_in=documents["in"],
+            children=documents["children"],
+            kept=documents["kept"],
+            removed=documents["removed"],
+            quarantined=documents["quarantined"],
+            raw_bytes=sum(c.counts["raw_bytes"] for c in run.done["extract"].values()),
+            raw_pretokens=counted["raw_pretokens"],
+            extracted_bytes=sum(c.counts["text_bytes"] for c in run.done["extract"].values()),
+            extracted_pretokens=counted["extracted_pretokens"],
+            kept_bytes=sum(stream["bytes"] for stream in streams),
+            kept_pretokens=counted["kept_pretokens"],
+            kept_tokens=counted["kept"],
+        ),
+        reasons=reasons,
+        cuts=_cuts(run),
+        sources=_sources(run, tables),
+        rights=rights_rows((table.documents, table.verdicts) for table in tables),
+        contamination=_items(run, tables),
+        languages=_languages(run),
+        histograms=_histograms(run),
+        kept_samples=_samples(run, tables, "kept"),
+        removed_samples=_samples(run, tables, "removed"),
+        bias=[BiasRow.model_validate(row) for row in bias_rows],
+        bias_audit=bias,
+        classifiers=[_classifier(name, found) for name, found in result["classifiers"].items()],
+        duplicates=_duplicates(run, reasons),
+        mix=run.done["mix"]["all"].counts["plan"],
+        tokenizer=vocabulary_figures(run, result["tokenizer"]),
+        plan=run.done["size"]["all"].counts["plan"] if result["mix"]["total_tokens"] else None,
+        truth=_truth(run, tables),
+        gates=[
+            Gate(name=g["name"], measured=g["sentence"], passed=g["passed"], gating=g["gating"])
+            for g in result["gates"]
+        ],
+        timings=[
+            Timing(
+                step=TITLES.get(step, step),
+                seconds=line.seconds,
+                documents=line.documents or None,
+                bytes=line.bytes or None,
+                reused=line.reused == line.total and line.total > 0,
+                why=line.why,
+            )
+            for step, line in display.lines.items()
+        ],
+        places=[Place(path=path, what=what) for path, what in PLACES if path != "terms.json" or run.store.exists(path)],
+        notes=run.notes,
+    )
+
+
+def write_report(run: Run, report: RunReport) -> None:
+    """`report.json` and `report.html`."""
+    run.store.put("report.json", (report.model_dump_json(indent=1) + "\n").encode())
+    run.store.put("report.html", render(report).encode())
+
+
+def write_card(run: Run, report: RunReport, files: dict[str, list[FileInfo]]) -> None:
+    """`corpus/README.md`, written last of the corpus: what it does not list does not exist for a reader."""
+    listed = {verdict: [info.path.removeprefix("corpus/") for info in infos] for verdict, infos in files.items()}
+    run.store.put("corpus/README.md", data_card(report, listed).encode())

@@ -1,0 +1,30 @@
+"""The medical side of the sample: abstracts, pages for patients, clinic letters with their prescriptions."""
+
+from pipeline.sample.article import Article, slug
+from pipeline.sample.draw import Draw
+from pipeline.sample.grammar import Writer, load
+
+HOSTS = ["*.journals.example", "*.patients.example", "*.clinicletters.example"]
+
+
+def _page(draw: Draw, number: int, kind: str, host: str) -> Article:
+    writer = Writer(load("medical"), draw)
+    blocks = writer.blocks(f"{kind}.doc")
+    title = writer.write(f"{kind}.title")
+    date = f"{draw.between(2008, 2025)}-{draw.between(1, 12):02d}-{draw.between(1, 28):02d}"
+    return Article(kind, "domain", host, f"/{date[:4]}/{slug(title)}-{number}", title, [*blocks], date=date)
+
+
+def abstract(draw: Draw, number: int) -> Article:
+    """The report of a trial in miniature."""
+    return _page(draw, number, "abstract", f"{draw.pick(('www', 'trials', 'archive'))}.journals.example")
+
+
+def patient(draw: Draw, number: int) -> Article:
+    """A page that explains a condition to those who have it."""
+    return _page(draw, number, "patient", "www.patients.example")
+
+
+def note(draw: Draw, number: int) -> Article:
+    """A clinic letter, shorthand included."""
+    return _page(draw, number, "note", "www.clinicletters.example")

@@ -1,0 +1,1 @@
+"""A tokenizer trained on the mix, and every kept document encoded once into token shards."""

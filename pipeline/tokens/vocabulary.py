@@ -1,0 +1,111 @@
+"""Which text the tokenizer learns from, and how large it gets: settings and the sample, as pure functions."""
+
+import difflib
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field, field_validator
+
+from pipeline.core.partition import id_fractions
+from pipeline.core.settings import Settings
+from pipeline.kernels.bpe.pretokens import PRESETS
+
+SMALLEST, LARGEST = 4096, 65_408  # a multiple of 128 whose ids still fit uint16
+BYTES_PER_ENTRY = 512
+"""`vocab_size: auto` asks for this much training text per vocabulary entry, so that rare merges are still learnt."""
+
+
+class TokenizerSettings(Settings):
+    """A byte-level BPE trained on domain and general text, never on the domain alone."""
+
+    vocab_size: int | Literal["auto"] = Field(
+        default="auto", description="entries, special tokens included; auto: by the text"
+    )
+    domain: float = Field(
+        default=0.51,
+        ge=0,
+        le=1,
+        description="share of domain text, by bytes, it is trained on; apart from mix.domain, so that other shares of "
+        "the mix rewrite no token",
+    )
+    pretokens: str = Field(default="gpt4", description="preset of the pre-token pattern")
+    sentinels: int = Field(default=0, ge=0, le=1000, description="sentinel tokens reserved for span corruption")
+    max_sample_bytes: int = Field(default=1 << 30, gt=0, description="text the tokenizer is trained on, at most")
+
+    references: list[str] = Field(
+        default=[], description="tokenizer.json files, or folders with one, that the report compares ours with"
+    )
+
+    @field_validator("pretokens")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in PRESETS:
+            near = difflib.get_close_matches(name, PRESETS, n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise ValueError(f"no preset of that name; {hint}known: {', '.join(PRESETS)}")
+        return name
+
+    @field_validator("references")
+    @classmethod
+    def _there(cls, paths: list[str]) -> list[str]:
+        for path in paths:
+            if not reference_file(path).is_file():
+                raise ValueError(f"there is no tokenizer.json at {path}")
+        return paths
+
+    def shares(self) -> dict[str, float]:
+        """Share of the training text by role."""
+        return {"domain": self.domain, "general": 1 - self.domain}
+
+
+def reference_file(path: str) -> Path:
+    """The `tokenizer.json` that a reference names."""
+    place = Path(path)
+    return place / "tokenizer.json" if place.is_dir() else place
+
+
+def vocabulary_size(settings: TokenizerSettings, sample_bytes: float) -> int:
+    """The vocabulary to ask for: a power of two, one entry per 512 bytes of sample, between 4,096 and 65,408.
+
+    >>> vocabulary_size(TokenizerSettings(), 1_800_000)
+    4096
+    """
+    if settings.vocab_size != "auto":
+        return settings.vocab_size
+    size = SMALLEST
+    while size < LARGEST and size * BYTES_PER_ENTRY < sample_bytes:
+        size *= 2
+    return min(size, LARGEST)
+
+
+def padded(vocab_size: int) -> int:
+    """Rows of the embedding: the next multiple of 128, which matrix products like.
+
+    >>> padded(4096), padded(4100)
+    (4096, 4224)
+    """
+    return -(-vocab_size // 128) * 128
+
+
+def sample_fractions(bytes_by_role: dict[str, int], shares: dict[str, float], max_bytes: int) -> dict[str, float]:
+    """The share of each role's kept text to train on, so that the sample has the mix's shares by bytes.
+
+    The sample is as large as the scarcer role allows. A role that is missing altogether leaves the other one alone.
+
+    >>> sample_fractions({"domain": 100, "general": 1000}, {"domain": 0.5, "general": 0.5}, 10_000)
+    {'domain': 1.0, 'general': 0.1}
+    """
+    present = {role: size for role, size in bytes_by_role.items() if size and shares.get(role, 0) > 0}
+    if not present:
+        return {}
+    weight = {role: shares[role] / sum(shares[other] for other in present) for role in present}
+    total = min([float(max_bytes), *(present[role] / weight[role] for role in present)])
+    return {role: min(1.0, total * weight[role] / present[role]) for role in sorted(present)}
+
+
+def in_sample(ids: pa.Array | pa.ChunkedArray, roles: list[str], fractions: dict[str, float]) -> np.ndarray:
+    """bool[n]: documents the tokenizer is trained on, the first of each role in the order of a hash of their ids."""
+    bound = np.array([fractions.get(role, 0.0) for role in roles])
+    return id_fractions(ids, "tokenizer") < bound

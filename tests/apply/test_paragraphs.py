@@ -1,0 +1,92 @@
+"""Repeated paragraphs against the rule taken literally."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.apply.paragraphs import ParagraphSettings, repeated_paragraphs
+from pipeline.apply.substrings import REPEATS, TextShard
+from pipeline.kernels.buffers import text_buffers
+from pipeline.kernels.hashing import hash128_rows
+
+Rows = list[tuple[str, str | None]]
+
+
+def shard(name: str, rows: Rows) -> TextShard:
+    batch = pa.record_batch(
+        {"id": pa.array([r[0] for r in rows], pa.string()), "text": pa.array([r[1] for r in rows], pa.large_string())}
+    )
+    return TextShard(name, len(rows), lambda: (batch.slice(at, 2) for at in range(0, len(rows), 2)))
+
+
+def cut(parts: list[Rows], work: Path, **config: int) -> dict[str, str | None]:
+    """The texts after cutting, by id."""
+    out = {}
+    shards = [shard(str(i), rows) for i, rows in enumerate(parts)]
+    for (_, column), rows in zip(repeated_paragraphs(shards, ParagraphSettings(**config), work), parts, strict=True):
+        assert column.type == REPEATS
+        for (name, text), spans in zip(rows, column.to_pylist(), strict=True):
+            raw, at, kept = (text or "").encode(), 0, b""
+            for span in spans:
+                assert at <= span["start"] < span["end"] <= len(raw)
+                kept += raw[at : span["start"]]
+                at = span["end"]
+            out[name] = None if text is None else (kept + raw[at:]).decode()
+    assert not list(work.glob("*.bin"))
+    return out
+
+
+def by_the_rule(rows: Rows, min_bytes: int, min_documents: int, keep_first: bool) -> dict[str, str | None]:
+    keys = dict(
+        zip(
+            [name for name, _ in rows],
+            hash128_rows(*text_buffers(pa.array([r[0] for r in rows], pa.string()))).tolist(),
+            strict=True,
+        )
+    )
+    where: dict[bytes, list[tuple]] = defaultdict(list)
+    lines = {name: [] if text is None else text.encode().splitlines(keepends=True) for name, text in rows}
+    for name, found in lines.items():
+        for number, line in enumerate(found):
+            trimmed = line.strip(bytes(range(33)))
+            if len(trimmed) >= min_bytes:
+                where[trimmed].append((keys[name], number, name))
+    gone = set()
+    for places in where.values():
+        if len({name for _, _, name in places}) >= min_documents:
+            gone |= {(name, number) for _, number, name in sorted(places)[int(keep_first) :]}
+    return {
+        name: None
+        if text is None
+        else b"".join(line for i, line in enumerate(lines[name]) if (name, i) not in gone).decode()
+        for name, text in rows
+    }
+
+
+texts = st.none() | st.lists(st.sampled_from(["aaa", "bb b", " aaa ", "c", "", "é é", "ddddd"]), max_size=6).map(
+    "\n".join
+)
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.lists(texts, max_size=8), st.integers(1, 4), st.integers(2, 3), st.booleans(), st.integers(0, 8))
+def test_equals_the_rule_in_any_layout(
+    tmp_path_factory, found: list, min_bytes: int, documents: int, keep: bool, at: int
+):
+    rows = [(f"{i:03}", text) for i, text in enumerate(found)]
+    config = {"min_bytes": min_bytes, "min_documents": documents, "keep_first": keep}
+    expected = by_the_rule(rows, min_bytes, documents, keep)
+    assert cut([rows], tmp_path_factory.mktemp("w"), **config) == expected
+    assert cut([rows[at:][::-1], rows[:at]], tmp_path_factory.mktemp("w"), **config) == expected
+
+
+def test_disclaimer_of_three_documents_is_kept_once(tmp_path: Path):
+    notice = "This press release contains forward-looking statements that involve risks and uncertainties, as defined by law."
+    rows: Rows = [(f"{i}", f"Report {i} says {'something ' * i}.\n{notice}\nContact {i}") for i in range(3)]
+    found = cut([rows], tmp_path)
+    assert sum(notice in (text or "") for text in found.values()) == 1
+    assert all(f"Report {name}" in (text or "") and f"Contact {name}" in (text or "") for name, text in found.items())
+    assert cut([rows[:2]], tmp_path) == dict(rows[:2])  # two documents are no boilerplate yet

@@ -1,0 +1,139 @@
+"""The recipe: every mistake at once, each with its place and the nearest right name; nothing is run."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import UsageError
+from pipeline.recipe.located_yaml import read_yaml
+from pipeline.recipe.model import json_schema, load, override, parse
+
+GOOD = """\
+name: tiny
+use: here
+sources:
+  here:
+    - {name: pages, kind: text, path: "${PAGES}", role: domain, licence: CC0-1.0}
+curate:
+  - language: {keep: [en], min_score: 0.5}
+  - gopher: {min_num_words: 50}
+  - exact
+"""
+
+
+def problems(text, sets=(), variables=None):
+    with pytest.raises(UsageError) as caught:
+        parse("r.yaml", read_yaml("r.yaml", text.encode()), list(sets), variables or {"PAGES": "/pages"})
+    return str(caught.value).splitlines()
+
+
+def good(sets=(), variables=None):
+    return parse("r.yaml", read_yaml("r.yaml", GOOD.encode()), list(sets), variables or {"PAGES": "/pages"})
+
+
+def test_three_mistakes_are_three_located_lines():
+    text = (
+        GOOD.replace("role: domain", "rol: domain")
+        .replace("min_num_words", "min_num_wrds")
+        .replace("- exact", "- exakt")
+    )
+    assert problems(text) == [
+        "r.yaml:5:51 sources.here[0].rol unknown key; did you mean role?",
+        "r.yaml:8:14 curate[1].gopher.min_num_wrds unknown key; did you mean min_num_words?",
+        "r.yaml:9:5 curate[2].exakt unknown judge; did you mean exact?",
+    ]
+
+
+def test_a_mistyped_choice_and_a_value_beyond_a_bound_show_what_was_given():
+    (line,) = problems(GOOD.replace("kind: text", "kind: txt"))
+    assert line.endswith("not 'txt'; did you mean text?")
+    (line,) = problems(GOOD, ["sandbox.max_memory_bytes=10"])
+    assert line.endswith("greater than or equal to 67108864, not 10")
+
+
+def test_duplicate_keys_are_refused():
+    assert problems(GOOD + "name: other\n") == ["r.yaml:10:1 name is given twice (first on line 1)"]
+
+
+def test_alias_bombs_are_refused():
+    bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+        f"{b}: &{b} [{','.join('*' + a for _ in range(9))}]\n" for a, b in zip("abcdefg", "bcdefgh", strict=False)
+    )
+    with pytest.raises(UsageError, match=r"values or 40 levels"):
+        read_yaml("r.yaml", bomb.encode())
+
+
+def test_unknown_set_and_unset_variable_are_located():
+    assert problems(GOOD.replace("use: here", "use: heer")) == [
+        "r.yaml:2:1 use there is no set of sources named 'heer'; did you mean here?"
+    ]
+    assert (
+        problems(GOOD, variables={"X": "1"})
+        == ["r.yaml:5:5 sources.here[0].path the environment variable PAGES is not set"]
+        or "PAGES is not set" in problems(GOOD, variables={"X": "1"})[0]
+    )
+
+
+def test_optional_sources_may_have_an_unset_variable():
+    recipe = parse("r", read_yaml("r", GOOD.replace("role: domain", "optional: true").encode()), [], {})
+    assert recipe.chosen[0].is_absent
+
+
+@pytest.mark.parametrize(
+    "text", ["", "- a\n", "a: [\n", "a: b: c\n", "\ta: 1\n", "? [1]\n: 2\n", "a: !!python/object:os.system x\n"]
+)
+def test_broken_yaml_is_a_usage_error(text):
+    with pytest.raises(UsageError, match=r"^r\.yaml:"):
+        parse("r.yaml", read_yaml("r.yaml", text.encode()), [], {})
+
+
+def test_set_is_typed_and_finds_judges_by_name():
+    recipe = good(["mix.domain=0.6", "curate.gopher.min_num_words=20", "curate[0].language.keep=[en, de]", "seed=7"])
+    assert recipe.mix.domain == 0.6
+    assert recipe.seed == 7
+    assert dict(recipe.judges)["gopher"].min_num_words == 20
+    assert dict(recipe.judges)["language"].keep == ["en", "de"]
+
+
+@pytest.mark.parametrize("bad", ["mix.domain", "=3", "curate.nope.x=1", "curate[9].x=1", "name.x=1", "mix.domain=[1"])
+def test_bad_set_is_a_usage_error(bad):
+    with pytest.raises(UsageError, match=r"--set|not|input|mix"):
+        good([bad])
+
+
+def test_missing_recipe_names_the_nearest(tmp_path):
+    (tmp_path / "finance.yaml").write_text(GOOD)
+    with pytest.raises(UsageError, match=r"did you mean .*finance\.yaml"):
+        load(str(tmp_path / "finanse.yaml"))
+
+
+def test_order_of_judges_is_the_files_order():
+    assert [name for name, _ in good().judges] == ["language", "gopher", "exact"]
+
+
+def test_schema_lists_every_judge():
+    from pipeline.core.judge import judges
+
+    schema, known = json_schema(), judges()
+    entry = schema["$defs"]["CurateEntry"]["properties"]
+    sections = {judge.section for judge in known.values() if judge.section}
+    assert set(entry) == {name for name, judge in known.items() if judge.section is None}
+    assert sections <= set(schema["properties"])
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers(-5, 5) | st.text("ab", max_size=3),
+                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", min_size=1, max_size=2), inner, max_size=3),
+                    max_leaves=8),
+       st.sampled_from(["a", "a.b", "a[0]", "a[0].b", "b.a.b"]))  # fmt: skip
+def test_override_either_sets_or_explains(value, path):
+    document = {"a": value}
+    try:
+        override(document, f"{path}=1")
+    except UsageError:
+        return
+    found = document
+    for part in path.replace("[", ".").replace("]", "").split("."):
+        if isinstance(found, list) and not part.isdigit():
+            return  # an entry found by its name
+        found = found[int(part)] if isinstance(found, list) else found[part]
+    assert found == 1
