@@ -11,6 +11,9 @@ from pipeline.sample.pages import Pages
 
 Builder = Callable[[Draw, int], Article]
 
+SEED_PREFIX = "pipeline.ingest.sample."
+"""Enters the seed of every article: another value gives other pages."""
+
 
 @dataclass(frozen=True)
 class Domain:
@@ -88,7 +91,8 @@ class Maker:
 
     def article(self, builder: Builder, number: int) -> Article:
         """The article of a builder and number."""
-        article = builder(Draw(self.seed, self.domain, builder.__module__, builder.__name__, number), number)
+        genre = SEED_PREFIX + builder.__module__.rpartition(".")[2]
+        article = builder(Draw(self.seed, self.domain, genre, builder.__name__, number), number)
         return replace(article, expect="keep") if article.role != "noise" else article
 
     def html(self, article: Article, *salt: str | int) -> str:
