@@ -49,7 +49,7 @@ def ours(recipe: Any, out: str) -> float:
     """Seconds to committed verdicts."""
     start = time.perf_counter()
     store = Store(out)
-    advance(Run(recipe, store, Runner(store, InProcess())), "decide")
+    advance(Run(store, recipe, Runner(store, InProcess())), "decide")
     return time.perf_counter() - start
 
 

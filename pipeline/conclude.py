@@ -3,16 +3,26 @@
 import json
 from typing import Any
 
-from pipeline.classify.run_cards import figures as classifier_figures
+from pipeline.apply.settle import SettleCounts
 from pipeline.core.conserve import add_up
 from pipeline.core.fingerprint import fingerprint
 from pipeline.core.run_folder import Run
+from pipeline.core.steps import Step
+from pipeline.core.store import WORK
+from pipeline.decide.step import DecideCounts
 from pipeline.errors import EXIT_GATE, EXIT_OK
+from pipeline.extract.step import ExtractCounts
+from pipeline.plan.step import mix_plan, size_plan
+from pipeline.publish.export import export, exported, sweep
+from pipeline.publish.export import record as record_export
 from pipeline.publish.hand_over import run_hash, tokenizer_figures, write_handoff
 from pipeline.publish.step import corpus_files
 from pipeline.publish.training import train as launch_training
 from pipeline.report.bias_step import bias, bias_gates, commit_bias, gates
+from pipeline.report.classifier_cards import figures as classifier_figures
 from pipeline.report.progress import Display
+
+RESULT = f"{WORK}/result.json"
 
 
 def documents(run: Run) -> dict[str, Any]:
@@ -20,36 +30,36 @@ def documents(run: Run) -> dict[str, Any]:
 
     With an index of earlier runs also the delta against them.
     """
-    read = add_up([commit.counts["balance"] for commit in run.done["extract"].values()])
-    found = {
+    read = add_up(commit.balance for commit in run.commits(Step.EXTRACT).values())
+    found: dict[str, Any] = {
         "in": read.entered,
         "children": read.children,
         "kept": read.kept,
         "removed": 0,
         "quarantined": read.quarantined,
     }
-    for step in ("decide", "settle"):
-        if step in run.done:
-            balance = run.done[step]["all"].counts["balance"]
-            found |= {name: balance[name] for name in ("kept", "removed", "quarantined")}
-    if "decide" in run.done and "delta" in run.done["decide"]["all"].counts:
-        found["delta"] = run.done["decide"]["all"].counts["delta"]
+    if run.verdict_step is not None:
+        balance = run.commit(run.verdict_step).balance
+        found |= {name: getattr(balance, name) for name in ("kept", "removed", "quarantined")}
+        delta = run.counted(DecideCounts, Step.DECIDE).delta
+        found |= {} if delta is None else {"delta": delta}
     return found
 
 
 def tokens(run: Run) -> dict[str, Any]:
     """Pre-tokens raw, extracted and kept, with the kept share of each by name; tokens of the trained tokenizer."""
-    raw = sum(commit.counts["raw_pretokens"] for commit in run.done["extract"].values())
-    extracted = sum(commit.counts["num_pretokens"] for commit in run.done["extract"].values())
+    extracts = run.counts(ExtractCounts, Step.EXTRACT).values()
+    raw = sum(counts.raw_pretokens for counts in extracts)
+    extracted = sum(counts.num_pretokens for counts in extracts)
     found: dict[str, Any] = {"raw_pretokens": raw, "extracted_pretokens": extracted}
-    if "settle" in run.done:
-        kept = sum(stream["pretokens"] for stream in run.done["settle"]["all"].counts["streams"].values())
+    if run.has(Step.SETTLE):
+        kept = sum(stream.pretokens for stream in run.counted(SettleCounts, Step.SETTLE).streams.values())
         found |= {
             "kept_pretokens": kept,
             "kept_of_raw": kept / raw if raw else 0.0,
             "kept_of_extracted": kept / extracted if extracted else 0.0,
         }
-    if "shards" in run.done:
+    if run.has(Step.SHARDS):
         found["kept"] = tokenizer_figures(run)["tokens"]
     return found
 
@@ -57,7 +67,7 @@ def tokens(run: Run) -> dict[str, Any]:
 def partial(run: Run) -> dict[str, Any]:
     """The result of a run that was told to stop early (`--to`)."""
     found: dict[str, Any] = {"exit": EXIT_OK, "out": run.store.root, "steps": run.runner.reasons, "notes": run.notes}
-    if "extract" in run.done:
+    if run.has(Step.EXTRACT):
         found |= {"documents": documents(run), "tokens": tokens(run)}
     return found
 
@@ -65,16 +75,12 @@ def partial(run: Run) -> dict[str, Any]:
 def complete_result(run: Run) -> dict[str, Any]:
     """Everything a finished run has to say, as JSON values."""
     counted = tokens(run)
-    mix = run.done["mix"]["all"].counts["plan"]
-    plan = run.done["size"]["all"].counts["plan"]
-    found = bias(run)
-    results = [
-        *bias_gates(run.recipe.bias, found),
-        *gates(run.recipe.gates, mix, counted["kept_of_extracted"]),
-    ]
+    mix, plan = mix_plan(run), size_plan(run)
+    audit = bias(run)
+    results = [*bias_gates(run.recipe.bias, audit), *gates(run.recipe.gates, mix, counted["kept_of_extracted"])]
     red = [gate for gate in results if gate.gating and not gate.passed]
-    if found is not None:
-        commit_bias(run, found)
+    if audit is not None:
+        commit_bias(run, audit)
     return {
         "exit": EXIT_GATE if red else EXIT_OK,
         "out": run.store.root,
@@ -116,14 +122,19 @@ def conclude(run: Run, display: Display, *, complete: bool, train: bool | None) 
         return result
     result = complete_result(run)
     trainable = result["mix"]["total_tokens"] > 0
-    config = write_handoff(run) if trainable else None
-    files = corpus_files(run)
+    config, handoff = write_handoff(run) if trainable else (None, [])
+    splits = corpus_files(run)
+    corpus = export(run, [info for files in splits.values() for info in files])
     from pipeline.report.collect import build, training_curve, write_card, write_report
 
     report = build(run, result, display)
-    write_card(run, report, files)
+    card = write_card(run, report, {split: [exported(info.path) for info in files] for split, files in splits.items()})
+    files = [*handoff, *corpus, card]
+    for folder in ("corpus", "handoff/shards", "handoff/uses") if trainable else ("corpus", "handoff"):
+        sweep(run, folder, (info.path for info in files))
+    record_export(run, files)
     write_report(run, report)
-    run.store.put_json("result.json", _portable(result))
+    run.store.put_json(RESULT, _portable(result))
     if config is None:
         result["train"] = {
             "ran": False,
@@ -135,7 +146,7 @@ def conclude(run: Run, display: Display, *, complete: bool, train: bool | None) 
     if result["train"]["ran"]:
         write_report(run, report.model_copy(update={"training": training_curve(result["train"])}))
         trained = {key: value for key, value in result["train"].items() if key != "curve"}
-        run.store.put_json("result.json", _portable({**result, "train": trained}))
+        run.store.put_json(RESULT, _portable({**result, "train": trained}))
     if not display.quiet:
         print_summary(result)
     return json.loads(json.dumps(result))

@@ -1,42 +1,59 @@
-"""The flow: the steps in their order, each reading what the ones before it committed."""
+"""The flow: the stages in their order, each reading what the ones before it committed.
 
+A stage is one line here and one function `stage(run)` in its `step.py`. It is named, not imported, so that a command line
+that only prints the names loads no kernel.
+"""
+
+import importlib
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pipeline.apply.step import apply
-from pipeline.classify.step import check, train
-from pipeline.cluster.step import cluster
-from pipeline.core.run_folder import Run
-from pipeline.decide.step import decide
-from pipeline.extract.step import extract
-from pipeline.ingest.step import ingest
-from pipeline.measure.step import measure
-from pipeline.plan.step import mix, size
-from pipeline.publish.index import indexes
-from pipeline.publish.step import publish
-from pipeline.tokens.step import shards, tokenizer
+from pipeline.core.steps import Step
 
-STEPS: dict[str, Callable[[Run], object]] = {
-    "ingest": ingest,
-    "extract": extract,
-    "train": train,
-    "measure": measure,
-    "cluster": cluster,
-    "decide": decide,
-    "apply": apply,
-    "tokenizer": tokenizer,
-    "shards": shards,
-    "size": size,
-    "mix": mix,
-    "publish": publish,
+if TYPE_CHECKING:
+    from pipeline.core.run_folder import Run
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage: where its function is, and the steps that it records in the ledger."""
+
+    function: str
+    steps: tuple[Step, ...]
+
+    def load(self) -> "Callable[[Run], object]":
+        """The function."""
+        module, _, name = self.function.partition(":")
+        return getattr(importlib.import_module(module), name)
+
+
+STAGES: dict[str, Stage] = {
+    "ingest": Stage("pipeline.ingest.step:ingest", (Step.INGEST,)),
+    "extract": Stage("pipeline.extract.step:extract", (Step.EXTRACT,)),
+    "classify": Stage("pipeline.classify.step:classify", (Step.CLASSIFY,)),
+    "measure": Stage("pipeline.measure.step:measure", (Step.MEASURE,)),
+    "cluster": Stage("pipeline.cluster.step:cluster", (Step.PAIRS, Step.CLUSTER)),
+    "decide": Stage("pipeline.decide.step:decide", (Step.DECIDE,)),
+    "apply": Stage("pipeline.apply.step:apply", (Step.REPEATS, Step.APPLY, Step.SETTLE)),
+    "tokenizer": Stage("pipeline.tokens.step:tokenizer", (Step.COUNT, Step.TOKENIZER)),
+    "shards": Stage("pipeline.tokens.step:shards", (Step.SHARDS,)),
+    "size": Stage("pipeline.plan.step:size", (Step.SIZE,)),
+    "mix": Stage("pipeline.plan.step:mix", (Step.MIX,)),
+    "publish": Stage("pipeline.publish.step:publish", (Step.PUBLISH_REST, Step.INDEX, Step.PUBLISH, Step.USES)),
 }
-"""Step names are the argument of `--to`."""
+"""By the name that `--to` takes."""
+LAST = list(STAGES)[-1]
 
 
-def advance(run: Run, to: str = "publish") -> None:
-    """Run the steps up to and including `to`. Raises UsageError before the first one when the recipe names what is not there."""
+def advance(run: "Run", to: str = LAST) -> None:
+    """Run the stages up to and including `to`. Raises UsageError before the first one when the recipe names what is not
+    there."""
+    from pipeline.classify.step import check
+    from pipeline.publish.index import indexes
+
     check(run.recipe)
     run.indexes = indexes(run.recipe, run.store.root)
-    for name, step in STEPS.items():
-        step(run)
-        if name == to:
-            return
+    names = list(STAGES)
+    for name in names[: names.index(to) + 1]:
+        STAGES[name].load()(run)

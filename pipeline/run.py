@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.commands.parser import Parser
 from pipeline.errors import EXIT_INTERRUPTED, EXIT_OK, InfrastructureError, KilledWorkerError, PipelineError, UsageError
+from pipeline.flow import LAST, STAGES
 
 if TYPE_CHECKING:
     from pipeline.core.execute import Engine
@@ -31,7 +32,7 @@ exit codes: 0 all accounted for and gates green; 1 a gate failed; 2 recipe or us
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    steps = "ingest, extract, train, measure, cluster, decide, apply, tokenizer, shards, size, mix, publish"
+    stages = ", ".join(STAGES)
     made = Parser(
         prog="python -m pipeline.run",
         description="From raw documents to a curated corpus, a tokenizer, a sized model and a pre-training job.",
@@ -43,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--set", action="append", default=[], metavar="PATH=VALUE", dest="sets", help="change one setting"
     )
-    made.add_argument("--to", metavar="STEP", help=f"stop after this step: {steps}")
+    made.add_argument("--to", metavar="STAGE", help=f"stop after this stage: {stages}")
     train = made.add_mutually_exclusive_group()
     train.add_argument("--train", action="store_true", default=None, help="train at the end; an error without torch")
     train.add_argument("--no-train", action="store_false", dest="train", help="stop at the hand-off")
@@ -88,8 +89,7 @@ def run_steps(recipe: "RecipeBase", out: str, engine: "Engine", display: "Displa
     from pipeline.flow import advance
 
     while True:
-        state = Run(recipe, Store(out), Runner(Store(out), engine, display))
-        state.store.put_json("recipe.json", recipe.model_dump(mode="json", exclude_unset=True))
+        state = Run(Store(out), recipe, Runner(Store(out), engine, display))
         try:
             advance(state, to)
             return state
@@ -103,14 +103,13 @@ def run(arguments: argparse.Namespace) -> int:
     from pipeline.recipe import model as recipes
 
     recipe = recipes.load(arguments.recipe, arguments.sets)
-    from pipeline.flow import STEPS
     from pipeline.publish.index import indexes
     from pipeline.report.progress import Display
 
     if arguments.workers is not None and arguments.workers < 1:
         raise UsageError(f"--workers {arguments.workers}: expected a number of processes from 1")
-    if arguments.to is not None and arguments.to not in STEPS:
-        raise UsageError(f"--to {arguments.to}: unknown step{recipes.near(arguments.to, STEPS)}")
+    if arguments.to is not None and arguments.to not in STAGES:
+        raise UsageError(f"--to {arguments.to}: unknown stage{recipes.near(arguments.to, STAGES)}")
     out = arguments.out or f"runs/{recipe.name}"
     indexes(recipe, out)
     if arguments.dry_run:
@@ -119,15 +118,18 @@ def run(arguments: argparse.Namespace) -> int:
         print_plan(recipe, out, arguments.json)
         return EXIT_OK
     from pipeline.conclude import conclude
+    from pipeline.core.run_folder import claim
+    from pipeline.core.store import Store
 
+    claim(Store(out), recipe)
     engine = engine_for(arguments.ray, arguments.workers, recipe.sandbox)
     try:
         with Display(quiet=arguments.json) as display:
             warm(engine, recipe, display)
-            state = run_steps(recipe, out, engine, display, arguments.to or "publish")
+            state = run_steps(recipe, out, engine, display, arguments.to or LAST)
     finally:
         engine.close()  # before training: its processes need the cores
-    result = conclude(state, display, complete=arguments.to in (None, "publish"), train=arguments.train)
+    result = conclude(state, display, complete=arguments.to in (None, LAST), train=arguments.train)
     if arguments.json:
         print(json.dumps(result, ensure_ascii=False))
     return int(result["exit"])

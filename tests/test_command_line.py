@@ -78,7 +78,7 @@ def test_another_threshold_must_be_a_number(decided, capsys):
 
 
 def test_a_damaged_ledger_is_said_and_no_traceback_alone(decided, capsys):
-    path = decided / "ledger/decide.json"
+    path = decided / "work/ledger/decide.json"
     before = path.read_text()
     path.write_text('{"units": {"all": {}}}')
     try:

@@ -58,7 +58,7 @@ def test_a_small_sample_is_judged_right_and_its_terms_survive(domain, tmp_path):
     for wanted, least in (("kept", 0.97), ("dropped", 0.95)):
         rows = [row for row in report["truth"] if row["wanted"] == wanted]
         assert sum(row["right"] for row in rows) >= least * sum(row["documents"] for row in rows), rows
-    terms = json.loads((tmp_path / "terms.json").read_text())
+    terms = json.loads((tmp_path / "cards/terms.json").read_text())
     found = {row["term"]: row for row in terms["rows"]}
     assert terms["list"] == domain
     assert terms["warnings"] == []

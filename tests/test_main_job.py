@@ -184,7 +184,7 @@ def test_explain_names_the_survivor_of_a_planted_copy(finished):
 
 def test_the_bias_audit_reads_every_removing_stage_and_the_texts(finished):
     out, _ = finished
-    audit = json.loads((out / "bias.json").read_text())
+    audit = json.loads((out / "cards/bias.json").read_text())
     removing = {
         reason["stage"]
         for reason in json.loads((out / "report.json").read_text())["reasons"]
@@ -205,7 +205,7 @@ def test_the_bias_audit_reads_every_removing_stage_and_the_texts(finished):
     )
     assert "Naming another identity" in (out / "report.html").read_text()
     assert {row["stage"] for row in audit["role_flips"]} <= {"domain"}
-    terms = json.loads((out / "terms.json").read_text())
+    terms = json.loads((out / "cards/terms.json").read_text())
     assert audit["term_survival"] == {name: terms[name] for name in ("list", "rule", "corpus", "counts", "warnings")}
 
 
@@ -216,7 +216,7 @@ def test_a_biased_toxicity_threshold_fails_the_gate(finished):
     )
     red = [gate for gate in result["gates"] if not gate["passed"] and gate["gating"]]
     assert {gate["name"] for gate in red} == {"bias"}
-    rows = json.loads((out / "bias.json").read_text())["rows"]
+    rows = json.loads((out / "cards/bias.json").read_text())["rows"]
     named = [row for row in rows if row["verdict"] == "fail" and row["stage"] == "toxicity"]
     assert named
     for row in named:  # a sentence names stage, term and ratio; flips have sentences of their own
@@ -232,7 +232,7 @@ def test_a_biased_toxicity_threshold_fails_the_gate(finished):
         corrected = pipeline(RECIPE, "--out", out, *biased, *more)
         assert corrected["documents"]["kept"] > result["documents"]["kept"]
         assert "of them kept in the end" in " ".join(gate["sentence"] for gate in corrected["gates"])
-        price = json.loads((out / "bias.json").read_text())["rebalance"]["toxicity"]
+        price = json.loads((out / "cards/bias.json").read_text())["rebalance"]["toxicity"]
         assert price["failed_before"]
         assert price["removed_after"] == price["removed_before"] - price["readmitted"] < price["removed_before"]
         assert price["pretokens_kept_in_the_end"] > 0

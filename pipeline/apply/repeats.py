@@ -6,7 +6,8 @@ leave too short to stay comes after all others: where it would have the copy, sp
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from pipeline.apply.rewrite import SpanColumn, is_too_short, rewrite
 from pipeline.apply.substrings import SubstringSettings, TextShard, repeated_substrings
 from pipeline.core.execute import Assignment, Produced, Unit
 from pipeline.core.ledger import Ledger
-from pipeline.core.run_folder import Commits, Run, signal_unit
+from pipeline.core.run_folder import Commits, Run
+from pipeline.core.steps import Step
 from pipeline.core.store import Store
 
 VERSION = 2
@@ -47,15 +49,15 @@ SPANS = pa.schema(
 
 
 def _kept_texts(
-    store: Store, files: dict[str, str], priorities: dict[str, int], falling: np.ndarray
+    store: Store, files: Mapping[str, Any], priorities: dict[str, int], falling: np.ndarray
 ) -> Iterator[pa.RecordBatch]:
     """Ids, ranks and the texts of kept documents of a shard; null for the others. `falling` are rows that stand last."""
-    decided = store.read_table(files["decisions"], ["source", "role", "verdict"])
+    decided = store.read_table(files["decisions"].path, ["source", "role", "verdict"])
     kept = pc.equal(decided["verdict"], "kept").combine_chunks()
     domain = pc.equal(decided["role"], "domain").to_numpy()
     ranks = np.array([-2 * priorities[name] for name in decided["source"].to_pylist()], np.int64) - domain
     ranks[falling] += LAST
-    at, parquet = 0, store.open_table(files["documents"])
+    at, parquet = 0, store.open_table(files["documents"].path)
     for group in range(parquet.num_row_groups):
         table = parquet.read_row_group(group, columns=["id", "text"], use_threads=False).combine_chunks()
         own = kept.slice(at, table.num_rows)
@@ -66,24 +68,32 @@ def _kept_texts(
             yield pa.RecordBatch.from_arrays([batch["id"], text, rank], names=["id", "text", "rank"])
 
 
-def find_repeats(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+@dataclass
+class RepeatCounts:
+    """Spans that are cut, and documents that have one."""
+
+    spans: int = 0
+    documents: int = 0
+
+
+def find_repeats(store: Store, assignments: list[Assignment]) -> list[Produced]:
     """The spans of one kind over all shards; a table per shard."""
     (assigned,) = assignments
     model, find = KINDS[assigned.name]
-    sources, settings = assigned.arguments["shards"], assigned.parts["settings"]
+    sources, settings = assigned.reads["shards"], assigned.settings
     falling: dict[str, np.ndarray] = {name: np.zeros(0, np.int64) for name in sources}
     for _ in range(MOST_ROUNDS):
         shards = [
             TextShard(
                 name,
-                files["rows"],
+                files["documents"].rows,
                 lambda files=files, last=falling[name]: _kept_texts(store, files, settings["priorities"], last),
             )
             for name, files in sources.items()
         ]
         with tempfile.TemporaryDirectory(prefix="repeats-") as folder:
             columns = dict(find(shards, model.model_validate(settings["find"]), Path(folder)))
-        more = _falling(store, assigned.arguments, columns, settings["min_chars"])
+        more = _falling(store, assigned, columns)
         found = {name: np.union1d(rows, more[name]) for name, rows in falling.items()}
         if all(len(found[name]) == len(rows) for name, rows in falling.items()):
             break
@@ -94,35 +104,31 @@ def find_repeats(store: Store, assignments: list[Assignment], shared: Any) -> li
         table = pa.table([_named(column, ids)], schema=SPANS)
         spans += len(column.values)
         touched += int((np.diff(column.offsets.to_numpy()) > 0).sum())
-        files[name] = store.put_table(
-            f"repeats/{assigned.name}/{name}-{assigned.fingerprint[:12]}.parquet", [table], SPANS
-        )
-    return [Produced(files, {"spans": spans, "documents": touched})]
+        files[name] = store.put_table(assigned.path(f"repeats/{assigned.name}", name), [table], SPANS)
+    return [Produced(files, RepeatCounts(spans, touched))]
 
 
-def _falling(
-    store: Store, arguments: dict[str, Any], columns: dict[str, pa.Array], min_chars: int
-) -> dict[str, np.ndarray]:
+def _falling(store: Store, assigned: Assignment, columns: dict[str, pa.Array]) -> dict[str, np.ndarray]:
     """By shard, the rows with a copy that stays whose text apply would leave too short."""
     wanted = [column.values.field("first_in").drop_null() for column in columns.values()]
     numbers, at = np.unique(pa.chunked_array(wanted, pa.int64()).to_numpy()), 0
     found = {}
-    for name, files in arguments["shards"].items():
-        own = numbers[(numbers >= at) & (numbers < at + files["rows"])] - at
-        at += files["rows"]
-        found[name] = own
+    for shard, files in assigned.reads["shards"].items():
+        own = numbers[(numbers >= at) & (numbers < at + files["documents"].rows)] - at
+        at += files["documents"].rows
+        found[shard] = own
         if not len(own):
             continue
         rows = pa.array(own)
         spans = [
-            SpanColumn(stage, action, store.read_table(files["signals"][file], [column])[column].take(rows))
-            for stage, file, column, action in arguments["cuts"]
+            SpanColumn(stage, action, store.read_table(files["signals"][name].path, [column])[column].take(rows))
+            for stage, name, column, action in assigned.settings["cuts"]
         ]
-        spans.append(SpanColumn("repeats", "cut", pa.chunked_array([columns[name].take(rows)])))
-        texts = store.read_table(files["documents"], ["text"]).take(rows)
+        spans.append(SpanColumn("repeats", "cut", pa.chunked_array([columns[shard].take(rows)])))
+        texts = store.read_table(files["documents"].path, ["text"]).take(rows)
         left = [edited.text for edited in rewrite(texts, ["kept"] * len(own), spans)]
-        short = is_too_short(pa.array(left, pa.large_binary()).cast(pa.large_string()), min_chars)
-        found[name] = own[np.asarray(short)]
+        short = is_too_short(pa.array(left, pa.large_binary()).cast(pa.large_string()), assigned.settings["min_chars"])
+        found[shard] = own[np.asarray(short)]
     return found
 
 
@@ -132,11 +138,11 @@ def _ids(store: Store, sources: dict[str, Any], columns: dict[str, pa.Array]) ->
     numbers = np.unique(pa.chunked_array(wanted, pa.int64()).to_numpy())
     found, at = {}, 0
     for files in sources.values():
-        own = numbers[(numbers >= at) & (numbers < at + files["rows"])]
+        own = numbers[(numbers >= at) & (numbers < at + files["documents"].rows)]
         if len(own):
-            ids = store.read_table(files["documents"], ["id"])["id"].take(pa.array(own - at)).to_pylist()
+            ids = store.read_table(files["documents"].path, ["id"])["id"].take(pa.array(own - at)).to_pylist()
             found |= dict(zip(own.tolist(), ids, strict=True))
-        at += files["rows"]
+        at += files["documents"].rows
     return found
 
 
@@ -151,24 +157,19 @@ def _named(column: pa.ListArray, ids: dict[int, str]) -> pa.ListArray:
 def repeats(run: Run, cuts: list[Cut]) -> Commits:
     """One unit for each kind that the recipe asks for, keyed by the documents, which of them are kept, and what else is cut
     from them (`cuts`, of judges' signals)."""
-    asked = {name: getattr(run.recipe.repeats, name) for name in KINDS}
-    files = {
-        shard: {"documents": run.file("extract", shard), "decisions": run.file("decide", "all", shard)}
-        for shard in run.shards
-    }
-    signals = {
+    shards = {
         shard: {
-            name: run.file("measure", signal_unit(name, shard)) for name in sorted({name for _, name, _, _ in cuts})
+            "documents": run.file(Step.EXTRACT, shard),
+            "decisions": run.file(Step.DECIDE, name=shard),
+            "signals": {name: run.signal_file(name, shard) for name in sorted({name for _, name, _, _ in cuts})},
         }
         for shard in run.shards
     }
+    asked = {name: getattr(run.recipe.repeats, name) for name in KINDS}
     units = [
         Unit(
             name=name,
-            inputs=[
-                [shard, *(info.sha256 for info in [*own.values(), *signals[shard].values()])]
-                for shard, own in files.items()
-            ],
+            reads={"shards": shards},
             settings={
                 "find": settings.model_dump(mode="json"),
                 "priorities": {source.name: source.priority for source in run.recipe.chosen},
@@ -176,20 +177,9 @@ def repeats(run: Run, cuts: list[Cut]) -> Commits:
                 "cuts": [list(cut) for cut in cuts],
             },
             version=VERSION,
-            arguments={
-                "cuts": cuts,
-                "shards": {
-                    shard: {
-                        "rows": own["documents"].rows,
-                        **{kind: info.path for kind, info in own.items()},
-                        "signals": {judge: info.path for judge, info in signals[shard].items()},
-                    }
-                    for shard, own in files.items()
-                },
-            },
         )
         for name, settings in asked.items()
         if settings is not None
     ]
-    before = Ledger(run.store).last("repeats")  # a kind that is no longer asked for must not be found by a reader
-    return run.keep("repeats", run.runner.execute("repeats", units, find_repeats) if units or before else {})
+    before = Ledger(run.store).last(Step.REPEATS)  # a kind that is no longer asked for must not be found by a reader
+    return run.execute(Step.REPEATS, units, find_repeats) if units or before else run.keep(Step.REPEATS, {})

@@ -1,5 +1,6 @@
 """Every classifier against the audit stream: a random 1 % of all documents, unfiltered, that none of them learned from."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,31 +10,34 @@ import pyarrow.compute as pc
 from pipeline.classify.classifier_settings import ClassifierSettings
 from pipeline.classify.measures import auc
 from pipeline.classify.step import sides_of
-from pipeline.core.judge import judges
-from pipeline.core.store import Store
+from pipeline.core.judge import Judge
+from pipeline.core.settings import JudgeSettings
+from pipeline.core.store import FileInfo, Store
 
 
-def audited_classifiers(store: Store, arguments: dict[str, Any]) -> dict[str, Any]:
+def audited_classifiers(
+    store: Store, entries: Sequence[tuple[Judge, JudgeSettings]], shards: Mapping[str, Mapping[str, FileInfo]]
+) -> dict[str, Any]:
     """Of every classifier that scored: the recipe's threshold and what it keeps, of all documents and of the audit stream.
 
     Of the audit stream also the AUC between what the recipe names as its sides: no part of it was ever learned from.
     """
-    known, found = judges(), {}
-    for name, entry in arguments["judges"]:
-        settings = known[name].settings.model_validate(entry)
-        if known[name].model is None or not isinstance(settings, ClassifierSettings):
+    found = {}
+    for judge, settings in entries:
+        if judge.model is None or not isinstance(settings, ClassifierSettings):
             continue
+        name = judge.name
         setting, bound = settings.bound
         every, audit, sides = _Stream(bound), _Stream(bound), [np.zeros(0, np.int16)]
-        for files in arguments["shards"].values():
-            table = store.read_table(files[name], ["score", "audit"])
+        for files in shards.values():
+            table = store.read_table(files[name].path, ["score", "audit"])
             scored = np.asarray(pc.is_valid(table["score"]))
             chosen = np.asarray(table["audit"]) & scored
             scores = np.asarray(pc.fill_null(table["score"], 0.0))
             every.add(scores[scored])
             audit.add(scores[chosen])
             if chosen.any():
-                documents = store.read_table(files["documents"], ["source", "role", "url"])
+                documents = store.read_table(files["documents"].path, ["source", "role", "url"])
                 sides.append(sides_of(documents.filter(pa.array(chosen)), settings)[0])
                 audit.scores.append(scores[chosen])
         if every.documents:

@@ -15,22 +15,16 @@ from pipeline.ingest.source import Source
 NAME = "classifier-files"
 
 
-def sources(paths: list[str]) -> list[Source]:
-    """One source a path; formats go by name and content."""
-    return [Source(name=NAME, path=path) for path in paths]
+def inputs(paths: list[str]) -> list[InputFile]:
+    """Every file of the paths; formats go by name and content. Raises UsageError when a path names none."""
+    return [file for path in paths for file in list_inputs(Source(name=NAME, path=path))]
 
 
-def versions(paths: list[str]) -> list[list[str]]:
-    """Path and version of every file, for the fingerprint. Raises UsageError when a path names none."""
-    return [[file.path, file.version] for source in sources(paths) for file in list_inputs(source)]
-
-
-def documents(paths: list[str]) -> Iterator[pa.RecordBatch]:
+def documents(files: list[InputFile]) -> Iterator[pa.RecordBatch]:
     """Batches of the extracted documents of files: id, url, text."""
     settings = ExtractSettings.model_validate({})
-    for source in sources(paths):
-        inputs: list[InputFile] = list_inputs(source)
-        for shard in plan_shards(source, inputs):
-            for records in read_shard(source, shard):
-                found = extract_batch(records.select(RECORDS.names), settings)
-                yield found.filter(pc.is_null(found["reason"])).select(["id", "url", "text"])
+    source = Source(name=NAME, optional=True)
+    for shard in plan_shards(source, files):
+        for records in read_shard(source, shard):
+            extracted = extract_batch(records.select(RECORDS.names), settings)
+            yield extracted.filter(pc.is_null(extracted["reason"])).select(["id", "url", "text"])

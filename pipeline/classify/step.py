@@ -3,6 +3,7 @@ here."""
 
 import hashlib
 from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any
 
 import fsspec
@@ -13,13 +14,16 @@ from pipeline.classify.classifier_settings import ClassifierSettings
 from pipeline.classify.learn import train as learn
 from pipeline.classify.model import Model
 from pipeline.classify.named_files import documents as documents_of_files
-from pipeline.classify.named_files import versions
+from pipeline.classify.named_files import inputs
 from pipeline.classify.sample import AUDIT_SEED, Sample, audit_mask, excerpt, hosts_of, id_hashes
 from pipeline.core.execute import Assignment, Produced, Unit, libraries
 from pipeline.core.judge import judges
+from pipeline.core.reads import Digest, PinnedFile
 from pipeline.core.run_folder import Commits, Run
+from pipeline.core.steps import Step
 from pipeline.core.store import Store
 from pipeline.errors import UsageError
+from pipeline.ingest.files import InputFile
 from pipeline.recipe.model import RecipeBase, near
 
 VERSION = 4
@@ -59,7 +63,7 @@ def check(recipe: RecipeBase) -> None:
                 if source not in sources
             ]
             try:
-                versions(selection.files)
+                inputs(selection.files)
             except UsageError as error:
                 problems.append(f"{where}.files: {error}")
     if problems:
@@ -110,9 +114,10 @@ class _Chosen:
 
 
 def draw(
-    store: Store, paths: list[str], settings: ClassifierSettings, seed: int
+    store: Store, paths: list[str], files: dict[str, list[InputFile]], settings: ClassifierSettings, seed: int
 ) -> tuple[Sample, dict[str, int], dict[str, int]]:
-    """The sample of a run's documents; how many each side has, and how many texts of each were copies or empty."""
+    """The sample of a run's documents and of each side's files; how many each side has, and how many texts of each were copies
+    or empty."""
     names = list(settings.sides)
     sides = [_Chosen(settings.max_documents) for _ in names]
     for number, path in enumerate(paths):
@@ -134,8 +139,8 @@ def draw(
         if wanted:
             found += _texts(store, path, wanted)
     known = {name: chosen.seen for name, chosen in zip(names, sides, strict=True)}
-    for label, (name, selection) in enumerate(settings.sides.items()):
-        more, seen = _from_files(selection.files, label, settings.max_documents, seed)
+    for label, name in enumerate(names):
+        more, seen = _from_files(files[name], label, settings.max_documents, seed)
         found += more
         known[name] += seen
     found.sort(key=lambda entry: (entry[0], entry[1], entry[3]))
@@ -154,11 +159,11 @@ Entry = tuple[int, int, str, bytes]
 """Hash, place of the side, host, text."""
 
 
-def _from_files(paths: list[str], label: int, most: int, seed: int) -> tuple[list[Entry], int]:
+def _from_files(files: list[InputFile], label: int, most: int, seed: int) -> tuple[list[Entry], int]:
     """Excerpts of the documents of files with the lowest hashes, and how many documents the files have."""
     found: list[Entry] = []
     seen = 0
-    for batch in documents_of_files(paths):
+    for batch in documents_of_files(files):
         hashes, hosts = id_hashes(batch["id"], seed), hosts_of(batch["url"])
         texts = batch["text"].to_pylist()
         found += [
@@ -211,8 +216,9 @@ def _pinned(settings: ClassifierSettings) -> tuple[bytes | None, dict[str, Any]]
 
 def _trained(store: Store, assigned: Assignment, settings: ClassifierSettings) -> tuple[bytes | None, dict[str, Any]]:
     """A model learnt from documents of the run, and its card; no model, and why, of too few documents."""
-    seed = AUDIT_SEED + 1 + int(assigned.parts["settings"]["seed"])
-    sample, known, copies = draw(store, assigned.arguments["documents"], settings, seed)
+    seed = AUDIT_SEED + 1 + int(assigned.settings["seed"])
+    paths = [info.path for info in assigned.reads["documents"]]
+    sample, known, copies = draw(store, paths, assigned.reads["files"], settings, seed)
     for label, side in enumerate(SIDES):
         own = int((sample.labels == label).sum())
         if own < MIN_DOCUMENTS:
@@ -225,26 +231,43 @@ def _trained(store: Store, assigned: Assignment, settings: ClassifierSettings) -
     return model.to_bytes(), {"documents": known, "copies_in_the_sample": copies, **card}
 
 
-def train_models(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+@dataclass
+class ModelCounts:
+    """What is said of a judge's model. `sha256` is null when nothing could be learnt, `why` says why."""
+
+    sha256: str | None = None
+    bytes: int | None = None
+    why: str | None = None
+    card: dict[str, Any] = field(default_factory=dict)
+
+
+def train_models(store: Store, assignments: list[Assignment]) -> list[Produced]:
     """Weights and a card for each classifier; of a judge that is prepared, the file that workers map."""
     known, produced = judges(), []
     for assigned in assignments:
         judge = known[assigned.name]
-        settings = judge.settings.model_validate(assigned.arguments["settings"])
+        settings = judge.settings.model_validate(_with_path(assigned))
         if judge.prepare is not None:
-            info = store.put(assigned.path("prepared", ".safetensors"), judge.prepare(settings))
-            produced.append(Produced({"weights": info}, {"sha256": info.sha256, "bytes": info.bytes}))
+            info = store.put(assigned.path("prepared", suffix=".safetensors"), judge.prepare(settings))
+            produced.append(Produced({"weights": info}, ModelCounts(info.sha256, info.bytes)))
             continue
         assert isinstance(settings, ClassifierSettings)
         data, card = _trained(store, assigned, settings) if settings.positives else _pinned(settings)
         files = {}
         if data is not None:
-            files["weights"] = store.put(assigned.path("classifiers", ".safetensors"), data)
+            files["weights"] = store.put(assigned.path("classifiers", suffix=".safetensors"), data)
             card = {**card, "sha256": files["weights"].sha256}
         card = {"judge": assigned.name, **card}
-        files["card"] = store.put_json(assigned.path("classifiers", ".json"), card)
-        produced.append(Produced(files, card))
+        files["card"] = store.put_json(assigned.path("classifiers", suffix=".json"), card)
+        produced.append(Produced(files, ModelCounts(card.get("sha256"), why=card.get("why"), card=card)))
     return produced
+
+
+def _with_path(assigned: Assignment) -> dict[str, Any]:
+    """The judge's settings, of a pinned file with the path that the fingerprint leaves out."""
+    settings = {name: value for name, value in assigned.settings.items() if name != "seed"}
+    pinned = {"path": assigned.reads["pinned"].path} if "pinned" in assigned.reads else {}
+    return {n: value | pinned if n in ("weights", "fasttext") and value else value for n, value in settings.items()}
 
 
 def _prepared(recipe: RecipeBase) -> list[Unit]:
@@ -253,46 +276,34 @@ def _prepared(recipe: RecipeBase) -> list[Unit]:
         judge = known[name]
         digest = judge.weights(settings) if judge.prepare and judge.weights else None
         if digest is not None:
-            units.append(
-                Unit(
-                    name=name,
-                    inputs=[digest],
-                    settings=settings.measured(),
-                    version=judge.version,
-                    libraries=libraries("unicode", *judge.libraries),
-                    arguments={"settings": settings.without_thresholds().model_dump(mode="json")},
-                )
-            )
+            versions = libraries("unicode", *judge.libraries)
+            reads = {"files": Digest(digest)}
+            units.append(Unit(name, reads, settings.measured(), judge.version, versions))
     return units
 
 
-def train(run: Run) -> Commits:
-    """One unit per classifier: keyed by the documents when it learns, by the checksum alone when it is pinned. One per judge
-    that is prepared, keyed by the digest of its files."""
-    documents = [run.file("extract", shard) for shard in run.shards]
+def _classifier_unit(run: Run, name: str, settings: ClassifierSettings) -> Unit:
+    """Keyed by the documents when the classifier learns, by the checksum alone when it is pinned."""
+    reads: dict[str, Any] = {}
+    if settings.positives is not None:
+        documents = [run.file(Step.EXTRACT, shard) for shard in run.shards]
+        reads["documents"] = sorted(documents, key=lambda info: info.sha256)
+        reads["files"] = {side: inputs(selection.files) for side, selection in settings.sides.items()}
+    elif pinned := settings.weights or settings.fasttext:
+        reads["pinned"] = PinnedFile(pinned.path, pinned.sha256)
+    seed = {"seed": run.recipe.seed} if settings.positives is not None else {}
+    versions = libraries("unicode", *settings.libraries())
+    return Unit(name, reads, {**settings.learned(), **seed}, VERSION, versions)
+
+
+def classify(run: Run) -> Commits:
+    """One unit per classifier, and one per judge that is prepared, keyed by the digest of its files."""
     units = _prepared(run.recipe)
+    units += [_classifier_unit(run, name, settings) for name, settings in classifiers(run.recipe)]
+    commits = run.execute(Step.CLASSIFY, units, train_models) if units else run.keep(Step.CLASSIFY, {})
     for name, settings in classifiers(run.recipe):
-        learns = settings.positives is not None
-        units.append(
-            Unit(
-                name=name,
-                inputs=[
-                    *(sorted(info.sha256 for info in documents) if learns else []),
-                    *(found for side in settings.sides.values() for found in versions(side.files)),
-                ],
-                settings={**settings.learned(), **({"seed": run.recipe.seed} if learns else {})},
-                version=VERSION,
-                libraries=libraries("unicode", *settings.libraries()),
-                arguments={
-                    "settings": settings.without_thresholds().model_dump(mode="json"),
-                    "documents": sorted(info.path for info in documents),
-                },
-            )
-        )
-    commits = run.runner.execute("train", units, train_models) if units else {}
-    for name, settings in classifiers(run.recipe):
-        if why := commits[name].counts.get("why"):
+        if why := run.counted(ModelCounts, Step.CLASSIFY, name).why:
             if settings.min_score is not None:
                 raise UsageError(why)
             run.notes.append(f"{why}. Nothing removes by it, so its scores are left empty")
-    return run.keep("train", commits)
+    return commits

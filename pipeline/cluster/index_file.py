@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from pipeline.cluster.clusters import SignalShard
 from pipeline.core.ledger import Ledger
+from pipeline.core.steps import Step
 from pipeline.core.store import Store
 from pipeline.errors import UsageError
 
@@ -62,6 +63,10 @@ class IndexFile:
     rows: int
     sha256: str
 
+    def identity(self) -> list[Any]:
+        """See `pipeline.core.reads.Readable`."""
+        return [self.name, self.rows, self.sha256]
+
     def shard(self) -> SignalShard:
         """Its documents as a shard for clustering, read a row group at a time. Their texts are not known."""
         return SignalShard(self.name, self.rows, lambda: self.batches(["text_hash", "url_hash", "bands"]))
@@ -92,14 +97,14 @@ def find_indexes(folders: Sequence[str], settings: dict[str, Any], own: str) -> 
         if place in seen:
             continue
         seen.add(place)
-        commits = Ledger(store).last("index")
-        if not commits and not Ledger(store).last("extract"):
+        commits = Ledger(store).last(Step.INDEX)
+        if not commits and not Ledger(store).last(Step.EXTRACT):
             raise UsageError(f"cluster.index: {folder} holds no run; name the folder (`--out`) of an earlier one")
         if not commits:
             raise UsageError(f"cluster.index: {folder} has no index; only a run that finished with `exact` has one")
         for unit, commit in commits.items():
-            if commit.parts["settings"] != settings:
-                raise UsageError(f"cluster.index: {folder}: {difference(commit.parts['settings'], settings)}")
+            if commit.parts["settings"]["keys"] != settings:
+                raise UsageError(f"cluster.index: {folder}: {difference(commit.parts['settings']['keys'], settings)}")
             info = commit.files["table"]
             if not store.present(info):
                 raise UsageError(f"cluster.index: {folder}/{info.path} is gone or damaged; run that recipe again")

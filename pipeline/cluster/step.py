@@ -6,7 +6,7 @@ are numbered by their place in the shards given; labels depend on texts alone, s
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ from pipeline.cluster.clusters import CLUSTERS, band_name, band_pairs, key_label
 from pipeline.cluster.index_file import IndexFile
 from pipeline.cluster.verify import Texts
 from pipeline.core.execute import Assignment, Produced, Unit
-from pipeline.core.run_folder import Commits, Run, signal_unit
-from pipeline.core.store import Store
+from pipeline.core.reads import Reads
+from pipeline.core.run_folder import Commits, Run
+from pipeline.core.steps import Step
+from pipeline.core.store import FileInfo, Store
 from pipeline.kernels.rows import column_rows
 from pipeline.measure.judges.minhash import MinHashSettings
 
@@ -37,18 +39,19 @@ class Signals:
     """The hash signals of every shard and of every index file, read a column at a time."""
 
     store: Store
-    shards: dict[str, Any]
+    shards: dict[str, dict[str, FileInfo]]
+    """Files of each shard: the signals of judges by their names, and `documents`; all have a row a document."""
     indexes: list[IndexFile]
 
     @classmethod
-    def given(cls, store: Store, arguments: dict[str, Any]) -> "Signals":
-        """From a unit's arguments."""
-        return cls(store, arguments["shards"], [IndexFile(**found) for found in arguments["indexes"]])
+    def given(cls, store: Store, reads: Reads) -> "Signals":
+        """From what a unit reads."""
+        return cls(store, reads["shards"], reads["indexes"])
 
     @property
     def names(self) -> list[tuple[str, int]]:
         """(name, rows) of each shard, those of the index last."""
-        return [(n, f["rows"]) for n, f in self.shards.items()] + [(f.name, f.rows) for f in self.indexes]
+        return [(n, _rows(files)) for n, files in self.shards.items()] + [(f.name, f.rows) for f in self.indexes]
 
     @property
     def num_rows(self) -> int:
@@ -59,14 +62,14 @@ class Signals:
         """(first document, values) of each row group."""
         at = 0
         for files in self.shards.values():
-            path = files["signals"].get(JUDGES[name])
-            if path is not None:
-                parquet, start = self.store.open_table(path), at
+            signals = files.get(JUDGES[name])
+            if signals is not None:
+                parquet, start = self.store.open_table(signals.path), at
                 for group in range(parquet.num_row_groups):
                     found = parquet.read_row_group(group, columns=[name], use_threads=False)[name].combine_chunks()
                     yield start, found
                     start += len(found)
-            at += files["rows"]
+            at += _rows(files)
         for index in self.indexes:
             start = at
             for batch in index.batches([name]):
@@ -86,10 +89,35 @@ class Signals:
         return values, valid
 
 
-def find_pairs(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+def _rows(files: dict[str, FileInfo]) -> int:
+    """Documents of a shard."""
+    return next(iter(files.values())).rows or 0
+
+
+@dataclass
+class PairCounts:
+    """Pairs of equal keys found, by the file they are in."""
+
+    pairs: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class ClusterCounts:
+    """Documents in any near cluster, and the index files of earlier runs that took part."""
+
+    in_clusters: int = 0
+    indexes: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def index_files(self) -> list[IndexFile]:
+        """The index files."""
+        return [IndexFile(**found) for found in self.indexes]
+
+
+def find_pairs(store: Store, assignments: list[Assignment]) -> list[Produced]:
     """The pairs of one kind of key, or of a few bands: a file for each."""
     (assigned,) = assignments
-    signals, settings = Signals.given(store, assigned.arguments), assigned.parts["settings"]
+    signals, settings = Signals.given(store, assigned.reads), assigned.settings
     values, valid = signals.keys(settings["column"], settings["first"], settings["last"])
     one_key = settings["column"] != "bands"
     names = [assigned.name] if one_key else [band_name(n) for n in range(settings["first"], settings["last"])]
@@ -97,8 +125,8 @@ def find_pairs(store: Store, assignments: list[Assignment], shared: Any) -> list
     for number, name in enumerate(names):
         left, right = band_pairs(values if one_key else values[:, number], valid)
         table = pa.table([left, right], schema=PAIRS)
-        files[name] = store.put_table(f"pairs/{name}-{assigned.fingerprint[:12]}.parquet", [table], PAIRS)
-    return [Produced(files, {name: info.rows for name, info in files.items()})]
+        files[name] = store.put_table(assigned.path("pairs", name), [table], PAIRS)
+    return [Produced(files, PairCounts({name: info.rows or 0 for name, info in files.items()}))]
 
 
 @dataclass(frozen=True)
@@ -106,12 +134,12 @@ class CommittedPairs:
     """Pairs that tasks have found, as `partition` wants them."""
 
     signals: Signals
-    files: dict[str, str]
+    files: dict[str, FileInfo]
     num_bands: int
 
     def pairs(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """See `Keys`."""
-        table = self.signals.store.read_table(self.files[name])
+        table = self.signals.store.read_table(self.files[name].path)
         return table["left"].to_numpy(), table["right"].to_numpy()
 
     def labels(self, exact: bool) -> np.ndarray:
@@ -142,38 +170,35 @@ def _texts(store: Store, path: str) -> Iterator[pa.Array]:
         yield parquet.read_row_group(group, columns=["text"], use_threads=False)["text"].combine_chunks()
 
 
-def cluster_all(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+def cluster_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
     """Clusters of all documents; a table per shard, aligned with its documents."""
     (assigned,) = assignments
-    settings = ClusterSettings.model_validate(assigned.parts["settings"]["cluster"])
-    minhash = MinHashSettings.model_validate(assigned.parts["settings"]["minhash"])
-    signals = Signals.given(store, assigned.arguments)
-    counts: dict[str, Any] = {"in_clusters": 0, "indexes": assigned.arguments["indexes"]}
+    settings = ClusterSettings.model_validate(assigned.settings["cluster"])
+    minhash = MinHashSettings.model_validate(assigned.settings["minhash"])
+    signals = Signals.given(store, assigned.reads)
+    counts = ClusterCounts(indexes=[vars(index) for index in signals.indexes])
     files = {}
     if not settings.exact and not settings.near and not settings.url:
         for name, rows in signals.names:
             empty = pa.table([pa.nulls(rows, pa.int64())] * len(CLUSTERS), schema=CLUSTERS)
-            files[name] = store.put_table(_path(assigned, name), [empty], CLUSTERS)
+            files[name] = store.put_table(assigned.path("clusters", name), [empty], CLUSTERS)
         return [Produced(files, counts)]
-    keys = CommittedPairs(signals, assigned.arguments["pairs"], assigned.parts["settings"]["bands"])
+    keys = CommittedPairs(signals, assigned.reads["pairs"], assigned.settings["bands"])
     readers: list[Texts | None] = [
-        lambda path=found["documents"]: _texts(store, path) for found in signals.shards.values()
+        (lambda path=files["documents"].path: _texts(store, path)) if "documents" in files else None
+        for files in signals.shards.values()
     ]
     readers += [None] * len(signals.indexes)
     texts = [(rows, read) for (_, rows), read in zip(signals.names, readers, strict=True)]
     with tempfile.TemporaryDirectory(prefix="clusters-") as folder:
         found = partition(keys, settings, texts, minhash, Path(folder, "shingles.u32"))
     for name, table in tables(signals.names, found, keys.documents(_columns(settings))):
-        counts["in_clusters"] += table.num_rows - table["near_cluster"].null_count
-        files[name] = store.put_table(_path(assigned, name), [table], CLUSTERS)
+        counts.in_clusters += table.num_rows - table["near_cluster"].null_count
+        files[name] = store.put_table(assigned.path("clusters", name), [table], CLUSTERS)
     return [Produced(files, counts)]
 
 
-def _path(assigned: Assignment, shard: str) -> str:
-    return f"clusters/{shard}-{assigned.fingerprint[:12]}.parquet"
-
-
-def _pair_units(settings: ClusterSettings, bands: int, rows: int, inputs: list[Any], arguments: Any) -> list[Unit]:
+def _pair_units(settings: ClusterSettings, bands: int, rows: int, reads: Reads) -> list[Unit]:
     """A unit for equal texts, for equal addresses, and for every few bands: more of them the more documents there are."""
     wanted = [
         (name, f"{name}_hash", 0, 2) for name, asked in (("text", settings.exact), ("url", settings.url)) if asked
@@ -183,13 +208,7 @@ def _pair_units(settings: ClusterSettings, bands: int, rows: int, inputs: list[A
         last = min(first + step, bands)
         wanted.append((f"bands_{first:02d}_{last - 1:02d}", "bands", first, last))
     return [
-        Unit(
-            name=name,
-            inputs=inputs,
-            settings={"column": column, "first": first, "last": last},
-            version=PAIRS_VERSION,
-            arguments=arguments,
-        )
+        Unit(name, reads, {"column": column, "first": first, "last": last}, PAIRS_VERSION)
         for name, column, first, last in wanted
     ]
 
@@ -208,32 +227,30 @@ def cluster(run: Run) -> Commits:
         }
     )
     verified = settings.verify_jaccard is not None
-    shards, inputs, texts = {}, [], []
+    shards: dict[str, dict[str, FileInfo]] = {}
     for shard in run.shards:
-        own = {name: run.file("measure", signal_unit(name, shard)) for name in sorted(chosen)}
-        documents = run.file("extract", shard)
-        shards[shard] = {
-            "rows": documents.rows,
-            "signals": {name: info.path for name, info in own.items()},
-            "documents": documents.path,
-        }
-        inputs.append([shard, documents.rows, *(info.sha256 for info in own.values())])
-        texts += [documents.sha256] if verified else []
-    inputs += [["index", found.rows, found.sha256] for found in run.indexes]
-    arguments = {"shards": shards, "indexes": [vars(found) for found in run.indexes]}
+        shards[shard] = {name: run.signal_file(name, shard) for name in sorted(chosen)}
+        if verified or not chosen:
+            shards[shard]["documents"] = run.file(Step.EXTRACT, shard)
+    signals = {
+        shard: {n: info for n, info in files.items() if n in chosen or not chosen} for shard, files in shards.items()
+    }
     bands = getattr(chosen["minhash"], "bands") if near else 0  # noqa: B009 - the recipe's models are made at run time
-    rows = sum(found["rows"] for found in shards.values()) + sum(found.rows for found in run.indexes)
-    pairs = run.runner.execute("pairs", _pair_units(settings, bands, rows, inputs, arguments), find_pairs)
-    found = {name: info for commit in pairs.values() for name, info in commit.files.items()}
+    rows = sum(_rows(files) for files in shards.values()) + sum(index.rows for index in run.indexes)
+    reads = {"shards": signals, "indexes": run.indexes}
+    pairs = run.execute(Step.PAIRS, _pair_units(settings, bands, rows, reads), find_pairs)
     unit = Unit(
         name="all",
-        inputs=[*inputs, *texts, *(info.sha256 for info in found.values())],
+        reads={
+            "shards": shards,
+            "indexes": run.indexes,
+            "pairs": {name: info for commit in pairs.values() for name, info in commit.files.items()},
+        },
         settings={
             "cluster": settings.model_dump(mode="json", exclude={"index"}),
             "bands": bands,
             "minhash": chosen["minhash"].measured() if verified else {},
         },
         version=VERSION,
-        arguments=arguments | {"pairs": {name: info.path for name, info in found.items()}},
     )
-    return run.keep("cluster", run.runner.execute("cluster", [unit], cluster_all))
+    return run.execute(Step.CLUSTER, [unit], cluster_all)

@@ -5,12 +5,12 @@ import json
 from collections import Counter
 from typing import Any
 
-from pipeline.core.opened import OpenedRun, open_run
+from pipeline.core.run_folder import RunFolder, open_run
 
 SHOWN = 20
 
 
-def state(opened: OpenedRun) -> dict[str, tuple[str, tuple[str, ...], str]]:
+def state(opened: RunFolder) -> dict[str, tuple[str, tuple[str, ...], str]]:
     """id → (verdict, reasons, hash of the text as published)."""
     found = {}
     for shard in opened.shards:
@@ -23,7 +23,7 @@ def state(opened: OpenedRun) -> dict[str, tuple[str, tuple[str, ...], str]]:
     return found
 
 
-def compare(one: OpenedRun, other: OpenedRun) -> dict[str, Any]:
+def compare(one: RunFolder, other: RunFolder) -> dict[str, Any]:
     """Counts by kind of change, and the first documents of each."""
     left, right = state(one), state(other)
     kinds: Counter[str] = Counter()

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.core.judge import judges
-from pipeline.flow import STEPS
+from pipeline.flow import STAGES
 from pipeline.ingest.source import Source
 from pipeline.recipe.model import RecipeBase
 
@@ -50,7 +50,7 @@ def plan(recipe: RecipeBase, out: str) -> dict[str, Any]:
             for name, settings in recipe.judges
         ],
         "mix": recipe.mix.shares(),
-        "steps": list(STEPS),
+        "steps": list(STAGES),
         "trains": recipe.pretrain is not None,
     }
 
@@ -76,5 +76,5 @@ def print_plan(recipe: RecipeBase, out: str, as_json: bool) -> None:
         table.add_row(judge["name"], bounds or "nothing: it only measures or marks")
     console.print(table)
     shares = ", ".join(f"{role} {share:.0%}" for role, share in found["mix"].items())
-    console.print(f"mix: {shares} of training tokens\nsteps: {' → '.join(STEPS)}\nout: {out}")
+    console.print(f"mix: {shares} of training tokens\nsteps: {' → '.join(STAGES)}\nout: {out}")
     console.print("Nothing was read or written (--dry-run).")

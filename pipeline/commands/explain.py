@@ -10,9 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.apply.spans import Span, edit
+from pipeline.cluster.step import ClusterCounts
 from pipeline.cluster.verify import true_jaccard
 from pipeline.core.judge import SPANS, judges
-from pipeline.core.opened import OpenedRun, holds_a_run, open_run
+from pipeline.core.run_folder import RunFolder, holds_a_run, open_run
+from pipeline.core.steps import Step
 from pipeline.errors import UsageError
 from pipeline.measure.judges.minhash import MinHashSettings
 from pipeline.measure.judges.pii import placeholder
@@ -28,7 +30,7 @@ def _plain(value: Any) -> Any:
     return f"{len(value)} bytes" if isinstance(value, bytes) else value
 
 
-def account(opened: OpenedRun, shard: str, row: int) -> dict[str, Any]:
+def account(opened: RunFolder, shard: str, row: int) -> dict[str, Any]:
     """Everything the run knows of one document, as JSON values."""
     document = opened.documents(shard).slice(row, 1).to_pylist()[0]
     original = text = document.pop("text")
@@ -44,8 +46,8 @@ def account(opened: OpenedRun, shard: str, row: int) -> dict[str, Any]:
             column: len(value or ()) if kinds[column] == SPANS else _plain(value) for column, value in values.items()
         }
     found = {"document": document, "verdict": verdict, "signals": signals, "text": shown, "shard": shard}
-    if "decide" in opened.steps:
-        found["thresholds"] = opened.steps["decide"]["all"].parts["settings"]["thresholds"]
+    if opened.has(Step.DECIDE):
+        found["thresholds"] = decided_settings(opened)
     if verdict["duplicate_of"]:
         found["survivor"] = survivor(opened, verdict["duplicate_of"], shown, original)
     if verdict["verdict"] == "kept":
@@ -54,13 +56,31 @@ def account(opened: OpenedRun, shard: str, row: int) -> dict[str, Any]:
     return found
 
 
-def survivor(opened: OpenedRun, wanted: str, text: str, original: str) -> dict[str, Any]:
+def decided_settings(opened: RunFolder) -> dict[str, dict[str, Any]]:
+    """By judge, the settings that only the decision reads."""
+    known, settings = judges(), opened.commit(Step.DECIDE).parts["settings"]["judges"]
+    return {
+        name: {
+            field: value for field, value in settings[name].items() if field in known[name].settings.decided_fields()
+        }
+        for name in opened.judges
+    }
+
+
+def earlier_runs(opened: RunFolder) -> list[str]:
+    """Folders of the earlier runs that this one was deduplicated against."""
+    if not opened.has(Step.CLUSTER):
+        return []
+    return list(dict.fromkeys(index.root for index in opened.counted(ClusterCounts, Step.CLUSTER).index_files))
+
+
+def survivor(opened: RunFolder, wanted: str, text: str, original: str) -> dict[str, Any]:
     """The document that stayed instead, how the two published texts differ, and how alike the extracted ones are.
 
     It is looked for in this run, then in the earlier runs that this one was deduplicated against.
     """
-    settings = opened.settings("minhash", MinHashSettings)
-    for other in (opened, *map(open_run, filter(holds_a_run, opened.earlier))):
+    settings, earlier = opened.settings("minhash", MinHashSettings), earlier_runs(opened)
+    for other in (opened, *map(open_run, filter(holds_a_run, earlier))):
         for shard, row in other.find(wanted):
             if other.verdicts(shard)["verdict"][row].as_py() != "kept":
                 continue
@@ -71,18 +91,18 @@ def survivor(opened: OpenedRun, wanted: str, text: str, original: str) -> dict[s
             jaccard = true_jaccard(extracted, original, settings) if settings is not None else None
             found = document | {"jaccard": jaccard, "diff": changes[:DIFF_LINES], "diff_lines": len(changes)}
             return found if other is opened else found | {"run": other.store.root}
-    return {"id": wanted, "run": ", ".join(opened.earlier)} if opened.earlier else {"id": wanted}
+    return {"id": wanted, "run": ", ".join(earlier)} if earlier else {"id": wanted}
 
 
-def spans(opened: OpenedRun, shard: str, row: int, text: str, kept: bool) -> list[dict[str, Any]]:
+def spans(opened: RunFolder, shard: str, row: int, text: str, kept: bool) -> list[dict[str, Any]]:
     """What apply cut or masked, in order: the rule, where, how it begins, and for repeats where the copy that stays is.
 
     What is masked is not shown, neither by itself nor inside a cut.
     """
-    if "apply" not in opened.steps:
+    if not opened.has(Step.APPLY):
         return []
     raw, found = text.encode(), []
-    for stage, file, column, action in opened.steps["apply"][shard].parts["settings"]["cuts"]:
+    for stage, file, column, action in opened.commit(Step.APPLY, shard).parts["settings"]["cuts"]:
         if action == "cut" and not kept:
             continue
         table = opened.spans(file, shard)
@@ -118,7 +138,7 @@ def beginning(raw: bytes, start: int, end: int, masks: list[Span]) -> str:
     return text if len(text) <= SPAN_SHOWN else text[:SPAN_SHOWN] + "…"
 
 
-def kept_copy(opened: OpenedRun, wanted: str) -> dict[str, Any]:
+def kept_copy(opened: RunFolder, wanted: str) -> dict[str, Any]:
     """The document that has the copy of a repeated span."""
     for shard, row in opened.find(wanted):
         return opened.documents(shard, ["id", "url", "source"]).slice(row, 1).to_pylist()[0]

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.core.judge import judges
-from pipeline.core.opened import OpenedRun, open_run
+from pipeline.core.run_folder import RunFolder, open_run
 from pipeline.errors import UsageError
 from pipeline.recipe.model import near
 from pipeline.report.hidden import is_hidden, masked
@@ -18,7 +18,7 @@ from pipeline.report.hidden import is_hidden, masked
 SHOWN = 160
 
 
-def rows(opened: OpenedRun, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+def rows(opened: RunFolder, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """The documents asked for, in the order of shards and rows."""
     found: list[dict[str, Any]] = []
     for shard in opened.shards:
@@ -41,7 +41,7 @@ def rows(opened: OpenedRun, arguments: argparse.Namespace) -> list[dict[str, Any
     return found
 
 
-def check(opened: OpenedRun, arguments: argparse.Namespace) -> str | None:
+def check(opened: RunFolder, arguments: argparse.Namespace) -> str | None:
     """Raise UsageError for a source or stage that the run does not know: nothing found would look like an answer.
 
     Returns a remark when the rule's stage is known and the rule hit nothing in this run.

@@ -5,6 +5,7 @@ import json
 
 from pydantic import ValidationError
 
+from pipeline.core.run_folder import refuse_old_layout
 from pipeline.core.store import Store
 from pipeline.errors import UsageError
 from pipeline.report.render import render
@@ -14,6 +15,7 @@ from pipeline.report.stats import RunReport
 def run(arguments: argparse.Namespace) -> int:
     """Raises UsageError when the folder has no report of this version."""
     store = Store(arguments.run)
+    refuse_old_layout(store)
     if not store.exists("report.json"):
         raise UsageError(
             f"{arguments.run}: no finished run is here; python -m pipeline.run RECIPE --out {arguments.run}"

@@ -6,15 +6,16 @@ import json
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.core.opened import STEP_NAMES, open_run
+from pipeline.core.run_folder import open_run
+from pipeline.core.steps import Step
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print each step with its units, files and size."""
     opened = open_run(arguments.run)
     rows = []
-    for step in STEP_NAMES:
-        commits = opened.steps.get(step, {})
+    for step in Step:
+        commits = opened.commits(step)
         files = [info for commit in commits.values() for info in commit.files.values()]
         missing = sum(not opened.store.present(info) for info in files)
         size = sum(info.bytes for info in files)

@@ -3,7 +3,8 @@
 import argparse
 import json
 
-from pipeline.core.opened import open_run
+from pipeline.core.run_folder import open_run
+from pipeline.core.steps import Step
 from pipeline.errors import EXIT_INFRASTRUCTURE, EXIT_OK
 
 
@@ -11,8 +12,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Exit 0 when every file is as it was committed, 3 otherwise; the next run makes damaged files again."""
     opened = open_run(arguments.run)
     bad, checked, size = [], 0, 0
-    for step, commits in opened.steps.items():
-        for commit in commits.values():
+    for step in Step:
+        for commit in opened.commits(step).values():
             for info in commit.files.values():
                 checked += 1
                 size += info.bytes

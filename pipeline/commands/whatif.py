@@ -11,51 +11,50 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from pipeline.cluster.step import ClusterCounts
 from pipeline.core.judge import judges
-from pipeline.core.opened import OpenedRun, open_run
-from pipeline.decide.step import verdict_tables
+from pipeline.core.run_folder import RunFolder, open_run
+from pipeline.core.steps import Step
+from pipeline.decide.step import Decision
 from pipeline.errors import UsageError
 from pipeline.recipe.model import near
 
 
-def changed(opened: OpenedRun, changes: list[str]) -> list[list[Any]]:
-    """The judges with the new thresholds. Raises UsageError for names that the run has no signal for."""
-    arguments = opened.steps["decide"]["all"].parts["settings"]
-    thresholds = {name: dict(arguments["thresholds"][name]) for name in arguments["order"]}
+def changed(opened: RunFolder, changes: list[str]) -> dict[str, Any]:
+    """The decision's settings with the new thresholds. Raises UsageError for names that the run has no signal for."""
+    settings = opened.commit(Step.DECIDE).parts["settings"]
+    of_judges = {name: dict(settings["judges"][name]) for name in settings["order"]}
     known = judges()
     for change in changes:
         path, separator, text = change.partition("=")
         judge, _, field = path.partition(".")
-        if not separator or judge not in thresholds:
-            raise UsageError(f"{change}: expected judge.threshold=value{near(judge, thresholds)}")
+        if not separator or judge not in of_judges:
+            raise UsageError(f"{change}: expected judge.threshold=value{near(judge, of_judges)}")
         decided = known[judge].settings.decided_fields()
         if field not in decided:
             raise UsageError(f"{change}: {judge} has no threshold {field}{near(field, decided)}")
         try:
-            thresholds[judge][field] = yaml.safe_load(text)
+            of_judges[judge][field] = yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise UsageError(f"{change}: the value is not valid YAML") from error
-    measured = {unit.partition("/")[0]: commit.parts["settings"] for unit, commit in opened.steps["measure"].items()}
     for name in {change.partition(".")[0] for change in changes}:
         try:
-            known[name].settings.model_validate(measured[name] | thresholds[name])
+            known[name].settings.model_validate(of_judges[name])
         except ValidationError as errors:
-            said = "; ".join(
-                f"{name}.{error['loc'][0]}: {error['msg']}, not {error['input']!r}" for error in errors.errors()
-            )
-            raise UsageError(said) from errors
-    return [[name, measured[name] | thresholds[name]] for name in arguments["order"]]
+            problems = (f"{name}.{e['loc'][0]}: {e['msg']}, not {e['input']!r}" for e in errors.errors())
+            raise UsageError("; ".join(problems)) from errors
+    return settings | {"judges": of_judges}
 
 
-def counts(opened: OpenedRun, entries: list[list[Any]] | None = None) -> dict[str, Any]:
-    """Documents by verdict and first reason, and kept bytes, as decided or with other thresholds."""
+def counts(opened: RunFolder, settings: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Documents by verdict and first reason, and kept bytes, as decided or with other settings."""
     verdicts, reasons = Counter(), Counter()
     kept_bytes = 0
-    decided = opened.steps["decide"]["all"]
-    if entries is None:
-        tables = (opened.store.read_table(decided.files[shard].path) for shard in opened.shards)
+    if settings is None:
+        tables = (opened.table(opened.file(Step.DECIDE, name=shard)) for shard in opened.shards)
     else:
-        tables = verdict_tables(opened.store, decision_arguments(opened, entries))
+        indexes = opened.counted(ClusterCounts, Step.CLUSTER).index_files
+        tables = Decision.of(opened, settings, indexes).verdicts(opened.store)
     for shard, table in zip(opened.shards, tables, strict=True):
         verdicts.update(table["verdict"].to_pylist())
         reasons.update(
@@ -70,32 +69,10 @@ def counts(opened: OpenedRun, entries: list[list[Any]] | None = None) -> dict[st
     return {"verdicts": dict(verdicts), "first_reasons": dict(reasons), "kept_text_bytes": kept_bytes}
 
 
-def decision_arguments(opened: OpenedRun, entries: list[list[Any]]) -> dict[str, Any]:
-    """What the decide step is given, with these judges' settings."""
-    settings = opened.steps["decide"]["all"].parts["settings"]
-    files, cluster = {}, opened.steps["cluster"]["all"]
-    for shard in opened.shards:
-        files[shard] = {
-            "documents": opened.steps["extract"][shard].files["table"].path,
-            "clusters": cluster.files[shard].path,
-            **{name: opened.steps["measure"][f"{name}/{shard}"].files["table"].path for name, _ in entries},
-        }
-    return {
-        "judges": entries,
-        "survivors": settings["survivors"],
-        "priorities": settings["priorities"],
-        "indexes": [
-            {"file": found, "clusters": cluster.files[found["name"]].path} for found in cluster.counts["indexes"]
-        ],
-        "shards": files,
-        **({"bias": settings["bias"]} if "bias" in settings else {}),
-    }
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Print both columns side by side."""
     opened = open_run(arguments.run)
-    if "decide" not in opened.steps:
+    if not opened.has(Step.DECIDE):
         raise UsageError(f"{arguments.run}: nothing is decided yet; run it at least to `--to decide`")
     before, after = counts(opened), counts(opened, changed(opened, arguments.changes))
     if arguments.json:

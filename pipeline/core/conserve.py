@@ -1,6 +1,6 @@
 """Conservation: documents and bytes that go in come out, or the step cannot commit."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -49,11 +49,11 @@ class Balance:
         return asdict(self)
 
 
-def add_up(balances: list[Mapping[str, Any]]) -> Balance:
+def add_up(balances: Iterable[Balance | None]) -> Balance:
     """The sum of recorded balances."""
     total = Balance()
-    for found in balances:
-        for name, value in found.items():
+    for balance in balances:
+        for name, value in vars(balance).items() if balance else ():
             if isinstance(value, Mapping):
                 sums = getattr(total, name)
                 for rule, amount in value.items():

@@ -6,28 +6,28 @@ Workers commit; the driver only schedules. A unit whose commit exists is not run
 import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from pipeline.core.conserve import Balance
 from pipeline.core.fingerprint import fingerprint, library_versions, why_changed
 from pipeline.core.ledger import Commit, Ledger
-from pipeline.core.store import FileInfo, Store
+from pipeline.core.reads import Reads, from_json, identities, to_json
+from pipeline.core.store import WORK, FileInfo, Store
 from pipeline.errors import InfrastructureError
 
 
 @dataclass(frozen=True)
 class Unit:
-    """One row of work to be: its name, what decides its content, and what the work function needs to know."""
+    """Work to be done: its name, and everything that decides its content, which is all that the work function gets."""
 
     name: str
-    inputs: list[Any] = field(default_factory=list)
-    """Digests of what it reads, in order. They enter the fingerprint."""
+    reads: Reads = field(default_factory=dict)
+    """What it reads, by name. The identities enter the fingerprint, the paths reach the work function."""
     settings: dict[str, Any] = field(default_factory=dict)
+    """JSON values. They enter the fingerprint and reach the work function."""
     version: int = 1
     libraries: dict[str, str] = field(default_factory=dict)
-    arguments: dict[str, Any] = field(default_factory=dict)
-    """Where to find the inputs and the like: must be implied by what enters the fingerprint."""
     group: str = ""
     """Units of one group are computed by one task in one pass; empty: alone."""
 
@@ -40,29 +40,44 @@ class Assignment:
     name: str
     fingerprint: str
     parts: dict[str, Any]
-    arguments: dict[str, Any]
+    reads: Reads
 
-    def path(self, folder: str, suffix: str = ".parquet") -> str:
-        """A file name that only this unit with this fingerprint writes."""
-        return f"{folder}/{self.name}-{self.fingerprint[:12]}{suffix}"
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The unit's settings."""
+        return self.parts["settings"]
+
+    def path(self, folder: str, name: str | None = None, suffix: str = ".parquet") -> str:
+        """A file of the run folder that only this unit with this fingerprint writes; `name` is the unit's if not given."""
+        return f"{WORK}/{folder}/{self.name if name is None else name}-{self.fingerprint[:12]}{suffix}"
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values, for a worker in another process."""
+        return {**vars(self), "reads": to_json(self.reads)}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Assignment":
+        """The inverse of `to_json`."""
+        return cls(**{**value, "reads": from_json(value["reads"])})
 
 
 @dataclass
 class Produced:
-    """What the work function made for one assignment. A balance, when given, is checked before the commit."""
+    """What the work function made for one assignment: files, a dataclass of what it counted, and a balance, which is checked
+    before the commit."""
 
     files: dict[str, FileInfo]
-    counts: dict[str, Any] = field(default_factory=dict)
+    counts: Any = None
     balance: Balance | None = None
 
 
-Work = Callable[[Store, list[Assignment], Any], list[Produced]]
+Work = Callable[[Store, list[Assignment]], list[Produced]]
 _DOCUMENT_WORK: set[Work] = set()
 
 
 def works_on_documents(work: Work) -> Work:
     """Marks a work function that hands documents to parsers and judges through `sandbox.rows`, so that one which kills
-    the process can be found. It must be a module's own function, and its assignments and `shared` JSON values."""
+    the process can be found. It must be a module's own function."""
     _DOCUMENT_WORK.add(work)
     return work
 
@@ -74,14 +89,14 @@ def is_document_work(work: Work) -> bool:
 
 @dataclass(frozen=True)
 class Progress:
-    """What the display hears: units of a step done of all, and the counts of the one just done."""
+    """What the display hears: units of a step done of all, and the commit of the one just done."""
 
     step: str
     done: int
     total: int
     reused: int
     why: str
-    counts: dict[str, Any]
+    commit: Commit | None
 
 
 class Listener(Protocol):
@@ -92,22 +107,22 @@ class Listener(Protocol):
 
 
 def perform(
-    store: Store, work: Work, assignments: list[Assignment], shared: Any, may_commit: Callable[[], bool] = lambda: True
+    store: Store, work: Work, assignments: list[Assignment], may_commit: Callable[[], bool] = lambda: True
 ) -> list[Commit]:
     """Run a work function and commit what it made, if it may; the body of every task, local or remote."""
     _settle()
-    produced = work(store, assignments, shared)
+    produced = work(store, assignments)
     if not may_commit():
         return []
     if len(produced) != len(assignments):
         raise InfrastructureError(f"{assignments[0].step}: {len(produced)} results for {len(assignments)} units")
     commits, ledger = [], Ledger(store)
     for assigned, made in zip(assignments, produced, strict=True):
-        counts = dict(made.counts)
         if made.balance is not None:
             made.balance.check(f"{assigned.step} {assigned.name}")
-            counts["balance"] = made.balance.to_json()
-        commit = Commit(assigned.step, assigned.name, assigned.fingerprint, assigned.parts, made.files, counts)
+        counts = asdict(made.counts) if made.counts is not None else {}
+        key, parts = assigned.fingerprint, assigned.parts
+        commit = Commit(assigned.step, assigned.name, key, parts, made.files, counts, made.balance)
         ledger.write(commit)
         commits.append(commit)
     return commits
@@ -127,7 +142,7 @@ class Engine(Protocol):
 
     workers: int
 
-    def run(self, store: Store, work: Work, tasks: Sequence[list[Assignment]], shared: Any) -> Iterator[list[Commit]]:
+    def run(self, store: Store, work: Work, tasks: Sequence[list[Assignment]]) -> Iterator[list[Commit]]:
         """Each task is a list of assignments for one call of `work`."""
         ...
 
@@ -146,7 +161,7 @@ def parts_of(step: str, unit: Unit) -> dict[str, Any]:
         "version": unit.version,
         "settings": unit.settings,
         "libraries": unit.libraries,
-        "inputs": unit.inputs,
+        "inputs": identities(unit.reads),
     }
 
 
@@ -160,11 +175,8 @@ class Runner:
     reasons: dict[str, str] = field(default_factory=dict)
     """For each step of this run, one phrase: reused or rerun, and why."""
 
-    def execute(self, step: str, units: Sequence[Unit], work: Work, shared: Any = None) -> dict[str, Commit]:
-        """Bring all units of a step into existence and return their commits by name, in the order given.
-
-        `shared` goes to every task and must be implied by the units' fingerprints.
-        """
+    def execute(self, step: str, units: Sequence[Unit], work: Work) -> dict[str, Commit]:
+        """Bring all units of a step into existence and return their commits by name, in the order given."""
         ledger = Ledger(self.store)
         before = ledger.last(step)
         found: dict[str, Commit] = {}
@@ -186,15 +198,15 @@ class Runner:
                 if known is not None and known.fingerprint == key:
                     reason = "its files are gone or damaged"
             task = waiting.setdefault(unit.group or unit.name, [])
-            task.append(Assignment(step, unit.name, key, parts, unit.arguments))
+            task.append(Assignment(step, unit.name, key, parts, unit.reads))
         tasks, reused = list(waiting.values()), len(found)
         todo = sum(map(len, tasks))
         self.reasons[step] = self._phrase(reused, todo, reason)
-        self._tell(step, reused, len(units), reused, {})
-        for commits in self.engine.run(self.store, work, tasks, shared):
+        self._tell(step, reused, len(units), reused, None)
+        for commits in self.engine.run(self.store, work, tasks):
             for commit in commits:
                 found[commit.unit] = commit
-                self._tell(step, len(found), len(units), reused, commit.counts)
+                self._tell(step, len(found), len(units), reused, commit)
         ordered = {unit.name: found[unit.name] for unit in units}
         if todo or {n: c.fingerprint for n, c in before.items()} != {n: c.fingerprint for n, c in ordered.items()}:
             ledger.write_step(step, ordered)
@@ -208,9 +220,9 @@ class Runner:
             return f"ran: {reason}"
         return f"ran {todo} of {reused + todo}: {reason}"
 
-    def _tell(self, step: str, done: int, total: int, reused: int, counts: dict[str, Any]) -> None:
+    def _tell(self, step: str, done: int, total: int, reused: int, commit: Commit | None) -> None:
         if self.listener is not None:
-            self.listener(Progress(step, done, total, reused, self.reasons[step], counts))
+            self.listener(Progress(step, done, total, reused, self.reasons[step], commit))
 
 
 def libraries(*names: str) -> dict[str, str]:

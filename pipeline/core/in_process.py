@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pipeline.core.execute import Assignment, Work, is_document_work, perform
-from pipeline.core.ledger import Commit
+from pipeline.core.ledger import LEDGER, Commit
 from pipeline.core.sandbox import Killer, SandboxSettings, mark_at
 from pipeline.core.store import Store
 from pipeline.core.supervise import Child, commits_of, killers_of, performed
 from pipeline.errors import KilledWorkerError
 
-MARK = "ledger/at_work"
+MARK = f"{LEDGER}/at_work"
 """Exists while documents are being worked on. Found at the start, the run before died over them."""
 
 
@@ -25,7 +25,7 @@ class InProcess:
         self._settings = settings or SandboxSettings()
         self._child: Child | None = None
 
-    def run(self, store: Store, work: Work, tasks: Sequence[list[Assignment]], shared: Any) -> Iterator[list[Commit]]:
+    def run(self, store: Store, work: Work, tasks: Sequence[list[Assignment]]) -> Iterator[list[Commit]]:
         """See `Engine`."""
         killers: list[Killer] = []
         mark = store.locate(MARK) if store.local else None
@@ -39,26 +39,26 @@ class InProcess:
                 self._child = self._child or Child(self._settings)
         for assignments in tasks:
             if documents and (self._child is not None or always):
-                reply = self._supervised(store, work, assignments, shared, not always)
+                reply = self._supervised(store, work, assignments, not always)
             else:
                 try:
                     with mark_at(mark if documents else None):
-                        done = perform(store, work, assignments, shared)
+                        done = perform(store, work, assignments)
                     yield done
                     continue
                 except (MemoryError, RecursionError):
                     if not documents:
                         raise
-                    reply = self._supervised(store, work, assignments, shared, False)
+                    reply = self._supervised(store, work, assignments, False)
             killers += killers_of(reply)
             if "commits" in reply:
                 yield commits_of(reply)
         if killers:
             raise KilledWorkerError(killers)
 
-    def _supervised(self, store: Store, work: Work, assignments: list[Assignment], shared: Any, plainly: bool) -> Any:
+    def _supervised(self, store: Store, work: Work, assignments: list[Assignment], plainly: bool) -> Any:
         self._child = self._child or Child(self._settings)
-        return performed(self._child, store.root, work, assignments, shared, plainly)
+        return performed(self._child, store.root, work, assignments, plainly)
 
     def spread(self, function: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> None:
         """Nothing to gain in one process: it does the work when it comes to it."""

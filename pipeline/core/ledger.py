@@ -1,9 +1,16 @@
 """The ledger: commit records are the only truth about what exists. Readers never list folders."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 
-from pipeline.core.store import FileInfo, Store
+from pydantic import TypeAdapter
+
+from pipeline.core.conserve import Balance
+from pipeline.core.store import WORK, FileInfo, Store
+
+Counts = TypeVar("Counts")
+LEDGER = f"{WORK}/ledger"
 
 
 @dataclass(frozen=True)
@@ -16,6 +23,12 @@ class Commit:
     parts: dict[str, Any]
     files: dict[str, FileInfo]
     counts: dict[str, Any] = field(default_factory=dict)
+    """The fields of the step's own dataclass; `counted` reads them."""
+    balance: Balance | None = None
+
+    def counted(self, kind: type[Counts]) -> Counts:
+        """What the unit counted, as the dataclass that stands beside the step. A field that is missing has its default."""
+        return _adapter(kind).validate_python(self.counts)
 
     def to_json(self) -> dict[str, Any]:
         """The record as it is stored."""
@@ -26,18 +39,20 @@ class Commit:
             "parts": self.parts,
             "files": {name: info.to_json() for name, info in self.files.items()},
             "counts": self.counts,
+            "balance": self.balance.to_json() if self.balance else None,
         }
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Commit":
         """The inverse of `to_json`."""
         files = {name: FileInfo(**info) for name, info in value["files"].items()}
-        return cls(value["step"], value["unit"], value["fingerprint"], value["parts"], files, value["counts"])
+        balance = Balance(**value["balance"]) if value["balance"] else None
+        return cls(value["step"], value["unit"], value["fingerprint"], value["parts"], files, value["counts"], balance)
 
-    @property
-    def digests(self) -> list[str]:
-        """sha256 of the files, by name: what a later unit that reads them is keyed by."""
-        return [self.files[name].sha256 for name in sorted(self.files)]
+
+@cache
+def _adapter(kind: type[Counts]) -> TypeAdapter[Counts]:
+    return TypeAdapter(kind)
 
 
 class Ledger:
@@ -49,7 +64,7 @@ class Ledger:
     @staticmethod
     def unit_path(step: str, fingerprint: str) -> str:
         """Where the record of a unit lies."""
-        return f"ledger/{step}/{fingerprint}.json"
+        return f"{LEDGER}/{step}/{fingerprint}.json"
 
     def find(self, step: str, fingerprint: str) -> Commit | None:
         """The commit of this key, when its record and all of its files are there."""
@@ -65,11 +80,11 @@ class Ledger:
 
     def last(self, step: str) -> dict[str, Commit]:
         """The units of the step as the latest finished run had them; empty when it never finished."""
-        path = f"ledger/{step}.json"
+        path = f"{LEDGER}/{step}.json"
         if not self.store.exists(path):
             return {}
         return {unit: Commit.from_json(value) for unit, value in self.store.read_json(path)["units"].items()}
 
     def write_step(self, step: str, commits: dict[str, Commit]) -> None:
         """Record which units make up the step now."""
-        self.store.put_json(f"ledger/{step}.json", {"units": {unit: c.to_json() for unit, c in commits.items()}})
+        self.store.put_json(f"{LEDGER}/{step}.json", {"units": {unit: c.to_json() for unit, c in commits.items()}})

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
+from pipeline.core.ledger import LEDGER
 from pipeline.core.sandbox import Killer, SandboxSettings
 from pipeline.core.store import Store
 from pipeline.errors import InfrastructureError
 
-FILE = "ledger/killers.json"
+FILE = f"{LEDGER}/killers.json"
 
 
 def load(store: Store, settings: SandboxSettings) -> dict[str, list[Killer]]:

@@ -19,14 +19,14 @@ RETRIES = 2
 """A task whose worker process died is tried this often again, document work in the sandbox: commits make it harmless."""
 
 
-def guarded(root: str, work: Work, assignments: list[Assignment], shared: Any) -> list[Commit] | tuple[str, str] | None:
+def guarded(root: str, work: Work, assignments: list[Assignment]) -> list[Commit] | tuple[str, str] | None:
     """`perform` for a worker process: errors come back as values, because exception classes do not always travel.
 
     None: it ran out of memory or recursed without end, which is as good as its death.
     """
     where = f"{assignments[0].step} {assignments[0].name}"
     try:
-        return perform(Store(root), work, assignments, shared)
+        return perform(Store(root), work, assignments)
     except PipelineError as error:
         return type(error).__name__, str(error)
     except (MemoryError, RecursionError):
@@ -37,13 +37,11 @@ def guarded(root: str, work: Work, assignments: list[Assignment], shared: Any) -
         return "InfrastructureError", f"{where} failed:\n{traceback.format_exc()}"
 
 
-def rescued(
-    root: str, work: Work, assignments: list[Assignment], shared: Any, settings: dict[str, Any]
-) -> Reply | tuple[str, str]:
+def rescued(root: str, work: Work, assignments: list[Assignment], settings: dict[str, Any]) -> Reply | tuple[str, str]:
     """The same task in the sandbox: its commits, or the documents that kill its worker."""
     child = Child(SandboxSettings.model_validate(settings))
     try:
-        return performed(child, root, work, assignments, shared, plainly=False)
+        return performed(child, root, work, assignments, plainly=False)
     except PipelineError as error:
         return type(error).__name__, str(error)
     finally:
@@ -81,12 +79,11 @@ class RayEngine:
         self._again = ray.remote(num_cpus=1, max_retries=RETRIES)(guarded)
         self._rescue = ray.remote(num_cpus=1, max_retries=RETRIES)(rescued)
 
-    def run(self, store: Store, work: Work, tasks: Sequence[list[Assignment]], shared: Any) -> Iterator[list[Commit]]:
+    def run(self, store: Store, work: Work, tasks: Sequence[list[Assignment]]) -> Iterator[list[Commit]]:
         """See `Engine`. Commits come in the order in which tasks finish."""
         ray = self._ray
         if not tasks:
             return
-        reference = ray.put(shared)
         documents, always = is_document_work(work), self._settings.max_cpu_s is not None
         first = documents and always
         waiting, pending = [(assignments, first) for assignments in reversed(tasks)], {}
@@ -94,7 +91,7 @@ class RayEngine:
         while waiting or pending:
             while waiting and len(pending) < 2 * self.workers:
                 assignments, in_sandbox = waiting.pop()
-                started = self._start(store, work, assignments, reference, in_sandbox)
+                started = self._start(store, work, assignments, in_sandbox)
                 pending[started] = assignments, in_sandbox
             ready, _ = ray.wait(list(pending), num_returns=1)
             assignments, in_sandbox = pending.pop(ready[0])
@@ -122,11 +119,11 @@ class RayEngine:
         if killers:
             raise KilledWorkerError(killers)
 
-    def _start(self, store: Store, work: Work, assignments: list[Assignment], shared: Any, in_sandbox: bool) -> Any:
+    def _start(self, store: Store, work: Work, assignments: list[Assignment], in_sandbox: bool) -> Any:
         if in_sandbox:
-            return self._rescue.remote(store.root, work, assignments, shared, self._settings.model_dump())
+            return self._rescue.remote(store.root, work, assignments, self._settings.model_dump())
         task = self._task if is_document_work(work) else self._again
-        return task.remote(store.root, work, assignments, shared)
+        return task.remote(store.root, work, assignments)
 
     def spread(self, function: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> None:
         """See `Engine`. A call that fails is left to fail, and to be reported, where its work is really needed."""

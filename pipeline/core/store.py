@@ -10,7 +10,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,6 +22,8 @@ import pyarrow.parquet as pq
 from pipeline.errors import InfrastructureError
 
 READ_BLOCK = 1 << 20
+WORK = "work"
+"""The folder of a run folder for everything but what a user opens."""
 
 
 class LocalCalls:
@@ -43,6 +45,9 @@ class LocalCalls:
 
     def rename(self, source: str, target: str) -> None:
         os.replace(source, target)
+
+    def link(self, source: str, target: str) -> None:
+        os.link(source, target)
 
     def sync_folder(self, path: str) -> None:
         descriptor = os.open(path, os.O_RDONLY)
@@ -78,6 +83,10 @@ class FileInfo:
     def to_json(self) -> dict[str, Any]:
         """Plain data for a commit record."""
         return asdict(self)
+
+    def identity(self) -> str:
+        """See `pipeline.core.reads.Readable`."""
+        return self.sha256
 
 
 class Writer(io.RawIOBase):
@@ -301,6 +310,28 @@ class Store:
             found = ["/" + name.lstrip("/") for name in self.filesystem.find(self.locate(folder))]
         prefix = self.locate("").lstrip("/")
         return sorted(path.lstrip("/").removeprefix(prefix) for path in found)
+
+    def copy(self, info: FileInfo, path: str) -> FileInfo:
+        """The same file under a second path: a hard link where the disk has them, a copy made by the storage elsewhere."""
+        made, source, target = replace(info, path=path), self.locate(info.path), self.locate(path)
+        with self.explained(path):
+            if not self.local:
+                if not self.present(made):
+                    self.filesystem.copy(source, target)
+                return made
+            if os.path.exists(target) and os.path.samefile(source, target):
+                return made
+            CALLS.makedirs(os.path.dirname(target))
+            temporary = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.{os.getpid()}.tmp")
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            try:
+                CALLS.link(source, temporary)
+            except OSError:  # a disk without hard links
+                return replace(self.put(path, self.read(info.path)), rows=info.rows)
+            CALLS.rename(temporary, target)
+            CALLS.sync_folder(os.path.dirname(target))
+        return made
 
     def delete(self, path: str) -> None:
         """Remove a file; one that is not there, or cannot be removed, is no error here."""

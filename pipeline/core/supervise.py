@@ -8,7 +8,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import IO, Any
 
 from pipeline import errors
@@ -25,14 +25,13 @@ class DiedError(Exception):
     """The process ended without an answer."""
 
 
-def task_of(root: str, work: Work, assignments: list[Assignment], shared: Any, probe: bool) -> dict[str, Any]:
+def task_of(root: str, work: Work, assignments: list[Assignment], probe: bool) -> dict[str, Any]:
     """A task as JSON values: work functions go by name."""
     function: Any = work
     return {
         "root": root,
         "work": f"{function.__module__}:{function.__qualname__}",
-        "assignments": [asdict(assigned) for assigned in assignments],
-        "shared": shared,
+        "assignments": [assigned.to_json() for assigned in assignments],
         "probe": probe,
     }
 
@@ -76,7 +75,7 @@ class Child:
             self.process = None
 
 
-def performed(child: Child, root: str, work: Work, assignments: list[Assignment], shared: Any, plainly: bool) -> Reply:
+def performed(child: Child, root: str, work: Work, assignments: list[Assignment], plainly: bool) -> Reply:
     """A task's reply, `{"commits"}` or `{"killers"}`: tried plainly when told to, and in a probe after a death.
 
     Raises InfrastructureError when it dies in a probe too, and what the work function raised.
@@ -84,14 +83,14 @@ def performed(child: Child, root: str, work: Work, assignments: list[Assignment]
     where = f"{assignments[0].step} {assignments[0].name}"
     if plainly:
         try:
-            reply = child.ask(task_of(root, work, assignments, shared, probe=False))
+            reply = child.ask(task_of(root, work, assignments, probe=False))
             if "died" not in reply:
                 return _raised(reply)
         except DiedError:
             pass
         child.close()
     try:
-        return _raised(child.ask(task_of(root, work, assignments, shared, probe=True)))
+        return _raised(child.ask(task_of(root, work, assignments, probe=True)))
     except DiedError as error:
         raise InfrastructureError(
             f"{where}: the worker died ({error}), and not by one of its documents. Usually memory: give Ray fewer CPUs "
@@ -120,14 +119,14 @@ def _answer(task: dict[str, Any], settings: SandboxSettings) -> Reply:
     """Do one task, in the child."""
     module, _, name = task["work"].partition(":")
     work: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    assignments = [Assignment(**value) for value in task["assignments"]]
+    assignments = [Assignment.from_json(value) for value in task["assignments"]]
     where = f"{assignments[0].step} {assignments[0].name}"
     store = Store(task["root"])
     try:
         if not task["probe"]:
-            return {"commits": [c.to_json() for c in perform(store, work, assignments, task["shared"])]}
+            return {"commits": [c.to_json() for c in perform(store, work, assignments)]}
         with probing(Probe(settings)) as probe:
-            commits = perform(store, work, assignments, task["shared"], lambda: not probe.killers)
+            commits = perform(store, work, assignments, lambda: not probe.killers)
         if probe.killers:
             return {"killers": [killer.to_json() for killer in probe.killers]}
         return {"commits": [commit.to_json() for commit in commits]}

@@ -1,7 +1,8 @@
 """Decide, as a step: one unit over all signals and clusters; cheap, and all that a changed threshold reruns."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,28 +18,32 @@ from pipeline.cluster.index_file import IndexFile
 from pipeline.core.conserve import Balance
 from pipeline.core.execute import Assignment, Produced, Unit
 from pipeline.core.judge import Judge, judges
-from pipeline.core.run_folder import Commits, Run, signal_unit
+from pipeline.core.reads import Reads
+from pipeline.core.run_folder import Commits, Run, RunFolder
 from pipeline.core.settings import JudgeSettings
+from pipeline.core.steps import Step
 from pipeline.core.store import FileInfo, Store
 from pipeline.decide.rebalance import rebalance
 from pipeline.decide.rules import DECISIONS, DUPLICATE_STAGES, Duplicates, Hits, decisions, rule_hits
 from pipeline.decide.survivors import CANDIDATES, best_members, similarity_to, survivors_of
 
 VERSION = 4
+ShardFiles = Mapping[str, FileInfo]
+"""The files of one shard: `documents`, `clusters`, and the signals of each judge by its name."""
 DOCUMENT_COLUMNS = ["id", "source", "role", "reason", "date", "text_bytes"]
 
 
 class _Shard:
     """What the decision needs of one shard."""
 
-    def __init__(self, store: Store, files: dict[str, str], entries: list[tuple[Judge, JudgeSettings]]) -> None:
+    def __init__(self, store: Store, files: ShardFiles, entries: list[tuple[Judge, JudgeSettings]]) -> None:
         self.signals = {
-            judge.name: store.read_table(files[judge.name], [c for c in judge.columns if c not in judge.cuts])
+            judge.name: store.read_table(files[judge.name].path, [c for c in judge.columns if c not in judge.cuts])
             for judge, _ in entries
         }
-        documents = store.read_table(files["documents"], DOCUMENT_COLUMNS)
+        documents = store.read_table(files["documents"].path, DOCUMENT_COLUMNS)
         self.documents = _with_roles(documents, self.signals, entries)
-        self.clusters = store.read_table(files["clusters"])
+        self.clusters = store.read_table(files["clusters"].path)
         self.hits: Hits = rule_hits(
             entries, self.signals, self.documents["source"].combine_chunks(), self.documents.num_rows
         )
@@ -90,17 +95,17 @@ def candidates(shard: _Shard, name: str, priorities: dict[str, int]) -> pa.Table
     ).cast(CANDIDATES)
 
 
-def indexed_candidates(store: Store, found: dict[str, Any]) -> pa.Table:
+def indexed_candidates(store: Store, index_file: IndexFile, labels: FileInfo) -> pa.Table:
     """The documents that an earlier run kept and that are in a cluster of this one."""
-    index = IndexFile(**found["file"]).read(["id", "kept", "sketch"])
-    clusters = store.read_table(found["clusters"])
+    index = index_file.read(["id", "kept", "sketch"])
+    clusters = store.read_table(labels.path)
     chosen = pc.and_(clusters["near_cluster"].is_valid().combine_chunks(), index["kept"].combine_chunks())
     count = int(pc.sum(chosen).as_py() or 0)
     known = {
         "cluster": clusters["near_cluster"].filter(chosen),
         "indexed": pa.array(np.ones(count, bool)),
         "id": index["id"].filter(chosen),
-        "shard": pa.array([found["file"]["name"]] * count, pa.string()),
+        "shard": pa.array([index_file.name] * count, pa.string()),
         "row": pc.cast(pc.indices_nonzero(chosen), pa.int64()),
         "exact_cluster": clusters["exact_cluster"].filter(chosen),
         "sketch": index["sketch"].filter(chosen),
@@ -109,34 +114,77 @@ def indexed_candidates(store: Store, found: dict[str, Any]) -> pa.Table:
     return pa.table({name: (known | rest)[name] for name in CANDIDATES.names}).cast(CANDIDATES)
 
 
-def verdict_tables(
-    store: Store, arguments: dict[str, Any], corrected: dict[str, Any] | None = None
-) -> Iterator[pa.Table]:
-    """Verdicts of every shard: rules first, then rebalancing where the recipe asks for it, then one survivor per cluster
-    among the documents that pass. What rebalancing did is put into `corrected`, by stage.
+@dataclass(frozen=True)
+class Decision:
+    """Everything that the verdicts of a run follow from: what a unit of decide gets, and what `whatif` changes."""
 
-    Shards are read one at a time, twice; between the readings the best candidate of every cluster is all that is held.
-    Rebalancing looks at all of them at once.
-    """
-    known = judges()
-    entries = [(known[name], known[name].settings.model_validate(settings)) for name, settings in arguments["judges"]]
-    order = SurvivorSettings.model_validate(arguments["survivors"]).order
-    held: dict[str, _Shard] = {}
-    if arguments.get("bias"):
-        held = {name: _Shard(store, files, entries) for name, files in arguments["shards"].items()}
-        found = rebalance(list(held.values()), entries, BiasSettings.model_validate(arguments["bias"]))
-        if corrected is not None:
-            corrected.update(found)
+    settings: dict[str, Any]
+    """`order` of the judges, and by name their settings (`judges`); `survivors`, `priorities`, and `bias` when it rebalances."""
+    shards: Mapping[str, ShardFiles]
+    indexes: Sequence[Mapping[str, Any]] = ()
+    """Of each earlier run its index (`file`) and the clusters of its documents (`clusters`)."""
 
-    def shards() -> Iterator[tuple[str, _Shard]]:
-        for name, files in arguments["shards"].items():
-            yield name, held.get(name) or _Shard(store, files, entries)
+    @classmethod
+    def of(cls, run: RunFolder, settings: dict[str, Any], index_files: Sequence[IndexFile]) -> "Decision":
+        """The decision over a run's signals and clusters with these settings."""
+        shards = {}
+        for shard in run.shards:
+            shards[shard] = {"documents": run.file(Step.EXTRACT, shard), "clusters": run.file(Step.CLUSTER, name=shard)}
+            shards[shard] |= {name: run.signal_file(name, shard) for name in settings["order"]}
+        clusters = run.commit(Step.CLUSTER).files
+        return cls(settings, shards, [{"file": index, "clusters": clusters[index.name]} for index in index_files])
 
-    tables = [best_members(indexed_candidates(store, found), order) for found in arguments.get("indexes", [])]
-    tables += [best_members(candidates(shard, name, arguments["priorities"]), order) for name, shard in shards()]
-    best = best_members(pa.concat_tables([CANDIDATES.empty_table(), *tables]).combine_chunks(), order)
-    for name, shard in shards():
-        yield _decided(name, shard, best)
+    @property
+    def reads(self) -> Reads:
+        """For a unit."""
+        return {"shards": self.shards, "indexes": list(self.indexes)}
+
+    @property
+    def entries(self) -> list[tuple[Judge, JudgeSettings]]:
+        """Judges with their settings, in the recipe's order."""
+        known = judges()
+        return [
+            (known[n], known[n].settings.model_validate(self.settings["judges"][n])) for n in self.settings["order"]
+        ]
+
+    def verdicts(self, store: Store, corrected: dict[str, Any] | None = None) -> Iterator[pa.Table]:
+        """Verdicts of every shard: rules first, then rebalancing where the recipe asks for it, then one survivor per cluster
+        among the documents that pass. What rebalancing did is put into `corrected`, by stage.
+
+        Shards are read one at a time, twice; between the readings the best candidate of every cluster is all that is held.
+        Rebalancing looks at all of them at once.
+        """
+        entries = self.entries
+        order = SurvivorSettings.model_validate(self.settings["survivors"]).order
+        held: dict[str, _Shard] = {}
+        if "bias" in self.settings:
+            held = {name: _Shard(store, files, entries) for name, files in self.shards.items()}
+            corrections = rebalance(list(held.values()), entries, BiasSettings.model_validate(self.settings["bias"]))
+            if corrected is not None:
+                corrected.update(corrections)
+
+        def shards() -> Iterator[tuple[str, _Shard]]:
+            for name, files in self.shards.items():
+                yield name, held.get(name) or _Shard(store, files, entries)
+
+        tables = [best_members(indexed_candidates(store, one["file"], one["clusters"]), order) for one in self.indexes]
+        tables += [
+            best_members(candidates(shard, name, self.settings["priorities"]), order) for name, shard in shards()
+        ]
+        best = best_members(pa.concat_tables([CANDIDATES.empty_table(), *tables]).combine_chunks(), order)
+        for name, shard in shards():
+            yield _decided(name, shard, best)
+
+
+@dataclass
+class DecideCounts:
+    """What deciding counted: documents by first reason (`stage.rule`), what rebalancing did by stage, what classifiers keep, and,
+    with an index of earlier runs, how this run's documents stand to theirs."""
+
+    first_reasons: dict[str, int] = field(default_factory=dict)
+    delta: dict[str, int] | None = None
+    rebalance: dict[str, Any] = field(default_factory=dict)
+    classifiers: dict[str, Any] = field(default_factory=dict)
 
 
 def _decided(name: str, shard: _Shard, best: pa.Table) -> pa.Table:
@@ -166,15 +214,15 @@ def _decided(name: str, shard: _Shard, best: pa.Table) -> pa.Table:
     return decisions(shard.documents, shard.hits, found)
 
 
-def decide_all(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+def decide_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
     """Write the verdicts of every shard, and count them."""
     (assigned,) = assignments
+    decision = Decision(assigned.settings, assigned.reads["shards"], assigned.reads["indexes"])
     files: dict[str, FileInfo] = {}
     balance, reasons, hits = Balance(), Counter(), Counter()
-    names = list(assigned.arguments["shards"])
-    corrected: dict[str, Any] = {}
-    for name, table in zip(names, verdict_tables(store, assigned.arguments, corrected), strict=True):
-        files[name] = store.put_table(f"decisions/{name}-{assigned.fingerprint[:12]}.parquet", [table], DECISIONS)
+    counts = DecideCounts()
+    for name, table in zip(decision.shards, decision.verdicts(store, counts.rebalance), strict=True):
+        files[name] = store.put_table(assigned.path("decisions", name), [table], DECISIONS)
         verdicts = Counter(table["verdict"].to_pylist())
         balance.entered += table.num_rows
         balance.kept += verdicts["kept"]
@@ -183,13 +231,9 @@ def decide_all(store: Store, assignments: list[Assignment], shared: Any) -> list
         stages, rules = table["stage"].to_pylist(), table["rule"].to_pylist()
         reasons.update(f"{stage}.{rule}" for stage, rule in zip(stages, rules, strict=True) if stage)
         hits.update(pc.list_flatten(table["reasons"]).to_pylist())
-    counts: dict[str, Any] = {"first_reasons": dict(sorted(reasons.items()))}
-    if assigned.arguments["indexes"]:
-        counts["delta"] = _delta(hits, balance)
-    if corrected:
-        counts["rebalance"] = corrected
-    if found := audited_classifiers(store, assigned.arguments):
-        counts["classifiers"] = found
+    counts.first_reasons = dict(sorted(reasons.items()))
+    counts.delta = _delta(hits, balance) if decision.indexes else None
+    counts.classifiers = audited_classifiers(store, decision.entries, decision.shards)
     return [Produced(files, counts, balance)]
 
 
@@ -205,35 +249,14 @@ def _delta(hits: Counter[str], balance: Balance) -> dict[str, int]:
 
 
 def decide(run: Run) -> Commits:
-    """Keyed by every threshold, by the digests of signals and clusters and, where it rebalances, by the audit's settings."""
-    corrects = {"bias": run.recipe.bias.model_dump(mode="json")} if run.recipe.bias.action == "rebalance" else {}
-    files, inputs = {}, []
-    for shard in run.shards:
-        own = {"documents": run.file("extract", shard), "clusters": run.file("cluster", "all", shard)}
-        for name, _ in run.recipe.judges:
-            own[name] = run.file("measure", signal_unit(name, shard))
-        files[shard] = {name: info.path for name, info in own.items()}
-        inputs.append([shard, *(info.sha256 for info in own.values())])
-    indexes = [{"file": vars(found), "clusters": run.file("cluster", "all", found.name).path} for found in run.indexes]
-    inputs += [["index", found.sha256, run.file("cluster", "all", found.name).sha256] for found in run.indexes]
-    unit = Unit(
-        name="all",
-        inputs=inputs,
-        settings={
-            "thresholds": {name: settings.decided() for name, settings in run.recipe.judges},
-            "order": [name for name, _ in run.recipe.judges],
-            "survivors": run.recipe.survivors.model_dump(mode="json"),
-            "priorities": {source.name: source.priority for source in run.recipe.chosen},
-            **corrects,
-        },
-        version=VERSION,
-        arguments={
-            "judges": [(name, settings.model_dump(mode="json")) for name, settings in run.recipe.judges],
-            "survivors": run.recipe.survivors.model_dump(mode="json"),
-            "priorities": {source.name: source.priority for source in run.recipe.chosen},
-            "shards": files,
-            "indexes": indexes,
-            **corrects,
-        },
-    )
-    return run.keep("decide", run.runner.execute("decide", [unit], decide_all))
+    """Keyed by every setting of the judges, by signals and clusters and, where it rebalances, by the audit's settings."""
+    settings: dict[str, Any] = {
+        "judges": {name: own.model_dump(mode="json") for name, own in run.recipe.judges},
+        "order": [name for name, _ in run.recipe.judges],
+        "survivors": run.recipe.survivors.model_dump(mode="json"),
+        "priorities": {source.name: source.priority for source in run.recipe.chosen},
+    }
+    if run.recipe.bias.action == "rebalance":
+        settings["bias"] = run.recipe.bias.model_dump(mode="json")
+    decision = Decision.of(run, settings, run.indexes)
+    return run.execute(Step.DECIDE, [Unit("all", decision.reads, settings, VERSION)], decide_all)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,8 +11,10 @@ from pipeline.core import quarantine, sandbox
 from pipeline.core.batch import DOCUMENTS
 from pipeline.core.conserve import Balance
 from pipeline.core.execute import Assignment, Produced, Unit, libraries, works_on_documents
+from pipeline.core.reads import Values
 from pipeline.core.run_folder import Commits, Run
 from pipeline.core.sandbox import Killer
+from pipeline.core.steps import Step
 from pipeline.core.store import Store
 from pipeline.errors import ConservationError, UsageError
 from pipeline.extract import tombstones
@@ -29,6 +31,22 @@ SUMS = ("raw_bytes", "raw_pretokens", "text_bytes", "num_pretokens")
 LIBRARIES = ("resiliparse", "fastwarc", "unicode", "pyarrow", "zstandard")
 
 
+@dataclass
+class ExtractCounts:
+    """What extracting one shard counted. Bytes and pre-tokens are sums over all documents, of the raw payload and of the text."""
+
+    source: str
+    skipped: dict[str, int] = field(default_factory=dict)
+    """Records that are no documents, by the reason."""
+    quarantine_reasons: dict[str, int] = field(default_factory=dict)
+    roles: dict[str, dict[str, int]] = field(default_factory=dict)
+    """The four sums below, by role."""
+    raw_bytes: int = 0
+    raw_pretokens: int = 0
+    text_bytes: int = 0
+    num_pretokens: int = 0
+
+
 class Accounts:
     """Counts documents and bytes of a shard as its batches pass."""
 
@@ -39,13 +57,11 @@ class Accounts:
         self.reasons: Counter[str] = Counter()
         self.roles: dict[str, Counter[str]] = {}
 
-    def counts(self) -> dict[str, Any]:
+    def counts(self, source: str, skipped: dict[str, int]) -> ExtractCounts:
         """For the commit record."""
-        return {
-            "quarantine_reasons": dict(sorted(self.reasons.items())),
-            "roles": {role: dict(sums) for role, sums in sorted(self.roles.items())},
-            **self.totals,
-        }
+        roles = {role: dict(sums) for role, sums in sorted(self.roles.items())}
+        reasons = dict(sorted(self.reasons.items()))
+        return ExtractCounts(source, dict(sorted(skipped.items())), reasons, roles, **self.totals)
 
     def add(self, documents: pa.RecordBatch) -> None:
         """Take in one batch."""
@@ -95,18 +111,19 @@ def _without(record: pa.RecordBatch) -> pa.RecordBatch:
 
 
 @works_on_documents
-def extract_shard(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+def extract_shard(store: Store, assignments: list[Assignment]) -> list[Produced]:
     """Read and extract one shard. Every record the reader counted must come out as a document, or nothing commits."""
     produced = []
-    settings = ExtractSettings.model_validate(shared)
     for assigned in assignments:
-        source = Source.model_validate(assigned.arguments["source"])
-        forgotten = set(assigned.arguments["tombstones"])
-        shard = InputShard(assigned.name, tuple(InputFile(**found) for found in assigned.arguments["files"]))
+        settings = ExtractSettings.model_validate(assigned.settings["extract"])
+        source = Source.model_validate(assigned.settings["source"])
+        forgotten: set[str] = set(assigned.reads["tombstones"].values if "tombstones" in assigned.reads else [])
+        shard = InputShard(assigned.name, tuple(assigned.reads["files"]))
         tally, accounts = Tally(), Accounts()
-        killers = {name: Killer(assigned.name, name, *rest) for name, *rest in assigned.arguments["killers"]}
+        killers = {name: Killer(assigned.name, name, *rest) for name, *rest in assigned.settings.get("killers", [])}
 
         def batches(
+            settings: ExtractSettings = settings,
             source: Source = source,
             shard: InputShard = shard,
             tally: Tally = tally,
@@ -133,57 +150,47 @@ def extract_shard(store: Store, assignments: list[Assignment], shared: Any) -> l
         info = store.put_table(assigned.path("documents"), batches(), DOCUMENTS, level=1)
         if tally.records != info.rows:
             raise ConservationError(f"extract {shard.name}: read {tally.records} records, wrote {info.rows} documents")
-        counts = {
-            "source": source.name,
-            "skipped": dict(sorted(tally.skipped.items())),
-            **accounts.counts(),
-        }
-        produced.append(Produced({"table": info}, counts, accounts.balance))
+        produced.append(Produced({"table": info}, accounts.counts(source.name, tally.skipped), accounts.balance))
     return produced
 
 
 def _frozen(run: Run, source: Source) -> Source:
     """A made source as the files it was frozen into."""
-    files = run.done["ingest"][source.name].files
+    files = run.commit(Step.INGEST, source.name).files
     folder = next(iter(files.values())).path.rpartition("/")[0]
-    return source.model_copy(
-        update={
-            "kind": "warc",
-            "path": run.store.locate(folder),
-            "sample": None,
-            "crawl": None,
-            "include": ["*.warc.gz"],
-        }
-    )
+    made = {"kind": "warc", "path": run.store.locate(folder), "include": ["*.warc.gz"]}
+    return source.model_copy(update={**made, "sample": None, "crawl": None})
+
+
+def _input_files(run: Run, source: Source) -> list[InputFile]:
+    """The files of a source; those that the run froze itself are known by their checksum, not by their time."""
+    if source.name not in run.commits(Step.INGEST):
+        return list_inputs(source)
+    digests = {
+        info.path.rpartition("/")[2]: info.sha256 for info in run.commit(Step.INGEST, source.name).files.values()
+    }
+    return [replace(file, version=digests[file.path]) for file in list_inputs(_frozen(run, source))]
 
 
 def _units(run: Run, source: Source, forgotten: list[str], killers: dict[str, list[Killer]]) -> list[Unit]:
-    frozen = source.name in run.done["ingest"]
-    settings = run.recipe.extract.model_dump(mode="json")
-    read = source.model_dump(mode="json", exclude={"path", "priority", "optional"})
+    read = _frozen(run, source) if source.name in run.commits(Step.INGEST) else source
+    settings = {
+        "extract": run.recipe.extract.model_dump(mode="json"),
+        "source": read.model_dump(mode="json", exclude={"path", "priority", "optional"})
+        | {"optional": True},  # the worker reads the listed files, not the path
+    }
+    reads = {"tombstones": Values(forgotten)} if forgotten else {}
     versions = libraries(*LIBRARIES, *(["datasets"] if source.kind == "hub" else []))
-    if frozen:
-        source = _frozen(run, source)
-    digests = (
-        {info.path.rpartition("/")[2]: info.sha256 for info in run.done["ingest"][source.name].files.values()}
-        if frozen
-        else {}
-    )
     units = []
-    for shard in plan_shards(source, list_inputs(source)):
-        own = quarantine.listed(killers.get(shard.name, []))
-        files = [vars(found) if hasattr(found, "__dict__") else found._asdict() for found in shard.files]
+    for shard in plan_shards(source, _input_files(run, source)):
+        stopped_here = quarantine.listed(killers.get(shard.name, []))
         units.append(
             Unit(
                 name=shard.name,
-                inputs=[[f["path"], f["size"], digests.get(f["path"], f["version"])] for f in files],
-                settings={"extract": settings, "source": read}
-                | ({"tombstones": tombstones.digest(forgotten)} if forgotten else {})
-                | ({"killers": own} if own else {}),
+                reads={"files": list(shard.files), **reads},
+                settings=settings | ({"killers": stopped_here} if stopped_here else {}),
                 version=EXTRACT_VERSION,
                 libraries=versions,
-                arguments={"source": source.model_dump(mode="json"), "files": files, "tombstones": forgotten}
-                | {"killers": own},
             )
         )
     return units
@@ -207,9 +214,9 @@ def extract(run: Run) -> Commits:
         units += _units(run, source, forgotten, killers)
     if not units:
         raise UsageError(f"sources.{run.recipe.use}: every source was skipped; there is nothing to read")
-    commits = run.runner.execute("extract", units, extract_shard, run.recipe.extract.model_dump(mode="json"))
+    commits = run.execute(Step.EXTRACT, units, extract_shard)
     if not any(commit.files["table"].rows for commit in commits.values()):
-        skipped = sum((Counter(commit.counts["skipped"]) for commit in commits.values()), Counter())
+        skipped = sum((Counter(one.skipped) for one in run.counts(ExtractCounts, Step.EXTRACT).values()), Counter())
         others = f"; records that are no documents: {dict(sorted(skipped.items()))}" if skipped else ""
         raise UsageError(f"sources.{run.recipe.use}: {len(units)} input shards were read and hold no document{others}")
-    return run.keep("extract", commits)
+    return commits

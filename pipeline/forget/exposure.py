@@ -15,6 +15,7 @@ from pipeline.core.ledger import Commit
 from pipeline.core.store import Store
 from pipeline.handoff.order import Turns, keys, unpermute
 from pipeline.handoff.windows import Window
+from pipeline.publish.export import exported
 from pipeline.tokens.shards import SPLITS
 
 
@@ -49,7 +50,7 @@ def places(store: Store, shards: dict[str, Commit], ids: set[str], manifest: dic
     found = []
     for source in manifest["sources"]:
         base = 0
-        by_path = {commit.files[f"{SPLITS[0]}.ds"].path: commit for commit in shards.values()}
+        by_path = {exported(commit.files[f"{SPLITS[0]}.ds"].path): commit for commit in shards.values()}
         for shard in source["splits"].get(SPLITS[0], []):
             commit = by_path.get(shard["path"])
             if commit is not None:

@@ -9,41 +9,40 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.cluster.index_file import IndexFile
-from pipeline.core.ledger import Commit, Ledger
-from pipeline.core.store import Store
+from pipeline.cluster.step import ClusterCounts
+from pipeline.core.run_folder import RunFolder
+from pipeline.core.steps import Step
 
 LABEL = "near_cluster"
 EARLIER = "in_earlier_run"
 """The verdict of a near copy that an earlier run holds, which this run was deduplicated against."""
 
 
-def near_copies(store: Store, rows: dict[str, list[int]], ids: set[str]) -> list[dict[str, Any]]:
+def near_copies(run: RunFolder, rows: dict[str, list[int]], ids: set[str]) -> list[dict[str, Any]]:
     """Documents in a near cluster with one of these rows (by shard) that are none of `ids`, sorted by id.
 
     Of each: `id`, `url`, `source`, `verdict`, `near` (the forgotten document with the lowest id), and `run` of one in an
     earlier run's index. Empty for a run that never clustered.
     """
-    clusters = Ledger(store).last("cluster").get("all")
-    if clusters is None:
+    if not run.has(Step.CLUSTER):
         return []
-    extracted, labels = Ledger(store).last("extract"), dict[int, str]()
+    labels = dict[int, str]()
     for shard in rows:
-        table = _labelled(store, clusters, shard, _ids(store, extracted[shard]))
+        table = _labelled(run, shard, run.documents(shard, ["id"]))
         for row in table.take(pa.array(rows[shard])).drop_null().to_pylist():
             label = row[LABEL]
             labels[label] = min(labels.get(label, str(row["id"])), str(row["id"]))
     if not labels:
         return []
-    found, wanted = [], pa.array(sorted(labels), pa.int64())
-    for shard, commit in extracted.items():
-        table = _labelled(store, clusters, shard, _documents(store, commit, shard))
-        found += [row | {"run": None} for row in table.filter(pc.is_in(table[LABEL], wanted)).to_pylist()]
-    for index in (IndexFile(**given) for given in clusters.counts.get("indexes", [])):
-        table = _labelled(store, clusters, index.name, index.read(["id"]))
+    copies, wanted = [], pa.array(sorted(labels), pa.int64())
+    for shard in run.shards:
+        table = _labelled(run, shard, _documents(run, shard))
+        copies += [row | {"run": None} for row in table.filter(pc.is_in(table[LABEL], wanted)).to_pylist()]
+    for index in run.counted(ClusterCounts, Step.CLUSTER).index_files:
+        table = _labelled(run, index.name, index.read(["id"]))
         for row in table.filter(pc.is_in(table[LABEL], wanted)).to_pylist():
-            found.append(row | {"url": None, "source": None, "verdict": EARLIER, "run": index.root})
-    listed = [row | {"near": labels[row.pop(LABEL)]} for row in found if row["id"] not in ids]
+            copies.append(row | {"url": None, "source": None, "verdict": EARLIER, "run": index.root})
+    listed = [row | {"near": labels[row.pop(LABEL)]} for row in copies if row["id"] not in ids]
     return sorted(listed, key=lambda row: (row["id"], row["run"] or ""))
 
 
@@ -52,18 +51,13 @@ def recorded(copies: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: row[name] for name in ("id", "verdict", "near")} for row in copies]
 
 
-def _ids(store: Store, commit: Commit) -> pa.Table:
-    return store.read_table(commit.files["table"].path, ["id"])
-
-
-def _documents(store: Store, commit: Commit, shard: str) -> pa.Table:
+def _documents(run: RunFolder, shard: str) -> pa.Table:
     """id, url, source and final verdict of a shard's documents; the verdict is null where the run never decided."""
-    table = store.read_table(commit.files["table"].path, ["id", "url", "source"])
-    ledger = Ledger(store)
-    decided = ledger.last("settle") or ledger.last("decide")
-    verdicts = store.read_table(decided["all"].files[shard].path, ["verdict"])["verdict"] if decided else None
-    return table.append_column("verdict", pa.nulls(len(table), pa.string()) if verdicts is None else verdicts)
+    table = run.documents(shard, ["id", "url", "source"])
+    if run.verdict_step is None:
+        return table.append_column("verdict", pa.nulls(len(table), pa.string()))
+    return table.append_column("verdict", run.verdicts(shard, ["verdict"])["verdict"])
 
 
-def _labelled(store: Store, clusters: Commit, shard: str, table: pa.Table) -> pa.Table:
-    return table.append_column(LABEL, store.read_table(clusters.files[shard].path, [LABEL])[LABEL])
+def _labelled(run: RunFolder, shard: str, table: pa.Table) -> pa.Table:
+    return table.append_column(LABEL, run.clusters(shard)[LABEL])

@@ -6,23 +6,26 @@ document must not move the rest of the corpus.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.core.conserve import Balance
 from pipeline.core.execute import Runner, Unit, Work, parts_of
 from pipeline.core.fingerprint import fingerprint
 from pipeline.core.in_process import InProcess
 from pipeline.core.ledger import Commit, Ledger
+from pipeline.core.steps import Step
 from pipeline.core.store import FileInfo, Store
 from pipeline.extract.tombstones import REASON
 
-LEARNED = ("train", "tokenizer")
+LEARNED = (Step.CLASSIFY, Step.TOKENIZER)
 """Steps whose files are kept as they are."""
-ANNOTATED = ("cluster", "decide")
+ANNOTATED = (Step.CLUSTER, Step.DECIDE)
 """Steps of one unit with a file per shard, of which only the rows of forgotten documents change."""
-PARTS = {"shards": "counts", "publish": "table"}
+PARTS = {Step.SHARDS: "counts", Step.PUBLISH: "kept"}
 """Steps whose units hold documents from several shards: kept unless this file of theirs names a forgotten id."""
 
 
@@ -35,7 +38,7 @@ class ForgettingRunner(Runner):
         self.emitted: list[str] = []
         """`step unit` of everything that was made again."""
 
-    def execute(self, step: str, units: Sequence[Unit], work: Work, shared: Any = None) -> dict[str, Commit]:
+    def execute(self, step: Step, units: Sequence[Unit], work: Work) -> dict[str, Commit]:
         """See `Runner.execute`: units that held no forgotten document are committed as they are."""
         ledger = Ledger(self.store)
         before = ledger.last(step)
@@ -50,42 +53,42 @@ class ForgettingRunner(Runner):
                 and not ledger.find(step, key)
             ):
                 ledger.write(self._kept(step, unit, old, key, parts))
-        done = super().execute(step, units, work, shared)
+        done = super().execute(step, units, work)
         changed = [n for n, c in done.items() if known.get(n) != c.fingerprint and not c.counts.get("kept_by_forget")]
         self.emitted += [f"{step} {name}" for name in changed if step not in ANNOTATED]
         return done
 
-    def _stays(self, step: str, unit: Unit, old: Commit) -> bool:
+    def _stays(self, step: Step, unit: Unit, old: Commit) -> bool:
         if step in LEARNED or step in ANNOTATED:
             return True
-        if step == "count":
+        if step == Step.COUNT:
             return unit.name not in self.rows
         if step in PARTS:
             held = self.store.read_table(old.files[PARTS[step]].path, ["id"])["id"].to_pylist()
             return self.ids.isdisjoint(held)
         return False
 
-    def _kept(self, step: str, unit: Unit, old: Commit, key: str, parts: dict[str, Any]) -> Commit:
-        files, counts = dict(old.files), dict(old.counts)
+    def _kept(self, step: Step, unit: Unit, old: Commit, key: str, parts: dict[str, Any]) -> Commit:
+        files, counts, balance = dict(old.files), dict(old.counts), old.balance
         if step in ANNOTATED:
             for shard in self.rows:
                 if shard in files:
-                    change = _forgotten_verdict if step == "decide" else _no_annotation
+                    change = _forgotten_verdict if step == Step.DECIDE else _no_annotation
                     files[shard] = self._with_rows(files[shard], shard, key, change)
-        if step == "decide":
-            counts |= self._verdict_counts(files, counts)
-        return Commit(step, unit.name, key, parts, files, counts | {"kept_by_forget": True})
+        if step == Step.DECIDE:
+            balance, counts["first_reasons"] = self._verdict_counts(files, balance or Balance())
+        return Commit(step, unit.name, key, parts, files, counts | {"kept_by_forget": True}, balance)
 
     def _with_rows(self, info: FileInfo, shard: str, key: str, change: Any) -> FileInfo:
         table = self.store.read_table(info.path)
         rows = table.to_pylist()
         for row in self.rows[shard]:
             rows[row] = change(rows[row])
-        folder = info.path.partition("/")[0]
-        made = pa.Table.from_pylist(rows, schema=table.schema)
-        return self.store.put_table(f"{folder}/{shard}-{key[:12]}.parquet", [made], table.schema)
+        changed = pa.Table.from_pylist(rows, schema=table.schema)
+        path = f"{info.path.removesuffix('.parquet')[:-12]}{key[:12]}.parquet"
+        return self.store.put_table(path, [changed], table.schema)
 
-    def _verdict_counts(self, files: dict[str, FileInfo], counts: dict[str, Any]) -> dict[str, Any]:
+    def _verdict_counts(self, files: dict[str, FileInfo], before: Balance) -> tuple[Balance, dict[str, int]]:
         """Documents by verdict and first reason, of the tables as they are now."""
         found: dict[str, int] = {}
         reasons: dict[str, int] = {}
@@ -96,8 +99,8 @@ class ForgettingRunner(Runner):
             named = pc.binary_join_element_wise(table["stage"], table["rule"], ".").drop_null()
             for row in pc.value_counts(named).to_pylist():
                 reasons[row["values"]] = reasons.get(row["values"], 0) + row["counts"]
-        balance = counts["balance"] | {name: found.get(name, 0) for name in ("kept", "removed", "quarantined")}
-        return {"balance": balance, "first_reasons": dict(sorted(reasons.items()))}
+        balance = replace(before, **{name: found.get(name, 0) for name in ("kept", "removed", "quarantined")})
+        return balance, dict(sorted(reasons.items()))
 
 
 def _forgotten_verdict(row: dict[str, Any]) -> dict[str, Any]:

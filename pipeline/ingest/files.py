@@ -43,6 +43,10 @@ class InputFile:
     size: int
     version: str
 
+    def identity(self) -> list[Any]:
+        """See `pipeline.core.reads.Readable`. The URL is left out: files that are moved are the same files."""
+        return [self.path, self.size, self.version]
+
 
 @dataclass(frozen=True)
 class InputShard:

@@ -1,9 +1,8 @@
 """Ingest: sources that must be made first (the embedded sample, a live crawl) are frozen into files, once."""
 
-from typing import Any
-
 from pipeline.core.execute import Assignment, Produced, Unit, libraries
 from pipeline.core.run_folder import Commits, Run
+from pipeline.core.steps import Step
 from pipeline.core.store import Store
 from pipeline.ingest.source import SamplePlan, Source
 from pipeline.sample import SAMPLE_VERSION, generate
@@ -11,16 +10,16 @@ from pipeline.sample import SAMPLE_VERSION, generate
 FROZEN_KINDS = ("sample", "crawl")
 
 
-def freeze(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+def freeze(store: Store, assignments: list[Assignment]) -> list[Produced]:
     """Write what a made source gives as files of the run folder."""
     produced = []
     for assigned in assignments:
-        source = Source.model_validate(assigned.arguments["source"])
+        source = Source.model_validate(assigned.settings["source"])
         files = {}
-        folder = f"raw/{assigned.name}-{assigned.fingerprint[:12]}"
+        folder = assigned.path("raw", suffix="")
         if source.kind == "sample":
             plan = source.sample or SamplePlan()
-            for name, data in generate(assigned.arguments["domain"], plan.seed, plan.pages):
+            for name, data in generate(assigned.settings["domain"], plan.seed, plan.pages):
                 files[name] = store.put(f"{folder}/{name}", data)
         elif source.crawl is not None:
             from pipeline.ingest.crawl.crawler import crawl  # network clients are only loaded where there is a crawl
@@ -37,13 +36,16 @@ def ingest(run: Run) -> Commits:
     units = [
         Unit(
             name=source.name,
-            settings=source.model_dump(mode="json", include={"kind", "sample", "crawl"})
-            | {"domain": run.recipe.domain},
+            settings={
+                "source": source.model_dump(
+                    mode="json", include={"name", "kind", "role", "licence", "sample", "crawl"}
+                ),
+                "domain": run.recipe.domain,
+            },
             version=SAMPLE_VERSION,
             libraries=libraries("fastwarc"),
-            arguments={"source": source.model_dump(mode="json"), "domain": run.recipe.domain},
         )
         for source in run.recipe.chosen
         if source.kind in FROZEN_KINDS
     ]
-    return run.keep("ingest", run.runner.execute("ingest", units, freeze))
+    return run.execute(Step.INGEST, units, freeze)

@@ -1,41 +1,52 @@
 """Size and mix, as steps: pure functions of token counts, recorded like all others."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.core.execute import Assignment, Produced, Unit
 from pipeline.core.run_folder import Commits, Run
+from pipeline.core.steps import Step
 from pipeline.core.store import Store
+from pipeline.extract.step import ExtractCounts
 from pipeline.plan.mix import MixSettings, MixSource
 from pipeline.plan.mix import mix as plan_mix
 from pipeline.plan.search import read_search
 from pipeline.plan.sizing import SizeSettings, size_run
-from pipeline.tokens.step import streams
+from pipeline.tokens.step import ShardCounts, Stream, TokenizerCounts, stream_of, streams
 
 SIZE_VERSION = MIX_VERSION = 2
 
 
+@dataclass
+class PlanCounts:
+    """The plan that a step made, as JSON values."""
+
+    plan: dict[str, Any]
+
+
 def mix_sources(run: Run) -> list[dict[str, Any]]:
     """Each stream with what its train split holds, in tokens of the trained tokenizer."""
-    found = []
+    counts = run.counts(ShardCounts, Step.SHARDS)
+    sources = []
     for name, stream in streams(run).items():
-        parts = [c.counts["train"] for unit, c in run.done["shards"].items() if unit.rpartition("/")[0] == name]
-        found.append(
+        parts = [found.train for unit, found in counts.items() if stream_of(unit) == name]
+        sources.append(
             {
                 "name": name,
-                "role": stream["role"],
-                "tokens": sum(part["tokens"] for part in parts),
-                "documents": sum(part["documents"] for part in parts),
-                "largest_document": max((part["largest_document"] for part in parts), default=0),
-                "raw_bytes": _raw(run, stream, "raw_bytes"),
+                "role": stream.role,
+                "tokens": sum(part.tokens for part in parts),
+                "documents": sum(part.documents for part in parts),
+                "largest_document": max((part.largest_document for part in parts), default=0),
+                "raw_bytes": sum(extracted.raw_bytes for extracted in _collected(run, stream)),
             }
         )
-    return found
+    return sources
 
 
-def _raw(run: Run, stream: dict[str, Any], name: str) -> int:
-    """Bytes or pre-tokens as collected of a stream's source; a source of both roles was collected whole for each."""
-    return sum(c.counts[name] for c in run.done["extract"].values() if c.counts["source"] == stream["source"])
+def _collected(run: Run, stream: Stream) -> list[ExtractCounts]:
+    """What a stream's source was collected as; a source of both roles was collected whole for each."""
+    return [one for one in run.counts(ExtractCounts, Step.EXTRACT).values() if one.source == stream.source]
 
 
 def keep_rates(run: Run) -> dict[str, float]:
@@ -43,21 +54,20 @@ def keep_rates(run: Run) -> dict[str, float]:
     raw: dict[str, int] = {}
     kept: dict[str, int] = {}
     for stream in streams(run).values():
-        role = stream["role"]
-        raw[role] = raw.get(role, 0) + _raw(run, stream, "raw_pretokens")
-        kept[role] = kept.get(role, 0) + stream["pretokens"]
+        raw[stream.role] = raw.get(stream.role, 0) + sum(one.raw_pretokens for one in _collected(run, stream))
+        kept[stream.role] = kept.get(stream.role, 0) + stream.pretokens
     return {role: kept[role] / total for role, total in sorted(raw.items()) if total}
 
 
 def _write(store: Store, assigned: Assignment, value: dict[str, Any]) -> Produced:
-    info = store.put_json(f"ledger/{assigned.step}/{assigned.fingerprint[:12]}-plan.json", value)
-    return Produced({"plan": info}, {"plan": value})
+    plan = json.loads(json.dumps(value))
+    return Produced({"plan": store.put_json(assigned.path("plans", assigned.step, ".json"), plan)}, PlanCounts(plan))
 
 
-def size_work(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+def size_work(store: Store, assignments: list[Assignment]) -> list[Produced]:
     """Optimal and chosen model from the tokens at hand."""
     (assigned,) = assignments
-    asked = assigned.arguments
+    asked = assigned.settings
     settings = MixSettings.model_validate(asked["mix"])
     by_role: dict[str, int] = {}
     for source in asked["sources"]:
@@ -71,52 +81,53 @@ def size_work(store: Store, assignments: list[Assignment], shared: Any) -> list[
         max_epochs={role: settings.max_epochs_by.get(role, cap) for role in settings.shares()},
         keep_rates=asked["keep_rates"],
     )
-    return [_write(store, assigned, json.loads(json.dumps(result.to_json())))]
+    return [_write(store, assigned, result.to_json())]
 
 
-def mix_work(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+def mix_work(store: Store, assignments: list[Assignment]) -> list[Produced]:
     """Weights and epochs of every stream."""
     (assigned,) = assignments
-    asked = assigned.arguments
+    asked = assigned.settings
     sources = [MixSource(**source) for source in asked["sources"]]
-    made = plan_mix(sources, MixSettings.model_validate(asked["mix"]), keep_rates=asked["keep_rates"])
-    plan = made.to_json() | {"evidence": asked["evidence"]}
-    return [_write(store, assigned, json.loads(json.dumps(plan)))]
+    planned = plan_mix(sources, MixSettings.model_validate(asked["mix"]), keep_rates=asked["keep_rates"])
+    return [_write(store, assigned, planned.to_json() | {"evidence": asked["evidence"]})]
 
 
-def mix_settings(run: Run) -> dict[str, Any]:
-    """The mix's settings; a search has already put its share in, so its file is read by no task."""
-    return run.recipe.mix.model_dump(mode="json", exclude={"search"})
-
-
-def mix_evidence(run: Run) -> list[str]:
+def _mix_evidence(run: Run) -> list[str]:
     """What a mixture search says, when the recipe names one."""
     if run.recipe.mix.search is None:
         return []
-    sha256 = run.done["tokenizer"]["all"].files["tokenizer.json"].sha256
+    sha256 = run.file(Step.TOKENIZER, name="tokenizer.json").sha256
     return read_search(run.recipe.mix.search).evidence(sha256)
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    """What size and mix both follow from. A search has already put its share into `mix`, so no task reads its file."""
+    return {
+        "sources": mix_sources(run),
+        "keep_rates": keep_rates(run),
+        "mix": run.recipe.mix.model_dump(mode="json", exclude={"search"}),
+    }
 
 
 def size(run: Run) -> Commits:
     """Keyed by token counts, keep rates, and the settings of mix and size."""
-    arguments = {
-        "sources": mix_sources(run),
-        "keep_rates": keep_rates(run),
-        "mix": mix_settings(run),
-        "size": run.recipe.size.model_dump(mode="json"),
-        "vocab": run.done["tokenizer"]["all"].counts["vocab_size"],
-    }
-    unit = Unit("all", settings=arguments, version=SIZE_VERSION, arguments=arguments)
-    return run.keep("size", run.runner.execute("size", [unit], size_work))
+    vocab = run.counted(TokenizerCounts, Step.TOKENIZER).vocab_size
+    settings = {**_settings(run), "size": run.recipe.size.model_dump(mode="json"), "vocab": vocab}
+    return run.execute(Step.SIZE, [Unit("all", settings=settings, version=SIZE_VERSION)], size_work)
 
 
 def mix(run: Run) -> Commits:
     """Keyed by token counts and the mix's settings."""
-    arguments = {
-        "sources": mix_sources(run),
-        "keep_rates": keep_rates(run),
-        "mix": mix_settings(run),
-        "evidence": mix_evidence(run),
-    }
-    unit = Unit("all", settings=arguments, version=MIX_VERSION, arguments=arguments)
-    return run.keep("mix", run.runner.execute("mix", [unit], mix_work))
+    settings = {**_settings(run), "evidence": _mix_evidence(run)}
+    return run.execute(Step.MIX, [Unit("all", settings=settings, version=MIX_VERSION)], mix_work)
+
+
+def size_plan(run: Run) -> dict[str, Any]:
+    """The plan of the size step, as JSON values."""
+    return run.counted(PlanCounts, Step.SIZE).plan
+
+
+def mix_plan(run: Run) -> dict[str, Any]:
+    """The plan of the mix step, as JSON values."""
+    return run.counted(PlanCounts, Step.MIX).plan

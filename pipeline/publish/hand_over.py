@@ -4,8 +4,11 @@ import json
 from importlib.resources import files
 from typing import Any
 
+from pipeline.apply.settle import SettleCounts
 from pipeline.core.root_hash import root_hash
 from pipeline.core.run_folder import Run
+from pipeline.core.steps import Step
+from pipeline.core.store import FileInfo
 from pipeline.handoff import (
     Manifest,
     TrainConfig,
@@ -14,9 +17,11 @@ from pipeline.handoff import (
     dump_manifest,
     dump_train_config,
 )
+from pipeline.plan.step import mix_plan, size_plan
+from pipeline.publish.export import export, exported
 from pipeline.publish.launch import launch_files
 from pipeline.tokens.shards import SPLITS, token_type
-from pipeline.tokens.step import streams
+from pipeline.tokens.step import ShardCounts, TokenizerCounts, stream_of, streams
 from pipeline.tokens.vocabulary import padded
 from tokenizer.specials import ROLES
 from tokenizer.term_lists import load_terms
@@ -37,13 +42,13 @@ def term_list(run: Run) -> str | None:
 
 def tokenizer_info(run: Run) -> dict[str, Any]:
     """What the trainer must know of the tokenizer."""
-    commit = run.done["tokenizer"]["all"]
-    vocab = json.loads(run.store.read(commit.files["tokenizer.json"].path))
+    file = run.file(Step.TOKENIZER, name="tokenizer.json")
+    vocab = json.loads(run.store.read(file.path))
     ids = {added["content"]: added["id"] for added in vocab["added_tokens"]}
-    size = commit.counts["vocab_size"]
+    size = run.counted(TokenizerCounts, Step.TOKENIZER).vocab_size
     sentinels = run.recipe.tokenizer.sentinels
     return {
-        "sha256": commit.files["tokenizer.json"].sha256,
+        "sha256": file.sha256,
         "vocab_size": size,
         "padded_vocab_size": padded(size),
         **{f"{role}_id": ids[token] for role, token in ROLES.items() if token in ids},
@@ -53,102 +58,103 @@ def tokenizer_info(run: Run) -> dict[str, Any]:
 
 
 def _shards(run: Run, stream: str, split: str, width: int) -> list[dict[str, Any]]:
-    found = []
-    for unit, commit in run.done["shards"].items():
-        counts = commit.counts[split]
-        if unit.rpartition("/")[0] != stream or not counts["tokens"]:
+    listed = []
+    for unit, commit in run.commits(Step.SHARDS).items():
+        counts = commit.counted(ShardCounts).splits()[split]
+        if stream_of(unit) != stream or not counts.tokens:
             continue
         file = commit.files[f"{split}.ds"]
-        found.append(
+        listed.append(
             {
-                "path": file.path,
-                "bytes": counts["tokens"] * width,
-                "num_tokens": counts["tokens"],
-                "num_documents": counts["documents"],
-                "max_id": counts["max_id"],
+                "path": exported(file.path),
+                "bytes": counts.tokens * width,
+                "num_tokens": counts.tokens,
+                "num_documents": counts.documents,
+                "max_id": counts.max_id,
                 "sha256": file.sha256,
             }
         )
-    return found
+    return listed
 
 
 def build(run: Run) -> Manifest:
     """The manifest of this run; before its uses are counted it names none."""
-    uses = run.done.get("uses", {})
     info = tokenizer_info(run)
     width = token_type(info["vocab_size"]).itemsize
-    mix = run.done["mix"]["all"].counts["plan"]
+    mix = mix_plan(run)
     lines = {line["name"]: line for line in mix["sources"]}
     licences = {source.name: source.licence for source in run.recipe.chosen}
+    counts = run.counts(ShardCounts, Step.SHARDS)
     sources = []
     for name, stream in streams(run).items():
-        parts = [c.counts for unit, c in run.done["shards"].items() if unit.rpartition("/")[0] == name]
+        parts = [found.splits() for unit, found in counts.items() if stream_of(unit) == name]
+        uses = [commit.files["uses"] for unit, commit in run.commits(Step.USES).items() if stream_of(unit) == name]
         sources.append(
             {
                 "name": name,
-                "role": stream["role"],
-                "licence": licences[stream["source"]],
+                "role": stream.role,
+                "licence": licences[stream.source],
                 "weight": lines[name]["weight"],
                 "epochs": lines[name]["epochs"],
                 "splits": {split: _shards(run, name, split, width) for split in SPLITS},
-                "text_bytes": {split: sum(part[split]["text_bytes"] for part in parts) for split in SPLITS},
-                "uses": [c.files["uses"].path for u, c in uses.items() if u.rpartition("/")[0] == name],
+                "text_bytes": {split: sum(part[split].text_bytes for part in parts) for split in SPLITS},
+                "uses": [exported(file.path) for file in uses],
             }
         )
     listed = term_list(run)
     terms = [term.term for term in load_terms(listed)] if listed else []
-    return build_manifest(
-        tokenizer=info, sources=sources, mix=mix, plan=run.done["size"]["all"].counts["plan"], terms=terms
-    )
+    return build_manifest(tokenizer=info, sources=sources, mix=mix, plan=size_plan(run), terms=terms)
 
 
 def tokenizer_figures(run: Run) -> dict[str, Any]:
     """Vocabulary and compression of the trained tokenizer over everything encoded."""
-    counts = [commit.counts[split] for commit in run.done["shards"].values() for split in SPLITS]
-    text = sum(found["text_bytes"] for found in counts)
-    tokens = sum(found["tokens"] - found["documents"] for found in counts)
-    commit = run.done["tokenizer"]["all"]
+    splits = [split for counts in run.counts(ShardCounts, Step.SHARDS).values() for split in counts.splits().values()]
+    text = sum(split.text_bytes for split in splits)
+    tokens = sum(split.tokens - split.documents for split in splits)
+    counts = run.counted(TokenizerCounts, Step.TOKENIZER)
     return {
-        "vocab_size": commit.counts["vocab_size"],
-        "asked": commit.counts["asked"],
+        "vocab_size": counts.vocab_size,
+        "asked": counts.asked,
         "bytes_per_token": text / tokens if tokens else None,
         "tokens": tokens,
-        "sha256": commit.files["tokenizer.json"].sha256,
+        "sha256": run.file(Step.TOKENIZER, name="tokenizer.json").sha256,
     }
 
 
 def run_hash(run: Run) -> str:
     """The root hash of a run that went as far as the shards."""
-    plan = run.done["size"]["all"].counts["plan"]
+    plan = size_plan(run)
     choices = {
         "params": plan["chosen"]["params"],
         "tokens": plan["chosen"]["tokens"],
-        "mix": run.done["mix"]["all"].counts["plan"]["realised"],
+        "mix": mix_plan(run)["realised"],
     }
     shards = [
         f"{unit}/{name}:{info.sha256}"
-        for unit, commit in run.done["shards"].items()
+        for unit, commit in run.commits(Step.SHARDS).items()
         for name, info in commit.files.items()
         if name != "counts"
     ]
-    return root_hash(
-        [int(run.done["settle"]["all"].counts["row_sum"], 16)],
-        run.done["tokenizer"]["all"].files["tokenizer.json"].sha256,
-        choices,
-        shards,
-    )
+    row_sum = int(run.counted(SettleCounts, Step.SETTLE).row_sum, 16)
+    return root_hash([row_sum], run.file(Step.TOKENIZER, name="tokenizer.json").sha256, choices, shards)
 
 
-def write_handoff(run: Run) -> TrainConfig:
-    """Write `tokenizer/`, `plan.json` and `handoff/`; the manifest comes last, when all it names is there."""
+def write_handoff(run: Run) -> tuple[TrainConfig, list[FileInfo]]:
+    """Write `tokenizer/`, `plan.json` and `handoff/`; the manifest comes last, when all it names is there.
+
+    Returns the training configuration, and every file that was written.
+    """
     store = run.store
-    for name, info in run.done["tokenizer"]["all"].files.items():
-        store.put(f"tokenizer/{name}", store.read(info.path))
-    store.put_json("plan.json", run.done["size"]["all"].counts["plan"])
+    shards = [info for c in run.commits(Step.SHARDS).values() for name, info in c.files.items() if name != "counts"]
+    uses = [info for commit in run.commits(Step.USES).values() for info in commit.files.values()]
+    files = export(run, [*shards, *uses])
+    for name, info in run.commit(Step.TOKENIZER).files.items():
+        files.append(store.copy(info, f"tokenizer/{name}"))
+    files.append(store.put_json("plan.json", size_plan(run)))
     manifest = build(run)
     config = default_train_config(manifest, run.recipe.pretrain)
     for name, text in sorted(launch_files(config, manifest).items()):
-        store.put(f"handoff/launch/{name}", text.encode())
-    store.put("handoff/train.yaml", dump_train_config(config).encode())
-    store.put("handoff/manifest.json", dump_manifest(manifest).encode())
-    return config
+        files.append(store.put(f"handoff/launch/{name}", text.encode()))
+    files.append(store.put("handoff/train.yaml", dump_train_config(config).encode()))
+    files.append(store.put("handoff/manifest.json", dump_manifest(manifest).encode()))
+    return config, files

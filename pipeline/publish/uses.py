@@ -3,19 +3,21 @@
 It depends on the mix and the plan, which rewrite neither text nor token; so it is a table of its own, joined by `id`.
 """
 
-from typing import Any
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.core.execute import Assignment, Produced, Unit
 from pipeline.core.run_folder import Commits, Run
+from pipeline.core.steps import Step
 from pipeline.core.store import Store
 from pipeline.handoff import default_train_config
 from pipeline.handoff.windows import Visits, planned_visits
+from pipeline.plan.step import mix_plan
 from pipeline.publish.hand_over import build
 from pipeline.tokens.shards import SPLITS
-from pipeline.tokens.step import streams
+from pipeline.tokens.step import ShardCounts, stream_of, streams
 
 VERSION = 1
 
@@ -26,21 +28,27 @@ USES = pa.schema(
         ("uses", pa.float64()),  # visits of the document's tokens, on average over them
     ]
 )
-"""`uses/<source>/`: one row a training document, in the order of its shard."""
+"""`handoff/uses/<source>/`: one row a training document, in the order of its shard."""
 
 
-def uses_part(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+@dataclass
+class UseCounts:
+    """Training documents of one part of a stream."""
+
+    documents: int = 0
+
+
+def uses_part(store: Store, assignments: list[Assignment]) -> list[Produced]:
     """The uses of the training documents of one shard."""
     produced = []
     for assigned in assignments:
-        counts = store.read_table(assigned.arguments["counts"])
+        counts = store.read_table(assigned.reads["counts"].path)
         counts = counts.filter(pc.equal(counts["split"], SPLITS[0])).combine_chunks()
         lengths = pc.add(counts["num_tokens"], 1)
-        settings = assigned.parts["settings"]
-        found = Visits(**settings["visits"]).uses(settings["start"], lengths.to_numpy())
-        table = pa.table([counts["id"], lengths, pa.array(found)], USES)
+        visits = Visits(**assigned.settings["visits"]).uses(assigned.settings["start"], lengths.to_numpy())
+        table = pa.table([counts["id"], lengths, pa.array(visits)], USES)
         info = store.put_table(assigned.path("uses"), [table], USES)
-        produced.append(Produced({"uses": info}, {"documents": table.num_rows}))
+        produced.append(Produced({"uses": info}, UseCounts(table.num_rows)))
     return produced
 
 
@@ -50,21 +58,14 @@ def uses(run: Run) -> Commits:
     An empty mix plans no training: no uses, as there is no hand-off.
     """
     units, starts, visits = [], dict.fromkeys(streams(run), 0), {}
-    if run.done["mix"]["all"].counts["plan"]["total_tokens"]:
+    if mix_plan(run)["total_tokens"]:
         manifest = build(run)
         visits = planned_visits(manifest, default_train_config(manifest, run.recipe.pretrain))
-    for name, commit in run.done["shards"].items():
-        source, counts = name.rpartition("/")[0], commit.files["counts"]
-        if source not in visits:
+    for name, commit in run.commits(Step.SHARDS).items():
+        stream = stream_of(name)
+        if stream not in visits:
             continue
-        units.append(
-            Unit(
-                name=name,
-                inputs=[counts.sha256],
-                settings={"visits": visits[source].__dict__, "start": starts[source]},
-                version=VERSION,
-                arguments={"counts": counts.path},
-            )
-        )
-        starts[source] += commit.counts[SPLITS[0]]["tokens"]
-    return run.keep("uses", run.runner.execute("uses", units, uses_part))
+        settings = {"visits": vars(visits[stream]), "start": starts[stream]}
+        units.append(Unit(name, {"counts": commit.files["counts"]}, settings, VERSION))
+        starts[stream] += commit.counted(ShardCounts).train.tokens
+    return run.execute(Step.USES, units, uses_part)

@@ -16,12 +16,16 @@ from pipeline.audit.mentions import descriptor_table, dialect_rows, pronoun_tabl
 from pipeline.core.fingerprint import fingerprint
 from pipeline.core.ledger import Commit, Ledger
 from pipeline.core.partition import id_fractions
-from pipeline.core.run_folder import Run, signal_unit
+from pipeline.core.reads import identities
+from pipeline.core.run_folder import Run
+from pipeline.core.steps import Step
+from pipeline.decide.step import DecideCounts
 from pipeline.report.bias_texts import audit_texts
 from pipeline.report.gates import GateSettings
 from pipeline.report.tokenizer_figures import survival_summary
 
 VERSION = 2
+BIAS = "cards/bias.json"
 EXAMPLES = 3
 
 
@@ -60,11 +64,9 @@ def _audited(run: Run) -> pa.Table:
     text stands (shard, row)."""
     tables = []
     for shard in run.shards:
-        table = run.store.read_table(
-            run.file("settle", "all", shard).path, ["id", "verdict", "reasons", "readmitted", "source", "role"]
-        )
-        signals = run.store.read_table(run.file("measure", signal_unit("identity", shard)).path)
-        texts = run.store.read_table(run.file("apply", shard).path, ["num_pretokens"])
+        table = run.verdicts(shard, ["id", "verdict", "reasons", "readmitted", "source", "role"])
+        signals = run.signals("identity", shard)
+        texts = run.table(run.file(Step.APPLY, shard), ["num_pretokens"])
         place = {"shard": pa.array([shard] * len(table)), "row": pa.array(np.arange(len(table)))}
         added = dict(zip(signals.column_names, signals.columns, strict=True)) | {"num_pretokens": texts[0]} | place
         for name, column in added.items():
@@ -75,9 +77,9 @@ def _audited(run: Run) -> pa.Table:
 
 def bias(run: Run) -> dict[str, Any] | None:
     """What `bias.json` holds (docs/bias.md names its fields); None when the recipe has no `identity` judge."""
-    names = [name for name, _ in run.recipe.judges]
-    if "identity" not in names:
+    if not run.asks_for("identity"):
         return None
+    names = [name for name, _ in run.recipe.judges]
     settings, table = run.recipe.bias, _audited(run)
     removing = stage_masks(table["reasons"].combine_chunks(), [*names, "apply"])
     rows = bias_table(removing, table["terms"], settings)
@@ -126,24 +128,24 @@ def _add_examples(rows: list[dict[str, Any]], table: pa.Table, removing: dict[st
 
 def commit_bias(run: Run, found: dict[str, Any]) -> None:
     """Write `bias.json` with a commit record, so that `verify` knows it."""
-    info = run.store.put_json("bias.json", found)
+    info = run.store.put_json(BIAS, found)
     parts = {
-        "step": "audit",
+        "step": Step.AUDIT,
         "unit": "bias",
         "version": VERSION,
         "settings": run.recipe.bias.model_dump(mode="json"),
         "libraries": {},
-        "inputs": [*run.done["settle"]["all"].digests, info.sha256],
+        "inputs": identities({**run.commit(Step.SETTLE).files, "bias.json": info}),
     }
-    commit = Commit("audit", "bias", fingerprint(parts), parts, {"bias.json": info}, {"verdict": found["verdict"]})
+    commit = Commit(Step.AUDIT, "bias", fingerprint(parts), parts, {"bias.json": info}, {"verdict": found["verdict"]})
     ledger = Ledger(run.store)
     ledger.write(commit)
-    ledger.write_step("audit", {"bias": commit})
+    ledger.write_step(Step.AUDIT, {"bias": commit})
 
 
 def _price(run: Run, table: pa.Table, removing: dict[str, np.ndarray]) -> dict[str, Any]:
     """What decide corrected, by stage, with the rows that failed before and what came back in the end."""
-    corrected = run.done["decide"]["all"].counts.get("rebalance", {})
+    corrected = run.counted(DecideCounts, Step.DECIDE).rebalance
     back = stage_masks(table["readmitted"].combine_chunks())
     kept, sizes = np.asarray(pc.equal(table["verdict"], "kept")), table["num_pretokens"].to_numpy()
     found = {}

@@ -29,7 +29,7 @@ from pipeline.core.settings import JudgeSettings
 from pipeline.decide.rules import DUPLICATE_STAGES
 from pipeline.kernels.buffers import text_buffers
 from pipeline.measure.judges.toxicity import Toxicity, score_texts, toxicity
-from pipeline.measure.step import load_model, model_arguments
+from pipeline.measure.step import load_model, model_reads
 from pipeline.report.hidden import masked
 
 TERMS_OF_A_DOCUMENT = 3
@@ -116,7 +116,7 @@ def scorers(run: Run) -> list[Scorer]:
 
 
 def _scorer(run: Run, judge: Judge, settings: JudgeSettings) -> Scorer:
-    return Scorer(judge, settings, load_model(run.store, judge, settings, model_arguments(run, judge.name)))
+    return Scorer(judge, settings, load_model(run.store, judge, settings, model_reads(run, judge.name)))
 
 
 def _swappable() -> np.ndarray:
@@ -141,7 +141,7 @@ def _documents(run: Run, chosen: pa.Table, columns: set[str]) -> Iterator[tuple[
     wanted = sorted(columns | {"text", "table_spans", "source", "role"})
     for shard in sorted(set(chosen["shard"].to_pylist())):
         rows = chosen.filter(pc.equal(chosen["shard"], shard)).to_pylist()
-        texts = run.store.read_table(run.file("extract", shard).path, wanted)
+        texts = run.documents(shard, wanted)
         for row in rows:
             own = {name: texts[name][row["row"]].as_py() for name in wanted}
             tables = [(span["start"], span["end"]) for span in own.pop("table_spans") or ()]

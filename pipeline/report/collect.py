@@ -8,14 +8,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.apply.settle import SettleCounts
+from pipeline.apply.step import ApplyCounts
 from pipeline.core.conserve import add_up
 from pipeline.core.judge import judges
-from pipeline.core.run_folder import Run, signal_unit
-from pipeline.core.store import FileInfo
+from pipeline.core.run_folder import Run
+from pipeline.core.steps import TITLES, Step
+from pipeline.core.store import WORK, FileInfo
+from pipeline.decide.step import DecideCounts
+from pipeline.extract.step import ExtractCounts
+from pipeline.plan.step import mix_plan, size_plan
 from pipeline.report import tally
+from pipeline.report.bias_step import BIAS
 from pipeline.report.cards import data_card
 from pipeline.report.hidden import is_hidden
-from pipeline.report.progress import TITLES, Display
+from pipeline.report.progress import Display
 from pipeline.report.render import render
 from pipeline.report.rights_account import item_rows, rights_rows
 from pipeline.report.stats import (
@@ -39,9 +46,9 @@ from pipeline.report.stats import (
     TruthRow,
     Written,
 )
-from pipeline.report.tokenizer_figures import vocabulary_figures
+from pipeline.report.tokenizer_figures import TERMS, vocabulary_figures
 from pipeline.sample import score
-from pipeline.tokens.step import shard_files
+from pipeline.tokens.step import ShardCounts, stream_of
 
 SAMPLES = 12
 
@@ -50,7 +57,6 @@ class _Tables:
     """The tables of one shard that the report counts."""
 
     def __init__(self, run: Run, shard: str) -> None:
-        files = shard_files(run, shard)
         columns = [
             "id",
             "url",
@@ -63,9 +69,9 @@ class _Tables:
             "text_bytes",
             "num_pretokens",
         ]
-        self.documents = run.store.read_table(files["documents"].path, columns)
-        self.verdicts = run.store.read_table(files["verdicts"].path)
-        self.texts_path = files["texts"].path
+        self.shard = shard
+        self.documents = run.documents(shard, columns)
+        self.verdicts = run.verdicts(shard)
 
 
 def _samples(run: Run, tables: list[_Tables], verdict: str) -> list[Sample]:
@@ -77,7 +83,7 @@ def _samples(run: Run, tables: list[_Tables], verdict: str) -> list[Sample]:
         rows = tally.sample_rows(table.verdicts["id"], mask, share + 2)
         if not rows:
             continue
-        texts = run.store.read_table(table.texts_path, ["text"])
+        texts = run.table(run.file(Step.APPLY, table.shard), ["text"])
         for row in rows:
             text, cut = tally.shortened(texts["text"][row].as_py())
             why = table.verdicts["reasons"][row].as_py()
@@ -107,20 +113,18 @@ def _histograms(run: Run) -> list[Any]:
         columns = [
             c for c, kind in known[name].columns.items() if pa.types.is_floating(kind) or pa.types.is_integer(kind)
         ]
-        tables = [
-            run.store.read_table(run.file("measure", signal_unit(name, shard)).path, columns) for shard in run.shards
-        ]
         if columns:
+            tables = [run.signals(name, shard, columns) for shard in run.shards]
             found += tally.threshold_histograms(name, settings, pa.concat_tables(tables))
     return found
 
 
 def _languages(run: Run) -> list[Count]:
-    if "language" not in [name for name, _ in run.recipe.judges]:
+    if not run.asks_for("language"):
         return []
     counts: dict[str, int] = {}
     for shard in run.shards:
-        labels = run.store.read_table(run.file("measure", signal_unit("language", shard)).path, ["label"])["label"]
+        labels = run.signals("language", shard, ["label"])["label"]
         for row in pc.value_counts(labels.drop_null()).to_pylist():
             counts[row["values"]] = counts.get(row["values"], 0) + row["counts"]
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
@@ -128,13 +132,12 @@ def _languages(run: Run) -> list[Count]:
 
 
 def _duplicates(run: Run, reasons: list[Reason]) -> Duplicates | None:
-    labels = [run.store.read_table(run.file("cluster", "all", shard).path) for shard in run.shards]
-    joined = pa.concat_tables(labels)
+    joined = pa.concat_tables([run.clusters(shard) for shard in run.shards])
     exact, near = (joined[name].drop_null() for name in ("exact_cluster", "near_cluster"))
     removed = sum(
         r.documents for r in reasons if r.stage in ("exact", "minhash") and r.rule in ("duplicate", "in_index")
     )
-    delta = run.done["decide"]["all"].counts.get("delta")
+    delta = run.counted(DecideCounts, Step.DECIDE).delta
     if not delta and not len(near) and not len(exact):
         return None
     return Duplicates(
@@ -149,8 +152,10 @@ def _duplicates(run: Run, reasons: list[Reason]) -> Duplicates | None:
 
 def _cuts(run: Run) -> list[Cut]:
     """Bytes by rule that apply cut and inserted, the largest first."""
-    balance = add_up([commit.counts["balance"] for commit in run.done["apply"].values()])
-    documents = sum((Counter(commit.counts["documents_cut"]) for commit in run.done["apply"].values()), Counter())
+    balance = add_up(commit.balance for commit in run.commits(Step.APPLY).values())
+    documents = sum(
+        (Counter(counts.documents_cut) for counts in run.counts(ApplyCounts, Step.APPLY).values()), Counter()
+    )
     found = [
         Cut(rule=rule, documents=documents[rule], bytes_cut=size, bytes_inserted=balance.inserted.get(rule, 0))
         for rule, size in balance.cut.items()
@@ -161,7 +166,7 @@ def _cuts(run: Run) -> list[Cut]:
 def _truth(run: Run, tables: list[_Tables]) -> list[TruthRow]:
     """The run against what the embedded sample planted."""
     rows: list[TruthRow] = []
-    for commit in run.done["ingest"].values():
+    for commit in run.commits(Step.INGEST).values():
         if "truth.jsonl" not in commit.files:
             continue
         truth = [json.loads(line) for line in run.store.read(commit.files["truth.jsonl"].path).splitlines()]
@@ -222,18 +227,18 @@ def _classifier(name: str, found: dict[str, Any]) -> ClassifierFigures:
 def _sources(run: Run, tables: list[_Tables]) -> list[SourceRow]:
     rows = tally.merge_sources(tally.source_rows(t.documents, t.verdicts) for t in tables)
     fixed = {source.name: source.role for source in run.recipe.chosen}
+    shards = run.counts(ShardCounts, Step.SHARDS)
     for row in rows:
         stream = f"{row.name}-{row.role}" if fixed.get(row.name) == "auto" else row.name
-        counts = [c.counts for unit, c in run.done["shards"].items() if unit.rpartition("/")[0] == stream]
-        row.kept_tokens = sum(c[s]["tokens"] - c[s]["documents"] for c in counts for s in ("train", "validation"))
+        parts = [counts for unit, counts in shards.items() if stream_of(unit) == stream]
+        row.kept_tokens = sum(split.tokens - split.documents for part in parts for split in part.splits().values())
     return rows
 
 
 def _items(run: Run, tables: list[_Tables]) -> list[ItemRow]:
-    if "contamination" not in [name for name, _ in run.recipe.judges]:
+    if not run.asks_for("contamination"):
         return []
-    paths = [run.file("measure", signal_unit("contamination", shard)).path for shard in run.shards]
-    signals = (run.store.read_table(path, ["items"]) for path in paths)
+    signals = (run.signals("contamination", shard, ["items"]) for shard in run.shards)
     return item_rows(zip(signals, (table.verdicts for table in tables), strict=True))
 
 
@@ -271,16 +276,14 @@ def training_curve(train: dict[str, Any]) -> Training:
 PLACES = (
     ("corpus", "kept, removed and quarantined documents; datasets.load_dataset opens it"),
     ("tokenizer", "the trained tokenizer; AutoTokenizer.from_pretrained opens it"),
-    ("shards", "token shards by split and source, in datatrove's format"),
-    ("uses", "how often the planned training uses each document"),
-    ("handoff", "manifest, training configuration and launch files"),
-    ("plan.json", "the sized model"),
     (
-        "bias.json",
-        "who was removed: every stage and identity term, swaps, scores, pronouns; docs/bias.md names its fields",
+        "handoff",
+        "manifest, training configuration, launch files; token shards in datatrove's format; uses of each document",
     ),
-    ("terms.json", "every term of the domain: documents kept, what removed the others, keyness"),
-    ("ledger", "what exists, and what it was made from"),
+    ("plan.json", "the sized model"),
+    (BIAS, "who was removed: every stage and identity term, swaps, scores, pronouns; docs/bias.md names its fields"),
+    (TERMS, "every term of the domain: documents kept, what removed the others, keyness"),
+    (WORK, "everything else: documents, signals and clusters (unmasked text), and the ledger"),
 )
 
 
@@ -290,8 +293,9 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
     order = ["extract", *(name for name, _ in run.recipe.judges), "apply"]
     reasons = tally.merge_reasons((tally.reasons(t.documents, t.verdicts, order) for t in tables), order)
     counted, documents = result["tokens"], result["documents"]
-    streams = run.done["settle"]["all"].counts["streams"].values()
-    bias = run.store.read_json("bias.json") if run.store.exists("bias.json") else None
+    streams = run.counted(SettleCounts, Step.SETTLE).streams.values()
+    extracts = run.counts(ExtractCounts, Step.EXTRACT).values()
+    bias = run.store.read_json(BIAS) if run.store.exists(BIAS) else None
     bias_rows = bias.pop("rows") if bias else []
     return RunReport(
         name=run.recipe.name,
@@ -306,11 +310,11 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
             kept=documents["kept"],
             removed=documents["removed"],
             quarantined=documents["quarantined"],
-            raw_bytes=sum(c.counts["raw_bytes"] for c in run.done["extract"].values()),
+            raw_bytes=sum(counts.raw_bytes for counts in extracts),
             raw_pretokens=counted["raw_pretokens"],
-            extracted_bytes=sum(c.counts["text_bytes"] for c in run.done["extract"].values()),
+            extracted_bytes=sum(counts.text_bytes for counts in extracts),
             extracted_pretokens=counted["extracted_pretokens"],
-            kept_bytes=sum(stream["bytes"] for stream in streams),
+            kept_bytes=sum(stream.bytes for stream in streams),
             kept_pretokens=counted["kept_pretokens"],
             kept_tokens=counted["kept"],
         ),
@@ -327,9 +331,9 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
         bias_audit=bias,
         classifiers=[_classifier(name, found) for name, found in result["classifiers"].items()],
         duplicates=_duplicates(run, reasons),
-        mix=run.done["mix"]["all"].counts["plan"],
+        mix=mix_plan(run),
         tokenizer=vocabulary_figures(run, result["tokenizer"]),
-        plan=run.done["size"]["all"].counts["plan"] if result["mix"]["total_tokens"] else None,
+        plan=size_plan(run) if result["mix"]["total_tokens"] else None,
         truth=_truth(run, tables),
         gates=[
             Gate(name=g["name"], measured=g["sentence"], passed=g["passed"], gating=g["gating"])
@@ -346,7 +350,9 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
             )
             for step, line in display.lines.items()
         ],
-        places=[Place(path=path, what=what) for path, what in PLACES if path != "terms.json" or run.store.exists(path)],
+        places=[
+            Place(path=path, what=what) for path, what in PLACES if path not in (BIAS, TERMS) or run.store.exists(path)
+        ],
         notes=run.notes,
     )
 
@@ -357,7 +363,7 @@ def write_report(run: Run, report: RunReport) -> None:
     run.store.put("report.html", render(report).encode())
 
 
-def write_card(run: Run, report: RunReport, files: dict[str, list[FileInfo]]) -> None:
+def write_card(run: Run, report: RunReport, files: dict[str, list[str]]) -> FileInfo:
     """`corpus/README.md`, written last of the corpus: what it does not list does not exist for a reader."""
-    listed = {verdict: [info.path.removeprefix("corpus/") for info in infos] for verdict, infos in files.items()}
-    run.store.put("corpus/README.md", data_card(report, listed).encode())
+    listed = {verdict: [path.removeprefix("corpus/") for path in paths] for verdict, paths in files.items()}
+    return run.store.put("corpus/README.md", data_card(report, listed).encode())

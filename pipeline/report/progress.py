@@ -9,26 +9,7 @@ from rich.live import Live
 from rich.table import Table
 
 from pipeline.core.execute import Progress
-
-TITLES = {
-    "ingest": "ingest",
-    "extract": "extract",
-    "train": "prepare",
-    "measure": "measure",
-    "pairs": "cluster: pairs",
-    "cluster": "cluster: union",
-    "decide": "decide",
-    "repeats": "apply: repeats",
-    "apply": "apply",
-    "settle": "apply: final verdicts",
-    "count": "tokenizer: count",
-    "tokenizer": "tokenizer: merge",
-    "shards": "shards",
-    "publish_rest": "publish: not kept",
-    "index": "publish: index",
-    "publish": "publish: kept",
-    "uses": "publish: uses",
-}
+from pipeline.core.steps import TITLES, Step
 
 
 def size_text(count: float) -> str:
@@ -100,16 +81,16 @@ class Display:
         line = self.lines.setdefault(progress.step, _Line(time.monotonic()))
         line.seconds = time.monotonic() - line.started
         line.done, line.total, line.reused, line.why = progress.done, progress.total, progress.reused, progress.why
-        balance = progress.counts.get("balance")
-        if balance:
-            line.verdicts = progress.step in ("extract", "decide", "settle")
-            line.documents += balance["entered"] + balance["children"]
-            line.kept += balance["kept"]
-            line.removed += balance["removed"]
-            line.quarantined += balance["quarantined"]
-            line.bytes += progress.counts.get("raw_bytes", balance["bytes_entered"])
-        elif "documents" in progress.counts and isinstance(progress.counts["documents"], int):
-            line.documents += progress.counts["documents"]
+        commit = progress.commit
+        if commit is not None and (balance := commit.balance):
+            line.verdicts = progress.step in (Step.EXTRACT, Step.DECIDE, Step.SETTLE)
+            line.documents += balance.entered + balance.children
+            line.kept += balance.kept
+            line.removed += balance.removed
+            line.quarantined += balance.quarantined
+            line.bytes += commit.counts.get("raw_bytes", balance.bytes_entered)
+        elif commit is not None:
+            line.documents += commit.counts.get("documents", 0)
         if self._live is not None:
             self._live.update(self._table())
         elif not self.quiet and line.finished:

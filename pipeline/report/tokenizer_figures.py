@@ -8,11 +8,11 @@ import pyarrow.compute as pc
 
 from pipeline.audit.term_survival import TermCounts, survival_report
 from pipeline.core.partition import id_fractions
-from pipeline.core.run_folder import Run, signal_unit
+from pipeline.core.run_folder import Run
+from pipeline.core.steps import Step
 from pipeline.publish.hand_over import term_list
 from pipeline.report.stats import Term, TokenizerFigures
-from pipeline.tokens.shards import SPLITS
-from pipeline.tokens.step import streams
+from pipeline.tokens.step import ShardCounts, stream_of, streams
 from pipeline.tokens.vocabulary import reference_file
 from tokenizer.encode import Encoder
 from tokenizer.judge import judge, to_json
@@ -22,17 +22,16 @@ from tokenizer.term_lists import load_terms, term_table
 SAMPLE_BYTES = 4 << 20
 """Kept text that the tokenizer is judged on, the first of a hash of ids."""
 SAMPLE_SHARDS = 16
+TERMS = "cards/terms.json"
 
 
 def survival(run: Run, listed: list[ListedTerm]) -> dict[str, Any] | None:
     """`survival_report` over all shards; None when the recipe has no judge `terms`."""
-    if "terms" not in [name for name, _ in run.recipe.judges]:
+    if not run.asks_for("terms"):
         return None
     counts = TermCounts.zero(len(listed))
     for shard in run.shards:
-        signals = run.store.read_table(run.file("measure", signal_unit("terms", shard)).path)
-        verdicts = run.store.read_table(run.file("settle", "all", shard).path, ["verdict", "stage", "role"])
-        counts.add(signals, verdicts)
+        counts.add(run.signals("terms", shard), run.verdicts(shard, ["verdict", "stage", "role"]))
     return survival_report([term.term for term in listed], counts)
 
 
@@ -49,10 +48,10 @@ def sample_text(run: Run, kept_bytes: int) -> dict[str, pa.ChunkedArray]:
     bound = SAMPLE_BYTES * step / max(1, kept_bytes)
     found: dict[str, list[pa.Array]] = {}
     for shard in run.shards[::step]:
-        verdicts = run.store.read_table(run.file("settle", "all", shard).path, ["id", "source", "verdict"])
+        verdicts = run.verdicts(shard, ["id", "source", "verdict"])
         chosen = np.asarray(pc.equal(verdicts["verdict"], "kept")) & (id_fractions(verdicts["id"], "report") < bound)
         if chosen.any():
-            texts = run.store.read_table(run.file("apply", shard).path, ["text"])["text"]
+            texts = run.table(run.file(Step.APPLY, shard), ["text"])["text"]
             source = verdicts["source"][int(np.argmax(chosen))].as_py()
             found.setdefault(source, []).extend(texts.filter(pa.array(chosen)).chunks)
     return {source: pa.chunked_array(chunks, pa.large_string()) for source, chunks in sorted(found.items())}
@@ -63,11 +62,12 @@ def judgement(run: Run, content: bytes, kept_bytes: int) -> dict[str, Any]:
     paths = run.recipe.tokenizer.references
     files = {path: reference_file(path).read_bytes() for path in paths}
     text = sample_text(run, kept_bytes)
+    domain = [name for name, stream in streams(run).items() if stream.role == "domain"]
     at_hand = sum(
-        commit.counts[split]["tokens"]
-        for unit, commit in run.done["shards"].items()
-        for split in SPLITS
-        if streams(run)[unit.rpartition("/")[0]]["role"] == "domain"
+        split.tokens
+        for unit, counts in run.counts(ShardCounts, Step.SHARDS).items()
+        for split in counts.splits().values()
+        if stream_of(unit) in domain
     )
     return to_json(judge(content, text, files, float(at_hand)))
 
@@ -75,12 +75,11 @@ def judgement(run: Run, content: bytes, kept_bytes: int) -> dict[str, Any]:
 def bytes_per_token(run: Run) -> dict[str, float]:
     """Bytes of text per token, end-of-text tokens left out, by stream."""
     sums: dict[str, list[int]] = {}
-    for unit, commit in run.done["shards"].items():
-        total = sums.setdefault(unit.rpartition("/")[0], [0, 0])
-        for split in ("train", "validation"):
-            counts = commit.counts[split]
-            total[0] += counts["text_bytes"]
-            total[1] += counts["tokens"] - counts["documents"]
+    for unit, counts in run.counts(ShardCounts, Step.SHARDS).items():
+        total = sums.setdefault(stream_of(unit), [0, 0])
+        for split in counts.splits().values():
+            total[0] += split.text_bytes
+            total[1] += split.tokens - split.documents
     return {name: size / tokens for name, (size, tokens) in sorted(sums.items()) if tokens}
 
 
@@ -105,14 +104,14 @@ def _pieces(encoder: Encoder, text: str) -> list[str]:
 
 def vocabulary_figures(run: Run, known: dict[str, Any]) -> TokenizerFigures:
     """Everything the report says of the tokenizer. `known` is the result's `tokenizer`. Writes `terms.json`."""
-    content = run.store.read(run.file("tokenizer", "all", "tokenizer.json").path)
+    content = run.store.read(run.file(Step.TOKENIZER, name="tokenizer.json").path)
     encoder = Encoder(content)
-    kept = sum(stream["bytes"] for stream in run.done["settle"]["all"].counts["streams"].values())
+    kept = sum(stream.bytes for stream in streams(run).values())
     name = term_list(run)
     listed = load_terms(name) if name else []
     found = survival(run, listed)
     if found is not None:
-        run.store.put_json("terms.json", {"list": name, **found})
+        run.store.put_json(TERMS, {"list": name, **found})
     judged = judgement(run, content, kept)
     fertility = [one["tokens_per_word"] for one in judged["sources"].values()]
     return TokenizerFigures(

@@ -1,16 +1,20 @@
 """Tokenizer and shards, as steps: count pre-tokens per shard, merge once; then encode each document once."""
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.apply.settle import SettleCounts, StreamCounts
 from pipeline.core.execute import Assignment, Produced, Unit, libraries
 from pipeline.core.partition import part_numbers, validation_mask
 from pipeline.core.run_folder import Commits, Run
-from pipeline.core.store import Store
+from pipeline.core.steps import Step
+from pipeline.core.store import FileInfo, Store
 from pipeline.errors import GateError
+from pipeline.extract.step import ExtractCounts
 from pipeline.kernels.buffers import text_buffers
 from pipeline.tokens.shards import SPLITS, pack, part_count, token_type
 from pipeline.tokens.vocabulary import in_sample, sample_fractions, vocabulary_size
@@ -22,36 +26,45 @@ ENCODE_VERSION = 1
 EOS = ROLES["eos"]
 
 
-def streams(run: Run) -> dict[str, dict[str, Any]]:
+@dataclass
+class Stream(StreamCounts):
+    """What was kept of one source in one role."""
+
+    source: str = ""
+    role: str = ""
+
+
+def streams(run: Run) -> dict[str, Stream]:
     """What was kept, by stream: a source, or `<source>-<role>` where a source gives both roles."""
     fixed = {source.name: source.role for source in run.recipe.chosen}
-    found = {}
-    for key, sums in run.done["settle"]["all"].counts["streams"].items():
+    named = {}
+    for key, sums in run.counted(SettleCounts, Step.SETTLE).streams.items():
         source, role = key.split("/")
         name = f"{source}-{role}" if fixed[source] == "auto" else source
-        found[name] = {"source": source, "role": role, **sums}
-    return dict(sorted(found.items()))
+        named[name] = Stream(**vars(sums), source=source, role=role)
+    return dict(sorted(named.items()))
 
 
-def kept_rows(store: Store, files: dict[str, str], columns: list[str] | None = None) -> pa.Table:
+def stream_of(unit: str) -> str:
+    """The stream of a unit of the shards step, whose name is `<stream>/<part>`."""
+    return unit.rpartition("/")[0]
+
+
+def kept_rows(store: Store, files: Mapping[str, FileInfo], columns: list[str] | None = None) -> pa.Table:
     """id, source, role and text of the kept documents of one shard, and further columns of its documents."""
-    verdicts = store.read_table(files["verdicts"], ["id", "source", "role", "verdict"])
-    texts = store.read_table(files["texts"], ["text", "text_bytes"])
+    verdicts = store.read_table(files["verdicts"].path, ["id", "source", "role", "verdict"])
+    texts = store.read_table(files["texts"].path, ["text", "text_bytes"])
     table = verdicts.append_column("text", texts["text"]).append_column("text_bytes", texts["text_bytes"])
     if columns:
-        documents = store.read_table(files["documents"], columns)
+        documents = store.read_table(files["documents"].path, columns)
         for column in columns:
             table = table.append_column(column, documents[column])
     return table.filter(pc.equal(verdicts["verdict"], "kept"))
 
 
-def shard_files(run: Run, shard: str) -> dict[str, Any]:
-    """The files of one document shard that later steps read."""
-    return {
-        "documents": run.file("extract", shard),
-        "texts": run.file("apply", shard),
-        "verdicts": run.file("settle", "all", shard),
-    }
+def final_files(run: Run, shard: str) -> dict[str, FileInfo]:
+    """Texts and final verdicts of one document shard."""
+    return {"texts": run.file(Step.APPLY, shard), "verdicts": run.file(Step.SETTLE, name=shard)}
 
 
 def stages(preset: str) -> tuple[str, ...]:
@@ -59,12 +72,20 @@ def stages(preset: str) -> tuple[str, ...]:
     return (superwords.WORDS, superwords.PHRASES) if preset == superwords.PHRASES else (preset,)
 
 
-def count_shard(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+@dataclass
+class SampledText:
+    """Text that the tokenizer learns from: documents, and their bytes."""
+
+    documents: int = 0
+    bytes: int = 0
+
+
+def count_shard(store: Store, assignments: list[Assignment]) -> list[Produced]:
     """Distinct pre-tokens of the sampled kept text of a shard, with their counts."""
     produced = []
     for assigned in assignments:
-        table = kept_rows(store, assigned.arguments["files"])
-        settings = assigned.parts["settings"]
+        table = kept_rows(store, assigned.reads)
+        settings = assigned.settings
         chosen = in_sample(table["id"], table["role"].to_pylist(), settings["fractions"])
         chosen &= ~validation_mask(table["id"], settings["validation_frac"])
         text = table["text"].filter(pa.array(chosen)).combine_chunks()
@@ -73,17 +94,25 @@ def count_shard(store: Store, assignments: list[Assignment], shared: Any) -> lis
             counts = count.count_batch(text, preset).to_table()
             files[preset] = store.put_table(assigned.path(f"pretokens-{preset}"), [counts], counts.schema)
         size = int(pc.sum(table["text_bytes"].filter(pa.array(chosen))).as_py() or 0)
-        produced.append(Produced(files, {"documents": int(chosen.sum()), "bytes": size}))
+        produced.append(Produced(files, SampledText(int(chosen.sum()), size)))
     return produced
 
 
-def train_tokenizer(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+@dataclass
+class TokenizerCounts:
+    """Entries of the vocabulary, and how many were asked for."""
+
+    vocab_size: int
+    asked: int
+
+
+def train_tokenizer(store: Store, assignments: list[Assignment]) -> list[Produced]:
     """Sum the counts of all shards and learn the merges once."""
     (assigned,) = assignments
-    settings = assigned.parts["settings"]
+    settings = assigned.settings
     summed = []
-    for paths in assigned.arguments["counts"]:
-        tables = [store.read_table(path) for path in paths]
+    for preset in stages(settings["preset"]):
+        tables = [store.read_table(info.path) for info in assigned.reads[preset]]
         summed.append(count.merge_counts([count.Counts.from_table(table) for table in tables]))
     asked = settings["vocab_size"], settings["specials"]
     if len(summed) == 2:
@@ -91,17 +120,17 @@ def train_tokenizer(store: Store, assignments: list[Assignment], shared: Any) ->
     else:
         model = merge.train(summed[0], *asked)
     files = {}
-    folder = f"tokenizer-{assigned.fingerprint[:12]}"
+    folder = assigned.path("tokenizer", suffix="")
     for name, data in sorted(save.save(model).items()):
         files[name] = store.put(f"{folder}/{name}", data)
-    return [Produced(files, {"vocab_size": len(model), "asked": model.asked})]
+    return [Produced(files, TokenizerCounts(len(model), model.asked))]
 
 
 def tokenizer(run: Run) -> Commits:
     """Count per shard at the tokenizer's shares by bytes, then train one tokenizer."""
     by_role: dict[str, int] = {}
     for stream in streams(run).values():
-        by_role[stream["role"]] = by_role.get(stream["role"], 0) + stream["bytes"]
+        by_role[stream.role] = by_role.get(stream.role, 0) + stream.bytes
     if not sum(by_role.values()):
         raise GateError(
             "no document was kept, so there is nothing to train a tokenizer on. "
@@ -109,29 +138,28 @@ def tokenizer(run: Run) -> Commits:
         )
     settings = run.recipe.tokenizer
     fractions = sample_fractions(by_role, settings.shares(), settings.max_sample_bytes)
-    units = []
-    for shard in run.shards:
-        files = shard_files(run, shard)
-        units.append(
-            Unit(
-                name=shard,
-                inputs=[files["texts"].sha256, files["verdicts"].sha256],
-                settings={
-                    "preset": settings.pretokens,
-                    "fractions": fractions,
-                    "validation_frac": run.recipe.shards.validation_frac,
-                },
-                version=COUNT_VERSION,
-                libraries=libraries("unicode"),
-                arguments={"files": {name: info.path for name, info in files.items()}},
-            )
+    units = [
+        Unit(
+            name=shard,
+            reads=final_files(run, shard),
+            settings={
+                "preset": settings.pretokens,
+                "fractions": fractions,
+                "validation_frac": run.recipe.shards.validation_frac,
+            },
+            version=COUNT_VERSION,
+            libraries=libraries("unicode"),
         )
-    counted = run.keep("count", run.runner.execute("count", units, count_shard))
-    sample_bytes = sum(commit.counts["bytes"] for commit in counted.values())
-    tables = {preset: [commit.files[preset] for commit in counted.values()] for preset in stages(settings.pretokens)}
+        for shard in run.shards
+    ]
+    counted = run.execute(Step.COUNT, units, count_shard)
+    sample_bytes = sum(text.bytes for text in run.counts(SampledText, Step.COUNT).values())
     unit = Unit(
         name="all",
-        inputs=sorted(info.sha256 for infos in tables.values() for info in infos),
+        reads={
+            preset: sorted((commit.files[preset] for commit in counted.values()), key=lambda info: info.sha256)
+            for preset in stages(settings.pretokens)
+        },
         settings={
             "preset": settings.pretokens,
             "specials": special_tokens(sentinels=settings.sentinels),
@@ -139,49 +167,72 @@ def tokenizer(run: Run) -> Commits:
         },
         version=TRAIN_VERSION,
         libraries=libraries("unicode"),
-        arguments={"counts": [[info.path for info in infos] for infos in tables.values()]},
     )
-    return run.keep("tokenizer", run.runner.execute("tokenizer", [unit], train_tokenizer))
+    return run.execute(Step.TOKENIZER, [unit], train_tokenizer)
 
 
-def load_part(store: Store, arguments: dict[str, Any], columns: list[str] | None = None) -> pa.Table:
+def load_part(store: Store, assigned: Assignment, columns: list[str] | None = None) -> pa.Table:
     """The kept documents of one part of a stream, in the order of their ids, from all shards of its source."""
     tables = []
-    for files in arguments["shards"]:
+    part, parts = assigned.settings["part"]
+    for files in assigned.reads["shards"]:
         table = kept_rows(store, files, columns)
-        mine = np.asarray(pc.equal(table["role"], arguments["role"]))
-        if arguments["parts"] > 1:
-            mine &= part_numbers(table["id"], arguments["parts"]) == arguments["part"]
+        mine = np.asarray(pc.equal(table["role"], assigned.settings["role"]))
+        if parts > 1:
+            mine &= part_numbers(table["id"], parts) == part
         tables.append(table.filter(pa.array(mine)))
     return pa.concat_tables(tables).sort_by("id").combine_chunks()
+
+
+@dataclass
+class SplitCounts:
+    """One split of one part of a stream. `tokens` count an end-of-text token a document; sizes are of text in bytes, and of the
+    largest document in tokens."""
+
+    documents: int = 0
+    tokens: int = 0
+    max_id: int = 0
+    text_bytes: int = 0
+    largest_document: int = 0
+
+
+@dataclass
+class ShardCounts:
+    """What encoding one part of a stream counted."""
+
+    train: SplitCounts = field(default_factory=SplitCounts)
+    validation: SplitCounts = field(default_factory=SplitCounts)
+
+    def splits(self) -> dict[str, SplitCounts]:
+        """By the split's name."""
+        return {split: getattr(self, split) for split in SPLITS}
 
 
 TOKEN_COUNTS = pa.schema([("id", pa.string()), ("num_tokens", pa.int64()), ("split", pa.string())])
 
 
-def encode_part(store: Store, assignments: list[Assignment], shared: Any) -> list[Produced]:
+def encode_part(store: Store, assignments: list[Assignment]) -> list[Produced]:
     """Encode the documents of one part once: a shard pair per split, and the number of tokens of each document."""
     produced = []
     for assigned in assignments:
-        encoder = encode.Encoder(store.read(assigned.arguments["tokenizer"]))
-        table = load_part(store, assigned.arguments)
+        encoder = encode.Encoder(store.read(assigned.reads["tokenizer"].path))
+        table = load_part(store, assigned)
         ids, ends = encoder.encode(*text_buffers(table["text"]))
         ends = np.asarray(ends, np.int64)
-        held_out = validation_mask(table["id"], assigned.parts["settings"]["validation_frac"])
+        held_out = validation_mask(table["id"], assigned.settings["validation_frac"])
         eos, dtype = encoder.specials[EOS], token_type(encoder.vocab_size)
-        files, counts = {}, {}
+        files, counts = {}, ShardCounts()
         for split, chosen in zip(SPLITS, (~held_out, held_out), strict=True):
             packed = pack(ids, ends, chosen, eos, dtype)
-            base = f"shards/{split}/{assigned.name}-{assigned.fingerprint[:12]}.ds"
+            base = assigned.path(f"shards/{split}", suffix=".ds")
             files[f"{split}.ds"] = store.put(base, packed.tokens.tobytes())
             files[f"{split}.index"] = store.put(f"{base}.index", packed.ends.astype("<u8").tobytes())
-            counts[split] = {
-                "documents": len(packed.ends),
-                "tokens": len(packed.tokens),
-                "max_id": packed.largest,
-                "text_bytes": int(table["text_bytes"].to_numpy()[chosen].sum()),
-                "largest_document": int(np.diff(packed.ends.astype(np.int64), prepend=0).max(initial=0)),
-            }
+            sizes = np.diff(packed.ends.astype(np.int64), prepend=0)
+            text_bytes = int(table["text_bytes"].to_numpy()[chosen].sum())
+            split_counts = SplitCounts(
+                len(packed.ends), len(packed.tokens), packed.largest, text_bytes, int(sizes.max(initial=0))
+            )
+            setattr(counts, split, split_counts)
         split_names = pa.array(np.where(held_out, SPLITS[1], SPLITS[0]))
         sizes = pa.table(
             {"id": table["id"], "num_tokens": np.diff(ends, prepend=0), "split": split_names}, TOKEN_COUNTS
@@ -193,35 +244,22 @@ def encode_part(store: Store, assignments: list[Assignment], shared: Any) -> lis
 
 def shards(run: Run) -> Commits:
     """One unit per part of a stream. Parts are cut by id, so the same documents give the same shards in any layout."""
-    encoder = run.done["tokenizer"]["all"].files["tokenizer.json"]
+    encoder = run.file(Step.TOKENIZER, name="tokenizer.json")
     units = []
     for name, stream in streams(run).items():
-        own = [
-            shard_files(run, shard)
-            for shard in run.shards
-            if run.done["extract"][shard].counts["source"] == stream["source"]
-        ]
-        parts = part_count(stream["bytes"], run.recipe.shards)
+        parts = part_count(stream.bytes, run.recipe.shards)
+        files = [final_files(run, shard) for shard in shards_of(run, stream.source)]
         for part in range(parts):
-            units.append(
-                Unit(
-                    name=f"{name}/{part:05d}",
-                    inputs=[encoder.sha256, *([f["texts"].sha256, f["verdicts"].sha256] for f in own)],
-                    settings={
-                        "validation_frac": run.recipe.shards.validation_frac,
-                        "role": stream["role"],
-                        "part": [part, parts],
-                    },
-                    version=ENCODE_VERSION,
-                    libraries=libraries("unicode"),
-                    arguments={
-                        "tokenizer": encoder.path,
-                        "role": stream["role"],
-                        "part": part,
-                        "parts": parts,
-                        "shards": [{key: info.path for key, info in files.items()} for files in own],
-                    },
-                )
-            )
-    run.arguments["shards"] = {unit.name: unit.arguments for unit in units}
-    return run.keep("shards", run.runner.execute("shards", units, encode_part))
+            settings = {
+                "validation_frac": run.recipe.shards.validation_frac,
+                "role": stream.role,
+                "part": [part, parts],
+            }
+            reads = {"tokenizer": encoder, "shards": files}
+            units.append(Unit(f"{name}/{part:05d}", reads, settings, ENCODE_VERSION, libraries("unicode")))
+    return run.execute(Step.SHARDS, units, encode_part)
+
+
+def shards_of(run: Run, source: str) -> list[str]:
+    """The document shards of one source."""
+    return [shard for shard, counts in run.counts(ExtractCounts, Step.EXTRACT).items() if counts.source == source]

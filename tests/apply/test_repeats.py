@@ -44,10 +44,10 @@ def test_one_copy_of_a_notice_stays_in_the_domain_document(noticed):
     assert {row["verdict"] for row in found.values()} == {"kept"}
     assert [own for own, row in found.items() if NOTICE in row["text"]] == ["filing"]
     assert all(prose(n) in found[f"d{n}"]["text"] and prose(1000 + n) in found[f"d{n}"]["text"] for n in range(6))
-    balance = add_up([commit.counts["balance"] for commit in run.done["apply"].values()])
+    balance = add_up(commit.balance for commit in run.commits("apply").values())
     assert balance.cut["repeats.paragraph"] == 6 * (len(NOTICE) + 1)
-    assert sum(c.counts["documents_cut"].get("repeats.paragraph", 0) for c in run.done["apply"].values()) == 6
-    assert run.done["repeats"]["paragraphs"].counts == {"spans": 6, "documents": 6}
+    assert sum(c.counts["documents_cut"].get("repeats.paragraph", 0) for c in run.commits("apply").values()) == 6
+    assert run.commits("repeats")["paragraphs"].counts == {"spans": 6, "documents": 6}
 
 
 def test_explain_shows_the_cut_and_where_the_copy_stays(noticed, capsys):
@@ -82,8 +82,8 @@ def test_off_by_default_and_forgotten_when_switched_off(noticed, tmp_path):
     out = tmp_path / "out"
     on = run_small(folder, out, sources, more=PARAGRAPHS)
     off = run_small(folder, out, sources)
-    assert set(on.done["repeats"]) == {"paragraphs"}
-    assert off.done["repeats"] == {}
+    assert set(on.commits("repeats")) == {"paragraphs"}
+    assert off.commits("repeats") == {}
     assert all(NOTICE in row["text"] for row in verdicts(off).values())
     assert run_small(folder, out, sources, more=PARAGRAPHS).runner.reasons["repeats"].startswith("reused")
 
@@ -115,7 +115,7 @@ def test_a_document_that_falls_as_too_short_does_not_hold_the_copy(tmp_path):
     found = verdicts(run)
     assert {own for own, row in found.items() if row["reasons"] == ["apply.too_short"]} == {"filing", "other"}
     assert len([own for own, row in found.items() if row["verdict"] == "kept" and NOTICE in row["text"]]) == 1
-    assert run.done["settle"]["all"].counts["lost_repeats"] == {"spans": 0, "documents": 0}
+    assert run.commits("settle")["all"].counts["lost_repeats"] == {"spans": 0, "documents": 0}
     assert run.notes == []
     low = run_small(tmp_path, tmp_path / "low", sources, more=f"{PARAGRAPHS}\napply: {{min_chars: 100}}")
     held = {own for own, row in verdicts(low).items() if row["verdict"] == "kept" and NOTICE in row["text"]}
@@ -134,7 +134,7 @@ def test_a_copy_lost_to_the_other_kind_of_repeat_is_counted(tmp_path):
         tmp_path, tmp_path / "out", sources, more=f"{more}\napply: {{min_chars: 300}}\ncluster: {{near: false}}"
     )
     assert verdicts(run)["falls"]["reasons"] == ["apply.too_short"]
-    assert run.done["settle"]["all"].counts["lost_repeats"] == {"spans": 2, "documents": 1}
+    assert run.commits("settle")["all"].counts["lost_repeats"] == {"spans": 2, "documents": 1}
     assert [note for note in run.notes if "2 passages are cut" in note and "1 documents" in note]
 
 
@@ -157,7 +157,7 @@ def test_what_is_published_is_published_again_unchanged(tmp_path_factory, plan, 
     write_source(folder, "again", kept_texts, files=3)
     second = run_small(folder, folder / "two", {"again": "role: general"}, more=more)
     assert {own: row["text"] for own, row in verdicts(second).items()} == kept_texts
-    assert {commit.counts["spans"] for commit in second.done["repeats"].values()} == {0}
+    assert {commit.counts["spans"] for commit in second.commits("repeats").values()} == {0}
 
 
 def test_a_cut_does_not_show_what_is_masked(tmp_path, capsys):

@@ -143,7 +143,7 @@ curate:
 def audited(folder, out, exempt="[]"):
     recipe = FAITHS.replace("PATH", str(folder)).replace("EXEMPT", exempt)
     store = Store(str(out))
-    state = Run(parse("t.yaml", read_yaml("t.yaml", recipe.encode()), [], {}), store, Runner(store, InProcess()))
+    state = Run(store, parse("t.yaml", read_yaml("t.yaml", recipe.encode()), [], {}), Runner(store, InProcess()))
     advance(state, "apply")
     found = bias(state)
     assert found is not None
@@ -198,7 +198,7 @@ def test_roles_that_a_name_changes_are_counted_beside_removals(tmp_path):
     recipe = FAITHS.replace("curate:", f"{OPEN}\ncurate:").replace("min_score: 0.5, exempt: EXEMPT", "role_score: 0.5")
     out, documents = tmp_path / "out", read_yaml("t.yaml", recipe.replace("PATH", str(tmp_path)).encode())
     store = Store(str(out))
-    state = Run(parse("t.yaml", documents, [], {}), store, Runner(store, InProcess()))
+    state = Run(store, parse("t.yaml", documents, [], {}), Runner(store, InProcess()))
     advance(state, "apply")
     found = bias(state)
     assert found is not None

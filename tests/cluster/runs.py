@@ -55,7 +55,7 @@ def run_small(
     text = RECIPE.replace("SOURCES", "\n".join(lines)).replace("MORE", more)
     text = text.replace("MINHASH", minhash).replace("WORDS", str(words))
     store = Store(str(out))
-    state = Run(parse("small.yaml", read_yaml("small.yaml", text.encode()), [], {}), store, Runner(store, InProcess()))
+    state = Run(store, parse("small.yaml", read_yaml("small.yaml", text.encode()), [], {}), Runner(store, InProcess()))
     advance(state, to)
     return state
 

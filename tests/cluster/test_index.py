@@ -53,7 +53,7 @@ def test_a_document_of_the_index_always_wins(first, second):
     stays = [own for own in ("b", "b2") if before[own]["verdict"] == "kept"]
     assert found["near"]["duplicate_of"] == before[stays[0]]["id"]
     assert len(kept(second) & {"new", "twin"}) == 1
-    assert second.done["decide"]["all"].counts["delta"] == {
+    assert second.commits("decide")["all"].counts["delta"] == {
         "documents": 5, "removed_in_index": 2, "removed_among_themselves": 1, "new": 2,
     }  # fmt: skip
 
@@ -125,7 +125,7 @@ def test_a_dry_run_says_it_too(tmp_path, capsys):
 
 
 def test_the_index_does_not_depend_on_how_it_is_found(first):
-    commits = first.done["index"]
+    commits = first.commits("index")
     assert set(commits) == set(first.shards)
     rows = [row for c in commits.values() for row in first.store.read_table(c.files["table"].path).to_pylist()]
     ids = {row["id"]: row["kept"] for row in rows}

@@ -56,15 +56,15 @@ def poisoned(parser, judge):
 
 
 @extract.works_on_documents
-def extract_shard(store, assignments, shared):
+def extract_shard(store, assignments):
     with poisoned(True, False):
-        return real_extract(store, assignments, shared)
+        return real_extract(store, assignments)
 
 
 @measure.works_on_documents
-def measure_shard(store, assignments, shared):
+def measure_shard(store, assignments):
     with poisoned(False, True):
-        return real_measure_shard(store, assignments, shared)
+        return real_measure_shard(store, assignments)
 
 
 def dying_records(batch: pa.RecordBatch) -> pa.RecordBatch:

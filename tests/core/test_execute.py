@@ -6,22 +6,23 @@ from pipeline.core.conserve import Balance
 from pipeline.core.execute import Produced, Runner, Unit
 from pipeline.core.in_process import InProcess
 from pipeline.core.ledger import Ledger
+from pipeline.core.reads import Digest
 from pipeline.core.store import Store
 from pipeline.errors import ConservationError, InfrastructureError
 
 CALLS = []
 
 
-def work(store, assignments, shared):
+def work(store, assignments):
     made = []
     for assigned in assignments:
         CALLS.append(assigned.name)
-        data = repr(sorted(assigned.parts["settings"].items())).encode()
-        made.append(Produced({"data": store.put(assigned.path("out", ".txt"), data)}))
+        data = repr(sorted(assigned.settings.items())).encode()
+        made.append(Produced({"data": store.put(assigned.path("out", suffix=".txt"), data)}))
     return made
 
 
-def lossy(store, assignments, shared):
+def lossy(store, assignments):
     return [Produced({}, balance=Balance(entered=10, kept=9)) for _ in assignments]
 
 
@@ -32,7 +33,7 @@ def runner(tmp_path):
 
 
 def units(**settings):
-    return [Unit(f"u{n}", inputs=[n], settings=settings) for n in range(3)]
+    return [Unit(f"u{n}", {"from": Digest(str(n))}, settings) for n in range(3)]
 
 
 def test_running_again_is_resuming_and_says_why(runner):
@@ -49,7 +50,7 @@ def test_running_again_is_resuming_and_says_why(runner):
 
 def test_only_the_changed_unit_runs(runner):
     runner.execute("s", units(bound=1), work)
-    changed = [*units(bound=1)[:2], Unit("u2", inputs=["new"], settings={"bound": 1})]
+    changed = [*units(bound=1)[:2], Unit("u2", {"from": Digest("new")}, {"bound": 1})]
     runner.execute("s", changed, work)
     assert CALLS[3:] == ["u2"]
     assert runner.reasons["s"] == "ran 1 of 3: its input changed"
@@ -66,9 +67,9 @@ def test_a_missing_file_is_made_again(runner, tmp_path):
 def test_units_of_a_group_share_one_call(runner):
     calls = []
 
-    def grouped(store, assignments, shared):
+    def grouped(store, assignments):
         calls.append([assigned.name for assigned in assignments])
-        return work(store, assignments, shared)
+        return work(store, assignments)
 
     runner.execute("s", [Unit("a", group="g"), Unit("b", group="h"), Unit("c", group="g")], grouped)
     assert calls == [["a", "c"], ["b"]]
@@ -88,6 +89,6 @@ def test_bytes_are_conserved_by_rule():
 
 def test_damaged_ledger_is_a_clear_error(runner, tmp_path):
     runner.execute("s", units(bound=1), work)
-    (tmp_path / "ledger/s.json").write_text("{")
+    (tmp_path / "work/ledger/s.json").write_text("{")
     with pytest.raises(InfrastructureError, match="not valid JSON"):
         runner.execute("s", units(bound=1), work)

@@ -109,12 +109,12 @@ def run(where, recipe, out, *more, to="apply"):
 
 
 def documents(out):
-    step = json.loads((out / "ledger/extract.json").read_text())["units"]
+    step = json.loads((out / "work/ledger/extract.json").read_text())["units"]
     return {unit: Store(str(out)).read_table(commit["files"]["table"]["path"]) for unit, commit in sorted(step.items())}
 
 
 def digests(out, step):
-    units = json.loads((out / f"ledger/{step}.json").read_text())["units"]
+    units = json.loads((out / f"work/ledger/{step}.json").read_text())["units"]
     return {unit: {n: info["sha256"] for n, info in commit["files"].items()} for unit, commit in units.items()}
 
 
@@ -147,7 +147,7 @@ def test_a_parser_that_dies_gives_the_bytes_of_one_that_refuses(tmp_path, monkey
     }
     assert "SIGSEGV" in rows["news"]["detail"]
     assert "out of memory" in rows["web"]["detail"]
-    assert not (out / "ledger/at_work").exists()
+    assert not (out / "work/ledger/at_work").exists()
 
     details = {poison.SEGFAULT: rows["news"]["detail"], poison.HUNGRY: rows["web"]["detail"]}
     monkeypatch.setattr(poison, "REFUSED", details)
@@ -166,7 +166,7 @@ def test_a_judge_that_dies_sends_its_document_to_quarantine(tmp_path):
     assert {row["reason"] for row in rows.values()} == {"measure.killed_worker"}
     assert set(rows) == {"news", "web"}
     assert all(row["text"] == "" for row in rows.values())
-    settled = json.loads((out / "ledger/settle.json").read_text())["units"]["all"]["counts"]["balance"]
+    settled = json.loads((out / "work/ledger/settle.json").read_text())["units"]["all"]["balance"]
     assert settled["entered"] == 22
     assert settled["quarantined"] == 3
     before = digests(out, "settle")

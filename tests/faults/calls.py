@@ -57,6 +57,9 @@ class FaultyCalls(LocalCalls):
     def rename(self, source, target):
         return self._call("rename", lambda: super(FaultyCalls, self).rename(source, target))
 
+    def link(self, source, target):
+        return self._call("link", lambda: super(FaultyCalls, self).link(source, target))
+
     def sync_folder(self, path):
         return self._call("sync_folder", lambda: None)
 

@@ -27,7 +27,7 @@ from tests.faults.tiny import text, write_recipe
 WORD, URL = "zanzibarquux", "https://ann.example/diary"
 LEFT_OUT = ("gopher: {min_num_words: 20}", "identity", "pii")
 """Judges that only make every forgetting longer: what is forgotten passes through the two that look for copies."""
-TELLING = ("result.json", "report.json", "report.html")
+TELLING = ("work/result.json", "report.json", "report.html")
 """Files that name the folder and tell the time: they are searched for the word and not compared."""
 
 
@@ -100,7 +100,7 @@ def examined(out, recipe):
 
 def content(out):
     """Bytes of every file of a run folder by its path there, but of those that tell where and when; folders, too."""
-    paths = [path for path in Path(out).rglob("*") if path.name not in TELLING]
+    paths = [path for path in Path(out).rglob("*") if str(path.relative_to(out)) not in TELLING]
     return {str(path.relative_to(out)): path.read_bytes() if path.is_file() else None for path in paths}
 
 

@@ -58,7 +58,7 @@ def run_once(recipe, out, calls):
 
 
 def result_of(out):
-    path = Path(out) / "result.json"
+    path = Path(out) / "work/result.json"
     return json.loads(path.read_text()) if path.exists() else None
 
 

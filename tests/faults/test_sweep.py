@@ -15,11 +15,11 @@ from tests.faults.sweep import forked, modes_for, sweep
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
 
 
-def work(store, assignments, shared):
+def work(store, assignments):
     made = []
     for assigned in assignments:
-        data = "+".join(store.read(path).decode() for path in assigned.arguments.get("inputs", [])) or assigned.name
-        made.append(Produced({"data": store.put(assigned.path("data", ".txt"), data.encode())}))
+        data = "+".join(store.read(info.path).decode() for info in assigned.reads.get("parts", [])) or assigned.name
+        made.append(Produced({"data": store.put(assigned.path("data", suffix=".txt"), data.encode())}))
     return made
 
 
@@ -30,8 +30,7 @@ def two_steps(folder, calls):
     runner = Runner(store, InProcess())
     first = runner.execute("first", [Unit(name) for name in "abc"], work)
     infos = [commit.files["data"] for commit in first.values()]
-    unit = Unit("all", inputs=[i.sha256 for i in infos], arguments={"inputs": [i.path for i in infos]})
-    last = runner.execute("second", [unit], work)
+    last = runner.execute("second", [Unit("all", {"parts": infos})], work)
     return store.read(last["all"].files["data"].path).decode()
 
 

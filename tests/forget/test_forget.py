@@ -92,7 +92,7 @@ def copied(made, tmp_path):
 def test_the_text_is_gone_and_the_rest_stays(copied):
     _, out, before = copied
     assert holding(out, SECRET)
-    untouched = {p: p.read_bytes() for p in (out / "shards").rglob("*") if "/more/" in str(p)}
+    untouched = {p: p.read_bytes() for p in (out / "work/shards").rglob("*") if "/more/" in str(p)}
     tokenizer = (out / "tokenizer/tokenizer.json").read_bytes()
     found = forget(out, URL)
     assert len(found["documents"]) == 2, "the exact copy goes too"
@@ -104,7 +104,7 @@ def test_the_text_is_gone_and_the_rest_stays(copied):
     assert {name for name in found["made_again"] if name.startswith("shards ")} == {"shards news/00000"}
     code, checked = said(command, ["verify", "--run", out, "--json"])
     assert (code, checked["damaged"]) == (0, [])
-    after = json.loads((out / "result.json").read_text())
+    after = json.loads((out / "work/result.json").read_text())
     assert after["documents"]["quarantined"] == before["documents"]["quarantined"] + 2
     assert after["documents"]["kept"] == before["documents"]["kept"] - 1
     trail = [row for path in out.glob("corpus/quarantined/**/*.parquet") for row in pq.read_table(path).to_pylist()]
@@ -116,7 +116,7 @@ def test_the_text_is_gone_and_the_rest_stays(copied):
 def test_the_next_run_finds_everything_done(copied):
     folder, out, _ = copied
     forget(out, URL)
-    hashed = json.loads((out / "result.json").read_text())["root_hash"]
+    hashed = json.loads((out / "work/result.json").read_text())["root_hash"]
     again = run(folder, out)
     assert {n: s for n, s in again["steps"].items() if s != "reused: did not change"} == {}
     assert again["root_hash"] == hashed

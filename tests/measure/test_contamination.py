@@ -139,13 +139,13 @@ def test_a_run_builds_the_index_once_and_its_workers_map_it(items, tmp_path, mon
     )
     build_index.cache_clear()
     store = Store(str(tmp_path / "run"))
-    state = Run(parse("t.yaml", read_yaml("t.yaml", text.encode()), [], {}), store, Runner(store, InProcess()))
-    advance(state, "train")
+    state = Run(store, parse("t.yaml", read_yaml("t.yaml", text.encode()), [], {}), Runner(store, InProcess()))
+    advance(state, "classify")
     build_index.cache_clear()
     advance(state, "measure")
     assert len(state.shards) == 4
     assert builds == [1]
-    assert state.file("train", "contamination", "weights").path.startswith("prepared/")
+    assert state.file("classify", "contamination", "weights").path.startswith("work/prepared/")
     for shard in state.shards:
         texts = store.read_table(state.file("extract", shard).path, ["text"])
         [batch] = texts.combine_chunks().to_batches()
@@ -165,7 +165,7 @@ def test_what_a_benchmark_holds_is_cut_from_the_text_and_the_rest_stays(items, t
     text = f"name: t\nuse: a\nsources:\n  a:\n    - {{name: s, kind: jsonl, path: '{tmp_path}/p.jsonl'}}\n"
     text += f"curate:\n  - contamination: {{files: {files}}}\n"
     store = Store(str(tmp_path / "run"))
-    state = Run(parse("t.yaml", read_yaml("t.yaml", text.encode()), [], {}), store, Runner(store, InProcess()))
+    state = Run(store, parse("t.yaml", read_yaml("t.yaml", text.encode()), [], {}), Runner(store, InProcess()))
     advance(state, "apply")
     texts = [
         row

@@ -7,7 +7,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.classify.run_cards import figures
 from pipeline.core.batch import DOCUMENTS
 from pipeline.core.execute import Runner
 from pipeline.core.in_process import InProcess
@@ -19,6 +18,7 @@ from pipeline.errors import UsageError
 from pipeline.flow import advance
 from pipeline.recipe.located_yaml import read_yaml
 from pipeline.recipe.model import parse
+from pipeline.report.classifier_cards import figures
 from tests.fasttext_file import write as write_fasttext
 
 MONEY = "bond yield dividend equity coupon ledger audit margin credit issuer".split()
@@ -68,16 +68,16 @@ curate:
 
 def run(corpus, out, to="decide", **options):
     store = Store(str(out))
-    state = Run(recipe(corpus, **options), store, Runner(store, InProcess()))
+    state = Run(store, recipe(corpus, **options), Runner(store, InProcess()))
     advance(state, to)
     return state
 
 
 def test_a_run_trains_scores_and_gives_roles(corpus, tmp_path):
     state = run(corpus, tmp_path / "run")
-    commit = state.done["train"]["domain"]
-    assert commit.counts["auc"] > 0.99
-    assert commit.counts["documents"]["positives"] + 20 > 240 * 0.99
+    commit = state.commits("classify")["domain"]
+    assert commit.counts["card"]["auc"] > 0.99
+    assert commit.counts["card"]["documents"]["positives"] + 20 > 240 * 0.99
     assert json.loads(state.store.read(commit.files["card"].path))["sha256"] == commit.files["weights"].sha256
     for shard in state.shards:
         documents = state.store.read_table(state.file("extract", shard).path)
@@ -91,12 +91,12 @@ def test_running_again_reuses_and_a_threshold_changes_decide_alone(corpus, tmp_p
     first = run(corpus, tmp_path / "run")
     both = "{positives: {roles: [domain]}, negatives: {sources: [stories]}, min_score: 0.5, exempt: [stories]}"
     second = run(corpus, tmp_path / "run", domain=both)
-    for step in ("train", "measure"):
+    for step in ("classify", "measure"):
         assert second.runner.reasons[step].startswith("reused"), step
-        assert {n: c.fingerprint for n, c in first.done[step].items()} == {
-            n: c.fingerprint for n, c in second.done[step].items()
+        assert {n: c.fingerprint for n, c in first.commits(step).items()} == {
+            n: c.fingerprint for n, c in second.commits(step).items()
         }
-    counts = second.done["decide"]["all"].counts
+    counts = second.commits("decide")["all"].counts
     assert counts["first_reasons"]["domain.min_score"] == 40
     found = counts["classifiers"]["domain"]
     assert found["all"]["documents"] == 560
@@ -105,16 +105,16 @@ def test_running_again_reuses_and_a_threshold_changes_decide_alone(corpus, tmp_p
 
 
 def test_two_runs_give_the_same_weights(corpus, tmp_path):
-    shas = {run(corpus, tmp_path / name, to="train").file("train", "domain", "weights").sha256 for name in "ab"}
+    shas = {run(corpus, tmp_path / name, to="classify").file("classify", "domain", "weights").sha256 for name in "ab"}
     assert len(shas) == 1
 
 
 def test_pinned_weights_are_loaded_and_checked(corpus, tmp_path):
     trained = run(corpus, tmp_path / "a")
-    info = trained.file("train", "domain", "weights")
+    info = trained.file("classify", "domain", "weights")
     path = trained.store.locate(info.path)
     pinned = run(corpus, tmp_path / "b", domain=f"{{weights: {{path: {path}, sha256: {info.sha256}}}}}")
-    assert pinned.done["train"]["domain"].counts["method"] == "pinned"
+    assert pinned.commits("classify")["domain"].counts["card"]["method"] == "pinned"
     shard = trained.shards[0]
     name = f"domain/{shard}"
     assert trained.file("measure", name).sha256 == pinned.file("measure", name).sha256
@@ -140,11 +140,11 @@ def test_mistakes_are_named(corpus, tmp_path, domain, said):
 def test_recipes_without_a_classifier_have_no_train_unit(corpus, tmp_path):
     store = Store(str(tmp_path / "run"))
     text = f"name: t\nuse: a\nsources:\n  a:\n    - {{name: s, kind: jsonl, path: {corpus}/stories.jsonl}}\ncurate: [exact]\n"
-    state = Run(parse("t.yaml", read_yaml("t.yaml", text.encode()), [], {}), store, Runner(store, InProcess()))
+    state = Run(store, parse("t.yaml", read_yaml("t.yaml", text.encode()), [], {}), Runner(store, InProcess()))
     advance(state, "decide")
-    assert state.done["train"] == {}
-    assert not Ledger(store).last("train")
-    assert "classifiers" not in state.done["decide"]["all"].counts
+    assert state.commits("classify") == {}
+    assert not Ledger(store).last("classify")
+    assert state.commits("decide")["all"].counts["classifiers"] == {}
 
 
 def test_too_few_documents_are_a_note_where_nothing_removes_by_the_score(corpus, tmp_path):
@@ -164,8 +164,8 @@ def test_too_few_documents_are_a_note_where_nothing_removes_by_the_score(corpus,
 def test_every_classifier_is_audited_with_documents_none_learned_from(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.classify.sample.AUDIT_SHARE", 0.2)
     state = run(corpus, tmp_path / "run", curate="{positives: {sources: [filings]}, negatives: {sources: [crawl]}}")
-    learned = sum(state.done["train"]["domain"].counts["documents"].values())
-    audits = state.done["decide"]["all"].counts["classifiers"]
+    learned = sum(state.commits("classify")["domain"].counts["card"]["documents"].values())
+    audits = state.commits("decide")["all"].counts["classifiers"]
     assert set(audits) == {"domain", "quality"}
     audit = audits["domain"]["audit"]
     assert learned + audit["positives"] + audit["negatives"] == 480
@@ -187,15 +187,15 @@ def test_files_teach_what_the_corpus_does_not_hold(corpus, tmp_path):
     hard = f"hard_negatives: {{bait: {{files: [{tmp_path}/bait]}}}}"
     origin = f"{{positives: {{files: [{tmp_path}/good]}}, negatives: {{files: ['{tmp_path}/bad/*.jsonl']}}, {hard}}}"
     state = run(corpus, tmp_path / "run", domain=origin)
-    card = state.done["train"]["domain"].counts
+    card = state.commits("classify")["domain"].counts["card"]
     assert card["documents"] == {"negatives": 60, "positives": 60, "bait": 60}
     assert card["hard_negatives"]["bait"]["trained"] + card["hard_negatives"]["bait"]["held_out"] == 60
     assert card["hard_negatives"]["bait"]["auc"] > 0.9
     again = run(corpus, tmp_path / "run", domain=origin)
-    assert again.runner.reasons["train"].startswith("reused")
+    assert again.runner.reasons["classify"].startswith("reused")
     write(tmp_path / "bait", "bait", ["click", "winner"], 90, 13, lambda n: f"h{n % 7}.example")
     changed = run(corpus, tmp_path / "run", domain=origin)
-    assert changed.done["train"]["domain"].counts["documents"]["bait"] == 90
+    assert changed.commits("classify")["domain"].counts["card"]["documents"]["bait"] == 90
 
 
 def test_files_that_are_not_there_are_said_before_anything_runs(corpus, tmp_path):
@@ -225,7 +225,7 @@ def test_a_fasttext_model_scores_by_path_and_checksum(corpus, tmp_path):
     digest = write_fasttext(model, {"__label__hq": MONEY, "__label__cc": OTHER}, weight=40)
     origin = f"{{fasttext: {{path: {model}, sha256: {digest}, label: __label__hq}}}}"
     state = run(corpus, tmp_path / "run", domain=origin)
-    commit = state.done["train"]["domain"]
+    commit = state.commits("classify")["domain"]
     assert "weights" not in commit.files
     assert commit.counts["sha256"] == digest
     for shard in state.shards:

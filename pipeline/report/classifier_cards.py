@@ -3,15 +3,17 @@
 from typing import Any
 
 from pipeline.classify.classifier_settings import ClassifierSettings
-from pipeline.classify.step import classifiers
+from pipeline.classify.step import ModelCounts, classifiers
 from pipeline.core.run_folder import Run
+from pipeline.core.steps import Step
+from pipeline.decide.step import DecideCounts
 
 
 def figures(run: Run) -> dict[str, dict[str, Any]]:
     """By judge: what it learned from, held-out AUC, recall and calibration, and what its threshold keeps of each stream."""
-    audits = run.done["decide"]["all"].counts.get("classifiers", {})
+    audits = run.counted(DecideCounts, Step.DECIDE).classifiers
     return {
-        name: _of(run.done["train"][name].counts, settings, audits.get(name))
+        name: _of(run.counted(ModelCounts, Step.CLASSIFY, name).card, settings, audits.get(name))
         for name, settings in classifiers(run.recipe)
     }
 

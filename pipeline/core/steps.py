@@ -1,0 +1,45 @@
+"""The names of the ledger's steps. They stand here once; `pipeline.flow` says which stage runs which."""
+
+from enum import StrEnum
+
+
+class Step(StrEnum):
+    """A step: what the ledger records as one, in the order of the flow."""
+
+    INGEST = "ingest"
+    EXTRACT = "extract"
+    CLASSIFY = "classify"
+    MEASURE = "measure"
+    PAIRS = "pairs"
+    CLUSTER = "cluster"
+    DECIDE = "decide"
+    REPEATS = "repeats"
+    APPLY = "apply"
+    SETTLE = "settle"
+    COUNT = "count"
+    TOKENIZER = "tokenizer"
+    SHARDS = "shards"
+    SIZE = "size"
+    MIX = "mix"
+    PUBLISH_REST = "publish_rest"
+    INDEX = "index"
+    PUBLISH = "publish"
+    USES = "uses"
+    AUDIT = "audit"
+    EXPORT = "export"
+
+
+TITLES: dict[str, str] = {
+    Step.CLASSIFY: "classifiers",
+    Step.PAIRS: "cluster: pairs",
+    Step.CLUSTER: "cluster: union",
+    Step.REPEATS: "apply: repeats",
+    Step.SETTLE: "apply: final verdicts",
+    Step.COUNT: "tokenizer: count",
+    Step.TOKENIZER: "tokenizer: merge",
+    Step.PUBLISH_REST: "publish: not kept",
+    Step.INDEX: "publish: index",
+    Step.PUBLISH: "publish: kept",
+    Step.USES: "publish: uses",
+}
+"""What a step is called for a person, where that is not its name."""
