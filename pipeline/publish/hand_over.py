@@ -15,9 +15,9 @@ from pipeline.handoff import (
     dump_train_config,
 )
 from pipeline.publish.launch import launch_files
+from pipeline.size.shape import padded
 from pipeline.tokens.shards import SPLITS, token_type
 from pipeline.tokens.step import streams
-from pipeline.tokens.vocabulary import padded
 from tokenizer.specials import ROLES
 from tokenizer.term_lists import load_terms
 

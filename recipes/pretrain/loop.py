@@ -13,6 +13,7 @@ import torch.distributed as dist
 from transformers import PreTrainedModel
 
 from pipeline.handoff import PipelineError, TrainConfig, UsageError
+from pipeline.size.flops import flops_per_token
 from recipes.pretrain.attention import fits_varlen
 from recipes.pretrain.checkpoint import Checkpoints, write_durably
 from recipes.pretrain.cloze import TermCloze
@@ -22,7 +23,7 @@ from recipes.pretrain.evaluate import Validation, to_device
 from recipes.pretrain.export import export_huggingface
 from recipes.pretrain.inputs import Handoff
 from recipes.pretrain.metrics import Reporter, Speed, say
-from recipes.pretrain.model import Trainable, build_model, count, flops_per_token
+from recipes.pretrain.model import Trainable, build_model, config_shape, count
 from recipes.pretrain.objectives import IGNORE, build_objective
 from recipes.pretrain.optimizer import LossScale, Optimizers, SpikeGuard, clip, decay_start, learning_rate
 from recipes.pretrain.parallel import World, accumulate, all_max, all_sum, apply_parallel, resolve_precision
@@ -62,8 +63,9 @@ class Trainer:
         self.parallel = resolve_precision(config.parallel, world)
         varlen = world.device.type == "cuda" and fits_varlen(model, self.parallel.precision)
         self.trainable = Trainable(model, config.optimizer.z_loss, varlen)
-        causal = self.trainable.causal
-        self.flops = flops_per_token(model.config, self.objective.length) if causal else None
+        # only a causal model predicts as many tokens as it reads
+        shape = config_shape(model.config, self.objective.length)
+        self.flops = flops_per_token(shape, shape.sequence) if self.trainable.causal else None
         apply_parallel(self.trainable, self.parallel, world, qat=config.export.qat)
         self.optimizers = Optimizers(self.trainable, self.trainable.blocks, config.optimizer)
         self.guard = SpikeGuard(config.optimizer.skip_sigma, config.optimizer.skip_window, world.device)
