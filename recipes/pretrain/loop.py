@@ -20,14 +20,14 @@ from recipes.pretrain.cloze import TermCloze
 from recipes.pretrain.continued import continued_model
 from recipes.pretrain.data import Loader, Samples
 from recipes.pretrain.evaluate import Validation, to_device
-from recipes.pretrain.export import export_huggingface
+from recipes.pretrain.export import export_huggingface, export_int8
 from recipes.pretrain.inputs import Handoff
 from recipes.pretrain.metrics import Reporter, Speed, say
 from recipes.pretrain.model import Trainable, build_model, config_shape, count
 from recipes.pretrain.objectives import IGNORE, build_objective
 from recipes.pretrain.optimizer import LossScale, Optimizers, SpikeGuard, clip, decay_start, learning_rate
 from recipes.pretrain.parallel import World, accumulate, all_max, all_sum, apply_parallel, resolve_precision
-from recipes.pretrain.quantize import export_int8, need_torchao
+from recipes.pretrain.quantize import need_torchao
 
 COLLECT_GARBAGE_EVERY = 200
 PROGRESS = ("step", "consumed", "tokens", "first_validation", "last_validation", "last_cloze")
