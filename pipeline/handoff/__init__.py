@@ -10,6 +10,8 @@ so that the folder can be copied to another machine or bucket and still be read:
     <run>/shards/<split>/<source>/<part>.ds.index  little-endian uint64: where each document ends, counted in tokens
 """
 
+# ruff: noqa: F401  these names are the interface of the package
+
 from pipeline.errors import (
     EXIT_GATE,
     EXIT_INFRASTRUCTURE,
@@ -32,10 +34,9 @@ from pipeline.handoff.manifest import (
     parse_manifest,
     token_dtype,
 )
-from pipeline.handoff.shapes import PRESETS, count_parameters, default_train_config, resolve_model
+from pipeline.handoff.shapes import default_train_config, model_shape, resolve_model
 from pipeline.handoff.text import dump_train_config, parse_train_config
 from pipeline.handoff.train_config import (
-    OBJECTIVE_OF,
     CheckpointSettings,
     EvaluateSettings,
     ExportSettings,
@@ -47,12 +48,3 @@ from pipeline.handoff.train_config import (
     ScheduleSettings,
     TrainConfig,
 )
-
-__all__ = [
-    "EXIT_GATE", "EXIT_INFRASTRUCTURE", "EXIT_INTERRUPTED", "EXIT_OK", "EXIT_USAGE", "FORMAT_VERSION", "OBJECTIVE_OF",
-    "PRESETS", "CheckpointSettings", "EvaluateSettings", "ExportSettings", "InfrastructureError", "Manifest",
-    "ModelSettings", "ObjectiveSettings", "OptimizerSettings", "ParallelSettings", "PipelineError", "ReportSettings",
-    "ScheduleSettings", "Shard", "Source", "TokenizerInfo", "TrainConfig", "UsageError", "build_manifest",
-    "count_parameters", "default_train_config", "dump_manifest", "dump_train_config", "fingerprint", "parse_manifest",
-    "parse_train_config", "resolve_model", "token_dtype",
-]  # fmt: skip

@@ -5,21 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from pipeline.handoff.base import FORMAT_VERSION, HandoffModel
-
-Architecture = Literal["llama", "qwen3", "gpt2", "bert", "roberta", "modernbert", "t5", "bart"]
-ObjectiveKind = Literal["causal", "masked", "spans", "infilling"]
-
-OBJECTIVE_OF: dict[str, ObjectiveKind] = {
-    "llama": "causal",
-    "qwen3": "causal",
-    "gpt2": "causal",
-    "bert": "masked",
-    "roberta": "masked",
-    "modernbert": "masked",
-    "t5": "spans",
-    "bart": "infilling",
-}
-"""The objective each architecture was made for, and the only one this recipe trains it on."""
+from pipeline.size.shape import Architecture, Objective
 
 
 class ModelSettings(HandoffModel):
@@ -50,7 +36,7 @@ class ModelSettings(HandoffModel):
 class ObjectiveSettings(HandoffModel):
     """What is learnt from a window of tokens."""
 
-    kind: ObjectiveKind | None = Field(default=None, description="null: the architecture's own")
+    kind: Objective | None = Field(default=None, description="null: the architecture's own")
     sequence_length: int | None = Field(
         default=None, ge=8, description="tokens per sample (encoder side of t5 and bart); null: the plan's, else 256"
     )

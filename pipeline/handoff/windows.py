@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.handoff.manifest import Manifest
 from pipeline.handoff.order import Turns, keys, permute, unpermute
 from pipeline.handoff.train_config import ObjectiveSettings, TrainConfig
+from pipeline.size.shape import span_lengths
 
 
 class Window(NamedTuple):
@@ -36,29 +37,8 @@ def window_of(settings: ObjectiveSettings) -> Window:
     """
     length = settings.sequence_length or 256
     if settings.kind == "spans":
-        return Window(raw_length(length, settings.noise_density, settings.mean_span)[0], 0)
+        return Window(span_lengths(length, settings.noise_density, settings.mean_span)[0], 0)
     return Window(length, int(settings.kind in ("causal", None)))
-
-
-def span_lengths(length: int, density: float, mean: float) -> tuple[int, int]:
-    """(noise tokens, spans) of a window of raw tokens, as T5 counts them."""
-    noise = min(max(round(length * density), 1), length - 1)
-    return noise, max(round(noise / mean), 1)
-
-
-def raw_length(inputs: int, density: float, mean: float) -> tuple[int, int]:
-    """(raw tokens, target length) so that corrupted inputs, with a sentinel per span and eos, fill `inputs` places.
-
-    >>> raw_length(512, 0.15, 3.0), raw_length(256, 0.15, 3.0)
-    ((568, 114), (284, 58))
-    """
-    raw = inputs
-    while True:
-        noise, spans = span_lengths(raw + 1, density, mean)
-        if raw + 1 - noise + spans + 1 > inputs:
-            noise, spans = span_lengths(raw, density, mean)
-            return raw, noise + spans + 1
-        raw += 1
 
 
 def turn(ordinal: int, count: int, seed: int, source: str) -> tuple[int, int]:

@@ -8,15 +8,16 @@ from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.core.settings import Settings
 from pipeline.errors import UsageError
-from pipeline.size.advise import Objective
+from pipeline.size.design import Hyperparameters
 from pipeline.size.dial import FIELD_KEEP_RATES, Plan, Request, complete
-from pipeline.size.flops import DEFAULT_MFU, Kind, budget_flops
+from pipeline.size.flops import DEFAULT_MFU, budget_flops
 from pipeline.size.gpus import gpu_named
 from pipeline.size.laws import Law, Point, law_named, tokens_per_param
 from pipeline.size.memory import Setup
+from pipeline.size.names import named
 from pipeline.size.precision import Precision
 from pipeline.size.regimes import inference_aware_for
-from pipeline.size.shape import Hyperparameters, preset
+from pipeline.size.shape import KINDS, PRESETS, Objective, Shape, preset
 
 DEMONSTRATION = Hyperparameters(1024, 128, 300, 30, 3e-3, 0.99, "demonstration")
 """What a demonstration trains at least: one to five minutes on two CPU cores, by the vocabulary."""
@@ -40,9 +41,8 @@ class SizeSettings(Settings):
 
     law: Annotated[str, _checked(law_named)] = Field(default="rule_of_20", description="scaling law, by name")
     tokens_per_param: float = Field(default=20, gt=0, description="tokens for each parameter under rule_of_20")
-    preset: Annotated[str, _checked(lambda name: name == "auto" or preset(name, 1))] = Field(
-        default="auto",
-        description="auto sizes by the law; tiny, 30m, 125m, 350m, llama-3.2-1b and others fix the shape",
+    preset: Annotated[str, _checked(lambda name: named("preset", {"auto": None, **PRESETS}, name))] = Field(
+        default="auto", description=f"auto sizes the model by the law; a name fixes its shape: {', '.join(PRESETS)}"
     )
     min_params: float = Field(
         default=2e6, gt=0, description="an optimum below this trains the preset tiny as a demonstration"
@@ -144,6 +144,26 @@ def usable_tokens(
     return int(min(tokens_by_role.get(role, 0) * max_epochs.get(role, 1.0) / share for role, share in wanted.items()))
 
 
+@dataclass(frozen=True)
+class Corpus:
+    """What curation left: kept tokens by role, their shares of the mix, epochs each may be seen, measured keep rates."""
+
+    tokens: Mapping[str, int]
+    shares: Mapping[str, float]
+    max_epochs: Mapping[str, float]
+    keep_rates: Mapping[str, float]
+
+    def missing(self, law: Law, params: float) -> Missing:
+        """What a model of `params` parameters would need beyond this corpus."""
+        tokens = law.at_params(params).tokens
+        roles = []
+        for role, share in sorted(self.shares.items()):
+            needed, have = round(tokens * share / self.max_epochs.get(role, 1.0)), self.tokens.get(role, 0)
+            rate, lacking = self.keep_rates.get(role), max(0, needed - have)
+            roles.append(MissingRole(role, needed, have, lacking, rate, round(lacking / rate) if rate else None))
+        return Missing(round(params), round(tokens), roles)
+
+
 def size_run(
     tokens_by_role: Mapping[str, int],
     shares: Mapping[str, float],
@@ -159,43 +179,36 @@ def size_run(
     seen (1 where absent); `keep_rates` the measured kept tokens over raw tokens by role. Raises no error for a tiny
     corpus: it says so in `label` and chooses the demonstration. An empty side gives `usable_tokens` 0.
     """
-    caps = max_epochs or {}
-    usable = usable_tokens(tokens_by_role, shares, caps)
-    unique = usable_tokens(tokens_by_role, shares, {})
-    law = _law(settings)
-    request = _request(settings, vocab, shares, keep_rates, unique)
+    corpus = Corpus(tokens_by_role, shares, max_epochs or {}, keep_rates or {})
+    usable = usable_tokens(tokens_by_role, shares, corpus.max_epochs)
+    shape = None if settings.preset == "auto" else preset(settings.preset, vocab, settings.sequence_length)
+    law = tokens_per_param(settings.tokens_per_param) if settings.law == "rule_of_20" else law_named(settings.law)
+    request = _request(settings, vocab, corpus, shape)
     tokens = float(max(usable, 1))
     optimum = _at_tokens(law, tokens, settings)
     optimal = complete(request, law, optimum, [law.note] if law.note else [])
-    point, limited_by, shape = optimum, "data", None
+    point, limited_by = optimum, "data"
     if settings.hours is not None and settings.gpus is not None:
         budget = budget_flops(gpu_named(settings.gpu), settings.gpus, settings.hours, settings.mfu)
         if optimal.flops > budget:
             point, limited_by = law.optimum(budget), "compute"
     label = f"{point.params:,.0f} parameters, limited by {limited_by}"
-    if settings.preset == "tiny" or (settings.preset == "auto" and point.params < settings.min_params):
-        return _demonstration(request, law, optimal, usable, settings, tokens_by_role, shares, caps, keep_rates)
-    if settings.preset != "auto":
-        shape, limited_by = preset(settings.preset, vocab), "preset"
-        point = Point(shape.params, min(tokens, law.at_params(shape.params).tokens))
-        label = f"preset {settings.preset}: {point.tokens / point.params:.1f} tokens per parameter"
-    chosen = complete(request, law, point, [], shape)
-    missing = _missing(law, settings, tokens_by_role, shares, caps, keep_rates)
+    if settings.preset == "tiny" or (shape is None and point.params < settings.min_params):
+        chosen = _demonstration(request, law, optimal, usable, settings)
+        limited_by, label = "demonstration", chosen.notes[0]
+    else:
+        if shape is not None:
+            limited_by, point = "preset", Point(shape.params, min(tokens, law.at_params(shape.params).tokens))
+            label = f"preset {settings.preset}: {point.tokens / point.params:.1f} tokens per parameter"
+        chosen = complete(request, law, point, [], shape)
+    missing = [corpus.missing(law, params) for params in settings.wanted_params]
     return PlanResult(optimal, chosen, limited_by, label, usable, missing)
 
 
-def _demonstration(
-    request: Request,
-    law: Law,
-    optimal: Plan,
-    usable: int,
-    settings: SizeSettings,
-    tokens_by_role: Mapping[str, int],
-    shares: Mapping[str, float],
-    caps: Mapping[str, float],
-    keep_rates: Mapping[str, float] | None,
-) -> PlanResult:
-    shape, batch = preset("tiny", request.vocab), DEMONSTRATION.batch_tokens
+def _demonstration(request: Request, law: Law, optimal: Plan, usable: int, settings: SizeSettings) -> Plan:
+    """The preset tiny for a few steps; its first note says what it stands for."""
+    shape, batch = preset("tiny", request.vocab, DEMONSTRATION.sequence_length), DEMONSTRATION.batch_tokens
+    request = replace(request, kind=shape.kind)
     whole = min(usable, law.at_params(shape.params).tokens)
     training = replace(DEMONSTRATION, steps=max(DEMONSTRATION.steps, round(whole * settings.demonstration / batch)))
     point = Point(shape.params, batch * training.steps)
@@ -205,13 +218,7 @@ def _demonstration(
     )
     if point.tokens < whole:
         label += f", on {100 * point.tokens / whole:.2g}% of the tokens it could learn from (size.demonstration=1 trains on all)"
-    chosen = complete(request, law, point, [label], shape, training)
-    missing = _missing(law, settings, tokens_by_role, shares, caps, keep_rates)
-    return PlanResult(optimal, chosen, "demonstration", label, usable, missing)
-
-
-def _law(settings: SizeSettings) -> Law:
-    return tokens_per_param(settings.tokens_per_param) if settings.law == "rule_of_20" else law_named(settings.law)
+    return complete(request, law, point, [label], shape, training)
 
 
 def _at_tokens(law: Law, tokens: float, settings: SizeSettings) -> Point:
@@ -221,45 +228,19 @@ def _at_tokens(law: Law, tokens: float, settings: SizeSettings) -> Point:
     return law.at_tokens(tokens)
 
 
-def _request(
-    settings: SizeSettings,
-    vocab: int,
-    shares: Mapping[str, float],
-    keep_rates: Mapping[str, float] | None,
-    unique: int,
-) -> Request:
-    kind: Kind = {"causal": "decoder", "masked": "encoder"}.get(settings.objective, "encoder_decoder")  # type: ignore[assignment]
-    measured = (keep_rates or {}).get("domain")
+def _request(settings: SizeSettings, vocab: int, corpus: Corpus, shape: Shape | None) -> Request:
+    measured = corpus.keep_rates.get("domain")
+    unique = usable_tokens(corpus.tokens, corpus.shares, {})
     return Request(
         gpu=settings.gpu,
         gpus=settings.gpus,
         law=settings.law,
-        kind=kind,
+        kind=shape.kind if shape else KINDS[settings.objective],
         vocab=vocab,
         setup=Setup(settings.precision, sequence=settings.sequence_length),
         mfu=settings.mfu,
-        domain_share=shares.get("domain", 1.0) or 1.0,
+        domain_share=corpus.shares.get("domain", 1.0) or 1.0,
         keep_rates=(measured,) if measured else FIELD_KEEP_RATES,
         unique_tokens=float(unique) if unique else None,
         inference_tokens=settings.inference_tokens,
     )
-
-
-def _missing(
-    law: Law,
-    settings: SizeSettings,
-    tokens_by_role: Mapping[str, int],
-    shares: Mapping[str, float],
-    caps: Mapping[str, float],
-    keep_rates: Mapping[str, float] | None,
-) -> list[Missing]:
-    found = []
-    for params in settings.wanted_params:
-        tokens = law.at_params(params).tokens
-        roles = []
-        for role, share in sorted(shares.items()):
-            needed, have = round(tokens * share / caps.get(role, 1.0)), tokens_by_role.get(role, 0)
-            rate, lacking = (keep_rates or {}).get(role), max(0, needed - have)
-            roles.append(MissingRole(role, needed, have, lacking, rate, round(lacking / rate) if rate else None))
-        found.append(Missing(round(params), round(tokens), roles))
-    return found

@@ -20,9 +20,9 @@ from pipeline.handoff import (
 from pipeline.plan.step import mix_plan, size_plan
 from pipeline.publish.export import export, exported
 from pipeline.publish.launch import launch_files
+from pipeline.size.shape import padded
 from pipeline.tokens.shards import SPLITS, token_type
 from pipeline.tokens.step import ShardCounts, TokenizerCounts, stream_of, streams
-from pipeline.tokens.vocabulary import padded
 from tokenizer.specials import ROLES
 from tokenizer.term_lists import load_terms
 

@@ -1,14 +1,13 @@
-"""Bytes that one training step keeps for the backward pass, token by token, for decoders, encoders, and both.
+"""Bytes that one training step keeps for the backward pass, per token, for every architecture.
 
-Counted from what autograd saves in transformers' Llama with fused attention: exact on Llama-3.2-1B in bf16 (108,680
-bytes per token and layer, measured), and tested against torch's saved-tensor hooks.
+Counted from what autograd saves in transformers' classes under the pre-training recipe: exact on Llama-3.2-1B in bf16
+with fused attention (108,680 bytes per token and layer, measured), and tested against torch's saved-tensor hooks.
 """
 
 from typing import Literal
 
-from pipeline.size.encoders import EncoderDecoderShape, EncoderShape
 from pipeline.size.precision import Precision
-from pipeline.size.shape import DecoderShape
+from pipeline.size.shape import Shape
 
 Checkpointing = Literal["none", "selective", "full"]
 LOSS_CHUNK_BYTES = 1 << 30
@@ -21,39 +20,69 @@ def _width(precision: Precision) -> int:
     return 4 if precision == "fp32" else 2
 
 
-def block_bytes(
-    shape: DecoderShape, precision: Precision, checkpointing: Checkpointing = "none", sequence: int = 2048
-) -> int:
-    """Bytes per token that one block keeps; of an encoder-decoder, one of each per token of the encoder's side.
+def block_bytes(shape: Shape, precision: Precision, checkpointing: Checkpointing = "none", sequence: int = 2048) -> int:
+    """Bytes that one block keeps per token; of an encoder-decoder, per token on the encoder's side.
 
-    none, of a decoder: each norm keeps its input in fp32, the scaled value and the output; attention keeps q, k, v, the
-    output and a log-sum per head; the feed-forward keeps four tensors of its width. selective: block input and the outputs
-    of matrix products and attention; the rest is computed again. full: the block input alone.
+    none: everything the backward pass reads. selective: the block's input and the outputs of matrix products and
+    attention; the rest is computed again. full: the block's input alone.
     """
     width, hidden = _width(precision), shape.hidden
-    query, key_value = shape.heads * shape.head_dim, 2 * shape.kv_heads * shape.head_dim
-    both = 1 + shape.head_tokens if isinstance(shape, EncoderDecoderShape) else 1
+    layers = 1 + shape.head_tokens if shape.kind == "encoder_decoder" else 1
     if checkpointing == "full":
-        return round(both * width * hidden)
-    attention = width * (2 * query + key_value) + 4 * shape.heads
+        return round(layers * width * hidden)
     if checkpointing == "selective":
-        up = 1 if isinstance(shape, EncoderShape | EncoderDecoderShape) else 2  # a gated feed-forward has two
-        return round(both * (width * (3 * hidden + up * shape.ffn) + attention))
-    if isinstance(shape, EncoderShape | EncoderDecoderShape):
-        return shape.block_bytes(width, sequence)
+        up = 2 if shape.anatomy.gated else 1
+        return round(layers * (width * (3 * hidden + up * shape.ffn) + _attention_bytes(shape, width)))
+    if shape.architecture == "t5":
+        return _t5_bytes(shape, width, sequence)
+    if shape.architecture in ("bert", "roberta", "bart"):
+        return _post_norm_bytes(shape, width)
+    # Each norm keeps its input in fp32, the scaled value and the output; the feed-forward four tensors of its width.
     norms = 2 * (4 * hidden + 2 * width * hidden + 4)
-    return norms + attention + width * 4 * shape.ffn
+    return norms + _attention_bytes(shape, width) + width * 4 * shape.ffn
 
 
-def head_saved_bytes(shape: DecoderShape, precision: Precision, *, chunked: bool) -> int:
+def _attention_bytes(shape: Shape, width: int) -> int:
+    """Queries, keys, values, the output, and a log-sum per head."""
+    query, key_value = shape.heads * shape.head_dim, 2 * shape.kv_heads * shape.head_dim
+    return width * (2 * query + key_value) + 4 * shape.heads
+
+
+def _post_norm_bytes(shape: Shape, width: int) -> int:
+    """BERT's block: both norms' inputs in fp32, inputs of the matrices, q, k, v, both sides of the GELU."""
+    copies = 2 * width * shape.hidden if width < 4 else 0  # norms give fp32, matrices read a cast of it
+    encoder = 8 * shape.hidden + width * (6 * shape.hidden + 2 * shape.ffn) + copies + 4 * shape.heads + 16
+    if shape.kind == "encoder":
+        return encoder
+    cross = (
+        4 * shape.hidden + width * 5 * shape.hidden + copies // 2 + 4 * shape.heads + 8
+    )  # a third norm, q, k, v, output
+    return 2 * encoder + cross
+
+
+def _t5_bytes(shape: Shape, width: int, sequence: int) -> int:
+    """T5's encoder and decoder layer.
+
+    A learnt position bias needs its gradient, so no fused attention: the scores of every pair stay. Cross-attention
+    is fused and keeps its mask.
+    """
+    inner, targets, hidden = shape.heads * shape.head_dim, shape.targets, shape.hidden
+    scores, mask = width * shape.heads, 1
+    encoder = 16 * hidden + width * (2 * hidden + 4 * inner + shape.ffn) + (scores + mask) * sequence + 8
+    decoder = 24 * hidden + width * (3 * hidden + 6 * inner + shape.ffn) + 4 * shape.heads + 12
+    decoder += (scores + mask) * targets + scores * sequence
+    return round(encoder + 2 * width * inner + decoder * targets / sequence)
+
+
+def head_saved_bytes(shape: Shape, precision: Precision, *, chunked: bool) -> int:
     """Bytes per token that final norm and loss keep: log-probabilities in fp32 unless the loss runs in chunks."""
     norm = 4 * shape.hidden + 2 * _width(precision) * shape.hidden
-    if isinstance(shape, EncoderShape):  # the head's dense layer and its GELU
+    if shape.kind == "encoder":  # the head's dense layer and its GELU
         norm += 2 * _width(precision) * shape.hidden
     return norm + (0 if chunked else 4 * shape.vocab)
 
 
-def head_transient_bytes(shape: DecoderShape, precision: Precision, tokens: int, *, chunked: bool) -> int:
+def head_transient_bytes(shape: Shape, precision: Precision, tokens: int, *, chunked: bool) -> int:
     """Bytes that exist only while the loss is computed.
 
     All at once: logits, their fp32 copy and the gradients of both. In chunks, the head's gradient, summed in fp32, and
@@ -61,16 +90,16 @@ def head_transient_bytes(shape: DecoderShape, precision: Precision, tokens: int,
     """
     width = _width(precision)
     tokens = round(tokens * shape.head_tokens)
-    low = 0 if precision == "fp32" else 2  # a low-precision copy stands beside the fp32 one
     if not chunked:
-        return tokens * shape.vocab * (4 + 2 * width if low else 8)
+        # in low precision a copy of the logits stands beside the fp32 one
+        return tokens * shape.vocab * (8 if precision == "fp32" else 4 + 2 * width)
     rows = max(1, LOSS_CHUNK_BYTES // (4 * shape.vocab))
     logits, head = min(tokens, rows) * shape.vocab, shape.vocab * shape.hidden
     return 4 * head + max(8 * logits, width * (logits + head))
 
 
 def saved_bytes(
-    shape: DecoderShape,
+    shape: Shape,
     precision: Precision,
     tokens: int,
     checkpointing: Checkpointing = "none",
@@ -79,17 +108,17 @@ def saved_bytes(
     sequence: int = 2048,
 ) -> int:
     """Bytes kept from the forward to the backward pass for a micro-batch of `tokens` tokens on one GPU."""
-    kept = tokens * shape.layers * block_bytes(shape, precision, checkpointing, sequence)
+    kept = round(tokens * shape.depth) * block_bytes(shape, precision, checkpointing, sequence)
     return kept + round(tokens * shape.head_tokens) * head_saved_bytes(shape, precision, chunked=chunked)
 
 
 def recomputed_bytes(
-    shape: DecoderShape, precision: Precision, tokens: int, checkpointing: Checkpointing, sequence: int = 2048
+    shape: Shape, precision: Precision, tokens: int, checkpointing: Checkpointing, sequence: int = 2048
 ) -> int:
     """Bytes of the one block that checkpointing computes again at a time."""
     return 0 if checkpointing == "none" else tokens * block_bytes(shape, precision, "none", sequence)
 
 
-def backward_bytes(shape: DecoderShape, precision: Precision, tokens: int) -> int:
-    """Bytes of gradients of activations at work in one block: two of the feed-forward's width and the residual's."""
+def backward_bytes(shape: Shape, precision: Precision, tokens: int) -> int:
+    """Bytes of activation gradients in one block at a time: two of the feed-forward's width and the residual's."""
     return tokens * _width(precision) * (2 * shape.ffn + shape.hidden)

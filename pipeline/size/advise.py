@@ -1,13 +1,10 @@
 """Advice: which objective for a task, and what to be warned of in a plan."""
 
-import difflib
 import math
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from pipeline.errors import UsageError
-from pipeline.size.flops import Kind
-
-Objective = Literal["causal", "masked", "spans", "infilling"]
+from pipeline.size.names import named
+from pipeline.size.shape import Objective
 
 
 class Advice(NamedTuple):
@@ -30,61 +27,48 @@ _BOTH = Advice(
     "reads one text and writes another, each token passing half the model (T5, BART)",
 )
 TASKS: dict[str, Advice] = {
-    "classification": _ENCODER,
-    "sentiment": _ENCODER,
-    "entities": _ENCODER,
-    "retrieval": _ENCODER,
-    "generation": _DECODER,
-    "chat": _DECODER,
-    "question answering": _DECODER,
-    "code": _DECODER,
-    "summarisation": _BOTH,
-    "translation": _BOTH,
+    **dict.fromkeys(("classification", "sentiment", "entities", "retrieval"), _ENCODER),
+    **dict.fromkeys(("generation", "chat", "question answering", "code"), _DECODER),
+    **dict.fromkeys(("summarisation", "translation"), _BOTH),
 }
-
-
-KINDS: dict[str, Kind] = {"encoder": "encoder", "decoder": "decoder", "encoder-decoder": "encoder_decoder"}
-"""Architecture -> how its compute is counted."""
 
 
 def advise(task: str) -> Advice:
     """What to train for a task; a UsageError names the nearest known one."""
     key = task.lower().strip().replace("_", " ").replace("-", " ").replace("summarization", "summarisation")
-    if key in TASKS:
-        return TASKS[key]
-    near = difflib.get_close_matches(key, TASKS, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise UsageError(f"no advice for the task {task!r}; {hint}known: {', '.join(TASKS)}")
+    return named("task", TASKS, key)
 
 
 def warnings(params: float, tokens: float, *, unique_tokens: float | None = None, gpus: int = 1) -> list[str]:
     """Sentences a person should read before starting the run."""
-    said = []
+    sentences = []
     ratio = tokens / params
     if ratio < 8:
-        said.append(
+        sentences.append(
             f"{ratio:.1f} tokens per parameter: under-trained by every fit; a smaller model would reach a lower loss "
             "with the same compute"
         )
     if ratio > 100:
-        said.append(
+        sentences.append(
             f"{ratio:.0f} tokens per parameter: past the compute optimum; right when the model will serve many tokens, "
             "as small released models are (OLMo 3 7B: 847)"
         )
     if unique_tokens and tokens > 4 * unique_tokens:
         epochs = tokens / unique_tokens
-        said.append(
+        sentences.append(
             f"{epochs:.1f} passes over the same {unique_tokens:.3g} tokens: up to 4 cost little, beyond that repeated "
             "tokens are worth ever less (arXiv 2305.16264)"
         )
     if params > 15e9:
-        said.append("over 15 billion parameters tensor parallelism pays: export the shards to torchtitan or Megatron")
+        sentences.append(
+            "over 15 billion parameters tensor parallelism pays: export the shards to torchtitan or Megatron"
+        )
     if gpus > 8:
-        said.append(
+        sentences.append(
             f"{gpus} GPUs: expect about {1 - scaling_efficiency(gpus):.1%} less of each GPU's TFLOP/s than on 8 "
             "(T5-11B under FSDP lost 7 % from 8 to 512, arXiv 2304.11277)"
         )
-    return said
+    return sentences
 
 
 def scaling_efficiency(gpus: int) -> float:

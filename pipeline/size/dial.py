@@ -1,18 +1,18 @@
 """The plan: one dial in (parameters, compute, tokens, or GPUs for a time), everything else out, each with its unit."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from pipeline.errors import UsageError
 from pipeline.size import flops as compute
 from pipeline.size.advise import warnings
-from pipeline.size.encoders import design_encoder
+from pipeline.size.design import Hyperparameters, design, hyperparameters
 from pipeline.size.facts import EQUIVALENTS
 from pipeline.size.gpus import Gpu, gpu_named
 from pipeline.size.laws import LAWS, Law, Point, law_named
 from pipeline.size.memory import Fit, Memory, Setup, fewest_gpus, fit, rule_fp32, step_memory, strategies
 from pipeline.size.regimes import inference_aware, inference_aware_for, lowest, repeated_loss, repeated_optimum
-from pipeline.size.shape import DecoderShape, Hyperparameters, design, hyperparameters
+from pipeline.size.shape import Kind, Shape, preset
 
 FIELD_KEEP_RATES = (0.01, 0.03)
 """Kept share of raw crawl tokens in published pipelines; stands in until a run has measured its own."""
@@ -24,23 +24,25 @@ YARDSTICK = "besiroglu"
 
 @dataclass(frozen=True)
 class Request:
-    """What a plan is asked. Exactly one dial, or parameters and tokens together to judge a given pair."""
+    """What is asked of a plan: exactly one dial, or a size and tokens together to judge the pair."""
 
     params: float | None = None
     flops: float | None = None
     tokens: float | None = None
+    preset: str | None = None
+    """A named shape: fixes parameters and kind."""
     gpu: str = "h100"
     gpus: int | None = None
     hours: float | None = None
     law: str = "rule_of_20"
-    kind: compute.Kind = "decoder"
+    kind: Kind = "decoder"
     vocab: int = 32_768
     setup: Setup = field(default_factory=Setup)
     mfu: float = compute.DEFAULT_MFU
     domain_share: float = 0.51
     keep_rates: tuple[float, ...] = FIELD_KEEP_RATES
     unique_tokens: float | None = None
-    """Different tokens at hand; what lies above is repetition."""
+    """Different tokens at hand; more training tokens than these are repetitions."""
     inference_tokens: float | None = None
     """Tokens the model will serve over its life, for the law inference_aware."""
 
@@ -71,7 +73,7 @@ class Plan:
     loss_law: str
     premium: float | None
     """FLOPs above the compute-optimal model's of the same loss under `loss_law`: 0.1 is 10 % more. Null like `loss`."""
-    shape: DecoderShape
+    shape: Shape
     training: Hyperparameters
     gpu: str
     gpus: int
@@ -94,11 +96,13 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON values."""
-        made = asdict(self)
-        made |= {"shape": self.shape.to_json(), "memory": self.memory.to_json(), "fit": self.fit._asdict()}
-        made["strategies"] = [found._asdict() for found in self.strategies]
-        made["equivalents"] = [found._asdict() for found in self.equivalents]
-        return made
+        return asdict(self) | {
+            "shape": self.shape.to_json(),
+            "memory": self.memory.to_json(),
+            "fit": self.fit._asdict(),
+            "strategies": [fit._asdict() for fit in self.strategies],
+            "equivalents": [equivalent._asdict() for equivalent in self.equivalents],
+        }
 
 
 def plan(request: Request | None = None, **asked: Any) -> Plan:
@@ -106,16 +110,20 @@ def plan(request: Request | None = None, **asked: Any) -> Plan:
     request = request or Request(**asked)
     gpu, law = gpu_named(request.gpu), law_named(request.law)
     _check(request)
+    shape = None
+    if request.preset is not None:
+        shape = preset(request.preset, request.vocab, request.setup.sequence)
+        request = replace(request, params=float(shape.params), kind=shape.kind)
     point, notes = _point(request, gpu, law)
     if request.kind == "encoder_decoder":
         notes.append("encoder-decoder: each token passes half the parameters, counted as 3ND")
     if request.setup.precision == "bf16" and not gpu.bf16:
         notes.append(f"{gpu.name} has no bf16: use fp16 with loss scaling")
-    return complete(request, law, point, notes)
+    return complete(request, law, point, notes, shape)
 
 
 def _check(request: Request) -> None:
-    dials = [name for name in ("params", "flops", "tokens") if getattr(request, name) is not None]
+    dials = [name for name in ("preset", "params", "flops", "tokens") if getattr(request, name) is not None]
     for name in ("params", "flops", "tokens", "gpus", "hours", "unique_tokens", "inference_tokens"):
         value = getattr(request, name)
         if value is not None and not 0 < value < 1e40:
@@ -127,8 +135,8 @@ def _check(request: Request) -> None:
     if any(not 0 < rate <= 1 for rate in request.keep_rates):
         raise UsageError("a keep rate is a share between 0 and 1")
     if not dials and (request.gpus is None or request.hours is None):
-        raise UsageError("give one of --params, --flops, --tokens, or --gpu with --gpus and --hours")
-    if dials not in (["params"], ["flops"], ["tokens"], ["params", "tokens"], []):
+        raise UsageError("give one of --params, --preset, --flops, --tokens, or --gpu with --gpus and --hours")
+    if len(dials) > 1 and dials not in (["params", "tokens"], ["preset", "tokens"]):
         raise UsageError(f"{' and '.join('--' + name for name in dials)} contradict each other: give one of them")
     if dials and request.hours is not None and request.gpus is not None:
         raise UsageError(f"--{dials[0]} already fixes the run: leave out --hours (it is an answer) or --{dials[0]}")
@@ -150,7 +158,7 @@ def _point(request: Request, gpu: Gpu, law: Law) -> tuple[Point, list[str]]:
         notes.append(
             f"budget: {request.gpus} {gpu.name} for {request.hours:g} h at MFU {request.mfu:g} = {budget:.3e} FLOPs"
         )
-    if law.name == "inference_aware":
+    if law.name == "inference_aware" and request.preset is None:
         return _served(request, budget, share, notes)
     if request.params is not None:
         return law.at_params(request.params), notes
@@ -187,41 +195,28 @@ def complete(
     law: Law,
     point: Point,
     notes: list[str],
-    shape: DecoderShape | None = None,
+    shape: Shape | None = None,
     training: Hyperparameters | None = None,
 ) -> Plan:
     """Everything that follows from parameters and tokens: compute, time, memory, and the crawl to collect."""
-    gpu = gpu_named(request.gpu)
-    shape = shape or _shape(request, point.params)
-    if shape.params > 1.5 * point.params:
-        notes = [
-            *notes,
-            f"no shape is that small: with {shape.vocab:,} tokens the smallest has {shape.params:,} parameters",
-        ]
-    setup = request.setup
-    setup = _with(setup, sequence=training.sequence_length) if training else setup
-    sequence = setup.sequence
-    total = compute.training_flops(point.params, point.tokens, request.kind)
-    attention = compute.flops_per_token(shape, sequence) * point.tokens
-    hours = compute.gpu_hours(total, gpu, request.mfu)
-    if request.gpus is None:
-        needed = fewest_gpus(shape, setup, gpu)
-        setup = _with(setup, gpus=needed.gpus, sharding="full" if needed.gpus > 1 else "none", sharding_factor=None)
-        lean = fewest_gpus(shape, _with(setup, checkpointing="full"), gpu)
-        if lean.fits and (lean.gpus < needed.gpus or not needed.fits):
-            notes = [
-                *notes,
-                f"full activation checkpointing fits on {lean.gpus} {gpu.name}, for about a third more compute",
-            ]
+    gpu, setup = gpu_named(request.gpu), request.setup
+    shape = shape or design(point.params, request.vocab, request.kind, setup.sequence)
+    if training:
+        setup = replace(setup, sequence=training.sequence_length)
     else:
-        setup = _with(setup, gpus=request.gpus)
+        training = hyperparameters(shape.params - shape.embedding_params, point.tokens, setup.sequence)
+    notes = list(notes)
+    if shape.params > 1.5 * point.params:
+        notes.append(
+            f"no shape is that small: with {shape.vocab:,} tokens the smallest has {shape.params:,} parameters"
+        )
+    setup = _place(request, shape, setup, gpu, notes)
     memory = step_memory(shape, setup)
+    total = compute.training_flops(point.params, point.tokens, request.kind)
+    hours = compute.gpu_hours(total, gpu, request.mfu)
     loss_law = law if law.surface else LAWS[YARDSTICK]
     unique = request.unique_tokens or point.tokens
-    loss = extra = None
-    if point.params >= SMALLEST_FITTED:
-        loss = repeated_loss(loss_law, point.params, point.tokens, unique)
-        extra = premium(loss_law, point.params, point.tokens)
+    fitted = point.params >= SMALLEST_FITTED
     domain = point.tokens * request.domain_share
     return Plan(
         params=round(point.params),
@@ -230,14 +225,14 @@ def complete(
         flops=total,
         petaflops_days=compute.petaflops_days(total),
         counting=("3ND" if request.kind == "encoder_decoder" else "6ND") + ", embeddings in, attention out",
-        flops_with_attention=attention,
-        loss=loss,
+        flops_with_attention=compute.flops_per_token(shape, setup.sequence) * point.tokens,
+        loss=repeated_loss(loss_law, point.params, point.tokens, unique) if fitted else None,
         law=law.name,
         law_source=law.source,
         loss_law=loss_law.name,
-        premium=extra,
+        premium=premium(loss_law, point.params, point.tokens) if fitted else None,
         shape=shape,
-        training=training or hyperparameters(shape.params - shape.embedding_params, point.tokens, sequence),
+        training=training,
         gpu=gpu.name,
         gpus=setup.gpus,
         gpu_hours=hours,
@@ -257,12 +252,16 @@ def complete(
     )
 
 
-def _shape(request: Request, params: float) -> DecoderShape:
-    """The shape of the asked kind: Llama-like, BERT-like or T5-like."""
-    if request.kind == "decoder":
-        return design(params, request.vocab)
-    both = request.kind == "encoder_decoder"
-    return design_encoder(params, request.vocab, decoder=both, sequence=request.setup.sequence)
+def _place(request: Request, shape: Shape, setup: Setup, gpu: Gpu, notes: list[str]) -> Setup:
+    """The setup on the GPUs asked for, else on the fewest that hold the model; adds to `notes` what would need fewer."""
+    if request.gpus is not None:
+        return replace(setup, gpus=request.gpus)
+    needed = fewest_gpus(shape, setup, gpu)
+    setup = replace(setup, gpus=needed.gpus, sharding="full" if needed.gpus > 1 else "none", sharding_factor=None)
+    lean = fewest_gpus(shape, replace(setup, checkpointing="full"), gpu)
+    if lean.fits and (lean.gpus < needed.gpus or not needed.fits):
+        notes.append(f"full activation checkpointing fits on {lean.gpus} {gpu.name}, for about a third more compute")
+    return setup
 
 
 def premium(law: Law, params: float, tokens: float) -> float:
@@ -275,12 +274,3 @@ def premium(law: Law, params: float, tokens: float) -> float:
 
     cheapest = 10 ** lowest(gap, 6.0, 36.0)
     return max(0.0, 6 * params * tokens / cheapest - 1)
-
-
-def raw_to_collect(tokens: float, domain_share: float, keep_rate: float) -> float:
-    """Raw domain tokens to collect so that `domain_share` of `tokens` survive a pipeline with `keep_rate`."""
-    return tokens * domain_share / keep_rate
-
-
-def _with(setup: Setup, **changed: Any) -> Setup:
-    return Setup(**(asdict(setup) | changed))

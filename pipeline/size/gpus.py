@@ -1,9 +1,8 @@
 """What GPUs can do, from their makers' data sheets. An unknown name is an error, never another GPU's figures."""
 
-import difflib
 from dataclasses import dataclass
 
-from pipeline.errors import UsageError
+from pipeline.size.names import named
 
 
 @dataclass(frozen=True)
@@ -56,9 +55,4 @@ _ALIASES = {
 def gpu_named(name: str) -> Gpu:
     """The GPU of that name, case and separators apart; else a UsageError that names the nearest."""
     key = name.lower().strip().replace("_", "-").replace(" ", "-").removeprefix("nvidia-").removeprefix("amd-")
-    key = _ALIASES.get(key, key)
-    if key in GPUS:
-        return GPUS[key]
-    near = difflib.get_close_matches(key, [*GPUS, *_ALIASES], n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise UsageError(f"no GPU named {name!r}; {hint}known: {', '.join(GPUS)}")
+    return named("GPU", GPUS, _ALIASES.get(key, key))

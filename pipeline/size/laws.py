@@ -5,13 +5,12 @@ FLOPs. Laws with a loss surface L(N, D) = E + A/N^alpha + B/D^beta also say what
 published fits disagree (at 5.76e23 FLOPs from 32 to 72 billion parameters), so a plan always names its law.
 """
 
-import difflib
 import math
 from dataclasses import dataclass
 from statistics import linear_regression
 from typing import NamedTuple
 
-from pipeline.errors import UsageError
+from pipeline.size.names import named
 from pipeline.size.published import CHINCHILLA
 
 
@@ -157,8 +156,4 @@ LAWS: dict[str, Law] = {
 
 def law_named(name: str) -> Law:
     """The law of that name, else a UsageError that names the nearest."""
-    if name in LAWS:
-        return LAWS[name]
-    near = difflib.get_close_matches(name.lower().replace("-", "_"), LAWS, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise UsageError(f"no law named {name!r}; {hint}known: {', '.join(LAWS)}")
+    return named("law", LAWS, name)

@@ -1,6 +1,6 @@
 """Memory of one training step on each GPU, by precision and sharding, and what fits where. GB are 10^9 bytes."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from pipeline.errors import UsageError
@@ -14,7 +14,7 @@ from pipeline.size.activations import (
 )
 from pipeline.size.gpus import Gpu
 from pipeline.size.precision import COMPUTE_BYTES, RULE_FP32, Layout, Precision, state_bytes
-from pipeline.size.shape import DecoderShape
+from pipeline.size.shape import Shape
 
 Sharding = Literal["none", "ddp", "zero1", "zero2", "zero3", "full", "hybrid", "replicated"]
 """`full` is ZeRO-3 (FSDP full shard), `hybrid` shards in groups of `sharding_factor`, `replicated` is FSDP over 1."""
@@ -105,7 +105,7 @@ def static_bytes(params: float, setup: Setup) -> tuple[float, float, float, floa
     )
 
 
-def step_memory(shape: DecoderShape, setup: Setup) -> Memory:
+def step_memory(shape: Shape, setup: Setup) -> Memory:
     """Memory of one GPU in one training step. Only decoders compute their loss in chunks."""
     weights, copies, gradients, optimizer = static_bytes(shape.params, setup)
     compute = COMPUTE_BYTES[setup.precision]
@@ -117,7 +117,7 @@ def step_memory(shape: DecoderShape, setup: Setup) -> Memory:
     if setup.offload:
         host, weights, gradients, optimizer = weights + gradients + optimizer, 0.0, 0.0, 0.0
     tokens = setup.micro_batch * setup.sequence
-    chunked = setup.chunked_loss and shape.architecture == "llama"
+    chunked = setup.chunked_loss and shape.kind == "decoder"
     saved = saved_bytes(shape, setup.precision, tokens, setup.checkpointing, chunked=chunked, sequence=setup.sequence)
     again = recomputed_bytes(shape, setup.precision, tokens, setup.checkpointing, setup.sequence)
     transient = head_transient_bytes(shape, setup.precision, tokens, chunked=chunked)
@@ -134,11 +134,6 @@ def step_memory(shape: DecoderShape, setup: Setup) -> Memory:
     peak = held + max(earlier + saved + transient, earlier + saved + again + head + work, late)
     activations = saved + again
     return Memory(weights, copies, gradients, optimizer, activations, transient, peak, host)
-
-
-def serving_bytes(params: float, precision: Precision) -> float:
-    """Bytes of the weights alone, as a model that only serves holds them."""
-    return COMPUTE_BYTES[precision] * params
 
 
 def zero_paper_gb(params: float, gpus: int) -> dict[str, float]:
@@ -167,28 +162,26 @@ def fit(needed_bytes: float, setup: Setup, gpu: Gpu) -> Fit:
     return Fit(gpu.name, setup.gpus, setup.sharding, needed, gpu.memory_gb, needed <= gpu.memory_gb)
 
 
-def fewest_gpus(shape: DecoderShape, setup: Setup, gpu: Gpu, most: int = 4096) -> Fit:
+def fewest_gpus(shape: Shape, setup: Setup, gpu: Gpu, most: int = 4096) -> Fit:
     """The smallest power-of-two number of GPUs on which the setup fits with full sharding; `most` when none does."""
     gpus = 1
     while True:
-        tried = Setup(
-            **(asdict(setup) | {"gpus": gpus, "sharding": "full" if gpus > 1 else "none", "sharding_factor": None})
-        )
-        found = fit(step_memory(shape, tried).peak, tried, gpu)
-        if found.fits or gpus >= most:
-            return found
+        way: Sharding = "full" if gpus > 1 else "none"
+        result = _fit_step(shape, replace(setup, gpus=gpus, sharding=way, sharding_factor=None), gpu)
+        if result.fits or gpus >= most:
+            return result
         gpus *= 2
 
 
-def strategies(shape: DecoderShape, setup: Setup, gpu: Gpu) -> list[Fit]:
+def strategies(shape: Shape, setup: Setup, gpu: Gpu) -> list[Fit]:
     """The same step under each way of sharding, on the setup's GPUs (8 where it has one)."""
     gpus = setup.gpus if setup.gpus > 1 else 8
     ways: tuple[Sharding, ...] = ("ddp", "zero1", "zero2", "hybrid", "full")
-    found = []
-    for sharding in ways:
-        tried = Setup(**(asdict(setup) | {"gpus": gpus, "sharding": sharding, "sharding_factor": None}))
-        found.append(fit(step_memory(shape, tried).peak, tried, gpu))
-    return found
+    return [_fit_step(shape, replace(setup, gpus=gpus, sharding=way, sharding_factor=None), gpu) for way in ways]
+
+
+def _fit_step(shape: Shape, setup: Setup, gpu: Gpu) -> Fit:
+    return fit(step_memory(shape, setup).peak, setup, gpu)
 
 
 def t5_under_ddp_and_fsdp(gpu: Gpu, gpus: int = 8) -> list[dict[str, Any]]:
@@ -201,7 +194,7 @@ def t5_under_ddp_and_fsdp(gpu: Gpu, gpus: int = 8) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"params": params, "gpu": gpu.name, "gpus": gpus}
         for sharding in ("ddp", "full"):
             setup = Setup("fp32", sharding, gpus)
-            found = fit(sum(static_bytes(params, setup)), setup, gpu)
-            row |= {f"{sharding}_gb": found.needed_gb, f"{sharding}_fits": found.fits}
+            result = fit(sum(static_bytes(params, setup)), setup, gpu)
+            row |= {f"{sharding}_gb": result.needed_gb, f"{sharding}_fits": result.fits}
         rows.append(row)
     return rows

@@ -1,9 +1,6 @@
-"""Number formats: bytes of a parameter, and what a value becomes in each."""
+"""Number formats: bytes of a parameter in each, when training and when serving."""
 
-import math
-import struct
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Precision = Literal["fp32", "fp16", "bf16", "fp8", "int8"]
 Layout = Literal["masters", "zero"]
@@ -19,42 +16,17 @@ RULE_FP32 = {"weights": 4, "gradients": 4, "optimizer": 8, "activations": 8}
 and temporaries stand for one sequence of about 4,000 tokens a GPU and are far too low for large micro-batches."""
 
 
-@dataclass(frozen=True)
-class StateBytes:
+class StateBytes(NamedTuple):
     """Bytes a parameter takes during training with Adam, before anything is sharded."""
 
     weights: int
     gradients: int
     optimizer: int
 
-    @property
-    def total(self) -> int:
-        """Weights, gradients and optimizer together."""
-        return self.weights + self.gradients + self.optimizer
-
 
 def state_bytes(precision: Precision, layout: Layout = "masters") -> StateBytes:
     """Bytes per parameter. fp8 and int8 training keep masters: fp8 casts inside matrix products, int8 is
     quantisation-aware training with rounding simulated in higher precision."""
-    if precision == "fp32" or layout == "masters":
-        return StateBytes(4, 4, 8)
-    if precision == "int8":
+    if layout == "masters" or precision in ("fp32", "int8"):
         return StateBytes(4, 4, 8)
     return StateBytes(COMPUTE_BYTES[precision], 2, 12)
-
-
-def rounded(value: float, precision: Literal["float16", "bfloat16", "int8"]) -> float:
-    """The nearest value of the format (ties to even); int8 clips to -128..127.
-
-    >>> rounded(3.14159265, "bfloat16"), rounded(3.14159265, "float16"), rounded(3.14159265, "int8")
-    (3.140625, 3.140625, 3)
-    """
-    if precision == "int8":
-        return max(-128, min(127, round(value)))
-    if precision == "float16":
-        return struct.unpack("<e", struct.pack("<e", value))[0]
-    if not math.isfinite(value):
-        return value
-    bits = struct.unpack("<I", struct.pack("<f", value))[0]
-    bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000
-    return struct.unpack("<f", struct.pack("<I", bits))[0]

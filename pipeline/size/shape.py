@@ -1,25 +1,71 @@
-"""The shape of a decoder for a parameter count: depth, width, heads, feed-forward, vocabulary, batch and schedule."""
+"""Shapes of transformers: the one table of architectures and presets, with the parameters and memory-relevant sizes of each.
 
-import difflib
-import math
+Planner, hand-off and trainer read the same table, so a preset has the same parameters in a plan, in train.yaml and in
+the model that is built: `tests/pretrain/test_presets.py` compares every one with a model of transformers.
+"""
+
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
-from pipeline.errors import UsageError
+from pipeline.size.names import named
+
+Architecture = Literal["llama", "qwen3", "gpt2", "bert", "roberta", "modernbert", "t5", "bart"]
+Objective = Literal["causal", "masked", "spans", "infilling"]
+Kind = Literal["decoder", "encoder", "encoder_decoder"]
 
 
-def padded(vocab: int, multiple: int = 128) -> int:
-    """The vocabulary rounded up, so that the LM head's matrix product fills whole tiles of a GPU.
+class Anatomy(NamedTuple):
+    """What an architecture has beside the matrices of attention and feed-forward."""
 
-    >>> padded(32_001)
-    32128
+    objective: Objective
+    """What it was made to learn, and the only objective it is trained on here."""
+    gated: bool = False
+    """The feed-forward has three matrices (SwiGLU, GeGLU) instead of two."""
+    biases: bool = True
+    """Linear layers have biases, and norms a shift beside their scale."""
+    norms: int = 1
+    """Norms outside layers and embeddings: final ones, an encoder's in its head. (ModernBERT has a final norm as well,
+    but none before its first layer's attention; BART's two stand behind its embeddings.)"""
+    position_tables: int = 0
+    """Tables of learnt positions; 0 with rotary or relative positions."""
+    extra_positions: int = 0
+    """Rows of such a table that no position uses (RoBERTa starts after its pad id, BART at 2)."""
+    token_types: int = 0
+    """Segment embeddings."""
+
+
+ARCHITECTURES: dict[str, Anatomy] = {
+    "llama": Anatomy("causal", gated=True, biases=False),
+    "qwen3": Anatomy("causal", gated=True, biases=False),
+    "gpt2": Anatomy("causal", position_tables=1),
+    "bert": Anatomy("masked", position_tables=1, token_types=2),
+    "roberta": Anatomy("masked", position_tables=1, extra_positions=2, token_types=1),
+    "modernbert": Anatomy("masked", gated=True, biases=False),
+    "t5": Anatomy("spans", biases=False, norms=2),
+    "bart": Anatomy("infilling", norms=2, position_tables=2, extra_positions=2),
+}
+KINDS: dict[str, Kind] = {
+    "causal": "decoder",
+    "masked": "encoder",
+    "spans": "encoder_decoder",
+    "infilling": "encoder_decoder",
+}
+RELATIVE_BUCKETS = 32
+"""Rows of T5's table of relative positions, one table for each stack."""
+
+
+def padded(vocab: int) -> int:
+    """Rows of the embedding: the vocabulary rounded up to a multiple of 128, which fills whole tiles of a GPU.
+
+    >>> padded(4096), padded(32_001)
+    (4096, 32128)
     """
-    return -(-vocab // multiple) * multiple
+    return -(-vocab // 128) * 128
 
 
 @dataclass(frozen=True)
-class DecoderShape:
-    """A Llama-style decoder: RMSNorm, SwiGLU, rotary positions, grouped-query attention, no biases."""
+class Shape:
+    """Sizes of one model. Of an encoder-decoder, `layers` are those of the encoder."""
 
     layers: int
     hidden: int
@@ -28,157 +74,163 @@ class DecoderShape:
     kv_heads: int
     head_dim: int
     vocab: int
-    tied: bool
+    tied: bool = True
     """Whether input embedding and LM head are one matrix."""
-    architecture = "llama"
+    architecture: Architecture = "llama"
+    sequence: int = 512
+    """Tokens of a sample, of an encoder-decoder on the encoder's side: learnt positions, and the decoder's length."""
+    positions: int | None = None
+    """Rows of a table of learnt positions; null: `sequence` and the rows the architecture leaves unused."""
+    decoder_layers: int | None = None
+    """Layers of an encoder-decoder's decoder; null: as many as `layers`."""
+    rope_theta: float = 10_000.0
+    """Base of rotary positions."""
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """The architecture's row of the table."""
+        return ARCHITECTURES[self.architecture]
+
+    @property
+    def kind(self) -> Kind:
+        """Decoder, encoder or both: how compute is counted."""
+        return KINDS[self.anatomy.objective]
+
+    @property
+    def depth(self) -> float:
+        """Number of blocks; a block of an encoder-decoder is one encoder layer with one decoder layer."""
+        decoder_layers = self.layers if self.decoder_layers is None else self.decoder_layers
+        return (self.layers + decoder_layers) / 2
+
+    def _layer(self, attentions: int = 1) -> tuple[int, int]:
+        """(matrices, biases and norms) of one layer, in parameters; a layer with cross-attention has two attentions."""
+        inner, anatomy = self.head_dim * (self.heads + self.kv_heads), self.anatomy
+        matrices = attentions * 2 * self.hidden * inner + (3 if anatomy.gated else 2) * self.hidden * self.ffn
+        vectors = (attentions + 1) * self.norm_params
+        if anatomy.biases:
+            vectors += attentions * (inner + self.head_dim * self.kv_heads + self.hidden) + self.ffn + self.hidden
+        if self.architecture == "qwen3":  # norms of queries and keys
+            vectors += 2 * self.head_dim
+        return matrices, vectors
+
+    @property
+    def _decoder_layer(self) -> tuple[int, int]:
+        """The same of a layer of an encoder-decoder's decoder; nothing elsewhere."""
+        return self._layer(2) if self.kind == "encoder_decoder" else (0, 0)
+
+    @property
+    def norm_params(self) -> int:
+        """Parameters of one norm."""
+        return (2 if self.anatomy.biases else 1) * self.hidden
 
     @property
     def block_matmul_params(self) -> int:
-        """Parameters of one block's matrices."""
-        attention = 2 * self.hidden * self.head_dim * (self.heads + self.kv_heads)
-        return attention + 3 * self.hidden * self.ffn
+        """Parameters of the matrices of one block."""
+        return self._layer()[0] + self._decoder_layer[0]
 
     @property
     def block_params(self) -> int:
-        """Parameters of one block, its two norms included."""
-        return self.block_matmul_params + 2 * self.hidden
+        """Parameters of one block, biases and norms included."""
+        return sum(self._layer()) + sum(self._decoder_layer)
 
     @property
     def embedding_params(self) -> int:
-        """Parameters of the input embedding and, where it is untied, the LM head."""
-        return self.vocab * self.hidden * (1 if self.tied else 2)
+        """Words, positions, segments; also the LM head where it is untied, an encoder's embedding norm and output bias."""
+        anatomy = self.anatomy
+        positions = self.sequence + anatomy.extra_positions if self.positions is None else self.positions
+        rows = self.vocab * (1 if self.tied else 2) + anatomy.position_tables * positions + anatomy.token_types
+        params = rows * self.hidden
+        if self.kind == "encoder":
+            params += self.norm_params + self.vocab
+        if self.architecture == "t5":
+            params += 2 * RELATIVE_BUCKETS * self.heads
+        return params
 
     @property
     def params(self) -> int:
         """All parameters."""
-        return self.embedding_params + self.layers * self.block_params + self.hidden
+        decoder_layers = self.layers if self.decoder_layers is None else self.decoder_layers
+        layers = self.layers * sum(self._layer()) + decoder_layers * sum(self._decoder_layer)
+        params = self.embedding_params + layers + self.anatomy.norms * self.norm_params
+        if self.kind == "encoder":  # the dense layer of the head
+            params += self.hidden**2 + (self.hidden if self.anatomy.biases else 0)
+        return params
 
     @property
     def matmul_params(self) -> int:
-        """Parameters that multiply tokens: blocks and the LM head; no input embedding, no norms."""
-        return self.layers * self.block_matmul_params + self.vocab * self.hidden
+        """Parameters that multiply tokens: blocks, the LM head, an encoder's dense layer; no input embedding, no norms."""
+        dense = self.hidden**2 if self.kind == "encoder" else 0
+        return round(self.depth * self.block_matmul_params) + dense + self.vocab * self.hidden
+
+    @property
+    def targets(self) -> int:
+        """Tokens with logits in a sample: T5's decoder writes the hidden spans alone."""
+        return span_lengths(self.sequence)[1] if self.architecture == "t5" else self.sequence
 
     @property
     def head_tokens(self) -> float:
         """Tokens with logits for each token of the input."""
-        return 1.0
-
-    def model_settings(self) -> dict[str, Any]:
-        """The shape in the words of the hand-off's `model:` block."""
-        return {
-            "architecture": self.architecture,
-            "hidden_size": self.hidden,
-            "num_layers": self.layers,
-            "num_heads": self.heads,
-            "num_kv_heads": self.kv_heads,
-            "head_dim": self.head_dim,
-            "intermediate_size": self.ffn,
-            "tie_embeddings": self.tied,
-        }
+        return self.targets / self.sequence
 
     def to_json(self) -> dict[str, Any]:
         """Fields and counts as JSON values."""
-        counts = {"params": self.params, "non_embedding_params": self.params - self.embedding_params}
-        return asdict(self) | {"architecture": self.architecture} | counts
+        return asdict(self) | {"params": self.params, "non_embedding_params": self.params - self.embedding_params}
 
 
-PRESETS: dict[str, DecoderShape] = {
-    "tiny": DecoderShape(4, 128, 352, 4, 2, 32, 8192, True),
-    "30m": DecoderShape(8, 384, 1024, 6, 6, 64, 32_768, True),
-    "125m": DecoderShape(12, 768, 2048, 12, 12, 64, 32_768, True),
-    "350m": DecoderShape(24, 1024, 2816, 8, 8, 128, 32_768, True),
-    "tinyllama-1.1b": DecoderShape(22, 2048, 5632, 32, 4, 64, 32_000, False),
-    "llama-3.2-1b": DecoderShape(16, 2048, 8192, 32, 8, 64, 128_256, True),
-    "llama-3.2-3b": DecoderShape(28, 3072, 8192, 24, 8, 128, 128_256, True),
-    "llama-3.1-8b": DecoderShape(32, 4096, 14_336, 32, 8, 128, 128_256, False),
+def span_lengths(inputs: int, density: float = 0.15, mean_span: float = 3.0) -> tuple[int, int]:
+    """(raw tokens, target tokens) of T5's span corruption whose corrupted inputs fill `inputs` places.
+
+    Each noise span becomes one sentinel in the inputs and stands after its sentinel in the targets; both end with one
+    end-of-text token (arXiv 1910.10683, section 3.1.4).
+
+    >>> span_lengths(512), span_lengths(256)
+    ((568, 114), (284, 58))
+    """
+    raw = inputs
+    while True:
+        noise, spans = noise_spans(raw + 1, density, mean_span)
+        if raw + 1 - noise + spans + 1 > inputs:
+            noise, spans = noise_spans(raw, density, mean_span)
+            return raw, noise + spans + 1
+        raw += 1
+
+
+def noise_spans(raw: int, density: float, mean_span: float) -> tuple[int, int]:
+    """(noise tokens, spans) of a window of `raw` tokens, as T5 counts them."""
+    noise = min(max(round(raw * density), 1), raw - 1)
+    return noise, max(round(noise / mean_span), 1)
+
+
+def _llama(layers: int, hidden: int, ffn: int, heads: int, kv_heads: int, vocab: int = 32_768, **other: Any) -> Shape:
+    return Shape(layers, hidden, ffn, heads, kv_heads, hidden // heads, vocab, **other)
+
+
+def _plain(architecture: Architecture, layers: int, hidden: int, heads: int, ffn: int, vocab: int) -> Shape:
+    return Shape(layers, hidden, ffn, heads, heads, hidden // heads, vocab, architecture=architecture)
+
+
+PRESETS: dict[str, Shape] = {
+    "tiny": _llama(4, 128, 352, 4, 2, 8192),
+    "30m": _llama(8, 384, 1024, 6, 6),
+    "125m": _llama(12, 768, 2048, 12, 12),
+    "350m": _llama(24, 1024, 2816, 8, 8),
+    "tinyllama-1.1b": _llama(22, 2048, 5632, 32, 4, 32_000, tied=False),
+    "llama-3.2-1b": _llama(16, 2048, 8192, 32, 8, 128_256, rope_theta=500_000.0),
+    "llama-3.2-3b": _llama(28, 3072, 8192, 24, 8, 128_256, rope_theta=500_000.0),
+    "llama-3.1-8b": _llama(32, 4096, 14_336, 32, 8, 128_256, tied=False, rope_theta=500_000.0),
+    "gpt2": _plain("gpt2", 12, 768, 12, 3072, 50_257),
+    "bert-base": _plain("bert", 12, 768, 12, 3072, 30_522),
+    "bert-large": _plain("bert", 24, 1024, 16, 4096, 30_522),
+    "roberta-base": _plain("roberta", 12, 768, 12, 3072, 50_265),
+    "modernbert-base": _plain("modernbert", 22, 768, 12, 1152, 50_368),
+    "t5-small": _plain("t5", 6, 512, 8, 2048, 32_128),
+    "t5-base": _plain("t5", 12, 768, 12, 3072, 32_128),
+    "bart-base": _plain("bart", 6, 768, 12, 3072, 50_265),
 }
-"""Named shapes, by the names the hand-off uses. Their vocabulary is replaced by the trained tokenizer's."""
+"""Published shapes by name, and `tiny`, about a million parameters, for demonstrations. A run replaces their vocabulary
+by its tokenizer's and their 512 positions by the length of its samples."""
 
 
-def preset(name: str, vocab: int) -> DecoderShape:
-    """A named shape with the given vocabulary, padded."""
-    if name not in PRESETS:
-        near = difflib.get_close_matches(name, PRESETS, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise UsageError(f"no preset named {name!r}; {hint}known: auto, {', '.join(PRESETS)}")
-    return replace(PRESETS[name], vocab=padded(vocab))
-
-
-def design(params: float, vocab: int) -> DecoderShape:
-    """The Llama-style shape nearest to a parameter count, all parameters counted.
-
-    Width over depth grows with size from about 40 to about 110, as published models have it (GPT-2 64, Llama-3.2-1B
-    128, BloombergGPT 110). Widths are multiples of 128 and heads 128 wide from 1,024 on, with key-value heads shared
-    from 2,048 on; smaller models take smaller steps. The head is tied where the embedding would be over 10 % of the
-    parameters. A count below the smallest shape gives the smallest shape: compare its `params`.
-    """
-    vocab = padded(vocab)
-    smallest = DecoderShape(1, 32, 96, 1, 1, 32, vocab, True)
-    best, best_cost = smallest, math.inf
-    wanted_aspect = min(128.0, max(24.0, 17 * math.log10(max(params, 1e6)) - 70))
-    for hidden in _widths():
-        tied = vocab * hidden > 0.1 * params
-        multiple = 128 if hidden >= 512 else 32
-        one = DecoderShape(1, hidden, _round_to(8 * hidden / 3, multiple), *_heads(hidden), vocab, tied)
-        if one.params > 2 * params:
-            break
-        for_blocks = params - one.embedding_params - hidden
-        layers = round(for_blocks / one.block_params)
-        for depth in sorted({max(1, layers - 1), max(1, layers), max(1, layers + 1)}):
-            # The feed-forward width takes up what whole layers leave over.
-            left = for_blocks / depth - (one.block_params - 3 * hidden * one.ffn)
-            ffn = max(_round_to(2.3 * hidden, multiple), min(_round_to(left / (3 * hidden), multiple), 4 * hidden))
-            shape = replace(one, layers=depth, ffn=ffn)
-            aspect = abs(math.log(hidden / depth / wanted_aspect)) + abs(math.log(ffn / (8 / 3 * hidden)))
-            cost = 20 * abs(math.log(shape.params / params)) + aspect
-            if cost < best_cost:
-                best, best_cost = shape, cost
-    return best
-
-
-def _widths() -> list[int]:
-    return [*range(32, 512, 32), *range(512, 1024, 64), *range(1024, 2048, 128), *range(2048, 32_769, 512)]
-
-
-def _heads(hidden: int) -> tuple[int, int, int]:
-    """(heads, key-value heads, head width)."""
-    head_dim = 128 if hidden >= 1024 else 64 if hidden % 64 == 0 and hidden >= 256 else 32
-    heads = hidden // head_dim
-    if hidden < 2048:
-        return heads, heads, head_dim
-    return heads, 8 if heads % 8 == 0 else 4, head_dim
-
-
-def _round_to(value: float, multiple: int) -> int:
-    return max(multiple, round(value / multiple) * multiple)
-
-
-@dataclass(frozen=True)
-class Hyperparameters:
-    """Size-dependent defaults of a training run. Rates are AdamW's; `batch_tokens` are tokens of one optimizer step."""
-
-    batch_tokens: int
-    sequence_length: int
-    steps: int
-    warmup_steps: int
-    learning_rate: float
-    beta2: float
-    source: str = "OLMo model ladder (arXiv 2412.04403), non-embedding parameters"
-
-
-def hyperparameters(
-    non_embedding: float, tokens: float, sequence_length: int, *, min_steps: int = 200
-) -> Hyperparameters:
-    """Batch, steps, warm-up and learning rate for a size.
-
-    Batch 2048 * 160 * (N / 108e6)^(2/3) tokens, rate 0.0047 * (N / 108e6)^(-1/3) / 2, warm-up over N tokens, at most
-    a tenth of the run. A batch that would leave fewer than `min_steps` steps is made smaller.
-    """
-    ratio = non_embedding / 108e6
-    ladder = 2048 * 160 * ratio ** (2 / 3)
-    sequences = max(1, round(min(ladder, tokens / min_steps) / sequence_length))
-    batch = sequences * sequence_length
-    steps = max(1, math.ceil(tokens / batch))
-    warmup = max(1, min(round(non_embedding / batch), steps // 10))
-    rate = min(0.0047 * ratio ** (-1 / 3) / 2, 3e-3)
-    return Hyperparameters(batch, sequence_length, steps, warmup, rate, 0.95 if batch >= 524_288 else 0.99)
+def preset(name: str, vocab: int, sequence: int = 512) -> Shape:
+    """A named shape with the given vocabulary, padded, for samples of `sequence` tokens; a UsageError names the nearest."""
+    return replace(named("preset", PRESETS, name), vocab=padded(vocab), sequence=sequence)

@@ -80,15 +80,6 @@ def vocabulary_size(settings: TokenizerSettings, sample_bytes: float) -> int:
     return min(size, LARGEST)
 
 
-def padded(vocab_size: int) -> int:
-    """Rows of the embedding: the next multiple of 128, which matrix products like.
-
-    >>> padded(4096), padded(4100)
-    (4096, 4224)
-    """
-    return -(-vocab_size // 128) * 128
-
-
 def sample_fractions(bytes_by_role: dict[str, int], shares: dict[str, float], max_bytes: int) -> dict[str, float]:
     """The share of each role's kept text to train on, so that the sample has the mix's shares by bytes.
 

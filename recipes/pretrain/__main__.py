@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Sequence
 
 from pipeline.handoff import EXIT_INFRASTRUCTURE, EXIT_INTERRUPTED, EXIT_OK, PipelineError
+from recipes.pretrain.command import leave, need_torch
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,13 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = parser().parse_args(given)
     try:
+        need_torch()
         return launch(options.processes, given) if options.processes and "RANK" not in os.environ else _main(options)
     except PipelineError as error:
         _say(str(error), wait_s=1 if int(os.environ.get("LOCAL_RANK", 0)) else 0)
         return error.exit_code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except Exception as error:  # noqa: BLE001  the last resort: say it in one sentence, then where
+    except Exception as error:  # noqa: BLE001  a defect: the traceback, then one sentence
         from recipes.pretrain.checkpoint import disk_is_full
 
         if disk_is_full(error):
@@ -57,19 +59,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(sentence: str, wait_s: float = 0) -> None:
-    """A failure on standard error, after a moment in which torchrun ends the processes whose failure only followed
-    another's or repeats the first process's: one cause, one sentence."""
+    """Print a failure on standard error; under torchrun after `wait_s`, so that of a failure shared by several processes
+    only the first is heard before torchrun ends the others."""
     time.sleep(wait_s if "TORCHELASTIC_RUN_ID" in os.environ else 0)
     print(f"error: {sentence}", file=sys.stderr, flush=True)
 
 
 def launch(processes: int, arguments: Sequence[str]) -> int:
-    """The same command on several processes of this machine; the exit code of the first that failed."""
+    """Run the same command on several processes of this machine; returns the exit code of the first that failed."""
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import main as torchrun
 
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # its report of what was said already
+    logging.getLogger("torch.distributed.elastic").setLevel(
+        logging.CRITICAL
+    )  # it would repeat what a process has already said
     try:
         torchrun(["--standalone", f"--nproc-per-node={processes}", "-m", "recipes.pretrain", *arguments])
     except ChildFailedError as error:
@@ -117,8 +121,4 @@ def _main(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # gloo's threads can abort the interpreter's own exit after all work is done and on disk
-    os._exit(code)
+    leave(main())

@@ -5,10 +5,17 @@ from typing import Any, cast
 
 import torch
 from tokenizers import Tokenizer
-from transformers import AutoConfig, PreTrainedModel
+from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 
 from pipeline.handoff import ObjectiveSettings, TokenizerInfo, UsageError
 from recipes.pretrain.model import check_objective, load_model
+
+
+def read_config(folder: str) -> PreTrainedConfig:
+    """The configuration of a local Hugging Face model folder. Raises UsageError when there is none."""
+    if not (Path(folder) / "config.json").is_file():
+        raise UsageError(f"model.init_from: {folder} holds no config.json; expected a local Hugging Face model folder")
+    return AutoConfig.from_pretrained(folder, local_files_only=True)
 
 
 def continued_model(
@@ -19,9 +26,7 @@ def continued_model(
     A token the old tokenizer does not have starts as the mean of the embeddings of its old pieces, so that the model
     reads old text as before. Raises UsageError when the hand-off's tokenizer is not the old one or an extension of it.
     """
-    if not (Path(folder) / "config.json").is_file():
-        raise UsageError(f"model.init_from: {folder} holds no config.json; expected a local Hugging Face model folder")
-    check_objective(AutoConfig.from_pretrained(folder, local_files_only=True).model_type, objective)
+    check_objective(read_config(folder).model_type, objective)
     model = load_model(folder)
     old = Path(folder) / "tokenizer.json"
     if not old.is_file():

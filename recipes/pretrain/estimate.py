@@ -1,6 +1,7 @@
 """`--estimate`: what one step needs by the plan's formulas beside what the device has; refuses what cannot fit."""
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -9,32 +10,25 @@ import torch
 from pipeline.handoff import EXIT_OK, EXIT_USAGE
 from pipeline.size.activations import LOSS_CHUNK_BYTES
 from pipeline.size.memory import CONTEXT_BYTES, Setup, step_memory
-from pipeline.size.shape import DecoderShape
+from pipeline.size.shape import Shape
+from recipes.pretrain.continued import read_config
 from recipes.pretrain.inputs import Handoff
+from recipes.pretrain.model import build_config, config_shape
 
 
-def decoder_shape(handoff: Handoff) -> DecoderShape:
-    """The model as the planner's decoder. Encoders and encoder-decoders are estimated as a decoder of their width."""
-    model = handoff.config.model
-    heads, hidden = model.num_heads or 1, model.hidden_size or 1
-    return DecoderShape(
-        layers=(model.num_layers or 1)
-        + ((model.num_decoder_layers or model.num_layers or 1) if model.architecture in ("t5", "bart") else 0),
-        hidden=hidden,
-        ffn=model.intermediate_size or 4 * hidden,
-        heads=heads,
-        kv_heads=model.num_kv_heads or heads,
-        head_dim=model.head_dim or hidden // heads,
-        vocab=handoff.manifest.tokenizer.padded_vocab_size,
-        tied=model.tie_embeddings is not False,
-    )
+def planned_shape(handoff: Handoff) -> Shape:
+    """The planner's shape of the model that would be trained, or of the one that would be continued."""
+    config, length = handoff.config, handoff.config.objective.sequence_length or 256
+    if config.model.init_from is not None:
+        return config_shape(read_config(handoff.at(config.model.init_from)), length)
+    return config_shape(build_config(config.model, config.objective, handoff.manifest.tokenizer), length)
 
 
 def estimate(handoff: Handoff, processes: int, device_bytes: int | None, *, on_gpu: bool) -> dict[str, Any]:
     """Bytes by part on each device, what it has, and whether that is enough (null without a device to compare with)."""
     config = handoff.config
     parallel = config.parallel
-    shape = decoder_shape(handoff)
+    shape = planned_shape(handoff)
     precision = ("bf16" if on_gpu else "fp32") if parallel.precision == "auto" else parallel.precision
     per_process = -(-(config.global_batch or 1) // processes)
     setup = Setup(
@@ -65,8 +59,6 @@ def estimate(handoff: Handoff, processes: int, device_bytes: int | None, *, on_g
 
 def print_estimate(handoff: Handoff, *, as_json: bool) -> int:
     """Print the estimate for this machine; exit code 2 when the step cannot fit."""
-    import os
-
     on_gpu = torch.cuda.is_available()
     processes = int(os.environ.get("WORLD_SIZE", torch.cuda.device_count() if on_gpu else 1))
     if on_gpu:

@@ -1,6 +1,7 @@
 """What a run leaves for others: a Hugging Face folder that `from_pretrained` opens, with tokenizer and card."""
 
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ import transformers
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from transformers import GenerationConfig
 
+from recipes.pretrain.evaluate import Validation
 from recipes.pretrain.inputs import Handoff
-from recipes.pretrain.model import Trainable, classes
+from recipes.pretrain.metrics import say
+from recipes.pretrain.model import Trainable, classes, load_model
 from recipes.pretrain.parallel import World
+from recipes.pretrain.quantize import need_torchao
 from recipes.pretrain.sample import TEMPERATURE, sample, sentences
 
 CARD = """---
@@ -119,3 +123,32 @@ def _card(handoff: Handoff, architecture: str, summary: dict[str, Any]) -> str:
         else "",
         eos=handoff.manifest.tokenizer.eos_id,
     )
+
+
+def export_int8(folder: Path, validation: Validation) -> dict[str, Any]:
+    """Write `<folder>-int8` from the Hugging Face folder; returns held-out loss of both and the difference, by source.
+
+    `from_pretrained` opens it where torchao is installed. On one process, on the CPU.
+    """
+    need_torchao("export.int8")
+    from torchao.quantization import Int8WeightOnlyConfig  # pyright: ignore[reportMissingImports]
+    from transformers import TorchAoConfig
+
+    alone = World(0, 1, 1, torch.device("cpu"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before = validation(Trainable(load_model(folder)), alone)
+        rounded = Trainable(load_model(folder, quantization_config=TorchAoConfig(Int8WeightOnlyConfig())))
+        after = validation(rounded, alone)
+        target, partial = Path(f"{folder}-int8"), Path(f"{folder}-int8.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(folder, partial, ignore=shutil.ignore_patterns("*.safetensors*"))
+        rounded.model.save_pretrained(partial)
+    shutil.rmtree(target, ignore_errors=True)
+    partial.rename(target)
+    rows = {}
+    for name, result in before.items():
+        loss, int8_loss = result["loss"], after[name]["loss"]
+        rows[name] = {"loss": loss, "int8_loss": int8_loss, "difference": int8_loss - loss}
+        say(f"int8  {name}: loss {loss:.4f} → {int8_loss:.4f} ({int8_loss - loss:+.5f})")
+    return rows

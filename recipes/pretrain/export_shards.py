@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.handoff import EXIT_OK, InfrastructureError, Manifest, PipelineError, Shard, UsageError
+from pipeline.handoff import EXIT_OK, InfrastructureError, Manifest, Shard, UsageError
+from recipes.pretrain.command import run
 from recipes.pretrain.inputs import Handoff, open_handoff
 from recipes.pretrain.token_stream import open_array, open_ends
 
@@ -165,14 +166,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cli.add_argument("--out", required=True, metavar="DIR", type=Path, help="a new folder")
     cli.add_argument("--json", action="store_true", help="print what export.json holds as one line")
     options = cli.parse_args(arguments)
+    return run(lambda: _main(options))
+
+
+def _main(options: argparse.Namespace) -> int:
     try:
         written = export_shards(open_handoff(options.handoff), options.to, options.out)
-    except PipelineError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
     except OSError as error:
-        print(f"error: {options.out} could not be written: {error.strerror}", file=sys.stderr)
-        return InfrastructureError.exit_code
+        raise InfrastructureError(f"{options.out} could not be written: {error.strerror}") from error
     if options.json:
         print(json.dumps(written))
     else:

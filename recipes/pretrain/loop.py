@@ -13,20 +13,21 @@ import torch.distributed as dist
 from transformers import PreTrainedModel
 
 from pipeline.handoff import PipelineError, TrainConfig, UsageError
+from pipeline.size.flops import flops_per_token
 from recipes.pretrain.attention import fits_varlen
 from recipes.pretrain.checkpoint import Checkpoints, write_durably
 from recipes.pretrain.cloze import TermCloze
 from recipes.pretrain.continued import continued_model
 from recipes.pretrain.data import Loader, Samples
 from recipes.pretrain.evaluate import Validation, to_device
-from recipes.pretrain.export import export_huggingface
+from recipes.pretrain.export import export_huggingface, export_int8
 from recipes.pretrain.inputs import Handoff
 from recipes.pretrain.metrics import Reporter, Speed, say
-from recipes.pretrain.model import Trainable, build_model, count, flops_per_token
+from recipes.pretrain.model import Trainable, build_model, config_shape, count
 from recipes.pretrain.objectives import IGNORE, build_objective
 from recipes.pretrain.optimizer import LossScale, Optimizers, SpikeGuard, clip, decay_start, learning_rate
 from recipes.pretrain.parallel import World, accumulate, all_max, all_sum, apply_parallel, resolve_precision
-from recipes.pretrain.quantize import export_int8, need_torchao
+from recipes.pretrain.quantize import need_torchao
 
 COLLECT_GARBAGE_EVERY = 200
 PROGRESS = ("step", "consumed", "tokens", "first_validation", "last_validation", "last_cloze")
@@ -62,8 +63,9 @@ class Trainer:
         self.parallel = resolve_precision(config.parallel, world)
         varlen = world.device.type == "cuda" and fits_varlen(model, self.parallel.precision)
         self.trainable = Trainable(model, config.optimizer.z_loss, varlen)
-        causal = self.trainable.causal
-        self.flops = flops_per_token(model.config, self.objective.length) if causal else None
+        # only a causal model predicts as many tokens as it reads
+        shape = config_shape(model.config, self.objective.length)
+        self.flops = flops_per_token(shape, shape.sequence) if self.trainable.causal else None
         apply_parallel(self.trainable, self.parallel, world, qat=config.export.qat)
         self.optimizers = Optimizers(self.trainable, self.trainable.blocks, config.optimizer)
         self.guard = SpikeGuard(config.optimizer.skip_sigma, config.optimizer.skip_window, world.device)

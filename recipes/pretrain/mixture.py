@@ -11,7 +11,6 @@ source. Leaves `mixture.json` in the run folder, which a recipe names under `mix
 import argparse
 import gc
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from typing import Any
 from pipeline.handoff import (
     EXIT_OK,
     Manifest,
-    PipelineError,
     Source,
     TrainConfig,
     UsageError,
@@ -29,6 +27,7 @@ from pipeline.handoff import (
     dump_manifest,
 )
 from pipeline.size.mixture import FORMAT_VERSION, best_share, fit_curve
+from recipes.pretrain.command import leave, need_torch, run
 from recipes.pretrain.inputs import Handoff, open_handoff
 from recipes.pretrain.proxies import at_share, cut_source, role_losses
 
@@ -222,31 +221,26 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     options = parser().parse_args(arguments)
-    try:
-        handoff = open_handoff(options.handoff)
-        planned = (handoff.manifest.plan.get("chosen") or {}).get("tokens")
-        target = int(options.target_tokens or planned or sum(handoff.manifest.tokens_by_role().values()))
-        if not 0 < options.domain_weight < 1:
-            raise UsageError(f"--domain-weight {options.domain_weight:g}: a weight lies between 0 and 1")
-        if options.steps < 1 or target < 1:
-            raise UsageError("--steps and --target-tokens are at least 1")
-        weights = {"domain": options.domain_weight, "general": 1 - options.domain_weight}
-        shares = spread(options.low, options.high, options.runs)
-        asked = Proxies(shares, options.steps, target, weights, tuple(options.source))
-        found = search(handoff, asked, options.set)
-        path = Path(handoff.at("mixture.json"))
-        path.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    except PipelineError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
-    print(json.dumps(found) if options.json else "\n".join([*sentences(found), f"written to {path}"]), flush=True)
+    return run(lambda: _main(options))
+
+
+def _main(options: argparse.Namespace) -> int:
+    need_torch()
+    handoff = open_handoff(options.handoff)
+    planned = (handoff.manifest.plan.get("chosen") or {}).get("tokens")
+    target = int(options.target_tokens or planned or sum(handoff.manifest.tokens_by_role().values()))
+    if not 0 < options.domain_weight < 1:
+        raise UsageError(f"--domain-weight {options.domain_weight:g}: a weight lies between 0 and 1")
+    if options.steps < 1 or target < 1:
+        raise UsageError("--steps and --target-tokens are at least 1")
+    weights = {"domain": options.domain_weight, "general": 1 - options.domain_weight}
+    shares = spread(options.low, options.high, options.runs)
+    result = search(handoff, Proxies(shares, options.steps, target, weights, tuple(options.source)), options.set)
+    path = Path(handoff.at("mixture.json"))
+    path.write_text(json.dumps(result, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    print(json.dumps(result) if options.json else "\n".join([*sentences(result), f"written to {path}"]), flush=True)
     return EXIT_OK
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)  # gloo's threads can abort the interpreter's own exit after all work is done and on disk
+    leave(main())

@@ -9,7 +9,9 @@ import transformers
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from pipeline.handoff import OBJECTIVE_OF, ModelSettings, ObjectiveSettings, TokenizerInfo, UsageError
+from pipeline.handoff import ModelSettings, ObjectiveSettings, TokenizerInfo, UsageError, model_shape
+from pipeline.size.names import named
+from pipeline.size.shape import ARCHITECTURES, Shape
 from recipes.pretrain import attention
 from recipes.pretrain.loss import each_target, head_loss, logits_loss
 from recipes.pretrain.objectives import IGNORE
@@ -28,14 +30,14 @@ CLASSES: dict[str, tuple[str, str]] = {
 ALL = {"vocab": "vocab_size", "tie": "tie_word_embeddings", "eos": "eos_token_id", "bos": "bos_token_id",
        "pad": "pad_token_id"}  # fmt: skip
 USUAL = {**ALL, "hidden_size": "hidden_size", "num_layers": "num_hidden_layers", "num_heads": "num_attention_heads",
-         "intermediate_size": "intermediate_size", "length": "max_position_embeddings"}  # fmt: skip
+         "intermediate_size": "intermediate_size", "positions": "max_position_embeddings"}  # fmt: skip
 LLAMA = {**USUAL, "num_kv_heads": "num_key_value_heads", "head_dim": "head_dim", "rope": "rope_parameters",
          "dropout": "attention_dropout"}  # fmt: skip
-BERT = {**USUAL, "dropout": "hidden_dropout_prob attention_probs_dropout_prob"}
+BERT = {**USUAL, "dropout": "hidden_dropout_prob attention_probs_dropout_prob", "token_types": "type_vocab_size"}
 FIELDS: dict[str, dict[str, str]] = {
     "llama": LLAMA,
     "qwen3": LLAMA,
-    "gpt2": {**ALL, "hidden_size": "n_embd", "num_layers": "n_layer", "num_heads": "n_head", "length": "n_positions",
+    "gpt2": {**ALL, "hidden_size": "n_embd", "num_layers": "n_layer", "num_heads": "n_head", "positions": "n_positions",
              "intermediate_size": "n_inner", "dropout": "resid_pdrop embd_pdrop attn_pdrop"},
     "bert": BERT,
     "roberta": BERT,
@@ -45,7 +47,7 @@ FIELDS: dict[str, dict[str, str]] = {
            "num_layers": "num_layers", "num_decoder_layers": "num_decoder_layers", "dropout": "dropout_rate",
            "pad": "pad_token_id decoder_start_token_id"},
     "bart": {**ALL, "hidden_size": "d_model", "num_layers": "encoder_layers", "num_decoder_layers": "decoder_layers",
-             "num_heads": "encoder_attention_heads decoder_attention_heads", "length": "max_position_embeddings",
+             "num_heads": "encoder_attention_heads decoder_attention_heads", "positions": "max_position_embeddings",
              "intermediate_size": "encoder_ffn_dim decoder_ffn_dim", "dropout": "dropout attention_dropout",
              "eos": "eos_token_id decoder_start_token_id"},
 }  # fmt: skip
@@ -53,8 +55,6 @@ FIELDS: dict[str, dict[str, str]] = {
 FIXED: dict[str, dict[str, Any]] = {
     "llama": {"rms_norm_eps": 1e-5},
     "qwen3": {"rms_norm_eps": 1e-5},
-    "bert": {"type_vocab_size": 1},
-    "roberta": {"type_vocab_size": 1},
     "bart": {"forced_eos_token_id": None},
 }
 
@@ -65,28 +65,60 @@ def classes(architecture: str) -> tuple[Any, Any]:
     return getattr(transformers, config), getattr(transformers, model)
 
 
-def build_config(
-    model: ModelSettings, objective: ObjectiveSettings, tokenizer: TokenizerInfo, vocab_size: int | None = None
-) -> PreTrainedConfig:
+def build_config(model: ModelSettings, objective: ObjectiveSettings, tokenizer: TokenizerInfo) -> PreTrainedConfig:
     """transformers' configuration of a resolved shape (`resolve_model`)."""
-    architecture = model.architecture or "llama"
-    length, heads, eos = objective.sequence_length or 256, model.num_heads or 1, tokenizer.eos_id
+    shape = model_shape(model, tokenizer.padded_vocab_size, objective.sequence_length or 256)
+    architecture, eos = shape.architecture, tokenizer.eos_id
     ids = {name: getattr(tokenizer, f"{name}_id") for name in ("bos", "pad", "cls", "sep")}
-    ids = {"eos": eos, **{name: eos if at is None else at for name, at in ids.items()}}
+    ids = {"eos": eos, **{name: eos if token is None else token for name, token in ids.items()}}
     ours: dict[str, Any] = {
-        **model.model_dump(include={"hidden_size", "num_layers", "num_heads", "intermediate_size", "dropout"}),
         **ids,
-        "num_kv_heads": model.num_kv_heads or heads,
-        "num_decoder_layers": model.num_decoder_layers or model.num_layers,
-        "head_dim": model.head_dim or (model.hidden_size or 0) // heads,
-        "rope": {"rope_type": "default", "rope_theta": model.rope_theta or 10_000.0},
+        "hidden_size": shape.hidden,
+        "num_layers": shape.layers,
+        "num_decoder_layers": shape.decoder_layers or shape.layers,
+        "num_heads": shape.heads,
+        "num_kv_heads": shape.kv_heads,
+        "head_dim": shape.head_dim,
+        "intermediate_size": shape.ffn,
+        "dropout": model.dropout,
+        "rope": {"rope_type": "default", "rope_theta": shape.rope_theta},
         # RoBERTa counts positions from pad_token_id + 1
-        "length": length + (ids["pad"] + 1 if architecture == "roberta" else 0),
-        "vocab": vocab_size or tokenizer.padded_vocab_size,
-        "tie": model.tie_embeddings is not False,
+        "positions": shape.sequence + (ids["pad"] + 1 if architecture == "roberta" else 0),
+        "token_types": shape.anatomy.token_types,
+        "vocab": shape.vocab,
+        "tie": shape.tied,
     }
     fields = {theirs: ours[name] for name, many in FIELDS[architecture].items() for theirs in many.split()}
     return classes(architecture)[0](**fields, **FIXED.get(architecture, {}))
+
+
+def config_shape(config: PreTrainedConfig, sequence: int) -> Shape:
+    """The planner's shape of a configuration, read back through FIELDS; also of a model that was made elsewhere.
+
+    >>> from transformers import LlamaConfig
+    >>> config = LlamaConfig(vocab_size=128256, hidden_size=2048, num_hidden_layers=16, num_attention_heads=32,
+    ...                      num_key_value_heads=8, head_dim=64, intermediate_size=8192, tie_word_embeddings=True)
+    >>> from pipeline.size.flops import flops_per_token
+    >>> f"{flops_per_token(config_shape(config, 4096), 4096):.4g}"
+    '9.025e+09'
+    """
+    names = FIELDS[config.model_type]
+    ours: dict[str, Any] = {name: getattr(config, theirs.split()[0], None) for name, theirs in names.items()}
+    hidden, heads = ours["hidden_size"], ours["num_heads"]
+    return Shape(
+        layers=ours["num_layers"],
+        hidden=hidden,
+        ffn=ours["intermediate_size"] or 4 * hidden,
+        heads=heads,
+        kv_heads=ours.get("num_kv_heads") or heads,
+        head_dim=ours.get("head_dim") or hidden // heads,
+        vocab=ours["vocab"],
+        tied=ours["tie"] is not False,
+        architecture=config.model_type,  # pyright: ignore[reportArgumentType]
+        sequence=sequence,
+        positions=(ours.get("positions") or 0) + (2 if config.model_type == "bart" else 0),  # BART adds its own offset
+        decoder_layers=ours.get("num_decoder_layers"),
+    )
 
 
 def build_model(
@@ -119,10 +151,9 @@ def load_model(folder: str | Path, **settings: Any) -> PreTrainedModel:
 
 def check_objective(architecture: str, objective: ObjectiveSettings) -> None:
     """Raises UsageError when the model cannot learn the objective."""
-    if architecture not in OBJECTIVE_OF:
-        raise UsageError(f"architecture {architecture!r} is not one of {', '.join(OBJECTIVE_OF)}")
-    if objective.kind != OBJECTIVE_OF[architecture]:
-        raise UsageError(f"{architecture} learns the objective {OBJECTIVE_OF[architecture]!r}, not {objective.kind!r}")
+    learns = named("architecture", ARCHITECTURES, architecture).objective
+    if objective.kind != learns:
+        raise UsageError(f"{architecture} learns the objective {learns!r}, not {objective.kind!r}")
 
 
 class Trainable(nn.Module):
@@ -138,7 +169,7 @@ class Trainable(nn.Module):
         self.model = model
         self.z_loss = z_loss
         self.architecture = model.config.model_type
-        self.causal = OBJECTIVE_OF[self.architecture] == "causal"
+        self.causal = ARCHITECTURES[self.architecture].objective == "causal"
         self.use_varlen = use_varlen
         names = {n for n in (model._no_split_modules or []) if not n.endswith("Embeddings")}
         # found by their classes' names, which sharding changes
@@ -200,22 +231,3 @@ class Trainable(nn.Module):
 def count(model: nn.Module) -> int:
     """Parameters, shared ones once."""
     return sum(p.numel() for p in model.parameters())
-
-
-def flops_per_token(config: PreTrainedConfig, length: int) -> float:
-    """6 N_mm + 12 L H Q T: N_mm counts parameters that multiply tokens (blocks and head, a tied head once; no input
-    embedding, norms, biases); attention is counted as a full square, recomputation not. Decoders only.
-
-    >>> from transformers import LlamaConfig
-    >>> c = LlamaConfig(vocab_size=128256, hidden_size=2048, num_hidden_layers=16, num_attention_heads=32,
-    ...                 num_key_value_heads=8, head_dim=64, intermediate_size=8192, tie_word_embeddings=True)
-    >>> f"{flops_per_token(c, 4096):.4g}"
-    '9.025e+09'
-    """
-    d, layers, heads = config.hidden_size, config.num_hidden_layers, config.num_attention_heads
-    head_dim = getattr(config, "head_dim", None) or d // heads
-    kv = getattr(config, "num_key_value_heads", None) or heads
-    inner = getattr(config, "intermediate_size", None) or getattr(config, "n_inner", None) or 4 * d
-    gated = 3 if config.model_type in ("llama", "qwen3") else 2
-    matrices = layers * (2 * d * heads * head_dim + 2 * d * kv * head_dim + gated * d * inner)
-    return 6 * (matrices + d * config.vocab_size) + 12 * layers * heads * head_dim * length

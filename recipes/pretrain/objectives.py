@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.handoff import ObjectiveSettings, TokenizerInfo, UsageError
-from pipeline.handoff.windows import raw_length, span_lengths, window_of
+from pipeline.handoff.windows import window_of
+from pipeline.size.shape import noise_spans, span_lengths
 
 Sample = dict[str, np.ndarray]
 IGNORE = -100
@@ -239,7 +240,7 @@ class Spans(EncoderDecoder):
         super().__init__(settings, tokenizer)
         if tokenizer.sentinel_first is None or not tokenizer.sentinel_count:
             raise UsageError("span corruption needs sentinels, and the tokenizer has none reserved")
-        _, self.decoder_length = raw_length(self.length, settings.noise_density, settings.mean_span)
+        _, self.decoder_length = span_lengths(self.length, settings.noise_density, settings.mean_span)
         self.first, self.count = tokenizer.sentinel_first, tokenizer.sentinel_count
         self.start = self.pad
 
@@ -247,7 +248,7 @@ class Spans(EncoderDecoder):
         """Spans (start, stop) to hide; one that would cross a document's end is moved before or behind it, or cut."""
         if length < 2:
             return []
-        noise, spans = span_lengths(length, self.settings.noise_density, self.settings.mean_span)
+        noise, spans = noise_spans(length, self.settings.noise_density, self.settings.mean_span)
         spans = min(spans, length - noise)
         kept, hidden = random_parts(length - noise, spans, rng), random_parts(noise, spans, rng)
         starts = np.cumsum(kept) + np.concatenate([[0], np.cumsum(hidden)[:-1]])

@@ -19,6 +19,7 @@ from torch.utils.checkpoint import checkpoint, create_selective_checkpoint_conte
 
 from pipeline.handoff import ParallelSettings, UsageError
 from recipes.pretrain.model import Trainable
+from recipes.pretrain.quantize import quantize_matmuls, round_in_forward
 
 SAVED = (
     *("mm", "addmm", "bmm", "_scaled_dot_product_flash_attention", "_scaled_dot_product_efficient_attention"),
@@ -170,8 +171,6 @@ def apply_parallel(trainable: Trainable, settings: ParallelSettings, world: Worl
     mesh = build_mesh(settings, world)
     prefer_flash_attention_3()
     blocks = trainable.blocks
-    from recipes.pretrain.quantize import quantize_matmuls, round_in_forward
-
     if settings.precision == "fp8":
         quantize_matmuls(blocks, world.device)
     if qat:

@@ -4,19 +4,10 @@ Each output channel of the linear layers has one scale; embedding and head stay 
 rounds in the same way, so converting changes nothing that the model has not already learnt with.
 """
 
-import shutil
-import warnings
-from pathlib import Path
-from typing import Any
-
 import torch
 from torch import nn
 
 from pipeline.handoff import UsageError
-from recipes.pretrain.evaluate import Validation
-from recipes.pretrain.metrics import say
-from recipes.pretrain.model import Trainable, load_model
-from recipes.pretrain.parallel import World
 
 
 def need_torchao(setting: str) -> None:
@@ -47,33 +38,3 @@ def quantize_matmuls(blocks: list[nn.Module], device: torch.device) -> None:
 
     for block in blocks:
         convert_to_float8_training(block)
-
-
-def export_int8(folder: Path, validation: Validation) -> dict[str, Any]:
-    """Write `<folder>-int8` from the Hugging Face folder; by source, held-out loss of both and the difference.
-
-    `from_pretrained` opens it where torchao is installed. On one process, on the CPU.
-    """
-    need_torchao("export.int8")
-    from torchao.quantization import Int8WeightOnlyConfig  # pyright: ignore[reportMissingImports]
-    from transformers import TorchAoConfig
-
-    alone = World(0, 1, 1, torch.device("cpu"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        before = validation(Trainable(load_model(folder)), alone)
-        rounded = Trainable(load_model(folder, quantization_config=TorchAoConfig(Int8WeightOnlyConfig())))
-        after = validation(rounded, alone)
-        target, partial = Path(f"{folder}-int8"), Path(f"{folder}-int8.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(folder, partial, ignore=shutil.ignore_patterns("*.safetensors*"))
-        rounded.model.save_pretrained(partial)
-    shutil.rmtree(target, ignore_errors=True)
-    partial.rename(target)
-    found = {
-        name: {"loss": was["loss"], "int8_loss": after[name]["loss"], "difference": after[name]["loss"] - was["loss"]}
-        for name, was in before.items()
-    }
-    for name, row in found.items():
-        say(f"int8  {name}: loss {row['loss']:.4f} → {row['int8_loss']:.4f} ({row['difference']:+.5f})")
-    return found

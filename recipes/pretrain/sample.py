@@ -14,9 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from pipeline.handoff import EXIT_OK, PipelineError, UsageError
+from pipeline.handoff import EXIT_OK, UsageError
+from recipes.pretrain.command import need_torch, run
 from recipes.pretrain.inputs import Handoff, open_handoff
 from recipes.pretrain.token_stream import TokenStream
 
@@ -44,6 +43,8 @@ def prompts(handoff: Handoff, terms: int) -> Iterator[tuple[str, list[int]]]:
 
 def continuations(model: Any, handoff: Handoff, asked: Sequence[Sequence[int]], number: int = 0) -> list[list[int]]:
     """New tokens after each prompt, all prompts equally long; drawn from the run's seed and the number of the drawing."""
+    import torch
+
     eos = handoff.manifest.tokenizer.eos_id
     start = torch.tensor([[eos, *prompt] for prompt in asked])
     room = (handoff.config.objective.sequence_length or 256) - start.shape[1]
@@ -134,21 +135,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cli.add_argument("--terms", type=int, default=8, metavar="N", help="prompts from the domain's terms, at least 1")
     cli.add_argument("--json", action="store_true", help="print one line of JSON")
     options = cli.parse_args(arguments)
-    try:
-        handoff = open_handoff(options.handoff)
-        folder = Path(handoff.at(handoff.config.out)) / "model"
-        if not (folder / "config.json").is_file():
-            raise UsageError(f"{folder} holds no model: train first")
-        if handoff.config.objective.kind != "causal":
-            raise UsageError(f"a model that learnt {handoff.config.objective.kind!r} continues no text")
-        from transformers import AutoModelForCausalLM
+    return run(lambda: _main(options))
 
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-        found = sample(model, handoff, max(1, options.terms)) or {}
-    except PipelineError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    print(json.dumps(found) if options.json else "\n".join(sentences(found)))
+
+def _main(options: argparse.Namespace) -> int:
+    need_torch()
+    handoff = open_handoff(options.handoff)
+    folder = Path(handoff.at(handoff.config.out)) / "model"
+    if not (folder / "config.json").is_file():
+        raise UsageError(f"{folder} holds no model: train first")
+    if handoff.config.objective.kind != "causal":
+        raise UsageError(f"a model trained on the objective {handoff.config.objective.kind!r} cannot continue text")
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype="float32")
+    written = sample(model, handoff, max(1, options.terms)) or {}
+    print(json.dumps(written) if options.json else "\n".join(sentences(written)))
     return EXIT_OK
 
 

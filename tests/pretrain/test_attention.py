@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.handoff import OBJECTIVE_OF, ModelSettings, ObjectiveSettings, TokenizerInfo
+from pipeline.handoff import ModelSettings, ObjectiveSettings, TokenizerInfo
+from pipeline.size.shape import ARCHITECTURES
 from recipes.pretrain.data import stack
 from recipes.pretrain.model import Trainable, build_model
 from recipes.pretrain.objectives import build_objective
@@ -33,7 +34,7 @@ SHAPE = {
 
 def packed_sample(architecture: str) -> tuple[Trainable, dict[str, torch.Tensor]]:
     length = 200 if architecture == "modernbert" else 48  # past ModernBERT's local window of 128
-    settings = ObjectiveSettings(kind=OBJECTIVE_OF[architecture], sequence_length=length)
+    settings = ObjectiveSettings(kind=ARCHITECTURES[architecture].objective, sequence_length=length)
     objective = build_objective(settings, TOKENIZER)
     model = build_model(ModelSettings(architecture=architecture, **SHAPE), settings, TOKENIZER, seed=3)
     rng = np.random.default_rng(5)
@@ -44,7 +45,7 @@ def packed_sample(architecture: str) -> tuple[Trainable, dict[str, torch.Tensor]
     return Trainable(model.eval()), {k: torch.from_numpy(v) for k, v in sample.items()}
 
 
-@pytest.mark.parametrize("architecture", sorted(OBJECTIVE_OF))
+@pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
 def test_packed_equals_alone(architecture: str):
     trainable, batch = packed_sample(architecture)
     plain = trainable.model

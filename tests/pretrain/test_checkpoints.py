@@ -83,10 +83,8 @@ def test_sigterm_ends_the_step_with_a_checkpoint(handoff, tmp_path, world):
         env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     metrics = tmp_path / "metrics.jsonl"
-    deadline = time.monotonic() + 100
     while started.poll() is None and not (metrics.exists() and '"step": 3,' in metrics.read_text()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+        time.sleep(0.02)  # pytest's own timeout ends a wait for ever
     os.kill(started.pid, signal.SIGTERM)
     _, errors = started.communicate(timeout=100)
     assert started.returncode == 130, errors[-2000:]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from pipeline.handoff import OBJECTIVE_OF
+from pipeline.size.shape import ARCHITECTURES
 from recipes.pretrain.cloze import GAP, Finder, TermCloze
 from recipes.pretrain.data import stack
 from recipes.pretrain.inputs import open_handoff
@@ -80,7 +80,7 @@ def test_the_causal_gap_is_read_from_its_left_alone(handoff):
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "bert", "t5", "bart"])
 def test_figures_are_those_of_a_plain_loop(handoff, tmp_path, world, architecture):
-    kind = OBJECTIVE_OF[architecture]
+    kind = ARCHITECTURES[architecture].objective
     settings = [
         f"out={tmp_path}",
         f"objective.kind={kind}",

@@ -213,3 +213,16 @@ def test_wrong_settings(handoff, command, settings, words):
 def test_a_folder_that_is_not_there(tmp_path, command):
     assert "does not exist" in sentence(command(tmp_path / "nothing"), 2)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("module", ["recipes.pretrain", "recipes.pretrain.mixture", "recipes.pretrain.sample"])
+def test_without_torch_a_command_says_how_to_install_it(module):
+    hidden = "import sys, runpy; sys.modules['torch'] = None; sys.argv[:] = ['x', 'handoff']; "
+    done = subprocess.run(
+        [sys.executable, "-c", f"{hidden}runpy.run_module({module!r}, run_name='__main__')"],
+        env=ENVIRONMENT, capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    (sentence,) = done.stderr.splitlines()
+    assert "needs torch" in sentence
+    assert "pip install" in sentence

@@ -7,18 +7,14 @@ import pytest
 import yaml
 
 from pipeline.handoff import (
-    PRESETS,
-    ModelSettings,
     TrainConfig,
     UsageError,
     build_manifest,
-    count_parameters,
     default_train_config,
     dump_manifest,
     dump_train_config,
     parse_manifest,
     parse_train_config,
-    resolve_model,
 )
 from pipeline.publish.launch import launch_files
 
@@ -78,13 +74,15 @@ def test_train_yaml_spells_everything_out():
 
 
 def test_defaults_from_the_size():
-    config = default_train_config(manifest(), {}, params=1_000_000_000, tokens=20_000_000_000)
-    assert config.optimizer.learning_rate == pytest.approx(1.12e-3, rel=0.01)
+    """Without a planned training the ladder gives rate, batch and warm-up: Llama-3.2-1B has 0.973e9 parameters in blocks."""
+    made = manifest(plan={"chosen": {"tokens": 20_000_000_000}})
+    config = default_train_config(made, {"model": {"preset": "llama-3.2-1b"}})
+    assert config.optimizer.learning_rate == pytest.approx(1.13e-3, rel=0.01)
     batch_tokens = config.global_batch * config.objective.sequence_length
-    assert batch_tokens == pytest.approx(1.44e6, rel=0.02)
+    assert batch_tokens == pytest.approx(1.416e6, rel=0.01)
     assert config.optimizer.beta2 == 0.95
     assert config.steps * batch_tokens == pytest.approx(20e9, rel=0.01)
-    assert config.schedule.warmup_steps == pytest.approx(1e9 / batch_tokens, abs=1)
+    assert config.schedule.warmup_steps == pytest.approx(0.973e9 / batch_tokens, abs=1)
 
 
 def test_the_plan_gives_shape_and_schedule():
@@ -105,26 +103,6 @@ def test_the_plan_gives_shape_and_schedule():
     assert (config.steps, config.global_batch, config.schedule.warmup_steps) == (300, 8, 30)
     named = default_train_config(made, {"model": {"preset": "gpt2"}, "steps": 7})
     assert (named.model.architecture, named.model.hidden_size, named.steps) == ("gpt2", 768, 7)
-
-
-@pytest.mark.parametrize(
-    ("name", "vocab", "positions", "published"),
-    [
-        ("llama-3.2-1b", 128_256, 0, 1_235_814_400),
-        ("llama-3.2-3b", 128_256, 0, 3_212_749_824),
-        ("llama-3.1-8b", 128_256, 0, 8_030_261_248),
-        ("tinyllama-1.1b", 32_000, 0, 1_100_048_384),
-        ("gpt2", 50_257, 1024, 124_439_808),
-        ("bert-base", 30_522, 512, 109_514_298),
-        ("modernbert-base", 50_368, 0, 149_655_232),
-        ("t5-base", 32_128, 0, 222_903_552),
-        ("bart-base", 50_265, 2 * 1026, 139_420_416),
-    ],
-)
-def test_presets_have_their_published_size(name, vocab, positions, published):
-    model = resolve_model(ModelSettings(preset=name))
-    assert count_parameters(model, vocab, positions) == pytest.approx(published, rel=0.011)
-    assert set(PRESETS[name]) <= set(ModelSettings.model_fields)
 
 
 def test_overrides_are_typed():

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.handoff import ObjectiveSettings, TokenizerInfo, UsageError
-from recipes.pretrain.objectives import IGNORE, Causal, build_objective, raw_length
+from pipeline.size.shape import span_lengths
+from recipes.pretrain.objectives import IGNORE, Causal, build_objective
 
 TOKENIZER = TokenizerInfo(
     sha256="x", vocab_size=1000, padded_vocab_size=1024, eos_id=0, pad_id=1, mask_id=2, sentinel_first=3,
@@ -50,7 +51,7 @@ def test_causal_predicts_every_token_but_the_first(window):
 
 
 def test_raw_lengths_are_t5s():
-    assert [raw_length(n, 0.15, 3.0) for n in (256, 512, 1024, 2048)] == [
+    assert [span_lengths(n, 0.15, 3.0) for n in (256, 512, 1024, 2048)] == [
         (284, 58),
         (568, 114),
         (1137, 229),

@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 
 from pipeline.errors import UsageError
 from pipeline.size.activations import block_bytes, head_saved_bytes, saved_bytes
+from pipeline.size.design import design, hyperparameters
 from pipeline.size.gpus import GPUS, gpu_named
-from pipeline.size.memory import Setup, fewest_gpus, serving_bytes, static_bytes, step_memory
-from pipeline.size.shape import DecoderShape, design, hyperparameters, padded, preset
+from pipeline.size.memory import Setup, fewest_gpus, static_bytes, step_memory
+from pipeline.size.shape import Shape, padded, preset
 
+from .published import serving_bytes
 from .saved import saved_by
 
-LLAMA_1B = DecoderShape(16, 2048, 8192, 32, 8, 64, 128_256, True)
+LLAMA_1B = Shape(16, 2048, 8192, 32, 8, 64, 128_256, True)
 
 
 def test_activations_as_measured_on_llama_1b() -> None:
@@ -111,7 +113,7 @@ def test_saved_activations_against_torch(heads: int, kv_heads: int) -> None:
     """Every tensor a real forward pass saves for backward, weights apart, is in our count: within 3 %."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
-    shape = DecoderShape(3, 128, 352, heads, kv_heads, 32, 512, True)
+    shape = Shape(3, 128, 352, heads, kv_heads, 32, 512, True)
     config = transformers.LlamaConfig(
         hidden_size=shape.hidden, intermediate_size=shape.ffn, num_hidden_layers=shape.layers,
         num_attention_heads=heads, num_key_value_heads=kv_heads, head_dim=32, vocab_size=shape.vocab,
@@ -169,7 +171,7 @@ def test_peak_of_a_real_step(checkpointing: str) -> None:
 
     from recipes.pretrain.loss import head_loss
 
-    shape = DecoderShape(4, 128, 384, 4, 4, 32, 2048, True)
+    shape = Shape(4, 128, 384, 4, 4, 32, 2048, True)
     config = transformers.LlamaConfig(
         hidden_size=shape.hidden, intermediate_size=shape.ffn, num_hidden_layers=shape.layers,
         num_attention_heads=4, num_key_value_heads=4, head_dim=32, vocab_size=shape.vocab,

@@ -8,29 +8,20 @@ from pathlib import Path
 import pytest
 
 from pipeline.plan.fill import temperature_weights, unimax
-from pipeline.size.counts import PUBLISHED, bloom
-from pipeline.size.dial import plan, raw_to_collect
-from pipeline.size.flops import (
-    flops_per_token,
-    hardware_flops,
-    mfu,
-    petaflops_days,
-    petaflops_equivalent,
-    scheduled_tokens,
-    training_flops,
-)
+from pipeline.size.dial import plan
+from pipeline.size.flops import flops_per_token, petaflops_days, petaflops_equivalent, training_flops
 from pipeline.size.gpus import gpu_named
 from pipeline.size.laws import LAWS
 from pipeline.size.memory import rule_fp32, t5_under_ddp_and_fsdp, zero_paper_gb
-from pipeline.size.objectives import span_lengths
-from pipeline.size.precision import rounded
 from pipeline.size.published import CHINCHILLA, MODELS
 from pipeline.size.regimes import inference_aware, unique_worth
-from pipeline.size.shape import DecoderShape
+from pipeline.size.shape import Shape, span_lengths
 from tokenizer.check import renyi_efficiency
 
-LLAMA_8B = DecoderShape(32, 4096, 14_336, 32, 8, 128, 128_256, False)
-LLAMA_1B = DecoderShape(16, 2048, 8192, 32, 8, 64, 128_256, True)
+from .published import PUBLISHED, bloom, hardware_flops, mfu, raw_to_collect, rounded, scheduled_tokens
+
+LLAMA_8B = Shape(32, 4096, 14_336, 32, 8, 128, 128_256, False)
+LLAMA_1B = Shape(16, 2048, 8192, 32, 8, 64, 128_256, True)
 
 
 def oracle() -> dict:
@@ -203,7 +194,7 @@ def test_flops_per_token_and_mfu_as_their_owners_print_them() -> None:
     assert mfu(6667, LLAMA_8B, 8192, 989.4) == pytest.approx(0.390, abs=5e-4)
     assert mfu(5762, LLAMA_8B, 8192, 989.4) == pytest.approx(0.337, abs=5e-4)
     assert 12_273 * flops_per_token(LLAMA_8B, 8192) / 1e12 == pytest.approx(711, abs=0.5)
-    llama_2 = DecoderShape(32, 4096, 11_008, 32, 32, 128, 32_000, False)
+    llama_2 = Shape(32, 4096, 11_008, 32, 32, 128, 32_000, False)
     assert 16_934 * flops_per_token(llama_2, 4096) / 1e12 == pytest.approx(780, abs=0.5)
     # MPT: learnt positions are none, two feed-forward matrices of four widths, a tied head of 50,432
     for layers, hidden, rate, printed in ((32, 4096, 10_643, 0.4644), (24, 2048, 45_455, 0.4182)):
