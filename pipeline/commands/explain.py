@@ -13,6 +13,7 @@ from pipeline.apply.spans import Span, edit
 from pipeline.cluster.verify import true_jaccard
 from pipeline.core.judge import SPANS, judges
 from pipeline.core.opened import OpenedRun, holds_a_run, open_run
+from pipeline.core.settings import side_of
 from pipeline.errors import UsageError
 from pipeline.measure.judges.minhash import MinHashSettings
 from pipeline.measure.judges.pii import placeholder
@@ -188,7 +189,8 @@ def show(found: dict[str, Any], console: Console, whole: bool) -> None:
     for reason in verdict["reasons"]:
         judge, _, rule = reason.partition(".")
         bound = found.get("thresholds", {}).get(judge, {}).get(rule)
-        measured = found["signals"].get(judge, {}).get(rule[4:])
+        threshold = side_of(rule)
+        measured = found["signals"].get(judge, {}).get(threshold[1]) if threshold else None
         if bound is not None and measured is not None:
             console.print(f"  {reason}: measured {_value(measured)}, bound {_value(bound)}")
     if verdict.get("readmitted"):
