@@ -62,12 +62,7 @@ def term_index(name: str) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, np.n
 
 @kernel()
 def as_written(
-    offsets: np.ndarray,
-    data: np.ndarray,
-    rows: np.ndarray,
-    begins: np.ndarray,
-    ends: np.ndarray,
-    capitals: np.ndarray,
+    offsets: np.ndarray, data: np.ndarray, rows: np.ndarray, begins: np.ndarray, ends: np.ndarray, capitals: np.ndarray
 ) -> np.ndarray:
     """bool[m]: finds with at least as many ASCII capitals as their term must have (`capitals`, one number a find)."""
     good = np.empty(len(rows), np.bool_)
