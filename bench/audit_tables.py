@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from bench import labelled
 from bench.train_toxicity import SHIPPED, Choice, train
-from pipeline.audit import labelled
 from pipeline.audit.bias import area_under_curve, identity_auc
 from pipeline.audit.identity_terms import NAMES_NOBODY, find_terms, identity_terms
 from pipeline.kernels.buffers import text_buffers

@@ -15,10 +15,10 @@ from statistics import median
 
 import pyarrow as pa
 
+from bench import labelled
 from bench.peer_text import finance_like_text
 from bench.pii_peer import KINDS as PRESIDIO
 from bench.pii_text import KEPT, MASKED, sentences
-from pipeline.audit import labelled
 from pipeline.measure.judges.pii import Pii, pii
 
 Spans = set[tuple[str, str]]

@@ -4,6 +4,8 @@ Both learn from as many bytes. The mix is 51 % finance (news, earnings calls, sp
 books); every tenth document of a set is held out. Multi-word pre-tokens and two-stage superwords are reported apart.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 
@@ -11,7 +13,7 @@ from bench import corpora
 from tokenizer.check import best_vocab_size, measure
 from tokenizer.count import count_batch
 from tokenizer.encode import Encoder
-from tokenizer.merge import train, truncate
+from tokenizer.merge import Model, train
 from tokenizer.save import save
 from tokenizer.superwords import PHRASES, WORDS, train_superwords
 
@@ -19,6 +21,25 @@ VOCAB = 32_000
 EOS = ["<|endoftext|>"]
 DOMAIN = {"news": "reuters", "calls": "earnings_calls", "speeches": "fed_speeches"}
 GENERAL = {"encyclopaedia": "wikipedia", "books": "books"}
+
+
+def truncate(model: Model, vocab_size: int) -> Model:
+    """The model that training would have given for a smaller vocabulary: its first tokens and their merges.
+
+    So one training gives the whole curve of encoded size against vocabulary size. Raises ValueError when it is larger
+    than the model or leaves no room for the 256 bytes.
+    """
+    least = len(model.specials) + 256
+    if not least <= vocab_size <= len(model):
+        raise ValueError(f"vocab_size {vocab_size} is not between {least} and {len(model)}")
+    tokens = model.tokens[:vocab_size]
+    merges: list[tuple[int, int]] = []
+    if vocab_size > least:
+        for left, right in model.merges:
+            merges.append((left, right))
+            if model.tokens[left] + model.tokens[right] == tokens[-1]:
+                break
+    return replace(model, tokens=tokens, merges=merges, asked=vocab_size)
 
 
 def split(name: str) -> tuple[list[str], list[str]]:

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from bench import labelled
 from bench.audit_tables import left_out, peer_run, scores
 from bench.peer_text import finance_like_text
 from bench.train_toxicity import BY_LEFT_OUT
-from pipeline.audit import labelled
 from pipeline.audit.bias import area_under_curve
 from pipeline.measure.judges.toxicity import Toxicity, toxicity
 

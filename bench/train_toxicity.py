@@ -89,17 +89,30 @@ def half(texts: list[str], odd: bool) -> list[str]:
 
 
 @functools.cache
+def neutral_words() -> frozenset[str]:
+    """Every single word that names an identity, ambiguous ones too: what a scorer may look away from."""
+    from pipeline.audit.identity_terms import NAMES_NOBODY, identity_terms
+
+    words = set()
+    for term in identity_terms():
+        if term.axis == "pronoun" or term.axis in NAMES_NOBODY:
+            continue
+        words.update(term.ambiguous)
+        words.update(form for form in term.forms if " " not in form)
+    return frozenset(words)
+
+
+@functools.cache
 def clean_sentences(corpora: Path, source: str) -> list[str]:
     """Every third sentence of the half of a clean source that trains."""
-    from pipeline.audit import labelled
+    from bench import labelled
 
     return sentences_of(half(labelled.clean_text(corpora, source, CLEAN_BYTES), odd=False))[::3]
 
 
 def gather(corpora: Path, leave_out: str = "", choice: Choice = SHIPPED) -> Corpus:
     """The training corpus without one set. Totals set how much each set counts, whatever its size."""
-    from bench import attacks
-    from pipeline.audit import labelled
+    from bench import attacks, labelled
 
     corpus = Corpus()
     if leave_out != "davidson":
@@ -166,9 +179,7 @@ def with_plural(word: str) -> list[str]:
 
 def listed_words(corpora: Path, ordinary: Counter[str]) -> set[str]:
     """Single words of the obscene list and of the written insults, and their plurals: no identity, nothing of clean text."""
-    from bench import attacks
-    from pipeline.audit import labelled
-    from pipeline.audit.identity_terms import neutral_words
+    from bench import attacks, labelled
 
     least = 2e-6 * ordinary.total()
     words = {phrase.lower() for phrase in labelled.listed_phrases(corpora)}
@@ -183,8 +194,7 @@ def listed_words(corpora: Path, ordinary: Counter[str]) -> set[str]:
 
 def train(corpora: Path, leave_out: str = "", choice: Choice = SHIPPED) -> dict[str, np.ndarray]:
     """The tensors of the scorer: int8 weights, their scales, the bias, hashes of neutral words and of listed phrases."""
-    from pipeline.audit import labelled
-    from pipeline.audit.identity_terms import neutral_words
+    from bench import labelled
     from pipeline.kernels.buffers import text_buffers
     from pipeline.kernels.text.ngrams import feature_slots, fit_logistic
     from pipeline.kernels.text.term_trie import WORD_LOWER, build_trie, hash_word

@@ -1,7 +1,6 @@
 """Extend a tokenizer for continued pre-training: more merges on top of those it has, old ids unchanged."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -113,19 +112,3 @@ def _with_merges(
     model["vocab"] = vocab
     model["merges"] = [" ".join(pair) if spaced else list(pair) for pair in pairs]
     return (json.dumps(description, ensure_ascii=False, indent=1) + "\n").encode()
-
-
-def grown_embeddings(old: np.ndarray, ids: Sequence[int], pieces: Sequence[Sequence[int]]) -> np.ndarray:
-    """Embeddings for the extended vocabulary: old rows as they are, row `ids[i]` the mean of the rows `pieces[i]`.
-
-    `old` is float[V, d] with V at most the largest new id; a padded matrix is cut by the caller. Computed in float64,
-    returned in the old type.
-
-    >>> grown_embeddings(np.array([[0.0, 2.0], [4.0, 0.0]]), [2, 3], [[0, 1], [1]]).tolist()
-    [[0.0, 2.0], [4.0, 0.0], [2.0, 1.0], [4.0, 0.0]]
-    """
-    new = np.zeros((max([len(old), *(number + 1 for number in ids)]), old.shape[1]), old.dtype)
-    new[: len(old)] = old
-    for number, parts in zip(ids, pieces, strict=True):
-        new[number] = old[list(parts)].astype(np.float64).mean(axis=0).astype(old.dtype)
-    return new

@@ -1,7 +1,7 @@
 """From counted pre-tokens to a vocabulary: byte-level BPE, the same merges as Hugging Face's trainer, u64 counts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -73,22 +73,3 @@ def train(counts: Counts, vocab_size: int, specials: Sequence[str] = (), min_fre
     ranks = {int(pair): rank for rank, pair in enumerate(merged)}
     merges = [(pair >> 32, pair & 0xFFFFFFFF) for pair in sorted(ranks, key=ranks.__getitem__)]
     return Model(counts.preset, tuple(specials), tokens, merges, vocab_size)
-
-
-def truncate(model: Model, vocab_size: int) -> Model:
-    """The model that training would have given for a smaller vocabulary: its first tokens and their merges.
-
-    So one training gives the whole curve of encoded size against vocabulary size. Raises ValueError when it is larger
-    than the model or leaves no room for the 256 bytes.
-    """
-    least = len(model.specials) + 256
-    if not least <= vocab_size <= len(model):
-        raise ValueError(f"vocab_size {vocab_size} is not between {least} and {len(model)}")
-    tokens = model.tokens[:vocab_size]
-    merges: list[tuple[int, int]] = []
-    if vocab_size > least:
-        for left, right in model.merges:
-            merges.append((left, right))
-            if model.tokens[left] + model.tokens[right] == tokens[-1]:
-                break
-    return replace(model, tokens=tokens, merges=merges, asked=vocab_size)

@@ -97,18 +97,6 @@ def identity_trie() -> tuple[np.ndarray, np.ndarray]:
     return build_trie(phrases)
 
 
-@functools.cache
-def neutral_words() -> frozenset[str]:
-    """Every single word that names an identity, ambiguous ones too: what a scorer may look away from."""
-    words = set()
-    for term in identity_terms():
-        if term.axis == "pronoun" or term.axis in NAMES_NOBODY:
-            continue
-        words.update(term.ambiguous)
-        words.update(form for form in term.forms if " " not in form)
-    return frozenset(words)
-
-
 def find_terms(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Mentions of identity terms: arrays of row, term id, start and end byte within the row."""
     rows, found, starts, ends, _ = find_phrases(offsets, data, WORD_LOWER, *identity_trie())

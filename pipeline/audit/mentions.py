@@ -9,11 +9,7 @@ from pipeline.audit.bias import Verdict, judged, ratio_interval, term_matrix
 from pipeline.audit.bias_settings import BiasGate
 from pipeline.audit.identity_terms import NAMES_NOBODY, identity_terms
 
-PERSONS = {
-    "first": ("first_person",),
-    "second": ("second_person",),
-    "third": ("she", "he", "they", "it"),
-}
+PERSONS = {"first": ("first_person",), "second": ("second_person",), "third": ("she", "he", "they", "it")}
 DIALECT = "aae_features"
 MIN_FEATURES = 2
 """Mentions from which a document counts: one "ain't" in a quotation makes no dialect."""

@@ -14,6 +14,7 @@ from pipeline.cluster.step import ClusterCounts
 from pipeline.cluster.verify import true_jaccard
 from pipeline.core.judge import SPANS, judges
 from pipeline.core.run_folder import RunFolder, holds_a_run, open_run
+from pipeline.core.settings import side_of
 from pipeline.core.steps import Step
 from pipeline.errors import UsageError
 from pipeline.measure.judges.minhash import MinHashSettings
@@ -208,7 +209,8 @@ def show(found: dict[str, Any], console: Console, whole: bool) -> None:
     for reason in verdict["reasons"]:
         judge, _, rule = reason.partition(".")
         bound = found.get("thresholds", {}).get(judge, {}).get(rule)
-        measured = found["signals"].get(judge, {}).get(rule[4:])
+        threshold = side_of(rule)
+        measured = found["signals"].get(judge, {}).get(threshold[1]) if threshold else None
         if bound is not None and measured is not None:
             console.print(f"  {reason}: measured {_value(measured)}, bound {_value(bound)}")
     if verdict.get("readmitted"):

@@ -56,15 +56,9 @@ class Judge:
         Every `max_<signal>`/`min_<signal>` threshold that is set is a rule of its own name, strict as in the papers.
         """
         found: dict[str, pa.Array] = {}
-        for name in type(settings).model_fields:
-            bound = getattr(settings, name)
-            signal = name[4:]
-            if bound is None or name not in settings.decided_fields() or signal not in self.columns:
-                continue
-            if name.startswith("max_"):
-                found[name] = pc.greater(signals[signal], bound)
-            elif name.startswith("min_"):
-                found[name] = pc.less(signals[signal], bound)
+        for name, signal, side, value in settings.bounds():
+            if signal in self.columns:
+                found[name] = (pc.greater if side == "max" else pc.less)(signals[signal], value)
         if self.custom_rules is not None:
             found.update(self.custom_rules(signals, settings))
         return {name: pc.fill_null(mask, False) for name, mask in found.items()}

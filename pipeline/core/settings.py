@@ -1,6 +1,7 @@
 """Settings models: the pydantic base, and the mark that says which fields only the decision reads."""
 
-from typing import Annotated, Any, Self
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,6 +20,25 @@ Threshold = Annotated[float | None, DecidedBy()]
 """Compared with the signal of the same name: `max_x` removes above it, `min_x` below it; null switches it off."""
 
 
+class Bound(NamedTuple):
+    """One threshold that is set: the field's name, the signal it is compared with, which side, and the value."""
+
+    name: str
+    signal: str
+    side: Literal["min", "max"]
+    value: float
+
+
+def side_of(name: str) -> tuple[Literal["min", "max"], str] | None:
+    """Side and signal that a threshold's name stands for; None for a name of another form.
+
+    >>> side_of("max_dup_line_frac"), side_of("exempt")
+    (('max', 'dup_line_frac'), None)
+    """
+    side, _, signal = name.partition("_")
+    return (side, signal) if side in ("min", "max") and signal else None
+
+
 class JudgeSettings(Settings):
     """Base of a judge's settings. Fields marked `DecidedBy` (all `Threshold`s) are the decision's, not the judge's.
 
@@ -27,6 +47,8 @@ class JudgeSettings(Settings):
     ...     max_dup_line_frac: Threshold = None
     >>> Repetition(max_dup_line_frac=0.3).measured()
     {'ngram': 5}
+    >>> [(bound.signal, bound.side, bound.value) for bound in Repetition(max_dup_line_frac=0.3).bounds()]
+    [('dup_line_frac', 'max', 0.3)]
     """
 
     exempt: Annotated[list[str], DecidedBy()] = []
@@ -46,6 +68,14 @@ class JudgeSettings(Settings):
     def decided(self) -> dict[str, Any]:
         """The effective settings that only the decision depends on (JSON values)."""
         return self.model_dump(mode="json", include=self.decided_fields())
+
+    def bounds(self) -> Iterator[Bound]:
+        """The thresholds that are set, in the order of the fields."""
+        decided = self.decided_fields()
+        for name in type(self).model_fields:
+            parsed, value = side_of(name), getattr(self, name)
+            if parsed and name in decided and value is not None:
+                yield Bound(name, parsed[1], parsed[0], value)
 
     def libraries(self) -> list[str]:
         """Distributions that decide the output only because of these settings."""

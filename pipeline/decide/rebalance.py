@@ -35,17 +35,18 @@ def _numbers(shards: Sequence[Shard], judge: str, name: str) -> np.ndarray:
 def _excess(shards: Sequence[Shard], judge: Judge, settings: JudgeSettings, matrix: np.ndarray, rules: list[str]):  # noqa: ANN202
     """float64[n] as in `Removed`, and by rule its bound and the distance that stands for 1."""
     excess, bounds = np.zeros(len(matrix)), {}
+    thresholds = {bound.name: bound for bound in settings.bounds()}
     for number, rule in enumerate(rules):
         stage, _, name = rule.partition(".")
         if stage != judge.name:
             continue
-        hit, bound = matrix[:, number], getattr(settings, name, None)
-        if not isinstance(bound, int | float) or name[4:] not in judge.columns or name[:4] not in ("max_", "min_"):
+        hit, bound = matrix[:, number], thresholds.get(name)
+        if bound is None or bound.signal not in judge.columns:
             excess[hit] = np.inf
             continue
-        beyond = np.abs(_numbers(shards, judge.name, name[4:]) - bound)
+        beyond = np.abs(_numbers(shards, judge.name, bound.signal) - bound.value)
         farthest = float(beyond[hit].max()) if hit.any() else 0.0
-        bounds[name] = (float(bound), farthest if name.startswith("max_") else -farthest)
+        bounds[name] = (float(bound.value), farthest if bound.side == "max" else -farthest)
         if farthest:
             excess[hit] = np.maximum(excess[hit], beyond[hit] / farthest)
     return excess, bounds

@@ -15,13 +15,7 @@ META_BYTES = 4096
 """Where a declaration is looked for; the HTML standard asks for the first 1,024 bytes, pages are less exact."""
 
 # Python's codec for each label (what `map_encoding_to_html5` returns) to the wider one that pages really use.
-_CODECS = {
-    "gbk": "gb18030",
-    "big5": "big5hkscs",
-    "euc_kr": "cp949",
-    "shift_jis": "cp932",
-    "iso8859-11": "cp874",
-}
+_CODECS = {"gbk": "gb18030", "big5": "big5hkscs", "euc_kr": "cp949", "shift_jis": "cp932", "iso8859-11": "cp874"}
 _MULTIBYTE = ("gb18030", "big5hkscs", "cp949", "cp932", "euc_jp", "iso2022_jp")
 _ASCII = bytes(range(0x80))
 

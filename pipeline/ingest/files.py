@@ -9,6 +9,7 @@ from typing import Any
 import fsspec
 
 from pipeline.errors import InfrastructureError, UsageError
+from pipeline.ingest.kinds import formats, kind_of_name
 from pipeline.ingest.source import MADE_KINDS, Source
 from pipeline.ingest.streams import reason_of
 
@@ -17,21 +18,6 @@ SHARD_BYTES = 64 * 2**20
 SHARD_FILES = 512
 BIG_FILE_BYTES = 2**20
 """A file of this size is a shard of its own: packed crawl files must spread over the workers."""
-
-_PACKED = ("", ".gz", ".zst", ".bz2", ".xz")
-_ENDINGS = {
-    "warc": (".warc", ".wet", ".arc"),
-    "html": (".html", ".htm", ".xhtml"),
-    "jsonl": (".jsonl", ".ndjson", ".json"),
-    "parquet": (".parquet",),
-    "text": (".txt", ".text", ".md"),
-    "tar": (".tar", ".tgz"),
-    "csv": (".csv", ".tsv"),
-    "xml": (".xml",),
-    "reuters": (".sgm", ".sgml"),
-    "edgar": (".txt", ".nc", ".sgml"),
-}
-_AUTO_ORDER = ("warc", "html", "jsonl", "parquet", "tar", "csv", "xml", "reuters", "text", "edgar")
 
 
 @dataclass(frozen=True)
@@ -61,19 +47,6 @@ class InputShard:
         return sum(file.size for file in self.files)
 
 
-def kind_of_name(name: str) -> str | None:
-    """The kind a file name says, or None.
-
-    >>> kind_of_name("a/CC-MAIN.warc.gz"), kind_of_name("pages.tar.zst"), kind_of_name("x.png")
-    ('warc', 'tar', None)
-    """
-    lower = name.lower()
-    for kind in _AUTO_ORDER:
-        if lower.endswith(tuple(ending + packed for ending in _ENDINGS[kind] for packed in _PACKED)):
-            return kind
-    return None
-
-
 def wanted(source: Source, path: str) -> bool:
     """Whether a file with this relative path belongs to the source."""
     if any(matches(path, pattern) for pattern in source.exclude):
@@ -82,8 +55,7 @@ def wanted(source: Source, path: str) -> bool:
         return any(matches(path, pattern) for pattern in source.include)
     if source.kind == "auto":
         return kind_of_name(path) is not None
-    lower = path.lower()
-    return lower.endswith(tuple(ending + packed for ending in _ENDINGS[source.kind] for packed in _PACKED))
+    return formats()[source.kind].fits(path)
 
 
 def matches(path: str, pattern: str) -> bool:

@@ -1,19 +1,9 @@
-"""From a stream to the reader of its kind: by the source, else by name, else by content."""
+"""Chooses the reader of a file or archive member: by the source's kind, else by its name, else by its content."""
 
-import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import BinaryIO
 
-from pipeline.ingest.files import kind_of_name
-from pipeline.ingest.formats.edgar import is_submission, read_submission
-from pipeline.ingest.formats.jsonl import read_jsonl
-from pipeline.ingest.formats.page import read_page
-from pipeline.ingest.formats.parquet import read_parquet
-from pipeline.ingest.formats.reuters import read_reuters
-from pipeline.ingest.formats.table import read_csv
-from pipeline.ingest.formats.tar import read_tar
-from pipeline.ingest.formats.warc import read_arc_or_warc
-from pipeline.ingest.formats.xml import read_xml
+from pipeline.ingest.kinds import formats, kind_of_name
 from pipeline.ingest.record import DamagedInputError, Record, Where
 from pipeline.ingest.streams import decoded
 
@@ -21,34 +11,24 @@ _PEEK = 4096
 
 
 def read_stream(stream: BinaryIO, where: Where) -> Iterator[Record]:
-    """The records of one file or archive member; an end by damage adds one quarantined record."""
-    kind = where.source.kind if where.source.kind != "auto" else kind_of_name(where.name) or "text"
+    """The records of one file or archive member; damage that ends it early adds one quarantined record."""
+    asked = where.source.kind
+    kind = asked if asked != "auto" else kind_of_name(where.name) or "text"
     try:
-        if kind == "warc":
-            yield from read_arc_or_warc(stream, where)
-        elif kind == "parquet":
-            yield from read_parquet(stream, where)
-        else:
-            yield from _read_decoded(kind, decoded(stream, where.size, where.source.max_expansion), where)
+        if not formats()[kind].seeks:
+            stream = decoded(stream, where.size, where.source.max_expansion)
+            kind = _by_content(kind, asked, stream.peek(_PEEK)[:_PEEK])
+        yield from formats()[kind].read(stream, where)
     except DamagedInputError as error:
         yield where.bad(error.rule, error.detail, "", key=f"{where.name}#damage")
 
 
-def _read_decoded(kind: str, stream: io.BufferedReader, where: Where) -> Iterator[Record]:
-    if kind in ("text", "edgar", "html") and where.source.kind in ("auto", "edgar"):
-        kind = "edgar" if is_submission(stream.peek(_PEEK)[:_PEEK]) else "text" if kind == "edgar" else kind
-    if kind == "tar":
-        yield from read_tar(stream, where, read_stream)
-    elif kind in ("html", "text"):
-        yield from read_page(stream, where, kind)
-    else:
-        yield from _READERS[kind](stream, where)
-
-
-_READERS: dict[str, Callable[[io.BufferedReader, Where], Iterator[Record]]] = {
-    "jsonl": read_jsonl,
-    "csv": read_csv,
-    "xml": read_xml,
-    "reuters": read_reuters,
-    "edgar": read_submission,
-}
+def _by_content(kind: str, asked: str, head: bytes) -> str:
+    """The kind whose first bytes these are. A file that is not of its recognisable kind is text."""
+    known = formats()
+    if not known[kind].recognises and (asked != "auto" or kind not in ("text", "html")):
+        return kind
+    for name, form in known.items():
+        if form.recognises and asked in ("auto", name) and form.recognises(head):
+            return name
+    return "text" if known[kind].recognises else kind

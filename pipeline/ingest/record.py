@@ -41,14 +41,6 @@ class Tally:
         """Count records that are no documents."""
         self.skipped[reason] += count
 
-    def as_dict(self) -> dict[str, object]:
-        """JSON form, keys sorted."""
-        return {
-            "records": self.records,
-            "payload_bytes": self.payload_bytes,
-            "skipped": dict(sorted(self.skipped.items())),
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class Where:

@@ -2,31 +2,28 @@
 
 import re
 from fnmatch import fnmatchcase
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from pipeline.core.settings import Settings
+from pipeline.errors import did_you_mean
+from pipeline.ingest.kinds import formats
 
-Kind = Literal[
-    "auto",
-    "warc",
-    "html",
-    "jsonl",
-    "parquet",
-    "text",
-    "tar",
-    "csv",
-    "xml",
-    "reuters",
-    "edgar",
-    "hub",
-    "crawl",
-    "sample",
-]
 MADE_KINDS = ("hub", "crawl", "sample")
 """Kinds that read no path of the user's."""
+
+
+def kinds() -> list[str]:
+    """Every value of `kind:`."""
+    return ["auto", *sorted(formats()), *MADE_KINDS]
+
+
+def _list_kinds(schema: dict[str, Any]) -> None:
+    schema["enum"] = kinds()
+
+
 MOVING_REVISIONS = ("main", "master", "head", "latest")
 
 
@@ -112,7 +109,11 @@ class Source(Settings):
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="short name, unique in the recipe")
-    kind: Kind = Field(default="auto", description="format of the files; auto goes by name and content, file by file")
+    kind: str = Field(
+        default="auto",
+        description="format of the files; auto goes by name and content, file by file",
+        json_schema_extra=_list_kinds,
+    )
     path: str | None = Field(default=None, description="folder, file or glob; any fsspec URL")
     include: list[str] = Field(
         default_factory=list, description="globs on paths relative to the folder; empty takes what fits the kind"
@@ -146,6 +147,13 @@ class Source(Settings):
     hub: HubDataset | None = Field(default=None, description="for kind hub: the data set")
     crawl: CrawlPlan | None = Field(default=None, description="for kind crawl: seeds and limits")
     sample: SamplePlan | None = Field(default=None, description="for kind sample: seed and size")
+
+    @field_validator("kind")
+    @classmethod
+    def _is_kind(cls, kind: str) -> str:
+        if kind not in kinds():
+            raise ValueError(f"must be one of {', '.join(kinds())}, not {kind!r}{did_you_mean(kind, kinds())}")
+        return kind
 
     @model_validator(mode="after")
     def _kind_has_its_settings(self) -> Self:

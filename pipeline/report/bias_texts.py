@@ -306,14 +306,11 @@ def _changed(decides: Callable[[Sequence[Reading]], np.ndarray], pairs: Sequence
 
 def _scores(scorer: Scorer) -> list[tuple[str, int]]:
     """Signals of a judge that are compared with a bound, and +1 where high values are removed, -1 where low ones are."""
-    fields = sorted(type(scorer.settings).model_fields)
+    columns = scorer.judge.columns
     return [
-        (name[4:], 1 if name.startswith("max_") else -1)
-        for name in fields
-        if name[:4] in ("max_", "min_")
-        and name[4:] in scorer.judge.columns
-        and pa.types.is_floating(scorer.judge.columns[name[4:]])
-        and isinstance(getattr(scorer.settings, name), int | float)
+        (signal, 1 if side == "max" else -1)
+        for _, signal, side, _ in sorted(scorer.settings.bounds())
+        if signal in columns and pa.types.is_floating(columns[signal])
     ]
 
 

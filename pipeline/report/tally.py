@@ -161,13 +161,10 @@ def histogram(
 def threshold_histograms(judge: str, settings: JudgeSettings, signals: pa.Table) -> list[Histogram]:
     """One histogram for every signal that a threshold of the recipe compares."""
     bounds: dict[str, dict[str, float]] = {}
-    for name in sorted(settings.decided_fields()):
-        value, signal = getattr(settings, name), name[4:]
-        if value is None or name[:4] not in ("max_", "min_") or signal not in signals.column_names:
-            continue
-        if not (pa.types.is_floating(signals[signal].type) or pa.types.is_integer(signals[signal].type)):
-            continue
-        bounds.setdefault(signal, {})["upper" if name.startswith("max_") else "lower"] = float(value)
+    for _, signal, side, value in sorted(settings.bounds()):
+        kind = signals.schema.field(signal).type if signal in signals.column_names else pa.null()
+        if pa.types.is_floating(kind) or pa.types.is_integer(kind):
+            bounds.setdefault(signal, {})["upper" if side == "max" else "lower"] = float(value)
     return [
         histogram(judge, signal, signals[signal], lower=found.get("lower"), upper=found.get("upper"))
         for signal, found in bounds.items()

@@ -1,6 +1,6 @@
 """What a builder writes and a page shows: an article, before any markup."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 Table = list[list[str]]
@@ -17,7 +17,7 @@ class Article:
     host: str
     path: str
     title: str
-    blocks: list[Block]
+    blocks: Sequence[Block]
     author: str = ""
     date: str = ""  # ISO 8601
     look: str = "blog"  # the page template: filing | news | blog | plain

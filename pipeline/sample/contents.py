@@ -25,8 +25,7 @@ class Domain:
 
 DOMAINS: dict[str, Domain] = {
     "finance": Domain(
-        finance.HOSTS,
-        ((finance.filing, 98), (finance.current, 34), (finance.news, 118), (finance.speech, 34)),
+        finance.HOSTS, ((finance.filing, 98), (finance.current, 34), (finance.news, 118), (finance.speech, 34))
     ),
     "legal": Domain(legal.HOSTS, ((legal.opinion, 240), (legal.statute, 160))),
     "medical": Domain(medical.HOSTS, ((medical.abstract, 165), (medical.patient, 185), (medical.note, 140))),
@@ -107,8 +106,7 @@ class Maker:
         elif job.make in ("duplicate", "noise_duplicate", "near_duplicate"):
             yield self._copy(job, draw)
         elif job.make == "pii_good":
-            article = damage.personal(self._fresh(job), draw)
-            yield self._page(article)
+            yield self._page(damage.personal(self._fresh(job), draw))
         elif job.make == "broken_encoding":
             yield self._broken(job)
         elif job.make in ("missing_page", "image"):
@@ -120,15 +118,12 @@ class Maker:
     def _fresh(self, job: Job) -> Article:
         """A good article of its own, beyond those of the plan."""
         builders = [builder for builder, _ in (*DOMAINS[self.domain].builders, *_GENERAL[:1])]
-        offset = 100_000 if job.make == "pii_good" else 200_000
-        return self.article(
-            builders[-1] if job.number % 2 else builders[job.number // 2 % (len(builders) - 1)], offset + job.number
-        )
+        builder = builders[-1] if job.number % 2 else builders[job.number // 2 % (len(builders) - 1)]
+        return self.article(builder, job.number + (100_000 if job.make == "pii_good" else 200_000))
 
     def _page(self, article: Article) -> Made:
         draw = Draw(self.seed, article.url, "form")
-        plain = article.role == "general" and article.kind == "general" and draw.chance(0.09)
-        if plain:
+        if article.role == "general" and article.kind == "general" and draw.chance(0.09):
             return Made(_row(article), _wrapped(article).encode(), "text/plain; charset=utf-8")
         text = self.html(article)
         if draw.chance(0.06):
@@ -138,21 +133,18 @@ class Maker:
     def _copy(self, job: Job, draw: Draw) -> Made:
         pool = self.bad if job.make == "noise_duplicate" else self.good
         original = self.article(*draw.pick(pool))
+        copy = replace(original, kind=job.make.removeprefix("noise_"), role="noise", expect="drop")
         if job.make == "near_duplicate":
             host = draw.pick(("mirror.newsgrab.example", "reprints.example", "cache.pagekeeper.example"))
-            copy = replace(
-                original, host=host, path=f"/{job.number}{original.path}", look="news" if draw.chance(0.5) else "blog",
-                blocks=damage.edited(original, draw), kind="near_duplicate", role="noise", expect="drop",
-            )  # fmt: skip
-            body = self.html(copy)
+            look = "news" if draw.chance(0.5) else "blog"
+            blocks = damage.edited(original, draw)
+            copy = replace(copy, host=host, path=f"/{job.number}{original.path}", look=look, blocks=blocks)
+            page = Made({}, self.html(copy).encode(), "text/html; charset=utf-8")
         else:
             mark = draw.pick(("utm_source=feed", "print=1", "amp=1", "sessionid=" + f"{draw.below(1 << 32):x}"))
-            copy = replace(
-                original, path=f"{original.path}?{mark}&n={job.number}", kind="duplicate", role="noise", expect="drop"
-            )
-            same = self._page(original)
-            return Made(_row(copy) | {"duplicate_of": original.url}, same.body, same.content_type)
-        return Made(_row(copy) | {"duplicate_of": original.url}, body.encode(), "text/html; charset=utf-8")
+            copy = replace(copy, path=f"{original.path}?{mark}&n={job.number}")
+            page = self._page(original)
+        return replace(page, truth=_row(copy) | {"duplicate_of": original.url})
 
     def _broken(self, job: Job) -> Made:
         name = list(damage.BROKEN)[job.number % len(damage.BROKEN)]

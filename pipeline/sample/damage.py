@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from pipeline.sample.article import Article, Block
 from pipeline.sample.draw import Draw
+from pipeline.sample.words import phrases
 
 BROKEN: dict[str, tuple[str, Callable[[str], bytes]]] = {
     "windows-1252": ("keep", lambda text: text.encode("windows-1252", "xmlcharrefreplace")),
@@ -19,12 +20,7 @@ BROKEN: dict[str, tuple[str, Callable[[str], bytes]]] = {
 }
 """name: (what a pipeline should do, how the page's text becomes bytes); every page still claims UTF-8."""
 
-_SWAPS = {
-    "about": "roughly", "after": "following", "also": "too", "because": "since", "big": "large", "but": "yet",
-    "first": "initial", "for": "toward", "from": "out of", "good": "fine", "has": "had", "in": "within", "is": "was",
-    "largest": "biggest", "many": "numerous", "most": "nearly all", "new": "recent", "old": "former", "said": "stated",
-    "small": "little", "that": "which", "the": "this", "while": "whereas", "with": "including", "year": "twelvemonth",
-}  # fmt: skip
+_SWAPS = dict(line.split(" ", 1) for line in phrases("swaps"))
 
 
 def edited(article: Article, draw: Draw, rate: float = 0.006) -> list[Block]:

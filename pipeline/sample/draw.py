@@ -32,6 +32,10 @@ class Draw:
         """A number in [low, high)."""
         return low + self._next() * (high - low)
 
+    def date(self, first: int, last: int) -> str:
+        """A day of the years `first` to `last`, as ISO 8601; every month has 28 days here."""
+        return f"{self.between(first, last)}-{self.between(1, 12):02d}-{self.between(1, 28):02d}"
+
     def chance(self, probability: float) -> bool:
         """True with the given probability."""
         return self._next() < probability

@@ -69,27 +69,62 @@ def figures(draw: Draw, year: int, quarter: int) -> tuple[dict[str, str], dict[s
     debt = round(now["ebitda"] * draw.uniform(1.1, 3.6))
     cash0 = round(now["revenue"] * draw.uniform(0.1, 0.25))
     cash = cash0 + now["change"]
-    annual = quarter == 4
-    period = f"fiscal {year}" if annual else f"the {_ORDINALS[quarter - 1]} quarter of {year}"
-    end = f"{_ENDS[quarter - 1]}, {year}"
-    fig = {name: money(value) for name, value in now.items()}
-    fig |= {"revenue0": money(old["revenue"]), "net0": money(old["net"]), "s2_0": money(old["s2"])}
-    up = now["revenue"] >= old["revenue"]
-    for key, name in (("rev", "revenue"), ("s1", "s1"), ("s2", "s2"), ("s3", "s3")):
-        fig[f"{key}_rose"] = draw.pick(UP if now[name] >= old[name] else DOWN)
-        fig[f"{key}_pct"] = _percent(now[name], old[name])
-    gm, gm0 = (round(p["gross"] / p["revenue"] * 1000) for p in (now, old))
+    month, end = _ENDS[quarter - 1].split()[0], f"{_ENDS[quarter - 1]}, {year}"
+    fig = _comparison(draw, now, old)
     fig |= {
         "year": str(year),
         "prior": str(year - 1),
         "next": str(year + 1),
-        "period": period,
+        "period": f"fiscal {year}" if quarter == 4 else f"the {_ORDINALS[quarter - 1]} quarter of {year}",
         "end": end,
-        "date": f"{_ENDS[quarter - 1].split()[0]} {draw.between(2, 28)}, {year}",
-        "day": f"{_ENDS[quarter - 1].split()[0]} {draw.between(2, 28)}",
-        "rev_rose2": "up" if up else "down",
-        "rev_change": money(abs(now["revenue"] - old["revenue"])),
-        "s3_rose2": "up" if now["s3"] >= old["s3"] else "down",
+        "date": f"{month} {draw.between(2, 28)}, {year}",
+        "day": f"{month} {draw.between(2, 28)}",
+    }
+    fig |= _ratios(draw, now, old)
+    fig |= {
+        "shares": f"{shares / 10:.1f}",
+        "eps": f"{now['net'] / shares:.2f}",
+        "eps0": f"{old['net'] / shares:.2f}",
+        "consensus": f"{now['net'] / shares * draw.uniform(0.9, 1.1):.2f}",
+        "dps": f"{now['returned'] * 0.6 / shares:.2f}",
+        "fcf": money(now["cfo"] - now["capex"]),
+        "cash": money(cash),
+        "debt": money(debt),
+        "leverage": f"{max(0, debt - cash) / now['ebitda']:.1f}",
+        "capex_lo": money(round(now["capex"] * 0.9)),
+        "capex_hi": money(round(now["capex"] * 1.2)),
+    }
+    fig |= {name: money(round(now[of] * draw.uniform(low, high))) for name, of, low, high in _DRAWN}
+    return fig, _tables(draw, now, old, cash0, cash, debt, year, end)
+
+
+_DRAWN = (
+    ("orders", "revenue", 0.88, 1.16),
+    ("backlog", "s2", 0.5, 1.6),
+    ("revolver", "revenue", 0.1, 0.3),
+    ("guide_lo", "revenue", 0.98, 1.02),
+    ("guide_hi", "revenue", 1.04, 1.1),
+)
+"""Amounts drawn as a factor of another one: name, of what, and the bounds of the factor."""
+
+
+def _comparison(draw: Draw, now: dict[str, int], old: dict[str, int]) -> dict[str, str]:
+    """The amounts of both periods and how they moved."""
+    fig = {name: money(value) for name, value in now.items()}
+    fig |= {"revenue0": money(old["revenue"]), "net0": money(old["net"]), "s2_0": money(old["s2"])}
+    for key, name in (("rev", "revenue"), ("s1", "s1"), ("s2", "s2"), ("s3", "s3")):
+        fig[f"{key}_rose"] = draw.pick(UP if now[name] >= old[name] else DOWN)
+        fig[f"{key}_pct"] = _percent(now[name], old[name])
+    fig["rev_rose2"] = "up" if now["revenue"] >= old["revenue"] else "down"
+    fig["rev_change"] = money(abs(now["revenue"] - old["revenue"]))
+    fig["s3_rose2"] = "up" if now["s3"] >= old["s3"] else "down"
+    return fig
+
+
+def _ratios(draw: Draw, now: dict[str, int], old: dict[str, int]) -> dict[str, str]:
+    """Growth, margins and rates, in percent and basis points."""
+    gm, gm0 = (round(p["gross"] / p["revenue"] * 1000) for p in (now, old))
+    return {
         "organic": f"{float(_percent(now['revenue'], old['revenue'])) * draw.uniform(0.5, 0.9):.1f}",
         "gm": f"{gm / 10:.1f}",
         "gm0": f"{gm0 / 10:.1f}",
@@ -98,24 +133,7 @@ def figures(draw: Draw, year: int, quarter: int) -> tuple[dict[str, str], dict[s
         "sga_pct": f"{now['sga'] / now['revenue'] * 100:.1f}",
         "ebitda_pct": f"{now['ebitda'] / now['revenue'] * 100:.1f}",
         "tax_rate": f"{now['tax'] / now['pretax'] * 100:.1f}",
-        "shares": f"{shares / 10:.1f}",
-        "eps": f"{now['net'] / shares:.2f}",
-        "eps0": f"{old['net'] / shares:.2f}",
-        "consensus": f"{now['net'] / shares * draw.uniform(0.9, 1.1):.2f}",
-        "dps": f"{now['returned'] * 0.6 / shares:.2f}",
-        "orders": money(round(now["revenue"] * draw.uniform(0.88, 1.16))),
-        "backlog": money(round(now["s2"] * draw.uniform(0.5, 1.6))),
-        "fcf": money(now["cfo"] - now["capex"]),
-        "cash": money(cash),
-        "debt": money(debt),
-        "leverage": f"{max(0, debt - cash) / now['ebitda']:.1f}",
-        "revolver": money(round(now["revenue"] * draw.uniform(0.1, 0.3))),
-        "capex_lo": money(round(now["capex"] * 0.9)),
-        "capex_hi": money(round(now["capex"] * 1.2)),
-        "guide_lo": money(round(now["revenue"] * draw.uniform(0.98, 1.02))),
-        "guide_hi": money(round(now["revenue"] * draw.uniform(1.04, 1.1))),
     }
-    return fig, _tables(draw, now, old, cash0, cash, debt, year, end)
 
 
 def _tables(

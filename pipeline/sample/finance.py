@@ -3,38 +3,15 @@
 from pipeline.sample.article import Article, Block, slug
 from pipeline.sample.draw import Draw
 from pipeline.sample.figures import UP, figures
-from pipeline.sample.grammar import Grammar, Row, Writer, load
-from pipeline.sample.names import person, town
+from pipeline.sample.grammar import Grammar, Writer, load
+from pipeline.sample.names import Row, person, town
 from pipeline.sample.words import words
 
 HOSTS = ["*.sec-filings.example", "*.marketwire.example", "*.centralbank.example"]
 
 _HEADS = words("firms")
-_MIDDLES = (
-    "",
-    "",
-    " Creek",
-    " Point",
-    " National",
-    " American",
-    " Peak",
-    " Bay",
-    " Valley",
-    " Hill",
-    " United",
-    " Pacific",
-)
-_TAILS = (
-    "Corporation",
-    "Holdings",
-    "Industries",
-    "Group",
-    "Partners",
-    "Company",
-    "Enterprises",
-    "International",
-    "Works",
-)
+_MIDDLES = ("", "", *(f" {word}" for word in words("firm_middles")))
+_TAILS = words("firm_tails")
 _LEGAL = (", Inc.", " Inc.", " Corp.", "", " plc", " Ltd.")
 _STATES = words("states")
 _AUDITORS = ("Hale & Wexford LLP", "Brandt Oakley LLP", "Crane Mercer LLP", "Sutcliffe Rowe LLP", "Dunning & Pell LLP")
@@ -74,9 +51,8 @@ def _writer(draw: Draw) -> tuple[Writer, dict[str, list[list[str]]], str]:
         fig[f"{key}_why"] = writer.write("cause.up" if fig[f"{key}_rose"] in UP else "cause.down")
     fig["rev_but"] = writer.write("cause.down" if fig["rev_rose"] in UP else "cause.up")
     sector = writer.row("sector")
-    tables["segments"] = [[tables["segments"][0][0], *tables["segments"][0][1:]]] + [
-        [sector[row[0]] if row[0] in sector else row[0], *row[1:]] for row in tables["segments"][1:]
-    ]
+    head, *rows = tables["segments"]
+    tables["segments"] = [head, *([sector.get(name, name), *amounts] for name, *amounts in rows)]
     return writer, tables, date
 
 
@@ -101,16 +77,8 @@ def current(draw: Draw, number: int) -> Article:
     co = writer.row("co")
     path = f"/archives/data/{draw.between(10**5, 10**6)}/{date[:4]}{number:06d}/{co['ticker'].lower()}-8k.htm"
     title = f"{co['name']} Form 8-K, {date}"
-    return Article(
-        "filing",
-        "domain",
-        "www.sec-filings.example",
-        path,
-        title,
-        [*writer.blocks("current.doc")],
-        date=date,
-        look="filing",
-    )
+    blocks = writer.blocks("current.doc")
+    return Article("filing", "domain", "www.sec-filings.example", path, title, blocks, date=date, look="filing")
 
 
 _TOPICS = ("earnings", "earnings", "bonds", "commodities", "merger", "bank", "markets")
@@ -126,7 +94,7 @@ def news(draw: Draw, number: int) -> Article:
     path = f"/{date[:4]}/{date[5:7]}/{slug(title)}-{number}"
     host = f"{draw.pick(_DESKS)}.marketwire.example"
     author = person(draw)["name"]
-    return Article("news", "domain", host, path, title, [*blocks], author, date, "news")
+    return Article("news", "domain", host, path, title, blocks, author, date, "news")
 
 
 def speech(draw: Draw, number: int) -> Article:

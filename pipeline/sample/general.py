@@ -4,20 +4,9 @@ from pipeline.sample.article import Article, slug
 from pipeline.sample.draw import Draw
 from pipeline.sample.grammar import Writer, load
 from pipeline.sample.names import person
+from pipeline.sample.words import phrases
 
-_HOSTS = {
-    "travel": ("www.slowroads.example", "lanternmaps.example"),
-    "cooking": ("onepanonly.example", "www.thelongtable.example"),
-    "history": ("townpapers.example", "www.oldmills.example"),
-    "science": ("www.fieldnotebook.example", "naturalist.example"),
-    "sky": ("darkskies.example", "www.fieldnotebook.example"),
-    "sport": ("www.saturdayfootball.example", "touchline.example"),
-    "local": ("www.valleycourier.example", "theobserver.example"),
-    "howto": ("mendit.example", "www.shedandbench.example"),
-    "portrait": ("www.valleycourier.example", "handsatwork.example"),
-    "review": ("www.eveningpages.example", "secondshelf.example"),
-    "garden": ("plotnineteen.example", "www.shedandbench.example"),
-}
+_HOSTS = {genre: hosts for genre, *hosts in map(str.split, phrases("general_hosts"))}
 GENRES = tuple(_HOSTS)
 
 
@@ -29,8 +18,7 @@ def page(draw: Draw, number: int) -> Article:
 
 def identity(draw: Draw, number: int) -> Article:
     """A friendly page that names an identity several times: what a careless toxicity filter would lose."""
-    article = _article(draw, number, "identity", "identity_good")
-    return article
+    return _article(draw, number, "identity", "identity_good")
 
 
 def _article(draw: Draw, number: int, genre: str, kind: str) -> Article:
@@ -39,16 +27,7 @@ def _article(draw: Draw, number: int, genre: str, kind: str) -> Article:
     title = writer.write(f"{genre}.title")
     title = title[:1].upper() + title[1:]
     host = draw.pick(_HOSTS["portrait" if genre == "identity" else genre])
-    date = f"{draw.between(2012, 2025)}-{draw.between(1, 12):02d}-{draw.between(1, 28):02d}"
+    date = draw.date(2012, 2025)
     facts = {"terms": [writer.row("who")["term"]]} if genre == "identity" else {}
-    return Article(
-        kind,
-        "general",
-        host,
-        f"/{genre}/{slug(title)}-{number}",
-        title,
-        [*blocks],
-        person(draw)["name"],
-        date,
-        facts=facts,
-    )
+    path, author = f"/{genre}/{slug(title)}-{number}", person(draw)["name"]
+    return Article(kind, "general", host, path, title, blocks, author, date, facts=facts)

@@ -21,9 +21,8 @@ from functools import cache
 from typing import NamedTuple
 
 from pipeline.sample.draw import Draw
+from pipeline.sample.names import MAKERS, Row
 from pipeline.sample.words import text_of
-
-Row = Mapping[str, str]
 
 
 class Slot(NamedTuple):
@@ -218,8 +217,6 @@ def _vowel(word: str) -> bool:
 @cache
 def load(*names: str) -> Grammar:
     """The grammar of some files of `texts/`, read once, with the composed tables every document may use."""
-    from pipeline.sample.names import MAKERS
-
     grammar = Grammar(makers=dict(MAKERS))
     for name in names:
         grammar.add(text_of(name))

@@ -12,9 +12,9 @@ def opinion(draw: Draw, number: int) -> Article:
     writer = Writer(load("legal"), draw)
     blocks = writer.blocks("opinion.doc")
     title = writer.write("opinion.title")
-    date = f"{draw.between(1998, 2025)}-{draw.between(1, 12):02d}-{draw.between(1, 28):02d}"
+    date = draw.date(1998, 2025)
     path = f"/{date[:4]}/{slug(title)}-{number}"
-    return Article("opinion", "domain", "www.opinions.example", path, title, [*blocks], date=date)
+    return Article("opinion", "domain", "www.opinions.example", path, title, blocks, date=date)
 
 
 def statute(draw: Draw, number: int) -> Article:
@@ -25,4 +25,4 @@ def statute(draw: Draw, number: int) -> Article:
     first = draw.between(101, 900)
     numbered = [(tag, f"§ {first + n}. {text}") for n, (tag, text) in enumerate(blocks)]
     host = f"{draw.pick(('code', 'www'))}.statutes.example"
-    return Article("statute", "domain", host, f"/{slug(title)}-{number}.html", title, [*numbered], look="filing")
+    return Article("statute", "domain", host, f"/{slug(title)}-{number}.html", title, numbered, look="filing")

@@ -11,8 +11,8 @@ def _page(draw: Draw, number: int, kind: str, host: str) -> Article:
     writer = Writer(load("medical"), draw)
     blocks = writer.blocks(f"{kind}.doc")
     title = writer.write(f"{kind}.title")
-    date = f"{draw.between(2008, 2025)}-{draw.between(1, 12):02d}-{draw.between(1, 28):02d}"
-    return Article(kind, "domain", host, f"/{date[:4]}/{slug(title)}-{number}", title, [*blocks], date=date)
+    date = draw.date(2008, 2025)
+    return Article(kind, "domain", host, f"/{date[:4]}/{slug(title)}-{number}", title, blocks, date=date)
 
 
 def abstract(draw: Draw, number: int) -> Article:

@@ -1,8 +1,12 @@
 """Composed names: people, towns, firms. Every one is invented; a real name would be chance."""
 
+from collections.abc import Mapping
+
 from pipeline.sample.draw import Draw
-from pipeline.sample.grammar import Row
 from pipeline.sample.words import words
+
+Row = Mapping[str, str]
+"""A row of a table, by column."""
 
 _HE = words("he")
 _SHE = words("she")
@@ -10,6 +14,7 @@ _LAST = words("last")
 _TOWN_HEAD = words("town_head")
 _TOWN_TAIL = words("town_tail")
 _ROADS = words("roads")
+_VENDOR_PARTS = words("vendor_parts")
 
 
 def person(draw: Draw) -> Row:
@@ -35,24 +40,11 @@ def town(draw: Draw) -> Row:
 
 def vendor(draw: Draw) -> Row:
     """name: an advertising partner."""
-    parts = (
-        "ad",
-        "bid",
-        "click",
-        "data",
-        "flux",
-        "geo",
-        "hit",
-        "lead",
-        "mob",
-        "pix",
-        "reach",
-        "tag",
-        "trak",
-        "view",
-        "zap",
-    )
-    return {"name": draw.pick(parts).title() + draw.pick(parts) + draw.pick(("ly", "io", "ify", "Lab", "Hub", "Net"))}
+    return {
+        "name": draw.pick(_VENDOR_PARTS).title()
+        + draw.pick(_VENDOR_PARTS)
+        + draw.pick(("ly", "io", "ify", "Lab", "Hub", "Net"))
+    }
 
 
 MAKERS = {"vendor": vendor, "person": person, "town": town}

@@ -17,15 +17,8 @@ _STYLE = words("styles")
 
 def _blog(kind: str, host: str, number: int, writer: Writer, rule: str, language: str = "en") -> Article:
     title = writer.write(f"{rule}.title") if f"{rule}.title" in writer.grammar.rules else f"{language} {number}"
-    return Article(
-        kind,
-        "noise",
-        host,
-        f"/{kind}/{slug(title)}-{number}",
-        title,
-        [*writer.blocks(f"{rule}.doc")],
-        language=language,
-    )
+    path, blocks = f"/{kind}/{slug(title)}-{number}", writer.blocks(f"{rule}.doc")
+    return Article(kind, "noise", host, path, title, blocks, language=language)
 
 
 def boilerplate(draw: Draw, number: int) -> Article:
@@ -42,9 +35,8 @@ def spam(draw: Draw, number: int) -> Article:
 
 def toxic(draw: Draw, number: int) -> Article:
     """A comment thread of insults."""
-    return _blog(
-        "toxic", draw.pick(("rantboard.example", "comments.example")), number, Writer(load("noise"), draw), "toxic"
-    )
+    host = draw.pick(("rantboard.example", "comments.example"))
+    return _blog("toxic", host, number, Writer(load("noise"), draw), "toxic")
 
 
 def foreign(draw: Draw, number: int) -> Article:

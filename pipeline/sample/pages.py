@@ -2,27 +2,19 @@
 
 import html
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from pipeline.sample.article import Article, Block
 from pipeline.sample.draw import Draw
-from pipeline.sample.words import words
+from pipeline.sample.words import phrases, words
 
 _WORDS = words("identifiers")
 _VERBS = words("verbs")
-_PROPERTIES = (
-    "margin:{n}px 0", "padding:{n}px {n}px", "font-size:{n}px", "line-height:1.{n}", "color:#{h}", "background:#{h}",
-    "border:1px solid #{h}", "display:flex", "display:block", "position:relative", "width:{n}%", "max-width:{n}0px",
-    "border-radius:{n}px", "opacity:.{n}", "z-index:{n}", "transition:all .{n}s ease-in-out", "text-align:center",
-    "justify-content:space-between", "box-shadow:0 {n}px {n}px rgba(0,0,0,.{n})", "transform:translateY(-{n}px)",
-)  # fmt: skip
+_PROPERTIES = phrases("css")
 _MENU = words("menu")
-_TEASERS = (
-    "Ten things you missed", "Readers’ pictures", "Most viewed", "Editor’s choice", "Watch now", "Win a weekend away",
-    "Quiz of the week", "From the archive", "Sponsored", "Sign up today", "More like this", "In case you missed it",
-    "Special offer ends soon", "Trending now", "Best of the month", "You may also like", "Recommended for you",
-)  # fmt: skip
+_TEASERS = phrases("teasers")
 
 
 def _css(draw: Draw, rules: int) -> str:
@@ -174,7 +166,7 @@ class Pages:
         )
 
 
-def _blocks(blocks: list[Block]) -> list[str]:
+def _blocks(blocks: Sequence[Block]) -> list[str]:
     out, listing = [], False
     for tag, body in blocks:
         if tag == "li" and not listing:

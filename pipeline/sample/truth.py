@@ -14,16 +14,14 @@ def score(truth_rows: Iterable[Mapping[str, Any]], verdicts: Mapping[str, str]) 
     kept and were not), `leaked` (URLs that were kept and should not have been), `missing` (URLs without a verdict),
     `copies` (clusters, with_one_kept, with_more_kept, with_none_kept), and `keep_recall` and `drop_recall`.
     """
-    rows = [row for row in truth_rows if row["record"] == "response" and row["url"] is not None]
     clusters: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        clusters.setdefault(row["duplicate_of"] or row["url"], []).append(row)
+    for row in truth_rows:
+        if row["record"] == "response" and row["url"] is not None:
+            clusters.setdefault(row["duplicate_of"] or row["url"], []).append(row)
     kinds: dict[str, dict[str, int]] = {}
-    lost: list[str] = []
-    leaked: list[str] = []
-    missing: list[str] = []
+    urls: dict[str, list[str]] = {"lost": [], "leaked": [], "missing": []}
     copies = {"clusters": 0, "with_one_kept": 0, "with_more_kept": 0, "with_none_kept": 0}
-    wanted = dropped = undesired = found = 0
+    wanted = unwanted = 0
     for first, members in clusters.items():
         kept = [row["url"] for row in members if verdicts.get(row["url"]) == "kept"]
         original = next((row for row in members if row["url"] == first), members[0])
@@ -31,35 +29,26 @@ def score(truth_rows: Iterable[Mapping[str, Any]], verdicts: Mapping[str, str]) 
             copies["clusters"] += 1
             copies[("with_none_kept", "with_one_kept", "with_more_kept")[min(2, len(kept))]] += 1
         for row in members:
-            count = kinds.setdefault(
-                row["kind"], {"documents": 0, "expected_keep": 0, "kept": 0, "lost": 0, "leaked": 0, "missing": 0}
-            )
+            url, expect = row["url"], row["expect"]
+            survivor = row["duplicate_of"] is not None and original["expect"] != "drop" and len(kept) == 1
+            wrong = {
+                "lost": expect == "keep" and not kept,
+                "leaked": expect in ("drop", "quarantine") and url in kept and not survivor,
+                "missing": url not in verdicts,
+            }
+            wanted += expect == "keep"
+            unwanted += expect in ("drop", "quarantine")
+            count = kinds.setdefault(row["kind"], dict.fromkeys(("documents", "expected_keep", "kept", *wrong), 0))
             count["documents"] += 1
-            count["expected_keep"] += row["expect"] == "keep"
-            count["kept"] += row["url"] in kept
-            if row["url"] not in verdicts:
-                count["missing"] += 1
-                missing.append(row["url"])
-            if row["expect"] == "keep":
-                wanted += 1
-                found += bool(kept)
-                if not kept:
-                    count["lost"] += 1
-                    lost.append(row["url"])
-            elif row["expect"] in ("drop", "quarantine"):
-                undesired += 1
-                survivor = row["duplicate_of"] is not None and original["expect"] != "drop" and len(kept) == 1
-                stays = row["url"] in kept and not survivor
-                dropped += not stays
-                if stays:
-                    count["leaked"] += 1
-                    leaked.append(row["url"])
+            count["expected_keep"] += expect == "keep"
+            count["kept"] += url in kept
+            for name, holds in wrong.items():
+                count[name] += holds
+                urls[name] += [url] * holds
     return {
         "kinds": dict(sorted(kinds.items())),
-        "lost": lost,
-        "leaked": leaked,
-        "missing": missing,
+        **urls,
         "copies": copies,
-        "keep_recall": found / wanted if wanted else 1.0,
-        "drop_recall": dropped / undesired if undesired else 1.0,
+        "keep_recall": 1 - len(urls["lost"]) / wanted if wanted else 1.0,
+        "drop_recall": 1 - len(urls["leaked"]) / unwanted if unwanted else 1.0,
     }

@@ -1,4 +1,4 @@
-"""Lists of words by name, read once from `texts/words.txt`."""
+"""Lists of words and of phrases by name, read once from `texts/words.txt`."""
 
 from functools import cache
 from importlib.resources import files
@@ -10,14 +10,16 @@ def text_of(name: str) -> str:
 
 
 @cache
-def _lists() -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    for part in text_of("words").split("\n= ")[1:]:
-        name, _, body = part.partition("\n")
-        found[name.strip()] = tuple(body.split())
-    return found
+def _lists() -> dict[str, str]:
+    parts = (part.partition("\n") for part in text_of("words").split("\n= ")[1:])
+    return {name.strip(): body for name, _, body in parts}
 
 
 def words(name: str) -> tuple[str, ...]:
-    """The words of a list."""
-    return _lists()[name]
+    """A list whose entries are single words, in the order of the file."""
+    return tuple(_lists()[name].split())
+
+
+def phrases(name: str) -> tuple[str, ...]:
+    """A list that has one entry a line, in the order of the file."""
+    return tuple(_lists()[name].strip().splitlines())

@@ -14,10 +14,10 @@ from pipeline.ingest.files import (
     SHARD_BYTES,
     SHARD_FILES,
     InputFile,
-    kind_of_name,
     list_inputs,
     plan_shards,
 )
+from pipeline.ingest.kinds import kind_of_name
 from pipeline.ingest.source import Source
 
 from .conftest import rows_of

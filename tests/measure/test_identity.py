@@ -3,7 +3,8 @@
 import pyarrow as pa
 import pytest
 
-from pipeline.audit.identity_terms import NAMES_NOBODY, identity_terms, lookalikes, neutral_words
+from bench.train_toxicity import neutral_words
+from pipeline.audit.identity_terms import NAMES_NOBODY, identity_terms, lookalikes
 from pipeline.measure.judges.identity import Identity, identity
 
 NAMES = {term.id: term.name for term in identity_terms()}

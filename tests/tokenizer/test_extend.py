@@ -1,6 +1,7 @@
 """More merges on an old tokenizer: old ids stand, new tokens are used, embeddings are means."""
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -11,11 +12,24 @@ from tokenizers import Tokenizer
 from tests.tokenizer.conftest import TEXT, TEXTS
 from tokenizer.count import count_batch
 from tokenizer.encode import Encoder
-from tokenizer.extend import Extension, extend, grown_embeddings
+from tokenizer.extend import Extension, extend
 from tokenizer.merge import train
 from tokenizer.save import save
 
 DOMAIN = ["basis points and covenants, basis points, amortization schedules; covenants amortization " * 20]
+
+
+def grown_embeddings(old: np.ndarray, ids: Sequence[int], pieces: Sequence[Sequence[int]]) -> np.ndarray:
+    """Embeddings for the extended vocabulary: old rows as they are, row `ids[i]` the mean of the rows `pieces[i]`.
+
+    `old` is float[V, d] with V at most the largest new id; a padded matrix is cut by the caller. Computed in float64,
+    returned in the old type.
+    """
+    new = np.zeros((max([len(old), *(number + 1 for number in ids)]), old.shape[1]), old.dtype)
+    new[: len(old)] = old
+    for number, parts in zip(ids, pieces, strict=True):
+        new[number] = old[list(parts)].astype(np.float64).mean(axis=0).astype(old.dtype)
+    return new
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from bench.tokens_saved import truncate
+from bench.unigram import train_unigram
 from tests.tokenizer.conftest import TEXTS
 from tokenizer.check import measure
 from tokenizer.count import count_batch
 from tokenizer.encode import Encoder
 from tokenizer.judge import cut_vocabulary, judge, to_json
-from tokenizer.merge import train, truncate
+from tokenizer.merge import train
 from tokenizer.save import save
-from tokenizer.unigram import train_unigram
 
 TEXT = {"news": pa.array(TEXTS[:2] * 3), "law": pa.array(TEXTS[2:])}
 

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
+from bench.tokens_saved import truncate
 from pipeline.kernels.bpe.pretokens import PRESETS
 from tests.tokenizer.conftest import TEXTS
 from tokenizer.count import count_batch, merge_counts
-from tokenizer.merge import train, truncate
+from tokenizer.merge import train
 from tokenizer.save import tokenizer_json
 
 

@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Iterator
 
+from pipeline.ingest.kinds import source_kind
 from pipeline.ingest.record import Record, Where
 from pipeline.ingest.sniff import kind_of
 
@@ -37,6 +38,7 @@ def is_submission(head: bytes) -> bool:
     return head.lstrip().startswith(_ENVELOPE)
 
 
+@source_kind("edgar", ".nc", accepts=(".txt", ".sgml"), recognises=is_submission)
 def read_submission(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]:
     """One child record per document of the submission that holds text; the others are counted by type.
 

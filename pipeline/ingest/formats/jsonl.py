@@ -5,10 +5,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from pipeline.ingest.kinds import source_kind
 from pipeline.ingest.record import Record, Where
 from pipeline.ingest.rows import record_of
 
 
+@source_kind("jsonl", ".jsonl", ".ndjson", ".json")
 def read_jsonl(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]:
     """Every line of a JSON Lines stream that is not blank."""
     limit, number = where.source.max_record_bytes, 0

@@ -3,14 +3,27 @@
 import io
 from collections.abc import Iterator
 
+from pipeline.ingest.kinds import source_kind
 from pipeline.ingest.record import Record, Where
 from pipeline.ingest.sniff import kind_of
 
 _MIME = {"html": "text/html", "text": "text/plain", "xml": "application/xml"}
 
 
-def read_page(stream: io.BufferedIOBase, where: Where, kind: str) -> Iterator[Record]:
-    """One record; `kind` is what the name says (html, text, xml), the content may say otherwise."""
+@source_kind("html", ".html", ".htm", ".xhtml")
+def read_html(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]:
+    """A page by its name."""
+    return _read_page(stream, where, "html")
+
+
+@source_kind("text", ".txt", ".text", ".md")
+def read_text(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]:
+    """Plain text by its name."""
+    return _read_page(stream, where, "text")
+
+
+def _read_page(stream: io.BufferedIOBase, where: Where, kind: str) -> Iterator[Record]:
+    """One record; `kind` is what the name says (html or text), the content may say otherwise."""
     limit = where.source.max_record_bytes
     payload = stream.read(limit + 1)
     if len(payload) > limit:

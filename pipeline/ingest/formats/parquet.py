@@ -6,12 +6,14 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.ingest.kinds import source_kind
 from pipeline.ingest.record import DamagedInputError, Record, Where
 from pipeline.ingest.rows import record_of
 
 _ROWS = 1024
 
 
+@source_kind("parquet", ".parquet", seeks=True)
 def read_parquet(stream: BinaryIO, where: Where) -> Iterator[Record]:
     """Every row of a Parquet file (seekable). Page checksums are verified where the file has them.
 

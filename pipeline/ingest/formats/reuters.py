@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Iterator
 
+from pipeline.ingest.kinds import source_kind
 from pipeline.ingest.record import Record, Where
 
 _STORY = re.compile(rb"<REUTERS\b([^>]*)>(.*?)</REUTERS>", re.DOTALL)
@@ -12,6 +13,7 @@ _NEWID = re.compile(rb'NEWID="(\d+)"')
 _LIMIT = 64 * 2**20
 
 
+@source_kind("reuters", ".sgm", ".sgml")
 def read_reuters(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]:
     """Every `<REUTERS>` element. The dateline and body are the text; the files are Latin-1."""
     payload = stream.read(_LIMIT + 1)

@@ -4,10 +4,12 @@ import csv
 import io
 from collections.abc import Iterator
 
+from pipeline.ingest.kinds import source_kind
 from pipeline.ingest.record import DamagedInputError, Record, Where
 from pipeline.ingest.rows import record_of
 
 
+@source_kind("csv", ".csv", ".tsv")
 def read_csv(stream: io.BufferedReader, where: Where) -> Iterator[Record]:
     """Every row under the header. A row with bytes that are not UTF-8 is quarantined, the others are not.
 

@@ -3,23 +3,23 @@
 import io
 import posixpath
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import BinaryIO
 
-from pipeline.ingest.files import kind_of_name, matches
+from pipeline.ingest.files import matches
+from pipeline.ingest.kinds import formats, kind_of_name, source_kind
+from pipeline.ingest.readers import read_stream
 from pipeline.ingest.record import DamagedInputError, Record, Where
 
-ReadStream = Callable[[BinaryIO, Where], Iterator[Record]]
 
-
-def read_tar(stream: io.BufferedReader, where: Where, read_stream: ReadStream) -> Iterator[Record]:
+@source_kind("tar", ".tar", ".tgz")
+def read_tar(stream: io.BufferedReader, where: Where) -> Iterator[Record]:
     """The records of every wanted member of a tar stream, in the archive's order.
 
     Links, devices and folders are counted; a member whose name leaves the archive is quarantined as `unsafe_name`;
     archives inside the archive are quarantined as `nested_archive`.
     """
-    source = replace_kind(where)
+    inside = replace(where, source=where.source.model_copy(update={"kind": "auto"}))
     try:
         with tarfile.open(fileobj=stream, mode="r|") as archive:
             for member in archive:
@@ -27,19 +27,12 @@ def read_tar(stream: io.BufferedReader, where: Where, read_stream: ReadStream) -
                     if not member.isdir():
                         where.tally.skip("tar_special")
                     continue
-                yield from _read_member(archive, member, source, read_stream)
+                yield from _read_member(archive, member, inside)
     except (tarfile.TarError, EOFError) as error:
         raise DamagedInputError("truncated", f"the archive cannot be read to its end: {error}") from error
 
 
-def replace_kind(where: Where) -> Where:
-    """The same place, its members read each by its own kind."""
-    return replace(where, source=where.source.model_copy(update={"kind": "auto"}))
-
-
-def _read_member(
-    archive: tarfile.TarFile, member: tarfile.TarInfo, where: Where, read_stream: ReadStream
-) -> Iterator[Record]:
+def _read_member(archive: tarfile.TarFile, member: tarfile.TarInfo, where: Where) -> Iterator[Record]:
     source, name = where.source, member.name.removeprefix("./")
     if any(matches(name, glob) for glob in source.exclude):
         return
@@ -60,7 +53,7 @@ def _read_member(
     if stream is None:
         where.tally.skip("tar_special")
         return
-    if kind in ("warc", "parquet"):  # these seek
+    if kind and formats()[kind].seeks:
         if member.size > source.max_record_bytes:
             detail = f"the member has {member.size:,} bytes, the limit is {source.max_record_bytes:,}"
             yield inside.bad("oversize", detail, "", key=name)

@@ -15,6 +15,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 from pipeline.ingest.formats.arc import is_arc, read_arc
 from pipeline.ingest.formats.capture import finish, read_response
 from pipeline.ingest.formats.resync import Resync
+from pipeline.ingest.kinds import source_kind
 from pipeline.ingest.record import Record, Where
 from pipeline.ingest.streams import compression_of, decoded
 
@@ -92,6 +93,7 @@ def _fill(record: WarcRecord, row: Record, where: Where) -> None:
         row.detail = f"the record ends after {len(row.payload):,} of {declared:,} bytes"
 
 
+@source_kind("warc", ".warc", ".wet", ".arc", seeks=True)
 def read_arc_or_warc(stream: BinaryIO, where: Where) -> Iterator[Record]:
     """A WARC or an ARC file, by its first bytes; bzip2 and xz around it are undone in memory."""
     head = stream.read(6)

@@ -4,9 +4,11 @@ import io
 from collections.abc import Iterator
 from xml.parsers import expat
 
+from pipeline.ingest.kinds import source_kind
 from pipeline.ingest.record import Record, Where
 
 
+@source_kind("xml", ".xml")
 def read_xml(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]:
     """The whole document, or every outermost element named `source.element`, as raw XML.
 

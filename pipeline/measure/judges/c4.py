@@ -86,11 +86,7 @@ def c4(batch: pa.RecordBatch, settings: C4) -> Columns:
         rows, starts, ends, kinds = rows - lost[rows], starts[outside], ends[outside], kinds[outside]
     cut = np.concatenate(([0], np.cumsum((ends - starts).astype(np.int64))))
     spans = pa.StructArray.from_arrays(
-        [
-            pa.array(starts),
-            pa.array(ends),
-            pa.array(c4_lines.KINDS, pa.string()).take(pa.array(kinds)),
-        ],
+        [pa.array(starts), pa.array(ends), pa.array(c4_lines.KINDS, pa.string()).take(pa.array(kinds))],
         fields=list(SPANS.value_type),
     )
     return {

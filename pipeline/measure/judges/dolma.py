@@ -63,13 +63,7 @@ _RATIOS = [
 ]  # fmt: skip
 
 
-@judge(
-    "dolma",
-    version=1,
-    settings=Dolma,
-    reads=["text", "table_spans"],
-    adds=dict.fromkeys(_RATIOS, pa.float64()),
-)
+@judge("dolma", version=1, settings=Dolma, reads=["text", "table_spans"], adds=dict.fromkeys(_RATIOS, pa.float64()))
 def dolma(batch: pa.RecordBatch, settings: Dolma) -> Columns:
     """Measure each text once; null where there is nothing to divide by."""
     text = judged_text(batch, settings.prose_only)

@@ -25,13 +25,7 @@ class ExactSettings(JudgeSettings):
     """Whether texts that differ only in upper and lower case are the same."""
 
 
-@judge(
-    "exact",
-    version=2,
-    settings=ExactSettings,
-    reads=["text", "url"],
-    adds={"text_hash": HASH, "url_hash": HASH},
-)
+@judge("exact", version=2, settings=ExactSettings, reads=["text", "url"], adds={"text_hash": HASH, "url_hash": HASH})
 def exact(batch: pa.RecordBatch, settings: ExactSettings) -> Columns:
     """Hash text and URL. A text of nothing but white space, and a missing URL, have a null hash and match nothing."""
     hashes, sizes = text_hashes(*text_buffers(batch["text"]), IS_SPACE, lower_table(), settings.fold_case)

@@ -6,13 +6,13 @@ import hashlib
 import numpy as np
 import pyarrow as pa
 from pydantic import Field, field_validator
-from tokenizer.term_lists import load_terms
 
 from pipeline.core.judge import Columns, judge
 from pipeline.core.settings import JudgeSettings
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.text.term_trie import WORD_LOWER, build_trie, find_phrases
+from tokenizer.term_lists import load_terms
 
 
 class Terms(JudgeSettings):
@@ -62,12 +62,7 @@ def term_index(name: str) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, np.n
 
 @kernel()
 def as_written(
-    offsets: np.ndarray,
-    data: np.ndarray,
-    rows: np.ndarray,
-    begins: np.ndarray,
-    ends: np.ndarray,
-    capitals: np.ndarray,
+    offsets: np.ndarray, data: np.ndarray, rows: np.ndarray, begins: np.ndarray, ends: np.ndarray, capitals: np.ndarray
 ) -> np.ndarray:
     """bool[m]: finds with at least as many ASCII capitals as their term must have (`capitals`, one number a find)."""
     good = np.empty(len(rows), np.bool_)

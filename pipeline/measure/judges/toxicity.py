@@ -112,11 +112,7 @@ def spans_of(rows: np.ndarray, starts: np.ndarray, ends: np.ndarray, kind: str, 
     """A spans column from parallel arrays sorted by row and start."""
     borders = np.searchsorted(rows, np.arange(count + 1)).astype(np.int32)
     values = pa.StructArray.from_arrays(
-        [
-            pa.array(starts.astype(np.int32)),
-            pa.array(ends.astype(np.int32)),
-            pa.array([kind] * len(rows), pa.string()),
-        ],
+        [pa.array(starts.astype(np.int32)), pa.array(ends.astype(np.int32)), pa.array([kind] * len(rows), pa.string())],
         fields=list(SPANS.value_type),
     )
     return pa.ListArray.from_arrays(pa.array(borders), values).cast(SPANS)
