@@ -7,11 +7,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizer.term_lists import load_terms
 
 from pipeline.audit.term_survival import TermCounts, log_likelihood, log_ratio, survival_report
 from pipeline.kernels.text.term_trie import LOWER, WORD_LOWER
 from pipeline.measure.judges.terms import Terms, term_index, terms, words_of
+from tokenizer.term_lists import load_terms
 
 LISTS = ("finance", "legal", "medical")
 TINY = ["basis points", "basis", "SOB", "res judicata", "c/o", "N/V/D", "driver's licence"]

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from tokenizer.term_lists import load_terms, term_table
 
 from tokenizer.encode import Encoder
+from tokenizer.term_lists import load_terms, term_table
 
 
 @pytest.mark.parametrize("domain", ["finance", "legal", "medical"])

@@ -6,13 +6,13 @@ import hashlib
 import numpy as np
 import pyarrow as pa
 from pydantic import Field, field_validator
-from tokenizer.term_lists import load_terms
 
 from pipeline.core.judge import Columns, judge
 from pipeline.core.settings import JudgeSettings
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.text.term_trie import WORD_LOWER, build_trie, find_phrases
+from tokenizer.term_lists import load_terms
 
 
 class Terms(JudgeSettings):
