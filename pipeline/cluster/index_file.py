@@ -14,7 +14,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.cluster.clusters import SignalShard
 from pipeline.core.ledger import Ledger
 from pipeline.core.store import Store
 from pipeline.errors import UsageError
@@ -61,10 +60,6 @@ class IndexFile:
     path: str
     rows: int
     sha256: str
-
-    def shard(self) -> SignalShard:
-        """Its documents as a shard for clustering, read a row group at a time. Their texts are not known."""
-        return SignalShard(self.name, self.rows, lambda: self.batches(["text_hash", "url_hash", "bands"]))
 
     def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
         """The chosen columns, a row group at a time, in the file's order."""
