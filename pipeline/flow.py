@@ -18,7 +18,7 @@ from pipeline.tokens.step import shards, tokenizer
 STEPS: dict[str, Callable[[Run], object]] = {
     "ingest": ingest,
     "extract": extract,
-    "train": train,
+    "classify": train,
     "measure": measure,
     "cluster": cluster,
     "decide": decide,
@@ -29,7 +29,7 @@ STEPS: dict[str, Callable[[Run], object]] = {
     "mix": mix,
     "publish": publish,
 }
-"""Step names are the argument of `--to`."""
+"""By the names that `--to` takes (`pipeline.commands.arguments.STAGES`)."""
 
 
 def advance(run: Run, to: str = "publish") -> None:

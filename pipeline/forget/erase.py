@@ -235,7 +235,7 @@ def _later_steps(run: Run) -> None:
     names = list(STEPS)
     reached = [n for n, own in (("publish", "publish"), ("mix", "mix"), ("size", "size"), ("shards", "shards"),
                ("tokenizer", "tokenizer"), ("apply", "settle"), ("decide", "decide"), ("cluster", "cluster"),
-               ("measure", "measure"), ("train", "train")) if ledger.last(own)]  # fmt: skip
+               ("measure", "measure"), ("classify", "train")) if ledger.last(own)]  # fmt: skip
     last = reached[0] if reached else "extract"
     for name in names[names.index("extract") + 1 : names.index(last) + 1]:
         STEPS[name](run)

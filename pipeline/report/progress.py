@@ -13,7 +13,7 @@ from pipeline.core.execute import Progress
 TITLES = {
     "ingest": "ingest",
     "extract": "extract",
-    "train": "prepare",
+    "train": "classify",
     "measure": "measure",
     "pairs": "cluster: pairs",
     "cluster": "cluster: union",
