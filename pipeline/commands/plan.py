@@ -1,4 +1,4 @@
-"""`python -m pipeline plan`: the planner on the command line."""
+"""`domain-corpus plan`: the planner on the command line."""
 
 import argparse
 import json
