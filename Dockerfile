@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
 # Curation: docker build -t domain-corpus .            Training too: docker build --target train -t domain-corpus:train .
+# A run: docker run -v $PWD/runs:/app/runs domain-corpus run finance --no-train        Any command: docker run domain-corpus --help
 FROM python:3.11-slim-bookworm AS base
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
@@ -10,26 +11,27 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     HF_HUB_OFFLINE=1
 
 RUN useradd --create-home --uid 10001 pipeline
-WORKDIR /app
+WORKDIR /src
 
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY pipeline ./pipeline
 COPY tokenizer ./tokenizer
 COPY recipes ./recipes
-COPY bench ./bench
 RUN pip install --constraint constraints.txt . \
     && mkdir -p /data /app/runs \
-    && chown -R pipeline:pipeline /data /app/runs
+    && chown -R pipeline:pipeline /data /app
 
+# The package is installed; its sources are not in the working folder, where a recipe of one's own may lie.
+WORKDIR /app
 USER 10001
 VOLUME ["/app/runs"]
-ENTRYPOINT ["python", "-m", "pipeline.run"]
-CMD ["recipes/finance.yaml", "--no-train"]
+ENTRYPOINT ["domain-corpus"]
+CMD ["run", "finance", "--no-train"]
 
 FROM base AS train
 USER 0
-RUN pip install --constraint constraints.txt ".[train]"
+RUN pip install --constraint /src/constraints.txt "/src[train]"
 USER 10001
-CMD ["recipes/finance.yaml", "--train"]
+CMD ["run", "finance", "--train"]
 
 FROM base AS curate

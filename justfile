@@ -4,7 +4,7 @@ set positional-arguments
 _default:
     @just --list
 
-# everything CI runs: format, lint, types, layers, tests
+# everything CI runs: format, lint, types, layers, tests (on all cores; `-n 0` for one process)
 test *args:
     ruff format --check .
     ruff check .
@@ -12,11 +12,16 @@ test *args:
     lint-imports
     hadolint Dockerfile
     python -m pipeline schema --check recipes/recipe.schema.json
-    python -m pytest -m "not slow" "$@"
+    @just warm
+    python -m pytest -m "not slow" -n auto --dist loadfile "$@"
+
+# compile the kernels once, by a small run, so that the test processes do not each compile their own
+warm:
+    out=$(mktemp -d) && trap 'rm -rf "$out"' EXIT && python -m pipeline.run finance --set 'sources.sample.crawl.sample={pages: 400}' --to shards --json --out "$out/run" >/dev/null
 
 # the embedded sample, end to end
 sample *args:
-    python -m pipeline.run recipes/finance.yaml "$@"
+    python -m pipeline.run finance "$@"
 
 # every operating-system call of a small run, then of one forgetting, fails once, in every way; the last lines are the
 # scoreboards (`--log FILE` resumes the first)
@@ -36,9 +41,10 @@ certify *args:
 bench *names:
     python -m bench table "$@" --write
 
-# regenerate what is generated: JSON schema, command help in the docs; then check it
+# regenerate what is generated: JSON schema, licences; then check it
 docs:
     python -m pipeline schema --write recipes/recipe.schema.json
+    python -m bench.licences --write
     python -m pytest tests/test_docs.py
 
 # write the lock: exact versions for all extras

@@ -1,9 +1,9 @@
 """From signatures to clusters, side by side with the peers, on generated signatures with planted copies.
 
-One document is 112 minima of 8 bytes, so a megabyte of `--size` is about a thousand documents. Ours starts from the
-signals of shards, datatrove from its signature files (stages 2 to 4: buckets, clusters, and the list of documents to
-remove that stage 4 reads), text-dedup from its column of band strings; every peer runs its own code in a child process.
-All must remove exactly the planted copies.
+One document is 112 minima of 8 bytes, so a megabyte of `--size` is about a thousand documents. Ours is the step of a run,
+its units one after the other: from the committed signals of shards to committed clusters. Datatrove starts from its signature
+files (stages 2 to 4: buckets, clusters, and the list of documents to remove that stage 4 reads), text-dedup from its column
+of band strings; every peer runs its own code in a child process. All must remove exactly the planted copies.
 """
 
 import importlib.metadata
@@ -32,21 +32,23 @@ def disk(folder: Path) -> int:
 
 
 def ours(count: int, folder: Path, shape: str = PLANTED) -> Callable[[], tuple[int, int]]:
-    """Ready to cluster; the call gives documents to remove and MiB on disk."""
+    """Ready to cluster; the call gives documents to remove and MiB of pairs and clusters on disk."""
+    from bench.cluster_step import cluster_shards
     from pipeline.cluster.cluster_settings import ClusterSettings
-    from pipeline.cluster.clusters import cluster
+    from pipeline.core.store import Store
 
-    shards = write_shards(count, folder, shape)
-    list(cluster(shards[:1], ClusterSettings(), folder / "warm"))
+    warm, store = Store(str(folder / "warm")), Store(str(folder / "run"))
+    cluster_shards(warm, write_shards(1000, warm), ClusterSettings(), BANDS)
+    shards = write_shards(count, store, shape)
 
     def act() -> tuple[int, int]:
-        most, rows, labels = 0, 0, []
-        for _, table in cluster(shards, ClusterSettings(), folder / "work"):
-            most = most or disk(folder / "work")
-            found = table["near_cluster"].combine_chunks().drop_null().to_numpy()
-            rows += len(found)
-            labels.append(np.unique(found))
-        return rows - len(np.unique(np.concatenate(labels))), most
+        rows, labels = 0, []
+        for table in cluster_shards(store, shards, ClusterSettings(), BANDS).values():
+            clustered = table["near_cluster"].combine_chunks().drop_null().to_numpy()
+            rows += len(clustered)
+            labels.append(np.unique(clustered))
+        written = sum(disk(folder / "run" / name) for name in ("pairs", "clusters"))
+        return rows - len(np.unique(np.concatenate(labels))), written
 
     return act
 

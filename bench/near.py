@@ -22,19 +22,16 @@ def ours(texts: list[str], work: Path, *, column: str = "near_cluster", **settin
     """int64[n], -1 for a document alone. `settings` are those of minhash, and `verify_jaccard`."""
     import pyarrow as pa
 
+    from bench.cluster_step import cluster_shards, commit_shard, labels_of, signals_of
     from pipeline.cluster.cluster_settings import ClusterSettings
-    from pipeline.cluster.clusters import SignalShard, cluster
-    from pipeline.measure.judges.exact import ExactSettings, exact
-    from pipeline.measure.judges.minhash import MinHashSettings, minhash
+    from pipeline.core.store import Store
+    from pipeline.measure.judges.minhash import MinHashSettings
 
     chosen = ClusterSettings(verify_jaccard=settings.pop("verify_jaccard", None))
-    signs = MinHashSettings(**settings)
-    batch = pa.record_batch({"text": pa.array(texts, pa.large_string()), "url": pa.nulls(len(texts), pa.string())})
-    parts = [exact.run(batch, ExactSettings()), minhash.run(batch, signs)]
-    signals = pa.record_batch({name: part[name] for part in parts for name in part.schema.names})
-    shard = SignalShard("all", len(texts), lambda: iter([signals]), texts=lambda: iter([batch["text"]]))
-    ((_, table),) = cluster([shard], chosen, work, signs)
-    return table[column].fill_null(-1).to_numpy()
+    signatures = MinHashSettings(**settings)
+    store, documents = Store(str(work)), pa.array(texts, pa.large_string())
+    shard = commit_shard(store, "all", [signals_of(documents, signatures)], documents)
+    return labels_of(cluster_shards(store, {"all": shard}, chosen, signatures.bands, signatures), column)
 
 
 def peer(name: str, texts: list[str]) -> tuple[np.ndarray, str] | None:

@@ -4,10 +4,12 @@ Document d's minima are a hash of d; every tenth document copies between one and
 copy. So the number of documents that deduplication removes is known: one in ten, whatever finds them.
 """
 
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from pipeline.core.store import Store
 
 BANDS, ROWS, SHARD = 14, 8, 50_000
 PLANTED, ONE_KEY, ONE_CHAIN = "planted copies", "one key in all", "one chain"
@@ -71,28 +73,21 @@ def keys(count: int, shard: int, shape: str) -> np.ndarray:
     return found
 
 
-def write_shards(count: int, folder: Path, shape: str = PLANTED) -> list:
-    """Signals of `count` documents as memory-mapped Arrow files under `folder`; their `SignalShard`s."""
+def write_shards(count: int, store: "Store", shape: str = PLANTED) -> dict[str, dict[str, Any]]:
+    """Commit the signals of `count` documents, SHARD rows a file; returns the shards as `bench.cluster_step` wants them."""
     import pyarrow as pa
 
-    from pipeline.cluster.clusters import SignalShard
+    from bench.cluster_step import commit_shard
     from pipeline.kernels.rows import bytes_column
 
-    def read(path: Path) -> Iterator[pa.RecordBatch]:
-        with pa.memory_map(str(path)) as source:
-            yield pa.ipc.open_file(source).get_batch(0)
-
-    shards = []
+    shards = {}
     for shard in range(-(-count // SHARD)):
-        path = folder / f"{shard}.arrow"
         bands = keys(count, shard, shape)
         documents = np.arange(shard * SHARD, shard * SHARD + len(bands), dtype=np.uint64)
         valid = np.ones(len(bands), bool)
-        text_hash = bytes_column(
-            mix(documents[:, None] * np.uint64(2) + np.arange(2, dtype=np.uint64)), valid, fixed=True
+        hashes = mix(documents[:, None] * np.uint64(2) + np.arange(2, dtype=np.uint64))
+        batch = pa.record_batch(
+            {"text_hash": bytes_column(hashes, valid, fixed=True), "bands": bytes_column(bands, valid)}
         )
-        batch = pa.record_batch({"text_hash": text_hash, "bands": bytes_column(bands, valid)})
-        with pa.ipc.new_file(str(path), batch.schema) as writer:
-            writer.write_batch(batch)
-        shards.append(SignalShard(str(shard), len(bands), lambda path=path: read(path)))
+        shards[str(shard)] = commit_shard(store, str(shard), [batch])
     return shards

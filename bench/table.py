@@ -137,6 +137,7 @@ def main(argv: list[str]) -> int:
     made = argparse.ArgumentParser(prog="python -m bench table", description=__doc__)
     made.add_argument("names", nargs="*", metavar="NAME", help=f"`all`, or of {', '.join(NAMES)}")
     made.add_argument("--size", type=int, metavar="MB", help="for the benches that take one")
+    made.add_argument("--every", action="store_true", help="for language: labels of every text too")
     made.add_argument(
         "--read", action="append", default=[], metavar="FILE", help="output of a bench of another machine"
     )

@@ -1,16 +1,15 @@
-"""`python -m pipeline COMMAND`: look into a finished run, plan a model, check a machine."""
+"""`domain-corpus COMMAND`, or `python -m pipeline COMMAND`: run, look into a finished run, plan a model, check a machine."""
 
 import argparse
 import importlib
-import json
 import sys
-import traceback
 
 from pipeline.commands import arguments
+from pipeline.commands.console import add_version, guarded, program
 from pipeline.commands.parser import Parser
-from pipeline.errors import EXIT_INTERRUPTED, InfrastructureError, PipelineError
 
 COMMANDS = {
+    "run": "run a recipe, or go on with a run",
     "explain": "what happened to one document, and why",
     "status": "which steps of a run folder are done",
     "inspect": "signals, verdict and text of documents, filtered",
@@ -22,51 +21,55 @@ COMMANDS = {
     "plan": "parameters, tokens, compute, memory and time from one number",
     "doctor": "whether this machine can run the pipeline",
     "schema": "the JSON schema of a recipe, for editors",
+    "completion": "a script that completes commands and options in a shell",
 }
+OWN_LINE = {"run": "pipeline.run", "plan": "pipeline.commands.plan"}
+"""Commands whose module reads its own command line."""
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = Parser(
-        prog="python -m pipeline",
-        description="Look into a finished run, plan a model, check a machine. To run: python -m pipeline.run RECIPE",
+        prog=program("pipeline"),
+        description="From raw documents to a domain corpus; look into a finished run, plan a model, check a machine.",
     )
-    found = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add_version(made)
+    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():
-        if name == "plan":
-            found.add_parser(name, help=text, add_help=False)
+        if name in OWN_LINE:
+            commands.add_parser(name, help=text, add_help=False)
             continue
-        own = found.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        own = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         getattr(arguments, name)(own)
-        own.add_argument("--json", action="store_true", help="one line of JSON instead of tables")
+        if name != "completion":
+            own.add_argument("--json", action="store_true", help="one line of JSON instead of tables")
     return made
 
 
-def _said(error: PipelineError, as_json: bool) -> int:
-    print(f"error: {error}", file=sys.stderr)
-    if as_json:
-        print(json.dumps({"exit": error.exit_code, "error": str(error)}, ensure_ascii=False))
-    return error.exit_code
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """The parser of every command, for shell completion."""
+    (declared,) = [found.choices for found in parser()._actions if isinstance(found.choices, dict)]
+    own = {name: importlib.import_module(module).parser(f"domain-corpus {name}") for name, module in OWN_LINE.items()}
+    return {name: own.get(name, declared[name]) for name in COMMANDS}
+
+
+def dispatch(words: list[str]) -> int:
+    """Run the command that the words name. Raises PipelineError."""
+    if words[:1] and words[0] in OWN_LINE:
+        return importlib.import_module(OWN_LINE[words[0]]).main(words[1:], f"{program('pipeline')} {words[0]}")
+    chosen = parser().parse_args(words)
+    if chosen.command == "completion":
+        from pipeline.commands.completion import script
+
+        print(script(chosen.shell, parsers(), COMMANDS), end="")
+        return 0
+    return importlib.import_module(f"pipeline.commands.{chosen.command}").run(chosen)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     words = sys.argv[1:] if argv is None else argv
-    try:
-        if words[:1] == ["plan"]:
-            from pipeline.commands.plan import main as plan
-
-            return plan(words[1:])
-        chosen = parser().parse_args(words)
-        return importlib.import_module(f"pipeline.commands.{chosen.command}").run(chosen)
-    except PipelineError as error:
-        return _said(error, "--json" in words)
-    except Exception as error:  # noqa: BLE001 - the last resort: a defect of ours, said in full
-        traceback.print_exc()
-        what = f"{type(error).__name__}: {error}. A defect, or the folder of a run of another version"
-        return _said(InfrastructureError(what), "--json" in words)
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+    return guarded(lambda: dispatch(words), words, "A defect, or the folder of a run of another version")
 
 
 if __name__ == "__main__":

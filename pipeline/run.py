@@ -1,13 +1,14 @@
-"""`python -m pipeline.run RECIPE`: plan, execute, report, exit code."""
+"""`domain-corpus run RECIPE`, or `python -m pipeline.run RECIPE`: plan, execute, report, exit code."""
 
 import argparse
 import json
 import sys
-import traceback
 from typing import TYPE_CHECKING, Any
 
+from pipeline.commands import arguments as declared
+from pipeline.commands.console import add_version, guarded
 from pipeline.commands.parser import Parser
-from pipeline.errors import EXIT_INTERRUPTED, EXIT_OK, InfrastructureError, KilledWorkerError, PipelineError, UsageError
+from pipeline.errors import EXIT_OK, KilledWorkerError, UsageError
 from pipeline.flow import LAST, STAGES
 
 if TYPE_CHECKING:
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
     from pipeline.recipe.model import RecipeBase
     from pipeline.report.progress import Display
 
+DESCRIPTION = "From raw documents to a curated corpus, a tokenizer, a sized model and a pre-training job."
 EPILOG = """\
 examples:
-  python -m pipeline.run recipes/finance.yaml                          the embedded sample: no network, no GPU
-  CORPORA=/data/corpora python -m pipeline.run recipes/finance.yaml --set use=local
-  python -m pipeline.run recipes/finance.yaml --set curate.repetition.max_dup_line_frac=0.2 --to decide
-  python -m pipeline.run recipes/finance.yaml --out s3://bucket/run --ray ray://head:10001
+  domain-corpus run finance                       the embedded sample of the shipped recipe: no network, no GPU
+  CORPORA=/data/corpora domain-corpus run finance --set use=local
+  domain-corpus run mine.yaml --set curate.repetition.max_dup_line_frac=0.2 --to decide
+  domain-corpus run mine.yaml --out s3://bucket/run --ray ray://head:10001
+`python -m pipeline.run` is the same as `domain-corpus run`, in a checkout too.
 
 Running again is resuming: what did not change is not computed again.
 exit codes: 0 all accounted for and gates green; 1 a gate failed; 2 recipe or usage; 3 infrastructure, safe to rerun;
@@ -30,32 +33,18 @@ exit codes: 0 all accounted for and gates green; 1 a gate failed; 2 recipe or us
 """
 
 
-def parser() -> argparse.ArgumentParser:
+RENAMED = {"train": "; did you mean classify? (--train trains the language model, after the last stage)"}
+"""What is said of a name that another thing bears."""
+
+
+def parser(prog: str = "python -m pipeline.run") -> argparse.ArgumentParser:
     """The command line."""
-    stages = ", ".join(STAGES)
     made = Parser(
-        prog="python -m pipeline.run",
-        description="From raw documents to a curated corpus, a tokenizer, a sized model and a pre-training job.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog=prog, description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    made.add_argument("recipe", metavar="RECIPE", help="a recipe, such as recipes/finance.yaml")
-    made.add_argument("--out", metavar="DIR", help="run folder, any fsspec URL (default: runs/<recipe's name>)")
-    made.add_argument(
-        "--set", action="append", default=[], metavar="PATH=VALUE", dest="sets", help="change one setting"
-    )
-    made.add_argument("--to", metavar="STAGE", help=f"stop after this stage: {stages}")
-    train = made.add_mutually_exclusive_group()
-    train.add_argument("--train", action="store_true", default=None, help="train at the end; an error without torch")
-    train.add_argument("--no-train", action="store_false", dest="train", help="stop at the hand-off")
-    made.add_argument(
-        "--dry-run", action="store_true", help="check the recipe and print the plan; read and write nothing"
-    )
-    made.add_argument(
-        "--ray", default="local", metavar="ADDRESS|local|none", help="a cluster, a local Ray (default), or in process"
-    )
-    made.add_argument("--workers", type=int, metavar="N", help="processes of a local Ray (default: all processors)")
+    declared.run(made)
     made.add_argument("--json", action="store_true", help="no progress; one line of JSON at the end")
+    add_version(made)
     return made
 
 
@@ -109,7 +98,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.workers is not None and arguments.workers < 1:
         raise UsageError(f"--workers {arguments.workers}: expected a number of processes from 1")
     if arguments.to is not None and arguments.to not in STAGES:
-        raise UsageError(f"--to {arguments.to}: unknown stage{recipes.near(arguments.to, STAGES)}")
+        nearest = RENAMED.get(arguments.to) or recipes.near(arguments.to, STAGES)
+        raise UsageError(f"--to {arguments.to}: unknown stage{nearest}")
     out = arguments.out or f"runs/{recipe.name}"
     indexes(recipe, out)
     if arguments.dry_run:
@@ -135,30 +125,16 @@ def run(arguments: argparse.Namespace) -> int:
     return int(result["exit"])
 
 
-def report_error(error: PipelineError, as_json: bool) -> int:
-    """Say what is wrong, on stderr and, with --json, as the last line."""
-    print(f"error: {error}" if "\n" not in str(error) else str(error), file=sys.stderr)
-    if as_json:
-        print(json.dumps({"exit": error.exit_code, "error": str(error)}, ensure_ascii=False))
-    return error.exit_code
-
-
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None, prog: str = "python -m pipeline.run") -> int:
     """Entry point; returns the exit code."""
-    arguments: Any = parser().parse_args(argv)
-    try:
-        return run(arguments)
-    except PipelineError as error:
-        return report_error(error, arguments.json)
-    except Exception as error:  # noqa: BLE001 - the last resort: a defect of ours, said in full
-        traceback.print_exc()
-        return report_error(
-            InfrastructureError(f"{type(error).__name__}: {error}. This is a defect; what was committed stays."),
-            arguments.json,
-        )
-    except KeyboardInterrupt:
-        print("interrupted: what was committed stays; run the same command again to go on", file=sys.stderr)
-        return EXIT_INTERRUPTED
+    words = sys.argv[1:] if argv is None else argv
+    arguments: Any = parser(prog).parse_args(words)
+    return guarded(
+        lambda: run(arguments),
+        words,
+        "This is a defect; what was committed stays.",
+        "interrupted: what was committed stays; run the same command again to go on",
+    )
 
 
 if __name__ == "__main__":

@@ -1,14 +1,23 @@
 """The command line answers mistakes with the nearest right word, and needs next to nothing to say what it can do."""
 
 import json
+import os
+import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
-from pipeline.__main__ import main
+from pipeline import __version__
+from pipeline.__main__ import COMMANDS, main, parsers
+from pipeline.commands.arguments import STAGES
+from pipeline.commands.doctor import NEEDED
 from pipeline.run import main as run
 from tests.faults.tiny import write_recipe
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.mark.parametrize(
@@ -39,6 +48,101 @@ def test_a_mistyped_option_of_the_run_is_answered(capsys):
 def test_no_process_is_no_number_of_processes(capsys):
     assert run(["recipes/finance.yaml", "--workers", "0"]) == 2
     assert "--workers 0: expected a number of processes from 1" in capsys.readouterr().err
+
+
+def test_the_stage_that_bore_the_name_of_the_model_is_answered(capsys):
+    assert run(["recipes/finance.yaml", "--to", "train"]) == 2
+    assert "--to train: unknown stage; did you mean classify?" in capsys.readouterr().err
+    assert run(["recipes/finance.yaml", "--to", "decid"]) == 2
+    assert "did you mean decide?" in capsys.readouterr().err
+
+
+def test_the_stages_of_the_help_are_those_of_the_flow():
+    from pipeline.flow import STEPS
+
+    assert tuple(STEPS) == STAGES
+
+
+def test_run_is_a_command_like_the_others(capsys):
+    assert main(["run", "finanse"]) == 2
+    assert "finanse: no such recipe; did you mean finance?" in capsys.readouterr().err
+    assert main(["run", "finance", "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["out"] == "runs/finance"
+
+
+@pytest.mark.parametrize("call", [main, run])
+def test_version(call, capsys):
+    with pytest.raises(SystemExit) as left:
+        call(["--version"])
+    assert left.value.code == 0
+    assert capsys.readouterr().out == f"domain-corpus {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "library"),
+    [
+        (["run", "finance"], "numba"),
+        (["run", "finance"], "ray"),
+        (["run", "finance"], "yaml"),
+        (["run", "finance", "--dry-run"], "pydantic"),
+        (["status"], "pyarrow"),
+        (["schema"], "numba"),
+        (["plan", "--params", "1B"], "rich"),
+    ],
+)
+def test_a_missing_library_is_one_sentence(words, library, tmp_path):
+    code = f"import sys; sys.modules[{library!r}] = None; from pipeline.__main__ import main; sys.exit(main({words!r}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"error: the library {library} is not installed for {sys.executable}: `pip install")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_doctor_looks_at_every_dependency_and_needs_none(tmp_path):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert sorted(NEEDED) == sorted(re.split("[>=<]", line)[0] for line in project["dependencies"])
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from pipeline.__main__ import main; sys.exit(main(['doctor', '--json']))"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, str(ROOT)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 3
+    absent = [row["name"] for row in json.loads(done.stdout)["checks"] if row["says"] == "absent"]
+    assert absent == list(NEEDED)
+
+
+def completed(words: list[str], tmp_path) -> set[str]:
+    """What bash offers for the last of the words."""
+    script = tmp_path / "completion.bash"
+    script.write_text(subprocess.run([sys.executable, "-m", "pipeline", "completion", "bash"],
+                                     cwd=ROOT, capture_output=True, text=True, check=True).stdout)  # fmt: skip
+    asked = f"source {script}; COMP_WORDS=({' '.join(words)} ''); COMP_CWORD={len(words)}; _domain_corpus; "
+    asked += 'printf "%s\n" "${COMPREPLY[@]}"'
+    done = subprocess.run(["bash", "-c", asked], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert not done.stderr
+    return set(done.stdout.split())
+
+
+def test_bash_completes_what_the_parsers_know(tmp_path):
+    assert completed(["domain-corpus"], tmp_path) == {*COMMANDS, "--help", "--version"}
+    assert {"finance", "--to", "--set", "completion.bash"} <= completed(["domain-corpus", "run"], tmp_path)
+    assert completed(["domain-corpus", "run", "finance", "--to"], tmp_path) == set(STAGES)
+    assert completed(["domain-corpus", "inspect", "--verdict"], tmp_path) == {"kept", "removed", "quarantined"}
+    assert "--petaflops-days" in completed(["domain-corpus", "plan"], tmp_path)
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_have_every_command_and_option(shell, capsys):
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    for name, parser in parsers().items():
+        assert name in script
+        options = [option for action in parser._actions for option in action.option_strings]
+        shown = [option.lstrip("-") if shell == "fish" else option for option in options if option != "-h"]
+        assert [option for option in shown if option not in script] == []
 
 
 @pytest.mark.parametrize("option", ["--check", "--write"])

@@ -33,7 +33,7 @@ def test_docstring_examples_run(name):
 
 
 def test_readme_names_every_command():
-    missing = [name for name in COMMANDS if f"python -m pipeline {name}" not in README and f"`{name}`" not in README]
+    missing = [name for name in COMMANDS if f"domain-corpus {name}" not in README]
     assert missing == []
 
 

@@ -14,7 +14,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.cluster.clusters import SignalShard
 from pipeline.core.ledger import Ledger
 from pipeline.core.steps import Step
 from pipeline.core.store import Store
@@ -66,10 +65,6 @@ class IndexFile:
     def identity(self) -> list[Any]:
         """See `pipeline.core.reads.Readable`."""
         return [self.name, self.rows, self.sha256]
-
-    def shard(self) -> SignalShard:
-        """Its documents as a shard for clustering, read a row group at a time. Their texts are not known."""
-        return SignalShard(self.name, self.rows, lambda: self.batches(["text_hash", "url_hash", "bands"]))
 
     def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
         """The chosen columns, a row group at a time, in the file's order."""

@@ -1,1 +1,1 @@
-"""The commands of `python -m pipeline`, one file each: `add(parser)` declares arguments, `run(arguments)` does it."""
+"""The commands of `domain-corpus`, one file each: `run(arguments)` does it; what they take is declared in `arguments`."""

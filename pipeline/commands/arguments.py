@@ -2,10 +2,39 @@
 
 import argparse
 
+from pipeline.flow import STAGES
+
 
 def run_folder(parser: argparse.ArgumentParser) -> None:
     """The argument that names the run folder."""
     parser.add_argument("--run", default="runs/finance", metavar="DIR", help="run folder (default: runs/finance)")
+
+
+def show_removed(parser: argparse.ArgumentParser) -> None:
+    """The argument that unmasks removed abuse."""
+    parser.add_argument(
+        "--show", action="store_true", help="show texts that were removed for toxicity, masked otherwise"
+    )
+
+
+def run(parser: argparse.ArgumentParser) -> None:
+    """Of `run`, and of `python -m pipeline.run`."""
+    add = parser.add_argument
+    add("recipe", metavar="RECIPE", help="a file, or the name of a shipped recipe: finance, legal, medical")
+    add("--out", metavar="DIR", help="run folder, any fsspec URL (default: runs/<recipe's name>)")
+    add("--set", action="append", default=[], metavar="PATH=VALUE", dest="sets", help="change one setting")
+    add("--to", metavar="STAGE", help=f"stop after this stage: {', '.join(STAGES)}")
+    model = parser.add_mutually_exclusive_group()
+    model.add_argument(
+        "--train",
+        action="store_true",
+        default=None,
+        help="train the language model at the end; an error without torch",
+    )
+    model.add_argument("--no-train", action="store_false", dest="train", help="stop at the hand-off to training")
+    add("--dry-run", action="store_true", help="check the recipe and print the plan; read and write nothing")
+    add("--ray", default="local", metavar="ADDRESS|local|none", help="a cluster, a local Ray (default), or in process")
+    add("--workers", type=int, metavar="N", help="processes of a local Ray (default: all processors)")
 
 
 def explain(parser: argparse.ArgumentParser) -> None:
@@ -13,14 +42,7 @@ def explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("document", metavar="URL|id", help="a URL, an id, or the first 8 or more digits of one")
     run_folder(parser)
     parser.add_argument("--text", action="store_true", help="print the whole text")
-    parser.add_argument(
-        "--show", action="store_true", help="show texts that were removed for toxicity, masked otherwise"
-    )
-
-
-def status(parser: argparse.ArgumentParser) -> None:
-    """Of `status`."""
-    run_folder(parser)
+    show_removed(parser)
 
 
 def inspect(parser: argparse.ArgumentParser) -> None:
@@ -31,9 +53,7 @@ def inspect(parser: argparse.ArgumentParser) -> None:
         "--rule", metavar="STAGE.RULE", help="only documents that this rule hits, as gopher.min_num_words"
     )
     parser.add_argument("--source", help="only documents of this source")
-    parser.add_argument(
-        "--show", action="store_true", help="show texts that were removed for toxicity, masked otherwise"
-    )
+    show_removed(parser)
     parser.add_argument("--limit", type=int, default=10, metavar="N", help="at most N documents (default 10)")
 
 
@@ -51,11 +71,6 @@ def diff(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("other", metavar="OTHER", help="another")
 
 
-def report(parser: argparse.ArgumentParser) -> None:
-    """Of `report`."""
-    run_folder(parser)
-
-
 def forget(parser: argparse.ArgumentParser) -> None:
     """Of `forget`."""
     parser.add_argument(
@@ -65,9 +80,7 @@ def forget(parser: argparse.ArgumentParser) -> None:
     run_folder(parser)
 
 
-def verify(parser: argparse.ArgumentParser) -> None:
-    """Of `verify`."""
-    run_folder(parser)
+report = status = verify = run_folder
 
 
 def doctor(parser: argparse.ArgumentParser) -> None:
@@ -79,3 +92,8 @@ def schema(parser: argparse.ArgumentParser) -> None:
     """Of `schema`."""
     parser.add_argument("--write", metavar="FILE", help="write it to a file instead of printing it")
     parser.add_argument("--check", metavar="FILE", help="exit 1 unless the file holds the schema of this version")
+
+
+def completion(parser: argparse.ArgumentParser) -> None:
+    """Of `completion`."""
+    parser.add_argument("shell", choices=["bash", "zsh", "fish"], help="which shell the script is for")

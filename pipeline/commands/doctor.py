@@ -1,21 +1,34 @@
-"""`doctor`: whether this machine can run the pipeline, and with what."""
+"""`doctor`: whether this machine can run the pipeline, and with what. Imports nothing that may be missing."""
 
 import argparse
-import importlib.util
+import importlib.metadata
 import json
 import os
 import shutil
 import sys
 
-from pipeline.core.execute import worker_count
-from pipeline.core.fingerprint import library_versions
 from pipeline.errors import EXIT_INFRASTRUCTURE, EXIT_OK
 
-NEEDED = ("ray", "datasets", "tokenizers", "transformers", "datatrove", "pyarrow", "numba", "resiliparse", "fastwarc",
-          "pydantic", "rich", "fsspec", "zstandard", "protego", "safetensors", "py3langid", "jinja2")  # fmt: skip
-OPTIONAL = ("torch",)
+NEEDED = ("ray", "datasets", "tokenizers", "huggingface-hub", "transformers", "datatrove", "pyarrow", "numpy", "numba",
+          "resiliparse", "fastwarc", "pydantic", "pyyaml", "rich", "fsspec", "zstandard", "protego", "safetensors",
+          "py3langid", "jinja2")  # fmt: skip
+"""The dependencies of pyproject.toml."""
+OPTIONAL = {
+    "torch": "curation works, training needs pip install 'domain-corpus[train]'",
+    "torchao": "int8 export and low-precision training need pip install 'domain-corpus[quant]'",
+    "fasttext-predict": "fastText models in a recipe need pip install 'domain-corpus[fasttext]'",
+}
+ABSENT = "absent"
 GIB = 1 << 30
 MEMORY_PER_WORKER_GIB = 1.5
+
+
+def version_of(name: str) -> str:
+    """The installed version of a distribution, or ABSENT."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ABSENT
 
 
 def checks(folder: str) -> list[dict[str, object]]:
@@ -23,17 +36,13 @@ def checks(folder: str) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     version = sys.version_info
     rows.append({"name": "python", "ok": (3, 11) <= version[:2] <= (3, 13), "says": ".".join(map(str, version[:3]))})
-    for name, found in library_versions(NEEDED).items():
-        rows.append({"name": name, "ok": found != "absent", "says": found})
-    for name in OPTIONAL:
-        there = importlib.util.find_spec(name) is not None
-        says = (
-            library_versions((name,))[name]
-            if there
-            else "absent: curation works, training needs pip install '.[train]'"
-        )
-        rows.append({"name": name, "ok": True, "says": says})
-    workers = worker_count()
+    for name in NEEDED:
+        says = version_of(name)
+        rows.append({"name": name, "ok": says != ABSENT, "says": says})
+    for name, without in OPTIONAL.items():
+        says = version_of(name)
+        rows.append({"name": name, "ok": True, "says": f"{ABSENT}: {without}" if says == ABSENT else says})
+    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
     rows.append({"name": "memory", "ok": memory >= workers * MEMORY_PER_WORKER_GIB,
                  "says": f"{memory:.1f} GiB for {workers} workers of {MEMORY_PER_WORKER_GIB} GiB"})  # fmt: skip
@@ -58,5 +67,5 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps({"exit": code, "checks": rows}))
         return code
     for row in rows:
-        print(f"{'ok  ' if row['ok'] else 'BAD '} {row['name']:13} {row['says']}")
+        print(f"{'ok  ' if row['ok'] else 'BAD '} {row['name']:16} {row['says']}")
     return code

@@ -1,4 +1,4 @@
-"""`python -m pipeline plan`: the planner on the command line."""
+"""`domain-corpus plan`: the planner on the command line."""
 
 import argparse
 import json
@@ -25,9 +25,9 @@ from pipeline.size.shape import KINDS, PRESETS, Kind
 from pipeline.size.units import bytes_text, flops_text, hours_text, number_text
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(prog: str = "python -m pipeline plan") -> argparse.ArgumentParser:
     """The command's arguments. Numbers may be written as 1.3e9, 1.3B, 569B tokens or 70M."""
-    cli = Parser(prog="python -m pipeline plan", description="Size a model: one dial in, the rest out.")
+    cli = Parser(prog=prog, description="Size a model: one dial in, the rest out.")
     dial = cli.add_argument_group("the dial (one of)")
     dial.add_argument("--params", type=quantity, help="parameters, e.g. 1.3e9 or 1.3B")
     dial.add_argument("--preset", metavar="NAME", help=f"a named shape, one of {', '.join(PRESETS)}")
@@ -77,10 +77,10 @@ def quantity(text: str) -> float:
     return float(text.replace("_", "").replace(",", "")[: None if scale == 1.0 else -1]) * scale
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, prog: str = "python -m pipeline plan") -> int:
     """Run the command; returns the exit code. Usage errors go to stderr in one sentence and give 2."""
     try:
-        asked = parser().parse_args(argv)
+        asked = parser(prog).parse_args(argv)
     except SystemExit as stop:  # argparse has already said why
         return int(stop.code or 0)
     try:

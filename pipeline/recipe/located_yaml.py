@@ -14,6 +14,14 @@ MAX_DEPTH = 40
 Path = tuple[str | int, ...]
 
 
+def path_text(path: Path) -> str:
+    """`curate[3].repetition.max_dup_line_frac`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
 @dataclass(frozen=True)
 class Located:
     """A document as plain data, and (line, column), from 1, for the path of every key and item."""

@@ -3,10 +3,8 @@
 import os
 import re
 from functools import cache
-from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal, get_args
 
-import yaml
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, create_model, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
@@ -24,7 +22,9 @@ from pipeline.ingest.rights.licences import KNOWN, is_known
 from pipeline.ingest.source import Source
 from pipeline.plan.mix import MixSettings
 from pipeline.plan.sizing import SizeSettings
-from pipeline.recipe.located_yaml import Located, Path, read_yaml
+from pipeline.recipe.located_yaml import Located, Path, path_text, read_yaml
+from pipeline.recipe.override import override
+from pipeline.recipe.shipped import find
 from pipeline.report.gates import GateSettings
 from pipeline.tokens.shards import ShardSettings
 from pipeline.tokens.vocabulary import TokenizerSettings
@@ -200,14 +200,6 @@ def _model_at(path: Path) -> type[BaseModel] | None:
     return None
 
 
-def path_text(path: Path) -> str:
-    """`curate[3].repetition.max_dup_line_frac`."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
-
-
 def _sentence(error: ErrorDetails, path: Path) -> str:
     kind = error["type"]
     if kind == "extra_forbidden":
@@ -268,62 +260,6 @@ def _settle_sources(value: dict[str, Any], located: Located, name: str) -> list[
     return problems
 
 
-def _segments(path: str) -> list[str | int]:
-    parts: list[str | int] = []
-    for word, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path):
-        parts.append(int(index) if index else word)
-    return parts
-
-
-def override(value: dict[str, Any], assignment: str) -> None:
-    """Apply one `--set path=value` in place. The value is read as YAML, so numbers are numbers and lists are lists.
-
-    A judge may be named by its position or by its name: `curate.repetition.max_dup_line_frac=0.2`.
-    """
-    path, separator, text = assignment.partition("=")
-    parts = _segments(path.strip())
-    if not separator or not parts:
-        raise UsageError(f"--set {assignment}: expected path=value, as in --set mix.domain=0.6")
-    try:
-        new = yaml.safe_load(text) if text.strip() else None
-    except yaml.YAMLError as error:
-        raise UsageError(f"--set {assignment}: the value is not valid YAML") from error
-    current: Any = value
-    for number, part in enumerate(parts):
-        last = number == len(parts) - 1
-        if isinstance(current, list) and isinstance(part, str):
-            named = [
-                item
-                for item in current
-                if part in (item, *(item if isinstance(item, dict) else ()))
-                or (isinstance(item, dict) and item.get("name") == part)
-            ]
-            if not named:
-                raise UsageError(f"--set {assignment}: no entry named {part!r} in {path_text(tuple(parts[:number]))}")
-            index = current.index(named[0])
-            if named[0] == part:
-                current[index] = {part: {}}
-            if isinstance(current[index], dict) and current[index].get("name") == part:
-                current = current[index]
-                continue
-            current = current[index]
-        if isinstance(current, list):
-            if not isinstance(part, int) or part >= len(current):
-                raise UsageError(f"--set {assignment}: {path_text(tuple(parts[:number]))} has {len(current)} entries")
-            if last:
-                current[part] = new
-            current = current[part]
-        elif isinstance(current, dict):
-            if last:
-                current[str(part)] = new
-            else:
-                if not isinstance(current.get(str(part)), dict | list):
-                    current[str(part)] = {}
-                current = current[str(part)]
-        else:
-            raise UsageError(f"--set {assignment}: {path_text(tuple(parts[:number]))} holds a plain value")
-
-
 def parse(name: str, located: Located, sets: list[str], variables: dict[str, str]) -> RecipeBase:
     """Validate a document. Raises UsageError with one located line per mistake, all at once."""
     value = located.value
@@ -345,18 +281,14 @@ def parse(name: str, located: Located, sets: list[str], variables: dict[str, str
         raise UsageError("\n".join(text for _, _, text in sorted(set(lines)))) from errors
 
 
-def load(path: str, sets: list[str] | None = None) -> RecipeBase:
-    """Read a recipe file. Raises UsageError when it is missing or wrong."""
-    file = FilePath(path)
-    if not file.is_file():
-        there = file.parent if file.parent.is_dir() else FilePath("recipes")
-        names = [str(found) for found in sorted(there.glob("*.yaml"))] if there.is_dir() else []
-        raise UsageError(f"{path}: no such recipe{near(path, names)}")
+def load(recipe: str, sets: list[str] | None = None) -> RecipeBase:
+    """Read a recipe by its path, or a shipped one by its name. Raises UsageError when it is missing or wrong."""
+    path = find(recipe)
     try:
-        data = file.read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
-    return parse(path, read_yaml(path, data), sets or [], dict(os.environ))
+    return parse(str(path), read_yaml(str(path), data), sets or [], dict(os.environ))
 
 
 def json_schema() -> dict[str, Any]:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import yaml
+
 from pipeline.report.render import environment
 from pipeline.report.stats import RunReport
 from pipeline.size.units import bytes_text, number_text
@@ -82,7 +84,7 @@ def _languages(report: RunReport) -> list[str]:
 
 def _licence(report: RunReport) -> str:
     """The licence of the whole: the sources' own where they agree, else "other" (the card lists each)."""
-    found = {source.licence.lower() for source in report.sources if source.kept}
+    found = {" ".join(source.licence.lower().split()) for source in report.sources if source.kept}
     return found.pop() if len(found) == 1 and "unknown" not in found else "other"
 
 
@@ -91,28 +93,6 @@ def _size_category(documents: int) -> str:
 
 
 def _front_matter(values: Mapping[str, Any]) -> str:
-    """YAML between rules. Strings are quoted, so that no name can become something else."""
-    lines = ["---"]
-    for key, value in values.items():
-        if value not in ([], None, ""):
-            lines += _yaml(key, value, "")
-    return "\n".join([*lines, "---", "", ""])
-
-
-def _yaml(key: str, value: Any, indent: str) -> list[str]:
-    if isinstance(value, list):
-        lines = [f"{indent}{key}:"]
-        for item in value:
-            if isinstance(item, Mapping):
-                inner = [line for k, v in item.items() for line in _yaml(k, v, indent + "  ")]
-                lines += [f"{indent}- {inner[0].strip()}", *inner[1:]]
-            else:
-                lines.append(f"{indent}- {_scalar(item)}")
-        return lines
-    return [f"{indent}{key}: {_scalar(value)}"]
-
-
-def _scalar(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
+    """YAML between rules, without the keys that have no value."""
+    given = {key: value for key, value in values.items() if value not in ([], None, "")}
+    return f"---\n{yaml.safe_dump(given, sort_keys=False, allow_unicode=True, width=1 << 20)}---\n\n"

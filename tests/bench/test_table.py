@@ -53,6 +53,18 @@ def test_results_of_another_machine_are_read_and_kept(tmp_path):
     assert "12,346" in page.read_text()
 
 
+def test_a_named_bench_is_run_and_its_row_written(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(table, "measured", lambda *arguments: asked.append(arguments) or RESULT)
+    page = tmp_path / "page.md"
+    assert table.main(["pii", "--size", "3", "--write", str(page)]) == 0
+    assert asked == [("pii", 3, False)]
+    assert "12,346" in page.read_text()
+    monkeypatch.setattr(table, "measured", lambda *arguments: None)
+    assert table.main(["pii", "--write", str(page)]) == 1
+    assert "12,346" in page.read_text(), "the last row stays"
+
+
 @pytest.mark.parametrize("text", ["", "no json", "{}", json.dumps({**RESULT, "name": "other"})])
 def test_what_is_no_result_is_refused(text):
     with pytest.raises(SystemExit, match=r"JSON|no result"):

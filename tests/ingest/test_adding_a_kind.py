@@ -7,7 +7,7 @@ import tarfile
 import pytest
 
 import pipeline.ingest.formats as package
-from pipeline.core.opened import open_run
+from pipeline.core.run_folder import open_run
 from pipeline.ingest import kinds
 from pipeline.recipe.model import json_schema, recipe_model
 from pipeline.run import main

@@ -7,7 +7,7 @@ import pytest
 
 import pipeline.measure.judges as package
 from pipeline.core import judge as registry
-from pipeline.core.opened import open_run
+from pipeline.core.run_folder import open_run
 from pipeline.recipe.model import json_schema, recipe_model
 from pipeline.run import main
 

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from pipeline.errors import UsageError
 from pipeline.recipe.located_yaml import read_yaml
-from pipeline.recipe.model import json_schema, load, override, parse
+from pipeline.recipe.model import json_schema, load, parse
+from pipeline.recipe.override import override
 
 GOOD = """\
 name: tiny
@@ -105,6 +106,60 @@ def test_missing_recipe_names_the_nearest(tmp_path):
     (tmp_path / "finance.yaml").write_text(GOOD)
     with pytest.raises(UsageError, match=r"did you mean .*finance\.yaml"):
         load(str(tmp_path / "finanse.yaml"))
+
+
+def test_a_shipped_recipe_is_found_by_name_and_a_file_of_that_name_wins(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load("finance").name == load("finance", ["seed=3"]).name == "finance"
+    with pytest.raises(UsageError, match="finanse: no such recipe; did you mean finance"):
+        load("finanse")
+    with pytest.raises(UsageError, match=r"recipes/legal\.yaml: no such recipe; did you mean legal"):
+        load("recipes/legal.yaml")
+    with pytest.raises(UsageError, match=r"zzz: no such recipe \(shipped: finance, legal, medical\)"):
+        load("zzz")
+    monkeypatch.setenv("PAGES", str(tmp_path))
+    for own in ("finance.yaml", "finance"):
+        (tmp_path / own).write_text(GOOD)
+        assert load("finance").name == "tiny"
+        (tmp_path / own).unlink()
+
+
+@pytest.mark.parametrize(
+    ("path", "holds"),
+    [
+        ("judges.gopher.n", [{"gopher": {"n": 1}}, "exact", {"name": "web", "path": "p"}]),
+        ("judges.exact.n", [{"gopher": None}, {"exact": {"n": 1}}, {"name": "web", "path": "p"}]),
+        ("judges.web.path", [{"gopher": None}, "exact", {"name": "web", "path": 1}]),
+        ("judges[1]", [{"gopher": None}, 1, {"name": "web", "path": "p"}]),
+        ("judges.web", [{"gopher": None}, "exact", 1]),
+    ],
+)
+def test_an_entry_is_named_by_position_or_by_name(path, holds):
+    document = {"judges": [{"gopher": None}, "exact", {"name": "web", "path": "p"}]}
+    override(document, f"{path}=1")
+    assert document["judges"] == holds
+
+
+@pytest.mark.parametrize(
+    ("assignment", "says"),
+    [
+        ("judges[7]=1", "judges has 1 entries"),
+        ("judges.minhash.n=1", "no entry named 'minhash' in judges"),
+        ("judges.gopher.n.m=1", None),
+        ("seed", "expected path=value"),
+        ("seed=[1", "not valid YAML"),
+        ("judges[0][0].x=1", None),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_a_sentence(assignment, says):
+    document = {"judges": [{"gopher": None}], "seed": 0}
+    if says is None:
+        override(document, assignment)
+        assert document["judges"] != [{"gopher": None}]
+        return
+    with pytest.raises(UsageError, match=says):
+        override(document, assignment)
+    assert document == {"judges": [{"gopher": None}], "seed": 0}
 
 
 def test_order_of_judges_is_the_files_order():

@@ -73,6 +73,18 @@ def test_hostile_names_stay_in_their_cells() -> None:
     assert front(model_card(report))["tags"][1] == "pretraining"
 
 
+def test_words_that_yaml_would_read_as_something_else_stay_words() -> None:
+    report = example()
+    for source in report.sources:
+        source.licence = "a\n---\nlicense: mit"
+    report.languages[0].name, report.languages[0].documents = "no", 10**9
+    paths = ["kept/line\nbreak.parquet", "kept/- dash: {x}.parquet", "kept/é 中.parquet"]
+    made = front(data_card(report, {"kept": paths}))
+    assert made["language"] == ["no"]
+    assert made["license"] == "a --- license: mit"
+    assert made["configs"][0]["data_files"][0]["path"] == sorted(paths)
+
+
 def test_plain() -> None:
     assert plain("a|b\n*c*") == "a\\|b \\*c\\*"
 

@@ -1,0 +1,62 @@
+"""`--set path=value`: one setting of a recipe for one run, put in before the recipe is checked."""
+
+import re
+from typing import Any
+
+import yaml
+
+from pipeline.errors import UsageError
+from pipeline.recipe.located_yaml import Path, path_text
+
+
+def override(value: dict[str, Any], assignment: str) -> None:
+    """Apply one `path=value` in place. The value is read as YAML, so numbers are numbers and lists are lists.
+
+    An entry of a list is named by its position, or a judge or a source by its name:
+    `curate.repetition.max_dup_line_frac=0.2`. Raises UsageError when the path leads nowhere.
+    """
+    path, separator, text = assignment.partition("=")
+    parts = _segments(path.strip())
+    if not separator or not parts:
+        raise UsageError(f"--set {assignment}: expected path=value, as in --set mix.domain=0.6")
+    try:
+        new = yaml.safe_load(text) if text.strip() else None
+    except yaml.YAMLError as error:
+        raise UsageError(f"--set {assignment}: the value is not valid YAML") from error
+    current: Any = value
+    for number, part in enumerate(parts):
+        holder, key = _place(current, part, f"--set {assignment}:", path_text(parts[:number]))
+        if number == len(parts) - 1:
+            holder[key] = new
+        elif isinstance(holder, dict) and not isinstance(holder.get(key), dict | list):
+            holder[key] = {}
+        current = holder[key]
+
+
+def _segments(path: str) -> Path:
+    """`a.b[2].c` as its keys and positions."""
+    return tuple(int(index) if index else word for word, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path))
+
+
+def _place(current: Any, part: str | int, said: str, where: str) -> tuple[Any, Any]:
+    """The dict or list that holds what `part` of `current` means, and its key there.
+
+    Raises UsageError, which begins with `said` and calls `current` by its path `where`.
+    """
+    if isinstance(current, dict):
+        return current, str(part)
+    if not isinstance(current, list):
+        raise UsageError(f"{said} {where} holds a plain value")
+    if isinstance(part, int):
+        if part >= len(current):
+            raise UsageError(f"{said} {where} has {len(current)} entries")
+        return current, part
+    for index, entry in enumerate(current):
+        if entry == part:  # a judge without settings
+            current[index] = {part: {}}
+            return current[index], part
+        if isinstance(entry, dict) and entry.get("name") == part:
+            return current, index
+        if isinstance(entry, dict) and part in entry:
+            return entry, part
+    raise UsageError(f"{said} no entry named {part!r} in {where}")
