@@ -5,7 +5,7 @@ are numbered by their place in the shards given; labels depend on texts alone, s
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from pipeline.cluster.cluster_settings import ClusterSettings
 from pipeline.cluster.clusters import CLUSTERS, band_name, band_pairs, key_labels, partition, tables, text_labels
 from pipeline.cluster.index_file import IndexFile
 from pipeline.cluster.verify import Texts
-from pipeline.core.execute import Assignment, Produced, Unit
+from pipeline.core.execute import Assignment, Produced, Unit, Work
 from pipeline.core.reads import Reads
 from pipeline.core.run_folder import Commits, Run
 from pipeline.core.steps import Step
@@ -31,6 +31,8 @@ JUDGES = {"text_hash": "exact", "url_hash": "exact", "bands": "minhash"}
 """Where clustering finds its columns; a judge that the recipe leaves out joins nothing."""
 KEYS_AT_ONCE = 1 << 23
 """Keys that a task of pairs holds, unless one band alone has more."""
+ShardFiles = dict[str, FileInfo]
+"""The files of a shard: signals by their judge, and `documents` where its texts are needed; all have a row a document."""
 PAIRS = pa.schema([("left", pa.int64()), ("right", pa.int64())])
 
 
@@ -39,7 +41,7 @@ class Signals:
     """The hash signals of every shard and of every index file, read a column at a time."""
 
     store: Store
-    shards: dict[str, dict[str, FileInfo]]
+    shards: dict[str, ShardFiles]
     """Files of each shard: the signals of judges by their names, and `documents`; all have a row a document."""
     indexes: list[IndexFile]
 
@@ -226,31 +228,45 @@ def cluster(run: Run) -> Commits:
             "verify_jaccard": asked.verify_jaccard if near else None,
         }
     )
-    verified = settings.verify_jaccard is not None
-    shards: dict[str, dict[str, FileInfo]] = {}
+    shards: dict[str, ShardFiles] = {}
     for shard in run.shards:
         shards[shard] = {name: run.signal_file(name, shard) for name in sorted(chosen)}
-        if verified or not chosen:
+        if settings.verify_jaccard is not None or not chosen:
             shards[shard]["documents"] = run.file(Step.EXTRACT, shard)
-    signals = {
-        shard: {n: info for n, info in files.items() if n in chosen or not chosen} for shard, files in shards.items()
-    }
     bands = getattr(chosen["minhash"], "bands") if near else 0  # noqa: B009 - the recipe's models are made at run time
-    rows = sum(_rows(files) for files in shards.values()) + sum(index.rows for index in run.indexes)
-    reads = {"shards": signals, "indexes": run.indexes}
-    pairs = run.execute(Step.PAIRS, _pair_units(settings, bands, rows, reads), find_pairs)
+    minhash = chosen["minhash"].measured() if near else {}
+    return cluster_shards(run.execute, shards, run.indexes, settings, bands, minhash)
+
+
+def cluster_shards(
+    execute: Callable[[Step, list[Unit], Work], Commits],
+    shards: dict[str, ShardFiles],
+    indexes: list[IndexFile],
+    settings: ClusterSettings,
+    bands: int,
+    minhash: dict[str, Any],
+) -> Commits:
+    """Pairs, then clusters, of shards whose files are given. `minhash` are the measured settings of that judge: what a shingle
+    is, where pairs are verified."""
+    verified = settings.verify_jaccard is not None
+    signals = {
+        shard: {name: info for name, info in files.items() if name != "documents" or len(files) == 1}
+        for shard, files in shards.items()
+    }
+    rows = sum(_rows(files) for files in shards.values()) + sum(index.rows for index in indexes)
+    pairs = execute(Step.PAIRS, _pair_units(settings, bands, rows, {"shards": signals, "indexes": indexes}), find_pairs)
     unit = Unit(
         name="all",
         reads={
             "shards": shards,
-            "indexes": run.indexes,
+            "indexes": indexes,
             "pairs": {name: info for commit in pairs.values() for name, info in commit.files.items()},
         },
         settings={
             "cluster": settings.model_dump(mode="json", exclude={"index"}),
             "bands": bands,
-            "minhash": chosen["minhash"].measured() if verified else {},
+            "minhash": minhash if verified else {},
         },
         version=VERSION,
     )
-    return run.execute(Step.CLUSTER, [unit], cluster_all)
+    return execute(Step.CLUSTER, [unit], cluster_all)
