@@ -88,7 +88,7 @@ def test_a_threshold_reruns_the_decision_and_not_the_extraction(finished):
     more = ["--ray", "none", "--to", "decide"]
     before = pipeline(RECIPE, "--out", out, *more)
     changed = pipeline(RECIPE, "--out", out, "--set", "curate.gopher.min_num_words=120", *more)
-    assert changed["steps"]["decide"].startswith("ran: setting thresholds.gopher.min_num_words 50")
+    assert changed["steps"]["decide"].startswith("ran: setting judges.gopher.min_num_words 50")
     assert {changed["steps"][step] for step in ("ingest", "extract", "measure", "cluster")} == {
         "reused: did not change"
     }
@@ -140,7 +140,7 @@ def test_personal_data_is_masked_in_every_published_split(finished):
 
     out, _ = finished
     texts = [text for path in (out / "corpus").rglob("*.parquet") for text in pq.read_table(path)["text"].to_pylist()]
-    planted = [json.loads(line) for path in out.glob("raw/*/truth.jsonl") for line in path.read_text().splitlines()]
+    planted = [json.loads(line) for path in out.glob("work/raw/*/truth.jsonl") for line in path.read_text().splitlines()]
     assert sum("<EMAIL>" in text for text in texts) > 10
     assert any(row["kind"] == "pii_good" for row in planted)
 
@@ -171,7 +171,7 @@ def test_what_toxicity_removed_is_masked_until_asked_for(finished):
 
 def test_explain_names_the_survivor_of_a_planted_copy(finished):
     out, _ = finished
-    rows = [json.loads(line) for path in out.glob("raw/*/truth.jsonl") for line in path.read_text().splitlines()]
+    rows = [json.loads(line) for path in out.glob("work/raw/*/truth.jsonl") for line in path.read_text().splitlines()]
     copies = [row for row in rows if row["kind"] == "duplicate" and row["duplicate_of"]]
     (found,) = explain(out, copies[0]["url"])[:1]
     (original,) = explain(out, copies[0]["duplicate_of"])[:1]
