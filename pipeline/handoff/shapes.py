@@ -45,7 +45,7 @@ def resolve_model(settings: ModelSettings) -> ModelSettings:
     given = {name: value for name, value in settings.model_dump().items() if value is not None}
     base: dict[str, Any] = {}
     if settings.preset is not None:
-        shape = named("preset", PRESETS, settings.preset)
+        shape = named("model.preset", PRESETS, settings.preset)
         base = shape_settings(vars(shape))
         if given.keys() & {
             "hidden_size",
