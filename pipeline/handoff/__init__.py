@@ -10,41 +10,18 @@ so that the folder can be copied to another machine or bucket and still be read:
     <run>/shards/<split>/<source>/<part>.ds.index  little-endian uint64: where each document ends, counted in tokens
 """
 
-# ruff: noqa: F401  these names are the interface of the package
+# ruff: noqa: F401, I001  these names are the interface of the package, several on a line
 
 from pipeline.errors import (
-    EXIT_GATE,
-    EXIT_INFRASTRUCTURE,
-    EXIT_INTERRUPTED,
-    EXIT_OK,
-    EXIT_USAGE,
-    InfrastructureError,
-    PipelineError,
-    UsageError,
-)
+    EXIT_GATE, EXIT_INFRASTRUCTURE, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, InfrastructureError, PipelineError, UsageError,
+)  # fmt: skip
 from pipeline.handoff.base import FORMAT_VERSION
 from pipeline.handoff.manifest import (
-    Manifest,
-    Shard,
-    Source,
-    TokenizerInfo,
-    build_manifest,
-    dump_manifest,
-    fingerprint,
-    parse_manifest,
-    token_dtype,
-)
+    Manifest, Shard, Source, TokenizerInfo, build_manifest, dump_manifest, fingerprint, parse_manifest, token_dtype,
+)  # fmt: skip
 from pipeline.handoff.shapes import default_train_config, model_shape, resolve_model
 from pipeline.handoff.text import dump_train_config, parse_train_config
 from pipeline.handoff.train_config import (
-    CheckpointSettings,
-    EvaluateSettings,
-    ExportSettings,
-    ModelSettings,
-    ObjectiveSettings,
-    OptimizerSettings,
-    ParallelSettings,
-    ReportSettings,
-    ScheduleSettings,
-    TrainConfig,
-)
+    CheckpointSettings, EvaluateSettings, ExportSettings, ModelSettings, ObjectiveSettings, OptimizerSettings,
+    ParallelSettings, ReportSettings, ScheduleSettings, TrainConfig,
+)  # fmt: skip

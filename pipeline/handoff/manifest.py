@@ -16,18 +16,18 @@ TokenDtype = Literal["uint16", "uint32"]
 
 
 class TokenizerInfo(HandoffModel):
-    """What the trainer must know of the tokenizer; ids are null where the tokenizer has no such token."""
+    """What the trainer must know of the tokenizer. An id is null where the tokenizer has no such token."""
 
     path: str = Field(default="tokenizer", description="folder of the tokenizer, relative to the run folder")
-    sha256: str = Field(description="of the bytes of tokenizer.json")
-    vocab_size: int = Field(gt=0, description="tokens that exist, special tokens included")
+    sha256: str = Field(description="of tokenizer.json")
+    vocab_size: int = Field(gt=0, description="number of tokens, special tokens included")
     padded_vocab_size: int = Field(
-        gt=0, description="rows of the embedding: a multiple of 128 for fast matrix products"
+        gt=0, description="rows of the embedding: vocab_size rounded up to a multiple of 128"
     )
-    eos_id: int = Field(ge=0, description="ends every document in the shards")
+    eos_id: int = Field(ge=0, description="token that ends every document in the shards")
     bos_id: int | None = None
     pad_id: int | None = None
-    mask_id: int | None = Field(default=None, description="needed by masked language modelling and infilling")
+    mask_id: int | None = Field(default=None, description="needed for masked language modelling and infilling")
     cls_id: int | None = None
     sep_id: int | None = None
     unk_id: int | None = None
@@ -63,21 +63,19 @@ class Shard(HandoffModel):
 
 
 class Source(HandoffModel):
-    """One source of tokens: what it is, how much of it the mix takes, and where its shards lie."""
+    """One source of tokens: its role, its share of the training tokens, and its shards."""
 
     name: str = Field(min_length=1)
     role: Role
     licence: str = Field(default="unknown", description="licence of the text, as the recipe states it")
     weight: float = Field(ge=0, le=1, description="share of the training tokens; the weights of all sources sum to 1")
-    epochs: float = Field(
-        default=0.0, ge=0, description="how often the plan goes through this source's training tokens"
-    )
+    epochs: float = Field(default=0.0, ge=0, description="passes over this source's training tokens in the plan")
     splits: dict[str, list[Shard]] = Field(description="shards by split: `train`, `validation`, …")
     text_bytes: dict[str, int] = Field(
-        default_factory=dict, description="UTF-8 bytes of the text behind each split's tokens (for bits per byte)"
+        default_factory=dict, description="UTF-8 bytes of text by split, for bits per byte"
     )
     uses: list[str] = Field(
-        default_factory=list, description="Parquet files: how often the plan uses each training document"
+        default_factory=list, description="Parquet files with the number of uses of each training document"
     )
 
     def num_tokens(self, split: str = "train") -> int:
@@ -94,8 +92,8 @@ class Manifest(HandoffModel):
     byte_order: Literal["little"] = "little"
     separator: Literal["eos"] = Field(default="eos", description="the eos id follows every document")
     sources: list[Source] = Field(min_length=1)
-    mix: dict[str, Any] = Field(default_factory=dict, description="shares asked for and what they come to")
-    terms: list[str] = Field(default_factory=list, description="terms of the domain that held-out text is asked for")
+    mix: dict[str, Any] = Field(default_factory=dict, description="shares asked for and shares reached")
+    terms: list[str] = Field(default_factory=list, description="domain terms the model is tested on in held-out text")
     plan: dict[str, Any] = Field(default_factory=dict, description="the sized model: parameters, tokens, law, memory")
     fingerprint: str = Field(description="of the sequence of tokens this manifest stands for; see `fingerprint`")
 

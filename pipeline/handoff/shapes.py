@@ -31,21 +31,13 @@ def shape_settings(shape: Mapping[str, Any]) -> dict[str, Any]:
 
 def model_shape(model: ModelSettings, vocab: int, sequence: int) -> Shape:
     """The shape of a resolved model (`resolve_model`) with `vocab` rows of the embedding and samples of `sequence` tokens."""
-    heads, hidden = model.num_heads or 1, model.hidden_size or 1
-    return Shape(
-        layers=model.num_layers or 1,
-        hidden=hidden,
-        ffn=model.intermediate_size or 4 * hidden,
-        heads=heads,
-        kv_heads=model.num_kv_heads or heads,
-        head_dim=model.head_dim or hidden // heads,
-        vocab=vocab,
-        tied=model.tie_embeddings is not False,
-        architecture=model.architecture or "llama",
-        sequence=sequence,
-        decoder_layers=model.num_decoder_layers,
-        rope_theta=model.rope_theta or Shape.rope_theta,
-    )
+    settings = {field: getattr(model, setting) for field, setting in SETTINGS.items()}
+    given = {field: value for field, value in settings.items() if value is not None}
+    # A model that continues one from a folder names no sizes: ones stand in.
+    sizes: dict[str, Any] = {"layers": 1, "hidden": 1, "heads": 1} | given
+    hidden, heads = sizes["hidden"], sizes["heads"]
+    derived = {"ffn": 4 * hidden, "kv_heads": heads, "head_dim": hidden // heads}
+    return Shape(**derived | sizes, vocab=vocab, sequence=sequence, decoder_layers=model.num_decoder_layers)
 
 
 def resolve_model(settings: ModelSettings) -> ModelSettings:
@@ -53,7 +45,7 @@ def resolve_model(settings: ModelSettings) -> ModelSettings:
     given = {name: value for name, value in settings.model_dump().items() if value is not None}
     base: dict[str, Any] = {}
     if settings.preset is not None:
-        shape = named("preset", PRESETS, settings.preset)
+        shape = named("model.preset", PRESETS, settings.preset)
         base = shape_settings(vars(shape))
         if given.keys() & {
             "hidden_size",

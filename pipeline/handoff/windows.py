@@ -98,9 +98,9 @@ def planned_visits(manifest: Manifest, config: TrainConfig) -> dict[str, Visits]
     active = [source for source in manifest.sources if source.weight > 0]
     drawn = Turns([source.weight for source in active]).counts(config.steps * config.global_batch)
     taken = {source.name: count for source, count in zip(active, drawn, strict=True)}
-    found = {}
+    visits = {}
     for source in manifest.sources:
         count = window.count(source.num_tokens())
         epochs, rest = divmod(taken.get(source.name, 0), count) if count else (0, 0)
-        found[source.name] = Visits(source.name, config.seed, window.stride, count, epochs, rest)
-    return found
+        visits[source.name] = Visits(source.name, config.seed, window.stride, count, epochs, rest)
+    return visits

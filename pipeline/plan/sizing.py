@@ -37,36 +37,50 @@ def _checked(look_up: Callable[[str], object]) -> AfterValidator:
 
 
 class SizeSettings(Settings):
-    """How the model is sized to the corpus."""
+    """How large a model is trained on the corpus."""
 
-    law: Annotated[str, _checked(law_named)] = Field(default="rule_of_20", description="scaling law, by name")
-    tokens_per_param: float = Field(default=20, gt=0, description="tokens for each parameter under rule_of_20")
+    law: Annotated[str, _checked(law_named)] = Field(
+        default="rule_of_20", description="scaling law that sizes the model"
+    )
+    tokens_per_param: float = Field(
+        default=20, gt=0, description="training tokens per parameter, for the law rule_of_20"
+    )
     preset: Annotated[str, _checked(lambda name: named("preset", {"auto": None, **PRESETS}, name))] = Field(
         default="auto", description=f"auto sizes the model by the law; a name fixes its shape: {', '.join(PRESETS)}"
     )
     min_params: float = Field(
-        default=2e6, gt=0, description="an optimum below this trains the preset tiny as a demonstration"
+        default=2e6, gt=0, description="train the preset tiny as a demonstration when the optimal size is below this"
     )
     demonstration: float = Field(
         default=0,
         ge=0,
         le=1,
-        description="share of its plan's tokens that a demonstration trains; at least 307,200, minutes on a laptop",
+        description="share of the tokens a demonstration could learn from that it trains on; at least 307,200 tokens",
     )
-    wanted_params: list[float] = Field(default=[125e6, 1.3e9], description="sizes to say the missing raw crawl for")
+    wanted_params: list[float] = Field(
+        default=[125e6, 1.3e9], description="model sizes for which the plan states how much text is missing"
+    )
     gpu: Annotated[str, _checked(gpu_named)] = Field(
-        default="h100", description="GPU that time and memory are stated for"
+        default="h100", description="GPU for which time and memory are stated"
     )
-    gpus: int | None = Field(default=None, ge=1, description="number of GPUs; null: the fewest that hold the model")
-    hours: float | None = Field(
-        default=None, gt=0, description="limit of wall-clock hours on these GPUs; null: data decides"
+    gpus: int | None = Field(
+        default=None, ge=1, description="number of GPUs; null: the fewest whose memory holds the model"
     )
-    mfu: float = Field(default=DEFAULT_MFU, gt=0, le=1, description="share of the GPU's dense bf16 peak")
+    hours: float | None = Field(default=None, gt=0, description="most hours of training on these GPUs; null: no limit")
+    mfu: float = Field(
+        default=DEFAULT_MFU,
+        gt=0,
+        le=1,
+        description="expected model FLOPs utilization, as a share of the dense bf16 peak",
+    )
     precision: Precision = Field(default="bf16", description="number format of matrix products")
-    sequence_length: int = Field(default=2048, ge=16, description="tokens of one training sequence")
-    objective: Objective = Field(default="causal", description="causal, masked, spans or infilling")
+    sequence_length: int = Field(default=2048, ge=16, description="tokens per training sequence")
+    objective: Objective = Field(
+        default="causal",
+        description="what the model learns: causal, masked, spans or infilling; a preset brings its own",
+    )
     inference_tokens: float | None = Field(
-        default=None, gt=0, description="tokens to serve, for the law inference_aware"
+        default=None, gt=0, description="tokens the model will serve over its life, for the law inference_aware"
     )
 
     @model_validator(mode="after")

@@ -113,13 +113,13 @@ def best_share(
     """
     grid = np.linspace(min(shares), max(shares), 401)
     r = np.asarray(shares, np.float64)
-    curves = {name: fit_curve(shares, found) for name, found in losses.items()}
+    curves = {name: fit_curve(shares, values) for name, values in losses.items()}
     fitted = {name: np.array([curve(share) for share in shares]) for name, curve in curves.items()}
     rest = {name: np.asarray(losses[name], np.float64) - fitted[name] for name in curves}
     draw = np.random.default_rng(seed)
 
-    def lowest(found: Mapping[str, Curve]) -> float:
-        total = sum(weights[name] * (c.c + c.k * np.exp(c.t * grid)) for name, c in found.items())
+    def lowest(fits: Mapping[str, Curve]) -> float:
+        total = sum(weights[name] * (c.c + c.k * np.exp(c.t * grid)) for name, c in fits.items())
         return float(grid[int(np.argmin(total))])
 
     spread = []

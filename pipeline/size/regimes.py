@@ -84,18 +84,18 @@ def inference_aware_for(inference_tokens: float, *, flops: float | None = None, 
     low, high = 4.0, 14.0  # log10 of the reference model's parameters
     for _ in range(80):
         middle = (low + high) / 2
-        made = inference_aware(10**middle, inference_tokens)
-        if (made.flops if flops is not None else made.tokens) < wanted:
+        trial = inference_aware(10**middle, inference_tokens)
+        if (trial.flops if flops is not None else trial.tokens) < wanted:
             low = middle
         else:
             high = middle
-    found = inference_aware(10**high, inference_tokens)
-    if not math.isclose(found.flops if flops is not None else found.tokens, wanted, rel_tol=0.01):
+    served = inference_aware(10**high, inference_tokens)
+    if not math.isclose(served.flops if flops is not None else served.tokens, wanted, rel_tol=0.01):
         raise UsageError(
             f"no inference-aware model fits {wanted:.3g} {'FLOPs' if flops is not None else 'training tokens'} "
             f"with {inference_tokens:.3g} tokens to serve"
         )
-    return found
+    return served
 
 
 def lowest(function: Callable[[float], float], low: float, high: float) -> float:

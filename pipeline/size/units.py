@@ -1,5 +1,15 @@
 """Numbers for people: three or four digits and a unit."""
 
+SCALES = (1e15, 1e12, 1e9, 1e6, 1e3, 1.0)
+
+
+def _scaled(value: float, units: tuple[str, ...], rounds_up_from: float = 1.0) -> tuple[float, str]:
+    """The value in the largest of six units, from 10^15 down, that it reaches."""
+    for scale, unit in zip(SCALES, units, strict=True):
+        if abs(value) >= rounds_up_from * scale:
+            return value / scale, unit
+    return value, units[-1]
+
 
 def number_text(value: float) -> str:
     """A count with a scale word.
@@ -7,16 +17,8 @@ def number_text(value: float) -> str:
     >>> number_text(1.3e9), number_text(312_000), number_text(950)
     ('1.3 billion', '312 thousand', '950')
     """
-    for scale, word in (
-        (1e15, "quadrillion"),
-        (1e12, "trillion"),
-        (1e9, "billion"),
-        (1e6, "million"),
-        (1e3, "thousand"),
-    ):
-        if abs(value) >= 0.99995 * scale:
-            return f"{value / scale:.4g} {word}"
-    return f"{value:.4g}"
+    number, word = _scaled(value, ("quadrillion", "trillion", "billion", "million", "thousand", ""), 0.99995)
+    return f"{number:.4g} {word}".rstrip()
 
 
 def bytes_text(value: float) -> str:
@@ -25,10 +27,8 @@ def bytes_text(value: float) -> str:
     >>> bytes_text(24e9), bytes_text(512)
     ('24.0 GB', '512 B')
     """
-    for scale, unit in ((1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if abs(value) >= scale:
-            return f"{value / scale:.1f} {unit}"
-    return f"{value:.0f} B"
+    number, unit = _scaled(value, ("PB", "TB", "GB", "MB", "kB", "B"))
+    return f"{number:.{0 if unit == 'B' else 1}f} {unit}"
 
 
 def flops_text(value: float) -> str:
@@ -55,7 +55,5 @@ def short_text(value: float) -> str:
     >>> short_text(1e9), short_text(2e13), short_text(5e5)
     ('1B', '20T', '500k')
     """
-    for scale, letter in ((1e15, "Q"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= 0.99995 * scale:
-            return f"{value / scale:.3g}{letter}"
-    return f"{value:.3g}"
+    number, letter = _scaled(value, ("Q", "T", "B", "M", "k", ""), 0.99995)
+    return f"{number:.3g}{letter}"

@@ -38,8 +38,8 @@ def complete_steps(root: Path) -> list[int]:
     """Steps that have a complete checkpoint, ascending."""
     if not root.is_dir():
         return []
-    found = (NAME.fullmatch(path.name) for path in root.iterdir() if (path / "complete.json").is_file())
-    return sorted(int(match[1]) for match in found if match)
+    matches = (NAME.fullmatch(path.name) for path in root.iterdir() if (path / "complete.json").is_file())
+    return sorted(int(match[1]) for match in matches if match)
 
 
 def crc32(path: Path) -> int:
@@ -52,7 +52,7 @@ def crc32(path: Path) -> int:
 
 
 def write_durably(path: Path, text: str) -> None:
-    """A small file, on disk under its name only when whole."""
+    """Write a small file atomically: it appears under its name only when complete and synced."""
     partial = path.with_name(path.name + ".partial")
     with partial.open("w", encoding="utf-8") as file:
         file.write(text)
@@ -196,7 +196,7 @@ class Checkpoints:
             shutil.rmtree(folder)
 
     def latest(self) -> tuple[int, dict[str, Any]] | None:
-        """Step and state of the newest complete checkpoint, verified by the main process. Collective."""
+        """Step and state of the newest complete checkpoint, verified by rank 0. Collective."""
         answer: list[Any] = [None]
         if self.world.is_main:
             try:

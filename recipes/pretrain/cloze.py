@@ -41,16 +41,16 @@ class Finder:
 
     def __call__(self, tokens: np.ndarray) -> list[tuple[int, int, int]]:
         """(start, stop, bytes) of terms, apart by GAP tokens, not at the first token, followed by a new word."""
-        found: list[tuple[int, int, int]] = []
+        occurrences: list[tuple[int, int, int]] = []
         for at in np.flatnonzero(np.isin(tokens, self.firsts)).tolist():
-            if at == 0 or (found and at < found[-1][1] + GAP):
+            if at == 0 or (occurrences and at < occurrences[-1][1] + GAP):
                 continue
             for ids, size in self.by_first[int(tokens[at])]:
                 stop = at + len(ids)
                 if stop < len(tokens) and tuple(tokens[at:stop].tolist()) == ids and self._ends_word(int(tokens[stop])):
-                    found.append((at, stop, size))
+                    occurrences.append((at, stop, size))
                     break
-        return found
+        return occurrences
 
     def _ends_word(self, following: int) -> bool:
         return not self.tokenizer.decode([following], skip_special_tokens=False)[:1].isalnum()

@@ -68,10 +68,10 @@ class Samples:
 
     def shares(self, consumed: int) -> dict[str, float]:
         """Share of each role in the first `consumed` samples; of a continued training, `general` is its replay."""
-        found = {"domain": 0, "general": 0}
+        by_role = {"domain": 0, "general": 0}
         for at, count in zip(self.active, self.turns.counts(consumed), strict=True):
-            found[self.sources[at].role] += int(count)
-        return {role: count / max(1, consumed) for role, count in found.items()}
+            by_role[self.sources[at].role] += int(count)
+        return {role: count / max(1, consumed) for role, count in by_role.items()}
 
 
 def share_of(rank: int, world: int, first: int, batch: int) -> list[int | None]:

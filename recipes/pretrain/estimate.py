@@ -65,20 +65,20 @@ def print_estimate(handoff: Handoff, *, as_json: bool) -> int:
         device_bytes = torch.cuda.get_device_properties(0).total_memory
     else:
         device_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    found = estimate(handoff, processes, device_bytes, on_gpu=on_gpu)
+    result = estimate(handoff, processes, device_bytes, on_gpu=on_gpu)
     if as_json:
-        print(json.dumps(found))
+        print(json.dumps(result))
     else:
         print(
-            f"{found['parameters']:,} parameters, {found['precision']}, "
-            f"sharding {found['sharding']}, {processes} processes"
+            f"{result['parameters']:,} parameters, {result['precision']}, "
+            f"sharding {result['sharding']}, {processes} processes"
         )
         for part in ("weights", "copies", "gradients", "optimizer", "activations", "transient", "peak"):
-            print(f"  {part:<12} {found[f'{part}_bytes'] / 1e9:10.3f} GB")
-        print(f"  {'needed':<12} {found['needed_bytes'] / 1e9:10.3f} GB")
+            print(f"  {part:<12} {result[f'{part}_bytes'] / 1e9:10.3f} GB")
+        print(f"  {'needed':<12} {result['needed_bytes'] / 1e9:10.3f} GB")
         print(f"  {'device':<12} {device_bytes / 1e9:10.3f} GB")
-    if not found["fits"]:
-        needed, has = found["needed_bytes"] / 1e9, device_bytes / 1e9
+    if not result["fits"]:
+        needed, has = result["needed_bytes"] / 1e9, device_bytes / 1e9
         print(
             f"error: one step needs {needed:.1f} GB and the device has {has:.1f} GB; use more processes, "
             "parallel.sharding full, a smaller micro_batch or parallel.activation_checkpointing",

@@ -58,10 +58,10 @@ class Validation:
                     sums += trainable(to_device(batch, world.device, trainable.use_varlen)).float()
                 _, entropy, targets = all_sum(world, sums).tolist()
                 loss = entropy / max(1.0, targets)
-                known = trainable.causal and text_bytes > 0
+                exact = trainable.causal and text_bytes > 0
                 results[windows.name] = {
                     "loss": loss,
-                    "bits_per_byte": bits_per_byte(loss, windows.stream.num_tokens, text_bytes) if known else None,
+                    "bits_per_byte": bits_per_byte(loss, windows.stream.num_tokens, text_bytes) if exact else None,
                     "targets": int(targets),
                 }
         trainable.train()

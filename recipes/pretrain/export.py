@@ -51,7 +51,7 @@ Sampled at temperature {temperature}, as it came; between « » the prompt.
 
 
 def gather_weights(trainable: Trainable) -> dict[str, torch.Tensor]:
-    """The whole weights on the CPU of the main process. Collective."""
+    """The unsharded weights, on the CPU of rank 0. Collective."""
     options = StateDictOptions(full_state_dict=True, cpu_offload=True)
     return get_model_state_dict(trainable.model, options=options)  # pyright: ignore[reportReturnType]
 

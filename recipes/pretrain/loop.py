@@ -32,8 +32,7 @@ from recipes.pretrain.quantize import need_torchao
 COLLECT_GARBAGE_EVERY = 200
 PROGRESS = ("step", "consumed", "tokens", "first_validation", "last_validation", "last_cloze")
 DUE, STOP = 1, 1 << 20
-"""What processes tell each other beside their targets, summed: the main one that a checkpoint is due, any that it was
-told to stop."""
+"""Flags that ranks sum with their number of targets: rank 0 says that a checkpoint is due, any rank that it must stop."""
 
 
 class DivergedError(PipelineError):
@@ -109,10 +108,10 @@ class Trainer:
 
     def resume(self, allow_data_change: bool) -> None:
         """Go on from the newest complete checkpoint. Raises UsageError when it belongs to another run."""
-        found = self.checkpoints.latest()
-        if found is None:
+        newest = self.checkpoints.latest()
+        if newest is None:
             return
-        step, state = found
+        step, state = newest
         now, then = self.identity(), state["identity"]
         if now["fingerprint"] != then["fingerprint"] and not allow_data_change:
             raise UsageError(

@@ -23,8 +23,8 @@ def logits_loss(logits: Tensor, labels: Tensor, z_loss: float) -> Tensor:
 
 def each_target(logits: Tensor, labels: Tensor) -> Tensor:
     """[2, targets] from logits [N, V] and labels [N]: nats, and 1 where the target is the first choice."""
-    asked = labels != IGNORE
-    logits, labels = logits[asked].float(), labels[asked]
+    is_target = labels != IGNORE
+    logits, labels = logits[is_target].float(), labels[is_target]
     return torch.stack([F.cross_entropy(logits, labels, reduction="none"), (logits.argmax(-1) == labels).float()])
 
 
@@ -57,10 +57,10 @@ class HeadLoss(torch.autograd.Function):
                 slope = log_p.exp_().mul_((1 + 2 * z_loss * log_z)[:, None]) if z_loss else log_p.exp_()
                 grad = slope.scatter_add_(-1, picks, log_p.new_full(picks.shape, -1.0)).to(weight.dtype)
                 del log_p, slope
-                asked = valid.to(weight.dtype)[:, None]
+                is_target = valid.to(weight.dtype)[:, None]
                 torch.mm(grad, weight, out=grad_hidden[start : start + chunk])
-                grad_hidden[start : start + chunk] *= asked
-                grad_weight += grad.t() @ (rows * asked)
+                grad_hidden[start : start + chunk] *= is_target
+                grad_weight += grad.t() @ (rows * is_target)
                 del grad
         if grad_hidden is not None and grad_weight is not None:
             ctx.save_for_backward(grad_hidden, grad_weight.to(weight.dtype))

@@ -14,14 +14,14 @@ from pipeline.size.gpus import GPUS
 
 
 def peak_flops(device_name: str) -> float | None:
-    """Dense bf16 FLOP/s of a device in the planner's table; None for an unknown one: a guess would be a lie.
+    """Dense bf16 FLOP/s of a device in the planner's table; None for an unknown one.
 
     >>> peak_flops("NVIDIA H200"), peak_flops("NVIDIA H100 PCIe"), peak_flops("NVIDIA H800"), peak_flops("cpu")
     (989400000000000.0, 756000000000000.0, None, None)
     """
     words = f"-{device_name.lower().replace(' ', '-')}-"
-    found = [gpu for name, gpu in GPUS.items() if f"-{name}-" in words and gpu.bf16]
-    return max(found, key=lambda gpu: len(gpu.name)).peak_tflops * 1e12 if found else None
+    matching = [gpu for name, gpu in GPUS.items() if f"-{name}-" in words and gpu.bf16]
+    return max(matching, key=lambda gpu: len(gpu.name)).peak_tflops * 1e12 if matching else None
 
 
 Sink = tuple[Callable[[dict[str, float], int], None], Callable[[], None]]
@@ -29,7 +29,7 @@ Sink = tuple[Callable[[dict[str, float], int], None], Callable[[], None]]
 
 
 class Reporter:
-    """Writes on the main process, does nothing on the others."""
+    """Writes metrics on rank 0, does nothing on the other ranks."""
 
     def __init__(self, folder: Path, config: TrainConfig, resume_step: int, active: bool) -> None:
         self.active, self.steps = active, config.steps or 1
@@ -160,10 +160,10 @@ def _wandb(project: str, folder: Path, config: TrainConfig, resume_step: int) ->
         import wandb  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise UsageError("report.wandb needs the package wandb, which is not installed") from None
-    known = folder / "wandb-run.txt"  # a resumed training goes on as the same run
-    given = {"id": known.read_text("utf-8"), "resume": "allow"} if resume_step and known.exists() else {}
-    run = wandb.init(project=project, dir=str(folder), config=config.model_dump(mode="json"), **given)
-    known.write_text(run.id, encoding="utf-8")
+    id_file = folder / "wandb-run.txt"  # a resumed training goes on as the same run
+    resumed = {"id": id_file.read_text("utf-8"), "resume": "allow"} if resume_step and id_file.exists() else {}
+    run = wandb.init(project=project, dir=str(folder), config=config.model_dump(mode="json"), **resumed)
+    id_file.write_text(run.id, encoding="utf-8")
     return lambda values, step: run.log(values, step=step), run.finish
 
 

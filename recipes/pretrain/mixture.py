@@ -102,11 +102,11 @@ class _Runner:
         tokenizer = self.handoff.at(self.handoff.manifest.tokenizer.path)
         manifest = at_share(self.handoff.manifest, self.sources, domain, tokenizer, within)
         out = self.folder / f"{name}-{share:g}-{manifest.fingerprint[:8]}"
-        found = _train(self.handoff, manifest, self.config, out, self.world)
-        losses, self.unit = role_losses(manifest, found["validation"])
+        summary = _train(self.handoff, manifest, self.config, out, self.world)
+        losses, self.unit = role_losses(manifest, summary["validation"])
         shown = ", ".join(f"{role} {loss:.4f}" for role, loss in losses.items())
         print(f"{name} {share:.0%}: held out, {self.unit}: {shown}", file=sys.stderr, flush=True)
-        return {"share": share, "losses": losses, "tokens": found["tokens"], "epochs": found["epochs"]}
+        return {"share": share, "losses": losses, "tokens": summary["tokens"], "epochs": summary["epochs"]}
 
 
 def fitted(runs: Sequence[Mapping[str, Any]], weights: Mapping[str, float]) -> dict[str, Any]:
@@ -119,14 +119,14 @@ def fitted(runs: Sequence[Mapping[str, Any]], weights: Mapping[str, float]) -> d
 
 def check_sources(sources: Sequence[Source], names: Sequence[str]) -> dict[str, Source]:
     """The named sources. UsageError for a name there is not, or a source that is alone in its role."""
-    known = {source.name: source for source in sources}
+    by_name = {source.name: source for source in sources}
     for name in names:
-        if name not in known:
-            raise UsageError(f"--source {name}: there are {', '.join(sorted(known))}")
-        role = known[name].role
+        if name not in by_name:
+            raise UsageError(f"--source {name}: there are {', '.join(sorted(by_name))}")
+        role = by_name[name].role
         if sum(source.role == role for source in sources) < 2:
             raise UsageError(f"--source {name}: it is the only {role} source, whose share --low and --high vary")
-    return {name: known[name] for name in names}
+    return {name: by_name[name] for name in names}
 
 
 def search(handoff: Handoff, asked: Proxies, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -198,24 +198,24 @@ def _train(handoff: Handoff, manifest: Manifest, config: TrainConfig, out: Path,
     return summary
 
 
-def sentences(found: Mapping[str, Any]) -> list[str]:
+def sentences(result: Mapping[str, Any]) -> list[str]:
     """The result for a person."""
-    best, runs = found["best"], found["runs"]
+    best, runs = result["best"], result["runs"]
     tried = f"{runs[0]['share']:.0%} to {runs[-1]['share']:.0%}"
-    said = [
+    lines = [
         f"best domain share {best['share']:.1%}, 90 % of the bootstrap between {best['low']:.1%} and {best['high']:.1%}",
-        f"{len(runs)} proxies of {found['proxy']['tokens']:,} tokens, {tried} domain, for {found['target_tokens']:,} tokens",
+        f"{len(runs)} proxies of {result['proxy']['tokens']:,} tokens, {tried} domain, for {result['target_tokens']:,} tokens",
     ]
     if best["at_border"]:
-        said.append(f"it is the edge of what was tried ({tried}): the optimum may lie beyond; search there as well")
-    for name, one in found["within"].items():
-        own = one["best"]
-        edge = ", the edge of what was tried" if own["at_border"] else ""
-        said.append(
-            f"best share of {name} in the {one['role']} text {own['share']:.1%}{edge}, "
-            f"90 % of the bootstrap between {own['low']:.1%} and {own['high']:.1%}"
+        lines.append(f"it is the edge of what was tried ({tried}): the optimum may lie beyond; search there as well")
+    for name, search in result["within"].items():
+        inner = search["best"]
+        edge = ", the edge of what was tried" if inner["at_border"] else ""
+        lines.append(
+            f"best share of {name} in the {search['role']} text {inner['share']:.1%}{edge}, "
+            f"90 % of the bootstrap between {inner['low']:.1%} and {inner['high']:.1%}"
         )
-    return said
+    return lines
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

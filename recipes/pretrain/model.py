@@ -27,31 +27,31 @@ CLASSES: dict[str, tuple[str, str]] = {
     "bart": ("BartConfig", "BartForConditionalGeneration"),
 }
 
-ALL = {"vocab": "vocab_size", "tie": "tie_word_embeddings", "eos": "eos_token_id", "bos": "bos_token_id",
+ALL = {"vocab": "vocab_size", "tied": "tie_word_embeddings", "eos": "eos_token_id", "bos": "bos_token_id",
        "pad": "pad_token_id"}  # fmt: skip
-USUAL = {**ALL, "hidden_size": "hidden_size", "num_layers": "num_hidden_layers", "num_heads": "num_attention_heads",
-         "intermediate_size": "intermediate_size", "positions": "max_position_embeddings"}  # fmt: skip
-LLAMA = {**USUAL, "num_kv_heads": "num_key_value_heads", "head_dim": "head_dim", "rope": "rope_parameters",
+USUAL = {**ALL, "hidden": "hidden_size", "layers": "num_hidden_layers", "heads": "num_attention_heads",
+         "ffn": "intermediate_size", "positions": "max_position_embeddings"}  # fmt: skip
+LLAMA = {**USUAL, "kv_heads": "num_key_value_heads", "head_dim": "head_dim", "rope": "rope_parameters",
          "dropout": "attention_dropout"}  # fmt: skip
 BERT = {**USUAL, "dropout": "hidden_dropout_prob attention_probs_dropout_prob", "token_types": "type_vocab_size"}
 FIELDS: dict[str, dict[str, str]] = {
     "llama": LLAMA,
     "qwen3": LLAMA,
-    "gpt2": {**ALL, "hidden_size": "n_embd", "num_layers": "n_layer", "num_heads": "n_head", "positions": "n_positions",
-             "intermediate_size": "n_inner", "dropout": "resid_pdrop embd_pdrop attn_pdrop"},
+    "gpt2": {**ALL, "hidden": "n_embd", "layers": "n_layer", "heads": "n_head", "positions": "n_positions",
+             "ffn": "n_inner", "dropout": "resid_pdrop embd_pdrop attn_pdrop"},
     "bert": BERT,
     "roberta": BERT,
     "modernbert": {**USUAL, "dropout": "attention_dropout mlp_dropout embedding_dropout", "cls": "cls_token_id",
                    "sep": "sep_token_id"},
-    "t5": {**ALL, "hidden_size": "d_model", "head_dim": "d_kv", "intermediate_size": "d_ff", "num_heads": "num_heads",
-           "num_layers": "num_layers", "num_decoder_layers": "num_decoder_layers", "dropout": "dropout_rate",
+    "t5": {**ALL, "hidden": "d_model", "head_dim": "d_kv", "ffn": "d_ff", "heads": "num_heads", "layers": "num_layers",
+           "decoder_layers": "num_decoder_layers", "dropout": "dropout_rate",
            "pad": "pad_token_id decoder_start_token_id"},
-    "bart": {**ALL, "hidden_size": "d_model", "num_layers": "encoder_layers", "num_decoder_layers": "decoder_layers",
-             "num_heads": "encoder_attention_heads decoder_attention_heads", "positions": "max_position_embeddings",
-             "intermediate_size": "encoder_ffn_dim decoder_ffn_dim", "dropout": "dropout attention_dropout",
+    "bart": {**ALL, "hidden": "d_model", "layers": "encoder_layers", "decoder_layers": "decoder_layers",
+             "heads": "encoder_attention_heads decoder_attention_heads", "positions": "max_position_embeddings",
+             "ffn": "encoder_ffn_dim decoder_ffn_dim", "dropout": "dropout attention_dropout",
              "eos": "eos_token_id decoder_start_token_id"},
 }  # fmt: skip
-"""What transformers calls our settings, by architecture; several names where one setting is several of theirs."""
+"""What transformers calls the fields of a Shape and of the tokenizer, by architecture; several names where it has several."""
 FIXED: dict[str, dict[str, Any]] = {
     "llama": {"rms_norm_eps": 1e-5},
     "qwen3": {"rms_norm_eps": 1e-5},
@@ -66,59 +66,43 @@ def classes(architecture: str) -> tuple[Any, Any]:
 
 
 def build_config(model: ModelSettings, objective: ObjectiveSettings, tokenizer: TokenizerInfo) -> PreTrainedConfig:
-    """transformers' configuration of a resolved shape (`resolve_model`)."""
+    """transformers' configuration of a resolved model (`resolve_model`)."""
     shape = model_shape(model, tokenizer.padded_vocab_size, objective.sequence_length or 256)
-    architecture, eos = shape.architecture, tokenizer.eos_id
-    ids = {name: getattr(tokenizer, f"{name}_id") for name in ("bos", "pad", "cls", "sep")}
-    ids = {"eos": eos, **{name: eos if token is None else token for name, token in ids.items()}}
-    ours: dict[str, Any] = {
-        **ids,
-        "hidden_size": shape.hidden,
-        "num_layers": shape.layers,
-        "num_decoder_layers": shape.decoder_layers or shape.layers,
-        "num_heads": shape.heads,
-        "num_kv_heads": shape.kv_heads,
-        "head_dim": shape.head_dim,
-        "intermediate_size": shape.ffn,
-        "dropout": model.dropout,
-        "rope": {"rope_type": "default", "rope_theta": shape.rope_theta},
+    special = {name: getattr(tokenizer, f"{name}_id") for name in ("eos", "bos", "pad", "cls", "sep")}
+    special = {name: tokenizer.eos_id if token is None else token for name, token in special.items()}
+    values: dict[str, Any] = {
+        **vars(shape),
+        **special,
         # RoBERTa counts positions from pad_token_id + 1
-        "positions": shape.sequence + (ids["pad"] + 1 if architecture == "roberta" else 0),
+        "positions": shape.sequence + (special["pad"] + 1 if shape.architecture == "roberta" else 0),
         "token_types": shape.anatomy.token_types,
-        "vocab": shape.vocab,
-        "tie": shape.tied,
+        "decoder_layers": shape.decoder_layers or shape.layers,
+        "rope": {"rope_type": "default", "rope_theta": shape.rope_theta},
+        "dropout": model.dropout,
     }
-    fields = {theirs: ours[name] for name, many in FIELDS[architecture].items() for theirs in many.split()}
-    return classes(architecture)[0](**fields, **FIXED.get(architecture, {}))
+    names = FIELDS[shape.architecture]
+    fields = {theirs: values[ours] for ours, many in names.items() for theirs in many.split()}
+    return classes(shape.architecture)[0](**fields, **FIXED.get(shape.architecture, {}))
 
 
 def config_shape(config: PreTrainedConfig, sequence: int) -> Shape:
     """The planner's shape of a configuration, read back through FIELDS; also of a model that was made elsewhere.
 
+    >>> from pipeline.size.flops import flops_per_token
     >>> from transformers import LlamaConfig
     >>> config = LlamaConfig(vocab_size=128256, hidden_size=2048, num_hidden_layers=16, num_attention_heads=32,
     ...                      num_key_value_heads=8, head_dim=64, intermediate_size=8192, tie_word_embeddings=True)
-    >>> from pipeline.size.flops import flops_per_token
     >>> f"{flops_per_token(config_shape(config, 4096), 4096):.4g}"
     '9.025e+09'
     """
-    names = FIELDS[config.model_type]
-    ours: dict[str, Any] = {name: getattr(config, theirs.split()[0], None) for name, theirs in names.items()}
-    hidden, heads = ours["hidden_size"], ours["num_heads"]
-    return Shape(
-        layers=ours["num_layers"],
-        hidden=hidden,
-        ffn=ours["intermediate_size"] or 4 * hidden,
-        heads=heads,
-        kv_heads=ours.get("num_kv_heads") or heads,
-        head_dim=ours.get("head_dim") or hidden // heads,
-        vocab=ours["vocab"],
-        tied=ours["tie"] is not False,
-        architecture=config.model_type,  # pyright: ignore[reportArgumentType]
-        sequence=sequence,
-        positions=(ours.get("positions") or 0) + (2 if config.model_type == "bart" else 0),  # BART adds its own offset
-        decoder_layers=ours.get("num_decoder_layers"),
-    )
+    names = {ours: many.split()[0] for ours, many in FIELDS[config.model_type].items() if ours in Shape.__annotations__}
+    read: dict[str, Any] = {ours: getattr(config, theirs, None) for ours, theirs in names.items()}
+    hidden, heads = read["hidden"], read["heads"]
+    derived = {"ffn": 4 * hidden, "kv_heads": heads, "head_dim": hidden // heads}
+    read.update({field: value for field, value in derived.items() if not read.get(field)})
+    if config.model_type == "bart":  # its table has two rows more than the configuration says
+        read["positions"] += 2
+    return Shape(**read, architecture=config.model_type, sequence=sequence)  # pyright: ignore[reportArgumentType]
 
 
 def build_model(
@@ -204,8 +188,8 @@ class Trainable(nn.Module):
         places = base(input_ids=batch["inputs"], position_ids=batch["positions"], docs=docs, use_cache=False)[0]
         hidden = places.flatten(0, 1)
         if each:
-            asked = labels != IGNORE
-            return each_target(hidden[asked] @ model.lm_head.weight.T, labels[asked])
+            is_target = labels != IGNORE
+            return each_target(hidden[is_target] @ model.lm_head.weight.T, labels[is_target])
         return head_loss(hidden, model.lm_head.weight, labels, self.z_loss)
 
     def logits(self, batch: dict[str, Tensor], docs: dict[str, Any] | None = None) -> Tensor:

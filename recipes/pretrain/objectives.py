@@ -275,10 +275,10 @@ class Spans(EncoderDecoder):
         return self._hide(tokens, borders, self.noise_spans(len(tokens), borders, rng))
 
     def cloze(self, tokens: np.ndarray, ends: np.ndarray, spans: list[tuple[int, int]]) -> Sample:
-        made = self._hide(tokens, self._borders(tokens, ends), spans)
-        labels = made["labels"]
+        sample = self._hide(tokens, self._borders(tokens, ends), spans)
+        labels = sample["labels"]
         mark = (labels >= self.first) & (labels < self.first + self.count)
-        return {**made, "labels": np.where(mark | (labels == self.tokenizer.eos_id), IGNORE, labels)}
+        return {**sample, "labels": np.where(mark | (labels == self.tokenizer.eos_id), IGNORE, labels)}
 
     def _hide(self, tokens: np.ndarray, borders: np.ndarray, spans: list[tuple[int, int]]) -> Sample:
         sides = self._gapped(tokens, borders, spans, lambda number: np.array([self.first + number % self.count]))

@@ -31,7 +31,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, 
 
 @dataclass
 class World:
-    """This process among all. `control` is a CPU group for flags, `saving` one for checkpoints written meanwhile."""
+    """This process and its process groups: `control` (CPU) for flags, `saving` (CPU) for checkpoints in the background."""
 
     rank: int
     size: int
@@ -91,7 +91,7 @@ def stop_world() -> None:
 
 
 def all_max(world: World, value: int) -> int:
-    """The largest of one small number over all processes, by way of the CPU: never waits for the device."""
+    """The largest value of an integer over all processes, over the CPU group: never waits for the device."""
     if world.size == 1:
         return value
     flag = torch.tensor([value], dtype=torch.int64)
@@ -143,7 +143,7 @@ def checkpoint_activations(blocks: list[nn.Module], mode: str) -> None:
         extra["context_fn"] = partial(create_selective_checkpoint_contexts, saved)
 
     def recomputed(forward: Callable[..., Any]) -> Callable[..., Any]:
-        # a function of its own: torch.compile passes by a `partial` that stands for a forward, without a word
+        # a lambda, not a `partial`: torch.compile silently skips a forward that is a partial
         return lambda *args, **kwargs: checkpoint(forward, *args, **extra, **kwargs)
 
     for block in blocks:

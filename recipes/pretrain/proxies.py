@@ -39,7 +39,7 @@ def cut_source(handoff: Handoff, source: Source, part: float, folder: Path) -> t
         max_id=int(kept.max(initial=0)),
         sha256=hashlib.sha256(kept.tobytes()).hexdigest(),
     )
-    held = [one.model_copy(update={"path": handoff.at(one.path)}) for one in source.splits.get("validation", [])]
+    held = [shard.model_copy(update={"path": handoff.at(shard.path)}) for shard in source.splits.get("validation", [])]
     return source.model_copy(update={"splits": {"train": [shard], "validation": held}}), whole
 
 
@@ -58,10 +58,10 @@ def at_share(
     sizes = {s.name: s.weight or float(s.num_tokens()) for s in sources}
     weights: dict[str, float] = {}
     for role, part in roles.items():
-        own = {s.name: sizes[s.name] for s in sources if s.role == role}
-        if not sum(own.values()):
+        of_role = {s.name: sizes[s.name] for s in sources if s.role == role}
+        if not sum(of_role.values()):
             raise UsageError(f"there is no {role} source to mix: a search needs both roles")
-        weights |= {name: part * one for name, one in within_role(own, within or {}).items()}
+        weights |= {name: part * one for name, one in within_role(of_role, within or {}).items()}
     mixed = [s.model_copy(update={"weight": weights[s.name]}) for s in sources]
     info = manifest.tokenizer.model_copy(update={"path": tokenizer})
     return build_manifest(tokenizer=info, sources=mixed, mix={"domain": share})
@@ -70,11 +70,11 @@ def at_share(
 def role_losses(manifest: Manifest, validation: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, float], str]:
     """Held-out loss of each role, its sources weighted by their held-out text, and the unit."""
     sums: dict[str, list[float]] = {}
-    exact = all(found["bits_per_byte"] is not None for found in validation.values())
+    exact = all(result["bits_per_byte"] is not None for result in validation.values())
     for source in manifest.sources:
         if source.name in validation:
-            found = validation[source.name]
-            value = found["bits_per_byte"] if exact else found["loss"]
+            result = validation[source.name]
+            value = result["bits_per_byte"] if exact else result["loss"]
             size = float(source.text_bytes.get("validation", 0) or source.num_tokens("validation"))
             total = sums.setdefault(source.role, [0.0, 0.0])
             total[0] += size * value

@@ -40,7 +40,7 @@ def train(
     """Train on `workers` processes of the Ray cluster; when one dies, all restart from the last checkpoint.
 
     handoff: a folder all nodes see. overrides: `path=value` settings. storage: where Ray keeps its own state; null:
-    beside the checkpoints. Returns the summary of the run, which the main process writes beside the checkpoints: Ray
+    beside the checkpoints. Returns the summary of the run, which rank 0 writes beside the checkpoints: Ray
     keeps no metrics without a checkpoint of its own. Raises InfrastructureError when processes died too often, and the
     training's own error when it ended with one.
     """
@@ -70,8 +70,8 @@ def train(
 def _reason(error: Any) -> PipelineError:
     """The training's own error where a worker raised one, else that processes died too often."""
     for failure in getattr(error, "worker_failures", {}).values():
-        own = getattr(failure, "_base_exc", failure)
-        if isinstance(own, PipelineError):
-            return own
+        cause = getattr(failure, "_base_exc", failure)
+        if isinstance(cause, PipelineError):
+            return cause
     first = str(error).strip().split("\n")[-1]
     return InfrastructureError(f"Ray Train gave up ({first}); running again resumes from the last checkpoint")

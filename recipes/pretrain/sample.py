@@ -83,17 +83,17 @@ def likeness(handoff: Handoff, generated: str) -> dict[str, Any]:
     of_domain, of_general = max(1, domain.total()), max(1, general.total())
 
     def share(text: str) -> float | None:
-        found = words(text)
-        own = sum(domain[word] * of_general > general[word] * of_domain for word in found)
-        return own / len(found) if found else None
+        listed = words(text)
+        more_in_domain = sum(domain[word] * of_general > general[word] * of_domain for word in listed)
+        return more_in_domain / len(listed) if listed else None
 
-    found = words(generated)
+    listed = words(generated)
     return {
         "generated": share(generated),
         "held_out_domain": share(text_of(handoff, "domain", "validation")),
         "held_out_general": share(text_of(handoff, "general", "validation")),
-        "words": len(found),
-        "unknown": sum(word not in domain and word not in general for word in found) / max(1, len(found)),
+        "words": len(listed),
+        "unknown": sum(word not in domain and word not in general for word in listed) / max(1, len(listed)),
     }
 
 
@@ -112,18 +112,18 @@ def sample(model: Any, handoff: Handoff, terms: int) -> dict[str, Any] | None:
     return {"texts": texts, "likeness": likeness(handoff, "\n".join(unprompted))}
 
 
-def sentences(found: dict[str, Any]) -> list[str]:
+def sentences(written: dict[str, Any]) -> list[str]:
     """The result for a person; also in the model card."""
-    said = [f"{one['kind']}: «{one['prompt']}»{one['text']}" for one in found["texts"]]
-    scale = {name: found["likeness"][name] for name in ("generated", "held_out_domain", "held_out_general")}
+    lines = [f"{text['kind']}: «{text['prompt']}»{text['text']}" for text in written["texts"]]
+    scale = {name: written["likeness"][name] for name in ("generated", "held_out_domain", "held_out_general")}
     if None not in scale.values():
-        said.append(
+        lines.append(
             "Words more frequent in domain than in general training text: {generated:.1%} of what it writes unprompted, "
             "{held_out_domain:.1%} of held-out domain text, {held_out_general:.1%} of held-out general text.".format(
                 **scale
             )
         )
-    return said
+    return lines
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

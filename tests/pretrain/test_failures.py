@@ -201,7 +201,7 @@ def test_processes_that_cannot_be_divided(settings, processes, words):
     ("settings", "words"),
     [
         (["optimizer.learning_rat=1"], "did you mean learning_rate?"),
-        (["model.preset=tinyy"], "did you mean 'tiny'?"),
+        (["model.preset=tinyy"], "no model.preset named 'tinyy'; did you mean tiny?"),
         (["objective.kind=masked"], "llama learns the objective 'causal'"),
         (["steps=lots"], "steps:"),
     ],
