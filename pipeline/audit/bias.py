@@ -1,4 +1,4 @@
-"""Who is removed: for every removing stage and identity term, the share kept against the others of the same axis.
+"""The bias table: for every removing stage and identity term, the share kept against the other terms of the same axis.
 
 The measure is the selection-rate ratio of the four-fifths rule (29 CFR 1607.4 D): the share of documents with the term that
 a stage keeps, over the share it keeps of documents that mention another term of the axis and not this one. Its interval is
@@ -201,20 +201,16 @@ def representation(
 
 
 def area_under_curve(scores: np.ndarray, toxic: np.ndarray) -> float:
-    """ROC AUC by ranks, ties averaged; NaN when a class is empty.
+    """ROC AUC by ranks, ties counting half; NaN when a class is empty.
 
     >>> area_under_curve(np.array([0.1, 0.4, 0.4, 0.9]), np.array([False, False, True, True]))
     0.875
     """
-    toxic = np.asarray(toxic, np.bool_)
-    positives = int(toxic.sum())
-    negatives = len(toxic) - positives
-    if positives == 0 or negatives == 0:
+    positive, negative = scores[np.asarray(toxic, np.bool_)], np.sort(scores[~np.asarray(toxic, np.bool_)])
+    if not len(positive) or not len(negative):
         return math.nan
-    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    ranks = (ends - (counts - 1) / 2)[place]
-    return float((ranks[toxic].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+    below = np.searchsorted(negative, positive, "left") + np.searchsorted(negative, positive, "right")
+    return float(below.sum()) / 2 / len(positive) / len(negative)
 
 
 def identity_auc(scores: np.ndarray, toxic: np.ndarray, mask: np.ndarray) -> tuple[float, float, float]:

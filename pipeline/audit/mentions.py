@@ -1,4 +1,4 @@
-"""Who is spoken of in what is kept: pronouns and descriptors as Llama 2 reports them, and the features of a dialect."""
+"""Representation in the text: pronouns and descriptors as Llama 2 reports them, and features of a dialect."""
 
 from typing import Any
 

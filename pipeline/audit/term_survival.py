@@ -1,5 +1,5 @@
-"""What became of a domain's terms: how many of the documents with each were kept, what removed the others, and how much
-the domain's kept text says it more than general text.
+"""Survival of a domain's terms: how many documents with each term were kept, which stage removed the others, and how much
+more frequent the term is in kept domain text than in general text.
 
 Counts add up over shards, so the audit reads each shard once. Every extracted document counts once: kept, or removed by
 the stage of its first reason.
