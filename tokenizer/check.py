@@ -1,4 +1,4 @@
-"""How good a tokenizer is: pure numbers over ids and counts, per source and against other tokenizers."""
+"""Measures of a tokenizer: compression, fertility, Rényi efficiency, losslessness, digits."""
 
 import math
 from collections.abc import Mapping, Sequence

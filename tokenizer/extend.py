@@ -2,16 +2,14 @@
 
 import json
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.kernels.bpe.pretokens import read_only
-from pipeline.kernels.bpe.training import learn
 from tokenizer.bytelevel import read, written
 from tokenizer.count import Counts
 from tokenizer.encode import Encoder
+from tokenizer.merge import learn_merges
 
 
 @dataclass(frozen=True)
@@ -45,22 +43,16 @@ def continued_merges(
     # A token that merges cannot spell (a special with a space in it) has no length and meets no pair.
     special = set(encoder.specials.values())
     spelled = [(read(token.decode()) or b"") if at in special else token for at, token in enumerate(encoder.tokens)]
-    starts = np.zeros(len(spelled) + 1, np.int64)
-    np.cumsum([len(token) for token in spelled], out=starts[1:])
-    merged, _, _, starts, text = learn(
-        read_only(np.concatenate([np.zeros(1, np.int64), ends])),
-        read_only(ids),
+    merges, tokens = learn_merges(
+        counts,
+        np.concatenate([np.zeros(1, np.int64), ends]),
+        ids,
         np.arange(first, dtype=np.int32),
-        counts.counts.view(np.int64),
-        starts,
-        np.frombuffer(bytearray(b"".join(spelled)), np.uint8),
-        first,
+        spelled,
         first + new_tokens,
         min_frequency,
     )
-    raw = text.tobytes()
-    tokens = [raw[start:stop] for start, stop in pairwise(starts)]
-    return tokens, [(int(pair) >> 32, int(pair) & 0xFFFFFFFF) for pair in merged]
+    return tokens, merges
 
 
 def extend(base: bytes, counts: Counts, new_tokens: int, min_frequency: int = 2) -> Extension:

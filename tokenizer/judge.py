@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -194,8 +194,5 @@ def to_json(made: Judgement) -> dict[str, Any]:
         "digits": {str(digits): value for digits, value in made.digits.items()},
         "encoded_bits_by_vocabulary": {str(size): value for size, value in made.bits.items()},
         "best_vocab_size": made.best_vocab_size,
-        "references": [
-            {**one.__dict__, "advice": {"choice": one.advice.choice, "evidence": list(one.advice.evidence)}}
-            for one in made.references
-        ],
+        "references": [asdict(one) for one in made.references],
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -51,12 +52,34 @@ def train(counts: Counts, vocab_size: int, specials: Sequence[str] = (), min_fre
     spelled = [read(special) or b"" for special in specials] + [bytes([byte]) for byte in ALPHABET]
     symbol = np.zeros(256, np.int32)
     symbol[ALPHABET] = np.arange(256, dtype=np.int32) + len(specials)
+    merged, learnt = learn_merges(counts, counts.offsets, counts.data, symbol, spelled, vocab_size, min_frequency)
+    tokens = [special.encode() for special in specials] + learnt[len(specials) :]
+    # A pair can come up twice when it holds a token that two pairs spell; `tokenizers` keeps the later rank.
+    ranks = {pair: rank for rank, pair in enumerate(merged)}
+    merges = sorted(ranks, key=ranks.__getitem__)
+    return Model(counts.preset, tuple(specials), tokens, merges, vocab_size)
+
+
+def learn_merges(
+    counts: Counts,
+    offsets: np.ndarray,
+    symbols: np.ndarray,
+    ids: np.ndarray,
+    spelled: Sequence[bytes],
+    vocab_size: int,
+    min_frequency: int,
+) -> tuple[list[tuple[int, int]], list[bytes]]:
+    """Merge until there are `vocab_size` tokens: the merged pairs of ids, and the bytes of all tokens, old ones first.
+
+    Word i of `counts` is `symbols[offsets[i]:offsets[i + 1]]`, and symbol s stands for id `ids[s]` (int32). `spelled` are the
+    bytes of the tokens there are; one of no bytes meets no pair.
+    """
     starts = np.zeros(len(spelled) + 1, np.int64)
     np.cumsum([len(token) for token in spelled], out=starts[1:])
     merged, _, _, starts, text = learn(
-        read_only(counts.offsets),
-        read_only(counts.data),
-        symbol,
+        read_only(offsets),
+        read_only(symbols),
+        ids,
         counts.counts.view(np.int64),
         starts,
         np.frombuffer(bytearray(b"".join(spelled)), np.uint8),
@@ -65,11 +88,4 @@ def train(counts: Counts, vocab_size: int, specials: Sequence[str] = (), min_fre
         min_frequency,
     )
     raw = text.tobytes()
-    tokens = [special.encode() for special in specials]
-    tokens += [
-        raw[start:stop] for start, stop in zip(starts[len(specials) :], starts[len(specials) + 1 :], strict=False)
-    ]
-    # A pair can come up twice when it holds a token that two pairs spell; `tokenizers` keeps the later rank.
-    ranks = {int(pair): rank for rank, pair in enumerate(merged)}
-    merges = [(pair >> 32, pair & 0xFFFFFFFF) for pair in sorted(ranks, key=ranks.__getitem__)]
-    return Model(counts.preset, tuple(specials), tokens, merges, vocab_size)
+    return [(int(pair) >> 32, int(pair) & 0xFFFFFFFF) for pair in merged], [raw[a:b] for a, b in pairwise(starts)]

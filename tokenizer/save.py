@@ -10,32 +10,22 @@ from tokenizer.merge import Model
 from tokenizer.specials import ROLES
 
 _LIMIT = 10**30  # transformers' own word for "no limit"
+_NO_ADDED = ("single_word", "lstrip", "rstrip", "normalized")
+"""What an added token may do and ours do not."""
 
 
 def tokenizer_json(model: Model) -> dict[str, Any]:
     """The model in the `tokenizers` format: a Split by the preset's pattern, byte level, BPE, no normalizer."""
     names = [token.decode() if at < len(model.specials) else written(token) for at, token in enumerate(model.tokens)]
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
-    split = {
-        "type": "Split",
-        "pattern": {"Regex": PRESETS[model.preset].pattern},
-        "behavior": "Isolated",
-        "invert": False,
-    }
+    pattern = {"Regex": PRESETS[model.preset].pattern}
+    split = {"type": "Split", "pattern": pattern, "behavior": "Isolated", "invert": False}
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
         "added_tokens": [
-            {
-                "id": at,
-                "content": special,
-                "single_word": False,
-                "lstrip": False,
-                "rstrip": False,
-                "normalized": False,
-                "special": True,
-            }
+            {"id": at, "content": special, **dict.fromkeys(_NO_ADDED, False), "special": True}
             for at, special in enumerate(model.specials)
         ],
         "normalizer": None,
@@ -44,13 +34,8 @@ def tokenizer_json(model: Model) -> dict[str, Any]:
         "decoder": byte_level,
         "model": {
             "type": "BPE",
-            "dropout": None,
-            "unk_token": None,
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": False,
+            **dict.fromkeys(("dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix")),
+            **dict.fromkeys(("fuse_unk", "byte_fallback", "ignore_merges"), False),
             "vocab": {name: at for at, name in enumerate(names)},
             "merges": [[names[left], names[right]] for left, right in model.merges],
         },

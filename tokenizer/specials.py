@@ -1,4 +1,4 @@
-"""The special tokens and their roles: what a model needs beside text."""
+"""The special tokens and their roles."""
 
 ROLES = {
     "eos": "<|endoftext|>",

@@ -1,1 +1,1 @@
-"""What the filters did to whom: bias tables, rights."""
+"""Audits of what the filters removed: documents by identity term, flips of verdicts, terms of the domain."""

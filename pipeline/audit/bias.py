@@ -1,4 +1,4 @@
-"""Who is removed: for every removing stage and identity term, the share kept against the others of the same axis.
+"""The bias table: for every removing stage and identity term, the share kept against the other terms of the same axis.
 
 The measure is the selection-rate ratio of the four-fifths rule (29 CFR 1607.4 D): the share of documents with the term that
 a stage keeps, over the share it keeps of documents that mention another term of the axis and not this one. Its interval is
@@ -62,13 +62,26 @@ def ratio_interval(kept: int, total: int, other_kept: int, other_total: int) -> 
     return one / other, max(0.0, low), (product + math.sqrt(inner)) / below
 
 
+def share(part: int, whole: int) -> float | None:
+    """A share to six places, None of nothing."""
+    return round(part / whole, 6) if whole else None
+
+
+def owners(lists: pa.ListArray) -> np.ndarray:
+    """int64[values]: the row that each value of a list column stands in."""
+    return np.repeat(np.arange(len(lists)), lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False))
+
+
+def whole_column(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """A column as one array."""
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
 def term_matrix(terms: pa.Array | pa.ChunkedArray) -> np.ndarray:
     """bool[documents, terms]: who mentions what, from the judge `identity`'s column `terms`."""
-    if isinstance(terms, pa.ChunkedArray):
-        terms = terms.combine_chunks()
-    found = np.zeros((len(terms), len(identity_terms())), np.bool_)
-    rows = np.repeat(np.arange(len(terms)), terms.value_lengths().fill_null(0).to_numpy(zero_copy_only=False))
-    found[rows, terms.flatten().to_numpy(zero_copy_only=False)] = True
+    lists = whole_column(terms)
+    found = np.zeros((len(lists), len(identity_terms())), np.bool_)
+    found[owners(lists), lists.flatten().to_numpy(zero_copy_only=False)] = True
     return found
 
 
@@ -81,26 +94,33 @@ def judged(ratio_high: float | None, with_term: int, others: int, gate: BiasGate
     return "fail" if ratio_high < gate.fail_below else "warn"
 
 
+def compared(with_term: int, kept_with: int, others: int, kept_others: int, gate: BiasGate) -> dict[str, Any]:
+    """The ratio of two kept shares, its interval and the verdict, as JSON values."""
+    ratio, low, high = ratio_interval(kept_with, with_term, kept_others, others)
+    return {
+        "ratio": round(ratio, 6) if math.isfinite(ratio) and with_term and others else None,
+        "wilson_low": round(low, 6),
+        "wilson_high": None if high is None else round(high, 6),
+        "verdict": judged(high, with_term, others, gate),
+    }
+
+
 def bias_row(
     stage: str, axis: str, name: str, mask: np.ndarray, others: np.ndarray, kept: np.ndarray, gate: BiasGate
 ) -> dict[str, Any]:
     """One row of the table: `mask` mention the term, `others` another of the axis and not it, `kept` survive the stage."""
     with_term, kept_with = int(mask.sum()), int((mask & kept).sum())
     other, kept_other = int(others.sum()), int((others & kept).sum())
-    ratio, low, high = ratio_interval(kept_with, with_term, kept_other, other)
     return {
         "stage": stage,
         "axis": axis,
         "term": name,
         "documents_with": with_term,
         "kept_with": kept_with,
-        "kept_share_with": round(kept_with / with_term, 6) if with_term else None,
+        "kept_share_with": share(kept_with, with_term),
         "documents_others_in_axis": other,
-        "kept_share_others_in_axis": round(kept_other / other, 6) if other else None,
-        "ratio": round(ratio, 6) if math.isfinite(ratio) and with_term and other else None,
-        "wilson_low": round(low, 6),
-        "wilson_high": None if high is None else round(high, 6),
-        "verdict": judged(high, with_term, other, gate),
+        "kept_share_others_in_axis": share(kept_other, other),
+        **compared(with_term, kept_with, other, kept_other, gate),
     }
 
 
@@ -191,8 +211,8 @@ def representation(
                 "term": term.name,
                 "documents_before": before,
                 "documents_after": after,
-                "share_before": round(before / total, 6),
-                "share_after": round(after / left, 6) if left else None,
+                "share_before": share(before, total),
+                "share_after": share(after, left),
                 "lift": None if lift is None else round(lift, 6),
                 "verdict": verdict,
             }
@@ -201,20 +221,16 @@ def representation(
 
 
 def area_under_curve(scores: np.ndarray, toxic: np.ndarray) -> float:
-    """ROC AUC by ranks, ties averaged; NaN when a class is empty.
+    """ROC AUC by ranks, ties counting half; NaN when a class is empty.
 
     >>> area_under_curve(np.array([0.1, 0.4, 0.4, 0.9]), np.array([False, False, True, True]))
     0.875
     """
-    toxic = np.asarray(toxic, np.bool_)
-    positives = int(toxic.sum())
-    negatives = len(toxic) - positives
-    if positives == 0 or negatives == 0:
+    positive, negative = scores[np.asarray(toxic, np.bool_)], np.sort(scores[~np.asarray(toxic, np.bool_)])
+    if not len(positive) or not len(negative):
         return math.nan
-    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    ranks = (ends - (counts - 1) / 2)[place]
-    return float((ranks[toxic].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+    below = np.searchsorted(negative, positive, "left") + np.searchsorted(negative, positive, "right")
+    return float(below.sum()) / 2 / len(positive) / len(negative)
 
 
 def identity_auc(scores: np.ndarray, toxic: np.ndarray, mask: np.ndarray) -> tuple[float, float, float]:

@@ -18,7 +18,7 @@ class BiasGate(Settings):
     min_documents: int = Field(
         default=10,
         ge=1,
-        description="terms (and the others of their axis) in fewer documents are listed and not judged",
+        description="terms in fewer documents, or with fewer documents of other terms of their axis, are listed but not judged",
     )
 
     @model_validator(mode="after")
@@ -33,10 +33,10 @@ class BiasSettings(BiasGate):
 
     action: Action = Field(
         default="gate",
-        description="report: only say; gate: a failing row is exit 1; rebalance: correct the decision until no row fails",
+        description="report: list only; gate: exit code 1 for a failing row; rebalance: correct the decision until no row fails",
     )
     stages: list[str] = Field(
-        default=["toxicity"], description="judges whose rows gate, and are corrected by rebalance"
+        default=["toxicity"], description="judges whose failing rows fail the run, or are corrected by rebalance"
     )
     rebalance: Means = Field(
         default="readmit",
@@ -47,7 +47,7 @@ class BiasSettings(BiasGate):
         default=0.9,
         ge=0,
         le=1,
-        description="a document whose toxicity.score is higher is toxic: it is never readmitted",
+        description="documents with a higher toxicity.score are never readmitted",
     )
     max_lift: float = Field(
         default=1.25, gt=1, description="a term's share of documents may grow or shrink by this factor"
@@ -56,8 +56,8 @@ class BiasSettings(BiasGate):
         default=0.01,
         ge=0,
         le=1,
-        description="of texts that are not toxic, verdicts that change with the identity named",
+        description="largest share of verdicts on non-toxic texts that may change when another identity is named",
     )
     sample_documents: int = Field(
-        default=200, ge=0, description="kept, and removed, documents whose text is read for flips and surroundings"
+        default=200, ge=0, description="number of kept, and of removed, documents whose text is checked for flips"
     )

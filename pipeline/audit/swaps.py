@@ -1,4 +1,4 @@
-"""Swapping an identity term for another of its axis in running text: what a filter must not care about.
+"""Replaces an identity term in running text by another of its axis; a filter's verdict should not depend on it.
 
 The reworded text keeps number ("Sikhs" becomes "Hindus"), the noun a term stands before ("black families", "white
 families"), capitals and the article. Pronouns swap between she and he; "her" becomes "his", which is right before a noun.

@@ -1,5 +1,5 @@
-"""What became of a domain's terms: how many of the documents with each were kept, what removed the others, and how much
-the domain's kept text says it more than general text.
+"""Survival of a domain's terms: how many documents with each term were kept, which stage removed the others, and how much
+more frequent the term is in kept domain text than in general text.
 
 Counts add up over shards, so the audit reads each shard once. Every extracted document counts once: kept, or removed by
 the stage of its first reason.
@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.audit.bias import owners, share, whole_column
 from pipeline.core.settings import Settings
 
 ROLES = ("domain", "general")
@@ -83,27 +84,26 @@ class TermCounts:
 
     def add(self, signals: pa.Table, verdicts: pa.Table) -> None:
         """Count a shard: `signals` of the judge `terms`, and the final verdicts (verdict, stage, role) beside them."""
-        width, rows = len(self.extracted), verdicts.num_rows
-        lists = _flat(signals["terms"])
-        owner = np.repeat(np.arange(rows), lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False))
-        term = lists.flatten().to_numpy(zero_copy_only=False)
-        mentions = _flat(signals["mentions"]).flatten().to_numpy(zero_copy_only=False)
+        lists, width = whole_column(signals["terms"]), len(self.extracted)
+        owner, term = owners(lists), lists.flatten().to_numpy(zero_copy_only=False)
+        mentions = whole_column(signals["mentions"]).flatten().to_numpy(zero_copy_only=False)
         words = signals["num_words"].to_numpy()
-        kept = _equal(verdicts["verdict"], "kept")
-        read = ~_equal(verdicts["verdict"], "quarantined")
+        kept, read = _equal(verdicts["verdict"], "kept"), ~_equal(verdicts["verdict"], "quarantined")
+        own = _equal(verdicts["role"], "domain")
+
+        def per_term(documents: np.ndarray) -> np.ndarray:
+            return np.bincount(term[documents[owner]], minlength=width)
+
         self.documents += int(read.sum())
         self.documents_kept += int(kept.sum())
-        own = _equal(verdicts["role"], "domain")
         self.domain_documents += int((read & own).sum())
         self.domain_kept += int((kept & own).sum())
-        self.domain[0] += np.bincount(term[(read & own)[owner]], minlength=width)
-        self.domain[1] += np.bincount(term[(kept & own)[owner]], minlength=width)
-        self.extracted += np.bincount(term[read[owner]], minlength=width)
-        self.kept += np.bincount(term[kept[owner]], minlength=width)
-        for stage in pc.unique(verdicts["stage"].filter(_equal_mask(read & ~kept))).drop_null().to_pylist():
-            gone = _equal(verdicts["stage"], stage) & read & ~kept
-            counted = self.removed.setdefault(stage, np.zeros(width, np.int64))
-            counted += np.bincount(term[gone[owner]], minlength=width)
+        self.domain += np.stack([per_term(read & own), per_term(kept & own)])
+        self.extracted += per_term(read)
+        self.kept += per_term(kept)
+        for stage in pc.unique(verdicts["stage"].filter(pa.array(read & ~kept))).drop_null().to_pylist():
+            gone = per_term(_equal(verdicts["stage"], stage) & read & ~kept)
+            self.removed[stage] = self.removed.get(stage, 0) + gone
         for role in ROLES:
             mine = kept & _equal(verdicts["role"], role)
             found = np.bincount(term[mine[owner]], weights=mentions[mine[owner]], minlength=width)
@@ -111,16 +111,8 @@ class TermCounts:
             self.words[role] += int(words[mine].sum())
 
 
-def _flat(column: pa.ChunkedArray | pa.Array) -> pa.ListArray:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column  # type: ignore[return-value]
-
-
 def _equal(column: pa.ChunkedArray, value: str) -> np.ndarray:
     return np.asarray(pc.fill_null(pc.equal(column, value), False))
-
-
-def _equal_mask(mask: np.ndarray) -> pa.Array:
-    return pa.array(mask, pa.bool_())
 
 
 def against(kept: int, extracted: int, all_kept: int, all_extracted: int) -> float | None:
@@ -155,7 +147,7 @@ def survival_row(term: str, number: int, counts: TermCounts, rule: SurvivalRule)
         "term": term,
         "documents": extracted,
         "kept": kept,
-        "kept_share": round(kept / extracted, 6) if extracted else None,
+        "kept_share": share(kept, extracted),
         "ratio": None if ratio is None else round(ratio, 6),
         "documents_domain": domain_extracted,
         "kept_domain": domain_kept,

@@ -10,7 +10,7 @@ from pipeline.core.settings import DecidedBy, JudgeSettings, Settings, Threshold
 
 
 class Selection(Settings):
-    """Documents of the run by source, role or host (those that any of the three names), and documents of files.
+    """Documents of the run chosen by source, role or host (any one of the three is enough), and documents of files.
 
     >>> Selection(hosts=["*.sec.gov"]).names("crawl", "auto", "www.sec.gov")
     True
@@ -28,11 +28,11 @@ class Selection(Settings):
     @model_validator(mode="after")
     def _names_something(self) -> Self:
         if not (self.sources or self.roles or self.hosts or self.files):
-            raise ValueError("names nothing: give sources, roles, hosts or files")
+            raise ValueError("selects nothing: give sources, roles, hosts or files")
         return self
 
     def names(self, source: str, role: str, host: str) -> bool:
-        """Whether a document is meant."""
+        """Whether a document of this source, role and host is selected."""
         return (
             source in self.sources
             or role in self.roles
@@ -66,18 +66,24 @@ class ClassifierSettings(JudgeSettings):
     positives: Selection | None = Field(default=None, description="documents that score towards 1")
     negatives: Selection | None = Field(default=None, description="documents that score towards 0")
     hard_negatives: dict[str, Selection] = Field(
-        default={}, description="more of them, by a name of yours: what looks like a positive and is none; judged apart"
+        default={},
+        description="named groups of further negatives that look like positives; each is reported on its own",
     )
     weights: Pinned | None = Field(default=None, description="load these weights instead of training")
     fasttext: FastText | None = Field(default=None, description="score with this fastText model instead of training")
     method: Literal["logistic", "dsir"] = Field(
         default="logistic", description="logistic regression, or the log ratio of n-gram frequencies (DSIR)"
     )
-    max_documents: PositiveInt = Field(default=10_000, description="documents of the sample, of each side")
+    max_documents: PositiveInt = Field(default=10_000, description="documents sampled for each side")
     shuffled: float = Field(
-        default=0.0, ge=0, le=1, description="share of positives that also stand, words shuffled, as hard negatives"
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of positives that are added as hard negatives with their words shuffled",
     )
-    min_score: Threshold = Field(default=None, description="remove below this score; `exempt` names other sources")
+    min_score: Threshold = Field(
+        default=None, description="remove documents below this score; sources in `exempt` are spared"
+    )
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -87,19 +93,19 @@ class ClassifierSettings(JudgeSettings):
         if (self.positives is None) != (self.negatives is None):
             raise ValueError("training needs both positives and negatives")
         if self.hard_negatives and self.positives is None:
-            raise ValueError("hard_negatives stand beside positives and negatives")
+            raise ValueError("hard_negatives need positives and negatives")
         return self
 
     @property
     def sides(self) -> dict[str, Selection]:
-        """What to learn from: "negatives", "positives", and the groups of hard negatives by their names."""
+        """The selections to learn from, by name: "negatives", "positives", then the groups of hard negatives."""
         if self.positives is None or self.negatives is None:
             return {}
         return {"negatives": self.negatives, "positives": self.positives, **self.hard_negatives}
 
     @property
     def bound(self) -> tuple[str, float | None]:
-        """The setting that a verdict or a role follows, and its value: None where nothing does."""
+        """Name and value of the setting that verdicts or roles follow; the value is None when no verdict does."""
         return "min_score", self.min_score
 
     @property
@@ -129,7 +135,7 @@ class DomainSettings(ClassifierSettings):
 
     @property
     def bound(self) -> tuple[str, float | None]:
-        """What removes by it, else what gives roles by it."""
+        """`min_score` when it is set, else `role_score`."""
         return ("role_score", self.role_score) if self.min_score is None else ("min_score", self.min_score)
 
 
@@ -137,5 +143,8 @@ class QualitySettings(ClassifierSettings):
     """Curated text against raw text; the better copy of near-duplicates stays."""
 
     shuffled: float = Field(
-        default=0.25, ge=0, le=1, description="share of positives that also stand, words shuffled, as hard negatives"
+        default=0.25,
+        ge=0,
+        le=1,
+        description="share of positives that are added as hard negatives with their words shuffled",
     )

@@ -15,14 +15,11 @@ PACKAGE = "fasttext-predict"
 
 
 def _digest(path: str) -> str:
-    found = hashlib.sha256()
     try:
         with open(path, "rb") as file:
-            while block := file.read(1 << 20):
-                found.update(block)
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise UsageError(f"fastText model {path}: {error.strerror}") from error
-    return found.hexdigest()
 
 
 @functools.lru_cache(maxsize=4)

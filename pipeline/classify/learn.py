@@ -1,4 +1,4 @@
-"""Learning: from a sample to a model and its card. One thread, a fixed order, rounded weights."""
+"""Trains a classifier on a sample and makes its card. One thread, a fixed order, rounded weights: the same bytes everywhere."""
 
 from collections import Counter
 from dataclasses import dataclass

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.audit.bias import area_under_curve
+
 
 def auc(positive: np.ndarray, negative: np.ndarray) -> float | None:
     """The chance that a positive scores above a negative, ties counting half; None without both.
@@ -13,9 +15,8 @@ def auc(positive: np.ndarray, negative: np.ndarray) -> float | None:
     """
     if not len(positive) or not len(negative):
         return None
-    ordered = np.sort(negative)
-    below = np.searchsorted(ordered, positive, "left") + np.searchsorted(ordered, positive, "right")
-    return round(float(below.sum()) / 2 / len(positive) / len(negative), 6)
+    labels = np.arange(len(positive) + len(negative)) < len(positive)
+    return round(area_under_curve(np.concatenate([positive, negative]), labels), 6)
 
 
 def recall_at(positive: np.ndarray, negative: np.ndarray, rate: float) -> float | None:

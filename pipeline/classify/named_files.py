@@ -1,4 +1,4 @@
-"""Text a classifier learns from that is not in the corpus: files named by the recipe, read and extracted as a source's."""
+"""Training text from files outside the corpus, read and extracted like a source's."""
 
 from collections.abc import Iterator
 

@@ -1,11 +1,11 @@
 """The sample a classifier learns from: lowest hashes of ids, one copy of a text, whole hosts held out."""
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
+from pipeline.ingest.source import host_of
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.hashing import hash64_rows
 
@@ -18,13 +18,10 @@ MAX_HOST = 253
 PIECES, PIECE_BYTES = 4, 4096
 """A long document is read in pieces, evenly spread, so that no filing outweighs a thousand news items."""
 
-_HOST = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)", re.IGNORECASE)
-
 
 def hosts_of(urls: pa.Array | pa.ChunkedArray) -> list[str]:
     """The lower-case host of every address, "" where there is none."""
-    found = (_HOST.match(url or "") for url in urls.to_pylist())
-    return [match.group(1).lower()[:MAX_HOST] if match else "" for match in found]
+    return [host_of(url)[:MAX_HOST] for url in urls.to_pylist()]
 
 
 def id_hashes(ids: pa.Array | pa.ChunkedArray, seed: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What the measure pass does with a trained model: load it, and add its columns."""
+"""Scoring in the measure pass: loading a trained model and adding its columns."""
 
 from collections.abc import Callable
 from typing import Any, Protocol

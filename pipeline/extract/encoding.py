@@ -1,4 +1,4 @@
-"""Bytes to text: what a page says about its encoding is checked against its bytes before it is believed."""
+"""Bytes to text: the encoding a page declares is used only if its bytes are valid in it."""
 
 import codecs
 import re

@@ -11,7 +11,7 @@ class ExtractSettings(Settings):
     main_content: bool = Field(default=True, description="leave out navigation, footers and side bars of pages")
     unwrap: bool = Field(default=True, description="join lines that were broken at a fixed column")
     mark_tables: bool = Field(
-        default=True, description="find tables and columns of figures, so that prose rules spare them"
+        default=True, description="mark tables and columns of figures, so that prose rules can skip them"
     )
     xml_skip: list[str] = Field(default=[], description="names of XML elements whose text is left out")
     max_payload_bytes: PositiveInt = Field(default=64 * 2**20, description="a larger payload is quarantined, unread")
@@ -27,5 +27,8 @@ class ExtractSettings(Settings):
         description="main content shorter than this is replaced by the whole page's text when that is longer",
     )
     min_main_frac: float = Field(
-        default=0.05, ge=0, le=1, description="likewise main content that is a smaller share of the whole page's text"
+        default=0.05,
+        ge=0,
+        le=1,
+        description="the same for main content that is a smaller share of the whole page's text",
     )

@@ -1,4 +1,4 @@
-"""What extracting one payload gives, how it is refused, and how it is remembered."""
+"""The result of extracting one payload, its refusal, and a cache of results for payloads that occur again."""
 
 from dataclasses import dataclass
 
@@ -31,14 +31,14 @@ KNOWN_BYTES = 2**26
 
 
 class Known:
-    """What the payloads of a shard gave, by their digests: a crawl meets one page under several addresses."""
+    """Results by payload digest within one shard: crawls hold the same page under several addresses."""
 
     def __init__(self) -> None:
         self._found: dict[Key, Extracted] = {}
         self._bytes = 0
 
     def get(self, key: Key) -> Extracted | None:
-        """What the same bytes, declared the same, gave before."""
+        """The earlier result for the same bytes, kind and charset, or None."""
         return self._found.get(key)
 
     def keep(self, key: Key, found: Extracted) -> None:

@@ -134,13 +134,7 @@ class _Rows:
             "num_pretokens": count_pretokens(offsets, data),
             "table_spans": _spans(span_offsets, spans),
         }
-        arrays = [
-            columns[field.name]
-            if isinstance(columns[field.name], pa.Array)
-            else pa.array(columns[field.name], field.type)
-            for field in DOCUMENTS
-        ]
-        return pa.RecordBatch.from_arrays(arrays, schema=DOCUMENTS)
+        return pa.RecordBatch.from_pydict(columns, schema=DOCUMENTS)
 
     def _raw_pretokens(self) -> np.ndarray:
         """Pre-tokens of the payloads, of those in another encoding after decoding."""
@@ -157,8 +151,7 @@ def _strings(offsets: np.ndarray, data: np.ndarray) -> pa.Array:
 
 
 def _spans(offsets: np.ndarray, spans: np.ndarray) -> pa.Array:
+    kind = DOCUMENTS.field("table_spans").type
     starts, ends = (pa.array(np.ascontiguousarray(spans[:, side])) for side in (0, 1))
-    structs = pa.StructArray.from_arrays([starts, ends], fields=list(DOCUMENTS.field("table_spans").type.value_type))
-    return pa.ListArray.from_arrays(
-        pa.array(offsets.astype(np.int32)), structs, type=DOCUMENTS.field("table_spans").type
-    )
+    structs = pa.StructArray.from_arrays([starts, ends], fields=list(kind.value_type))
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), structs, type=kind)

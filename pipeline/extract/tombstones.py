@@ -1,6 +1,7 @@
 """Tombstones: hashes of what was forgotten, so that no later run takes it in again. They hold no text and no address."""
 
 import hashlib
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -34,19 +35,12 @@ def load(store: Store, others: Iterable[str] = ()) -> list[str]:
     for path in others:
         try:
             with fsspec.open(path, "rt") as file:
-                found |= set(_parsed(path, file.read()))  # pyright: ignore[reportAttributeAccessIssue]
+                found |= set(json.load(file)["sha256"])  # pyright: ignore[reportArgumentType]
         except OSError as error:
             raise UsageError(f"tombstones {path}: {error.strerror or error}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"tombstones {path}: not a file that `forget` wrote ({error})") from error
     return sorted(found)
-
-
-def _parsed(path: str, text: str) -> list[str]:
-    import json
-
-    try:
-        return list(json.loads(text)["sha256"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"tombstones {path}: not a file that `forget` wrote ({error})") from error
 
 
 def save(store: Store, hashes: Iterable[str]) -> None:

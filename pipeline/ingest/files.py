@@ -118,8 +118,6 @@ def _find(source: Source) -> list[InputFile]:
             base, infos = root.rstrip("/"), system.find(root, detail=True)
         else:
             raise UsageError(_missing(source, system, root))
-    except PermissionError as error:
-        raise InfrastructureError(f"source {source.name}: cannot list {path}: {reason_of(error)}") from error
     except (OSError, ValueError, ImportError) as error:
         raise InfrastructureError(f"source {source.name}: cannot list {path}: {reason_of(error)}") from error
     local = "file" in (system.protocol if isinstance(system.protocol, tuple) else (system.protocol,))

@@ -43,7 +43,8 @@ def read_shard(
     Raises `InfrastructureError` naming the file when it cannot be read.
     """
     tally = tally if tally is not None else Tally()
-    builder = _Builder(source)
+    rows: list[tuple[Record, str]] = []
+    size = 0
     for file in shard.files:
         stop = (stops or {}).get(file.path)
         if stop is None:
@@ -51,11 +52,13 @@ def read_shard(
         for record in _records(source, file, tally, stop):
             tally.records += 1
             tally.payload_bytes += len(record.payload)
-            builder.add(record, file.path)
-            if builder.is_full:
-                yield builder.take()
-    if builder.count:
-        yield builder.take()
+            size += len(record.payload)
+            rows.append((record, file.path))
+            if len(rows) >= BATCH_RECORDS or size >= BATCH_BYTES:
+                yield _batch(source, rows)
+                rows, size = [], 0
+    if rows:
+        yield _batch(source, rows)
 
 
 def record_id(source: str, key: str, payload_hash: bytes) -> str:
@@ -68,46 +71,21 @@ def record_id(source: str, key: str, payload_hash: bytes) -> str:
     return digest.hexdigest()
 
 
-class _Builder:
-    """Columns of the batch being filled."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._clear()
-
-    def _clear(self) -> None:
-        self._rows: list[tuple[Record, str]] = []
-        self._bytes = 0
-
-    @property
-    def count(self) -> int:
-        return len(self._rows)
-
-    @property
-    def is_full(self) -> bool:
-        return len(self._rows) >= BATCH_RECORDS or self._bytes >= BATCH_BYTES
-
-    def add(self, record: Record, path: str) -> None:
-        self._rows.append((record, path))
-        self._bytes += len(record.payload)
-
-    def take(self) -> pa.RecordBatch:
-        """The batch, and an empty builder."""
-        rows, source = self._rows, self._source
-        digests = [hashlib.sha256(record.payload).digest() for record, _ in rows]
-        columns = {name: [clean(getattr(record, name)) for record, _ in rows] for name in _COPIED}
-        columns |= {
-            "id": [record_id(source.name, row[0].key, own) for row, own in zip(rows, digests, strict=True)],
-            "source": [source.name] * len(rows),
-            "role": [source.role_of(record.url) for record, _ in rows],
-            "licence": [_licence(record, source) for record, _ in rows],
-            "tdm": [tdm_of(record.rights) for record, _ in rows],
-            "path": [clean(path) for _, path in rows],
-            "payload": [record.payload for record, _ in rows],
-            "digest": digests,
-        }
-        self._clear()
-        return pa.RecordBatch.from_arrays([pa.array(columns[f.name], f.type) for f in RECORDS], schema=RECORDS)
+def _batch(source: Source, rows: list[tuple[Record, str]]) -> pa.RecordBatch:
+    """Records, each with the path of its file, as one batch."""
+    digests = [hashlib.sha256(record.payload).digest() for record, _ in rows]
+    columns = {name: [clean(getattr(record, name)) for record, _ in rows] for name in _COPIED}
+    columns |= {
+        "id": [record_id(source.name, row[0].key, digest) for row, digest in zip(rows, digests, strict=True)],
+        "source": [source.name] * len(rows),
+        "role": [source.role_of(record.url) for record, _ in rows],
+        "licence": [_licence(record, source) for record, _ in rows],
+        "tdm": [tdm_of(record.rights) for record, _ in rows],
+        "path": [clean(path) for _, path in rows],
+        "payload": [record.payload for record, _ in rows],
+        "digest": digests,
+    }
+    return pa.RecordBatch.from_arrays([pa.array(columns[f.name], f.type) for f in RECORDS], schema=RECORDS)
 
 
 _COPIED = (

@@ -20,7 +20,7 @@ def read_stream(stream: BinaryIO, where: Where) -> Iterator[Record]:
             kind = _by_content(kind, asked, stream.peek(_PEEK)[:_PEEK])
         yield from formats()[kind].read(stream, where)
     except DamagedInputError as error:
-        yield where.bad(error.rule, error.detail, "", key=f"{where.name}#damage")
+        yield where.bad(error.rule, error.detail, "", key=error.key or f"{where.name}#damage")
 
 
 def _by_content(kind: str, asked: str, head: bytes) -> str:

@@ -1,5 +1,6 @@
-"""What a reader yields, and the counts of what is no document."""
+"""The record that a reader yields, the counts of what is not a document, and the context readers are given."""
 
+import io
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -9,7 +10,7 @@ from pipeline.ingest.source import Source
 
 @dataclass(slots=True)
 class Record:
-    """One document as found. `key` is its name in the world (address, own id, member path), never its position."""
+    """One document as read. `key` identifies it independently of its position: address, own id or member path."""
 
     key: str
     payload: bytes
@@ -31,7 +32,7 @@ class Record:
 
 @dataclass(slots=True)
 class Tally:
-    """What a shard held: documents read, and records that are no documents, by reason."""
+    """Counts of one shard: documents read, and by reason the records that are not documents."""
 
     records: int = 0
     payload_bytes: int = 0
@@ -44,7 +45,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """What every reader is given beside its stream: the source, the tally and the name of the file or member."""
+    """The context a reader is given beside its stream: the source, the tally and the name of the file or member."""
 
     source: Source
     tally: Tally
@@ -59,6 +60,14 @@ class Where:
         """`member=a.jsonl;line=7`, or only the position."""
         return f"{self.prefix};{position}" if self.prefix and position else self.prefix or position
 
+    def whole(self, stream: io.BufferedIOBase, what: str, limit: int | None = None) -> bytes:
+        """The rest of a stream. Raises DamagedInputError (`oversize`) beyond `limit`, or the source's `max_record_bytes`."""
+        limit = limit or self.source.max_record_bytes
+        payload = stream.read(limit + 1)
+        if len(payload) > limit:
+            raise DamagedInputError("oversize", f"the {what} exceeds {limit:,} bytes", self.name)
+        return payload
+
     def bad(self, rule: str, detail: str, position: str, payload: bytes = b"", key: str | None = None) -> Record:
         """A quarantined record. Without a key of its own its bytes identify it, and its position only if it has none."""
         return Record(
@@ -71,9 +80,11 @@ class Where:
 
 
 class DamagedInputError(Exception):
-    """A stream is cut, corrupt or expands beyond its limit. `rule` becomes the reason; rows before it stand."""
+    """A stream is cut, corrupt or longer than its limit. `rule` becomes the reason, `key` the key of the quarantined record
+    (None: the file and "damage"); records before it stand."""
 
-    def __init__(self, rule: str, detail: str) -> None:
+    def __init__(self, rule: str, detail: str, key: str | None = None) -> None:
         super().__init__(detail)
         self.rule = rule
         self.detail = detail
+        self.key = key

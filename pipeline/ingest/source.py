@@ -111,7 +111,7 @@ class Source(Settings):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="short name, unique in the recipe")
     kind: str = Field(
         default="auto",
-        description="format of the files; auto goes by name and content, file by file",
+        description="format of the files; auto decides for each file by name and content",
         json_schema_extra=_list_kinds,
     )
     path: str | None = Field(default=None, description="folder, file or glob; any fsspec URL")
@@ -121,7 +121,7 @@ class Source(Settings):
     exclude: list[str] = Field(default_factory=list, description="globs of files and archive members to leave out")
     members: list[str] = Field(default_factory=list, description="globs of archive members to read; empty reads all")
     role: Literal["domain", "general", "auto"] = Field(
-        default="auto", description="what the documents are for; auto goes by host, then by the domain score"
+        default="auto", description="what the documents are for; auto decides by host, then by the domain score"
     )
     domain_hosts: list[str] = Field(
         default_factory=list, description="for role auto: globs of hosts that are domain; the other hosts are general"
@@ -129,20 +129,23 @@ class Source(Settings):
     licence: str = Field(
         default="unknown",
         min_length=1,
-        description="SPDX identifier or name of the terms, or unknown; a record that states its own has that one",
+        description="SPDX identifier, name of the terms, or unknown; a licence stated by the record itself comes first",
     )
-    priority: int = Field(default=0, description="of duplicates, the copy from the source of highest priority stays")
-    optional: bool = Field(
-        default=False, description="skip the source, with a plain statement, when its path is not set"
+    priority: int = Field(
+        default=0, description="among duplicates, the copy from the source with the highest priority is kept"
     )
+    optional: bool = Field(default=False, description="skip the source, with a note, when its path is not set")
     fields: Fields = Field(default=Fields(), description="names of the fields in structured formats")
     element: str | None = Field(
         default=None, description="for XML: name of the element that is one document; null: the file"
     )
     limit: PositiveInt | None = Field(default=None, description="read at most this many documents of each file")
-    max_record_bytes: PositiveInt = Field(default=64 * 2**20, description="a longer record is quarantined, unread")
+    max_record_bytes: PositiveInt = Field(
+        default=64 * 2**20, description="a longer record is quarantined without being read"
+    )
     max_expansion: PositiveInt = Field(
-        default=250, description="a compressed file may grow this many times (or to 256 MiB); beyond it is quarantined"
+        default=250,
+        description="largest ratio of decompressed to compressed size (256 MiB always pass); a file beyond it is quarantined",
     )
     hub: HubDataset | None = Field(default=None, description="for kind hub: the data set")
     crawl: CrawlPlan | None = Field(default=None, description="for kind crawl: seeds and limits")

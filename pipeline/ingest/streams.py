@@ -1,4 +1,4 @@
-"""Byte streams in: opening by URL, decompression by magic bytes, limits on expansion, damage told from the end."""
+"""Input streams: opening by URL, decompression by magic bytes within an expansion limit; truncated data is an error."""
 
 import bz2
 import io

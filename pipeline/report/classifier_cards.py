@@ -1,4 +1,4 @@
-"""What a run says of its classifiers: the card of each, the kept share at the recipe's threshold, and the audit."""
+"""The report's figures of each classifier: its card, the kept share at the recipe's threshold, and the audit."""
 
 from typing import Any
 
@@ -7,6 +7,11 @@ from pipeline.classify.step import ModelCounts, classifiers
 from pipeline.core.run_folder import Run
 from pipeline.core.steps import Step
 from pipeline.decide.step import DecideCounts
+
+_MEASURED = (
+    "trained", "held_out", "auc", "recall_at_1_percent_false_positives", "highest_negatives", "calibration",
+)  # fmt: skip
+"""What a card says of a trained model, as the report shows it."""
 
 
 def figures(run: Run) -> dict[str, dict[str, Any]]:
@@ -27,16 +32,9 @@ def _of(card: dict[str, Any], settings: ClassifierSettings, audit: dict[str, Any
         "threshold": bound,
     }
     if "held_out" in card:
-        found |= {
-            "trained": card["trained"],
-            "held_out": card["held_out"],
-            "auc": card["auc"],
-            "recall_at_1_percent_false_positives": card["recall_at_1_percent_false_positives"],
-            "highest_negatives": card["highest_negatives"],
-            "calibration": card["calibration"],
-            "hard_negatives": card.get("hard_negatives", {}),
-            "kept_share_of_held_out": kept_at(card["kept_by_threshold"], bound),
-        }
+        found |= {name: card[name] for name in _MEASURED}
+        found["hard_negatives"] = card.get("hard_negatives", {})
+        found["kept_share_of_held_out"] = kept_at(card["kept_by_threshold"], bound)
     return found | {"why": card.get("why"), **{key: (audit or {}).get(key) for key in ("all", "audit")}}
 
 

@@ -1,4 +1,4 @@
-"""What a builder writes and a page shows: an article, before any markup."""
+"""An article as the builders write it, before any markup."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Chance with a memory for nothing but its seed: the same numbers on every machine and every Python."""
+"""A reproducible random stream: the same numbers for the same seed on every machine and every Python."""
 
 import random
 from collections.abc import Sequence

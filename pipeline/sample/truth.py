@@ -1,4 +1,4 @@
-"""How a run's verdicts compare with the sample's truth."""
+"""Compares a run's verdicts with what the sample knows about each page."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -24,6 +24,8 @@ _CHUNK = 2**16
 _PATIENCE = 10
 """A body may take this many times the timeout in all, so that a host that drips bytes does not hold the crawl."""
 _MAX_URL = 2048
+_UNREACHABLE = (OSError, http.client.HTTPException, ValueError)
+"""What a request raises when a host fails or answers nonsense."""
 
 
 @dataclass(slots=True)
@@ -133,7 +135,7 @@ class _Crawl:
             return self._fetch(url, self._plan.max_page_bytes)
         except RefusedError:
             self._report.outcomes["refused_address"] += 1
-        except (OSError, http.client.HTTPException, ValueError):
+        except _UNREACHABLE:
             self._report.outcomes["unreachable"] += 1
         return None
 
@@ -154,13 +156,12 @@ class _Crawl:
         self._wait_for(terms)
         try:
             self._write(self._fetch(terms, MAX_BYTES))
-        except (OSError, http.client.HTTPException, ValueError):
+        except _UNREACHABLE:
             self._report.outcomes["tdmrep_json_unreachable"] += 1
 
     def _wait_for(self, url: str) -> None:
-        self._pause(urlsplit(url).netloc.lower(), max(self._plan.delay_s, self._robots.delay_s(url)))
-
-    def _pause(self, host: str, delay_s: float) -> None:
+        """Sleep until the host's delay since its last request has passed."""
+        host, delay_s = urlsplit(url).netloc.lower(), max(self._plan.delay_s, self._robots.delay_s(url))
         wait = self._last.get(host, -delay_s) + delay_s - time.monotonic()
         if host in self._last and wait > 0:
             time.sleep(wait)
@@ -178,7 +179,7 @@ class _Crawl:
             return 404, b""
         except RefusedError:
             raise
-        except (OSError, http.client.HTTPException, ValueError):
+        except _UNREACHABLE:
             return None, b""
 
     def _fetch(self, url: str, limit: int) -> Response:
@@ -234,10 +235,9 @@ def links_of(response: Response) -> list[str]:
     if "html" not in response.header("content-type").lower() or "nofollow" in response.header("x-robots-tag").lower():
         return []
     try:
-        tree = HTMLTree.parse_from_bytes(response.body, "utf-8", "replace")
+        document = HTMLTree.parse_from_bytes(response.body, "utf-8", "replace").document
     except (ValueError, RuntimeError):
         return []
-    document = tree.document
     if document is None:
         return []
     for meta in document.query_selector_all("meta[name=robots]"):

@@ -35,7 +35,7 @@ def read_response(row: Record, where: Where) -> Iterator[Record]:
 
 
 def finish(row: Record, content_type: str | None, where: Where) -> Iterator[Record]:
-    """The row with its kind, unless it is no text: then it is counted, and a host's own word on its pages kept."""
+    """The row with its kind. Bodies that are not text are counted instead, and robots.txt and tdmrep.json are remembered."""
     if name := is_snapshot(row.url):
         where.tally.skip(name)
         _keep(row, None, where)

@@ -44,11 +44,7 @@ def read_submission(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]
 
     Address, title and date come from the header. A submission without documents is one quarantined record.
     """
-    limit = where.source.max_record_bytes
-    payload = stream.read(limit + 1)
-    if len(payload) > limit:
-        yield where.bad("oversize", f"the submission exceeds {limit:,} bytes", "", key=where.name)
-        return
+    payload = where.whole(stream, "submission")
     first = payload.find(b"<DOCUMENT>")
     header = _read_header(payload[: first if first >= 0 else len(payload)][: 2**20])
     accession = header.get("accession") or where.name

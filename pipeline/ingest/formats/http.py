@@ -92,7 +92,7 @@ def _chunk_size(line: bytes) -> int | None:
 
 def _undo(body: bytes, coding: str, limit: int) -> bytes:
     if coding in ("gzip", "x-gzip", "zstd"):
-        return _read_within(decoded(io.BytesIO(body), None, 1), limit)
+        return _within(decoded(io.BytesIO(body), None, 1).read(limit + 1), limit)
     if coding == "deflate":
         return _inflate(body, limit)
     if coding == "br":
@@ -100,8 +100,7 @@ def _undo(body: bytes, coding: str, limit: int) -> bytes:
     return body
 
 
-def _read_within(stream: io.BufferedIOBase, limit: int) -> bytes:
-    body = stream.read(limit + 1)
+def _within(body: bytes, limit: int) -> bytes:
     if len(body) > limit:
         raise DamagedInputError("oversize", f"the decoded body exceeds {limit:,} bytes")
     return body
@@ -115,11 +114,9 @@ def _inflate(body: bytes, limit: int) -> bytes:
             output = decoder.decompress(body, limit + 1)
         except zlib.error:
             continue
-        if len(output) > limit:
-            raise DamagedInputError("oversize", f"the decoded body exceeds {limit:,} bytes")
-        if not decoder.eof:
+        if not decoder.eof and len(output) <= limit:
             raise DamagedInputError("truncated", "the deflated body ends in the middle")
-        return output
+        return _within(output, limit)
     return body
 
 
@@ -131,6 +128,4 @@ def _unbrotli(body: bytes, limit: int) -> bytes:
         if b"<" in body[:512] or body[:512].isascii():
             return body
         raise DamagedInputError("bad_http", f"the brotli body cannot be decoded: {error}") from error
-    if len(output) > limit:
-        raise DamagedInputError("oversize", f"the decoded body exceeds {limit:,} bytes")
-    return output
+    return _within(output, limit)

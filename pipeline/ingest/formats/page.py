@@ -24,11 +24,7 @@ def read_text(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]:
 
 def _read_page(stream: io.BufferedIOBase, where: Where, kind: str) -> Iterator[Record]:
     """One record; `kind` is what the name says (html or text), the content may say otherwise."""
-    limit = where.source.max_record_bytes
-    payload = stream.read(limit + 1)
-    if len(payload) > limit:
-        yield where.bad("oversize", f"the file exceeds {limit:,} bytes", "", key=where.name)
-        return
+    payload = where.whole(stream, "file")
     found = kind_of(_MIME[kind], payload)
     if found in ("binary", "other"):
         where.tally.skip("not_text")

@@ -16,10 +16,7 @@ _LIMIT = 64 * 2**20
 @source_kind("reuters", ".sgm", ".sgml")
 def read_reuters(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]:
     """Every `<REUTERS>` element. The dateline and body are the text; the files are Latin-1."""
-    payload = stream.read(_LIMIT + 1)
-    if len(payload) > _LIMIT:
-        yield where.bad("oversize", f"the file exceeds {_LIMIT:,} bytes", "", key=where.name)
-        return
+    payload = where.whole(stream, "file", _LIMIT)
     end = 0
     for story in _STORY.finditer(payload):
         end = story.end()

@@ -15,11 +15,7 @@ def read_xml(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]:
     Quarantined: documents that declare a type or entities (`xml_dtd`: the way to entity bombs and to other files)
     and those that are not well formed (`bad_xml`).
     """
-    limit = where.source.max_record_bytes
-    payload = stream.read(limit + 1)
-    if len(payload) > limit:
-        yield where.bad("oversize", f"the file exceeds {limit:,} bytes", "", key=where.name)
-        return
+    payload = where.whole(stream, "file")
     element = where.source.element
     if element is None:
         yield Record(

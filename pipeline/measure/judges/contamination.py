@@ -35,10 +35,14 @@ class Contamination(JudgeSettings):
         "(archive.tar.zst#*/test*.csv: these members); "
         "one whose ${VARIABLE} is not set is left out",
     )
-    ngram: int = Field(default=4, ge=2, le=20, description="words of an n-gram that nominates a place")
-    min_words: int = Field(default=13, ge=3, description="shorter texts are no items: they occur by chance")
-    min_overlap: float = Field(default=0.75, gt=0, le=1, description="share of an item's weight that makes a span")
-    max_score: Threshold = Field(default=None, description="remove when an item's share is higher; else it is cut")
+    ngram: int = Field(default=4, ge=2, le=20, description="words of the n-grams that find candidate places")
+    min_words: int = Field(default=13, ge=3, description="shorter texts are ignored: they occur by chance")
+    min_overlap: float = Field(
+        default=0.75, gt=0, le=1, description="share of an item's weight from which a place counts as a copy"
+    )
+    max_score: Threshold = Field(
+        default=None, description="remove documents with a higher share of an item; other copies are cut"
+    )
 
 
 MAX_ITEMS = 20
@@ -150,7 +154,7 @@ def given(settings: Contamination) -> list[str]:
 
 
 def left_out(settings: Contamination) -> list[str]:
-    """Which files the recipe names and the environment does not."""
+    """A sentence for each file whose path holds a variable that is not set."""
     missing = [path for path in settings.files if path not in given(settings)]
     return [f"contamination: {path} is left out, its variable is not set" for path in missing]
 

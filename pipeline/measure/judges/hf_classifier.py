@@ -30,7 +30,9 @@ class HfClassifier(JudgeSettings):
 
     path: str = Field(default="", description="the folder, on this machine")
     sha256: str = Field(
-        default="", pattern=r"^([0-9a-f]{64})?$", description="of the folder; a wrong one is told the right one"
+        default="",
+        pattern=r"^([0-9a-f]{64})?$",
+        description="checksum of the folder; the error for a wrong value gives the right one",
     )
     label: str = Field(default="", description="the label whose probability is the score, by name as in its config")
     max_score: Threshold = Field(
@@ -52,11 +54,9 @@ def folder_sha256(folder: Path) -> str:
         raise UsageError(f"hf_classifier.path {folder}: there is no such folder, or it is empty")
     total = hashlib.sha256()
     for file in files:
-        own = hashlib.sha256()
         with file.open("rb") as handle:
-            while block := handle.read(1 << 20):
-                own.update(block)
-        total.update(f"{file.relative_to(folder).as_posix()}\0{own.hexdigest()}\n".encode())
+            digest = hashlib.file_digest(handle, "sha256").hexdigest()
+        total.update(f"{file.relative_to(folder).as_posix()}\0{digest}\n".encode())
     return total.hexdigest()
 
 

@@ -13,14 +13,13 @@ class Identity(JudgeSettings):
     """Identity terms over more than ten axes, without finance's look-alikes (blind trust, minority interest)."""
 
 
-def columns_of(rows: np.ndarray, terms: np.ndarray, count: int) -> Columns:
-    """Per document the sorted ids of its terms and how often each occurs, from parallel arrays of mentions."""
-    width = len(identity_terms()) + 1
+def mention_columns(rows: np.ndarray, terms: np.ndarray, width: int, count: int) -> Columns:
+    """Per document the sorted numbers of its terms (all under `width`) and how often each occurs, from parallel arrays
+    int64[m] of mentions."""
     keys, mentions = np.unique(rows * width + terms, return_counts=True)
     borders = np.searchsorted(keys, np.arange(count + 1, dtype=np.int64) * width).astype(np.int32)
-    ids = pa.array((keys % width).astype(np.int16))
     return {
-        "terms": pa.ListArray.from_arrays(pa.array(borders), ids),
+        "terms": pa.ListArray.from_arrays(pa.array(borders), pa.array((keys % width).astype(np.int32))),
         "mentions": pa.ListArray.from_arrays(pa.array(borders), pa.array(mentions.astype(np.int32))),
     }
 
@@ -35,4 +34,4 @@ def columns_of(rows: np.ndarray, terms: np.ndarray, count: int) -> Columns:
 def identity(batch: pa.RecordBatch, settings: Identity) -> Columns:
     """`terms`: sorted ids of `pipeline.audit.identity_terms.identity_terms()`; `mentions`: how often each occurs."""
     rows, terms, _, _ = find_terms(*text_buffers(batch["text"]))
-    return columns_of(rows, terms.astype(np.int64), batch.num_rows)
+    return mention_columns(rows, terms.astype(np.int64), len(identity_terms()) + 1, batch.num_rows)

@@ -16,6 +16,7 @@ from pipeline.core.judge import SPANS, Columns, judge
 from pipeline.core.settings import DecidedBy, JudgeSettings, Threshold
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.pii.scan import FIRST_PUBLIC, IS_WORDLIKE, KINDS, scan
+from pipeline.measure.spans import spans_column
 
 Kind = Literal["email", "phone", "ipv4", "ipv6", "iban", "card", "ssn", "ein", "passport", "api_key"]
 DEFAULT_KINDS: list[Kind] = ["email", "phone", "ipv4", "ipv6", "iban", "card", "ssn", "passport", "api_key"]
@@ -24,10 +25,15 @@ DEFAULT_KINDS: list[Kind] = ["email", "phone", "ipv4", "ipv6", "iban", "card", "
 class Pii(JudgeSettings):
     """Which kinds are found, and what becomes of them: `mask` writes a typed placeholder, `remove` drops the document."""
 
-    kinds: list[Kind] = Field(default=DEFAULT_KINDS, description="ein is off: of a company it is public")
-    public_ips_only: bool = Field(default=True, description="leave private, loopback and documentation addresses")
+    kinds: list[Kind] = Field(
+        default=DEFAULT_KINDS,
+        description="kinds to find; ein (employer identification number) is off, because it is public for companies",
+    )
+    public_ips_only: bool = Field(default=True, description="leave out private, loopback and documentation addresses")
     action: Annotated[Literal["mask", "remove"], DecidedBy()] = "mask"
-    max_num_spans: Threshold = Field(default=None, description="remove documents with more spans: lists of people")
+    max_num_spans: Threshold = Field(
+        default=None, description="remove documents with more spans, such as lists of people"
+    )
 
 
 def placeholder(kind: str) -> str:
@@ -62,23 +68,15 @@ def pii(batch: pa.RecordBatch, settings: Pii) -> Columns:
     chosen[FIRST_PUBLIC:] = True
     rows, starts, ends, kinds = scan(*text_buffers(batch["text"]), chosen, IS_WORDLIKE, settings.public_ips_only)
     private = kinds < FIRST_PUBLIC
+    names = pa.array(list(KINDS), pa.string()).take(pa.array(kinds[private].astype(np.int32)))
     by_kind = {name: np.bincount(rows[kinds == code], minlength=count) for code, name in enumerate(KINDS)}
     by_kind["ip"] = by_kind["ipv4"] + by_kind["ipv6"]
     return {
-        "spans": _spans(rows[private], starts[private], ends[private], kinds[private], count),
+        "spans": spans_column(rows[private], starts[private], ends[private], names, count),
         "num_spans": pa.array(np.bincount(rows[private], minlength=count).astype(np.int32)),
         **{f"num_{kind}": pa.array(by_kind[kind].astype(np.int32)) for kind in COUNTS},
         "num_public_ids": pa.array(np.bincount(rows[~private], minlength=count).astype(np.int32)),
     }
-
-
-def _spans(rows: np.ndarray, starts: np.ndarray, ends: np.ndarray, kinds: np.ndarray, count: int) -> pa.Array:
-    borders = np.searchsorted(rows, np.arange(count + 1)).astype(np.int32)
-    names = pa.array(list(KINDS), pa.string()).take(pa.array(kinds.astype(np.int32)))
-    values = pa.StructArray.from_arrays(
-        [pa.array(starts.astype(np.int32)), pa.array(ends.astype(np.int32)), names], fields=list(SPANS.value_type)
-    )
-    return pa.ListArray.from_arrays(pa.array(borders), values).cast(SPANS)
 
 
 @pii.rule

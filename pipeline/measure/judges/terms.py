@@ -12,6 +12,7 @@ from pipeline.core.settings import JudgeSettings
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.text.term_trie import WORD_LOWER, build_trie, find_phrases
+from pipeline.measure.judges.identity import mention_columns
 from tokenizer.term_lists import load_terms
 
 
@@ -96,11 +97,5 @@ def terms(batch: pa.RecordBatch, settings: Terms) -> Columns:
     offsets, data = text_buffers(batch["text"])
     rows, found, begins, ends, words = find_phrases(offsets, data, WORD_LOWER, keys, values)
     good = as_written(offsets, data, rows, begins, ends, capitals[found])
-    pairs, mentions = np.unique(rows[good] * len(names) + found[good], return_counts=True)
-    borders = np.searchsorted(pairs, np.arange(batch.num_rows + 1, dtype=np.int64) * len(names)).astype(np.int32)
-    positions = pa.array((pairs % max(1, len(names))).astype(np.int32))
-    return {
-        "terms": pa.ListArray.from_arrays(pa.array(borders), positions),
-        "mentions": pa.ListArray.from_arrays(pa.array(borders), pa.array(mentions.astype(np.int32))),
-        "num_words": pa.array(words),
-    }
+    found = found[good].astype(np.int64)
+    return {**mention_columns(rows[good], found, max(1, len(names)), batch.num_rows), "num_words": pa.array(words)}

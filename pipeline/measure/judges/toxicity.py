@@ -19,6 +19,7 @@ from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.text.ngrams import MAX_LISTED, sum_sentences
 from pipeline.kernels.text.term_trie import WORD_LOWER, find_phrases
+from pipeline.measure.spans import spans_column
 
 SENTENCE_THRESHOLD = 0.9
 """A sentence above it is a span, and counts in `sentence_share`."""
@@ -96,26 +97,9 @@ def score_texts(
     """Row, start byte, end byte and score of every sentence of a column."""
     tensors = tensors or load_weights()
     offsets, data = text_buffers(text)
-    rows, begins, stops, sums, sizes = sum_sentences(
-        offsets,
-        data,
-        WORD_LOWER,
-        tensors["word_weights"],
-        tensors["char_weights"],
-        tensors["neutral"],
-        tensors["listed"],
-    )
+    readings = (tensors[name] for name in ("word_weights", "char_weights", "neutral", "listed"))
+    rows, begins, stops, sums, sizes = sum_sentences(offsets, data, WORD_LOWER, *readings)
     return rows, begins, stops, sentence_scores(sums, sizes, tensors["scales"])
-
-
-def spans_of(rows: np.ndarray, starts: np.ndarray, ends: np.ndarray, kind: str, count: int) -> pa.Array:
-    """A spans column from parallel arrays sorted by row and start."""
-    borders = np.searchsorted(rows, np.arange(count + 1)).astype(np.int32)
-    values = pa.StructArray.from_arrays(
-        [pa.array(starts.astype(np.int32)), pa.array(ends.astype(np.int32)), pa.array([kind] * len(rows), pa.string())],
-        fields=list(SPANS.value_type),
-    )
-    return pa.ListArray.from_arrays(pa.array(borders), values).cast(SPANS)
 
 
 @judge(
@@ -139,6 +123,7 @@ def toxicity(batch: pa.RecordBatch, settings: Toxicity) -> Columns:
     rows, begins, stops, scores = score_texts(batch["text"], tensors)
     score, share, worst, toxic = _documents(rows, scores, count, SENTENCE_THRESHOLD)
     over = scores > SENTENCE_THRESHOLD
+    kinds = pa.array(["toxic"] * int(over.sum()), pa.string())
     offsets, data = text_buffers(batch["text"])
     listed, _, _, _, _ = find_phrases(offsets, data, WORD_LOWER, tensors["listed_keys"], tensors["listed_values"])
     return {
@@ -147,5 +132,5 @@ def toxicity(batch: pa.RecordBatch, settings: Toxicity) -> Columns:
         "worst_sentence": pa.array(worst),
         "num_toxic_sentences": pa.array(toxic),
         "num_listed_words": pa.array(np.bincount(listed, minlength=count).astype(np.int32)),
-        "spans": spans_of(rows[over], begins[over], stops[over], "toxic", count),
+        "spans": spans_column(rows[over], begins[over], stops[over], kinds, count),
     }
