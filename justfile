@@ -14,6 +14,10 @@ test *args:
     python -m pipeline schema --check recipes/recipe.schema.json
     python -m pytest -m "not slow" "$@"
 
+# every kernel against its twin with each access to memory checked, at a third of the speed: an overrun raises and names its line
+checked *args:
+    KERNELS=checked python -m pytest -m "not slow and not faults and not train" tests/kernels tests/extract/test_slim.py tests/extract/test_lines.py tests/tokenizer tests/measure tests/classify tests/apply tests/cluster/test_verify.py tests/cluster/test_bounds.py "$@"
+
 # the embedded sample, end to end
 sample *args:
     python -m pipeline.run recipes/finance.yaml "$@"

@@ -3,6 +3,9 @@
 Numba's cache notices a change in a function's own file, not in a file it calls into. So each file's kernels lie in a folder
 named after that file's source and the sources of every kernel file it imports, however far away: a change recompiles what it
 reaches and nothing else. `NUMBA_CACHE_DIR`, when set, is the folder above; else it is the user's cache folder.
+
+With `KERNELS=checked` in the environment every access to memory is checked (`pipeline.kernels.checked`), at about a third of
+the speed; that code has a folder of its own.
 """
 
 import ast
@@ -20,6 +23,10 @@ import numba
 from numba.core import config
 
 HERE = Path(__file__).parent
+if os.environ.get("KERNELS", "") not in ("", "checked"):
+    raise ValueError(f"KERNELS={os.environ['KERNELS']}: it is unset or `checked`")
+CHECKED = os.environ.get("KERNELS") == "checked"
+"""Whether loads, stores and indexes of compiled code are checked against the bounds of their arrays."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -72,12 +79,13 @@ def all_kernels_digest() -> str:
 
 def cache_folder() -> Path:
     """Where compiled kernels are kept: as told, in the user's cache folder, or in the temporary one without a home."""
+    part = "checked" if CHECKED else ""
     if told := os.environ.get("NUMBA_CACHE_DIR"):
-        return Path(told)
+        return Path(told) / part
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     if not os.access(os.path.dirname(base) if not os.path.isdir(base) else base, os.W_OK):
         base = tempfile.gettempdir()
-    return Path(base) / "domain-corpus" / "kernels"
+    return Path(base) / "domain-corpus" / "kernels" / part
 
 
 def kernel(**options: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -90,7 +98,7 @@ def kernel(**options: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
         before = config.CACHE_DIR
         config.CACHE_DIR = str(cache_folder() / source_digest(Path(inspect.getfile(function))))
         try:  # Numba reads the folder when a function is decorated, not when it is compiled
-            return numba.njit(cache=True, **options)(function)
+            return numba.njit(cache=True, boundscheck=CHECKED, **options)(function)
         finally:
             config.CACHE_DIR = before
 

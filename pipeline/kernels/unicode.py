@@ -117,7 +117,7 @@ def decode(data: np.ndarray, at: int, end: int) -> tuple[int | np.signedinteger,
 
 @kernel(inline="always")
 def decode_at(at: Int, end: Int) -> tuple[Int, Int]:
-    """`decode` of the bytes at an address (`bpe_load`), up to the address `end`."""
+    """`decode` of the bytes at an address (`pipeline.kernels.memory`), up to the address `end`."""
     first = byte_at(at)
     if first < 0x80:
         return first, 1

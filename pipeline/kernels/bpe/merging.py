@@ -1,6 +1,6 @@
 """One merge: every place of a pair becomes one token, its neighbours' pairs lose and win, new pairs get their places.
 
-Everything is read and written by address (`bpe_load`), a cache line a neighbour.
+Everything is read and written by address (`pipeline.kernels.memory`), a cache line a neighbour.
 """
 
 import numpy as np

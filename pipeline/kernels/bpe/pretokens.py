@@ -299,9 +299,9 @@ def _group_end(at: Int, end: Int, classes: Int, digits: Int, digits_left: Int) -
 def next_end(at: Int, end: Int, classes: Int, rules: tuple[Int, Int, bool], digits_left: Int) -> tuple[Int, Int]:
     """The end of the pre-token that starts at `at` (< `end`), and the state for the next call.
 
-    `at`, `end` and `classes` are addresses (`bpe_load`) of text and of `CLASSES`. `digits_left` is 0 at the start of a
-    text; right-to-left groups keep in it how many digits of a number are still to come, so that a number of a million
-    digits is read twice and not a million times.
+    `at`, `end` and `classes` are addresses (`pipeline.kernels.memory`) of text and of `CLASSES`. `digits_left` is 0 at the
+    start of a text; right-to-left groups keep in it how many digits of a number are still to come, so that a number of a
+    million digits is read twice and not a million times.
     """
     words, digits, right_to_left = rules
     if 2 <= words <= 4:

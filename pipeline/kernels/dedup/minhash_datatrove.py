@@ -12,7 +12,8 @@ from typing import Literal
 import numpy as np
 
 from pipeline.kernels.compiled import kernel
-from pipeline.kernels.hashing import load_u32, xxh64
+from pipeline.kernels.hashing import xxh64
+from pipeline.kernels.memory import load_u32
 
 ShingleHash = Literal["xxhash64", "sha1_64", "xxhash32"]
 MERSENNE_61 = (1 << 61) - 1

@@ -9,7 +9,8 @@ group windows are compared byte by byte, so hashes decide nothing but where to l
 import numpy as np
 
 from pipeline.kernels.compiled import kernel
-from pipeline.kernels.hashing import fmix64, load_u64, xxh64
+from pipeline.kernels.hashing import fmix64, xxh64
+from pipeline.kernels.memory import load_u64
 
 _BASE = np.uint64(0xD6E8FEB86659FD93)
 BYTE_VALUES = np.array([int(fmix64(np.uint64(byte + 1))) for byte in range(256)], np.uint64)

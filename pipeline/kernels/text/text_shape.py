@@ -5,7 +5,7 @@
 import numpy as np
 
 from pipeline.kernels.compiled import kernel
-from pipeline.kernels.hashing import load_u32
+from pipeline.kernels.memory import load_u32
 from pipeline.kernels.text.phrases import automaton
 from pipeline.kernels.text.word_tables import ALPHA, DIGIT, SPACE
 from pipeline.kernels.unicode import decode

@@ -28,7 +28,7 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 NUM_UNITS = len(UNIT_KEYS)
 
 Tables = tuple[Int, Int, Int, Int]
-"""Addresses of `ATTRIBUTES`, `SPECIAL_KEYS`, `SPECIAL_LENGTHS` and `UNIT_KEYS`: see `bpe_load` for why."""
+"""Addresses of `ATTRIBUTES`, `SPECIAL_KEYS`, `SPECIAL_LENGTHS` and `UNIT_KEYS`: see `pipeline.kernels.memory` for why."""
 Scratch = tuple[Int, Int, Int, Int]
 """Addresses of what a chunk is taken apart in: int32 code points and attributes, int64 addresses of its code points, and
 one past its end; int32 ends of the tokens split off its back."""
