@@ -12,6 +12,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from pipeline.kernels import codes
 from pipeline.kernels.checked import guard
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.memory import Int, byte_at, put_byte, put_word, trailing_zeros, word_at
@@ -99,16 +100,16 @@ leading_zeros: Any = intrinsic(_leading_zeros)
 """`leading_zeros(word)`: how many of the high bits are not set."""
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def first_bits(count: Int) -> np.uint64:
     """The lowest `count` bits, 0 to 64, all of them from 64 on."""
     return np.uint64(0xFFFFFFFFFFFFFFFF) if count >= SIZE else (np.uint64(1) << np.uint64(count)) - np.uint64(1)
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def begins(at: Int) -> np.uint64:
     """The bytes at which a character of UTF-8 begins, stray ones too: all but those from 0x80 to 0xBF."""
-    return below(at, 0x80) | ~below(at, 0xC0)
+    return below(at, codes.NON_ASCII) | ~below(at, 0xC0)
 
 
 @kernel()

@@ -14,13 +14,13 @@ import inspect
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numba
-from numba.core import config
+from numba.core import config, types
 
 HERE = Path(__file__).parent
 if os.environ.get("KERNELS", "") not in ("", "checked"):
@@ -89,7 +89,10 @@ def cache_folder() -> Path:
 
 
 def kernel(**options: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """`numba.njit` with its code kept on disk; `options` are Numba's (`nogil`, `inline`).
+    """`numba.njit` with its code kept on disk; `options` are Numba's (`nogil`, `forceinline`).
+
+    Small kernels in innermost loops are `forceinline`: LLVM inlines them. Numba's own `inline="always"` would infer their
+    types again at each call, which was a quarter of all compilation.
 
     A kernel may call kernels of its own file and of `pipeline.kernels`, nothing else compiled.
     """
@@ -98,8 +101,25 @@ def kernel(**options: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
         before = config.CACHE_DIR
         config.CACHE_DIR = str(cache_folder() / source_digest(Path(inspect.getfile(function))))
         try:  # Numba reads the folder when a function is decorated, not when it is compiled
-            return numba.njit(cache=True, boundscheck=CHECKED, **options)(function)
+            told = {"cache": True, "boundscheck": CHECKED, "no_cfunc_wrapper": True} | options
+            dispatcher = numba.njit(**told)(function)
         finally:
             config.CACHE_DIR = before
+        _forget_literals(dispatcher)
+        return dispatcher
 
     return compiled
+
+
+def _forget_literals(dispatcher: Any) -> None:
+    """Compile a kernel for int64 where another calls it with a constant.
+
+    Numba compiles a called kernel anew for "the literal 0" while it infers the types of `at = 0` in a loop, and throws that
+    code away once it knows better: one compilation in seven.
+    """
+    for_types = dispatcher.get_call_template
+
+    def without_literals(args: Sequence[types.Type], named: dict[str, types.Type]) -> Any:
+        return for_types([*map(types.unliteral, args)], {name: types.unliteral(kind) for name, kind in named.items()})
+
+    dispatcher.get_call_template = without_literals

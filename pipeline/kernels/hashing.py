@@ -20,7 +20,7 @@ _PRIME_4 = np.uint64(0x85EBCA77C2B2AE63)
 _PRIME_5 = np.uint64(0x27D4EB2F165667C5)
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def rotl(value: np.uint64, bits: int) -> np.uint64:
     """Rotate a uint64 left by 1 to 63 bits."""
     return (value << np.uint64(bits)) | (value >> np.uint64(64 - bits))
@@ -38,7 +38,7 @@ def fmix64(value: int | np.uint64) -> np.uint64:
     return value
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _round(lane: np.uint64, word: np.uint64) -> np.uint64:
     return rotl(lane + word * _PRIME_2, 31) * _PRIME_1
 

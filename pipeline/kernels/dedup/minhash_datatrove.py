@@ -50,7 +50,7 @@ def _xxh64_slices(data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.
     return out
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _rotl32(value: np.uint32, bits: int) -> np.uint32:
     return np.uint32(value << np.uint32(bits)) | (value >> np.uint32(32 - bits))
 
