@@ -53,7 +53,7 @@ def _ranges(typing_context: Any) -> Any:
 @kernel()
 def tag(begin: int, end: int) -> int:
     """The address `begin`, marked as one of the array that ends before the address `end`."""
-    ranges = carray(_ranges(), (_WAYS * _SETS, 2))
+    ranges = carray(_ranges(), (_WAYS * _SETS, 2))  # pyright: ignore[reportCallIssue]
     mixed = np.uint64(begin ^ (end << 24)) * np.uint64(0x9E3779B97F4A7C15)
     first = _WAYS * (1 + np.int64(mixed >> np.uint64(32)) % (_SETS - 1))
     free = -1

@@ -101,7 +101,7 @@ def kernel(**options: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
         before = config.CACHE_DIR
         config.CACHE_DIR = str(cache_folder() / source_digest(Path(inspect.getfile(function))))
         try:  # Numba reads the folder when a function is decorated, not when it is compiled
-            told = {"cache": True, "boundscheck": CHECKED, "no_cfunc_wrapper": True} | options
+            told: dict[str, Any] = {"cache": True, "boundscheck": CHECKED, "no_cfunc_wrapper": True} | options
             dispatcher = numba.njit(**told)(function)
         finally:
             config.CACHE_DIR = before

@@ -12,9 +12,9 @@ from pipeline.kernels.memory import Int, byte_at
 UNICODE_VERSION = unicodedata.unidata_version
 """Enters fingerprints: Python 3.11 knows Unicode 14.0, 3.12 15.0, 3.13 15.1."""
 
-CATEGORIES: list[str] = (
-    "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Cs Co Cn".split()
-)
+CATEGORIES: list[str] = [
+    *"Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Cs Co Cn".split()
+]
 """General categories; their index is the code in `CATEGORY`."""
 
 _CODE = {name: code for code, name in enumerate(CATEGORIES)}
