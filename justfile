@@ -19,6 +19,10 @@ test *args:
 warm:
     out=$(mktemp -d) && trap 'rm -rf "$out"' EXIT && python -m pipeline.run finance --set 'sources.sample.crawl.sample={pages: 400}' --to shards --json --out "$out/run" >/dev/null
 
+# every kernel against its twin with each access to memory checked, at a third of the speed: an overrun raises and names its line
+checked *args:
+    KERNELS=checked python -m pytest -m "not slow and not faults and not train" tests/kernels tests/extract/test_slim.py tests/extract/test_lines.py tests/tokenizer tests/measure tests/classify tests/apply tests/cluster/test_verify.py tests/cluster/test_bounds.py "$@"
+
 # the embedded sample, end to end
 sample *args:
     python -m pipeline.run finance "$@"

@@ -1,6 +1,7 @@
 """`domain-corpus run RECIPE`, or `python -m pipeline.run RECIPE`: plan, execute, report, exit code."""
 
 import argparse
+import contextlib
 import json
 import sys
 from typing import TYPE_CHECKING, Any
@@ -64,9 +65,15 @@ def warm(engine: "Engine", recipe: "RecipeBase", display: "Display") -> None:
     from pipeline.warm import cold_pieces, compile_piece, names
 
     pieces = cold_pieces(recipe)
-    if pieces and engine.workers > 1:
-        display.say(names(pieces))
+    if not pieces:
+        return
+    display.say(names(pieces))
+    if engine.workers > 1:
         engine.spread(compile_piece, pieces)
+        return
+    for piece in pieces:
+        with contextlib.suppress(Exception):  # what fails here is reported where its work is really needed
+            compile_piece(*piece)
 
 
 def run_steps(recipe: "RecipeBase", out: str, engine: "Engine", display: "Display", to: str) -> "Run":

@@ -1,7 +1,8 @@
 """Sixty-four bytes at once: questions to every byte of a block, answered in the bits of a word, first byte lowest.
 
 The code is that of vectors of bytes, which the compiler turns into whatever the machine has for them. As with all of
-`bpe_load`, nothing is checked: the caller sees to it that 64 bytes lie at the address.
+`memory`, nothing is checked unless `KERNELS=checked` asks for it: the caller sees to it that all 64 bytes lie inside the
+array. Padding behind an array does not count: Arrow pads its own allocations, not slices, files or others' buffers.
 """
 
 from typing import Any
@@ -11,6 +12,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from pipeline.kernels import codes
+from pipeline.kernels.checked import guard
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.memory import Int, byte_at, put_byte, put_word, trailing_zeros, word_at
 
@@ -18,10 +21,11 @@ SIZE = 64
 _BLOCK = ir.VectorType(ir.IntType(8), SIZE)
 
 
-def _load(builder: Any, place: Any) -> Any:
-    found = builder.load(builder.inttoptr(place, ir.PointerType(_BLOCK)))
-    found.align = 1
-    return found
+def _load(context: Any, builder: Any, place: Any) -> Any:
+    place = guard(context, builder, place, SIZE, "load of a block")
+    block = builder.load(builder.inttoptr(place, ir.PointerType(_BLOCK)))
+    block.align = 1
+    return block
 
 
 def _spread(builder: Any, byte: Any) -> Any:
@@ -38,7 +42,7 @@ def _asked(compare: Any) -> Any:
         """Bits of the bytes at an address that compare so with `byte`, uint64."""
 
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            bits = compare(builder, _load(builder, arguments[0]), _spread(builder, arguments[1]))
+            bits = compare(builder, _load(context, builder, arguments[0]), _spread(builder, arguments[1]))
             return builder.bitcast(bits, ir.IntType(SIZE))
 
         return types.uint64(types.int64, types.int64), code
@@ -50,8 +54,9 @@ def _copied(typing_context: Any, source: Any, target: Any) -> Any:
     """Copy a block from one address to another."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        block = _load(builder, arguments[0])
-        builder.store(block, builder.inttoptr(arguments[1], ir.PointerType(_BLOCK))).align = 1
+        block = _load(context, builder, arguments[0])
+        target = guard(context, builder, arguments[1], SIZE, "store of a block")
+        builder.store(block, builder.inttoptr(target, ir.PointerType(_BLOCK))).align = 1
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64), code
@@ -95,16 +100,16 @@ leading_zeros: Any = intrinsic(_leading_zeros)
 """`leading_zeros(word)`: how many of the high bits are not set."""
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def first_bits(count: Int) -> np.uint64:
     """The lowest `count` bits, 0 to 64, all of them from 64 on."""
     return np.uint64(0xFFFFFFFFFFFFFFFF) if count >= SIZE else (np.uint64(1) << np.uint64(count)) - np.uint64(1)
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def begins(at: Int) -> np.uint64:
     """The bytes at which a character of UTF-8 begins, stray ones too: all but those from 0x80 to 0xBF."""
-    return below(at, 0x80) | ~below(at, 0xC0)
+    return below(at, codes.NON_ASCII) | ~below(at, 0xC0)
 
 
 @kernel()

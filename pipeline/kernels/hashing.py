@@ -4,14 +4,10 @@
 compared with ours. None of these hashes is cryptographic: never use them where somebody gains from a collision.
 """
 
-from typing import Any
-
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
 from pipeline.kernels.compiled import kernel
+from pipeline.kernels.memory import load_u32, load_u64
 
 SEED_LOW = np.uint64(0)
 SEED_HIGH = np.uint64(0x9E3779B97F4A7C15)
@@ -24,32 +20,7 @@ _PRIME_4 = np.uint64(0x85EBCA77C2B2AE63)
 _PRIME_5 = np.uint64(0x27D4EB2F165667C5)
 
 
-def _loader(bits: int, result: types.Type) -> Any:
-    @intrinsic
-    def load(context: Any, data: Any, at: Any) -> Any:
-        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            array = context.make_array(signature.args[0])(context, builder, arguments[0])
-            word = ir.IntType(bits)
-            pointer = builder.bitcast(builder.gep(array.data, [arguments[1]]), word.as_pointer())
-            # The type is little-endian on every machine Numba compiles for; align=1: text starts anywhere.
-            return (
-                builder.zext(builder.load(pointer, align=1), ir.IntType(64))
-                if bits < 64
-                else builder.load(pointer, align=1)
-            )
-
-        return result(data, types.int64), codegen
-
-    return load
-
-
-load_u64 = _loader(64, types.uint64)
-"""`load_u64(data, at)`: the 8 bytes from `data[at]`, little-endian, unaligned; the caller checks the bounds."""
-load_u32 = _loader(32, types.uint64)
-"""`load_u32(data, at)`: the 4 bytes from `data[at]` as uint64, little-endian, unaligned, unchecked."""
-
-
-@kernel(inline="always")
+@kernel(forceinline=True)
 def rotl(value: np.uint64, bits: int) -> np.uint64:
     """Rotate a uint64 left by 1 to 63 bits."""
     return (value << np.uint64(bits)) | (value >> np.uint64(64 - bits))
@@ -67,7 +38,7 @@ def fmix64(value: int | np.uint64) -> np.uint64:
     return value
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _round(lane: np.uint64, word: np.uint64) -> np.uint64:
     return rotl(lane + word * _PRIME_2, 31) * _PRIME_1
 

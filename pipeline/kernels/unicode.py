@@ -5,43 +5,15 @@ import unicodedata
 
 import numpy as np
 
+from pipeline.kernels import codes
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.memory import Int, byte_at
 
 UNICODE_VERSION = unicodedata.unidata_version
 """Enters fingerprints: Python 3.11 knows Unicode 14.0, 3.12 15.0, 3.13 15.1."""
 
-CATEGORIES = [
-    "Lu",
-    "Ll",
-    "Lt",
-    "Lm",
-    "Lo",
-    "Mn",
-    "Mc",
-    "Me",
-    "Nd",
-    "Nl",
-    "No",
-    "Pc",
-    "Pd",
-    "Ps",
-    "Pe",
-    "Pi",
-    "Pf",
-    "Po",
-    "Sm",
-    "Sc",
-    "Sk",
-    "So",
-    "Zs",
-    "Zl",
-    "Zp",
-    "Cc",
-    "Cf",
-    "Cs",
-    "Co",
-    "Cn",
+CATEGORIES: list[str] = [
+    *"Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Cs Co Cn".split()
 ]
 """General categories; their index is the code in `CATEGORY`."""
 
@@ -72,14 +44,14 @@ IS_SPACE[[point for point in range(0x10000) if chr(point).isspace()]] = True
 """bool[0x110000]: `str.isspace`."""
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def decode(data: np.ndarray, at: int, end: int) -> tuple[int | np.signedinteger, int]:
     """The code point at byte `at` and its length in bytes.
 
     Text in Arrow columns is valid UTF-8; in arbitrary bytes an invalid or cut sequence gives (-1, 1).
     """
     first = data[at]
-    if first < 0x80:
+    if first < codes.NON_ASCII:
         return np.int64(first), 1
     if first < 0xC2:
         return -1, 1
@@ -115,11 +87,11 @@ def decode(data: np.ndarray, at: int, end: int) -> tuple[int | np.signedinteger,
     return -1, 1
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def decode_at(at: Int, end: Int) -> tuple[Int, Int]:
-    """`decode` of the bytes at an address (`bpe_load`), up to the address `end`."""
+    """`decode` of the bytes at an address (`pipeline.kernels.memory`), up to the address `end`."""
     first = byte_at(at)
-    if first < 0x80:
+    if first < codes.NON_ASCII:
         return first, 1
     point, size = -1, 1
     if 0xE0 <= first < 0xF0:

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from pipeline.core.batch import DOCUMENTS
 from pipeline.core.judge import judges
 from pipeline.kernels.blocks import copy, count_byte, count_points, find
+from pipeline.kernels.compiled import kernel
+from pipeline.kernels.memory import address
 
 BYTES = st.tuples(st.lists(st.sampled_from(b"ab\n\x00\x7f\x80\xbf\xc3\xff"), max_size=12), st.integers(1, 30)).map(
     lambda found: bytes(found[0] * found[1])
@@ -23,6 +25,11 @@ PIECES = st.sampled_from(
 TEXTS = st.lists(st.lists(PIECES, max_size=30).map("".join), min_size=1, max_size=4)
 
 
+@kernel()
+def begin(array: np.ndarray) -> int:
+    return address(array)
+
+
 @settings(deadline=None, max_examples=200)
 @given(BYTES, st.integers(0, 100), st.integers(0, 300), st.integers(0, 70))
 def test_blocks_answer_as_bytes_do(text: bytes, start: int, size: int, after: int):
@@ -30,7 +37,7 @@ def test_blocks_answer_as_bytes_do(text: bytes, start: int, size: int, after: in
     data = np.frombuffer(text + b"\n" * after, np.uint8)
     start = min(start, len(text))
     part = text[start : start + size]
-    base, limit = data.ctypes.data, data.ctypes.data + len(data)
+    base, limit = begin(data), begin(data) + len(data)
     low, high = base + start, base + start + len(part)
     assert count_byte(low, high, 0x0A) == part.count(b"\n")
     assert count_points(low, high, limit) == sum(byte & 0xC0 != 0x80 for byte in part)
@@ -38,7 +45,7 @@ def test_blocks_answer_as_bytes_do(text: bytes, start: int, size: int, after: in
         place = part.find(bytes([byte]))
         assert find(low, high, limit, byte) - low == (place if place >= 0 else len(part))
     target = np.full(len(part) + 1, 7, np.uint8)
-    copy(low, target.ctypes.data, len(part))
+    copy(low, begin(target), len(part))
     assert target.tobytes() == part + b"\x07"
 
 

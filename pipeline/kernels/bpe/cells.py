@@ -7,6 +7,7 @@ million letters costs what its merges cost.
 
 import numpy as np
 
+from pipeline.kernels.arrays import copy_items
 from pipeline.kernels.bpe.hash_tables import pair_key
 from pipeline.kernels.bpe.pair_queue import FREE, ITEM, longer, pair_place, roomy, sink
 from pipeline.kernels.compiled import kernel
@@ -113,6 +114,6 @@ def first_pairs(
         here = follow
     first = np.empty(ITEM, np.int64)
     for at in range((used - 2) // 4, -1, -1):
-        first[:] = queue[ITEM * at : ITEM * at + ITEM]
+        copy_items(queue, ITEM * at, ITEM * at + ITEM, first, 0)
         sink(address(queue), used, at, address(first))
     return table, used, queue, pool

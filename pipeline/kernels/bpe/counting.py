@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pipeline.kernels.arrays import copy_items
 from pipeline.kernels.bpe.hash_tables import INLINE_BYTES, LONG, long_hash, mix, same_bytes, short_key
 from pipeline.kernels.bpe.pretokens import CLASSES, PRESETS, next_end, read_only
 from pipeline.kernels.compiled import kernel
@@ -31,13 +32,7 @@ def _find_long(table: np.ndarray, longs: np.ndarray, arena: np.ndarray, at: Int,
 
 @kernel()
 def _add_long(
-    table: np.ndarray,
-    longs: np.ndarray,
-    arena: np.ndarray,
-    progress: np.ndarray,
-    at: Int,
-    end: Int,
-    weight: Int,
+    table: np.ndarray, longs: np.ndarray, arena: np.ndarray, progress: np.ndarray, at: Int, end: Int, weight: Int
 ) -> bool:
     """Add `weight` to the count of a long pre-token; False, and nothing done, when there is no room for it."""
     low = long_hash(at, end)
@@ -59,7 +54,7 @@ def _add_long(
     return True
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _add_short(table: np.ndarray, progress: np.ndarray, at: Int, end: Int, limit: Int, weight: Int) -> bool:
     """Add `weight` to the count of a short pre-token; False, and nothing done, when there is no room for it."""
     low, high = short_key(at, end, limit)
@@ -184,7 +179,7 @@ def _bytes(table: np.ndarray, longs: np.ndarray, arena: np.ndarray, offsets: np.
         high = table[place + 1]
         if high >= LONG:
             begin = longs[np.int64(high & ~LONG)]
-            data[start : start + length] = arena[begin : begin + length]
+            copy_items(arena, begin, begin + length, data, start)
         else:
             for step in range(length):
                 word = table[place] if step < 8 else high

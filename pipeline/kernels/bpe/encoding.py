@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.kernels import codes
+from pipeline.kernels.arrays import copy_items
 from pipeline.kernels.bpe.hash_tables import INLINE_BYTES, mix, pair_key, short_key
 from pipeline.kernels.bpe.pretokens import next_end
 from pipeline.kernels.compiled import kernel
@@ -152,13 +154,7 @@ def _merge_long(merges: np.ndarray, ids: np.ndarray, size: Int) -> Int:
 
 @kernel()
 def _merge(
-    merges: np.ndarray,
-    symbol: np.ndarray,
-    at: Int,
-    end: Int,
-    ids: np.ndarray,
-    here: Int,
-    pairs: np.ndarray,
+    merges: np.ndarray, symbol: np.ndarray, at: Int, end: Int, ids: np.ndarray, here: Int, pairs: np.ndarray
 ) -> Int:
     """The ids of the text between two addresses into `ids[here:]`; returns how many there are."""
     size = end - at
@@ -201,7 +197,7 @@ def _merge_new(
         cache[place + 3] = third | np.uint64(count) << np.uint64(32)
     else:
         start = fill[1]
-        pool[start : start + count] = ids[here : here + count]
+        copy_items(ids, here, here + count, pool, start)
         fill[1] += count
         cache[place + 2] = np.uint64(start)
         cache[place + 3] = np.uint64(count) << np.uint64(32)
@@ -278,7 +274,7 @@ def count_words(offsets: np.ndarray, data: np.ndarray) -> Int:
         inside = False
         for at in range(offsets[row], offsets[row + 1]):
             byte = data[at]
-            blank = byte == 0x20 or 0x09 <= byte <= 0x0D
+            blank = byte == codes.SPACE or codes.TAB <= byte <= codes.RETURN
             words += not blank and not inside
             inside = not blank
     return words

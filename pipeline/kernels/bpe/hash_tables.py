@@ -14,7 +14,7 @@ LONG = np.uint64(0xFF << 56)
 """Top byte of the second word of a longer pre-token's key."""
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def mix(first: Int, second: Int) -> Int:
     """A 64-bit hash of two words (multiply, fold, multiply)."""
     value = (np.uint64(first) ^ np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xD6E8FEB86659FD93)
@@ -23,7 +23,7 @@ def mix(first: Int, second: Int) -> Int:
     return value ^ (value >> np.uint64(29))
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def short_key(at: Int, end: Int, limit: Int) -> tuple[Int, Int]:
     """The key of the text between two addresses, at most `INLINE_BYTES`; nothing at or beyond `limit` is read."""
     length = end - at
@@ -69,7 +69,7 @@ def same_bytes(first: Int, second: Int, length: Int) -> bool:
     return step == length
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def pair_key(left: Any, right: Any) -> Any:
     """Two 32-bit ids in one word; words compare as the pairs do."""
     return (np.uint64(left) << np.uint64(32)) | np.uint64(right)

@@ -1,6 +1,6 @@
 """One merge: every place of a pair becomes one token, its neighbours' pairs lose and win, new pairs get their places.
 
-Everything is read and written by address (`bpe_load`), a cache line a neighbour.
+Everything is read and written by address (`pipeline.kernels.memory`), a cache line a neighbour.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ right neighbour, and for either side the pair's slot in the table, then where it
 _LOST, _WON, _EVENTS, _RIGHT, _CURSOR = 0, 1, 2, 3, 6
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _touch(change: Int, token: Int, touched: Int, num_touched: Int) -> Int:
     """Note a neighbour the first time it is met; returns how many were met."""
     line = change + token * 8 * CHANGE
@@ -28,7 +28,7 @@ def _touch(change: Int, token: Int, touched: Int, num_touched: Int) -> Int:
     return num_touched
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _add(change: Int, token: Int, field: Int, number: Int) -> None:
     place = change + (token * CHANGE + field) * 8
     put_word(place, number_at(place) + number)

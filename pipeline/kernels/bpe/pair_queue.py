@@ -6,6 +6,7 @@ with atomic operations at every look-up, which was most of the time.
 
 import numpy as np
 
+from pipeline.kernels.arrays import grow
 from pipeline.kernels.bpe.hash_tables import mix
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.memory import Int, address, put_word, word_at
@@ -18,14 +19,10 @@ ITEM = 3
 @kernel()
 def longer(array: np.ndarray, needed: Int) -> np.ndarray:
     """The array, or a copy of at least a quarter more that holds `needed` items."""
-    if needed <= len(array):
-        return array
-    larger = np.empty(max(needed, len(array) * 5 // 4), array.dtype)
-    larger[: len(array)] = array
-    return larger
+    return array if needed <= len(array) else grow(array, max(needed, len(array) * 5 // 4))
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def number_at(place: Int) -> Int:
     """The eight bytes at an address as a signed number."""
     return np.int64(word_at(place))
@@ -72,13 +69,13 @@ def roomy(table: np.ndarray, needed: Int) -> np.ndarray:
     return larger
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _before(count: Int, pair: Int, other_count: Int, other_pair: Int) -> bool | np.bool_:
     """The higher count first, ties to the smaller pair."""
     return count > other_count or (count == other_count and pair < other_pair)
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _copy(item: Int, place: Int) -> None:
     put_word(place, number_at(item))
     put_word(place + 8, number_at(item + 8))

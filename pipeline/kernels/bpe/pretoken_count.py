@@ -10,6 +10,7 @@ from functools import cache
 
 import numpy as np
 
+from pipeline.kernels import codes
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.memory import Int, address, byte_at, short_at, word_at
 from pipeline.kernels.unicode import decode_at
@@ -160,7 +161,7 @@ def wide(at: Int, end: Int, classes: Int) -> Int:
     return (byte_at(classes + point) if point >= 0 else IS_OTHER) << 3 | size
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _two(word: np.uint64, shift: int, state: Int, count: Int, pairs: Int, moves: Int) -> tuple[Int, Int]:
     """State and count after two ASCII characters of a word."""
     pair = byte_at(pairs + np.int64((word >> np.uint64(shift)) & np.uint64(0x7FFF)))
@@ -168,11 +169,11 @@ def _two(word: np.uint64, shift: int, state: Int, count: Int, pairs: Int, moves:
     return entry & _STATE, count + (entry & _COUNT)
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _one(at: Int, end: Int, state: Int, count: Int, classes: Int, narrow: Int, moves: Int) -> tuple[Int, Int, Int]:
     """Place, state and count after the character at `at`."""
     byte = byte_at(at)
-    if byte < 0x80:
+    if byte < codes.NON_ASCII:
         kind = byte_at(narrow + byte)
         at += 1
     else:
@@ -206,7 +207,7 @@ def _border(at: Int, end: Int, narrow: Int) -> Int:
     while at < end:
         byte = byte_at(at)
         at += 1
-        if byte < 0x80 and byte_at(narrow + byte) == LETTER:
+        if byte < codes.NON_ASCII and byte_at(narrow + byte) == LETTER:
             return at
     return end
 

@@ -13,6 +13,7 @@ from enum import IntEnum
 
 import numpy as np
 
+from pipeline.kernels import codes
 from pipeline.kernels.bpe.pretoken_count import (
     ASCII,
     IS_BLANK,
@@ -143,7 +144,7 @@ WHOLE_ROWS = (int(Words.WHOLE), 1, False)
 def _character(at: Int, end: Int, classes: Int) -> Int:
     """`kind << 3 | length` of the character at byte `at`."""
     first = byte_at(at)
-    return byte_at(classes + first) << 3 | 1 if first < 0x80 else wide(at, end, classes)
+    return byte_at(classes + first) << 3 | 1 if first < codes.NON_ASCII else wide(at, end, classes)
 
 
 @kernel()
@@ -151,7 +152,7 @@ def _skip(at: Int, end: Int, classes: Int, wanted: Int) -> Int:
     """The end of the run of characters of class `wanted` that starts at `at`."""
     while at < end:
         byte = byte_at(at)
-        if byte < 0x80:
+        if byte < codes.NON_ASCII:
             if byte_at(classes + byte) != wanted:
                 break
             at += 1
@@ -167,7 +168,7 @@ _TOP = np.uint64(0x8080808080808080)
 _ONES = np.uint64(0x0101010101010101)
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _letters_ahead(at: Int) -> Int:
     """How many ASCII letters follow one another from `at` on, 8 at most; eight bytes are read."""
     # Bit 7 of a byte of `least` says it is a letter or beyond, of `beyond` that it is beyond; a word's length is no
@@ -179,14 +180,14 @@ def _letters_ahead(at: Int) -> Int:
     return trailing_zeros((~least | beyond | word) & _TOP) >> 3
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _letters_end(at: Int, end: Int, classes: Int) -> Int:
     """The end of the run of letters that starts at `at`."""
     while at + 8 <= end:
         ahead = _letters_ahead(at)
         at += ahead
         if ahead < 8:
-            return _skip(at, end, classes, IS_LETTER) if byte_at(at) >= 0x80 else at
+            return _skip(at, end, classes, IS_LETTER) if byte_at(at) >= codes.NON_ASCII else at
     return _skip(at, end, classes, IS_LETTER)
 
 
@@ -195,12 +196,14 @@ def _contraction(at: Int, end: Int) -> Int:
     """The end of 's 'd 'm 't 'll 've 're in any case at the apostrophe `at`, or `at`."""
     if at + 1 >= end:
         return at
-    first = byte_at(at + 1) | 0x20
-    if first == 0x73 or first == 0x64 or first == 0x6D or first == 0x74:
+    first = byte_at(at + 1) | codes.CASE_BIT
+    if first == codes.SMALL_S or first == codes.SMALL_D or first == codes.SMALL_M or first == codes.SMALL_T:
         return at + 2
     if at + 2 < end:
-        second = byte_at(at + 2) | 0x20
-        if (first == 0x6C and second == 0x6C) or (second == 0x65 and (first == 0x76 or first == 0x72)):
+        second = byte_at(at + 2) | codes.CASE_BIT
+        if (first == codes.SMALL_L and second == codes.SMALL_L) or (
+            second == codes.SMALL_E and (first == codes.SMALL_V or first == codes.SMALL_R)
+        ):
             return at + 3
     return at
 
@@ -210,16 +213,16 @@ def _ascii_end(at: Int, end: Int) -> Int:
     """BloombergGPT's rules: letters with spaces, one digit, or anything up to the next letter or digit."""
     first = byte_at(at)
     at += 1
-    if 0x30 <= first <= 0x39:
+    if codes.ZERO <= first <= codes.NINE:
         return at
-    worded = first == 0x20 or 0x61 <= (first | 0x20) <= 0x7A
+    worded = first == codes.SPACE or codes.SMALL_A <= (first | codes.CASE_BIT) <= codes.SMALL_Z
     while at < end:
         byte = byte_at(at)
-        letter = 0x61 <= (byte | 0x20) <= 0x7A
+        letter = codes.SMALL_A <= (byte | codes.CASE_BIT) <= codes.SMALL_Z
         if worded:
-            if not letter and byte != 0x20:
+            if not letter and byte != codes.SPACE:
                 break
-        elif letter or 0x30 <= byte <= 0x39:
+        elif letter or codes.ZERO <= byte <= codes.NINE:
             break
         at += 1
     return at
@@ -230,11 +233,11 @@ def _spaced_end(at: Int, end: Int, classes: Int) -> Int:
     """GPT-2's rules: a contraction, a run of one class with a space before it, or white space but its last character."""
     start = at
     first = byte_at(at)
-    if first == 0x27 and at + 1 < end and byte_at(at + 1) >= 0x61:
+    if first == codes.APOSTROPHE and at + 1 < end and byte_at(at + 1) >= codes.SMALL_A:
         stop = _contraction(at, end)
-        if stop > at and (stop == at + 2 or byte_at(at + 2) >= 0x61):
+        if stop > at and (stop == at + 2 or byte_at(at + 2) >= codes.SMALL_A):
             return stop
-    if first == 0x20 and at + 1 < end:
+    if first == codes.SPACE and at + 1 < end:
         at += 1
     kind = _character(at, end, classes) >> 3
     if kind != IS_BLANK and kind != IS_NEWLINE:
@@ -299,9 +302,9 @@ def _group_end(at: Int, end: Int, classes: Int, digits: Int, digits_left: Int) -
 def next_end(at: Int, end: Int, classes: Int, rules: tuple[Int, Int, bool], digits_left: Int) -> tuple[Int, Int]:
     """The end of the pre-token that starts at `at` (< `end`), and the state for the next call.
 
-    `at`, `end` and `classes` are addresses (`bpe_load`) of text and of `CLASSES`. `digits_left` is 0 at the start of a
-    text; right-to-left groups keep in it how many digits of a number are still to come, so that a number of a million
-    digits is read twice and not a million times.
+    `at`, `end` and `classes` are addresses (`pipeline.kernels.memory`) of text and of `CLASSES`. `digits_left` is 0 at the
+    start of a text; right-to-left groups keep in it how many digits of a number are still to come, so that a number of a
+    million digits is read twice and not a million times.
     """
     words, digits, right_to_left = rules
     if 2 <= words <= 4:
@@ -309,7 +312,7 @@ def next_end(at: Int, end: Int, classes: Int, rules: tuple[Int, Int, bool], digi
             return _spaced_end(at, end, classes), 0
         return _ascii_end(at, end) if words == 2 else end, 0
     first = byte_at(at)
-    found = byte_at(classes + first) << 3 | 1 if first < 0x80 else wide(at, end, classes)
+    found = byte_at(classes + first) << 3 | 1 if first < codes.NON_ASCII else wide(at, end, classes)
     kind = found >> 3
     start = at
     at += found & 7
@@ -319,7 +322,7 @@ def next_end(at: Int, end: Int, classes: Int, rules: tuple[Int, Int, bool], digi
             if right_to_left:
                 return _group_end(start, end, classes, digits, digits_left)
             return _digits_end(at, end, classes, digits - 1), 0
-        if first == 0x27:
+        if first == codes.APOSTROPHE:
             stop = _contraction(start, end)
             if stop > start:
                 return stop, 0
@@ -332,13 +335,13 @@ def next_end(at: Int, end: Int, classes: Int, rules: tuple[Int, Int, bool], digi
         following = _character(at, end, classes) >> 3
     if following == IS_LETTER:
         at = _letters_end(at, end, classes)
-        while words == 1 and at + 1 < end and byte_at(at) == 0x20:
+        while words == 1 and at + 1 < end and byte_at(at) == codes.SPACE:
             stop = _letters_end(at + 1, end, classes)
             if stop == at + 1:
                 break
             at = stop
         return at, 0
-    if kind == IS_OTHER or (first == 0x20 and following == IS_OTHER):
+    if kind == IS_OTHER or (first == codes.SPACE and following == IS_OTHER):
         at = _skip(at, end, classes, IS_OTHER)
         return _skip(at, end, classes, IS_NEWLINE), 0
     return _space_end(start, end, classes), 0

@@ -7,17 +7,10 @@ pairs spell the same token and share one id.
 
 import numpy as np
 
+from pipeline.kernels.arrays import copy_items
 from pipeline.kernels.bpe.cells import first_pairs, lay_out
 from pipeline.kernels.bpe.hash_tables import long_hash, same_bytes
-from pipeline.kernels.bpe.merging import (
-    CHANGE,
-    book,
-    keep_places,
-    merge_places,
-    merge_words,
-    most_events,
-    queue_up,
-)
+from pipeline.kernels.bpe.merging import CHANGE, book, keep_places, merge_places, merge_words, most_events, queue_up
 from pipeline.kernels.bpe.pair_queue import ITEM, longer, number_at, pair_place, roomy, sink
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.memory import Int, address
@@ -93,7 +86,7 @@ def learn(
     merges = 0
 
     while known < vocab_size and queued > 0:
-        item[:] = queue[:ITEM]
+        copy_items(queue, 0, ITEM, item, 0)
         pair = np.uint64(item[1])
         current = number_at(pair_place(address(table), len(table) // 2, pair) + 8)
         if item[0] != current:
@@ -113,8 +106,8 @@ def learn(
         tail = starts[known]
         size = lengths[left] + lengths[right]
         spelled = longer(spelled, tail + size)
-        spelled[tail : tail + lengths[left]] = spelled[starts[left] : starts[left] + lengths[left]]
-        spelled[tail + lengths[left] : tail + size] = spelled[starts[right] : starts[right] + lengths[right]]
+        copy_items(spelled, starts[left], starts[left] + lengths[left], spelled, tail)
+        copy_items(spelled, starts[right], starts[right] + lengths[right], spelled, tail + lengths[left])
         name = _token_slot(names, starts, spelled, spelled, tail, tail + size)
         new = np.int64(names[name])
         if new < 0:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pipeline.kernels.arrays import copy_items, grow
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.dedup.minhash import hash_shingles, scan_words
 from pipeline.kernels.dedup.union_find import find
@@ -34,10 +35,8 @@ def shingle_sets(
             at, count = scan_words(data, at, end, table, one_zero, words, count)
             number, written = hash_shingles(words, count, ngram, figure_weight, block)
             if used + written > len(values):
-                larger = np.empty(2 * len(values) + written, np.uint32)
-                larger[:used] = values[:used]
-                values = larger
-            values[used : used + written] = block[:written]
+                values = grow(values, 2 * len(values) + written)
+            copy_items(block, 0, written, values, used)
             used += written
             if number > 0:
                 for k in range(ngram - 1):

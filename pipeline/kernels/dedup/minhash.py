@@ -10,6 +10,7 @@ from functools import cache
 
 import numpy as np
 
+from pipeline.kernels import codes
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.hashing import fmix64
 from pipeline.kernels.unicode import CATEGORIES, CATEGORY, LETTER, MAJOR, MARK, NUMBER, decode
@@ -71,7 +72,7 @@ def permutations(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return (mixed >> np.uint64(32)).astype(np.uint32) | np.uint32(1), mixed.astype(np.uint32)
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _extend(hashed: np.uint64, point: np.uint64) -> np.uint64:
     """The hash of a word with one more code point."""
     hashed = (hashed ^ point) * np.uint64(0x9FB21C651E98DF25)
@@ -94,7 +95,7 @@ def scan_words(
     hashed, last, is_figure = empty, np.uint64(0), figure
     while at < end and count < limit:
         first = data[at]
-        if first < 0x80:
+        if first < codes.NON_ASCII:
             entry = table[first]
             at += 1
         else:

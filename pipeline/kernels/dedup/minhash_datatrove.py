@@ -12,7 +12,8 @@ from typing import Literal
 import numpy as np
 
 from pipeline.kernels.compiled import kernel
-from pipeline.kernels.hashing import load_u32, xxh64
+from pipeline.kernels.hashing import xxh64
+from pipeline.kernels.memory import load_u32
 
 ShingleHash = Literal["xxhash64", "sha1_64", "xxhash32"]
 MERSENNE_61 = (1 << 61) - 1
@@ -49,7 +50,7 @@ def _xxh64_slices(data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.
     return out
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _rotl32(value: np.uint32, bits: int) -> np.uint32:
     return np.uint32(value << np.uint32(bits)) | (value >> np.uint32(32 - bits))
 

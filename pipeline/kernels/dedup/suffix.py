@@ -8,8 +8,11 @@ group windows are compared byte by byte, so hashes decide nothing but where to l
 
 import numpy as np
 
+from pipeline.kernels import codes
+from pipeline.kernels.arrays import grow_rows
 from pipeline.kernels.compiled import kernel
-from pipeline.kernels.hashing import fmix64, load_u64, xxh64
+from pipeline.kernels.hashing import fmix64, xxh64
+from pipeline.kernels.memory import load_u64
 
 _BASE = np.uint64(0xD6E8FEB86659FD93)
 BYTE_VALUES = np.array([int(fmix64(np.uint64(byte + 1))) for byte in range(256)], np.uint64)
@@ -206,9 +209,7 @@ def _append(
     cuts: np.ndarray, count: int, start: int | np.int64, end: int, copy: int | np.int64
 ) -> tuple[np.ndarray, int]:
     if count == len(cuts):
-        larger = np.empty((2 * count, 3), np.int64)
-        larger[:count] = cuts
-        cuts = larger
+        cuts = grow_rows(cuts, 2 * count)
     cuts[count, 0], cuts[count, 1], cuts[count, 2] = start, end, copy
     return cuts, count + 1
 
@@ -266,9 +267,9 @@ def later_copies(
     return cuts[:count].copy()
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _in_word(byte: int) -> bool:
-    return byte >= 0x80 or 48 <= byte <= 57 or 65 <= (byte & 0xDF) <= 90
+    return byte >= codes.NON_ASCII or 48 <= byte <= 57 or 65 <= (byte & 0xDF) <= 90
 
 
 @kernel()

@@ -70,7 +70,7 @@ def _partition(
     return out_keys, out_high, out_ids, borders
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _bit(key: np.uint64, bits: int) -> np.int64:
     """A bit of a map of `bits` bits, a power of two; the highest bits of a key are the same throughout a part."""
     return np.int64((key ^ (key >> np.uint64(32))) & np.uint64(bits - 1))

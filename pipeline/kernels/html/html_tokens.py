@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.kernels import codes
 from pipeline.kernels.blocks import find
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.memory import Int, byte_at
@@ -23,41 +24,46 @@ def pack(name: str) -> int:
 _SCRIPT = np.uint64(pack("script"))
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def is_letter(byte: Int) -> bool | np.bool_:
-    return 0x61 <= byte | 0x20 <= 0x7A
+    return codes.SMALL_A <= byte | codes.CASE_BIT <= codes.SMALL_Z
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def is_space(byte: Int) -> bool | np.bool_:
-    return byte == 0x20 or (0x09 <= byte <= 0x0D and byte != 0x0B)
+    return byte == codes.SPACE or (codes.TAB <= byte <= codes.RETURN and byte != 0x0B)
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _lower(byte: Int) -> Int:
     """A byte of a name; NUL, which ends no name, is told apart from what a short name is filled with."""
-    return byte + 0x20 if 0x41 <= byte <= 0x5A else byte if byte else 0xFF
+    return byte + 0x20 if codes.UPPER_A <= byte <= codes.UPPER_Z else byte if byte else 0xFF
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _after_space(place: Int, end: Int) -> Int:
     while place < end and is_space(byte_at(place)):
         place += 1
     return place
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def is_dashes(place: Int, end: Int) -> bool | np.bool_:
-    return place + 1 < end and byte_at(place) == 0x2D and byte_at(place + 1) == 0x2D
+    return place + 1 < end and byte_at(place) == codes.HYPHEN and byte_at(place + 1) == codes.HYPHEN
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def name_at(place: Int, end: Int, also: Int = 0x3E) -> Any:
     """`(name, after)` of a tag or an attribute: up to white space, `/`, `>` or, after its first byte, `also`."""
     begin, name, size = place, np.uint64(0), 0
     while place < end:
         byte = byte_at(place)
-        if (byte <= 0x20 and is_space(byte)) or byte == 0x2F or byte == 0x3E or (byte == also and place > begin):
+        if (
+            (byte <= codes.SPACE and is_space(byte))
+            or byte == codes.SLASH
+            or byte == codes.GREATER
+            or (byte == also and place > begin)
+        ):
             break
         if size < NAME_BYTES:
             name |= np.uint64(_lower(byte)) << np.uint64(8 * size)
@@ -69,19 +75,19 @@ def name_at(place: Int, end: Int, also: Int = 0x3E) -> Any:
 @kernel()
 def attribute_at(place: Int, end: Int) -> Any:
     """`(name, value, value's end, after)` of the attribute that starts at `place`; an empty value where there is none."""
-    name, place = name_at(place, end, 0x3D)
+    name, place = name_at(place, end, codes.EQUALS)
     after = _after_space(place, end)
-    if after >= end or byte_at(after) != 0x3D:
+    if after >= end or byte_at(after) != codes.EQUALS:
         return name, place, place, place
     after = _after_space(after + 1, end)
     if after >= end:
         return name, end, end, end
     quote = byte_at(after)
-    if quote == 0x22 or quote == 0x27:
+    if quote == codes.QUOTE or quote == codes.APOSTROPHE:
         close = find(after + 1, end, end, quote)
         return name, after + 1, close, min(close + 1, end)
     value = after
-    while after < end and byte_at(after) != 0x3E and not is_space(byte_at(after)):
+    while after < end and byte_at(after) != codes.GREATER and not is_space(byte_at(after)):
         after += 1
     return name, value, after, after
 
@@ -89,22 +95,22 @@ def attribute_at(place: Int, end: Int) -> Any:
 @kernel()
 def comment_end(start: Int, end: Int) -> Any:
     """`(after, hollow)` of the comment that starts at `start`: 1 when it can be emptied, 2 when the page ends in it."""
-    place = find(start + 4, end, end, 0x3E)
+    place = find(start + 4, end, end, codes.GREATER)
     while place < end:
-        if byte_at(place - 1) == 0x2D and byte_at(place - 2) == 0x2D:
+        if byte_at(place - 1) == codes.HYPHEN and byte_at(place - 2) == codes.HYPHEN:
             return place + 1, int(place - 2 >= start + 4)
-        if place - 3 >= start + 4 and byte_at(place - 1) == 0x21 and is_dashes(place - 3, end):
+        if place - 3 >= start + 4 and byte_at(place - 1) == codes.EXCLAMATION and is_dashes(place - 3, end):
             return place + 1, 0
-        place = find(place + 1, end, end, 0x3E)
+        place = find(place + 1, end, end, codes.GREATER)
     return end, 2
 
 
 @kernel()
 def cdata_end(place: Int, end: Int) -> Int:
     """One past the `]]>` of a section of characters, or the end of the page."""
-    close = find(place + 2, end, end, 0x3E)
-    while close < end and not (byte_at(close - 1) == 0x5D and byte_at(close - 2) == 0x5D):
-        close = find(close + 1, end, end, 0x3E)
+    close = find(place + 2, end, end, codes.GREATER)
+    while close < end and not (byte_at(close - 1) == codes.RIGHT_BRACKET and byte_at(close - 2) == codes.RIGHT_BRACKET):
+        close = find(close + 1, end, end, codes.GREATER)
     return min(close + 1, end)
 
 
@@ -112,10 +118,10 @@ def cdata_end(place: Int, end: Int) -> Int:
 def text_end(place: Int, end: Int, name: np.uint64) -> Int:
     """Where the end tag `</name` starts, or the end of the page."""
     while True:
-        place = find(place, end, end, 0x3C)
+        place = find(place, end, end, codes.LESS)
         if place + 2 >= end:
             return end
-        if byte_at(place + 1) == 0x2F and name_at(place + 2, end)[0] == name:
+        if byte_at(place + 1) == codes.SLASH and name_at(place + 2, end)[0] == name:
             return place
         place += 1
 
@@ -126,16 +132,21 @@ def script_end(place: Int, end: Int) -> Int:
     escaped = doubly = False
     while place < end:
         byte = byte_at(place)
-        if byte == 0x3E and escaped and byte_at(place - 1) == 0x2D and byte_at(place - 2) == 0x2D:
+        if (
+            byte == codes.GREATER
+            and escaped
+            and byte_at(place - 1) == codes.HYPHEN
+            and byte_at(place - 2) == codes.HYPHEN
+        ):
             escaped = doubly = False
-        elif byte == 0x3C and place + 2 < end:
+        elif byte == codes.LESS and place + 2 < end:
             following = byte_at(place + 1)
-            if following == 0x2F:
+            if following == codes.SLASH:
                 if name_at(place + 2, end)[0] == _SCRIPT:
                     if not doubly:
                         return place
                     doubly = False
-            elif following == 0x21 and not escaped and is_dashes(place + 2, end):
+            elif following == codes.EXCLAMATION and not escaped and is_dashes(place + 2, end):
                 escaped = True
                 place += 3
             elif escaped and not doubly and name_at(place + 1, end)[0] == _SCRIPT:
@@ -149,12 +160,12 @@ def attribute_work(place: Int, end: Int) -> Int:
     """The most that attributes can cost in what was taken for text, should a parser see tags there."""
     work = 0
     while True:
-        place = find(place, end, end, 0x3C) + 1
+        place = find(place, end, end, codes.LESS) + 1
         if place >= end:
             return work
         attributes = 0
-        while place < end and byte_at(place) != 0x3E:
-            if byte_at(place) == 0x2F or is_space(byte_at(place)):
+        while place < end and byte_at(place) != codes.GREATER:
+            if byte_at(place) == codes.SLASH or is_space(byte_at(place)):
                 place += 1
             else:
                 place = attribute_at(place, end)[3]

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.kernels import codes
 from pipeline.kernels.blocks import copy, find
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.html.html_tokens import (
@@ -120,24 +121,25 @@ def _slim(
     to, copied, here = start_of_out, begin, begin
     stays, open_phrases = np.zeros(8, np.uint64), np.zeros(8, np.int64)
     while here < end:
-        start = find(here, end, end, 0x3C)  # <
+        start = find(here, end, end, codes.LESS)  # <
         visible += start - here
         if start + 1 >= end:
             break
         first = byte_at(start + 1)
-        closing = first == 0x2F and start + 2 < end and is_letter(byte_at(start + 2))
+        closing = first == codes.SLASH and start + 2 < end and is_letter(byte_at(start + 2))
         if not closing and not is_letter(first):
-            if first == 0x21 or first == 0x2F or first == 0x3F:  # a declaration, a comment
+            # a declaration, a comment
+            if first == codes.EXCLAMATION or first == codes.SLASH or first == codes.QUESTION:
                 visible += 4
-                if foreign_depth == 0 and first == 0x21 and is_dashes(start + 2, end):
+                if foreign_depth == 0 and first == codes.EXCLAMATION and is_dashes(start + 2, end):
                     here, hollow = comment_end(start, end)
                     if hollow:
                         to = copy(copied, to, start + 4 - copied)
                         copied = max(start + 4, here - 3) if hollow == 1 else end
-                elif foreign_depth and first == 0x21 and start + 9 <= end and word_at(start + 1) == _CDATA:
+                elif foreign_depth and first == codes.EXCLAMATION and start + 9 <= end and word_at(start + 1) == _CDATA:
                     here = cdata_end(start + 9, end)
                 else:
-                    here = find(start + 2, end, end, 0x3E) + 1
+                    here = find(start + 2, end, end, codes.GREATER) + 1
             else:
                 visible += 1
                 here = start + 1
@@ -155,7 +157,7 @@ def _slim(
         )
         if phrase >= 0 and not _phrase_stays(stays, open_phrases, phrase, closing, kept):
             to, copied = before, here
-            if to > start_of_out and (byte_at(to - 1) == 0x3C or byte_at(to - 1) == 0x26):
+            if to > start_of_out and (byte_at(to - 1) == codes.LESS or byte_at(to - 1) == codes.AMPERSAND):
                 put_word(to, _APART)
                 to += 7
             continue
@@ -181,7 +183,7 @@ def _slim(
                 to = copy(copied, to, here - copied)
                 copied = close
                 if close > here:
-                    put_byte(to, 0x20)
+                    put_byte(to, codes.SPACE)
                     to += 1
             else:
                 visible += close - here
@@ -191,7 +193,7 @@ def _slim(
     return to - start_of_out, tags, deepest, work, visible
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _kind(name: np.uint64, names: Int, kinds: Int, factor: np.uint64) -> Int:
     slot = np.int64((name * factor) >> np.uint64(64 - _SLOTS))
     return byte_at(kinds + slot) if word_at(names + 8 * slot) == name else 0
@@ -237,17 +239,17 @@ def _rest_of_tag(
     to_before, copied_before = to, copied
     while place < end:
         byte = byte_at(place)
-        if byte == 0x3E:
+        if byte == codes.GREATER:
             closed_itself = slash == place - 1
             if rewritten:
                 if closed_itself:
-                    put_byte(to, 0x20)
-                    put_byte(to + 1, 0x2F)
+                    put_byte(to, codes.SPACE)
+                    put_byte(to + 1, codes.SLASH)
                     to += 2
                 copied = place
             return place + 1, to, copied, kept, closed_itself
-        if byte == 0x2F or is_space(byte):
-            slash = place if byte == 0x2F else slash
+        if byte == codes.SLASH or is_space(byte):
+            slash = place if byte == codes.SLASH else slash
             place += 1
             continue
         if not rewritten:
@@ -259,7 +261,7 @@ def _rest_of_tag(
             continue
         kind = _kind(name, names, kinds, factor)
         if kind == _KEPT or (kind == _CSS and _may_hide(value, value_end)):
-            put_byte(to, 0x20)
+            put_byte(to, codes.SPACE)
             to = copy(begin, to + 1, place - begin)
             kept += 1
     return end, copy(copied_before, to_before, start - copied_before), end, kept, False
@@ -272,9 +274,12 @@ def _may_hide(place: Int, end: Int) -> bool:
     while place < end:
         byte = byte_at(place)
         place += 1
-        if byte > 0x20:
+        if byte > codes.SPACE:
             byte |= 0x20
-            if byte == 0x26 or (before == 0x79 and last == 0x3A and (byte == 0x6E or byte == 0x68)):  # "y:n", "y:h"
+            # "y:n", "y:h"
+            if byte == codes.AMPERSAND or (
+                before == codes.SMALL_Y and last == codes.COLON and (byte == codes.SMALL_N or byte == codes.SMALL_H)
+            ):
                 return True
             before, last = last, byte
     return False

@@ -24,20 +24,20 @@ IBAN_LENGTHS = _iban_lengths()
 """uint8[676]: length of an IBAN by its two country letters, 0 where there is none."""
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def digit(byte: int) -> int:
     """The value of an ASCII digit, or -1."""
     return int(byte) - 48 if 48 <= byte <= 57 else -1
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def letter(byte: int) -> int:
     """0-25 for an ASCII letter of either case, or -1."""
     low = int(byte) | 32
     return low - 97 if 97 <= low <= 122 else -1
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def alnum(byte: int) -> int:
     """0-9 for digits, 10-35 for letters of either case, or -1: the values ISO 7064 and ISO 6166 use."""
     value = digit(byte)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pipeline.kernels import codes
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.pii.checks import alnum
 from pipeline.kernels.text.term_trie import FNV_BASIS, FNV_PRIME, hash_word
@@ -58,7 +59,7 @@ def _word_in(data: np.ndarray, low: int, high: int, cut: bool, hashes: np.ndarra
         value = _B
         while at < high and (alnum(data[at]) >= 0):
             byte = np.uint64(data[at])
-            value = (value ^ (byte | np.uint64(32) if data[at] >= 0x41 else byte)) * _P
+            value = (value ^ (byte | np.uint64(32) if data[at] >= codes.UPPER_A else byte)) * _P
             at += 1
         if _among(hashes, value):
             return True

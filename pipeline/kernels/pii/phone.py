@@ -6,6 +6,7 @@ beside a word such as "phone" or "fax". Dates, amounts, ranges of years and acce
 
 import numpy as np
 
+from pipeline.kernels import codes
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.pii.checks import alnum, digit, letter
 from pipeline.kernels.pii.context_words import PHONE_AFTER, PHONE_WORDS, word_near
@@ -78,7 +79,7 @@ def international(digits: np.ndarray, first: int, count: int, trunk: bool) -> bo
 def _extension(data: np.ndarray, at: int, end: int) -> int:
     """End of an extension ("x123", " ext. 123") that begins at `at`, or `at`."""
     cursor = at
-    if cursor < end and data[cursor] == 0x20:
+    if cursor < end and data[cursor] == codes.SPACE:
         cursor += 1
     if cursor + 1 < end and letter(data[cursor]) == 23:
         cursor += 1
@@ -89,11 +90,11 @@ def _extension(data: np.ndarray, at: int, end: int) -> int:
         and letter(data[cursor + 2]) == 19
     ):
         cursor += 3
-        if data[cursor] == 0x2E:
+        if data[cursor] == codes.DOT:
             cursor += 1
     else:
         return at
-    if cursor < end and data[cursor] == 0x20:
+    if cursor < end and data[cursor] == codes.SPACE:
         cursor += 1
     begin = cursor
     while cursor < end and digit(data[cursor]) >= 0 and cursor - begin < 7:
@@ -123,12 +124,12 @@ def _is_date(digits: np.ndarray, groups: np.ndarray, count: int) -> bool:
 @kernel()
 def phone_end(data: np.ndarray, begin: int, at: int, end: int) -> int:
     """End of the phone number whose first digit is at `at`, or -1."""
-    before = data[at - 1] if at > begin else np.uint8(0x20)
-    opened, plus = before == 0x28, before == 0x2B
-    if opened and at - 2 >= begin and data[at - 2] == 0x2B:
+    before = data[at - 1] if at > begin else np.uint8(codes.SPACE)
+    opened, plus = before == codes.LEFT_PAREN, before == codes.PLUS
+    if opened and at - 2 >= begin and data[at - 2] == codes.PLUS:
         plus = True
-    glued = before in (0x2E, 0x2F, 0x3D, 0x23, 0x5F, 0x24, 0x2C)
-    if glued or (before == 0x2D and at - 2 >= begin and alnum(data[at - 2]) >= 0):
+    glued = before in (codes.DOT, codes.SLASH, codes.EQUALS, codes.HASH, codes.UNDERSCORE, codes.DOLLAR, codes.COMMA)
+    if glued or (before == codes.HYPHEN and at - 2 >= begin and alnum(data[at - 2]) >= 0):
         return -1
     digits, groups, marks = np.zeros(_MAX_DIGITS + 1, np.uint8), np.zeros(10, np.int64), np.zeros(10, np.uint8)
     total, count, cursor, paren, trunk = 0, 0, at, opened, False
@@ -149,17 +150,17 @@ def phone_end(data: np.ndarray, begin: int, at: int, end: int) -> int:
         stop = cursor
         mark = np.uint8(0)
         if paren:
-            if cursor >= end or data[cursor] != 0x29:
+            if cursor >= end or data[cursor] != codes.RIGHT_PAREN:
                 return -1
             cursor += 1
-            paren, mark = False, np.uint8(0x29)
-        if cursor < end and (data[cursor] == 0x20 or data[cursor] == 0x2D or data[cursor] == 0x2E):
+            paren, mark = False, np.uint8(codes.RIGHT_PAREN)
+        if cursor < end and (data[cursor] == codes.SPACE or data[cursor] == codes.HYPHEN or data[cursor] == codes.DOT):
             mark = data[cursor] if mark == 0 else mark
             cursor += 1
-            if cursor < end and data[cursor] == 0x20 and data[cursor - 1] != 0x20:
+            if cursor < end and data[cursor] == codes.SPACE and data[cursor - 1] != codes.SPACE:
                 break
-        if cursor + 2 < end and data[cursor] == 0x28 and digit(data[cursor + 1]) >= 0:
-            if data[cursor + 1] == 0x30 and data[cursor + 2] == 0x29:
+        if cursor + 2 < end and data[cursor] == codes.LEFT_PAREN and digit(data[cursor + 1]) >= 0:
+            if data[cursor + 1] == codes.ZERO and data[cursor + 2] == codes.RIGHT_PAREN:
                 trunk = True
             elif count > 1 or (not plus and not (count == 1 and groups[0] == 1)):
                 break
@@ -170,12 +171,16 @@ def phone_end(data: np.ndarray, begin: int, at: int, end: int) -> int:
         marks[count - 1] = mark
         if cursor >= end or digit(data[cursor]) < 0:
             break
-    if stop < end and (data[stop] == 0x25 or data[stop] == 0x5F or data[stop] >= 128):
+    if stop < end and (data[stop] == codes.PERCENT or data[stop] == codes.UNDERSCORE or data[stop] >= 128):
         return -1
     tail = _extension(data, stop, end)
     if tail == stop and stop < end and alnum(data[stop]) >= 0:
         return -1
-    if stop + 1 < end and (data[stop] in (0x2E, 0x2C, 0x2F, 0x3A)) and digit(data[stop + 1]) >= 0:
+    if (
+        stop + 1 < end
+        and (data[stop] in (codes.DOT, codes.COMMA, codes.SLASH, codes.COLON))
+        and digit(data[stop + 1]) >= 0
+    ):
         return -1
     if total < 7 or total > 15:
         return -1
@@ -188,7 +193,9 @@ def phone_end(data: np.ndarray, begin: int, at: int, end: int) -> int:
         return tail
     dashes = True
     for group in range(count - 1):
-        dashes = dashes and (marks[group] == 0x2D or marks[group] == 0x2E or marks[group] == 0x29)
+        dashes = dashes and (
+            marks[group] == codes.HYPHEN or marks[group] == codes.DOT or marks[group] == codes.RIGHT_PAREN
+        )
     lead = 1 if groups[0] == 1 and digits[0] == 1 and total == 11 else 0
     if (
         total - lead == 10
@@ -196,12 +203,12 @@ def phone_end(data: np.ndarray, begin: int, at: int, end: int) -> int:
         and groups[lead] == 3
         and groups[lead + 1] == 3
         and _nanp(digits, lead)
-        and (dashes or opened or marks[lead] == 0x29)
+        and (dashes or opened or marks[lead] == codes.RIGHT_PAREN)
     ):
         return tail
     if opened and count >= 2 and groups[0] <= 5 and 7 <= total <= 11 and digits[groups[0]] > 0 and groups[1] >= 3:
         return tail
-    if digits[0] == 0 and digits[1] != 0 and 9 <= total <= 11 and count >= 2 and before != 0x2D:
+    if digits[0] == 0 and digits[1] != 0 and 9 <= total <= 11 and count >= 2 and before != codes.HYPHEN:
         shortest = 9
         for group in range(count):
             shortest = min(shortest, groups[group])
@@ -223,11 +230,11 @@ def phone_end(data: np.ndarray, begin: int, at: int, end: int) -> int:
 def _labelled_after(data: np.ndarray, at: int, end: int) -> bool:
     """Whether the next word says what kind of line the number is, and is no label of what follows it ("Phone: ...")."""
     cursor = at
-    while cursor < end and cursor < at + 3 and data[cursor] in (0x20, 0x2D, 0x28):
+    while cursor < end and cursor < at + 3 and data[cursor] in (codes.SPACE, codes.HYPHEN, codes.LEFT_PAREN):
         cursor += 1
     stop = cursor
     while stop < end and stop < cursor + 10 and letter(data[stop]) >= 0:
         stop += 1
-    if cursor == at or stop == cursor or (stop < end and data[stop] == 0x3A):
+    if cursor == at or stop == cursor or (stop < end and data[stop] == codes.COLON):
         return False
     return word_near(data, cursor, stop, stop, stop, PHONE_AFTER, 10)

@@ -7,6 +7,8 @@ phone without a country code, a Maestro card), a word such as "phone" or "card" 
 
 import numpy as np
 
+from pipeline.kernels import codes
+from pipeline.kernels.arrays import grow
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.pii.checks import (
     IBAN_LENGTHS,
@@ -27,23 +29,7 @@ from pipeline.kernels.pii.context_words import CARD_WORDS, CUSIP_WORDS, IP_WORDS
 from pipeline.kernels.pii.phone import phone_end
 from pipeline.kernels.unicode import LETTER, MAJOR, MARK, NUMBER, decode
 
-KINDS = (
-    "email",
-    "phone",
-    "ipv4",
-    "ipv6",
-    "iban",
-    "card",
-    "ssn",
-    "ein",
-    "passport",
-    "api_key",
-    "isin",
-    "cusip",
-    "lei",
-    "cik",
-    "accession",
-)
+KINDS = tuple("email phone ipv4 ipv6 iban card ssn ein passport api_key isin cusip lei cik accession".split())
 """Names of the kinds; their index is the code the kernel gives."""
 
 EMAIL, PHONE, IPV4, IPV6, IBAN, CARD, SSN, EIN, PASSPORT, API_KEY, ISIN, CUSIP, LEI, CIK, ACCESSION = range(15)
@@ -90,7 +76,7 @@ def _email(data: np.ndarray, begin: int, at: int, end: int, wordlike: np.ndarray
             break
     while start < at and _CLASS[data[start]] == 2:
         start += 1
-    if start == at or data[at - 1] == 0x2E:
+    if start == at or data[at - 1] == codes.DOT:
         return -1, -1
     stop, cursor, label, dots, alphas, top = at + 1, at + 1, 0, 0, 0, 0
     high = min(end, at + 1 + _MAX_DOMAIN)
@@ -104,10 +90,10 @@ def _email(data: np.ndarray, begin: int, at: int, end: int, wordlike: np.ndarray
                 label += 1
                 alphas += 1
                 cursor += 1
-            elif byte == 0x2D and label > 0:
+            elif byte == codes.HYPHEN and label > 0:
                 label += 1
                 cursor += 1
-            elif byte == 0x2E and label > 0 and data[cursor - 1] != 0x2D:
+            elif byte == codes.DOT and label > 0 and data[cursor - 1] != codes.HYPHEN:
                 dots += 1
                 label, alphas = 0, 0
                 cursor += 1
@@ -121,7 +107,7 @@ def _email(data: np.ndarray, begin: int, at: int, end: int, wordlike: np.ndarray
             label += 1
             alphas += 2
             cursor += size
-        if dots > 0 and alphas >= 2 and data[cursor - 1] != 0x2D:
+        if dots > 0 and alphas >= 2 and data[cursor - 1] != codes.HYPHEN:
             stop, top = cursor, 1
     return (start, stop) if top == 1 else (-1, -1)
 
@@ -141,12 +127,12 @@ def _ipv6(data: np.ndarray, at: int, end: int) -> tuple[int, bool]:
             digits += code < 10
             value = value * 16 + code
             cursor += 1
-        elif byte == 0x3A:
+        elif byte == codes.COLON:
             if size > 0:
                 groups += 1
                 if first < 0:
                     first = value
-            if cursor + 1 < end and data[cursor + 1] == 0x3A:
+            if cursor + 1 < end and data[cursor + 1] == codes.COLON:
                 if double:
                     return -1, False
                 double = True
@@ -160,9 +146,9 @@ def _ipv6(data: np.ndarray, at: int, end: int) -> tuple[int, bool]:
     if size > 0:
         groups += 1
         stop = cursor
-    elif double and cursor >= 2 and data[cursor - 1] == 0x3A and data[cursor - 2] == 0x3A:
+    elif double and cursor >= 2 and data[cursor - 1] == codes.COLON and data[cursor - 2] == codes.COLON:
         stop = cursor
-    if stop < 0 or digits < 2 or (cursor < end and (alnum(data[cursor]) >= 0 or data[cursor] == 0x5F)):
+    if stop < 0 or digits < 2 or (cursor < end and (alnum(data[cursor]) >= 0 or data[cursor] == codes.UNDERSCORE)):
         return -1, False
     if not ((groups == 8 and not double) or (double and 3 <= groups <= 7)):
         return -1, False
@@ -176,24 +162,47 @@ def _api_key(data: np.ndarray, at: int, end: int) -> int:
     first = data[at]
     left = end - at
     if (
-        first == 0x41
+        first == codes.UPPER_A
         and left >= 20
-        and (data[at + 1] == 0x4B or data[at + 1] == 0x53)
-        and data[at + 2] == 0x49
-        and data[at + 3] == 0x41
+        and (data[at + 1] == codes.UPPER_K or data[at + 1] == codes.UPPER_S)
+        and data[at + 2] == codes.UPPER_I
+        and data[at + 3] == codes.UPPER_A
     ):
         for cursor in range(at + 4, at + 20):  # AKIA / ASIA and 16 capitals or digits
             byte = data[cursor]
-            if not (0x30 <= byte <= 0x39 or 0x41 <= byte <= 0x5A):
+            if not (codes.ZERO <= byte <= codes.NINE or codes.UPPER_A <= byte <= codes.UPPER_Z):
                 return -1
         return -1 if at + 20 < end and alnum(data[at + 20]) >= 0 else at + 20
-    if first == 0x41 and left >= 39 and data[at + 1] == 0x49 and data[at + 2] == 0x7A and data[at + 3] == 0x61:
+    if (
+        first == codes.UPPER_A
+        and left >= 39
+        and data[at + 1] == codes.UPPER_I
+        and data[at + 2] == codes.SMALL_Z
+        and data[at + 3] == codes.SMALL_A
+    ):
         cursor, least = at + 4, 35  # AIza
-    elif first == 0x67 and left >= 40 and data[at + 1] == 0x68 and letter(data[at + 2]) >= 0 and data[at + 3] == 0x5F:
+    elif (
+        first == codes.SMALL_G
+        and left >= 40
+        and data[at + 1] == codes.SMALL_H
+        and letter(data[at + 2]) >= 0
+        and data[at + 3] == codes.UNDERSCORE
+    ):
         cursor, least = at + 4, 36  # ghp_, gho_, ghs_
-    elif first == 0x73 and left >= 24 and data[at + 1] == 0x6B and (data[at + 2] == 0x2D or data[at + 2] == 0x5F):
+    elif (
+        first == codes.SMALL_S
+        and left >= 24
+        and data[at + 1] == codes.SMALL_K
+        and (data[at + 2] == codes.HYPHEN or data[at + 2] == codes.UNDERSCORE)
+    ):
         cursor, least = at + 3, 20  # sk-, sk_live_
-    elif first == 0x78 and left >= 24 and data[at + 1] == 0x6F and data[at + 2] == 0x78 and data[at + 4] == 0x2D:
+    elif (
+        first == codes.SMALL_X
+        and left >= 24
+        and data[at + 1] == codes.SMALL_O
+        and data[at + 2] == codes.SMALL_X
+        and data[at + 4] == codes.HYPHEN
+    ):
         cursor, least = at + 5, 20  # xoxb-
     else:
         return -1
@@ -202,11 +211,11 @@ def _api_key(data: np.ndarray, at: int, end: int) -> int:
         byte = data[cursor]
         if digit(byte) >= 0:
             digits += 1
-        elif 0x41 <= byte <= 0x5A:
+        elif codes.UPPER_A <= byte <= codes.UPPER_Z:
             capitals += 1
-        elif 0x61 <= byte <= 0x7A:
+        elif codes.SMALL_A <= byte <= codes.SMALL_Z:
             smalls += 1
-        elif byte != 0x2D and byte != 0x5F:
+        elif byte != codes.HYPHEN and byte != codes.UNDERSCORE:
             break
         cursor += 1
     return cursor if cursor - begin >= least and digits >= 2 and smalls + capitals >= 4 else -1
@@ -223,7 +232,13 @@ def _letters(
         byte = data[cursor]
         value = alnum(byte)
         if value < 0:
-            if byte == 0x20 and count % 4 == 0 and count >= 4 and cursor + 1 < end and alnum(data[cursor + 1]) >= 0:
+            if (
+                byte == codes.SPACE
+                and count % 4 == 0
+                and count >= 4
+                and cursor + 1 < end
+                and alnum(data[cursor + 1]) >= 0
+            ):
                 if plain == 0:
                     plain, plain_digits = count, digits
                 spaced = True
@@ -236,7 +251,7 @@ def _letters(
         cursor += 1
     if plain == 0:
         plain, plain_digits = count, digits
-    whole = cursor >= end or (alnum(data[cursor]) < 0 and data[cursor] != 0x5F)
+    whole = cursor >= end or (alnum(data[cursor]) < 0 and data[cursor] != codes.UNDERSCORE)
     if values[0] > 9 and count >= 15 and values[1] > 9 and values[2] < 10 and values[3] < 10:
         wanted = int(lengths[(np.int64(values[0]) - 10) * 26 + values[1] - 10])
         if wanted > 0 and count >= wanted and ((count == wanted and whole) or spaced):
@@ -247,7 +262,7 @@ def _letters(
             if (stop >= end or alnum(data[stop]) < 0) and is_iban(values, wanted, lengths):
                 return IBAN, stop
     stop = at + plain
-    if stop < end and (alnum(data[stop]) >= 0 or data[stop] == 0x5F):
+    if stop < end and (alnum(data[stop]) >= 0 or data[stop] == codes.UNDERSCORE):
         return -1, at
     if plain == 12 and plain_digits >= 2 and is_isin(values, 12):
         return ISIN, stop
@@ -284,16 +299,29 @@ def _numbers(
         count += 1
         if cursor + 1 < end and digit(data[cursor + 1]) >= 0:
             byte = data[cursor]
-            if byte == 0x2D or byte == 0x20 or byte == 0x2E:
+            if byte == codes.HYPHEN or byte == codes.SPACE or byte == codes.DOT:
                 marks[count - 1] = byte
                 cursor += 1
                 continue
         break
-    before = data[at - 1] if at > begin else np.uint8(0x20)
-    after = data[cursor] if cursor < end else np.uint8(0x20)
-    after_joins = cursor < end and (alnum(data[cursor]) >= 0 or after == 0x5F or after >= 128)
-    glued = before == 0x2D or before == 0x2E or before == 0x2F or before == 0x3D or before == 0x23 or before == 0x5F
-    if count >= 4 and marks[0] == 0x2E and marks[1] == 0x2E and marks[2] == 0x2E and marks[3] != 0x2E:
+    before = data[at - 1] if at > begin else np.uint8(codes.SPACE)
+    after = data[cursor] if cursor < end else np.uint8(codes.SPACE)
+    after_joins = cursor < end and (alnum(data[cursor]) >= 0 or after == codes.UNDERSCORE or after >= 128)
+    glued = (
+        before == codes.HYPHEN
+        or before == codes.DOT
+        or before == codes.SLASH
+        or before == codes.EQUALS
+        or before == codes.HASH
+        or before == codes.UNDERSCORE
+    )
+    if (
+        count >= 4
+        and marks[0] == codes.DOT
+        and marks[1] == codes.DOT
+        and marks[2] == codes.DOT
+        and marks[3] != codes.DOT
+    ):
         place, high, ok, octets = 0, 0, True, np.zeros(4, np.int64)
         for group in range(4):
             length = groups[group]
@@ -305,14 +333,14 @@ def _numbers(
             place += max(0, length - 3)
             octets[group] = value
             high = max(high, value)
-        stop = at + int(groups[:4].sum()) + 3
-        joined = stop < end and (alnum(data[stop]) >= 0 or data[stop] == 0x2D)
-        if ok and not joined and before != 0x2E and before != 0x2D and octets[0] > 0:
+        stop = at + int(groups[0] + groups[1] + groups[2] + groups[3]) + 3
+        joined = stop < end and (alnum(data[stop]) >= 0 or data[stop] == codes.HYPHEN)
+        if ok and not joined and before != codes.DOT and before != codes.HYPHEN and octets[0] > 0:
             if high >= 20 or word_near(data, begin, at, stop, end, IP_WORDS, 24):
                 return (IPV4 if is_public_ip(octets[0], octets[1], octets[2]) else -2), stop
     if after_joins:
         return -1, at
-    if count == 3 and marks[0] == 0x2D and marks[1] == 0x2D:
+    if count == 3 and marks[0] == codes.HYPHEN and marks[1] == codes.HYPHEN:
         if groups[0] == 10 and groups[1] == 2 and groups[2] == 6:
             return ACCESSION, cursor
     ssn_mark = (
@@ -321,17 +349,17 @@ def _numbers(
         and groups[1] == 2
         and groups[2] == 4
         and marks[0] == marks[1]
-        and marks[2] != 0x2D
+        and marks[2] != codes.HYPHEN
     )
-    if ssn_mark and not glued and (marks[0] == 0x2D or marks[0] == 0x20):
+    if ssn_mark and not glued and (marks[0] == codes.HYPHEN or marks[0] == codes.SPACE):
         area = np.int64(digits[0]) * 100 + digits[1] * 10 + digits[2]
         group = np.int64(digits[3]) * 10 + digits[4]
         serial = np.int64(digits[5]) * 1000 + digits[6] * 100 + digits[7] * 10 + digits[8]
         stop = at + 11
         named = word_near(data, begin, at, stop, end, SSN_WORDS, 40)
-        if is_ssn(area, group, serial) and (marks[0] == 0x2D or named):
+        if is_ssn(area, group, serial) and (marks[0] == codes.HYPHEN or named):
             return SSN, stop
-    if count == 2 and groups[0] == 2 and groups[1] == 7 and marks[0] == 0x2D and not glued:
+    if count == 2 and groups[0] == 2 and groups[1] == 7 and marks[0] == codes.HYPHEN and not glued:
         if is_ein_prefix(np.int64(digits[0]) * 10 + digits[1]):
             return EIN, cursor
     if count == 1 and total == 10 and digits[0] == 0 and digits[1] == 0:
@@ -340,12 +368,12 @@ def _numbers(
         area = np.int64(digits[0]) * 100 + digits[1] * 10 + digits[2]
         if is_ssn(area, np.int64(digits[3]) * 10 + digits[4], 1):
             return SSN, cursor
-    if not glued and 12 <= total <= 19 and after != 0x2D and after != 0x2F and after != 0x25:
+    if not glued and 12 <= total <= 19 and after != codes.HYPHEN and after != codes.SLASH and after != codes.PERCENT:
         even = count == 1
         if count > 1:
             same = True
             for group in range(count - 1):
-                same = same and marks[group] == marks[0] and marks[group] != 0x2E
+                same = same and marks[group] == marks[0] and marks[group] != codes.DOT
             fours = same
             for group in range(count - 1):
                 fours = fours and groups[group] == 4
@@ -358,16 +386,9 @@ def _numbers(
             if named or (network == 2 and count > 1):
                 return CARD, cursor
             # A bare run of 16 digits passes Luhn one time in ten: alone in running text, not in a list of numbers.
-            if network == 2 and before == 0x20 and at - 2 >= begin and letter(data[at - 2]) >= 0:
+            if network == 2 and before == codes.SPACE and at - 2 >= begin and letter(data[at - 2]) >= 0:
                 return CARD, cursor
     return -1, at
-
-
-@kernel()
-def _grow(array: np.ndarray) -> np.ndarray:
-    wider = np.empty(2 * len(array), array.dtype)
-    wider[: len(array)] = array
-    return wider
 
 
 @kernel()
@@ -395,7 +416,7 @@ def scan(
             byte = data[at]
             code = alnum(byte)
             kind, start, stop = -1, at, at
-            if byte == 0x40:
+            if byte == codes.AT:
                 start, stop = _email(data, last_email, at, end, wordlike)
                 if start >= 0:
                     kind, last_email = EMAIL, stop
@@ -409,7 +430,9 @@ def scan(
                         digits_near = digits_near or digit(data[ahead]) >= 0
                     if digits_near:
                         kind, stop = _letters(data, begin, at, end, values, IBAN_LENGTHS)
-                    if kind == -1 and (byte == 0x41 or byte == 0x67 or byte == 0x73 or byte == 0x78):
+                    if kind == -1 and (
+                        byte == codes.UPPER_A or byte == codes.SMALL_G or byte == codes.SMALL_S or byte == codes.SMALL_X
+                    ):
                         stop = _api_key(data, at, end)
                         kind = API_KEY if stop > 0 else -1
                 else:
@@ -418,15 +441,17 @@ def scan(
                         stop = phone_end(data, free, at, end)
                         kind = PHONE if stop > 0 else -1
                         if kind == PHONE:
-                            while start > free and (data[start - 1] == 0x28 or data[start - 1] == 0x2B):
+                            while start > free and (
+                                data[start - 1] == codes.LEFT_PAREN or data[start - 1] == codes.PLUS
+                            ):
                                 start -= 1
                     if kind == -1 and at + 8 < end:
                         kind, stop = _letters(data, begin, at, end, values, IBAN_LENGTHS)
                 if kind == -1 and code < 16:
                     near = False
                     for ahead in range(at + 1, min(end, at + 5)):
-                        near = near or data[ahead] == 0x3A
-                    if near and (at == begin or data[at - 1] != 0x3A):
+                        near = near or data[ahead] == codes.COLON
+                    if near and (at == begin or data[at - 1] != codes.COLON):
                         stop, outside = _ipv6(data, at, end)
                         if stop > 0:
                             kind = IPV6 if outside or not public_only else -2
@@ -435,7 +460,8 @@ def scan(
             if kind >= 0:
                 if wanted[kind]:
                     if total == len(rows):
-                        rows, starts, ends, kinds = _grow(rows), _grow(starts), _grow(ends), _grow(kinds)
+                        rows, starts = grow(rows, 2 * total), grow(starts, 2 * total)
+                        ends, kinds = grow(ends, 2 * total), grow(kinds, 2 * total)
                     rows[total], starts[total], ends[total], kinds[total] = row, start - begin, stop - begin, kind
                     total += 1
                 at, free, inside = stop, stop, False
@@ -443,6 +469,6 @@ def scan(
             if kind == -2:
                 at, free, inside = stop, stop, False
                 continue
-            inside = code >= 0 or byte == 0x5F or byte >= 128
+            inside = code >= 0 or byte == codes.UNDERSCORE or byte >= 128
             at += 1
     return rows[:total], starts[:total], ends[:total], kinds[:total]

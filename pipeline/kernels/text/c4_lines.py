@@ -6,20 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.kernels import codes
 from pipeline.kernels.blocks import SIZE, begins, below, equal, find, first_bits, leading_zeros, ones
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.memory import Int, address, byte_at, int_at, short_at, trailing_zeros
 from pipeline.kernels.text.phrases import automaton
 from pipeline.kernels.text.syllables import held_at, packed
-from pipeline.kernels.text.word_tables import (
-    ALPHA,
-    ATTRIBUTES,
-    BREAK,
-    SPACE,
-    SPECIAL_KEYS,
-    SPECIAL_LENGTHS,
-    UNIT_KEYS,
-)
+from pipeline.kernels.text.word_tables import ALPHA, ATTRIBUTES, BREAK, SPACE, SPECIAL_KEYS, SPECIAL_LENGTHS, UNIT_KEYS
 from pipeline.kernels.text.words import IS_PUNCT, IS_STOP, NEW_LINE, longest_row, scan, scratch_at, scratch_for
 from pipeline.kernels.unicode import CATEGORIES, CATEGORY, decode
 
@@ -92,8 +85,8 @@ def _bound(data: np.ndarray, start: int, end: int) -> int:
     text = address(data)
     at, stop = text + start, text + end
     while at + SIZE <= stop:
-        ends = below(at, 0x1F) & ~below(at, 0x0A) | equal(at, 0x85) | equal(at, 0xA8) | equal(at, 0xA9)
-        most += ones(ends | equal(at, 0x5B))
+        ends = below(at, 0x1F) & ~below(at, codes.LINE_FEED) | equal(at, 0x85) | equal(at, 0xA8) | equal(at, 0xA9)
+        most += ones(ends | equal(at, codes.LEFT_BRACKET))
         at += SIZE
     return most + stop - at
 
@@ -123,7 +116,7 @@ def _citation(data: np.ndarray, at: int, end: int, decimal: np.ndarray) -> int:
             if same:
                 return at + len(fixed)
     at += 1
-    while at < end and data[at] != 0x5D:
+    while at < end and data[at] != codes.RIGHT_BRACKET:
         point, width = decode(data, at, end)
         if point < 0 or not decimal[point]:
             return 0
@@ -139,16 +132,16 @@ def _phrases(
     table, bits, text = address(moves), address(marks), address(data)
     state, found, curly = 0, 0, False
     if not held_at(text + start, text + end, telling):
-        return 0, find(text + start, text + end, text + data.shape[0], 0x7B) < text + end
+        return 0, find(text + start, text + end, text + data.shape[0], codes.LEFT_BRACE) < text + end
     for at in range(text + start, text + end):
         byte = byte_at(at)
         state = short_at(table + 2 * (state << 8 | byte))
         found |= int_at(bits + 4 * state)
-        curly |= byte == 0x7B
+        curly |= byte == codes.LEFT_BRACE
     return found, curly
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _may_be_wide_space(at: Int) -> np.uint64:
     """The bytes of a block with which white space beyond ASCII may begin, among them all of it. Two more bytes are read."""
     general = equal(at, 0xE2) & (
@@ -169,11 +162,11 @@ def _plain_line(start: Int, end: Int, limit: Int) -> tuple[Int, tuple[Int, Int, 
     while at < end:
         if at + SIZE + 2 > limit:
             return -1, (0, 0, 0, 0, False)
-        feed = equal(at, 0x0A) | ~first_bits(end - at)
+        feed = equal(at, codes.LINE_FEED) | ~first_bits(end - at)
         size = trailing_zeros(feed)
         here = first_bits(size)
-        space = equal(at, 0x20) | equal(at, 0x09)
-        if (below(at, 0x20) & ~space | _may_be_wide_space(at)) & here:
+        space = equal(at, codes.SPACE) | equal(at, codes.TAB)
+        if (below(at, codes.SPACE) & ~space | _may_be_wide_space(at)) & here:
             return -1, (0, 0, 0, 0, False)
         sign = ~space & here
         if sign:
@@ -182,7 +175,7 @@ def _plain_line(start: Int, end: Int, limit: Int) -> tuple[Int, tuple[Int, Int, 
         points += ones(begins(at) & here)
         words += ones(sign & ~(sign << np.uint64(1) | before))
         before = sign >> np.uint64(63)
-        bracket |= equal(at, 0x5B) & here
+        bracket |= equal(at, codes.LEFT_BRACKET) & here
         at += size
         if feed:
             break
@@ -195,9 +188,9 @@ def _ends_well(data: np.ndarray, start: int, end: int) -> bool:
     if start == end:
         return False
     last = data[end - 1]
-    if last == 0x2E:
-        return not (end - start >= 3 and data[end - 2] == 0x2E and data[end - 3] == 0x2E)
-    return last == 0x3F or last == 0x21 or last == 0x22 or last == 0x27
+    if last == codes.DOT:
+        return not (end - start >= 3 and data[end - 2] == codes.DOT and data[end - 3] == codes.DOT)
+    return last == codes.QUESTION or last == codes.EXCLAMATION or last == codes.QUOTE or last == codes.APOSTROPHE
 
 
 @kernel()
@@ -235,10 +228,10 @@ def _rows(
                     since_feed = 0
             while byte < end:
                 point, width = np.int64(data[byte]), 1
-                if point >= 0x80:
+                if point >= codes.NON_ASCII:
                     point, width = decode(data, byte, end)
                 mark = np.int64(attributes[point]) if point >= 0 else 0
-                if point == 0x0A:
+                if point == codes.LINE_FEED:
                     stats[row, LONG_LINES] += since_feed >= 200
                     since_feed = 0
                 else:
@@ -247,7 +240,7 @@ def _rows(
                     chunk = 0
                     if mark & BREAK:
                         next_line = byte + width
-                        if point == 0x0D and next_line < end and data[next_line] == 0x0A:
+                        if point == codes.RETURN and next_line < end and data[next_line] == codes.LINE_FEED:
                             stats[row, LONG_LINES] += since_feed >= 200
                             since_feed = 0
                             next_line += 1
@@ -257,9 +250,9 @@ def _rows(
                     last = byte + width
                     chunks += chunk == 0
                     chunk += 1
-                    bracket = bracket or point == 0x5B
+                    bracket = bracket or point == codes.LEFT_BRACKET
                     if mark & ALPHA:  # letters after a letter only count
-                        while last < end and data[last] < 0x80 and attributes[data[last]] & ALPHA:
+                        while last < end and data[last] < codes.NON_ASCII and attributes[data[last]] & ALPHA:
                             last += 1
                             chunk += 1
                             since_feed += 1
@@ -279,7 +272,7 @@ def _rows(
                 low, high, text = 0, 0, clean
                 byte = first
                 while byte < last:
-                    skip = _citation(data, byte, last, decimal) if data[byte] == 0x5B else 0
+                    skip = _citation(data, byte, last, decimal) if data[byte] == codes.LEFT_BRACKET else 0
                     if skip:
                         starts[at], ends[at], kinds[at] = byte - base, skip - base, _CITATION
                         at += 1

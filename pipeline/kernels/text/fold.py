@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pipeline.kernels import codes
 from pipeline.kernels.blocks import SIZE, below, copy_block, equal, first_bits
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.hashing import hash128
@@ -11,10 +12,10 @@ from pipeline.kernels.unicode import decode
 _LAST = np.uint64(1 << 63)
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def encode(point: int, out: np.ndarray, at: int) -> int:
     """Write a code point as UTF-8 to `out[at:]`; returns the index behind it."""
-    if point < 0x80:
+    if point < codes.NON_ASCII:
         out[at] = point
         return at + 1
     if point < 0x800:
@@ -29,21 +30,21 @@ def encode(point: int, out: np.ndarray, at: int) -> int:
     return at + 4
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _fold_block(at: Int, to: Int) -> Int:
     """How many bytes of a block are signs of ASCII with single spaces, tabs or line feeds between them; those are written.
 
     A byte must stand before the block that is no white space. The whole block is written, the rest of it to be overwritten.
     """
-    other = equal(at, 0x09) | equal(at, 0x0A)
-    space = equal(at, 0x20) | other
-    odd = below(at, 0x20) & ~other | ~below(at, 0x7F)
+    other = equal(at, codes.TAB) | equal(at, codes.LINE_FEED)
+    space = equal(at, codes.SPACE) | other
+    odd = below(at, codes.SPACE) & ~other | ~below(at, codes.DELETE)
     # White space is plain when a sign of ASCII follows in the block.
     plain = trailing_zeros(odd | space & (space >> np.uint64(1) | odd >> np.uint64(1) | _LAST))
     copy_block(at, to)
     other &= first_bits(plain)
     while other:
-        put_byte(to + trailing_zeros(other), 0x20)
+        put_byte(to + trailing_zeros(other), codes.SPACE)
         other &= other - np.uint64(1)
     return plain
 
@@ -67,7 +68,7 @@ def fold_text(
                 continue
         first = data[at]
         point, width = np.int64(first), 1
-        if first >= 0x80:
+        if first >= codes.NON_ASCII:
             point, width = decode(data, at, end)
         if point >= 0 and is_space[point]:
             gap = size > 0
@@ -82,7 +83,7 @@ def fold_text(
                     out[size + k] = data[at + k]
                 size += width
                 if not fold_case:  # signs and letters of ASCII, as they are
-                    while at + width < end and 0x20 < data[at + width] < 0x7F:
+                    while at + width < end and codes.SPACE < data[at + width] < codes.DELETE:
                         out[size] = data[at + width]
                         size += 1
                         at += 1

@@ -4,6 +4,7 @@
 
 import numpy as np
 
+from pipeline.kernels import codes
 from pipeline.kernels.blocks import SIZE, below, equal, first_bits, ones
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.memory import address, byte_at, short_at, trailing_zeros
@@ -30,18 +31,20 @@ def count_marks(offsets: np.ndarray, data: np.ndarray, attributes: np.ndarray, b
         while at < end:
             if at + SIZE <= limit:
                 # What is ASCII and neither a full stop nor a control character, up to the end of the block.
-                special = below(at, 0x20) | ~below(at, 0x80) | equal(at, 0x2E) | ~first_bits(end - at)
+                special = (
+                    below(at, codes.SPACE) | ~below(at, codes.NON_ASCII) | equal(at, codes.DOT) | ~first_bits(end - at)
+                )
                 run = trailing_zeros(special)
                 if run:
                     here = first_bits(run)
-                    signs = here & ~equal(at, 0x20)
+                    signs = here & ~equal(at, codes.SPACE)
                     if signs:
                         ends_so = False
                         if not begun:
                             begun = True
                             for bullet in bullets:
                                 bulleted += byte_at(at + trailing_zeros(signs)) == bullet
-                    hashes += ones(here & equal(at, 0x23))
+                    hashes += ones(here & equal(at, codes.HASH))
                     ellipses += dots // 3
                     chars += run
                     at += run
@@ -52,7 +55,7 @@ def count_marks(offsets: np.ndarray, data: np.ndarray, attributes: np.ndarray, b
             chars += 1
             if mark & SPACE:
                 # "\r\n" is one line end: the "\n" belongs to the line that "\r" closed.
-                if mark & BREAK and not (point == 0x0A and previous == 0x0D):
+                if mark & BREAK and not (point == codes.LINE_FEED and previous == codes.RETURN):
                     lines += 1
                     trailing += ends_so
                     begun, ends_so = False, False
@@ -65,15 +68,15 @@ def count_marks(offsets: np.ndarray, data: np.ndarray, attributes: np.ndarray, b
                     begun = True
                     for bullet in bullets:
                         bulleted += point == bullet
-                if point == 0x2E:
+                if point == codes.DOT:
                     dots += 1
                     ends_so = dots >= 3
                 else:
                     ellipses += dots // 3
                     dots = 0
-                    ends_so = point == 0x2026
+                    ends_so = point == codes.ELLIPSIS
                     ellipses += ends_so
-                    hashes += point == 0x23
+                    hashes += point == codes.HASH
             previous = point
             at += width
         ellipses += dots // 3

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.kernels import codes
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.text.word_tables import LOWER, UPPER
 from pipeline.kernels.unicode import decode
@@ -94,7 +95,7 @@ def windows(offsets: np.ndarray, data: np.ndarray, count: int, size: int) -> tup
                 end = begin + size
             if not whole and number:
                 for near in range(begin, min(begin + 24, high)):
-                    if data[near] == 0x20 or data[near] == 0x0A:
+                    if data[near] == codes.SPACE or data[near] == codes.LINE_FEED:
                         begin = near + 1
                         break
             begin, end = max(begin, last), min(end, high)
@@ -124,8 +125,8 @@ def needs_preparing(
             at = starts[window]
             while at < ends[window] and not composed:
                 byte = data[at]
-                if byte < 0x80:
-                    lower = lower or 0x61 <= byte <= 0x7A
+                if byte < codes.NON_ASCII:
+                    lower = lower or codes.SMALL_A <= byte <= codes.SMALL_Z
                     at += 1
                     continue
                 point, width = decode(data, at, ends[window])
@@ -190,7 +191,7 @@ def _best(totals: np.ndarray, aliases: np.ndarray, size: int) -> tuple[int, floa
     return aliases[best], own / mass
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _step(moves: np.ndarray, states: np.ndarray, place: int, byte: int, found: np.ndarray, num: int) -> tuple[int, int]:
     state = np.int64(moves[place + byte])
     found[num] = states[state, 1]

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from pipeline.kernels import codes
+from pipeline.kernels.arrays import grow_rows
 from pipeline.kernels.blocks import SIZE, begins, below, copy, count_byte, equal, find, first_bits, ones
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.memory import Int, address, byte_at
@@ -37,7 +39,7 @@ def lay_out(
     text, target = address(data), address(out)
     for row in range(count):
         start, end = offsets[row], offsets[row + 1]
-        lines = 1 + count_byte(text + start, text + end, 0x0A)
+        lines = 1 + count_byte(text + start, text + end, codes.LINE_FEED)
         bounds = np.empty((lines, 2), np.int64)
         shape = np.empty((lines, 3), np.int32)  # kind, characters, indent
         _measure_lines(data, start, end, bounds, shape)
@@ -56,20 +58,18 @@ def lay_out(
             if whole:
                 write = row_start + first - start
             elif line and joined[line]:
-                while first < last and (data[first] == 0x20 or data[first] == 0x09):
+                while first < last and (data[first] == codes.SPACE or data[first] == codes.TAB):
                     first += 1
                 if not _is_hyphenated(data, bounds[line - 1, 0], bounds[line - 1, 1], first):
-                    out[write] = 0x20
+                    out[write] = codes.SPACE
                     write += 1
             elif line:
-                out[write] = 0x0A
+                out[write] = codes.LINE_FEED
                 write += 1
             if tables and table[line] > number:
                 number = table[line]
                 if found == spans.shape[0]:
-                    grown = np.empty((2 * found, 2), np.int32)
-                    grown[:found] = spans
-                    spans = grown
+                    spans = grow_rows(spans, 2 * found)
                 spans[found, 0] = write - row_start
                 found += 1
             if not whole:
@@ -87,10 +87,10 @@ def _is_hyphenated(data: np.ndarray, start: int, end: int, following: int) -> bo
     """Whether a line ends in a letter and a hyphen, and the next goes on with a small letter: join without a space."""
     return (
         end - start >= 2
-        and data[end - 1] == 0x2D
-        and 0x61 <= (data[end - 2] | 0x20) <= 0x7A
+        and data[end - 1] == codes.HYPHEN
+        and codes.SMALL_A <= (data[end - 2] | codes.CASE_BIT) <= codes.SMALL_Z
         and following < data.shape[0]
-        and 0x61 <= data[following] <= 0x7A
+        and codes.SMALL_A <= data[following] <= codes.SMALL_Z
     )
 
 
@@ -98,7 +98,7 @@ def _is_hyphenated(data: np.ndarray, start: int, end: int, following: int) -> bo
 def _measure_lines(data: np.ndarray, start: int, end: int, bounds: np.ndarray, shape: np.ndarray) -> None:
     line, first, text = 0, start, address(data)
     while first <= end:
-        at = find(text + first, text + end, text + data.shape[0], 0x0A) - text
+        at = find(text + first, text + end, text + data.shape[0], codes.LINE_FEED) - text
         bounds[line, 0], bounds[line, 1] = first, at
         shape[line, 0], shape[line, 1], shape[line, 2] = line_shape(data, first, at)
         line += 1
@@ -128,16 +128,16 @@ def line_shape(data: np.ndarray, start: Int, end: Int) -> tuple[Int, Int, Int]:
         if byte & 0xC0 != 0x80:
             characters += 1
         if indented:
-            if byte == 0x20 or byte == 0x09:
+            if byte == codes.SPACE or byte == codes.TAB:
                 indent += 1
                 continue
             indented = False
-        if byte == 0x20:
+        if byte == codes.SPACE:
             gap += 1
             continue
-        figure_follows = 0x30 <= byte <= 0x39 or byte == 0x24 or byte == 0x28
-        dots = dots + 1 if byte == 0x2E else 0
-        parted = byte == 0x09 or byte == 0x7C or gap >= 3 or dots == 3 or (gap == 2 and figure_follows)
+        figure_follows = codes.ZERO <= byte <= codes.NINE or byte == codes.DOLLAR or byte == codes.LEFT_PAREN
+        dots = dots + 1 if byte == codes.DOT else 0
+        parted = byte == codes.TAB or byte == codes.BAR or gap >= 3 or dots == 3 or (gap == 2 and figure_follows)
         if parted and signs:
             cells += 1
             longest = max(longest, signs)
@@ -145,21 +145,28 @@ def line_shape(data: np.ndarray, start: Int, end: Int) -> tuple[Int, Int, Int]:
                 figures += 1
             signs = digits = letters = 0
         gap = 0
-        if byte == 0x7C:
+        if byte == codes.BAR:
             bars += 1
-        if byte == 0x09 or byte == 0x7C or (byte == 0x2E and dots >= 3):
+        if byte == codes.TAB or byte == codes.BAR or (byte == codes.DOT and dots >= 3):
             continue
         if byte & 0xC0 != 0x80:
             signs += 1
-            if 0x30 <= byte <= 0x39:
+            if codes.ZERO <= byte <= codes.NINE:
                 digits += 1
-            elif byte == 0x2D or byte == 0x3D or byte == 0x5F or byte == 0x2B or byte == 0x2E or byte == 0x2A:
+            elif (
+                byte == codes.HYPHEN
+                or byte == codes.EQUALS
+                or byte == codes.UNDERSCORE
+                or byte == codes.PLUS
+                or byte == codes.DOT
+                or byte == codes.ASTERISK
+            ):
                 marks += 1
-            elif byte >= 0x80 or 0x61 <= (byte | 0x20) <= 0x7A:
+            elif byte >= codes.NON_ASCII or codes.SMALL_A <= (byte | codes.CASE_BIT) <= codes.SMALL_Z:
                 letters += 1
                 # Letters after a letter only count.
                 first = at
-                while at + 1 < end and 0x61 <= (data[at + 1] | 0x20) <= 0x7A:
+                while at + 1 < end and codes.SMALL_A <= (data[at + 1] | codes.CASE_BIT) <= codes.SMALL_Z:
                     at += 1
                 characters += at - first
                 signs += at - first
@@ -189,7 +196,7 @@ def _one_cell(at: Int, end: Int, limit: Int) -> tuple[Int, Int, Int]:
     Nothing from `limit` on is read.
     """
     characters = indent = signs = digits = letters = 0
-    while at < end and (byte_at(at) == 0x20 or byte_at(at) == 0x09):
+    while at < end and (byte_at(at) == codes.SPACE or byte_at(at) == codes.TAB):
         indent += 1
         at += 1
     spaces, dots = np.uint64(0), np.uint64(0)  # of the block before
@@ -198,15 +205,19 @@ def _one_cell(at: Int, end: Int, limit: Int) -> tuple[Int, Int, Int]:
             return 0, 0, 0
         here = first_bits(end - at)
         begun = begins(at) & here
-        space, dot = equal(at, 0x20) & here, equal(at, 0x2E) & here
+        space, dot = equal(at, codes.SPACE) & here, equal(at, codes.DOT) & here
         after_space = space << np.uint64(1) | spaces >> np.uint64(63)
         after_dot = dot << np.uint64(1) | dots >> np.uint64(63)
         apart = after_space & (dot << np.uint64(2) | dots >> np.uint64(62))
-        if (equal(at, 0x09) | equal(at, 0x7C)) & here | space & after_space | dot & (after_dot | apart):
+        if (equal(at, codes.TAB) | equal(at, codes.BAR)) & here | space & after_space | dot & (after_dot | apart):
             return 0, 0, 0
         spaces, dots = space, dot
-        digit = below(at, 0x3A) & ~below(at, 0x30)
-        letter = below(at, 0x5B) & ~below(at, 0x41) | below(at, 0x7B) & ~below(at, 0x61) | ~below(at, 0xC0)
+        digit = below(at, codes.COLON) & ~below(at, codes.ZERO)
+        letter = (
+            below(at, codes.LEFT_BRACKET) & ~below(at, codes.UPPER_A)
+            | below(at, codes.LEFT_BRACE) & ~below(at, codes.SMALL_A)
+            | ~below(at, 0xC0)
+        )
         characters += ones(begun)
         signs += ones(begun & ~space)
         digits += ones(digit & here)
@@ -311,8 +322,8 @@ def _may_join(data: np.ndarray, bounds: np.ndarray, shape: np.ndarray, table: np
     ):
         return False
     # Scripts without spaces between words are not filled word by word.
-    if data[bounds[line, 0] + shape[line, 2]] >= 0xE3 or data[bounds[before, 1] - 1] >= 0x80:
-        return bool(data[bounds[before, 1] - 1] < 0x80) or _ends_in_quote(data, bounds[before, 1])
+    if data[bounds[line, 0] + shape[line, 2]] >= 0xE3 or data[bounds[before, 1] - 1] >= codes.NON_ASCII:
+        return bool(data[bounds[before, 1] - 1] < codes.NON_ASCII) or _ends_in_quote(data, bounds[before, 1])
     return not _is_item(data, bounds[line, 0], bounds[line, 1])
 
 
@@ -326,22 +337,26 @@ def _ends_in_quote(data: np.ndarray, end: int) -> bool:
 def _is_item(data: np.ndarray, start: int, end: int) -> bool:
     """Whether a line starts like a list item: a bullet, or a number or letter with a dot or bracket, then a space."""
     at = start
-    while at < end and (data[at] == 0x20 or data[at] == 0x09):
+    while at < end and (data[at] == codes.SPACE or data[at] == codes.TAB):
         at += 1
     if at + 1 >= end:
         return False
-    if data[at] == 0x2D or data[at] == 0x2A or data[at] == 0x3E:
-        return data[at + 1] == 0x20
+    if data[at] == codes.HYPHEN or data[at] == codes.ASTERISK or data[at] == codes.GREATER:
+        return data[at + 1] == codes.SPACE
     if data[at] == 0xE2 and at + 2 < end and data[at + 1] == 0x80 and data[at + 2] == 0xA2:
         return True
-    if data[at] == 0x28:
+    if data[at] == codes.LEFT_PAREN:
         at += 1
     size = 0
-    while at < end and size < 4 and (0x30 <= data[at] <= 0x39 or 0x61 <= (data[at] | 0x20) <= 0x7A):
+    while (
+        at < end
+        and size < 4
+        and (codes.ZERO <= data[at] <= codes.NINE or codes.SMALL_A <= (data[at] | codes.CASE_BIT) <= codes.SMALL_Z)
+    ):
         at += 1
         size += 1
-    short = size == 1 or (size > 0 and 0x30 <= data[at - 1] <= 0x39)
-    marked = at + 1 < end and (data[at] == 0x2E or data[at] == 0x29) and data[at + 1] == 0x20
+    short = size == 1 or (size > 0 and codes.ZERO <= data[at - 1] <= codes.NINE)
+    marked = at + 1 < end and (data[at] == codes.DOT or data[at] == codes.RIGHT_PAREN) and data[at + 1] == codes.SPACE
     return bool(short and marked)
 
 
@@ -349,7 +364,7 @@ def _is_item(data: np.ndarray, start: int, end: int) -> bool:
 def _is_full(data: np.ndarray, bounds: np.ndarray, shape: np.ndarray, line: int, column: int) -> bool:
     """Whether the first word of a line would not have fitted, within a small slack, on the line before."""
     at, end, size = bounds[line, 0] + shape[line, 2], bounds[line, 1], 0
-    while at < end and data[at] != 0x20:
+    while at < end and data[at] != codes.SPACE:
         if data[at] & 0xC0 != 0x80:
             size += 1
         at += 1

@@ -8,6 +8,7 @@ A line here ends at a line feed and at nothing else, as in both papers' code. Li
 import numpy as np
 import pyarrow as pa
 
+from pipeline.kernels import codes
 from pipeline.kernels.blocks import count_byte, count_points, find
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.compiled import kernel
@@ -47,23 +48,28 @@ def _seen(table: np.ndarray, mask: int, key: np.uint64) -> bool:
 @kernel()
 def _names_speaker(data: np.ndarray, start: int, end: int, chars: int) -> bool:
     """Whether a line only says who speaks: "Jane Doe:", "Operator", "Jane Doe -- Chief Executive Officer"."""
-    while end > start and data[end - 1] <= 0x20:
+    while end > start and data[end - 1] <= codes.SPACE:
         end -= 1
-    while end > start and data[start] <= 0x20:
+    while end > start and data[start] <= codes.SPACE:
         start += 1
     if end == start or chars > MAX_SPEAKER_CHARS:
         return False
-    if data[end - 1] == 0x3A:
+    if data[end - 1] == codes.COLON:
         return True
     if end - start == len(_OPERATOR):
         same = True
         for at in range(len(_OPERATOR)):
-            same = same and (data[start + at] | 0x20) == _OPERATOR[at]
+            same = same and (data[start + at] | codes.CASE_BIT) == _OPERATOR[at]
         if same:
             return True
     for at in range(start, end - 3):
-        if data[at] == 0x20 and data[at + 1] == 0x2D and data[at + 2] == 0x2D and data[at + 3] == 0x20:
-            return data[end - 1] != 0x2E
+        if (
+            data[at] == codes.SPACE
+            and data[at + 1] == codes.HYPHEN
+            and data[at + 2] == codes.HYPHEN
+            and data[at + 3] == codes.SPACE
+        ):
+            return data[end - 1] != codes.DOT
     return False
 
 
@@ -88,7 +94,7 @@ def line_stats(
     out = np.zeros((len(offsets) - 1, NUM_LINE_STATS), np.int64)
     longest = 1
     for row in range(len(out)):
-        feeds = 2 + count_byte(address(data) + offsets[row], address(data) + offsets[row + 1], 0x0A)
+        feeds = 2 + count_byte(address(data) + offsets[row], address(data) + offsets[row + 1], codes.LINE_FEED)
         longest = max(longest, feeds)
         out[row, LINE_FEEDS] = feeds - 2
     size = 4
@@ -109,7 +115,7 @@ def line_stats(
     return out
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _extend(value: np.uint64, word: np.uint64) -> np.uint64:
     """The hash of a run of words with one more."""
     value = (value ^ word) * _PRIME
@@ -165,7 +171,7 @@ def _document(
     while at <= end:
         # One line, from `at` to the line feed or the end.
         line = at
-        at = find(text + at, text + end, limit, 0x0A) - text
+        at = find(text + at, text + end, limit, codes.LINE_FEED) - text
         length, value = count_points(text + line, text + at, limit), _hash(text + line, text + at)
         filled, mark = _ends(text + line, text + at, table)
         stop = at
@@ -201,7 +207,7 @@ def _document(
         _close(paragraphs, mask, paragraph, paragraph_chars, out)
     out[CHARS] = chars
     # A leading and a trailing line feed are an empty line each, in the published code.
-    empty = np.int64(data[start] == 0x0A) + np.int64(data[end - 1] == 0x0A)
+    empty = np.int64(data[start] == codes.LINE_FEED) + np.int64(data[end - 1] == codes.LINE_FEED)
     out[LINES] += empty
     out[DUP_LINES] += empty == 2
 
@@ -212,7 +218,7 @@ def _stripped(data: np.ndarray, start: int, end: int, attributes: np.ndarray) ->
     first, last, at = end, start, start
     while at < end:
         point, width = np.int64(data[at]), 1
-        if point >= 0x80:
+        if point >= codes.NON_ASCII:
             point, width = decode(data, at, end)
         if point < 0 or not attributes[point] & SPACE:
             first = at

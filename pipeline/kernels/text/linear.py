@@ -7,8 +7,10 @@ mean weight of its n-grams, so that long documents do not score higher for being
 
 import numpy as np
 
+from pipeline.kernels import codes
+from pipeline.kernels.arrays import grow
 from pipeline.kernels.compiled import kernel
-from pipeline.kernels.grams import grow, pair_hash, slot_of
+from pipeline.kernels.grams import pair_hash, slot_of
 from pipeline.kernels.text.term_trie import FNV_BASIS, FNV_PRIME
 from pipeline.kernels.unicode import decode
 
@@ -30,7 +32,7 @@ def hash_words(data: np.ndarray, begin: int, end: int, lower: np.ndarray, out: n
     count, at, value, inside, digits = 0, begin, _B, False, True
     while at < end:
         byte = data[at]
-        if byte < 0x80:
+        if byte < codes.NON_ASCII:
             point, size = np.int64(byte), 1
         else:
             point, size = decode(data, at, end)
@@ -39,11 +41,11 @@ def hash_words(data: np.ndarray, begin: int, end: int, lower: np.ndarray, out: n
         alone = point >= 0x3040 and (point <= 0x30FF or 0x3400 <= point <= 0x9FFF or 0x20000 <= point <= 0x3FFFF)
         if low != 0 and not alone:
             value = (value ^ np.uint64(low)) * _P
-            digits = digits and 0x30 <= low <= 0x39
+            digits = digits and codes.ZERO <= low <= codes.NINE
             inside = True
             if at < end:
                 continue
-        elif inside and at < end and (point == 0x27 or point == 0x2019):
+        elif inside and at < end and (point == codes.APOSTROPHE or point == codes.RIGHT_APOSTROPHE):
             continue
         if count + 2 > len(out):
             out = grow(out, 2 * len(out) + 2)
@@ -125,7 +127,7 @@ def mean_weights(borders: np.ndarray, slots: np.ndarray, weights: np.ndarray) ->
     return means
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _read(step: int, at: int, share: np.uint64) -> bool:
     value = (np.uint64(step) * _P + np.uint64(at) + np.uint64(1)) * _M
     value = (value ^ (value >> np.uint64(29))) * _M

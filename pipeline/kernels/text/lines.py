@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pipeline.kernels import codes
 from pipeline.kernels.blocks import SIZE, below, copy_block, equal, first_bits, leading_zeros
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.memory import address, trailing_zeros
@@ -39,25 +40,25 @@ def _clean_row(data: np.ndarray, at: int, end: int, out: np.ndarray, first: int,
     text, target = address(data), address(out)
     while at < end:
         byte = data[at]
-        if 0x20 < byte < 0x7F:
+        if codes.SPACE < byte < codes.DELETE:
             if cells and _joins_cell(out, first, write, byte):
                 write -= 1
             if breaks:
-                line, tabbed = write, write > first and out[write - 1] == 0x09
+                line, tabbed = write, write > first and out[write - 1] == codes.TAB
             # Words and single spaces between them are most of any text.
             while at + SIZE <= end:
-                odd = below(text + at, 0x20) | ~below(text + at, 0x7F)
+                odd = below(text + at, codes.SPACE) | ~below(text + at, codes.DELETE)
                 size = trailing_zeros(odd)
-                signs = ~equal(text + at, 0x20) & first_bits(size)
+                signs = ~equal(text + at, codes.SPACE) & first_bits(size)
                 copy_block(text + at, target + write)
                 keep = write + SIZE - leading_zeros(signs) if signs else keep
                 at, write = at + size, write + size
                 if odd:
                     break
-            while at < end and 0x20 <= data[at] < 0x7F:
+            while at < end and codes.SPACE <= data[at] < codes.DELETE:
                 out[write] = data[at]
                 write += 1
-                keep = write if data[at] != 0x20 else keep
+                keep = write if data[at] != codes.SPACE else keep
                 at += 1
             breaks = 0
             continue
@@ -65,7 +66,7 @@ def _clean_row(data: np.ndarray, at: int, end: int, out: np.ndarray, first: int,
         at += size
         if action == COPY:
             if breaks:
-                line, tabbed = write, write > first and out[write - 1] == 0x09
+                line, tabbed = write, write > first and out[write - 1] == codes.TAB
             for back in range(size):
                 out[write + back] = data[at - size + back]
             write += size
@@ -74,13 +75,13 @@ def _clean_row(data: np.ndarray, at: int, end: int, out: np.ndarray, first: int,
         elif action == LINE_END:
             write = keep
             if breaks < 2:
-                out[write] = 0x0A
+                out[write] = codes.LINE_FEED
                 write += 1
                 keep = write
                 breaks += 1
         elif action == SPACE:
-            if not (cells and write > first and out[write - 1] == 0x09):
-                out[write] = 0x20
+            if not (cells and write > first and out[write - 1] == codes.TAB):
+                out[write] = codes.SPACE
                 write += 1
         elif action == TAB:
             if cells:
@@ -91,10 +92,10 @@ def _clean_row(data: np.ndarray, at: int, end: int, out: np.ndarray, first: int,
                     keep = write
                     breaks = 0
                 tabbed = True
-            out[write] = 0x09
+            out[write] = codes.TAB
             write += 1
     write = keep
-    while write > first and out[write - 1] == 0x0A:
+    while write > first and out[write - 1] == codes.LINE_FEED:
         write -= 1
     return write
 
@@ -102,12 +103,14 @@ def _clean_row(data: np.ndarray, at: int, end: int, out: np.ndarray, first: int,
 @kernel()
 def _joins_cell(out: np.ndarray, first: int, write: int, byte: int) -> bool:
     """Whether a sign goes on with the cell before the tab: `$ | 1,000`, `(1,000 | )`, `12 | %`."""
-    if write - first < 2 or out[write - 1] != 0x09:
+    if write - first < 2 or out[write - 1] != codes.TAB:
         return False
     before = out[write - 2]
-    if byte == 0x29 or byte == 0x25:
-        return 0x30 <= before <= 0x39 or before == 0x29
-    return (before == 0x24 or before == 0x28) and (0x30 <= byte <= 0x39 or byte == 0x28 or byte == 0x2E)
+    if byte == codes.RIGHT_PAREN or byte == codes.PERCENT:
+        return codes.ZERO <= before <= codes.NINE or before == codes.RIGHT_PAREN
+    return (before == codes.DOLLAR or before == codes.LEFT_PAREN) and (
+        codes.ZERO <= byte <= codes.NINE or byte == codes.LEFT_PAREN or byte == codes.DOT
+    )
 
 
 @kernel()
@@ -118,22 +121,24 @@ def _figure_follows(data: np.ndarray, at: int, end: int) -> bool:
         if action in (COPY, LINE_END):
             break
         at += size
-    return at < end and (0x30 <= data[at] <= 0x39 or data[at] == 0x24 or data[at] == 0x28)
+    return at < end and (
+        codes.ZERO <= data[at] <= codes.NINE or data[at] == codes.DOLLAR or data[at] == codes.LEFT_PAREN
+    )
 
 
 @kernel()
 def _classify(data: np.ndarray, at: int, end: int) -> tuple[int, int]:
     """`(bytes, action)` of the sign at `at`."""
     byte = data[at]
-    if byte == 0x0D:
-        return (2 if at + 1 < end and data[at + 1] == 0x0A else 1), LINE_END
-    if 0x0A <= byte <= 0x0C:
+    if byte == codes.RETURN:
+        return (2 if at + 1 < end and data[at + 1] == codes.LINE_FEED else 1), LINE_END
+    if codes.LINE_FEED <= byte <= 0x0C:
         return 1, LINE_END
-    if byte == 0x20:
+    if byte == codes.SPACE:
         return 1, SPACE
-    if byte == 0x09:
+    if byte == codes.TAB:
         return 1, TAB
-    if byte < 0x20 or byte == 0x7F:
+    if byte < codes.SPACE or byte == codes.DELETE:
         return 1, DROP
     if byte == 0xC2 and at + 1 < end:
         second = data[at + 1]

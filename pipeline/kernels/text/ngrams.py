@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.kernels import codes
+from pipeline.kernels.arrays import grow, grow_rows
 from pipeline.kernels.compiled import kernel
-from pipeline.kernels.grams import grow, pair_hash, slot_of
+from pipeline.kernels.grams import pair_hash, slot_of
 from pipeline.kernels.text.term_trie import FNV_BASIS, FNV_PRIME, split_rows, split_words
 from pipeline.kernels.unicode import decode
 
@@ -42,7 +44,7 @@ def word_grams(
     data: np.ndarray, start: int, end: int, lower: np.ndarray, mask: np.uint64, points: np.ndarray, out: np.ndarray
 ) -> int:
     """Slots of a word's character n-grams into `out` (length `MAX_GRAMS`); returns their number."""
-    points[0] = 0x3C
+    points[0] = codes.LESS
     count, at = 1, start
     while at < end and count <= MAX_WORD_POINTS:
         point, size = decode(data, at, end)
@@ -50,7 +52,7 @@ def word_grams(
             points[count] = lower[point]
             count += 1
         at += size
-    points[count] = 0x3E
+    points[count] = codes.GREATER
     count += 1
     total = 0
     for first in range(count - 2):
@@ -67,7 +69,7 @@ def word_grams(
 def is_number(data: np.ndarray, start: int, end: int) -> bool:
     """Whether a word is ASCII digits only."""
     for at in range(start, end):
-        if data[at] < 0x30 or data[at] > 0x39:
+        if data[at] < codes.ZERO or data[at] > codes.NINE:
             return False
     return True
 
@@ -77,11 +79,17 @@ def _breaks(data: np.ndarray, start: int, end: int) -> bool:
     """Whether the bytes between two words end a sentence: a line end, or `.`, `!`, `?` with white space after it."""
     for at in range(start, end):
         byte = data[at]
-        if byte == 0x0A:
+        if byte == codes.LINE_FEED:
             return True
-        if (byte == 0x2E or byte == 0x21 or byte == 0x3F) and at + 1 < end:
+        if (byte == codes.DOT or byte == codes.EXCLAMATION or byte == codes.QUESTION) and at + 1 < end:
             after = data[at + 1]
-            if after == 0x20 or after == 0x0A or after == 0x22 or after == 0x27 or after == 0x29:
+            if (
+                after == codes.SPACE
+                or after == codes.LINE_FEED
+                or after == codes.QUOTE
+                or after == codes.APOSTROPHE
+                or after == codes.RIGHT_PAREN
+            ):
                 return True
     return False
 
@@ -156,9 +164,7 @@ def _sum_sentences(
         for sentence in range(sentences):
             if total == len(rows):
                 rows, begins, stops = grow(rows, 2 * total), grow(begins, 2 * total), grow(stops, 2 * total)
-                wider_sums, wider_sizes = np.empty((2 * total, 4), np.int32), np.empty((2 * total, 5), np.int32)
-                wider_sums[:total], wider_sizes[:total] = sums, sizes
-                sums, sizes = wider_sums, wider_sizes
+                sums, sizes = grow_rows(sums, 2 * total), grow_rows(sizes, 2 * total)
             rows[total], begins[total], stops[total] = row, starts[word] - base, ends[borders[sentence] - 1] - base
             previous, previous_neutral = _FIRST, _FIRST
             plain_words, plain_chars, neutral_words, neutral_chars = 0, 0, 0, 0
@@ -263,7 +269,7 @@ def feature_slots(
     return word_offsets, word_slots[:words], char_offsets, char_slots[:chars], hits
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _kept(step: int, at: int, share: np.uint64) -> bool:
     """Whether a feature occurrence is read in this step: a hash of both, so that training is the same every time."""
     value = (np.uint64(step) * _P + np.uint64(at) + np.uint64(1)) * _M

@@ -8,8 +8,9 @@ with the words around them is its share: inserted, deleted and changed words cos
 
 import numpy as np
 
+from pipeline.kernels.arrays import copy_items, grow
 from pipeline.kernels.compiled import kernel
-from pipeline.kernels.grams import grow, slot_of
+from pipeline.kernels.grams import slot_of
 from pipeline.kernels.text.term_trie import split_words
 
 _B = np.uint64(0x9E3779B97F4A7C15)
@@ -27,13 +28,13 @@ def words_of(offsets: np.ndarray, data: np.ndarray, lower: np.ndarray) -> tuple[
         count, hashes, starts, ends = split_words(data, offsets[row], offsets[row + 1], lower, hashes, starts, ends)
         while total + count > len(found):
             found = grow(found, 2 * len(found))
-        found[total : total + count] = hashes[:count]
+        copy_items(hashes, 0, count, found, total)
         total += count
         borders[row + 1] = total
     return found[:total], borders
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _top(size: int) -> np.uint64:
     """What the first word of an n-gram is multiplied with."""
     power = np.uint64(1)

@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
+from pipeline.kernels import codes
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.memo import LastColumns
@@ -30,7 +31,7 @@ def _copy_prose(
         line = base
         while line < end:
             stop = line
-            while stop < end and data[stop] != 0x0A:
+            while stop < end and data[stop] != codes.LINE_FEED:
                 stop += 1
             stop = min(stop + 1, end)
             while span < rows[row + 1] and base + ends[span] <= line:

@@ -20,7 +20,7 @@ FIRST_DUP = 5
 """Duplicate n-grams are measured from this length to `LONGEST`."""
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _number(keys: np.ndarray, values: np.ndarray, mask: int, key: np.uint64, place: int) -> int:
     """The place at which a non-zero key was first seen; `place` when that is now."""
     slot = np.int64((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)) & mask

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pipeline.kernels import codes
 from pipeline.kernels.blocks import SIZE, alike
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.memory import Int, address, byte_at
@@ -15,7 +16,7 @@ def packed(*syllables: bytes) -> np.ndarray:
     >>> packed(b"Tdm-").tolist()
     [[116, 100, 109, 45]]
     """
-    table = np.array([[byte | 0x20 for byte in syllable] for syllable in syllables], np.uint8)
+    table = np.array([[byte | codes.CASE_BIT for byte in syllable] for syllable in syllables], np.uint8)
     if table.shape[1:] != (4,):
         raise ValueError(f"syllables have four bytes each, got {syllables}")
     table.flags.writeable = False
@@ -53,8 +54,8 @@ def _in_block(at: Int, last: Int, a: int, b: int, c: int, d: int) -> bool:
         at += SIZE
     while at < last:
         hit |= np.uint64(
-            byte_at(at) | 0x20 == a and byte_at(at + 1) | 0x20 == b
-            and byte_at(at + 2) | 0x20 == c and byte_at(at + 3) | 0x20 == d
+            byte_at(at) | codes.CASE_BIT == a and byte_at(at + 1) | codes.CASE_BIT == b
+            and byte_at(at + 2) | codes.CASE_BIT == c and byte_at(at + 3) | codes.CASE_BIT == d
         )  # fmt: skip
         at += 1
     return hit != 0

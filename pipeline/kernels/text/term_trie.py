@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.kernels import codes
+from pipeline.kernels.arrays import grow
 from pipeline.kernels.compiled import kernel
-from pipeline.kernels.grams import grow
 from pipeline.kernels.memo import LastColumns
 from pipeline.kernels.memory import address, int_at
 from pipeline.kernels.unicode import LETTER, MAJOR, MARK, NUMBER, decode_at
@@ -65,7 +66,7 @@ def extend_hash(value: int, word: int) -> int:
     return mixed ^ (mixed >> 29)
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _extend(value: np.uint64, word: np.uint64) -> np.uint64:
     mixed = (value * np.uint64(31) + word) * np.uint64(0x9E3779B97F4A7C15)
     return mixed ^ (mixed >> np.uint64(29))
@@ -99,7 +100,7 @@ def build_trie(phrases: dict[tuple[str, ...], int]) -> tuple[np.ndarray, np.ndar
     return keys, values
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _look_up(keys: np.ndarray, values: np.ndarray, key: np.uint64) -> int:
     mask = np.uint64(len(keys) - 1)
     slot = key & mask
@@ -136,7 +137,7 @@ def split_words(
                     word_start = at
                 value = (value ^ np.uint64(low)) * _P
                 word_end = at + size
-            elif word_end >= begin and point != 0x27 and point != 0x2019:
+            elif word_end >= begin and point != codes.APOSTROPHE and point != codes.RIGHT_APOSTROPHE:
                 at += size
                 break
             at += size

@@ -4,8 +4,9 @@
 
 import numpy as np
 
+from pipeline.kernels import codes
 from pipeline.kernels.compiled import kernel
-from pipeline.kernels.hashing import load_u32
+from pipeline.kernels.memory import load_u32
 from pipeline.kernels.text.phrases import automaton
 from pipeline.kernels.text.word_tables import ALPHA, DIGIT, SPACE
 from pipeline.kernels.unicode import decode
@@ -57,12 +58,23 @@ def shapes(
 @kernel()
 def _is_url(data: np.ndarray, at: int, end: int) -> bool:
     """Whether `http://`, `https://` or `www.` begins here."""
-    if data[at] == 0x77:
-        return at + 4 <= end and data[at + 1] == 0x77 and data[at + 2] == 0x77 and data[at + 3] == 0x2E
-    if at + 7 > end or data[at] != 0x68 or data[at + 1] != 0x74 or data[at + 2] != 0x74 or data[at + 3] != 0x70:
+    if data[at] == codes.SMALL_W:
+        return (
+            at + 4 <= end
+            and data[at + 1] == codes.SMALL_W
+            and data[at + 2] == codes.SMALL_W
+            and data[at + 3] == codes.DOT
+        )
+    if (
+        at + 7 > end
+        or data[at] != codes.SMALL_H
+        or data[at + 1] != codes.SMALL_T
+        or data[at + 2] != codes.SMALL_T
+        or data[at + 3] != codes.SMALL_P
+    ):
         return False
-    at += 5 if data[at + 4] == 0x73 else 4
-    return at + 3 <= end and data[at] == 0x3A and data[at + 1] == 0x2F and data[at + 2] == 0x2F
+    at += 5 if data[at + 4] == codes.SMALL_S else 4
+    return at + 3 <= end and data[at] == codes.COLON and data[at + 1] == codes.SLASH and data[at + 2] == codes.SLASH
 
 
 @kernel()
@@ -74,7 +86,7 @@ def _characters(
     out[LINES] = 1
     while at < end:
         point, width = np.int64(data[at]), 1
-        if point >= 0x80:
+        if point >= codes.NON_ASCII:
             point, width = decode(data, at, end)
         mark = np.int64(attributes[point]) if point >= 0 else 0
         out[CHARS] += 1
@@ -85,22 +97,22 @@ def _characters(
             word, in_url = 0, False
         else:
             word += 1
-            in_url = in_url or ((point == 0x68 or point == 0x77) and _is_url(data, at, end))
+            in_url = in_url or ((point == codes.SMALL_H or point == codes.SMALL_W) and _is_url(data, at, end))
             out[URL_CHARS] += in_url
-            out[SYMBOLS] += point == 0x23 or point == 0x2026
-            out[BRACKETS] += point == 0x7B or point == 0x7D
+            out[SYMBOLS] += point == codes.HASH or point == codes.ELLIPSIS
+            out[BRACKETS] += point == codes.LEFT_BRACE or point == codes.RIGHT_BRACE
             out[DIGITS] += mark & DIGIT > 0
             out[LETTERS] += mark & ALPHA > 0
-        if point == 0x0A:
+        if point == codes.LINE_FEED:
             out[LINES] += 1
-            out[ELLIPSIS_LINES] += last == 0x2026
+            out[ELLIPSIS_LINES] += last == codes.ELLIPSIS
             line_begun = False
         elif not line_begun:
-            out[BULLETS] += point == 0x2A or point == 0x2D
+            out[BULLETS] += point == codes.ASTERISK or point == codes.HYPHEN
             line_begun = True
         last = point
         at += width
-    out[ELLIPSIS_LINES] += last == 0x2026
+    out[ELLIPSIS_LINES] += last == codes.ELLIPSIS
     if word:
         lengths[min(word, LONGEST_WORD)] += 1
         out[WORDS] += 1
@@ -123,7 +135,7 @@ def _boilerplate(data: np.ndarray, start: int, end: int, moves: np.ndarray, mark
     for at in range(start, end):
         state = np.int64(moves[state, data[at]])
         found = found or marks[state] > 0
-        if data[at] == 0x0A:
+        if data[at] == codes.LINE_FEED:
             total += found * (at - line)
             found, line = False, at + 1
     return total + found * (end - line)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from pipeline.kernels import codes
+from pipeline.kernels.arrays import copy_items
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.hashing import hash128
 
@@ -22,7 +24,7 @@ def starts_with(data: np.ndarray, at: int, end: int, word: np.ndarray) -> bool:
         return False
     for k in range(len(word)):
         letter = data[at + k]
-        if 65 <= letter <= 90:
+        if codes.UPPER_A <= letter <= codes.UPPER_Z:
             letter += 32
         if letter != word[k]:
             return False
@@ -35,9 +37,9 @@ def _fold_host(data: np.ndarray, at: int, end: int, out: np.ndarray) -> tuple[in
     size = 0
     if starts_with(data, at, end, _WWW):
         at += len(_WWW)
-    while at < end and data[at] != 47 and data[at] != 63 and data[at] != 35:
+    while at < end and data[at] != codes.SLASH and data[at] != codes.QUESTION and data[at] != codes.HASH:
         letter = data[at]
-        out[size] = letter + 32 if 65 <= letter <= 90 else letter
+        out[size] = letter + 32 if codes.UPPER_A <= letter <= codes.UPPER_Z else letter
         size += 1
         at += 1
     if starts_with(out, max(size - 4, 0), size, _PORT_443):
@@ -55,42 +57,47 @@ def fold_url(data: np.ndarray, start: int, end: int, out: np.ndarray) -> int:
     (`utm_*`, `gclid`, `fbclid`), a slash at the end, spaces after the path or a parameter; the host is lower-cased.
     Other schemes are kept as they are.
     """
-    while start < end and data[start] <= 32:
+    while start < end and data[start] <= codes.SPACE:
         start += 1
-    while start < end and data[end - 1] <= 32:
+    while start < end and data[end - 1] <= codes.SPACE:
         end -= 1
     at, size = start, 0
     if starts_with(data, at, end, _HTTP):
         at, size = _fold_host(data, at + len(_HTTP), end, out)
     elif starts_with(data, at, end, _HTTPS):
         at, size = _fold_host(data, at + len(_HTTPS), end, out)
-    while at < end and data[at] != 63 and not (data[at] == 35 and not (at + 1 < end and data[at + 1] == 33)):
+    while (
+        at < end
+        and data[at] != codes.QUESTION
+        and not (data[at] == codes.HASH and not (at + 1 < end and data[at + 1] == codes.EXCLAMATION))
+    ):
         out[size] = data[at]
         size += 1
         at += 1
-    while size > 0 and (out[size - 1] == 47 or out[size - 1] <= 32):  # a space before "#top" is at the end now
+    # a space before "#top" is at the end now
+    while size > 0 and (out[size - 1] == codes.SLASH or out[size - 1] <= codes.SPACE):
         size -= 1
-    joint = np.uint8(63)  # "?" before the first parameter that stays, "&" before the others
-    while at < end and data[at] != 35:
+    joint = np.uint8(codes.QUESTION)  # "?" before the first parameter that stays, "&" before the others
+    while at < end and data[at] != codes.HASH:
         at += 1
         if (
             starts_with(data, at, end, _UTM)
             or starts_with(data, at, end, _GCLID)
             or starts_with(data, at, end, _FBCLID)
         ):
-            while at < end and data[at] != 38 and data[at] != 35:
+            while at < end and data[at] != codes.AMPERSAND and data[at] != codes.HASH:
                 at += 1
             continue
         begin = at
-        while at < end and data[at] != 38 and data[at] != 35:
+        while at < end and data[at] != codes.AMPERSAND and data[at] != codes.HASH:
             at += 1
         last = at
-        while last > begin and data[last - 1] <= 32:
+        while last > begin and data[last - 1] <= codes.SPACE:
             last -= 1
         if last > begin:
             out[size] = joint
-            out[size + 1 : size + 1 + last - begin] = data[begin:last]
-            size, joint = size + 1 + last - begin, np.uint8(38)
+            copy_items(data, begin, last, out, size + 1)
+            size, joint = size + 1 + last - begin, np.uint8(codes.AMPERSAND)
     return size
 
 

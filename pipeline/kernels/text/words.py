@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from pipeline.kernels import codes
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.memo import LastColumns
@@ -64,7 +65,7 @@ Tokens = tuple[Int, Int]
 """Addresses of the hashes (uint64) and the sizes (uint32) of the tokens found."""
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _attributes_of(point: Int, attributes: Int) -> Int:
     return short_at(attributes + 2 * point) if point >= 0 else 0
 
@@ -88,7 +89,7 @@ def _special(start: Int, end: Int, tables: Tables) -> Int:
     return _special_of(hash_bytes(start, end), tables) if end - start <= LONGEST_SPECIAL else 0
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _put(key: np.uint64, size: Int, tokens: Tokens, at: Int) -> Int:
     put_word(tokens[0] + 8 * at, np.int64(key))
     put_int(tokens[1] + 4 * at, size)
@@ -100,7 +101,7 @@ def _emit(start: Int, end: Int, attributes: Int, tokens: Tokens, at: Int) -> Int
     value, length, union, common = BASIS, 0, 0, 0xFFFF
     while start < end:
         first = byte_at(start)
-        if first < 0x80:
+        if first < codes.NON_ASCII:
             bits = short_at(attributes + 2 * first)
             value = (value ^ np.uint64(first)) * PRIME
             start += 1
@@ -219,7 +220,7 @@ def scan(byte: Int, end: Int, scratch: Scratch, tables: Tables, tokens: Tokens, 
     while byte < end:
         first = byte_at(byte)
         width = 1
-        if first < 0x80:
+        if first < codes.NON_ASCII:
             mark = short_at(attributes + 2 * first)
         else:
             point, width = decode_at(byte, end)
@@ -234,7 +235,7 @@ def scan(byte: Int, end: Int, scratch: Scratch, tables: Tables, tokens: Tokens, 
         while byte < end:
             first = byte_at(byte)
             width = 1
-            if first < 0x80:
+            if first < codes.NON_ASCII:
                 mark = short_at(attributes + 2 * first)
                 if mark & SPACE:
                     break
@@ -281,7 +282,7 @@ def scratch_for(num_bytes: int) -> np.ndarray:
     return np.empty((5, num_bytes + 1), np.int32)
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def scratch_at(room: np.ndarray) -> Scratch:
     """The addresses in `scratch_for`'s array: its first two rows are the places."""
     start, row = address(room), 4 * room.shape[1]
