@@ -140,7 +140,9 @@ def test_personal_data_is_masked_in_every_published_split(finished):
 
     out, _ = finished
     texts = [text for path in (out / "corpus").rglob("*.parquet") for text in pq.read_table(path)["text"].to_pylist()]
-    planted = [json.loads(line) for path in out.glob("work/raw/*/truth.jsonl") for line in path.read_text().splitlines()]
+    planted = [
+        json.loads(line) for path in out.glob("work/raw/*/truth.jsonl") for line in path.read_text().splitlines()
+    ]
     assert sum("<EMAIL>" in text for text in texts) > 10
     assert any(row["kind"] == "pii_good" for row in planted)
 
