@@ -20,7 +20,7 @@ class Stage:
     """A stage: where its function is, and the steps that it records in the ledger."""
 
     function: str
-    steps: tuple[Step, ...]
+    steps: tuple[str, ...]
 
     def load(self) -> "Callable[[Run], object]":
         """The function."""
@@ -44,6 +44,11 @@ STAGES: dict[str, Stage] = {
 }
 """By the name that `--to` takes."""
 LAST = list(STAGES)[-1]
+
+
+def steps() -> list[str]:
+    """Every step that the ledger of a finished run may hold, in order."""
+    return [*(step for stage in STAGES.values() for step in stage.steps), Step.AUDIT, Step.EXPORT]
 
 
 def advance(run: "Run", to: str = LAST) -> None:

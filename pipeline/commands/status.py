@@ -7,14 +7,14 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.core.run_folder import open_run
-from pipeline.core.steps import Step
+from pipeline.flow import steps
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print each step with its units, files and size."""
     opened = open_run(arguments.run)
     rows = []
-    for step in Step:
+    for step in steps():
         commits = opened.commits(step)
         files = [info for commit in commits.values() for info in commit.files.values()]
         missing = sum(not opened.store.present(info) for info in files)

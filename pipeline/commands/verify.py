@@ -4,15 +4,15 @@ import argparse
 import json
 
 from pipeline.core.run_folder import open_run
-from pipeline.core.steps import Step
 from pipeline.errors import EXIT_INFRASTRUCTURE, EXIT_OK
+from pipeline.flow import steps
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit 0 when every file is as it was committed, 3 otherwise; the next run makes damaged files again."""
     opened = open_run(arguments.run)
     bad, checked, size = [], 0, 0
-    for step in Step:
+    for step in steps():
         for commit in opened.commits(step).values():
             for info in commit.files.values():
                 checked += 1

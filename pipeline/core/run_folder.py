@@ -42,31 +42,31 @@ class RunFolder:
     """The committed units of every step of a run folder, read from the ledger when they are asked for."""
 
     store: Store
-    _steps: dict[Step, Commits] = field(default_factory=dict, kw_only=True)
+    _steps: dict[str, Commits] = field(default_factory=dict, kw_only=True)
 
-    def commits(self, step: Step) -> Commits:
+    def commits(self, step: str) -> Commits:
         """The units of a step by name; empty when it has not run."""
         if step not in self._steps:
             self._steps[step] = Ledger(self.store).last(step)
         return self._steps[step]
 
-    def has(self, step: Step) -> bool:
+    def has(self, step: str) -> bool:
         """Whether a step has run."""
         return bool(self.commits(step))
 
-    def commit(self, step: Step, unit: str = "all") -> Commit:
+    def commit(self, step: str, unit: str = "all") -> Commit:
         """One unit of a step that has run."""
         return self.commits(step)[unit]
 
-    def file(self, step: Step, unit: str = "all", name: str = "table") -> FileInfo:
+    def file(self, step: str, unit: str = "all", name: str = "table") -> FileInfo:
         """A committed file."""
         return self.commits(step)[unit].files[name]
 
-    def counted(self, kind: type[Counts], step: Step, unit: str = "all") -> Counts:
+    def counted(self, kind: type[Counts], step: str, unit: str = "all") -> Counts:
         """What one unit counted, as the dataclass that stands beside its step."""
         return self.commits(step)[unit].counted(kind)
 
-    def counts(self, kind: type[Counts], step: Step) -> dict[str, Counts]:
+    def counts(self, kind: type[Counts], step: str) -> dict[str, Counts]:
         """What each unit of a step counted, by the unit's name."""
         return {unit: commit.counted(kind) for unit, commit in self.commits(step).items()}
 
@@ -158,16 +158,16 @@ class Run(RunFolder):
     notes: list[str] = field(default_factory=list)
     """Plain statements for the user, such as an optional source that was skipped."""
 
-    def commits(self, step: Step) -> Commits:
+    def commits(self, step: str) -> Commits:
         """The units of a step that this run has done or found done; empty before that."""
         return self._steps.get(step, {})
 
-    def keep(self, step: Step, commits: Commits) -> Commits:
+    def keep(self, step: str, commits: Commits) -> Commits:
         """Remember a step's commits for the steps after it."""
         self._steps[step] = commits
         return commits
 
-    def execute(self, step: Step, units: list[Unit], work: Work) -> Commits:
+    def execute(self, step: str, units: list[Unit], work: Work) -> Commits:
         """Bring the units of a step into existence, and remember them."""
         return self.keep(step, self.runner.execute(step, units, work))
 

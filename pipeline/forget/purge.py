@@ -2,8 +2,8 @@
 
 from pipeline.core.ledger import LEDGER, Ledger
 from pipeline.core.run_folder import RunFolder
-from pipeline.core.steps import Step
 from pipeline.core.store import WORK
+from pipeline.flow import steps
 
 EMPTY = "empty.parquet"
 """The file of a split without a document; no record names it, and it holds no text."""
@@ -15,7 +15,7 @@ def purge(run: RunFolder) -> int:
     A run with other settings in the same folder makes its own again. Run it last: until then everything stands twice.
     """
     store = run.store
-    commits = [commit for step in Step for commit in run.commits(step).values()]
+    commits = [commit for step in steps() for commit in run.commits(step).values()]
     named = {info.path for commit in commits for info in commit.files.values()}
     named |= {Ledger.unit_path(commit.step, commit.fingerprint) for commit in commits}
     listed = [path for path in store.list(WORK) if path.count("/") > 1 and path.rpartition("/")[2] != EMPTY]
