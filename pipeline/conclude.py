@@ -78,7 +78,7 @@ def complete_result(run: Run) -> dict[str, Any]:
     mix, plan = mix_plan(run), size_plan(run)
     audit = bias(run)
     results = [*bias_gates(run.recipe.bias, audit), *gates(run.recipe.gates, mix, counted["kept_of_extracted"])]
-    red = [gate for gate in results if gate.gating and not gate.passed]
+    red = [gate for gate in results if gate.gating and gate.passed is False]
     if audit is not None:
         commit_bias(run, audit)
     return {

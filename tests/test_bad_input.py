@@ -133,3 +133,26 @@ def test_a_live_crawl_is_frozen_once_and_then_read_from_its_files(tiny, tmp_path
     assert first["documents"]["in"] == 20 + 3
     _, again, _ = run(tiny, tmp_path / "out", capsys)
     assert again["root_hash"] == first["root_hash"], "the site is gone; its frozen pages are the input"
+
+
+def test_a_source_without_a_document_counts_nothing_and_the_run_says_so(tmp_path, capsys):
+    for name, lines in (
+        ("full", [{"id": "a", "text": "The bank raised its guidance after a strong quarter. " * 40}]),
+        ("void", []),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "d.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(
+        "name: void\ndomain: test\nuse: here\nsources:\n  here:\n"
+        f"    - {{name: full, kind: jsonl, path: {tmp_path}/full, role: domain}}\n"
+        f"    - {{name: void, kind: jsonl, path: {tmp_path}/void, role: general}}\n"
+        "curate: [exact]\n"
+    )
+    assert main([str(recipe), "--out", str(tmp_path / "out"), "--ray", "none", "--no-train"]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "there are no general tokens at all" in said
+    assert "bias not measured: the recipe has no identity judge" in said
+    assert "hand-off" not in said.partition("Where")[2], "an empty mix leaves no hand-off, so none is named"
+    assert (tmp_path / "out/report.html").exists()
+    assert not (tmp_path / "out/handoff/manifest.json").exists()

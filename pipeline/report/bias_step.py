@@ -31,10 +31,10 @@ EXAMPLES = 3
 
 @dataclass(frozen=True)
 class GateResult:
-    """One gate: what was measured, what was allowed, and a sentence."""
+    """One gate: what was measured, what was allowed, and a sentence. `passed` is null when nothing was measured."""
 
     name: str
-    passed: bool
+    passed: bool | None
     gating: bool
     sentence: str
 
@@ -164,7 +164,7 @@ def _price(run: Run, table: pa.Table, removing: dict[str, np.ndarray]) -> dict[s
 def bias_gates(settings: BiasSettings, found: dict[str, Any] | None) -> list[GateResult]:
     """The audit's verdict as gates: one per failing row, or one that says that none fails."""
     if found is None:
-        return [GateResult("bias", True, False, "not measured: the recipe has no identity judge")]
+        return [GateResult("bias", None, False, "the recipe has no identity judge")]
     gating = settings.action != "report"
     results = [GateResult("bias", False, gating, sentence) for sentence in found["failures"]]
     if not results:

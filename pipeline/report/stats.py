@@ -304,12 +304,12 @@ class TruthRow(Figure):
 
 
 class Gate(Figure):
-    """A gate: what was measured, what was allowed, and whether it may fail the run."""
+    """A gate: what was measured, what was allowed, whether it may fail the run. `passed` is null when nothing was measured."""
 
     name: str
     measured: str
     bound: str = ""
-    passed: bool
+    passed: bool | None
     gating: bool = True
 
 
@@ -368,7 +368,7 @@ class RunReport(Figure):
     @property
     def red_gates(self) -> list[Gate]:
         """Gates that fail the run."""
-        return [gate for gate in self.gates if gate.gating and not gate.passed]
+        return [gate for gate in self.gates if gate.gating and gate.passed is False]
 
     @property
     def verdict(self) -> tuple[Literal["good", "bad"], str]:
@@ -380,10 +380,12 @@ class RunReport(Figure):
         if self.red_gates:
             names = ", ".join(gate.name for gate in self.red_gates)
             return "bad", f"{every}, but {len(self.red_gates)} of {len(self.gates)} gates failed: {names}."
-        checks = f", and all {len(self.gates)} gates passed" if self.gates else ""
-        warned = [gate.name for gate in self.gates if not gate.passed]
-        if warned:
+        measured = [gate for gate in self.gates if gate.passed is not None]
+        checks = f", and all {len(measured)} gates passed" if measured else ""
+        if warned := [gate.name for gate in measured if not gate.passed]:
             checks = f"; reported, not gating: {', '.join(warned)}"
+        if unmeasured := [gate.name for gate in self.gates if gate.passed is None]:
+            checks += f"; not measured: {', '.join(unmeasured)}"
         return "good", f"{every}{checks}."
 
 

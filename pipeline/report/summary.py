@@ -87,6 +87,14 @@ def _train_rows(train: dict[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
+def _trained_places(out: str) -> list[tuple[str, str]]:
+    """Where a run with a mix leaves what training needs; an empty mix leaves neither."""
+    return [
+        ("tokenizer", f'{out}/tokenizer   AutoTokenizer.from_pretrained("{out}/tokenizer")'),
+        ("hand-off", f"{out}/handoff"),
+    ]
+
+
 def print_summary(result: dict[str, Any], console: Console | None = None) -> None:
     """A finished run."""
     console = console or Console()
@@ -121,7 +129,8 @@ def print_summary(result: dict[str, Any], console: Console | None = None) -> Non
     console.print(_rows("Training", _train_rows(result["train"])))
     gate_rows = []
     for gate in result["gates"]:
-        state = "pass" if gate["passed"] else ("FAIL" if gate["gating"] else "over (reports only)")
+        failed = "FAIL" if gate["gating"] else "over (reports only)"
+        state = "not measured" if gate["passed"] is None else "pass" if gate["passed"] else failed
         gate_rows.append((gate["name"], f"{state}: {gate['sentence']}"))
     console.print(_rows("Gates", gate_rows))
     console.print(
@@ -129,8 +138,7 @@ def print_summary(result: dict[str, Any], console: Console | None = None) -> Non
             "Where",
             [
                 ("corpus", f'{out}/corpus   datasets.load_dataset("{out}/corpus")'),
-                ("tokenizer", f'{out}/tokenizer   AutoTokenizer.from_pretrained("{out}/tokenizer")'),
-                ("hand-off", f"{out}/handoff"),
+                *(_trained_places(out) if mix["total_tokens"] else []),
                 ("report", f"{out}/report.html"),
                 ("root hash", result["root_hash"][:32]),
             ],
