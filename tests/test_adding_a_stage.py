@@ -74,6 +74,6 @@ def test_one_file_and_one_line_are_a_stage(with_stage, capsys):
     assert command(["status", "--run", str(folder / "out"), "--json"]) == 0
     steps = {row["step"]: row for row in json.loads(capsys.readouterr().out.splitlines()[-1])["steps"]}
     assert steps["longest"]["units"] == steps["extract"]["units"] > 0
-    table = next((folder / "out/work/longest").rglob("*.parquet"))
+    table = next((folder / "out" / "work" / "longest").rglob("*.parquet"))
     table.write_bytes(table.read_bytes()[:-1] + b"x")
     assert command(["verify", "--run", str(folder / "out")]) == 3
