@@ -312,7 +312,11 @@ class Store:
         return sorted(path.lstrip("/").removeprefix(prefix) for path in found)
 
     def copy(self, info: FileInfo, path: str) -> FileInfo:
-        """The same file under a second path: a hard link where the disk has them, a copy made by the storage elsewhere."""
+        """The same file under a second path: a hard link where the disk has them, a copy made by the storage elsewhere.
+
+        `path` must name this content alone, as paths with a fingerprint do: on an object store a file of the same size that is
+        there already is taken for it.
+        """
         made, source, target = replace(info, path=path), self.locate(info.path), self.locate(path)
         with self.explained(path):
             if not self.local:

@@ -149,7 +149,7 @@ def write_handoff(run: Run) -> tuple[TrainConfig, list[FileInfo]]:
     uses = [info for commit in run.commits(Step.USES).values() for info in commit.files.values()]
     files = export(run, [*shards, *uses])
     for name, info in run.commit(Step.TOKENIZER).files.items():
-        files.append(store.copy(info, f"tokenizer/{name}"))
+        files.append(store.put(f"tokenizer/{name}", store.read(info.path)))
     files.append(store.put_json("plan.json", size_plan(run)))
     manifest = build(run)
     config = default_train_config(manifest, run.recipe.pretrain)

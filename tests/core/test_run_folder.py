@@ -3,10 +3,12 @@
 import json
 import os
 
+import fsspec
 import pandas as pd
 import pyarrow.dataset as ds
 import pytest
 
+from pipeline.__main__ import main as command
 from pipeline.core.reads import Digest, PinnedFile, Values, from_json, identities, to_json
 from pipeline.core.run_folder import claim, open_run
 from pipeline.core.store import FileInfo, Store
@@ -136,3 +138,28 @@ def test_every_stage_names_a_function_that_exists():
     assert all(callable(stage.load()) for stage in STAGES.values())
     steps = [step for stage in STAGES.values() for step in stage.steps]
     assert len(steps) == len(set(steps))
+
+
+def test_an_object_store_holds_the_last_run_too(finished, tmp_path):
+    folder, arguments, _ = finished
+    url = f"memory://{tmp_path.name}/run"
+    elsewhere = [*arguments[:2], url, *arguments[3:]]
+    small, files = (folder / "news.jsonl").read_text(), fsspec.filesystem("memory")
+    for tail in ("", json.dumps({"id": "later", "text": text(4712)}) + "\n"):
+        (folder / "news.jsonl").write_text(small + tail)
+        assert main(elsewhere) == 0
+        run = open_run(url)
+        kept = {row for path in files.find(f"/{tmp_path.name}/run/corpus/kept") for row in ids_of(files, path)}
+        assert kept == {
+            row["id"]
+            for shard in run.shards
+            for row in run.verdicts(shard, ["id", "verdict"]).to_pylist()
+            if row["verdict"] == "kept"
+        }
+        assert command(["verify", "--run", url]) == 0
+    (folder / "news.jsonl").write_text(small)
+
+
+def ids_of(files, path):
+    with files.open(path) as file:
+        return pd.read_parquet(file)["id"]
