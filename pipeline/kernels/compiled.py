@@ -105,7 +105,8 @@ def kernel(**options: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
             dispatcher = numba.njit(**told)(function)
         finally:
             config.CACHE_DIR = before
-        _forget_literals(dispatcher)
+        if not config.DISABLE_JIT:  # with it, the function comes back as it is
+            _forget_literals(dispatcher)
         return dispatcher
 
     return compiled

@@ -26,7 +26,8 @@ def steps(judge: str, texts: Sequence[str], **settings: Any) -> list[int]:
 
 
 def stand_in(function: str) -> Any:
-    """Plain Python for a piece of machine code of `pipeline.kernels` (`memory`, `blocks`, `hashing`), by its name there."""
+    """Plain Python for a piece of machine code of `pipeline.kernels` (`memory`, `blocks`, `hashing`), by its name there, `plain_address` being
+    `address` without the tag of checked mode."""
     import ctypes
 
     import numpy as np
@@ -65,7 +66,7 @@ def stand_in(function: str) -> Any:
         "load_u64": lambda data, at: np.uint64(number(ctypes.c_uint64, data.__array_interface__["data"][0] + at)),
         "load_u32": lambda data, at: np.uint64(number(ctypes.c_uint32, data.__array_interface__["data"][0] + at)),
     }
-    return plain[function]
+    return plain[function.removeprefix("plain_")]
 
 
 def main(name: str, given: str) -> None:
