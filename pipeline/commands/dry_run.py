@@ -1,13 +1,22 @@
-"""`--dry-run`: what a run would read and do, without reading or writing anything."""
+"""`--dry-run`: what a run would read and do, without reading or writing a document.
+
+Everything that can be known without reading data is checked: local paths are listed, classifiers' files looked at. Remote
+folders are not listed, since a crawl's listing takes minutes and an account.
+"""
 
 import json
+import os
+import posixpath
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.classify.step import check as check_judges
 from pipeline.core.judge import judges
+from pipeline.errors import InfrastructureError, UsageError, did_you_mean
 from pipeline.flow import STAGES
+from pipeline.ingest.files import list_inputs
 from pipeline.ingest.source import Source
 from pipeline.recipe.model import RecipeBase
 
@@ -21,6 +30,44 @@ def where(source: Source) -> str:
     if source.crawl is not None:
         return f"live crawl from {', '.join(source.crawl.seeds[:3])}"
     return source.path or "embedded"
+
+
+def check(recipe: RecipeBase) -> None:
+    """Raise UsageError with a line for each source without readable files, and for each judge whose files are not right."""
+    problems = []
+    for source in recipe.chosen:
+        path = source.path or ""
+        if "::" in path or ("://" in path and not path.startswith(("file://", "local://"))):
+            continue
+        try:
+            files = list_inputs(source) if path else []
+        except UsageError as error:
+            endings = _endings(path)
+            problems.append(f"{str(error).removesuffix('; it is empty')}{endings}" if endings else str(error))
+            continue
+        except InfrastructureError as error:
+            problems.append(str(error))
+            continue
+        if locked := [file.url for file in files if not os.access(file.url, os.R_OK)]:
+            more = f" (and {len(locked) - 1} more)" if len(locked) > 1 else ""
+            problems.append(f"source {source.name}: no permission to read {locked[0]}{more}")
+    try:
+        check_judges(recipe)
+    except (UsageError, InfrastructureError) as error:
+        problems.append(str(error))
+    if problems:
+        raise UsageError("\n".join(problems))
+
+
+def _endings(path: str) -> str:
+    """The endings of the files beside a pattern that matches none: `*.json1` in a folder of `.jsonl`."""
+    folder, pattern = posixpath.split(path.removeprefix("file://"))
+    if not any(sign in pattern for sign in "*?[") or not os.path.isdir(folder):
+        return ""
+    with os.scandir(folder) as entries:
+        endings = sorted({"." + e.name.partition(".")[2] for e in entries if e.is_file() and "." in e.name[1:]})
+    nearest = did_you_mean(pattern.lstrip("*"), endings)
+    return f"; {folder} holds files ending in {', '.join(endings[:8])}{nearest}" if endings else ""
 
 
 def plan(recipe: RecipeBase, out: str) -> dict[str, Any]:
@@ -56,7 +103,8 @@ def plan(recipe: RecipeBase, out: str) -> dict[str, Any]:
 
 
 def print_plan(recipe: RecipeBase, out: str, as_json: bool) -> None:
-    """Print the plan."""
+    """Print the plan. Raises UsageError with every problem that is known without reading data."""
+    check(recipe)
     found = plan(recipe, out)
     if as_json:
         print(json.dumps(found, ensure_ascii=False))
@@ -77,4 +125,4 @@ def print_plan(recipe: RecipeBase, out: str, as_json: bool) -> None:
     console.print(table)
     shares = ", ".join(f"{role} {share:.0%}" for role, share in found["mix"].items())
     console.print(f"mix: {shares} of training tokens\nsteps: {' → '.join(STAGES)}\nout: {out}")
-    console.print("Nothing was read or written (--dry-run).")
+    console.print("No document was read, nothing was written (--dry-run).")

@@ -24,6 +24,9 @@ from pipeline.size.precision import Precision
 from pipeline.size.shape import KINDS, PRESETS, Kind
 from pipeline.size.units import bytes_text, flops_text, hours_text, number_text
 
+SMALLEST = 1000
+"""Parameters or tokens below this lack their suffix: nobody plans a model of 1.3 parameters."""
+
 
 def parser(prog: str = "python -m pipeline plan") -> argparse.ArgumentParser:
     """The command's arguments. Numbers may be written as 1.3e9, 1.3B, 569B tokens or 70M."""
@@ -112,6 +115,10 @@ def _request(asked: argparse.Namespace) -> Request:
         if asked.flops is not None:
             raise UsageError("--flops and --petaflops-days are the same dial: give one of them")
         request = replace(request, flops=asked.petaflops_days * PETAFLOPS_DAY)
+    for name in ("params", "tokens", "unique_tokens", "inference_tokens"):
+        if (number := getattr(asked, name)) is not None and 0 < number < SMALLEST:
+            hint = f"did you mean {number:g}B or {number:g}M?"
+            raise UsageError(f"--{name.replace('_', '-')} {number:g}: expected a number from {SMALLEST:,}; {hint}")
     if asked.vocab < 1 or asked.sequence < 1 or asked.micro_batch < 1:
         raise UsageError("--vocab, --sequence and --micro-batch are at least 1")
     return request

@@ -1,5 +1,6 @@
 """YAML with a position for every value: duplicate keys, alias bombs and oversized files are refused."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +87,17 @@ class _Builder:
         return found
 
 
+def unquoted_variable(text: str, error: yaml.YAMLError) -> str:
+    """What to do when the error is an unquoted `${NAME}` inside {…} or […], where YAML takes its brace for its own."""
+    mark = getattr(error, "problem_mark", None)
+    lines = text.splitlines()
+    if mark is None or mark.line >= len(lines):
+        return ""
+    line, column = lines[mark.line], mark.column
+    found = re.match(r"\$\{\w+\}", line[max(0, column - 1) :])
+    return f'; inside {{…}} and […] put quotes around the value with {found[0]}, as in "{found[0]}"' if found else ""
+
+
 def read_yaml(name: str, data: bytes) -> Located:
     """Parse one YAML document. Raises UsageError with `name:line:column` for everything that is wrong with its form."""
     if len(data) > MAX_BYTES:
@@ -98,7 +110,8 @@ def read_yaml(name: str, data: bytes) -> Located:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise UsageError(f"{place} not valid YAML: {error.problem or error.context}") from error
+        hint = unquoted_variable(data.decode(), error)
+        raise UsageError(f"{place} not valid YAML: {error.problem or error.context}{hint}") from error
     except (yaml.YAMLError, RecursionError) as error:
         raise UsageError(f"{name}: not valid YAML: {type(error).__name__}") from error
     if not isinstance(node, yaml.MappingNode):

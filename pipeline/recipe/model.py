@@ -5,6 +5,7 @@ import re
 from functools import cache
 from typing import Annotated, Any, Literal, get_args
 
+import fsspec
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, create_model, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
@@ -26,6 +27,7 @@ from pipeline.recipe.located_yaml import Located, Path, path_text, read_yaml
 from pipeline.recipe.override import override
 from pipeline.recipe.shipped import find
 from pipeline.report.gates import GateSettings
+from pipeline.size.shape import PRESETS
 from pipeline.tokens.shards import ShardSettings
 from pipeline.tokens.vocabulary import TokenizerSettings
 
@@ -229,6 +231,23 @@ def expand(value: Any, variables: dict[str, str]) -> Any:
     return [expand(inner, variables) for inner in value] if isinstance(value, list) else value
 
 
+def _line(name: str, located: Located, where: Path, problem: str) -> str:
+    """A problem after its place: file, line, column and the setting's path."""
+    line, column = located.position(where)
+    return f"{name}:{line}:{column} {path_text(where)} {problem}"
+
+
+def _unknown_preset(value: dict[str, Any], located: Located, name: str) -> list[str]:
+    """A located line when `pretrain.model.preset` names no shape, which training would only notice at the end of a run."""
+    where: Path = ("pretrain", "model", "preset")
+    found: Any = value
+    for key in where:
+        found = found.get(key) if isinstance(found, dict) else None
+    if not isinstance(found, str) or found in PRESETS:
+        return []
+    return [_line(name, located, where, f"no preset named {found!r}{near(found, PRESETS)}")]
+
+
 def _settle_sources(value: dict[str, Any], located: Located, name: str) -> list[str]:
     """Clear the path of optional sources whose variable is unset; one located line for each other one in use.
 
@@ -239,25 +258,30 @@ def _settle_sources(value: dict[str, Any], located: Located, name: str) -> list[
     if not isinstance(sets, dict):
         return []
     if isinstance(value.get("use"), str) and value["use"] not in sets:
-        line, column = located.position(("use",))
-        problems.append(
-            f"{name}:{line}:{column} use there is no set of sources named {value['use']!r}{near(value['use'], sets)}"
-        )
+        problem = f"there is no set of sources named {value['use']!r}{near(value['use'], sets)}"
+        problems.append(_line(name, located, ("use",), problem))
     for set_name, sources in sets.items():
         for index, source in enumerate(sources if isinstance(sources, list) else []):
             path = source.get("path") if isinstance(source, dict) else None
-            unset = VARIABLE.search(path) if isinstance(path, str) else None
-            if unset is None:
+            if not isinstance(path, str):
                 continue
-            if source.get("optional"):
+            unset = VARIABLE.search(path)
+            problem = _unknown_scheme(path)
+            if unset and source.get("optional"):
                 source["path"] = None
-            elif set_name == value.get("use"):
-                where: Path = ("sources", set_name, index, "path")
-                line, column = located.position(where)
-                problems.append(
-                    f"{name}:{line}:{column} {path_text(where)} the environment variable {unset.group(1)} is not set"
-                )
+            elif unset and set_name == value.get("use"):
+                problem = f"the environment variable {unset.group(1)} is not set"
+            if problem:
+                problems.append(_line(name, located, ("sources", set_name, index, "path"), problem))
     return problems
+
+
+def _unknown_scheme(path: str) -> str:
+    """What is wrong with the scheme of a path such as `s4://bucket/pages` or `zip://*.csv::s4://bucket/a.zip`."""
+    schemes = [part.partition("://")[0] for part in path.split("::") if "://" in part]
+    known = fsspec.available_protocols()
+    unknown = [scheme for scheme in schemes if scheme not in known and "$" not in scheme]
+    return f"unknown scheme {unknown[0]!r}{did_you_mean(unknown[0], known)}" if unknown else ""
 
 
 def parse(name: str, located: Located, sets: list[str], variables: dict[str, str]) -> RecipeBase:
@@ -266,7 +290,7 @@ def parse(name: str, located: Located, sets: list[str], variables: dict[str, str
     for assignment in sets:
         override(value, assignment)
     value = expand(value, variables)
-    problems = _settle_sources(value, located, name)
+    problems = _settle_sources(value, located, name) + _unknown_preset(value, located, name)
     try:
         recipe = recipe_model().model_validate(value)
         if problems:

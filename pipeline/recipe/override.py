@@ -5,8 +5,8 @@ from typing import Any
 
 import yaml
 
-from pipeline.errors import UsageError
-from pipeline.recipe.located_yaml import Path, path_text
+from pipeline.errors import UsageError, did_you_mean
+from pipeline.recipe.located_yaml import Path, path_text, unquoted_variable
 
 
 def override(value: dict[str, Any], assignment: str) -> None:
@@ -22,7 +22,8 @@ def override(value: dict[str, Any], assignment: str) -> None:
     try:
         new = yaml.safe_load(text) if text.strip() else None
     except yaml.YAMLError as error:
-        raise UsageError(f"--set {assignment}: the value is not valid YAML") from error
+        hint = unquoted_variable(text, error)
+        raise UsageError(f"--set {assignment}: the value is not valid YAML{hint}") from error
     current: Any = value
     for number, part in enumerate(parts):
         holder, key = _place(current, part, f"--set {assignment}:", path_text(parts[:number]))
@@ -59,4 +60,13 @@ def _place(current: Any, part: str | int, said: str, where: str) -> tuple[Any, A
             return current, index
         if isinstance(entry, dict) and part in entry:
             return entry, part
-    raise UsageError(f"{said} no entry named {part!r} in {where}")
+    names = [name for entry in current for name in _names(entry)]
+    nearest = did_you_mean(part, names) or (f" (there are {', '.join(names)})" if names else "")
+    raise UsageError(f"{said} no entry named {part!r} in {where}{nearest}")
+
+
+def _names(entry: Any) -> list[str]:
+    """What `_place` finds an entry by: a source's name, a judge's name."""
+    if isinstance(entry, dict):
+        return [str(entry["name"])] if "name" in entry else list(map(str, entry))
+    return [entry] if isinstance(entry, str) else []

@@ -90,15 +90,20 @@ def funnel_chart(totals: Totals, steps: Sequence[FunnelStep]) -> Markup:
 
 
 def histogram_chart(found: Histogram) -> Markup:
-    """One signal's distribution; bars beyond a threshold have the colour of removal, the threshold is a line."""
+    """One signal's distribution; bars strictly beyond a threshold have the colour of removal, the threshold is a line."""
     width, height, base = 320.0, 120.0, 96.0
     drawing = Svg(width, height, f"Distribution of {found.judge}.{found.signal}")
     x = Scale(found.edges[0], found.edges[-1], 4, width - 4)
     top = max(max(found.counts), 1)
+    # A document at a bound stays, so only bins that lie wholly beyond it are red. Bins are closed below and open above,
+    # but the last one, which holds its upper edge too. The edges carry rounding errors of linspace.
+    error = 1e-9 * (found.edges[-1] - found.edges[0])
+    last = len(found.counts) - 1
     for number, count in enumerate(found.counts):
         low, high = found.edges[number], found.edges[number + 1]
-        middle = (low + high) / 2
-        out = (found.lower is not None and middle < found.lower) or (found.upper is not None and middle > found.upper)
+        out = (found.lower is not None and number < last and high <= found.lower + error) or (
+            found.upper is not None and low > found.upper + error
+        )
         # The square root keeps rare values visible beside a tall bar.
         tall = (count / top) ** 0.5 * (base - 14)
         tip = f"{low:.4g} to {high:.4g}: {count:,} documents"

@@ -9,7 +9,8 @@ from hypothesis import example, given
 from py3langid.langid import LanguageIdentifier
 
 from pipeline.errors import UsageError
-from pipeline.measure.judges.language import Language, language
+from pipeline.kernels.text import langid
+from pipeline.measure.judges.language import COMMON_LABELS, Language, language
 from tests.fasttext_file import write as write_fasttext
 from tests.kernels.heuristic_texts import ADVERSARIAL, batch, real_texts, relaxed, texts
 
@@ -87,6 +88,27 @@ def test_rules():
     assert rules["keep"] == [False, True, True]
     assert rules["min_score"][2]
     assert language.rules(signals, Language()) == {}
+
+
+@pytest.mark.parametrize(
+    ("label", "nearest"),
+    [
+        ("english", "en"), ("English", "en"), ("EN", "en"), ("en-US", "en"), ("eng", "en"), ("germna", "de"),
+        ("deu", "de"), ("spa", "es"), ("zh_Hans", "zh"), ("eng_Latn", "en"),
+    ],
+)  # fmt: skip
+def test_a_label_that_no_text_can_have_is_refused_with_the_nearest(label, nearest):
+    with pytest.raises(ValueError, match=rf"no language has the label '{label}' \(did you mean {nearest}\?\)"):
+        Language(keep=["en", label])
+
+
+def test_all_wrong_labels_are_named_and_right_ones_are_not():
+    with pytest.raises(ValueError, match=r"'frensh' \(did you mean fr\?\), '%%' \(labels are ISO 639-1: en"):
+        Language(keep=["en", "frensh", "zu", "%%"])
+    labels = set(langid.load_model().labels)
+    assert Language(keep=sorted(labels)).keep == sorted(labels)
+    assert labels > COMMON_LABELS
+    assert Language.model_validate({"fasttext": {"path": "x.bin", "sha256": "0" * 64}, "keep": ["eng_Latn"]}).keep
 
 
 @pytest.mark.parametrize("full", [False, True])

@@ -102,6 +102,68 @@ def test_bad_set_is_a_usage_error(bad):
         good([bad])
 
 
+@pytest.mark.parametrize(
+    ("assignment", "says"),
+    [
+        ("curate.langage.min_score=0.2", "no entry named 'langage' in curate; did you mean language?"),
+        ("curate.goffer.min_num_words=2", "did you mean gopher?"),
+        ("curate.exakt.x=1", "did you mean exact?"),
+        ("sources.here.pagse.role=general", "no entry named 'pagse' in sources.here; did you mean pages?"),
+        ("curate.zzz.x=1", "no entry named 'zzz' in curate (there are language, gopher, exact)"),
+        ("sources.here.pages={path: ${PAGES}}", "put quotes around the value with ${PAGES}"),
+    ],
+)
+def test_a_mistyped_set_names_the_nearest_entry(assignment, says):
+    with pytest.raises(UsageError) as caught:
+        good([assignment])
+    assert str(caught.value).startswith(f"--set {assignment}:")
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value", ["{path: ${PAGES}}", "{path: ${PAGES}/x, name: a}", "{path: /data/${PAGES}}", "[${PAGES}]"]
+)
+def test_an_unquoted_variable_in_braces_says_quote_it(value):
+    with pytest.raises(UsageError, match=r"^r\.yaml:2:\d+ not valid YAML: .*put quotes around .*\$\{PAGES\}"):
+        read_yaml("r.yaml", f"name: x\nsources: {value}\n".encode())
+    with pytest.raises(UsageError) as caught:
+        read_yaml("r.yaml", b"name: {a: b {}}\n")
+    assert "quotes" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "nearest"), [("lawe", "legal"), ("finanse", "finance"), ("medicine", "medical")])
+def test_a_mistyped_term_list_names_the_nearest(name, nearest):
+    (line,) = problems(GOOD + f"  - terms: {{list: {name}}}\n")
+    assert line.startswith(f"r.yaml:10:13 curate[3].terms.list no term list '{name}'")
+    assert f"did you mean {nearest}?" in line
+    (line,) = problems(GOOD + "  - terms: {list: zzzz}\n")
+    assert "shipped: finance, legal, medical" in line
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("s4://x", "unknown scheme 's4'; did you mean s3?"),
+        ("htps://x/a", "unknown scheme 'htps'; did you mean https?"),
+        ("zip://*.csv::gss://b/a.zip", "unknown scheme 'gss'; did you mean gs?"),
+    ],
+)
+def test_an_unknown_scheme_is_located(path, says):
+    assert problems(GOOD.replace("${PAGES}", path)) == [f"r.yaml:5:33 sources.here[0].path {says}"]
+    for right in ("s3://b/x", "file:///x", "zip://*.csv::s3://b/a.zip", "/pages"):
+        assert good(variables={"PAGES": right}).chosen[0].path == right
+
+
+def test_an_unknown_preset_of_the_training_is_located():
+    text = GOOD + "pretrain:\n  model:\n    preset: %s\n"
+    for wrong, nearest in (("tinny", "tiny"), ("bertbase", "bert-base"), ("gpt3", "gpt2")):
+        assert problems(text % wrong) == [
+            f"r.yaml:12:5 pretrain.model.preset no preset named '{wrong}'; did you mean {nearest}?"
+        ]
+    assert "named 'zzzzz' (known: " in problems(text % "zzzzz")[0]
+    assert problems(text % "[tiny]")
+
+
 def test_missing_recipe_names_the_nearest(tmp_path):
     (tmp_path / "finance.yaml").write_text(GOOD)
     with pytest.raises(UsageError, match=r"did you mean .*finance\.yaml"):

@@ -1,12 +1,15 @@
 """Language of a document: py3langid's model run by a compiled kernel, on windows of the text or on all of it."""
 
+import difflib
+import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from pipeline.classify.classifier_settings import Pinned
 from pipeline.classify.fasttext import PACKAGE, languages, open_model
@@ -15,6 +18,30 @@ from pipeline.core.settings import DecidedBy, JudgeSettings, Threshold
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.text import langid
 from pipeline.kernels.text.word_tables import ATTRIBUTES
+
+COMMON = """
+ar arabic ara, bg bulgarian bul, bn bengali ben, ca catalan cat, cs czech ces cze, da danish dan, de german deu ger,
+el greek ell gre, en english eng, es spanish spa, et estonian est, fa persian fas per farsi, fi finnish fin,
+fr french fra fre, he hebrew heb, hi hindi hin, hr croatian hrv, hu hungarian hun, id indonesian ind, it italian ita,
+ja japanese jpn, ko korean kor, lt lithuanian lit, lv latvian lav, ms malay msa may, nl dutch nld dut,
+no norwegian nor nob, pl polish pol, pt portuguese por, ro romanian ron rum, ru russian rus, sk slovak slk slo,
+sl slovenian slv, sr serbian srp, sv swedish swe, sw swahili swa, ta tamil tam, te telugu tel, th thai tha,
+tr turkish tur, uk ukrainian ukr, ur urdu urd, vi vietnamese vie, zh chinese zho chi mandarin
+"""
+"""Common languages: the model's label, then the names people write instead (English name, ISO 639-2 and 639-3)."""
+LABEL_OF = {name: entry.split()[0] for entry in COMMON.split(",") for name in entry.split()}
+COMMON_LABELS = frozenset(LABEL_OF.values())
+
+
+def _nearest_label(label: str, labels: Sequence[str]) -> str:
+    """ "did you mean en?" by code (en-US, eng) or by English name, mistyped or not; else what labels look like."""
+    word = label.strip().lower()
+    code = re.split(r"[-_]", word)[0]
+    for known in (word, code):
+        if known in labels or known in LABEL_OF:
+            return f"did you mean {LABEL_OF.get(known, known)}?"
+    near = difflib.get_close_matches(word, [*LABEL_OF, *labels], n=1, cutoff=0.6)
+    return f"did you mean {LABEL_OF.get(near[0], near[0])}?" if near else "labels are ISO 639-1: en, de, fr, …"
 
 
 class Language(JudgeSettings):
@@ -36,6 +63,18 @@ class Language(JudgeSettings):
     """Remove below this share of the model's probability mass (temperature sqrt(bytes); fastText: its probability)."""
     max_mixed_frac: Threshold = None
     """Remove when a larger share of the text is clearly in another language than the label."""
+
+    @field_validator("keep")
+    @classmethod
+    def _labels_exist(cls, keep: list[str], info: ValidationInfo) -> list[str]:
+        """A label that the model never gives would remove every document; a fastText model's labels are its own."""
+        if info.data.get("fasttext") is not None or COMMON_LABELS.issuperset(keep):
+            return keep  # the common labels are known without loading the model, which takes a second
+        labels = langid.load_model().labels
+        unknown = [f"{label!r} ({_nearest_label(label, labels)})" for label in keep if label not in labels]
+        if unknown:
+            raise ValueError(f"no language has the label {', '.join(unknown)}")
+        return keep
 
     def libraries(self) -> list[str]:
         """fastText's reader, where it is used."""

@@ -1,7 +1,9 @@
 """Which terms of the domain a document holds, from a list with glosses: nothing here removes, the survival audit reads it."""
 
+import difflib
 import functools
 import hashlib
+from importlib.resources import files
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +31,12 @@ class Terms(JudgeSettings):
         try:
             term_index(value)
         except OSError as error:
-            raise ValueError(f"no term list {value}: {error.strerror}") from error
+            names = sorted(
+                entry.name[:-4] for entry in (files("tokenizer") / "terms").iterdir() if entry.name.endswith(".tsv")
+            )
+            close = difflib.get_close_matches(value, names, n=1, cutoff=0.4)
+            hint = f"did you mean {close[0]}?" if close else f"shipped: {', '.join(names)}"
+            raise ValueError(f"no term list {value!r}: {error.strerror}; {hint}") from error
         return value
 
 
