@@ -39,23 +39,26 @@ Place = tuple[str, int]
 """Shard and row."""
 
 
-def groups(store: Store, file: FileInfo, columns: list[str] | None) -> Iterator[tuple[int, pa.Table]]:
-    """(first row, table) of every row group. Raises InfrastructureError for damaged bytes."""
+def groups(
+    store: Store, file: FileInfo, columns: list[str] | None, rows: np.ndarray | None = None
+) -> Iterator[tuple[int, pa.Table]]:
+    """(first row, table) of every row group, or of those that hold one of `rows`. Raises InfrastructureError if damaged."""
     start, parquet = 0, store.open_table(file.path)
     for group in range(parquet.num_row_groups):
-        try:
-            table = parquet.read_row_group(group, columns=columns, use_threads=False)
-        except (pa.ArrowException, OSError) as error:
-            raise InfrastructureError(
-                f"{store.locate(file.path)} is damaged: {error}. Delete it and run again."
-            ) from error
-        yield start, table
-        start += table.num_rows
+        end = start + parquet.metadata.row_group(group).num_rows
+        if rows is None or np.any((rows >= start) & (rows < end)):
+            try:
+                table = parquet.read_row_group(group, columns=columns, use_threads=False)
+            except (pa.ArrowException, OSError) as error:
+                reason = f"is damaged: {error}. Delete it and run again."
+                raise InfrastructureError(f"{store.locate(file.path)} {reason}") from error
+            yield start, table
+        start = end
 
 
 def values(store: Store, file: FileInfo, columns: list[str] | None, rows: np.ndarray) -> Iterator[dict[str, Any]]:
     """These rows (int64[n], ascending) of a committed table, whatever its row groups are."""
-    for start, table in groups(store, file, columns):
+    for start, table in groups(store, file, columns, rows):
         inside = rows[(rows >= start) & (rows < start + table.num_rows)] - start
         for at in range(0, len(inside), BLOCK):
             yield from table.take(pa.array(inside[at : at + BLOCK])).to_pylist()
@@ -183,7 +186,7 @@ def chosen(opened: RunFolder, arguments: argparse.Namespace) -> Iterator[dict[st
     if arguments.near:
         yield from nearest(opened, arguments)
         return
-    left = arguments.limit if arguments.sample is None else arguments.sample
+    left = max(0, arguments.limit if arguments.sample is None else arguments.sample)
     for shard, rows in (matching if arguments.sample is None else sampled)(opened, arguments):
         yield from documents(opened, shard, rows[:left], arguments.json, arguments.show)
         left -= len(rows[:left])
