@@ -42,7 +42,9 @@ def parser() -> argparse.ArgumentParser:
         own = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         getattr(arguments, name)(own)
         if name != "completion":
-            own.add_argument("--json", action="store_true", help="one line of JSON instead of tables")
+            own.add_argument(
+                "--json", action="store_true", help="JSON instead of tables: one line, from inspect one a document"
+            )
     return made
 
 

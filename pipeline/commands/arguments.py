@@ -39,7 +39,11 @@ def run(parser: argparse.ArgumentParser) -> None:
 
 def explain(parser: argparse.ArgumentParser) -> None:
     """Of `explain`."""
-    parser.add_argument("document", metavar="URL|id", help="a URL, an id, or the first 8 or more digits of one")
+    parser.add_argument(
+        "document",
+        metavar="URL|id|path",
+        help="a URL, an id or its first 8 or more digits, a path, a file name, or a part of URL or path that only one has",
+    )
     run_folder(parser)
     parser.add_argument("--text", action="store_true", help="print the whole text")
     show_removed(parser)
@@ -53,6 +57,18 @@ def inspect(parser: argparse.ArgumentParser) -> None:
         "--rule", metavar="STAGE.RULE", help="only documents that this rule hits, as gopher.min_num_words"
     )
     parser.add_argument("--source", help="only documents of this source")
+    parser.add_argument("--host", help="only documents whose URL has this host; *.HOST is every subdomain")
+    parser.add_argument("--grep", metavar="TEXT", help="only documents whose published text contains this")
+    parser.add_argument("--ignore-case", action="store_true", help="with --grep: upper and lower case are the same")
+    drawn = parser.add_mutually_exclusive_group()
+    drawn.add_argument(
+        "--sample", type=int, metavar="N", help="N random documents instead of the first, the same every time"
+    )
+    drawn.add_argument(
+        "--near",
+        metavar="JUDGE.COLUMN=VALUE",
+        help="the --limit documents nearest to this value of a signal on each side, nearest first",
+    )
     show_removed(parser)
     parser.add_argument("--limit", type=int, default=10, metavar="N", help="at most N documents (default 10)")
 

@@ -3,9 +3,11 @@
 import argparse
 import difflib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
 from rich.console import Console
 from rich.markup import escape
 
@@ -25,10 +27,23 @@ TEXT_SHOWN = 600
 DIFF_LINES = 24
 SPANS_SHOWN, SPAN_SHOWN = 12, 100
 CONTEXT, FEW, MAX_WORDS = 5, 12, 3000
+FIRST = 5
+"""Documents listed when several match."""
 
 
-def _plain(value: Any) -> Any:
-    return f"{len(value)} bytes" if isinstance(value, bytes) else value
+def plain_signals(columns: Mapping[str, pa.DataType], values: dict[str, Any]) -> dict[str, Any]:
+    """One judge's signals of a document as JSON values: spans as their count, bytes as their length.
+
+    >>> plain_signals({"hash": pa.binary()}, {"hash": b"1234"})
+    {'hash': '4 bytes'}
+    """
+    plain = {}
+    for column, value in values.items():
+        if columns[column] == SPANS:
+            plain[column] = len(value or ())
+        else:
+            plain[column] = f"{len(value)} bytes" if isinstance(value, bytes) else value
+    return plain
 
 
 def account(opened: RunFolder, shard: str, row: int) -> dict[str, Any]:
@@ -42,10 +57,7 @@ def account(opened: RunFolder, shard: str, row: int) -> dict[str, Any]:
     known, signals = judges(), {}
     for name in opened.judges:
         values = opened.signals(name, shard).slice(row, 1).to_pylist()[0]
-        kinds = known[name].columns
-        signals[name] = {
-            column: len(value or ()) if kinds[column] == SPANS else _plain(value) for column, value in values.items()
-        }
+        signals[name] = plain_signals(known[name].columns, values)
     found = {"document": document, "verdict": verdict, "signals": signals, "text": shown, "shard": shard}
     if opened.has(Step.DECIDE):
         found["thresholds"] = decided_settings(opened)
@@ -249,15 +261,38 @@ def show_spans(found: list[dict[str, Any]], console: Console) -> None:
         console.print(f"  … {len(found) - SPANS_SHOWN} more spans (--json has all)")
 
 
+def places(opened: RunFolder, wanted: str) -> list[tuple[str, int]]:
+    """(shard, row) of the documents with this URL or id, else of the one with this path, file name or part of either.
+
+    Raises UsageError when there is none, or several that only share a file or a part.
+    """
+    if by_name := list(opened.find(wanted)):
+        return by_name
+    several = list(opened.find(wanted, "file")) or list(opened.find(wanted, "part"))
+    if len(several) == 1:
+        return several
+    if not several:
+        raise UsageError(
+            f"{opened.store.root}: no document has {wanted!r} as its URL, id (or at least the first 8 digits of it), path "
+            "or file name, and no URL or path contains it"
+        )
+    first = []
+    for shard, row in several[:FIRST]:
+        one = opened.documents(shard, ["id", "url", "path"]).slice(row, 1).to_pylist()[0]
+        first.append(f"{one['id']} ({one['url'] or one['path']})")
+    raise UsageError(
+        f"{opened.store.root}: {len(several)} documents match {wanted!r}; give the id of one. "
+        f"{'They' if len(several) <= FIRST else f'The first {FIRST}'} are {', '.join(first)}"
+    )
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Explain every document that matches. Raises UsageError when none does."""
+    """Explain the documents that match. Raises UsageError when none does."""
     opened = open_run(arguments.run)
-    found = [account(opened, shard, row) for shard, row in opened.find(arguments.document)]
+    found = [account(opened, shard, row) for shard, row in places(opened, arguments.document)]
     for one in found:
         if is_hidden(one["verdict"]["reasons"]) and not arguments.show:
             one["text"] = masked(one["text"])
-    if not found:
-        raise UsageError(f"{arguments.run}: no document has the URL or id {arguments.document!r}")
     if arguments.json:
         print(json.dumps({"exit": 0, "documents": found}, ensure_ascii=False, default=str))
         return 0

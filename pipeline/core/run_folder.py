@@ -6,7 +6,8 @@ runner that does the next one. Everything that reads a run, during it or years l
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import reduce
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -136,14 +137,27 @@ class RunFolder:
                 return table["uses"][row].as_py()
         return None
 
-    def find(self, wanted: str) -> Iterator[tuple[str, int]]:
-        """(shard, row) of every document with this id, id prefix of at least 8 digits, or URL."""
+    def find(self, wanted: str, by: Literal["name", "file", "part"] = "name") -> Iterator[tuple[str, int]]:
+        """(shard, row) of every document that `wanted` names.
+
+        `by` says how: "name" is its URL, its id, or the first 8 or more digits of the id; "file" is the path, or its
+        last parts, of the file it was read from (runs note it from the source's folder on); "part" is any part of its
+        URL or path.
+        """
         for shard in self.shards:
-            table = self.documents(shard, ["id", "url"])
-            hit = pc.or_kleene(pc.equal(table["id"], wanted), pc.equal(table["url"], wanted))
-            if len(wanted) >= 8:
-                hit = pc.or_kleene(hit, pc.starts_with(table["id"], wanted))
-            for row in pc.indices_nonzero(pc.fill_null(hit, False)).to_pylist():
+            table = self.documents(shard, ["id", "url", "path"])
+            if by == "name":
+                masks = [pc.equal(table["id"], wanted), pc.equal(table["url"], wanted)]
+                if len(wanted) >= 8:
+                    masks.append(pc.starts_with(table["id"], wanted))
+            elif by == "file":
+                paths = [path for path in pc.unique(table["path"]).to_pylist() if path]
+                same = [path for path in paths if f"/{path}".endswith(f"/{wanted}") or wanted.endswith(f"/{path}")]
+                masks = [pc.is_in(table["path"], pa.array(same, table.schema.field("path").type))]
+            else:
+                masks = [pc.match_substring(table[name], wanted) for name in ("url", "path")]
+            hit = reduce(pc.or_, [pc.fill_null(mask, False) for mask in masks])
+            for row in pc.indices_nonzero(hit).to_pylist():
                 yield shard, row
 
 

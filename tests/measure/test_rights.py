@@ -74,7 +74,7 @@ def test_the_gate_decides_in_a_run_and_shows_in_explain_and_report(tmp_path):
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         command(["inspect", "--run", str(out), "--verdict", "removed", "--json", "--limit", "99"])
-    reasons = [row["reasons"] for row in json.loads(printed.getvalue())["documents"]]
+    reasons = [json.loads(line)["reasons"] for line in printed.getvalue().splitlines()]
     assert ["rights.licence"] in reasons
     assert ["rights.tdm"] in reasons
     rows = json.loads((out / "report.json").read_text())["rights"]
