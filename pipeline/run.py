@@ -115,12 +115,13 @@ def run(arguments: argparse.Namespace) -> int:
         print_plan(recipe, out, arguments.json)
         return EXIT_OK
     from pipeline.conclude import conclude
-    from pipeline.core.run_folder import claim
+    from pipeline.core.run_folder import claim, refuse_other_recipe
     from pipeline.core.store import Store
 
-    claim(Store(out), recipe)
+    refuse_other_recipe(Store(out), recipe)
     engine = engine_for(arguments.ray, arguments.workers, recipe.sandbox)
     try:
+        claim(Store(out), recipe)
         with Display(quiet=arguments.json) as display:
             warm(engine, recipe, display)
             state = run_steps(recipe, out, engine, display, arguments.to or LAST)

@@ -213,11 +213,8 @@ def refuse_old_layout(store: Store) -> None:
         )
 
 
-def claim(store: Store, recipe: "RecipeBase") -> None:
-    """Note the recipe in the folder it runs into.
-
-    Raises UsageError when the folder belongs to a recipe of another name: resuming it would mix two corpora.
-    """
+def refuse_other_recipe(store: Store, recipe: "RecipeBase") -> None:
+    """Raise UsageError when the folder belongs to a recipe of another name: resuming it would mix two corpora."""
     refuse_old_layout(store)
     if store.exists(RECIPE):
         name: Any = store.read_json(RECIPE).get("name")
@@ -226,4 +223,9 @@ def claim(store: Store, recipe: "RecipeBase") -> None:
                 f"{store.root}: this folder holds the run of the recipe {name!r}, not of {recipe.name!r}. "
                 f"Give another --out, such as runs/{recipe.name}"
             )
+
+
+def claim(store: Store, recipe: "RecipeBase") -> None:
+    """Note the recipe in the folder it runs into, unless `refuse_other_recipe`."""
+    refuse_other_recipe(store, recipe)
     store.put_json(RECIPE, recipe.model_dump(mode="json", exclude_unset=True))
