@@ -44,6 +44,7 @@ def test_sharding_and_recomputing_need_less(handoff):
     assert checkpointed <= peak(1, "parallel.sharding=none")
 
 
+@pytest.mark.timeout(1200)  # bf16 products without AVX-512 take minutes
 @pytest.mark.parametrize(
     ("micro", "checkpointing", "precision"), [(1, "none", "fp32"), (2, "full", "fp32"), (8, "none", "bf16")]
 )

@@ -6,12 +6,17 @@ import pytest
 
 from .conftest import case, train_here, train_many
 
+torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.train
 
 QUICK = ["steps=5", "evaluate.every_steps=5", "evaluate.max_samples=3", "evaluate.max_terms=0",
          "export.huggingface=false", "global_batch=6"]  # fmt: skip
-TOLERANCE = {"fp32": 1e-5, "bf16": 1e-3, "fp16": 1e-3}
-"""Of the loss curve, in nats."""
+WIDE_VECTORS = torch.backends.cpu.get_cpu_capability() != "AVX2"
+TOLERANCE = {"fp32": 1e-5, "bf16": 1e-3 if WIDE_VECTORS else 4e-3, "fp16": 1e-3}
+"""Of the loss curve, in nats. Without AVX-512 torch's bf16 products round partial sums otherwise for other batch sizes: up to
+0.0023 nats of 3.85 at the fifth step, under the 2^-8 relative that bf16 keeps."""
+HELD_OUT = {"fp32": 1e-4, "bf16": 1e-2, "fp16": 1e-2}
+"""Of held-out losses after five steps, in nats."""
 NORMS = {"fp32": 1e-4, "bf16": 0.05, "fp16": 0.01}
 """Of the gradient norms, relative: a gradient keeps 8 bits in bf16 and 11 in fp16."""
 STRATEGIES = {
@@ -73,7 +78,7 @@ def agrees(found, reference, precision):
     assert found["summary"]["validation"].keys() == expected.keys()
     for source, held_out in found["summary"]["validation"].items():
         assert held_out["targets"] == expected[source]["targets"]
-        assert held_out["loss"] == pytest.approx(expected[source]["loss"], abs=10 * TOLERANCE[precision])
+        assert held_out["loss"] == pytest.approx(expected[source]["loss"], abs=HELD_OUT[precision])
 
 
 def test_the_reference_learns(alone):
