@@ -165,6 +165,14 @@ def parts_of(step: str, unit: Unit) -> dict[str, Any]:
     }
 
 
+def record(store: Store, step: str, unit: Unit, files: dict[str, FileInfo], counts: dict[str, Any]) -> None:
+    """Commit a unit that the driver made by itself, and with it its step, which has no other unit."""
+    parts = parts_of(step, unit)
+    commit, ledger = Commit(step, unit.name, fingerprint(parts), parts, files, counts), Ledger(store)
+    ledger.write(commit)
+    ledger.write_step(step, {unit.name: commit})
+
+
 @dataclass
 class Runner:
     """Executes steps: finds what is committed, runs what is not, and says why."""

@@ -7,9 +7,8 @@ comes by a glob finds the rows of the last finished run, and a crash in between 
 
 from collections.abc import Iterable
 
-from pipeline.core.fingerprint import fingerprint
-from pipeline.core.ledger import Commit, Ledger
-from pipeline.core.reads import identities
+from pipeline.core import execute
+from pipeline.core.execute import Unit
 from pipeline.core.run_folder import RunFolder
 from pipeline.core.steps import Step
 from pipeline.core.store import WORK, FileInfo
@@ -45,9 +44,4 @@ def sweep(run: RunFolder, folder: str, keep: Iterable[str]) -> None:
 def record(run: RunFolder, files: list[FileInfo]) -> None:
     """Note what was exported, so that `verify` reads it too."""
     named = {info.path: info for info in sorted(files, key=lambda info: info.path)}
-    parts = {"step": Step.EXPORT, "unit": "all", "version": VERSION, "settings": {}, "libraries": {}}
-    parts["inputs"] = identities(named)
-    commit = Commit(Step.EXPORT, "all", fingerprint(parts), parts, named)
-    ledger = Ledger(run.store)
-    ledger.write(commit)
-    ledger.write_step(Step.EXPORT, {"all": commit})
+    execute.record(run.store, Step.EXPORT, Unit("all", named, version=VERSION), named, {})

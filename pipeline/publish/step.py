@@ -134,8 +134,8 @@ def _published_files(run: Run, shard: str) -> dict[str, FileInfo]:
 def corpus_files(run: Run) -> dict[str, list[FileInfo]]:
     """The files of each split, where publishing put them. A split without a row gets one empty file."""
     splits: dict[str, list[FileInfo]] = {}
+    commits = [*run.commits(Step.PUBLISH).values(), *run.commits(Step.PUBLISH_REST).values()]
     for split, schema in (("kept", KEPT), ("removed", REMOVED), ("quarantined", REMOVED)):
-        commits = [*run.commits(Step.PUBLISH).values(), *run.commits(Step.PUBLISH_REST).values()]
         splits[split] = [commit.files[split] for commit in commits if split in commit.files]
         if not splits[split]:
             splits[split] = [run.store.put_table(f"{WORK}/corpus/{split}/empty.parquet", [], schema)]

@@ -13,10 +13,8 @@ from pipeline.audit.bias_settings import BiasSettings
 from pipeline.audit.flips import flip_failures
 from pipeline.audit.identity_terms import identity_terms
 from pipeline.audit.mentions import descriptor_table, dialect_rows, pronoun_table
-from pipeline.core.fingerprint import fingerprint
-from pipeline.core.ledger import Commit, Ledger
+from pipeline.core.execute import Unit, record
 from pipeline.core.partition import id_fractions
-from pipeline.core.reads import identities
 from pipeline.core.run_folder import Run
 from pipeline.core.steps import Step
 from pipeline.decide.step import DecideCounts
@@ -129,18 +127,9 @@ def _add_examples(rows: list[dict[str, Any]], table: pa.Table, removing: dict[st
 def commit_bias(run: Run, found: dict[str, Any]) -> None:
     """Write `bias.json` with a commit record, so that `verify` knows it."""
     info = run.store.put_json(BIAS, found)
-    parts = {
-        "step": Step.AUDIT,
-        "unit": "bias",
-        "version": VERSION,
-        "settings": run.recipe.bias.model_dump(mode="json"),
-        "libraries": {},
-        "inputs": identities({**run.commit(Step.SETTLE).files, "bias.json": info}),
-    }
-    commit = Commit(Step.AUDIT, "bias", fingerprint(parts), parts, {"bias.json": info}, {"verdict": found["verdict"]})
-    ledger = Ledger(run.store)
-    ledger.write(commit)
-    ledger.write_step(Step.AUDIT, {"bias": commit})
+    reads = {**run.commit(Step.SETTLE).files, "bias.json": info}
+    unit = Unit("bias", reads, run.recipe.bias.model_dump(mode="json"), VERSION)
+    record(run.store, Step.AUDIT, unit, {"bias.json": info}, {"verdict": found["verdict"]})
 
 
 def _price(run: Run, table: pa.Table, removing: dict[str, np.ndarray]) -> dict[str, Any]:
