@@ -98,7 +98,7 @@ def test_a_bad_list_is_refused(tmp_path, rows, message):
 
 
 def test_a_missing_list_is_refused_with_its_name():
-    with pytest.raises(ValueError, match="no term list avionics"):
+    with pytest.raises(ValueError, match="no term list 'avionics'"):
         Terms(list="avionics")
 
 
