@@ -203,6 +203,7 @@ def show(found: dict[str, Any], console: Console, whole: bool) -> None:
         "path",
         "locator",
         "content_type",
+        "doc_type",
         "encoding",
         "detail",
     ):
@@ -238,6 +239,11 @@ def show(found: dict[str, Any], console: Console, whole: bool) -> None:
             console.print(f"    {line}", markup=False, highlight=False)
         if other.get("diff_lines", 0) > DIFF_LINES:
             console.print(f"    … {other['diff_lines'] - DIFF_LINES} more places differ")
+    for one in document["edits"][:SPANS_SHOWN]:
+        times = f" ({one['count']} times)" if one["count"] > 1 else ""
+        console.print(f"  extract.{one['rule']}: {one['text'][:SPAN_SHOWN]}{times}", markup=False, highlight=False)
+    if len(document["edits"]) > SPANS_SHOWN:
+        console.print(f"  … {len(document['edits']) - SPANS_SHOWN} more cut or repaired by extract")
     show_spans(found["spans"], console)
     for name, values in found["signals"].items():
         text = ", ".join(f"{column} {_value(value)}" for column, value in values.items() if value is not None)

@@ -26,6 +26,7 @@ RECORDS = pa.schema(
             pa.string(),
         ),  # html | text | xml: how extract reads the payload; guessed from content, not only from the name
         ("content_type", pa.string()),
+        ("doc_type", pa.string()),  # form or exhibit of a filing, as its envelope says: "10-K", "EX-99.1"
         ("charset", pa.string()),  # as declared by the transport, not trusted
         ("payload", pa.large_binary()),
         ("digest", pa.binary(32)),  # sha256 of the payload; null: not known
@@ -36,6 +37,8 @@ RECORDS = pa.schema(
 """What ingest yields and extract reads; streamed in batches of about 16 MiB of payload, never stored."""
 
 SPAN = pa.struct([("start", pa.int32()), ("end", pa.int32())])
+SECTION = pa.struct([("name", pa.string()), ("start", pa.int32()), ("end", pa.int32())])
+EDIT = pa.struct([("rule", pa.string()), ("text", pa.string()), ("count", pa.int32())])
 
 DOCUMENTS = pa.schema(
     [
@@ -54,6 +57,7 @@ DOCUMENTS = pa.schema(
         ("locator", pa.string()),
         ("parent", pa.string()),
         ("content_type", pa.string()),
+        ("doc_type", pa.string()),
         ("encoding", pa.string()),  # the encoding the payload was decoded from
         ("raw_bytes", pa.int64()),  # bytes of the payload
         ("raw_pretokens", pa.int64()),  # pre-tokens of the payload, markup included
@@ -63,6 +67,8 @@ DOCUMENTS = pa.schema(
         ("text_bytes", pa.int64()),
         ("num_pretokens", pa.int64()),  # pre-tokens of the text
         ("table_spans", pa.list_(SPAN)),  # byte ranges of the text that are tables or columns of figures
+        ("sections", pa.list_(SECTION)),  # byte ranges of a filing's items: "1A", "part2item6", "5.02"
+        ("edits", pa.list_(EDIT)),  # what extract cut or repaired: the rule, each different text once, how often
     ]
 )
 """What extract writes to `documents/`: one row a document, quarantined ones included."""

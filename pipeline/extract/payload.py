@@ -1,6 +1,15 @@
 """The result of extracting one payload, its refusal, and a cache of results for payloads that occur again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Edit(NamedTuple):
+    """What extract cut from a document or changed in it: the rule, one text it concerned, and how often."""
+
+    rule: str
+    text: str
+    count: int
 
 
 @dataclass(slots=True)
@@ -13,6 +22,9 @@ class Extracted:
     markup: bytes | None = None
     tabular: bool = False
     """Tabs in the text separate the cells of tables."""
+    edits: list[Edit] = field(default_factory=list)
+    doc_type: str | None = None
+    """Form or exhibit of a filing, where the page itself names it."""
 
 
 class RefusalError(Exception):

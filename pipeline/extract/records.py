@@ -8,15 +8,18 @@ import pyarrow as pa
 from pipeline.core.batch import DOCUMENTS
 from pipeline.extract.encoding import decode_within
 from pipeline.extract.extract_settings import ExtractSettings
+from pipeline.extract.filing import document_type, sections_of, unmark
 from pipeline.extract.html_text import extract_html
+from pipeline.extract.page_furniture import cut_furniture
 from pipeline.extract.payload import Extracted, Known, RefusalError
+from pipeline.extract.repair import repair
 from pipeline.extract.xml_text import extract_xml
 from pipeline.kernels.bpe.pretokens import count_pretokens
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.text.layout import lay_out
 from pipeline.kernels.text.lines import clean_lines
 
-EXTRACT_VERSION = 4
+EXTRACT_VERSION = 5
 """Enters the fingerprint: raised whenever the same records and settings give other documents."""
 
 
@@ -57,6 +60,8 @@ class _Rows:
         self._titles: list[str | None] = records.column("title").to_pylist()
         self._texts: list[bytes] = [b""] * count
         self._encodings: list[str | None] = [None] * count
+        self._doc_types: list[str | None] = records.column("doc_type").to_pylist()
+        self._edits: list[list[dict[str, Any]]] = [[] for _ in range(count)]
         self._tabular = np.zeros(count, np.bool_)
         self._markup: dict[int, bytes] = {}
 
@@ -81,6 +86,8 @@ class _Rows:
         self._texts[row] = text
         self._encodings[row] = found.encoding
         self._tabular[row] = found.tabular
+        self._doc_types[row] = self._doc_types[row] or found.doc_type
+        self._edits[row] = [edit._asdict() for edit in found.edits]
         if not self._titles[row]:
             self._titles[row] = found.title
         if found.markup is not None:
@@ -99,6 +106,10 @@ class _Rows:
         return found
 
     def _read(self, payload: bytes, row: int) -> Extracted:
+        extracted = self._parse(payload, row)
+        return _mended(extracted, self._kinds[row] == "text")
+
+    def _parse(self, payload: bytes, row: int) -> Extracted:
         settings, charset, kind = self._settings, self._charsets[row], self._kinds[row]
         if len(payload) > settings.max_payload_bytes:
             raise RefusalError("too_large", f"{len(payload):,} bytes, the limit is {settings.max_payload_bytes:,}")
@@ -133,8 +144,20 @@ class _Rows:
             "text_bytes": sizes,
             "num_pretokens": count_pretokens(offsets, data),
             "table_spans": _spans(span_offsets, spans),
+            "doc_type": self._doc_types,
+            "sections": self._sections(offsets, data),
+            "edits": self._edits,
         }
         return pa.RecordBatch.from_pydict(columns, schema=DOCUMENTS)
+
+    def _sections(self, offsets: np.ndarray, data: np.ndarray) -> list[list[dict[str, Any]]]:
+        """The items of filings, in bytes of the final text."""
+        found: list[list[dict[str, Any]]] = [[] for _ in self._doc_types]
+        for row, form in enumerate(self._doc_types):
+            if form and not self._reasons[row]:
+                text = data[offsets[row] : offsets[row + 1]].tobytes().decode()
+                found[row] = [section._asdict() for section in sections_of(text, form)]
+        return found
 
     def _raw_pretokens(self) -> np.ndarray:
         """Pre-tokens of the payloads, of those in another encoding after decoding."""
@@ -143,6 +166,17 @@ class _Rows:
             decoded = pa.array(list(self._markup.values()), pa.large_binary())
             counts[list(self._markup)] = count_pretokens(*text_buffers(decoded))
         return counts
+
+
+def _mended(extracted: Extracted, is_plain: bool) -> Extracted:
+    """The text without the marks and the page furniture of its source, and with its damage repaired."""
+    text, edits = unmark(extracted.text) if is_plain else (extracted.text, [])
+    text, repairs = repair(text, entities=is_plain)
+    text, furniture = cut_furniture(text, " " if extracted.tabular else "\n")
+    extracted.text = text
+    extracted.edits = [*extracted.edits, *edits, *repairs, *furniture]
+    extracted.doc_type = extracted.doc_type or document_type(text)
+    return extracted
 
 
 def _strings(offsets: np.ndarray, data: np.ndarray) -> pa.Array:

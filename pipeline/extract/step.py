@@ -45,6 +45,8 @@ class ExtractCounts:
     raw_pretokens: int = 0
     text_bytes: int = 0
     num_pretokens: int = 0
+    edited: dict[str, list[int]] = field(default_factory=dict)
+    """Documents that each rule of extract cut or repaired, and the bytes of the lines and signs it did that to."""
 
 
 class Accounts:
@@ -56,12 +58,20 @@ class Accounts:
         self.totals: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.roles: dict[str, Counter[str]] = {}
+        self.edited: dict[str, list[int]] = {}
 
     def counts(self, source: str, skipped: dict[str, int]) -> ExtractCounts:
         """For the commit record."""
         roles = {role: dict(sums) for role, sums in sorted(self.roles.items())}
         reasons = dict(sorted(self.reasons.items()))
-        return ExtractCounts(source, dict(sorted(skipped.items())), reasons, roles, **self.totals)
+        return ExtractCounts(
+            source,
+            dict(sorted(skipped.items())),
+            reasons,
+            roles,
+            **self.totals,
+            edited=dict(sorted(self.edited.items())),
+        )
 
     def add(self, documents: pa.RecordBatch) -> None:
         """Take in one batch."""
@@ -85,6 +95,11 @@ class Accounts:
         for row in by_role.to_pylist():
             own = self.roles.setdefault("general" if row["role"] == "auto" else row["role"], Counter())
             own.update({name: row[f"{name}_sum"] or 0 for name in SUMS})
+        for edits in documents.column("edits").drop_null().to_pylist():
+            for rule in {edit["rule"] for edit in edits}:
+                found = self.edited.setdefault(rule, [0, 0])
+                found[0] += 1
+                found[1] += sum(len(edit["text"].encode()) * edit["count"] for edit in edits if edit["rule"] == rule)
 
 
 def stopped(records: pa.RecordBatch, killers: dict[str, Killer]) -> pa.RecordBatch:

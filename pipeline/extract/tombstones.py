@@ -78,4 +78,5 @@ def blank(row: dict[str, Any]) -> dict[str, Any]:
     """The row of a forgotten document."""
     empty: dict[str, Any] = {field.name: 0 if pa.types.is_integer(field.type) else None for field in DOCUMENTS}
     kept = {name: row[name] for name in _KEPT}
-    return empty | kept | {"tdm": "unknown", "text": "", "table_spans": [], "reason": REASON, "detail": DETAIL}
+    lists = {field.name: [] for field in DOCUMENTS if pa.types.is_list(field.type)}
+    return empty | kept | lists | {"tdm": "unknown", "text": "", "reason": REASON, "detail": DETAIL}

@@ -89,7 +89,7 @@ def _batch(source: Source, rows: list[tuple[Record, str]]) -> pa.RecordBatch:
 
 
 _COPIED = (
-    "url", "title", "date", "rights", "robots", "terms", "locator", "parent", "kind", "content_type", "charset",
+    "url", "title", "date", "rights", "robots", "terms", "locator", "parent", "kind", "content_type", "doc_type", "charset",
     "reason", "detail",
 )  # fmt: skip
 

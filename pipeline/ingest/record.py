@@ -25,6 +25,7 @@ class Record:
     locator: str | None = None
     parent: str | None = None
     content_type: str | None = None
+    doc_type: str | None = None
     charset: str | None = None
     reason: str | None = None
     detail: str | None = None

@@ -13,10 +13,13 @@ _BINARY = (
 )  # fmt: skip
 _BOM = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _HTML = re.compile(
-    rb"<(?:!doctype\s+html|html|head|body|title|meta|link|script|style|div|table|tr|td|p|br|h[1-6]|a\s|font|center|span"
-    rb"|ul|ol|li|pre|iframe|frameset|nav|article|section|header|main|form|img|b>|i>|strong|em>|document>)",
+    rb"<(?:!doctype\s+html|document>|(?:html|head|body|title|meta|link|script|style|div|table|tr|td|p|br|h[1-6]|a|font|center|span"
+    rb"|ul|ol|li|pre|iframe|frameset|nav|article|section|header|main|form|img|b|i|strong|em)(?![\w:.-]))",
     re.IGNORECASE,
 )
+"""How a page begins; `<PAGE>` and `<Links>` are no tags of HTML."""
+_ASCII_TABLE = re.compile(rb"<table>(?!.*?<t[rdh][\s>])", re.IGNORECASE | re.DOTALL)
+"""The mark before a table of figures in an ASCII filing: no row of HTML follows."""
 _XML = re.compile(rb"\s*<\?xml\s", re.IGNORECASE)
 _ROOT_IS_HTML = re.compile(rb"<!doctype\s+html|<html[\s>]", re.IGNORECASE)
 _LEAD = re.compile(rb"(?:\s+|<!--.{0,2048}?-->|<\?.{0,512}?\?>)*", re.DOTALL)
@@ -44,7 +47,7 @@ def sniff(payload: bytes) -> str:
         return "html" if _ROOT_IS_HTML.search(head) else "xml"
     lead = _LEAD.match(head)
     start = lead.end() if lead else 0
-    if _HTML.match(head, start) or _ROOT_IS_HTML.search(head):
+    if (_HTML.match(head, start) and not _ASCII_TABLE.match(head, start)) or _ROOT_IS_HTML.search(head):
         return "html"
     return "text"
 

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.core.batch import SECTION
 from pipeline.core.execute import Assignment, Produced, Unit
 from pipeline.core.run_folder import Commits, Run
 from pipeline.core.steps import Step
 from pipeline.core.store import WORK, FileInfo, Store
+from pipeline.extract.filing import sections_of
 from pipeline.publish.index import index
 from pipeline.publish.uses import uses
 from pipeline.tokens.step import final_files, load_part, shards_of, stream_of, streams
 
-VERSION = 2
+VERSION = 3
 ROW_GROUP = 4096
 
 KEPT = pa.schema(
@@ -23,6 +25,7 @@ KEPT = pa.schema(
         ("url", pa.string()),
         ("title", pa.string()),
         ("date", pa.string()),
+        ("doc_type", pa.string()),  # form or exhibit of a filing: "10-K", "EX-99.1"
         ("source", pa.string()),
         ("role", pa.string()),
         ("licence", pa.string()),
@@ -32,13 +35,14 @@ KEPT = pa.schema(
         ("terms", pa.string()),
         ("num_tokens", pa.int64()),  # of the trained tokenizer, end-of-text token not counted; null when not kept
         ("split", pa.string()),  # train | validation
+        ("sections", pa.list_(SECTION)),  # byte ranges of the text: items of a 10-K, 10-Q or 8-K
     ]
 )
 """`corpus/kept`: one row a document, in the order of ids within a file."""
 
 REMOVED = pa.schema(
     [
-        *(field for field in KEPT if field.name != "split"),
+        *(field for field in KEPT if field.name not in ("split", "sections")),
         ("num_pretokens", pa.int64()),
         ("stage", pa.string()),
         ("rule", pa.string()),
@@ -52,7 +56,7 @@ REMOVED = pa.schema(
 )
 """`corpus/removed` and `corpus/quarantined`: the same columns, and why. Personal data are masked here too."""
 
-DOCUMENT_COLUMNS = ["url", "title", "date", "licence", "rights", "tdm", "robots", "terms"]
+DOCUMENT_COLUMNS = ["url", "title", "date", "doc_type", "licence", "rights", "tdm", "robots", "terms"]
 
 
 def _groups(table: pa.Table) -> list[pa.Table]:
@@ -83,6 +87,8 @@ def publish_kept(store: Store, assignments: list[Assignment]) -> list[Produced]:
         if not table["id"].combine_chunks().equals(counts["id"].combine_chunks()):
             raise AssertionError(f"publish {assigned.name}: token counts and documents are not aligned")
         table = table.append_column("num_tokens", counts["num_tokens"]).append_column("split", counts["split"])
+        items = [sections_of(row["text"], row["doc_type"]) for row in table.select(["text", "doc_type"]).to_pylist()]
+        table = table.append_column("sections", pa.array(items, pa.list_(SECTION)))
         info = store.put_table(assigned.path("corpus/kept"), _groups(table.select(KEPT.names)), KEPT)
         produced.append(Produced({"kept": info}, KeptCounts(int(pc.sum(counts["num_tokens"]).as_py() or 0))))
     return produced

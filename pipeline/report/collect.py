@@ -151,7 +151,7 @@ def _duplicates(run: Run, reasons: list[Reason]) -> Duplicates | None:
 
 
 def _cuts(run: Run) -> list[Cut]:
-    """Bytes by rule that apply cut and inserted, the largest first."""
+    """Bytes by rule that extract and apply cut and inserted, the largest first."""
     balance = add_up(commit.balance for commit in run.commits(Step.APPLY).values())
     documents = sum(
         (Counter(counts.documents_cut) for counts in run.counts(ApplyCounts, Step.APPLY).values()), Counter()
@@ -159,6 +159,14 @@ def _cuts(run: Run) -> list[Cut]:
     found = [
         Cut(rule=rule, documents=documents[rule], bytes_cut=size, bytes_inserted=balance.inserted.get(rule, 0))
         for rule, size in balance.cut.items()
+    ]
+    edited: Counter[tuple[str, str]] = Counter()
+    for counts in run.counts(ExtractCounts, Step.EXTRACT).values():
+        for rule, (number, size) in counts.edited.items():
+            edited.update({(rule, "documents"): number, (rule, "bytes"): size})
+    found += [
+        Cut(rule=f"extract.{rule}", documents=edited[rule, "documents"], bytes_cut=edited[rule, "bytes"])
+        for rule in sorted({rule for rule, _ in edited})
     ]
     return sorted(found, key=lambda cut: (-cut.bytes_cut, cut.rule))
 

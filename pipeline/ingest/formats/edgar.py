@@ -29,6 +29,7 @@ _NAMES = {
     b"CONFORMED-NAME": "company", b"FILED AS OF DATE": "filed", b"FILING-DATE": "filed", b"CENTRAL INDEX KEY": "cik",
     b"CIK": "cik", b"CONFORMED SUBMISSION TYPE": "form", b"TYPE": "form",
 }  # fmt: skip
+_UUENCODED = re.compile(rb"\s*(?:<[A-Z]+>\s*)?begin [0-7]{3,4} ")
 _SKIPPED_TYPES = ("GRAPHIC", "ZIP", "EXCEL", "PDF", "COVER", "JSON")
 _SKIPPED_WRAPPERS = re.compile(rb"\s*<(XBRL|XML|PDF|ZIP|JSON|EXCEL)>", re.IGNORECASE)
 
@@ -80,7 +81,7 @@ def _read_document(match: re.Match[bytes], header: dict[str, str], accession: st
         return
     if wrapper:  # inline XBRL: an HTML page inside <XBRL>
         body = body[wrapper.end() :].removesuffix(b"</XBRL>").strip()
-    if body.lstrip().startswith(b"begin 6"):  # uuencoded picture or PDF
+    if _UUENCODED.match(body):  # a picture or PDF
         where.tally.skip("edgar_attachment")
         return
     kind = kind_of("", body)
@@ -99,6 +100,7 @@ def _read_document(match: re.Match[bytes], header: dict[str, str], accession: st
         locator=where.locator(position),
         parent=accession,
         content_type="text/html" if kind == "html" else "text/plain",
+        doc_type=form.upper() or None,
     )
     if not match.group(2):
         record.reason, record.detail = "ingest.truncated", "the submission ends inside this document"
