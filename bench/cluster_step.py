@@ -20,7 +20,7 @@ from pipeline.measure.judges.minhash import MinHashSettings, minhash
 
 SIGNALS = {
     "exact": pa.schema([("text_hash", pa.binary(16)), ("url_hash", pa.binary(16))]),
-    "minhash": pa.schema([("bands", pa.binary())]),
+    "minhash": pa.schema([("bands", pa.binary()), ("sketch", pa.binary()), ("anchors", pa.binary())]),
 }
 """What clustering reads of each judge's signals."""
 
@@ -58,6 +58,20 @@ def signals_of(texts: pa.Array, settings: MinHashSettings) -> pa.RecordBatch:
     return pa.record_batch({name: part[name] for part in parts for name in part.schema.names})
 
 
+def _clustered(
+    store: Store,
+    shards: dict[str, dict[str, FileInfo]],
+    settings: ClusterSettings,
+    bands: int,
+    signatures: MinHashSettings,
+    indexes: Sequence[IndexFile],
+) -> dict[str, pa.Table]:
+    execute = Runner(store, InProcess()).execute
+    bands = bands if settings.near else 0
+    commits = step.cluster_shards(execute, shards, list(indexes), settings, bands, signatures.model_dump(mode="json"))
+    return {name: store.read_table(info.path) for name, info in commits["all"].files.items()}
+
+
 def cluster_shards(
     store: Store,
     shards: dict[str, dict[str, FileInfo]],
@@ -70,11 +84,21 @@ def cluster_shards(
 
     `signatures` says what a shingle is, for verification. Pairs lie in `work/pairs/` of the store, tables in `work/clusters/`.
     """
-    execute = Runner(store, InProcess()).execute
-    minhash_settings = (signatures or MinHashSettings()).model_dump(mode="json")
-    bands = bands if settings.near else 0
-    commits = step.cluster_shards(execute, shards, list(indexes), settings, bands, minhash_settings)
-    return {name: store.read_table(info.path) for name, info in commits["all"].files.items()}
+    found = _clustered(store, shards, settings, bands, signatures or MinHashSettings(), indexes)
+    return {name: table for name, table in found.items() if name != step.EDGES_FILE}
+
+
+def near_copies_of(
+    store: Store,
+    shards: dict[str, dict[str, FileInfo]],
+    settings: ClusterSettings,
+    signatures: MinHashSettings,
+    indexes: Sequence[IndexFile] = (),
+) -> tuple[pa.Table, pa.Table]:
+    """The CLUSTERS table of all shards and index files in their order, and the EDGES between their nodes."""
+    found = _clustered(store, shards, settings, signatures.bands, signatures, indexes)
+    edges = found.pop(step.EDGES_FILE)
+    return pa.concat_tables(found.values()), edges
 
 
 def labels_of(tables: dict[str, pa.Table], column: str = "near_cluster") -> np.ndarray:

@@ -115,7 +115,7 @@ def on_known(known: Known) -> list[list]:
         ("ours 14x8", "14x8", lambda: clusters(known.texts)),
         ("ours 14x8, figure_weight 4 (the recipes)", "14x8", lambda: clusters(known.texts, figure_weight=4)),
         ("ours 26x11", "26x11", lambda: clusters(known.texts, preset="26x11")),
-        ("ours 14x8, verified at 0.8", "14x8", lambda: clusters(known.texts, verify_jaccard=0.8)),
+        ("ours 14x8, verified at 0.8", "14x8", lambda: clusters(known.texts, min_similarity=0.8)),
     ]
     for name in PEERS:
         sides.append((name, "14x8", lambda name=name: (near.peer(name, known.texts) or (None,))[0]))

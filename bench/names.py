@@ -16,6 +16,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "cluster": "band keys to clusters",
         "cluster_growth": "clustering from 10^5 to 10^7 documents, and its worst cases",
         "dedup_quality": "near-copies found against truth, theory and the peers",
+        "near_copies": "what goes as a near-copy: how near it is, and what stays that should",
         "substring": "repeated substrings",
     },
     "Audit": {

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the peers' interpreter run
 
 
 def ours(texts: list[str], work: Path, *, column: str = "near_cluster", **settings: Any) -> np.ndarray:
-    """int64[n], -1 for a document alone. `settings` are those of minhash, and `verify_jaccard`."""
+    """int64[n], -1 for a document alone. `settings` are those of minhash, and `min_similarity`."""
     import pyarrow as pa
 
     from bench.cluster_step import cluster_shards, commit_shard, labels_of, signals_of
@@ -27,11 +27,42 @@ def ours(texts: list[str], work: Path, *, column: str = "near_cluster", **settin
     from pipeline.core.store import Store
     from pipeline.measure.judges.minhash import MinHashSettings
 
-    chosen = ClusterSettings(verify_jaccard=settings.pop("verify_jaccard", None))
+    chosen = ClusterSettings(min_similarity=settings.pop("min_similarity", None))
     signatures = MinHashSettings(**settings)
     store, documents = Store(str(work)), pa.array(texts, pa.large_string())
     shard = commit_shard(store, "all", [signals_of(documents, signatures)], documents)
     return labels_of(cluster_shards(store, {"all": shard}, chosen, signatures.bands, signatures), column)
+
+
+def removals(texts: list[str], work: Path, minhash: dict[str, Any], **settings: Any) -> tuple[np.ndarray, np.ndarray]:
+    """For each document the one that stays instead of it, int64[n], -1 where it stays itself; and float32[n, 2], how alike they
+    are without and with boilerplate. Of copies the longest stays, of equally long ones the first."""
+    import pyarrow as pa
+
+    from bench.cluster_step import commit_shard, near_copies_of, signals_of
+    from pipeline.cluster.cluster_settings import ClusterSettings
+    from pipeline.core.store import Store
+    from pipeline.decide.survivors import CANDIDATES, Survivors, best_members
+    from pipeline.measure.judges.minhash import MinHashSettings
+
+    chosen, signatures = ClusterSettings(**settings), MinHashSettings(**minhash)
+    store, documents = Store(str(work)), pa.array(texts, pa.large_string())
+    shard = commit_shard(store, "all", [signals_of(documents, signatures)], documents)
+    table, edges = near_copies_of(store, {"all": shard}, chosen, signatures)
+    nodes = table["node"].fill_null(-1).to_numpy()
+    rows = np.flatnonzero(nodes >= 0)
+    columns = {
+        "node": nodes[rows],
+        "length": [len(texts[row]) for row in rows],
+        "id": [f"{row:09}" for row in rows],
+        "row": rows,
+    }
+    columns |= {"indexed": np.zeros(len(rows), bool), "shard": ["all"] * len(rows)}
+    missing = {name: pa.nulls(len(rows)) for name in CANDIDATES.names if name not in columns}
+    best = best_members(pa.table(columns | missing).select(CANDIDATES.names).cast(CANDIDATES))
+    places, similar = Survivors(best, edges, chosen.min_similarity).of(nodes)
+    stays = np.append(best["row"].to_numpy(), -1)[places]
+    return np.where(stays == np.arange(len(texts)), -1, stays), similar
 
 
 def peer(name: str, texts: list[str]) -> tuple[np.ndarray, str] | None:

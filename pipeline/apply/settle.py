@@ -174,7 +174,7 @@ def _final(table: pa.Table, removed: list[str | None], survivor: list[str | None
         if rule:
             row.update(verdict="removed", stage="apply", rule=rule, reasons=[f"apply.{rule}"])
             if other:
-                row.update(duplicate_of=other, similarity=1.0)
+                row.update(duplicate_of=other, similarity=1.0, plain_similarity=1.0)
     return pa.Table.from_pylist(rows, schema=DECISIONS)
 
 

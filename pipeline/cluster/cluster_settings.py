@@ -18,14 +18,21 @@ class ClusterSettings(Settings):
     """Join documents that share a MinHash band key."""
     url: bool = False
     """Join documents whose normalised URLs are the same. Off by default: parts split from one file share its URL."""
-    verify_jaccard: float | None = Field(default=None, gt=0, le=1)
-    """Join a candidate pair only when its true Jaccard similarity reaches this; null: every shared band key joins."""
+    min_similarity: float | None = Field(default=0.7, gt=0, le=1)
+    """Remove a near-copy only when its text reaches this against the survivor that is named: the Jaccard similarity of both,
+    or the share of it that the survivor holds. Null: one document stays of every chain of shared band keys, as in datatrove."""
+    contained: bool = True
+    """Look for documents that are a part of another one, too."""
+    min_contained: int = Field(default=50, ge=1)
+    """Word n-grams that such a part has at least."""
+    boilerplate: int | None = Field(default=8, ge=2)
+    """Word n-grams in so many documents that otherwise differ (covers, notices, templates) count towards no similarity of
+    documents that have text of their own. Null: all count."""
     index: tuple[str, ...] = ()
     """Run folders of earlier, finished runs: their documents take part in the clusters, and one that was kept is its
     cluster's survivor. A run that was itself deduplicated against others brings these along."""
-    verify_limit: int = Field(default=64, ge=2)
-    """Pairs are compared in groups of up to so many different texts that share a band key; larger groups join as they
-    are, so that the work stays linear."""
+    compare_up_to: int = Field(default=16, ge=2)
+    """Of so many different texts that share a band key every two are compared; of more, all with the longest few."""
 
 
 class SurvivorSettings(Settings):

@@ -6,6 +6,7 @@ every few bands, whose pairs lie on disk at 16 bytes a pair before compression, 
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -13,25 +14,30 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.cluster.cluster_settings import ClusterSettings
-from pipeline.cluster.verify import Texts, union_alike
+from pipeline.cluster.verify import EDGES, Candidates, Texts, near_copies
 from pipeline.kernels.dedup.union_find import equal_pairs, flatten, least_by_root, union
 from pipeline.measure.judges.minhash import MinHashSettings
 
-CLUSTERS = pa.schema([("exact_cluster", pa.int64()), ("near_cluster", pa.int64()), ("cluster_size", pa.int64())])
-"""Row-aligned with a shard's documents. A label is null for a document that has no other in its cluster;
-`cluster_size` is the size of the near cluster, 1 for a document alone, null for a quarantined one."""
+CLUSTERS = pa.schema(
+    [
+        ("exact_cluster", pa.int64()),  # label of the documents with the same text
+        ("near_cluster", pa.int64()),  # label of the documents that near-copies link
+        ("cluster_size", pa.int64()),  # documents of the near cluster, 1 for a document alone
+        (
+            "node",
+            pa.int64(),
+        ),  # the document that stands for this one among `EDGES`: the first of those that count as one
+    ]
+)
+"""Row-aligned with a shard's documents. Labels and node are null for a document without another; `cluster_size` is null
+for a quarantined one."""
 
 _NONE = np.empty(0, np.uint64)
 _LAST = np.uint64(2**62)  # the key of a document without text, which only its URL can put into a cluster
 
 
-class Keys(Protocol):
+class Keys(Candidates, Protocol):
     """What `partition` needs to know of the keys of n documents."""
-
-    @property
-    def num_bands(self) -> int:
-        """How many bands there are."""
-        ...
 
     def pairs(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """`(left, right)` int64: star pairs of documents with equal keys (`text`, `url`, `band_00` …)."""
@@ -86,52 +92,75 @@ def key_labels(keys: np.ndarray, valid: np.ndarray) -> np.ndarray:
     return keys
 
 
+@dataclass(frozen=True)
+class Partition:
+    """Labels int64[n], -1 for a document alone; sizes of the near clusters; the node of each document; `EDGES` of nodes."""
+
+    exact: np.ndarray
+    near: np.ndarray
+    sizes: np.ndarray
+    nodes: np.ndarray
+    edges: pa.Table
+
+
 def partition(
     keys: Keys,
     settings: ClusterSettings,
     texts: Sequence[tuple[int, Texts | None]],
     minhash: MinHashSettings | None = None,
     shingles: Path | None = None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`(exact labels, near labels, near sizes)`, int64[n] each.
+) -> Partition:
+    """Equal texts, then near-copies: verified ones as edges between nodes, or every chain of shared band keys as one node.
 
-    `texts` holds the number of rows of each shard and, for verification, its texts, whose shingle sets go to the file
-    `shingles`.
+    `texts` holds the number of rows of each shard and, for verification, its texts, whose n-grams go to the file `shingles`.
     """
-
-    def near_pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for band in range(keys.num_bands):
-            yield keys.pairs(band_name(band))
-
     parent = np.arange(sum(rows for rows, _ in texts), dtype=np.int64)
     if settings.exact:
         union(parent, *keys.pairs("text"))
     labels = keys.labels(settings.exact)
     exact = label(parent, labels)[0]
-    if settings.near and settings.verify_jaccard is not None and shingles is not None:
-        bound, limit = settings.verify_jaccard, settings.verify_limit
-        union_alike(parent, near_pairs, texts, minhash or MinHashSettings(), bound, limit, shingles)
+    edges = EDGES.empty_table()
+    if settings.near and settings.min_similarity is not None and shingles is not None:
+        edges = near_copies(parent.copy(), keys, texts, minhash or MinHashSettings(), settings, shingles)
     elif settings.near:
-        for left, right in near_pairs():
-            union(parent, left, right)
+        for pairs in keys.band_pairs():
+            union(parent, *pairs)
     if settings.url:
         union(parent, *keys.pairs("url"))
+    flatten(parent)
+    nodes = parent.copy()
+    edges = _between(nodes, edges)
+    union(parent, edges["document"].to_numpy(), edges["by"].to_numpy())
     near, sizes = label(parent, labels)
-    return exact, near, sizes
+    return Partition(exact, near, sizes, nodes, edges)
+
+
+def _between(nodes: np.ndarray, edges: pa.Table) -> pa.Table:
+    """The edges between nodes; of several between the same two the most similar."""
+    columns = {name: np.asarray(edges[name]) for name in EDGES.names}
+    document, by = nodes[columns["document"]], nodes[columns["by"]]
+    order = np.lexsort((-columns["similarity"], by, document))
+    document, by = document[order], by[order]
+    first = document != by
+    first[1:] &= (document[1:] != document[:-1]) | (by[1:] != by[:-1])
+    kept = order[first]
+    arrays = [document[first], by[first], *(columns[name][kept] for name in EDGES.names[2:])]
+    return pa.table([pa.array(array) for array in arrays], schema=EDGES)
 
 
 def tables(
-    shards: Sequence[tuple[str, int]], found: tuple[np.ndarray, np.ndarray, np.ndarray], documents: np.ndarray
+    shards: Sequence[tuple[str, int]], found: Partition, documents: np.ndarray
 ) -> Iterator[tuple[str, pa.Table]]:
-    """`(name, CLUSTERS table)` of each shard (name, rows), from `partition`'s arrays; `documents` is false for no document."""
-    exact, near, sizes = found
+    """`(name, CLUSTERS table)` of each shard (name, rows); `documents` is false for no document."""
     at = 0
     for name, num_rows in shards:
         rows = slice(at, at + num_rows)
         at += num_rows
+        alone = found.near[rows] < 0
         columns = [
-            pa.array(exact[rows], mask=exact[rows] < 0),
-            pa.array(near[rows], mask=near[rows] < 0),
-            pa.array(sizes[rows], mask=~documents[rows]),
+            pa.array(found.exact[rows], mask=found.exact[rows] < 0),
+            pa.array(found.near[rows], mask=alone),
+            pa.array(found.sizes[rows], mask=~documents[rows]),
+            pa.array(found.nodes[rows], mask=alone),
         ]
         yield name, pa.Table.from_arrays(columns, schema=CLUSTERS)

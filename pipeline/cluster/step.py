@@ -12,27 +12,35 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.cluster.cluster_settings import ClusterSettings
 from pipeline.cluster.clusters import CLUSTERS, band_name, band_pairs, key_labels, partition, tables, text_labels
-from pipeline.cluster.index_file import IndexFile
-from pipeline.cluster.verify import Texts
+from pipeline.cluster.index_file import INDEX, IndexFile
+from pipeline.cluster.verify import EDGES, Texts
 from pipeline.core.execute import Assignment, Produced, Unit, Work
 from pipeline.core.reads import Reads
 from pipeline.core.run_folder import Commits, Run
 from pipeline.core.steps import Step
 from pipeline.core.store import FileInfo, Store
+from pipeline.kernels.dedup.jaccard import group_pairs
 from pipeline.kernels.rows import column_rows
 from pipeline.measure.judges.minhash import MinHashSettings
 
-PAIRS_VERSION = 1
-VERSION = 3
-JUDGES = {"text_hash": "exact", "url_hash": "exact", "bands": "minhash"}
+PAIRS_VERSION = 2
+VERSION = 4
+JUDGES = {"text_hash": "exact", "url_hash": "exact", "bands": "minhash", "sketch": "minhash", "anchors": "minhash"}
 """Where clustering finds its columns; a judge that the recipe leaves out joins nothing."""
 KEYS_AT_ONCE = 1 << 23
 """Keys that a task of pairs holds, unless one band alone has more."""
 ShardFiles = dict[str, FileInfo]
 """The files of a shard: signals by their judge, and `documents` where its texts are needed; all have a row a document."""
+ANCHORS_A_DOCUMENT = 32
+"""Of a document of 500 words; by it the anchors are divided among tasks."""
+COMMON_ANCHOR = 16
+"""An anchor of more documents than this says nothing about any two of them."""
+EDGES_FILE = "edges"
+"""The file of near-copies, among those of the shards by their names, which end in a number."""
 PAIRS = pa.schema([("left", pa.int64()), ("right", pa.int64())])
 
 
@@ -72,7 +80,7 @@ class Signals:
                     yield start, found
                     start += len(found)
             at += _rows(files)
-        for index in self.indexes:
+        for index in self.indexes if name in INDEX.names else ():
             start = at
             for batch in index.batches([name]):
                 yield start, batch[name]
@@ -89,6 +97,17 @@ class Signals:
             if known.any():
                 values[at : at + len(column)] = words[:, first:last]
         return values, valid
+
+    def anchors(self, part: int, parts: int) -> tuple[np.ndarray, np.ndarray]:
+        """`(keys uint64[m], documents int64[m])`: the anchors of one of so many equal ranges of keys."""
+        keys, documents = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
+        for at, column in self.column("anchors"):
+            lengths = pc.fill_null(pc.binary_length(column), 0).to_numpy() // 8
+            found = np.frombuffer(b"".join(column.drop_null().to_pylist()), np.uint64)
+            inside = ((found >> np.uint64(32)) * np.uint64(parts)) >> np.uint64(32) == part
+            keys.append(found[inside])
+            documents.append(np.repeat(np.arange(at, at + len(column)), lengths)[inside])
+        return np.concatenate(keys), np.concatenate(documents)
 
 
 def _rows(files: dict[str, FileInfo]) -> int:
@@ -120,6 +139,10 @@ def find_pairs(store: Store, assignments: list[Assignment]) -> list[Produced]:
     """The pairs of one kind of key, or of a few bands: a file for each."""
     (assigned,) = assignments
     signals, settings = Signals.given(store, assigned.reads), assigned.settings
+    if settings["column"] == "anchors":
+        table = _anchor_pairs(*signals.anchors(settings["first"], settings["last"]))
+        info = store.put_table(assigned.path("pairs"), [table], PAIRS)
+        return [Produced({assigned.name: info}, PairCounts({assigned.name: info.rows or 0}))]
     values, valid = signals.keys(settings["column"], settings["first"], settings["last"])
     one_key = settings["column"] != "bands"
     names = [assigned.name] if one_key else [band_name(n) for n in range(settings["first"], settings["last"])]
@@ -129,6 +152,20 @@ def find_pairs(store: Store, assignments: list[Assignment]) -> list[Produced]:
         table = pa.table([left, right], schema=PAIRS)
         files[name] = store.put_table(assigned.path("pairs", name), [table], PAIRS)
     return [Produced(files, PairCounts({name: info.rows or 0 for name, info in files.items()}))]
+
+
+def _anchor_pairs(keys: np.ndarray, documents: np.ndarray) -> pa.Table:
+    """Every two documents with one anchor, once for each that they share; common anchors are left out."""
+    left, right = band_pairs(keys, np.ones(len(keys), bool))
+    order = np.argsort(left, kind="stable")
+    left, right = left[order], right[order]
+    _, group, sizes = np.unique(left, return_inverse=True, return_counts=True)
+    few = sizes[group] < COMMON_ANCHOR
+    first, second = group_pairs(left[few], right[few], COMMON_ANCHOR, 1, np.zeros(1, np.int64))
+    first, second = documents[first], documents[second]
+    other = first != second
+    columns = [np.minimum(first, second)[other], np.maximum(first, second)[other]]
+    return pa.table([pa.array(column) for column in columns], schema=PAIRS)
 
 
 @dataclass(frozen=True)
@@ -143,6 +180,34 @@ class CommittedPairs:
         """See `Keys`."""
         table = self.signals.store.read_table(self.files[name].path)
         return table["left"].to_numpy(), table["right"].to_numpy()
+
+    def band_pairs(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """See `Candidates`."""
+        for band in range(self.num_bands):
+            yield self.pairs(band_name(band))
+
+    def anchor_pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """See `Candidates`."""
+        found = [self.pairs(name) for name in sorted(self.files) if name.startswith("anchors")]
+        codes = np.sort(
+            np.concatenate([np.empty(0, np.int64), *(left * self.signals.num_rows + right for left, right in found)])
+        )
+        twice = np.unique(codes[1:][codes[1:] == codes[:-1]])
+        return np.divmod(twice, max(self.signals.num_rows, 1))
+
+    def sketches(self, wanted: np.ndarray) -> np.ndarray:
+        """See `Candidates`."""
+        found = np.zeros((int(wanted.sum()), 0), np.uint8)
+        number = np.cumsum(wanted) - 1
+        for at, column in self.signals.column("sketch"):
+            rows, known = column_rows(column, np.uint8)
+            chosen = np.flatnonzero(known & wanted[at : at + len(column)])
+            if not len(chosen):
+                continue
+            if not found.shape[1]:
+                found = np.zeros((len(found), rows.shape[1]), np.uint8)
+            found[number[at + chosen]] = rows[chosen]
+        return found
 
     def labels(self, exact: bool) -> np.ndarray:
         """See `Keys`."""
@@ -184,6 +249,7 @@ def cluster_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
         for name, rows in signals.names:
             empty = pa.table([pa.nulls(rows, pa.int64())] * len(CLUSTERS), schema=CLUSTERS)
             files[name] = store.put_table(assigned.path("clusters", name), [empty], CLUSTERS)
+        files[EDGES_FILE] = store.put_table(assigned.path("clusters", EDGES_FILE), [], EDGES)
         return [Produced(files, counts)]
     keys = CommittedPairs(signals, assigned.reads["pairs"], assigned.settings["bands"])
     readers: list[Texts | None] = [
@@ -197,11 +263,13 @@ def cluster_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
     for name, table in tables(signals.names, found, keys.documents(_columns(settings))):
         counts.in_clusters += table.num_rows - table["near_cluster"].null_count
         files[name] = store.put_table(assigned.path("clusters", name), [table], CLUSTERS)
+    files[EDGES_FILE] = store.put_table(assigned.path("clusters", EDGES_FILE), [found.edges], EDGES)
     return [Produced(files, counts)]
 
 
 def _pair_units(settings: ClusterSettings, bands: int, rows: int, reads: Reads) -> list[Unit]:
-    """A unit for equal texts, for equal addresses, and for every few bands: more of them the more documents there are."""
+    """A unit for equal texts, for equal addresses, for every few bands and for a range of anchors: the more documents there
+    are, the more units."""
     wanted = [
         (name, f"{name}_hash", 0, 2) for name, asked in (("text", settings.exact), ("url", settings.url)) if asked
     ]
@@ -209,6 +277,9 @@ def _pair_units(settings: ClusterSettings, bands: int, rows: int, reads: Reads) 
     for first in range(0, bands, step):
         last = min(first + step, bands)
         wanted.append((f"bands_{first:02d}_{last - 1:02d}", "bands", first, last))
+    if bands and settings.min_similarity is not None and settings.contained:
+        parts = 1 + rows * ANCHORS_A_DOCUMENT // KEYS_AT_ONCE
+        wanted += [(f"anchors_{part:03d}", "anchors", part, parts) for part in range(parts)]
     return [
         Unit(name, reads, {"column": column, "first": first, "last": last}, PAIRS_VERSION)
         for name, column, first, last in wanted
@@ -225,13 +296,13 @@ def cluster(run: Run) -> Commits:
             "exact": asked.exact and "exact" in chosen,
             "url": asked.url and "exact" in chosen,
             "near": near,
-            "verify_jaccard": asked.verify_jaccard if near else None,
+            "min_similarity": asked.min_similarity if near else None,
         }
     )
     shards: dict[str, ShardFiles] = {}
     for shard in run.shards:
         shards[shard] = {name: run.signal_file(name, shard) for name in sorted(chosen)}
-        if settings.verify_jaccard is not None or not chosen:
+        if settings.min_similarity is not None or not chosen:
             shards[shard]["documents"] = run.file(Step.EXTRACT, shard)
     bands = getattr(chosen["minhash"], "bands") if near else 0  # noqa: B009 - the recipe's models are made at run time
     minhash = chosen["minhash"].measured() if near else {}
@@ -248,7 +319,7 @@ def cluster_shards(
 ) -> Commits:
     """Pairs, then clusters, of shards whose files are given. `minhash` are the measured settings of that judge: what a shingle
     is, where pairs are verified."""
-    verified = settings.verify_jaccard is not None
+    verified = settings.min_similarity is not None
     signals = {
         shard: {name: info for name, info in files.items() if name != "documents" or len(files) == 1}
         for shard, files in shards.items()

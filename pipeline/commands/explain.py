@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from pipeline.apply.spans import Span, edit
 from pipeline.cluster.step import ClusterCounts
-from pipeline.cluster.verify import true_jaccard
+from pipeline.cluster.verify import true_similarity
 from pipeline.core.judge import SPANS, judges
 from pipeline.core.run_folder import RunFolder, holds_a_run, open_run
 from pipeline.core.settings import side_of
@@ -62,6 +62,7 @@ def account(opened: RunFolder, shard: str, row: int) -> dict[str, Any]:
     if opened.has(Step.DECIDE):
         found["thresholds"] = decided_settings(opened)
     if verdict["duplicate_of"]:
+        found["min_similarity"] = opened.commit(Step.CLUSTER).parts["settings"]["cluster"]["min_similarity"]
         found["survivor"] = survivor(opened, verdict["duplicate_of"], shown, original)
     if verdict["verdict"] == "kept":
         found["uses"] = opened.uses(document["id"])
@@ -101,7 +102,7 @@ def survivor(opened: RunFolder, wanted: str, text: str, original: str) -> dict[s
             extracted = other.documents(shard, ["text"])["text"][row].as_py()
             texts = other.texts(shard)
             changes = word_diff(extracted if texts is None else texts["text"][row].as_py(), text)
-            jaccard = true_jaccard(extracted, original, settings) if settings is not None else None
+            jaccard = true_similarity(extracted, original, settings) if settings is not None else None
             found = document | {"jaccard": jaccard, "diff": changes[:DIFF_LINES], "diff_lines": len(changes)}
             return found if other is opened else found | {"run": other.store.root}
     return {"id": wanted, "run": ", ".join(earlier)} if earlier else {"id": wanted}
@@ -181,6 +182,15 @@ def _few(words: list[str]) -> str:
     return text + (f" … {len(words) - FEW} more words" if len(words) > FEW else "")
 
 
+def _alike(verdict: dict[str, Any], bound: float | None) -> str:
+    """How alike a document and its survivor are, with and without boilerplate, and from where on that removes."""
+    if verdict["similarity"] is None:
+        return ""
+    plain = verdict["plain_similarity"]
+    whole = f", {plain:.2f} with boilerplate" if plain is not None and plain != verdict["similarity"] else ""
+    return f"; similarity {verdict['similarity']:.2f}{whole}" + (f"; bound {bound:.2f}" if bound is not None else "")
+
+
 def _value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
@@ -230,8 +240,8 @@ def show(found: dict[str, Any], console: Console, whole: bool) -> None:
         console.print(f"  rebalancing overruled {', '.join(verdict['readmitted'])}")
     if "survivor" in found:
         other = found["survivor"]
-        alike = f", similarity {verdict['similarity']:.2f}" if verdict["similarity"] is not None else ""
-        true = f", true Jaccard {other['jaccard']:.2f}" if other.get("jaccard") is not None else ""
+        alike = _alike(verdict, found.get("min_similarity"))
+        true = f"; true Jaccard {other['jaccard']:.2f}" if other.get("jaccard") is not None else ""
         where = f" in {other['run']}" if "run" in other else ""
         name = other.get("url") or other["id"]
         console.print(f"  stays instead: {escape(name + where)} ({other['id']}{alike}{true})")

@@ -1,7 +1,7 @@
 """Decide: thresholds and clusters in, one verdict per document out.
 
-A document is kept, removed (first reason, all reasons) or quarantined. Of each duplicate cluster the best-ranked
-*passing* member stays, so a threshold decides who survives, never who is a duplicate of whom.
+A document is kept, removed (first reason, all reasons) or quarantined. Of documents that are copies of each other the
+best-ranked *passing* one stays, so a threshold decides who survives, never who is a copy of whom.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,8 +23,9 @@ DECISIONS = pa.schema(
         ("stage", pa.string()),  # of the first reason
         ("rule", pa.string()),
         ("reasons", pa.list_(pa.string())),  # every rule that would have removed it, "stage.rule", in recipe order
-        ("duplicate_of", pa.string()),  # id of the cluster's survivor
-        ("similarity", pa.float32()),  # estimated Jaccard similarity to that survivor; 1 for equal text
+        ("duplicate_of", pa.string()),  # id of the document that stays instead
+        ("similarity", pa.float32()),  # to that one, without boilerplate (see `cluster.verify.EDGES`); 1 for equal text
+        ("plain_similarity", pa.float32()),  # the same of the whole texts
         ("readmitted", pa.list_(pa.string())),  # rules that hit and that rebalancing overruled; empty for most
     ]
 )
@@ -97,13 +98,14 @@ class Duplicates:
     """Of each document of a shard, the survivor of its cluster, where that is another document.
 
     `of` is its id, null where there is none; `exact` (bool[n]) says that the text is the same, `indexed` (bool[n]) that the
-    survivor is of an earlier run; `similarity` is float32[n], NaN where there is none.
+    survivor is of an earlier run; both similarities are float32[n], NaN where there is none.
     """
 
     of: pa.Array
     exact: np.ndarray
     indexed: np.ndarray
     similarity: np.ndarray
+    plain_similarity: np.ndarray
 
 
 def decisions(documents: pa.Table, hits: Hits, duplicates: Duplicates) -> pa.Table:
@@ -139,7 +141,8 @@ def decisions(documents: pa.Table, hits: Hits, duplicates: Duplicates) -> pa.Tab
             "rule": pc.if_else(mask, own_rule, rule),
             "reasons": reasons,
             "duplicate_of": duplicates.of,
-            "similarity": pa.array(duplicates.similarity, pa.float32(), mask=np.isnan(duplicates.similarity)),
+            "similarity": pa.array(duplicates.similarity, mask=np.isnan(duplicates.similarity)),
+            "plain_similarity": pa.array(duplicates.plain_similarity, mask=np.isnan(duplicates.plain_similarity)),
             "readmitted": reasons_column(
                 hits.rules, np.zeros_like(hits.matrix) if hits.overruled is None else hits.overruled
             ),

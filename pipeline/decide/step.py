@@ -15,6 +15,7 @@ from pipeline.classify.classifier_settings import DomainSettings
 from pipeline.classify.score import reads_as_domain
 from pipeline.cluster.cluster_settings import SurvivorSettings
 from pipeline.cluster.index_file import IndexFile
+from pipeline.cluster.step import EDGES_FILE
 from pipeline.core.conserve import Balance
 from pipeline.core.execute import Assignment, Produced, Unit
 from pipeline.core.judge import Judge, judges
@@ -25,9 +26,9 @@ from pipeline.core.steps import Step
 from pipeline.core.store import FileInfo, Store
 from pipeline.decide.rebalance import rebalance
 from pipeline.decide.rules import DECISIONS, DUPLICATE_STAGES, Duplicates, Hits, decisions, rule_hits
-from pipeline.decide.survivors import CANDIDATES, best_members, similarity_to, survivors_of
+from pipeline.decide.survivors import CANDIDATES, Survivors, best_members, similarity_to
 
-VERSION = 4
+VERSION = 5
 ShardFiles = Mapping[str, FileInfo]
 """The files of one shard: `documents`, `clusters`, and the signals of each judge by its name."""
 DOCUMENT_COLUMNS = ["id", "source", "role", "reason", "date", "text_bytes"]
@@ -80,7 +81,7 @@ def candidates(shard: _Shard, name: str, priorities: dict[str, int]) -> pa.Table
     quality, minhash = shard.signals.get("quality"), shard.signals.get("minhash")
     return pa.table(
         {
-            "cluster": clusters["near_cluster"].filter(chosen),
+            "node": clusters["node"].filter(chosen),
             "indexed": pa.array(np.zeros(count, bool)),
             "priority": [2 * priorities[s] + (r == "domain") for s, r in zip(sources, roles, strict=True)],
             "quality": pa.array(np.zeros(count)) if quality is None else quality["score"].filter(chosen),
@@ -102,7 +103,7 @@ def indexed_candidates(store: Store, index_file: IndexFile, labels: FileInfo) ->
     chosen = pc.and_(clusters["near_cluster"].is_valid().combine_chunks(), index["kept"].combine_chunks())
     count = int(pc.sum(chosen).as_py() or 0)
     known = {
-        "cluster": clusters["near_cluster"].filter(chosen),
+        "node": clusters["node"].filter(chosen),
         "indexed": pa.array(np.ones(count, bool)),
         "id": index["id"].filter(chosen),
         "shard": pa.array([index_file.name] * count, pa.string()),
@@ -121,6 +122,8 @@ class Decision:
     settings: dict[str, Any]
     """`order` of the judges, and by name their settings (`judges`); `survivors`, `priorities`, and `bias` when it rebalances."""
     shards: Mapping[str, ShardFiles]
+    edges: FileInfo
+    """Near-copies among the clusters' nodes."""
     indexes: Sequence[Mapping[str, Any]] = ()
     """Of each earlier run its index (`file`) and the clusters of its documents (`clusters`)."""
 
@@ -132,12 +135,13 @@ class Decision:
             shards[shard] = {"documents": run.file(Step.EXTRACT, shard), "clusters": run.file(Step.CLUSTER, name=shard)}
             shards[shard] |= {name: run.signal_file(name, shard) for name in settings["order"]}
         clusters = run.commit(Step.CLUSTER).files
-        return cls(settings, shards, [{"file": index, "clusters": clusters[index.name]} for index in index_files])
+        indexes = [{"file": index, "clusters": clusters[index.name]} for index in index_files]
+        return cls(settings, shards, clusters[EDGES_FILE], indexes)
 
     @property
     def reads(self) -> Reads:
         """For a unit."""
-        return {"shards": self.shards, "indexes": list(self.indexes)}
+        return {"shards": self.shards, "edges": self.edges, "indexes": list(self.indexes)}
 
     @property
     def entries(self) -> list[tuple[Judge, JudgeSettings]]:
@@ -148,10 +152,10 @@ class Decision:
         ]
 
     def verdicts(self, store: Store, corrected: dict[str, Any] | None = None) -> Iterator[pa.Table]:
-        """Verdicts of every shard: rules first, then rebalancing where the recipe asks for it, then one survivor per cluster
+        """Verdicts of every shard: rules first, then rebalancing where the recipe asks for it, then the survivors of clusters
         among the documents that pass. What rebalancing did is put into `corrected`, by stage.
 
-        Shards are read one at a time, twice; between the readings the best candidate of every cluster is all that is held.
+        Shards are read one at a time, twice; between the readings the best candidate of every node is all that is held.
         Rebalancing looks at all of them at once.
         """
         entries = self.entries
@@ -172,8 +176,9 @@ class Decision:
             best_members(candidates(shard, name, self.settings["priorities"]), order) for name, shard in shards()
         ]
         best = best_members(pa.concat_tables([CANDIDATES.empty_table(), *tables]).combine_chunks(), order)
+        survivors = Survivors(best, store.read_table(self.edges.path), self.settings["min_similarity"])
         for name, shard in shards():
-            yield _decided(name, shard, best)
+            yield _decided(name, shard, survivors)
 
 
 @dataclass
@@ -187,29 +192,28 @@ class DecideCounts:
     classifiers: dict[str, Any] = field(default_factory=dict)
 
 
-def _decided(name: str, shard: _Shard, best: pa.Table) -> pa.Table:
-    """The verdicts of one shard, given the best candidate of every cluster."""
-    near = shard.clusters["near_cluster"].fill_null(-1).to_numpy()
-    places = survivors_of(near, best)
+def _decided(name: str, shard: _Shard, survivors: Survivors) -> pa.Table:
+    """The verdicts of one shard, given who stays."""
+    best, nodes = survivors.best, shard.clusters["node"].fill_null(-1).to_numpy()
+    places, similar = survivors.of(nodes)
     here = np.asarray(pc.equal(best["shard"], name)) if best.num_rows else np.zeros(0, bool)
-    own = (
-        (places >= 0) & here[places] & (best["row"].to_numpy()[places] == np.arange(len(near)))
-        if len(here)
-        else near < -1
-    )
-    places = np.where(own, -1, places)
+    if len(here):
+        stays = (places >= 0) & here[places] & (best["row"].to_numpy()[places] == np.arange(len(nodes)))
+        places, similar[stays] = np.where(stays, -1, places), np.nan
     survivor = pa.array(places, mask=places < 0)
     exact = pc.equal(best["exact_cluster"].take(survivor), shard.clusters["exact_cluster"])
     same = np.asarray(pc.fill_null(exact, False))
-    similarity = np.full(len(near), np.nan, np.float32)
-    if "minhash" in shard.signals:
-        similarity = similarity_to(shard.signals["minhash"]["sketch"], best, places)
-    similarity[same] = 1.0
+    if "minhash" in shard.signals:  # documents that count as one, though their texts differ
+        unknown = (places >= 0) & np.isnan(similar[:, 0])
+        estimate = similarity_to(shard.signals["minhash"]["sketch"], best, np.where(unknown, places, -1))
+        similar[unknown] = estimate[unknown, None]
+    similar[same] = 1.0
     found = Duplicates(
         best["id"].take(survivor).combine_chunks(),
         same,
         np.asarray(pc.fill_null(best["indexed"].take(survivor), False)),
-        similarity,
+        similar[:, 0],
+        similar[:, 1],
     )
     return decisions(shard.documents, shard.hits, found)
 
@@ -217,7 +221,8 @@ def _decided(name: str, shard: _Shard, best: pa.Table) -> pa.Table:
 def decide_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
     """Write the verdicts of every shard, and count them."""
     (assigned,) = assignments
-    decision = Decision(assigned.settings, assigned.reads["shards"], assigned.reads["indexes"])
+    reads = assigned.reads
+    decision = Decision(assigned.settings, reads["shards"], reads["edges"], reads["indexes"])
     files: dict[str, FileInfo] = {}
     balance, reasons, hits = Balance(), Counter(), Counter()
     counts = DecideCounts()
@@ -254,6 +259,7 @@ def decide(run: Run) -> Commits:
         "judges": {name: own.model_dump(mode="json") for name, own in run.recipe.judges},
         "order": [name for name, _ in run.recipe.judges],
         "survivors": run.recipe.survivors.model_dump(mode="json"),
+        "min_similarity": run.recipe.cluster.min_similarity,
         "priorities": {source.name: source.priority for source in run.recipe.chosen},
     }
     if run.recipe.bias.action == "rebalance":

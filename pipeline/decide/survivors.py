@@ -1,8 +1,8 @@
-"""Which document of a cluster stays, and how alike a removed document is to it.
+"""Which documents of a cluster stay, and how alike a removed document is to the one that stays instead.
 
-Survivors are chosen from a small table: the best candidate of every cluster, first within a shard, then of all shards. The
-order is total and looks at one document at a time, so shards may be ranked apart, and a document removed for a better one
-stays removed whatever is added later.
+A node is the documents that count as one: equal texts, and whatever else the recipe joins. Its best candidate is found within
+a shard, then of all shards. Then the best of the nodes are taken in their order: each stays, unless it is a near-copy of one
+that stays already. So every removed document is a near-copy of the survivor that is named, and no chain of others leads to it.
 """
 
 from collections.abc import Sequence
@@ -11,13 +11,15 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.cluster.cluster_settings import RankBy, SurvivorSettings
+from pipeline.cluster.verify import estimate_similarity
+from pipeline.kernels.dedup.survivors import choose
 from pipeline.kernels.rows import column_rows
 
-__all__ = ["CANDIDATES", "SurvivorSettings", "best_members", "estimate_similarity", "similarity_to", "survivors_of"]
+__all__ = ["CANDIDATES", "SurvivorSettings", "Survivors", "best_members", "similarity_to"]
 
 CANDIDATES = pa.schema(
     [
-        ("cluster", pa.int64()),
+        ("node", pa.int64()),
         ("indexed", pa.bool_()),  # kept by an earlier run: wins over every new document
         ("priority", pa.int64()),  # the higher wins
         ("quality", pa.float64()),  # the higher wins; null or NaN is lowest
@@ -30,11 +32,11 @@ CANDIDATES = pa.schema(
         ("sketch", pa.binary()),
     ]
 )
-"""Documents that may stand for their cluster: those that no other rule removes, and those an earlier run kept."""
+"""Documents that may stand for their node: those that no other rule removes, and those an earlier run kept."""
 
 
 def _place(candidates: pa.Table, order: Sequence[RankBy]) -> np.ndarray:
-    """Candidates by cluster, the best of each first."""
+    """The order of candidates, the best first."""
 
     def numbers(name: str) -> np.ndarray:
         return candidates[name].to_numpy().astype(np.float64)
@@ -50,31 +52,57 @@ def _place(candidates: pa.Table, order: Sequence[RankBy]) -> np.ndarray:
             keys.append(-codes)
         else:
             keys.append(-np.nan_to_num(numbers(name), nan=-np.inf))
-    keys += [~candidates["indexed"].to_numpy(), candidates["cluster"].to_numpy()]
+    keys.append(~candidates["indexed"].to_numpy())
     return np.lexsort(keys)
 
 
 def best_members(candidates: pa.Table, order: Sequence[RankBy] = ("priority", "quality", "length", "date")) -> pa.Table:
-    """The best candidate of every cluster, in the order of clusters.
+    """The best candidate of every node, the best of all first.
 
-    >>> rows = [{"cluster": 7, "indexed": False, "priority": p, "id": i, "shard": "s", "row": p} for p, i in ((0, "a"), (1, "b"))]
+    >>> rows = [{"node": 7, "indexed": False, "priority": p, "id": i, "shard": "s", "row": p} for p, i in ((0, "a"), (1, "b"))]
     >>> best_members(pa.Table.from_pylist(rows, schema=CANDIDATES))["id"].to_pylist()
     ['b']
     """
     ranked = candidates.take(pa.array(_place(candidates, order)))
-    labels = ranked["cluster"].to_numpy()
-    first = np.ones(len(labels), bool)
-    first[1:] = labels[1:] != labels[:-1]
-    return ranked.filter(pa.array(first)).combine_chunks()
+    first = np.sort(np.unique(ranked["node"].to_numpy(), return_index=True)[1])
+    return ranked.take(pa.array(first)).combine_chunks()
 
 
-def survivors_of(cluster: np.ndarray, best: pa.Table) -> np.ndarray:
-    """int64[n]: the row of `best` that stands for each document's cluster; -1 for none. `cluster` is negative for none."""
-    known = best["cluster"].to_numpy()
-    if not len(known):
-        return np.full(len(cluster), -1, np.int64)
-    place = np.minimum(np.searchsorted(known, cluster), len(known) - 1)
-    return np.where((cluster >= 0) & (known[place] == cluster), place, -1)
+class Survivors:
+    """Who stays, of the best candidates of all nodes (as of `best_members`) and the near-copies among nodes (`EDGES`), which
+    have at least the similarity `bound`."""
+
+    def __init__(self, best: pa.Table, edges: pa.Table, bound: float | None) -> None:
+        self.best = best
+        nodes = best["node"].to_numpy()
+        self._nodes = np.unique(np.concatenate([nodes, edges["document"].to_numpy(), edges["by"].to_numpy()]))
+        ranked = np.searchsorted(self._nodes, nodes)  # numbers of the nodes with a candidate, the best first
+        document, by = (np.searchsorted(self._nodes, edges[name].to_numpy()) for name in ("document", "by"))
+        starts = np.searchsorted(document, np.arange(len(self._nodes) + 1))
+        self._similar = np.column_stack([edges["similarity"].to_numpy(), edges["plain_similarity"].to_numpy()])
+        distance = np.where(np.asarray(edges["is_part"]), 2, 1 - self._similar.min(axis=1, initial=1)).astype(
+            np.float32
+        )
+        self._stays, self._edge, self._between = choose(ranked, starts, by, distance, 1 - (bound or 1))
+        self._row = np.full(len(self._nodes), -1)
+        self._row[ranked] = np.arange(len(ranked))
+
+    def of(self, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of documents by their nodes (int64[n], negative for none) the row of `best` that stays for them, -1 for none, and
+        float32[n, 2] the similarities of their node to it (at least so much, where the two were not compared), NaN where it
+        is their own node's."""
+        rows, similar = np.full(len(nodes), -1), np.full((len(nodes), 2), np.nan, np.float32)
+        if not len(self._nodes):
+            return rows, similar
+        place = np.minimum(np.searchsorted(self._nodes, nodes), len(self._nodes) - 1)
+        known = (nodes >= 0) & (self._nodes[place] == nodes)
+        stays, edge = self._stays[place], self._edge[place]
+        rows[known] = np.where(stays[known] >= 0, self._row[stays[known]], -1)
+        other = known & (edge >= 0)
+        similar[other] = self._similar[edge[other]]
+        chained = known & ~np.isnan(self._between[place])
+        similar[chained] = 1 - self._between[place[chained], None]
+        return rows, similar
 
 
 def similarity_to(sketches: pa.ChunkedArray, best: pa.Table, places: np.ndarray) -> np.ndarray:
@@ -88,13 +116,3 @@ def similarity_to(sketches: pa.ChunkedArray, best: pa.Table, places: np.ndarray)
     if others.shape[1] == own.shape[1]:
         found[rows[there]] = estimate_similarity(own[rows[there]], others[there])
     return found
-
-
-def estimate_similarity(sketch_a: np.ndarray, sketch_b: np.ndarray) -> np.ndarray:
-    """float64[n]: Jaccard similarity estimated from two uint8[n, permutations] sketches, row by row.
-
-    Bytes of different minima agree by chance once in 256; the estimate takes that out and is cut at 0. Its standard
-    error is `sqrt(s * (1 - s) / permutations)`: 0.04 at 0.8 with 112 permutations.
-    """
-    equal = (sketch_a == sketch_b).mean(axis=1)
-    return np.clip((equal - 1 / 256) / (1 - 1 / 256), 0.0, 1.0)

@@ -106,7 +106,7 @@ class ForgettingRunner(Runner):
 def _forgotten_verdict(row: dict[str, Any]) -> dict[str, Any]:
     stage, _, rule = REASON.partition(".")
     changed = {"verdict": "quarantined", "stage": stage, "rule": rule, "reasons": [REASON]}
-    return row | changed | {name: None for name in row if name in ("duplicate_of", "similarity")}
+    return row | changed | {name: None for name in row if name in ("duplicate_of", "similarity", "plain_similarity")}
 
 
 def _no_annotation(row: dict[str, Any]) -> dict[str, Any]:

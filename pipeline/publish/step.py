@@ -49,6 +49,7 @@ REMOVED = pa.schema(
         ("reasons", pa.list_(pa.string())),
         ("duplicate_of", pa.string()),
         ("similarity", pa.float32()),
+        ("plain_similarity", pa.float32()),
         ("detail", pa.string()),
         ("path", pa.string()),
         ("locator", pa.string()),

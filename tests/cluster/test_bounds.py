@@ -1,5 +1,7 @@
 """The worst cases stay linear, by counters of work and not by clocks: one key in all documents, one cluster of a million."""
 
+from itertools import combinations
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -8,7 +10,8 @@ from numba import njit
 from bench.signatures import BANDS, ONE_CHAIN, ONE_KEY, SHARD, keys
 from pipeline.cluster.clusters import band_pairs
 from pipeline.decide.survivors import CANDIDATES, best_members
-from pipeline.kernels.dedup.jaccard import union_verified
+from pipeline.kernels.dedup.jaccard import group_pairs
+from pipeline.kernels.dedup.survivors import choose
 from pipeline.kernels.dedup.union_find import equal_pairs, flatten, union
 
 NONE = np.empty(0, np.uint64)
@@ -69,18 +72,26 @@ def test_steps_of_a_path(order: str):
     assert not parent.any()
 
 
-def test_a_key_of_all_is_not_verified_pair_by_pair():
-    """Above the limit a group joins without a comparison: sets that have nothing in common are together all the same."""
+def test_a_key_of_all_is_not_compared_pair_by_pair():
+    """Above the limit the documents meet the longest few; up to it, every two."""
     count = 200_000
     left, right = equal_pairs(np.full(count, 7, np.uint64), NONE, np.ones(count, bool), 0)
-    standing, values = np.arange(count), np.arange(count, dtype=np.uint32)
-    starts = np.arange(count + 1)
-    parent = np.arange(count)
-    assert union_verified(parent, left, right, standing, starts, values, 0.5, 64) == count - 1
-    few = np.arange(64)
-    assert union_verified(few, left[:63], right[:63], standing, starts, values, 0.5, 64) == 0, (
-        "up to it, all are compared"
-    )
+    sizes = np.random.default_rng(2).integers(0, 1 << 20, count)
+    first, second = group_pairs(left, right, 64, 8, sizes)
+    assert len(first) == sum(count - 1 - hub for hub in range(8))
+    longest = set(np.argsort(-sizes, kind="stable")[:8].tolist())
+    assert all(a in longest or b in longest for a, b in zip(first[::997].tolist(), second[::997].tolist(), strict=True))
+    first, second = group_pairs(left[:63], right[:63], 64, 8, sizes)
+    assert sorted(zip(first.tolist(), second.tolist(), strict=True)) == list(combinations(range(64), 2))
+
+
+def test_a_million_copies_of_one_document_have_one_survivor():
+    """A star of near-copies: a step an edge, and none of the copies stays."""
+    starts = np.append(0, np.arange(MILLION))
+    near = np.full(MILLION - 1, 0.1, np.float32)
+    stays, edge, _ = choose(np.arange(MILLION), starts, np.zeros(MILLION - 1, np.int64), near, 0.3)
+    assert not stays.any()
+    assert edge.tolist()[:3] == [-1, 0, 1]
 
 
 def test_one_survivor_of_a_million():
@@ -88,7 +99,7 @@ def test_one_survivor_of_a_million():
     rng, rows = np.random.default_rng(5), MILLION // 10
     best = []
     for shard in range(10):
-        fixed = {"cluster": 7, "indexed": False, "priority": 0, "length": 1, "date": "", "shard": str(shard)}
+        fixed = {"node": 7, "indexed": False, "priority": 0, "length": 1, "date": "", "shard": str(shard)}
         columns = {name: pa.repeat(value, rows) for name, value in fixed.items()}
         columns |= {"quality": pa.array(rng.random(rows)), "row": pa.array(np.arange(rows))}
         columns["id"] = columns["row"].cast(pa.string())

@@ -47,9 +47,9 @@ def test_bbc_duplicates(tmp_path: Path):
 
 @real
 def test_verified_pairs_are_alike(tmp_path: Path):
-    """With verification every pair that joined is alike; only a chain can put less alike documents together."""
+    """With a bound every pair that is linked is alike; only a chain puts less alike documents into one cluster."""
     known = bbc()
-    found = together(ours(known.texts, tmp_path, verify_jaccard=0.8))
+    found = together(ours(known.texts, tmp_path, min_similarity=0.8))
     alike = {pair for pair, value in known.similarity.items() if value >= 0.8}
     assert known.pairs <= found
     assert len(found - alike) <= 0.02 * len(found)

@@ -16,7 +16,7 @@ def out(tmp_path_factory):
     long = prose(1, 200)
     documents = {"first": long + " the last word", "copy": long + "\nthe  last word", "near": long + " another ending"}
     write_source(folder, "web", documents)
-    run_small(folder, folder / "out", {"web": "role: general"}, more="cluster: {verify_jaccard: 0.7}")
+    run_small(folder, folder / "out", {"web": "role: general"}, more="cluster: {min_similarity: 0.7}")
     return folder / "out"
 
 
@@ -45,7 +45,9 @@ def test_a_person_reads_the_same(out, capsys):
     assert main(["explain", "https://near.example/", "--run", str(out)]) == 0
     one = " ".join(capsys.readouterr().out.split())
     if "removed by minhash.duplicate" in one:
-        assert re.search(r"stays instead: https://\w+\.example/ \(\w+, similarity 0\.\d\d, true Jaccard 0\.9\d\)", one)
+        assert re.search(
+            r"stays instead: https://\w+\.example/ \(\w+; similarity 0\.9\d; bound 0\.70; true Jaccard 0\.9\d\)", one
+        )
         assert "[-the last word-] {+another ending+}" in one
     else:
         assert main(["explain", "https://first.example/", "--run", str(out)]) == 0

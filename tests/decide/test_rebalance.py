@@ -81,7 +81,7 @@ def test_verdict_tables_name_what_was_overruled_and_other_stages_still_remove():
     rebalance([one], STRICT, BiasSettings(action="rebalance"))
     count = len(one.documents)
     none = np.zeros(count, bool)
-    alone = Duplicates(pa.nulls(count, pa.string()), none, none, np.full(count, np.nan, np.float32))
+    alone = Duplicates(pa.nulls(count, pa.string()), none, none, *[np.full(count, np.nan, np.float32)] * 2)
     table = decisions(one.documents, one.hits, alone)
     assert table.schema == DECISIONS
     rows = table.to_pylist()

@@ -54,7 +54,9 @@ def test_every_document_has_exactly_one_verdict_and_its_reasons(rows):
     hits = Hits(["a.x", "exact.duplicate", "b.y"], np.array([[row[0], False, row[1]] for row in rows]))
     duplicate = pa.array(["f" * 32 if row[2] and not row[3] else None for row in rows], pa.string())
     count = len(rows)
-    alike = Duplicates(duplicate, np.ones(count, bool), np.zeros(count, bool), np.full(count, np.nan, np.float32))
+    alike = Duplicates(
+        duplicate, np.ones(count, bool), np.zeros(count, bool), *[np.full(count, np.nan, np.float32)] * 2
+    )
     found = decisions(documents(quarantine), hits, alike)
     assert found.num_rows == len(rows)
     for row, made in zip(rows, found.to_pylist(), strict=True):
@@ -72,7 +74,11 @@ def test_a_copy_of_an_earlier_runs_document_has_its_own_rule():
     hits = Hits(["exact.duplicate", "exact.in_index", "minhash.duplicate", "minhash.in_index"], np.zeros((4, 4), bool))
     yes, no = True, False
     alike = Duplicates(
-        pa.array(["a", "b", "c", "d"]), np.array([yes, yes, no, no]), np.array([yes, no, yes, no]), np.ones(4)
+        pa.array(["a", "b", "c", "d"]),
+        np.array([yes, yes, no, no]),
+        np.array([yes, no, yes, no]),
+        np.ones(4),
+        np.ones(4),
     )
     found = decisions(documents([None] * 4), hits, alike)
     assert found["reasons"].to_pylist() == [

@@ -1,111 +1,197 @@
-"""True Jaccard similarity of documents' shingle sets, and unions of the candidate pairs that reach a bound."""
+"""Word n-grams of documents, which of them are boilerplate, and how alike two documents are with and without it.
+
+An n-gram is a 31-bit hash shifted left by one; the lowest bit says that a figure is among its words.
+"""
 
 import numpy as np
 
 from pipeline.kernels.arrays import copy_items, grow
 from pipeline.kernels.compiled import kernel
-from pipeline.kernels.dedup.minhash import hash_shingles, scan_words
-from pipeline.kernels.dedup.union_find import find
+from pipeline.kernels.dedup.minhash import scan_words
+from pipeline.kernels.hashing import fmix64
 
 _BLOCK = 2048
 
 
 @kernel()
-def shingle_sets(
-    offsets: np.ndarray,
-    data: np.ndarray,
-    wanted: np.ndarray,
-    table: np.ndarray,
-    one_zero: bool,
-    ngram: int,
-    figure_weight: int,
+def shingle_rows(
+    offsets: np.ndarray, data: np.ndarray, wanted: np.ndarray, table: np.ndarray, one_zero: bool, ngram: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`(sizes int64[n], values uint32[sum])`: the sorted distinct shingles of the wanted rows (bool[n]), none of others.
+    """`(sizes int64[n], values uint32[sum])`: the n-grams of the wanted rows (bool[n]) in their order, none of others.
 
-    Shingles are those of `minhash.minhash_rows`; the other arguments mean the same.
+    Words and the other arguments are those of `minhash.minhash_rows`.
     """
     sizes = np.zeros(len(offsets) - 1, np.int64)
     values, used = np.empty(4096, np.uint32), 0
-    words, block = np.empty(_BLOCK + ngram, np.uint64), np.empty((_BLOCK + ngram) * figure_weight, np.uint32)
+    words = np.empty(_BLOCK + ngram, np.uint64)
+    multiplier = np.uint64(0xD6E8FEB86659FD93)
     for row in range(len(offsets) - 1):
         if not wanted[row]:
             continue
         at, end, count, start = offsets[row], offsets[row + 1], 0, used
         while at < end:
             at, count = scan_words(data, at, end, table, one_zero, words, count)
-            number, written = hash_shingles(words, count, ngram, figure_weight, block)
-            if used + written > len(values):
-                values = grow(values, 2 * len(values) + written)
-            copy_items(block, 0, written, values, used)
-            used += written
-            if number > 0:
+            number = max(count - ngram + 1, 0)
+            if used + number > len(values):
+                values = grow(values, 2 * len(values) + number)
+            for i in range(number):
+                mixed, figures = words[i], words[i] & np.uint64(1)
+                for k in range(1, ngram):
+                    mixed = mixed * multiplier + words[i + k]
+                    figures |= words[i + k] & np.uint64(1)
+                values[used + i] = np.uint32(fmix64(mixed) >> np.uint64(33)) << np.uint32(1) | np.uint32(figures)
+            used += number
+            if number > 0:  # the last ngram - 1 words begin the next block's n-grams
                 for k in range(ngram - 1):
                     words[k] = words[count - ngram + 1 + k]
                 count = ngram - 1
-        ordered = np.sort(values[start:used])
-        used = start
-        for i in range(len(ordered)):
-            if i == 0 or ordered[i] != ordered[i - 1]:
-                values[used] = ordered[i]
-                used += 1
         sizes[row] = used - start
     return sizes, values[:used].copy()
 
 
+@kernel(forceinline=True)
+def _slot(value: np.uint32, bits: int) -> np.int64:
+    return np.int64((np.uint64(value) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - bits))
+
+
 @kernel()
-def jaccard(one: np.ndarray, other: np.ndarray) -> float:
-    """Similarity of two sorted arrays without repeats; 0 when both are empty."""
-    a, b, common = 0, 0, 0
+def count_documents(
+    starts: np.ndarray, ends: np.ndarray, values: np.ndarray, counted: np.ndarray, bits: int
+) -> np.ndarray:
+    """uint16[2**bits]: in how many of the counted documents (bool[n]) the n-grams of each slot stand.
+
+    `values[starts[i]:ends[i]]` is the set of document i; two n-grams may share a slot.
+    """
+    counts = np.zeros(1 << bits, np.uint16)
+    for i in range(len(starts)):
+        if counted[i]:
+            for k in range(starts[i], ends[i]):
+                slot = _slot(values[k], bits)
+                counts[slot] = min(counts[slot], 65534) + 1
+    return counts
+
+
+@kernel()
+def own_sets(
+    starts: np.ndarray, ends: np.ndarray, values: np.ndarray, counts: np.ndarray, bits: int, least: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """`(starts int64[n + 1], values)`: of each document's set, `values[starts[i]:ends[i]]`, what is not boilerplate.
+
+    Boilerplate stands in `least` documents or more.
+    """
+    own_starts, own_values, used = np.zeros(len(starts) + 1, np.int64), np.empty(4096, np.uint32), 0
+    for i in range(len(starts)):
+        if used + ends[i] - starts[i] > len(own_values):
+            own_values = grow(own_values, 2 * len(own_values) + ends[i] - starts[i])
+        for k in range(starts[i], ends[i]):
+            if counts[_slot(values[k], bits)] < least:
+                own_values[used] = values[k]
+                used += 1
+        own_starts[i + 1] = used
+    return own_starts, own_values[:used].copy()
+
+
+@kernel()
+def sort_sets(starts: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Turn each document's n-grams, in place, into a sorted set; returns where each ends, int64[n]."""
+    ends = np.empty(len(starts) - 1, np.int64)
+    for i in range(len(starts) - 1):
+        ends[i] = starts[i] + _sort_set(values[starts[i] : starts[i + 1]])
+    return ends
+
+
+@kernel()
+def _sort_set(values: np.ndarray) -> int:
+    """Sort in place, repeats out; returns how many are left."""
+    ordered, size = np.sort(values), 0
+    for k in range(len(ordered)):
+        if k == 0 or ordered[k] != ordered[k - 1]:
+            values[size] = ordered[k]
+            size += 1
+    return size
+
+
+@kernel()
+def overlap(one: np.ndarray, other: np.ndarray, weight: int) -> tuple[float, float, float]:
+    """Of two sorted sets the Jaccard similarity, the share of `one` in `other`, and the share of `other` in `one`.
+
+    An n-gram with a figure weighs `weight`, any other 1. All are 0 when a set is empty.
+    """
+    a = b = common = left = right = 0
     while a < len(one) and b < len(other):
         if one[a] == other[b]:
-            common, a, b = common + 1, a + 1, b + 1
+            common += weight if one[a] & np.uint32(1) else 1
+            a, b = a + 1, b + 1
         elif one[a] < other[b]:
+            left += weight if one[a] & np.uint32(1) else 1
             a += 1
         else:
+            right += weight if other[b] & np.uint32(1) else 1
             b += 1
-    total = len(one) + len(other) - common
-    return common / total if total > 0 else 0.0
+    for k in range(a, len(one)):
+        left += weight if one[k] & np.uint32(1) else 1
+    for k in range(b, len(other)):
+        right += weight if other[k] & np.uint32(1) else 1
+    if common == 0:
+        return 0.0, 0.0, 0.0
+    return common / (common + left + right), common / (common + left), common / (common + right)
 
 
 @kernel()
-def union_verified(
-    parent: np.ndarray,
+def compare(
     left: np.ndarray,
     right: np.ndarray,
-    standing: np.ndarray,
     starts: np.ndarray,
+    ends: np.ndarray,
     values: np.ndarray,
-    bound: float,
-    limit: int,
-) -> int:
-    """Join, of the groups in star pairs, every two members whose similarity reaches `bound`; returns how many joined.
+    own_starts: np.ndarray,
+    own_values: np.ndarray,
+    weight: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """`(plain, own)`, float32[m, 3] each: `overlap` of every pair of documents, whole and without boilerplate.
 
-    `left`, `right` are `equal_pairs` sorted by `left`; `standing[i]` is the document whose set stands for document i
-    (equal texts share one); `values[starts[i]:starts[i + 1]]` is the set of document i. A group of more than `limit` different
-    texts is joined unverified: so the work stays linear, and a further document still only adds edges. So is a pair with
-    an empty set: its text is not known.
+    `values[starts[i]:ends[i]]` is the set of document i. Whole, a figure weighs as a word; without boilerplate, `weight`.
+    Where one document has no text of its own both are compared whole.
     """
-    joined, at = 0, 0
+    plain, own = np.zeros((len(left), 3), np.float32), np.zeros((len(left), 3), np.float32)
+    for i in range(len(left)):
+        a, b = left[i], right[i]
+        one, other = values[starts[a] : ends[a]], values[starts[b] : ends[b]]
+        plain[i, 0], plain[i, 1], plain[i, 2] = overlap(one, other, 1)
+        if own_starts[a] < own_starts[a + 1] and own_starts[b] < own_starts[b + 1]:
+            one = own_values[own_starts[a] : own_starts[a + 1]]
+            other = own_values[own_starts[b] : own_starts[b + 1]]
+        own[i, 0], own[i, 1], own[i, 2] = overlap(one, other, weight)
+    return plain, own
+
+
+@kernel()
+def group_pairs(
+    left: np.ndarray, right: np.ndarray, limit: int, hubs: int, size: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs to compare, of groups given as star pairs sorted by `left`: every two of up to `limit` documents.
+
+    Of a larger group every document meets the `hubs` largest by `size` (int64[n]), the lower number first among equals.
+    """
+    first, second, used = np.empty(1024, np.int64), np.empty(1024, np.int64), 0
+    at = 0
     while at < len(left):
         end = at
         while end < len(left) and left[end] == left[at]:
             end += 1
         group = np.empty(end - at + 1, np.int64)
-        group[0] = standing[left[at]]
-        for i in range(at, end):
-            group[i - at + 1] = standing[right[i]]
+        group[0] = left[at]
+        copy_items(right, at, end, group, 1)
         group = np.unique(group)
-        for i in range(len(group)):
-            for j in range(i + 1, len(group) if len(group) <= limit else min(i + 2, len(group))):
-                a, b = find(parent, group[i]), find(parent, group[j])
-                if a == b:
-                    continue
-                if len(group) <= limit:
-                    one = values[starts[group[i]] : starts[group[i] + 1]]
-                    other = values[starts[group[j]] : starts[group[j] + 1]]
-                    if len(one) > 0 and len(other) > 0 and jaccard(one, other) < bound:
-                        continue
-                joined += 1
-                parent[max(a, b)] = min(a, b)
+        centres = len(group)
+        if len(group) > limit:
+            group = group[np.argsort(-size[group], kind="mergesort")]
+            centres = hubs
+        if used + centres * len(group) > len(first):
+            first, second = grow(first, 2 * used + centres * len(group)), grow(second, 2 * used + centres * len(group))
+        for i in range(centres):
+            for j in range(i + 1, len(group)):
+                first[used], second[used] = min(group[i], group[j]), max(group[i], group[j])
+                used += 1
         at = end
-    return joined
+    return first[:used].copy(), second[:used].copy()

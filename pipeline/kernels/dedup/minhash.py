@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 
 from pipeline.kernels import codes
+from pipeline.kernels.arrays import grow
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.hashing import fmix64
 from pipeline.kernels.unicode import CATEGORIES, CATEGORY, LETTER, MAJOR, MARK, NUMBER, decode
@@ -175,12 +176,13 @@ def minhash_rows(
     b: np.ndarray,
     minima: np.ndarray,
     num_shingles: np.ndarray,
-) -> None:
+) -> tuple[np.ndarray, np.ndarray]:
     """Signatures of a text column.
 
     Fills `minima` (uint32[n, permutations]; all ones where a document has no shingle) and `num_shingles` (int32[n],
-    repeated shingles counted).
+    repeated shingles counted). Returns `(ends int64[n], anchors uint64)`: the anchors of row i end at `ends[i]`.
     """
+    ends, anchors, used = np.empty(len(offsets) - 1, np.int64), np.empty(1024, np.uint64), 0
     words = np.empty(_BLOCK + ngram, np.uint64)
     shingles = np.empty((_BLOCK + ngram) * figure_weight, np.uint32)
     for row in range(len(offsets) - 1):
@@ -190,12 +192,34 @@ def minhash_rows(
             at, count = scan_words(data, at, end, table, one_zero, words, count)
             number, written = hash_shingles(words, count, ngram, figure_weight, shingles)
             lower_minima(shingles, written, a, b, minima[row])
+            if used + number > len(anchors):
+                anchors = grow(anchors, 2 * len(anchors) + number)
+            used = _sample_anchors(words, number, ngram, anchors, used)
             total += number
             if number > 0:  # the last ngram - 1 words begin the next block's shingles
                 for k in range(ngram - 1):
                     words[k] = words[count - ngram + 1 + k]
                 count = ngram - 1
         num_shingles[row] = min(total, 0x7FFFFFFF)
+        ends[row] = used
+    return ends, anchors[:used].copy()
+
+
+@kernel()
+def _sample_anchors(words: np.ndarray, number: int, ngram: int, anchors: np.ndarray, used: int) -> int:
+    """Write the 64-bit hashes of the shingles that end in four zero bits, one in 16, to `anchors[used:]`.
+
+    Which shingles these are depends on their words alone, so a part of a document has the same ones as the document there.
+    """
+    for i in range(number):
+        mixed = words[i]
+        for k in range(1, ngram):
+            mixed = mixed * np.uint64(0xD6E8FEB86659FD93) + words[i + k]
+        mixed = fmix64(mixed)
+        if mixed & np.uint64(15) == 0:
+            anchors[used] = mixed
+            used += 1
+    return used
 
 
 @kernel()

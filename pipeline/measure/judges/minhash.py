@@ -72,17 +72,19 @@ def datatrove_minima(texts: pa.Array, settings: MinHashSettings) -> tuple[np.nda
 
 @judge(
     "minhash",
-    version=1,
+    version=2,
     settings=MinHashSettings,
     reads=["text"],
-    adds={"bands": pa.binary(), "sketch": pa.binary(), "num_shingles": pa.int32()},
+    adds={"bands": pa.binary(), "sketch": pa.binary(), "anchors": pa.binary(), "num_shingles": pa.int32()},
     libraries=["datatrove"],
 )
 def minhash(batch: pa.RecordBatch, settings: MinHashSettings) -> Columns:
-    """Band keys (8 bytes each, `bands` of them), sketch (a byte a permutation) and the number of shingles.
+    """Band keys (8 bytes each, `bands` of them), sketch (a byte a permutation), anchors and the number of shingles.
 
+    Anchors are one shingle in 16, by its hash (8 bytes each): documents that share a few may be parts of each other.
     A document shorter than one shingle has null bands and sketch: exact deduplication covers it.
     """
+    anchor_ends, anchors = np.zeros(batch.num_rows, np.int64), np.empty(0, np.uint64)
     if settings.datatrove_compatible:
         minima, counts = datatrove_minima(batch["text"], settings)
     else:
@@ -92,9 +94,18 @@ def minhash(batch: pa.RecordBatch, settings: MinHashSettings) -> Columns:
         counts = np.empty(batch.num_rows, np.int32)
         table = word_table(settings.keep_numerals)
         one_zero, weight = not settings.keep_numerals, settings.figure_weight
-        minhash_rows(offsets, data, table, one_zero, settings.ngram, weight, a, b, minima, counts)
+        anchor_ends, anchors = minhash_rows(
+            offsets, data, table, one_zero, settings.ngram, weight, a, b, minima, counts
+        )
     return {
         "bands": bytes_column(band_keys(minima, settings.rows), counts > 0),
         "sketch": bytes_column(sketch_bytes(minima), counts > 0),
+        "anchors": _anchor_column(anchor_ends, anchors),
         "num_shingles": pa.array(counts),
     }
+
+
+def _anchor_column(ends: np.ndarray, anchors: np.ndarray) -> pa.Array:
+    offsets = np.zeros(len(ends) + 1, np.int32)
+    offsets[1:] = ends * anchors.itemsize
+    return pa.Array.from_buffers(pa.binary(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(anchors.tobytes())])
