@@ -27,7 +27,7 @@ from pipeline.decide.rebalance import rebalance
 from pipeline.decide.rules import DECISIONS, DUPLICATE_STAGES, Duplicates, Hits, decisions, rule_hits
 from pipeline.decide.survivors import CANDIDATES, best_members, similarity_to, survivors_of
 
-VERSION = 4
+VERSION = 5
 ShardFiles = Mapping[str, FileInfo]
 """The files of one shard: `documents`, `clusters`, and the signals of each judge by its name."""
 DOCUMENT_COLUMNS = ["id", "source", "role", "reason", "date", "text_bytes"]
@@ -44,9 +44,7 @@ class _Shard:
         documents = store.read_table(files["documents"].path, DOCUMENT_COLUMNS)
         self.documents = _with_roles(documents, self.signals, entries)
         self.clusters = store.read_table(files["clusters"].path)
-        self.hits: Hits = rule_hits(
-            entries, self.signals, self.documents["source"].combine_chunks(), self.documents.num_rows
-        )
+        self.hits: Hits = rule_hits(entries, self.signals, self.documents)
 
     @property
     def passing(self) -> np.ndarray:
