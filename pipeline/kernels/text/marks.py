@@ -58,7 +58,7 @@ def _ruler_end(data: np.ndarray, at: int, end: int) -> tuple[int, int]:
 
 
 @kernel()
-def _box_end(data: np.ndarray, at: int, end: int) -> int:
+def box_end(data: np.ndarray, at: int, end: int) -> int:
     """The byte behind `[ ]`, `[x]` or `( )` that begins at `at`, or 0."""
     close = codes.RIGHT_BRACKET if data[at] == codes.LEFT_BRACKET else codes.RIGHT_PAREN
     at += 1
@@ -117,7 +117,7 @@ def without_marks(offsets: np.ndarray, data: np.ndarray, kinds: np.ndarray) -> t
                 if not skip and kind & BULLET and signs == 0:
                     skip = at + width if at + width >= stop or data[at + width] <= codes.SPACE else 0
                 if not skip and (kind & BOX or point == codes.LEFT_BRACKET or point == codes.LEFT_PAREN):
-                    skip = at + width if kind & BOX else _box_end(data, at, stop)
+                    skip = at + width if kind & BOX else box_end(data, at, stop)
                 signs += 1
                 if skip:
                     lost = True
