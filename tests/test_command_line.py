@@ -175,6 +175,27 @@ def test_another_threshold_must_be_a_number(decided, capsys):
     assert "gopher.min_num_words: Input should be a valid number" in capsys.readouterr().err
 
 
+def test_whatif_and_explain_know_the_bounds_of_a_source(tmp_path, capsys):
+    recipe = write_recipe(tmp_path)
+    asked = ["--set", "curate.gopher.by_source={news: {min_num_words: 9000}}"]
+    assert run([str(recipe), "--out", str(tmp_path / "out"), "--ray", "none", "--to", "decide", "--json", *asked]) == 0
+    at = ["--run", str(tmp_path / "out"), "--json"]
+
+    def reasons(change: str) -> dict:
+        capsys.readouterr()
+        assert main(["whatif", change, *at]) == 0
+        return json.loads(capsys.readouterr().out)["after"]["first_reasons"]
+
+    strict = reasons("gopher.min_num_words=20")["gopher.min_num_words"]
+    assert reasons("gopher.by_source.news.min_num_words=20").get("gopher.min_num_words", 0) < strict
+    assert main(["whatif", "gopher.by_source.news.min_num_word=20", *at]) == 2
+    assert "no threshold named 'min_num_word'; did you mean min_num_words?" in capsys.readouterr().err
+    assert main(["inspect", "--source", "news", "--rule", "gopher.min_num_words", "--limit", "1", *at]) == 0
+    removed = json.loads(capsys.readouterr().out.splitlines()[0])["id"]
+    assert main(["explain", removed, "--run", str(tmp_path / "out")]) == 0
+    assert "bound 9000" in capsys.readouterr().out
+
+
 def test_a_damaged_ledger_is_said_and_no_traceback_alone(decided, capsys):
     path = decided / "work/ledger/decide.json"
     before = path.read_text()

@@ -24,7 +24,7 @@ from pipeline.core.run_folder import Commits, Run
 from pipeline.core.steps import Step
 from pipeline.core.store import Store
 
-VERSION = 2
+VERSION = 3
 MOST_ROUNDS = 8
 """Times that documents found to fall are put last; those found after that are counted by settle."""
 LAST = np.int64(2**40)

@@ -92,7 +92,7 @@ def plan(recipe: RecipeBase, out: str) -> dict[str, Any]:
             {
                 "name": name,
                 "version": known[name].version,
-                "removes_by": {k: v for k, v in settings.decided().items() if v not in (None, [])},
+                "removes_by": {k: v for k, v in settings.decided().items() if v not in (None, [], {})},
             }
             for name, settings in recipe.judges
         ],

@@ -60,7 +60,7 @@ def account(opened: RunFolder, shard: str, row: int) -> dict[str, Any]:
         signals[name] = plain_signals(known[name].columns, values)
     found = {"document": document, "verdict": verdict, "signals": signals, "text": shown, "shard": shard}
     if opened.has(Step.DECIDE):
-        found["thresholds"] = decided_settings(opened)
+        found["thresholds"] = decided_settings(opened, verdict["source"], verdict["role"])
     if verdict["duplicate_of"]:
         found["min_similarity"] = opened.commit(Step.CLUSTER).parts["settings"]["cluster"]["min_similarity"]
         found["survivor"] = survivor(opened, verdict["duplicate_of"], shown, original)
@@ -70,14 +70,11 @@ def account(opened: RunFolder, shard: str, row: int) -> dict[str, Any]:
     return found
 
 
-def decided_settings(opened: RunFolder) -> dict[str, dict[str, Any]]:
-    """By judge, the settings that only the decision reads."""
+def decided_settings(opened: RunFolder, source: str, role: str) -> dict[str, dict[str, Any]]:
+    """By judge, the settings that only the decision reads, as they are for documents of a source and a role."""
     known, settings = judges(), opened.commit(Step.DECIDE).parts["settings"]["judges"]
     return {
-        name: {
-            field: value for field, value in settings[name].items() if field in known[name].settings.decided_fields()
-        }
-        for name in opened.judges
+        name: known[name].settings.model_validate(settings[name]).at(source, role).decided() for name in opened.judges
     }
 
 

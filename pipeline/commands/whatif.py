@@ -28,20 +28,29 @@ def changed(opened: RunFolder, changes: list[str]) -> dict[str, Any]:
     for change in changes:
         path, separator, text = change.partition("=")
         judge, _, field = path.partition(".")
+        field, *inner = field.split(".")
         if not separator or judge not in of_judges:
             raise UsageError(f"{change}: expected judge.threshold=value{near(judge, of_judges)}")
         decided = known[judge].settings.decided_fields()
         if field not in decided:
             raise UsageError(f"{change}: {judge} has no threshold {field}{near(field, decided)}")
         try:
-            of_judges[judge][field] = yaml.safe_load(text)
+            value = yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise UsageError(f"{change}: the value is not valid YAML") from error
+        holder = of_judges[judge]
+        for part in inner:  # a bound of a source or a role: by_source.news.min_num_words
+            holder[field] = dict(holder[field] or {}) if isinstance(holder.get(field), dict | None) else {}
+            holder, field = holder[field], part
+        holder[field] = value
     for name in {change.partition(".")[0] for change in changes}:
         try:
             known[name].settings.model_validate(of_judges[name])
         except ValidationError as errors:
-            problems = (f"{name}.{e['loc'][0]}: {e['msg']}, not {e['input']!r}" for e in errors.errors())
+            problems = (
+                f"{name}.{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}, not {e['input']!r}"
+                for e in errors.errors()
+            )
             raise UsageError("; ".join(problems)) from errors
     return settings | {"judges": of_judges}
 

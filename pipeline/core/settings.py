@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from pipeline.errors import did_you_mean
 
 
 class Settings(BaseModel):
@@ -53,6 +55,25 @@ class JudgeSettings(Settings):
 
     exempt: Annotated[list[str], DecidedBy()] = []
     """Names of sources whose documents this judge measures but never removes."""
+    by_role: Annotated[dict[Literal["domain", "general"], dict[str, float | None]], DecidedBy()] = {}
+    """Thresholds for the documents of a role, in place of those above: `{general: {min_num_words: 100}}`."""
+    by_source: Annotated[dict[str, dict[str, float | None]], DecidedBy()] = {}
+    """Thresholds for the documents of a source, in place of those above and of its role's: `{news: {min_num_words: 25}}`."""
+
+    @field_validator("by_role", "by_source")
+    @classmethod
+    def _are_thresholds(cls, groups: dict[str, dict[str, float | None]]) -> dict[str, dict[str, float | None]]:
+        known = sorted(name for name in cls.decided_fields() if side_of(name))
+        for group, bounds in groups.items():
+            for name in bounds:
+                if name not in known:
+                    raise ValueError(f"{group}: no threshold named {name!r}{did_you_mean(name, known)}")
+        return groups
+
+    def at(self, source: str | None, role: str | None) -> Self:
+        """The settings for the documents of a source and a role (None: of none that has bounds of its own)."""
+        own = {**self.by_role.get(role, {}), **self.by_source.get(source, {})}  # type: ignore[call-overload]
+        return self.model_copy(update=own) if own else self
 
     @classmethod
     def decided_fields(cls) -> set[str]:

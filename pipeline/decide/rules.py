@@ -51,24 +51,49 @@ class Hits:
         return np.logical_not(np.asarray(self.matrix.any(axis=1)))
 
 
+def masks(
+    judge: Judge, settings: JudgeSettings, signals: pa.Table, sources: pa.Array, roles: pa.Array
+) -> dict[str, np.ndarray]:
+    """bool[n] by rule: which documents a rule of this judge removes, each under the bounds of its source and role.
+
+    The rules and their order depend on the settings alone, so that they are the same in every shard.
+    """
+    found: dict[str, np.ndarray] = {}
+    for source in (None, *settings.by_source):
+        for role in (None, *settings.by_role):
+            own = np.ones(signals.num_rows, np.bool_)
+            for name, column, named in ((source, sources, settings.by_source), (role, roles, settings.by_role)):
+                if named:
+                    chosen = pc.equal(column, name) if name else pc.invert(pc.is_in(column, pa.array(list(named))))
+                    own &= np.asarray(pc.fill_null(chosen, False))
+            for rule, mask in judge.rules(signals, settings.at(source, role)).items():
+                flat = mask.combine_chunks() if isinstance(mask, pa.ChunkedArray) else mask
+                hit = np.asarray(flat.to_numpy(zero_copy_only=False), np.bool_) & own
+                found[rule] = found[rule] | hit if rule in found else hit
+    if settings.exempt:
+        spared = np.asarray(pc.is_in(sources, value_set=pa.array(settings.exempt)))
+        found = {rule: hit & ~spared for rule, hit in found.items()}
+    return found
+
+
 def rule_hits(
-    entries: Sequence[tuple[Judge, JudgeSettings]], signals: Mapping[str, pa.Table], sources: pa.Array, rows: int
+    entries: Sequence[tuple[Judge, JudgeSettings]], signals: Mapping[str, pa.Table], documents: pa.Table
 ) -> Hits:
-    """Apply every judge's rules to its signals. A source in a judge's `exempt` is measured, never removed by it."""
+    """Apply every judge's rules to its signals. A source in a judge's `exempt` is measured, never removed by it.
+
+    `documents` has source and role.
+    """
+    rows = documents.num_rows
+    sources, roles = documents["source"].combine_chunks(), documents["role"].combine_chunks()
     rules: list[str] = []
     columns: list[np.ndarray] = []
     for judge, settings in entries:
         if judge.name in DUPLICATE_STAGES:  # their place in the order of reasons; filled in from the clusters
             rules += [f"{judge.name}.duplicate", f"{judge.name}.in_index"]
             columns += [np.zeros(rows, np.bool_)] * 2
-        spared = None
-        if settings.exempt:
-            spared = np.asarray(pc.is_in(sources, value_set=pa.array(settings.exempt)))
-        for rule, mask in judge.rules(signals[judge.name], settings).items():
-            flat = mask.combine_chunks() if isinstance(mask, pa.ChunkedArray) else mask
-            hit = np.asarray(flat.to_numpy(zero_copy_only=False), np.bool_)
+        for rule, hit in masks(judge, settings, signals[judge.name], sources, roles).items():
             rules.append(f"{judge.name}.{rule}")
-            columns.append(hit & ~spared if spared is not None else hit)
+            columns.append(hit)
     matrix = np.stack(columns, axis=1) if columns else np.zeros((rows, 0), np.bool_)
     return Hits(rules, matrix)
 

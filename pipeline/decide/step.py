@@ -45,9 +45,7 @@ class _Shard:
         documents = store.read_table(files["documents"].path, DOCUMENT_COLUMNS)
         self.documents = _with_roles(documents, self.signals, entries)
         self.clusters = store.read_table(files["clusters"].path)
-        self.hits: Hits = rule_hits(
-            entries, self.signals, self.documents["source"].combine_chunks(), self.documents.num_rows
-        )
+        self.hits: Hits = rule_hits(entries, self.signals, self.documents)
 
     @property
     def passing(self) -> np.ndarray:

@@ -86,6 +86,16 @@ class RecipeBase(Settings):
             raise ValueError(f"bias.action rebalance needs the judge {' and '.join(lacking)} under curate")
         return self
 
+    @model_validator(mode="after")
+    def _sources_of_judges_exist(self) -> "RecipeBase":
+        known = {source.name for sources in self.sources.values() for source in sources}
+        for name, settings in self.judges if hasattr(self, "curate") else []:
+            for field in ("exempt", "by_source"):
+                for source in getattr(settings, field):
+                    if source not in known:
+                        raise ValueError(f"{name}.{field}: there is no source {source!r}{near(source, known)}")
+        return self
+
     @property
     def judges(self) -> list[tuple[str, JudgeSettings]]:
         """The judges with a section of their own, then those of `curate:` in its order, each with its settings."""

@@ -26,7 +26,7 @@ from pipeline.core.judge import Judge, judges
 from pipeline.core.partition import id_fractions
 from pipeline.core.run_folder import Run
 from pipeline.core.settings import JudgeSettings
-from pipeline.decide.rules import DUPLICATE_STAGES
+from pipeline.decide.rules import DUPLICATE_STAGES, masks
 from pipeline.kernels.buffers import text_buffers
 from pipeline.measure.judges.toxicity import Toxicity, score_texts, toxicity
 from pipeline.measure.step import load_model, model_reads
@@ -87,8 +87,9 @@ class Scorer:
     def removes(self, texts: Sequence[Reading]) -> np.ndarray:
         """bool[n]: any of its rules removes the text."""
         hit = np.zeros(len(texts), np.bool_)
-        for mask in self.judge.rules(self.signals(texts), self.settings).values():
-            hit |= np.asarray(mask)
+        columns = (pa.array([one.row.get(name) for one in texts], pa.string()) for name in ("source", "role"))
+        for mask in masks(self.judge, self.settings, self.signals(texts), *columns).values():
+            hit |= mask
         return hit
 
     def gives_domain(self, texts: Sequence[Reading]) -> np.ndarray:

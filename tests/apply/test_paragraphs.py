@@ -90,3 +90,43 @@ def test_disclaimer_of_three_documents_is_kept_once(tmp_path: Path):
     assert sum(notice in (text or "") for text in found.values()) == 1
     assert all(f"Report {name}" in (text or "") and f"Contact {name}" in (text or "") for name, text in found.items())
     assert cut([rows[:2]], tmp_path) == dict(rows[:2])  # two documents are no boilerplate yet
+
+
+BOXES = [
+    "Check each box that applies to the filing, if it is meant to satisfy another obligation as well:",
+    "☐ Written communications under the rule on business combinations of the act",
+    "☐ Soliciting material under the rule on proxies of the act",
+    "",
+    "[ ] Communications before a tender offer begins under the one rule",
+    "Communications before a tender offer begins under the other rule",
+]
+NUMBERED = ["1. The seller delivers the goods to the buyer at the port named.", "2) The buyer pays.", "(c) Both sign."]
+
+
+def report(number: int, block: list[str]) -> str:
+    return "\n".join([f"Report {number} of the year.", *block, f"The board met {'again ' * number}in May."])
+
+
+def test_a_list_is_cut_whole(tmp_path: Path):
+    for block in (BOXES, NUMBERED):
+        rows: Rows = [(f"{i}", report(i, block)) for i in range(4)]
+        found = cut([rows], tmp_path, min_bytes=50)
+        whole = [name for name, text in found.items() if text == dict(rows)[name]]
+        assert len(whole) == 1
+        for name, text in found.items():
+            assert name in whole or (text or "").replace("\n\n", "\n") == report(int(name), [])
+
+
+def test_a_list_of_which_one_item_is_new_stays_whole(tmp_path: Path):
+    for at in (1, 2, 4):
+        rows: Rows = []
+        for number in range(4):
+            block = list(BOXES)
+            block[at] += f" and of paragraph {number}"
+            rows.append((f"{number}", report(number, block)))
+        assert cut([rows], tmp_path, min_bytes=50) == dict(rows)
+
+
+def test_short_items_alone_stay(tmp_path: Path):
+    rows: Rows = [(f"{i}", report(i, ["☐ Yes", "☒ No", "- none"])) for i in range(4)]
+    assert cut([rows], tmp_path, min_bytes=50) == dict(rows)

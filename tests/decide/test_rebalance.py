@@ -46,7 +46,7 @@ def shard(first, names, scores, other, reasons=None):
     return SimpleNamespace(
         signals=signals,
         documents=documents,
-        hits=rule_hits(STRICT, signals, documents["source"].combine_chunks(), count),
+        hits=rule_hits(STRICT, signals, documents),
     )
 
 

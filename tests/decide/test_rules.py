@@ -19,12 +19,18 @@ class Length(JudgeSettings):
 LENGTH = Judge("length", 1, Length, [], {"x": pa.float32()}, lambda batch, settings: {})
 
 
+def of(sources, roles=None):
+    return pa.table(
+        {"source": pa.array(list(sources), pa.string()), "role": pa.array(roles or ["domain"] * len(sources))}
+    )
+
+
 def table(values):
     return {"length": pa.table({"x": pa.array(values, pa.float32())})}
 
 
 def test_thresholds_are_strict_named_rules_and_null_removes_nothing():
-    hits = rule_hits([(LENGTH, Length(min_x=1, max_x=2))], table([0.5, 1, 2, 3, None]), pa.array(["s"] * 5), 5)
+    hits = rule_hits([(LENGTH, Length(min_x=1, max_x=2))], table([0.5, 1, 2, 3, None]), of("sssss"))
     assert dict(zip(hits.rules, hits.matrix.T.tolist(), strict=True)) == {
         "length.max_x": [False, False, False, True, False],
         "length.min_x": [True, False, False, False, False],
@@ -32,8 +38,35 @@ def test_thresholds_are_strict_named_rules_and_null_removes_nothing():
 
 
 def test_exempt_sources_are_measured_and_not_removed():
-    hits = rule_hits([(LENGTH, Length(max_x=2, exempt=["b"]))], table([3, 3]), pa.array(["a", "b"]), 2)
+    hits = rule_hits([(LENGTH, Length(max_x=2, exempt=["b"]))], table([3, 3]), of("ab"))
     assert hits.matrix.ravel().tolist() == [True, False]
+
+
+def test_bounds_of_a_source_and_of_a_role_stand_in_for_the_judges_own():
+    settings = Length(
+        min_x=2, by_role={"general": {"min_x": 4, "max_x": 5}}, by_source={"b": {"min_x": 1}, "c": {"min_x": None}}
+    )
+    hits = rule_hits(
+        [(LENGTH, settings)],
+        table([1, 3, 6, 3, 0, 1, 1, 6, None]),
+        of("aaaabbccc", ["domain", "domain", "domain", "general", "domain", "general", "domain", "general", "general"]),
+    )
+    assert dict(zip(hits.rules, hits.matrix.T.astype(int).tolist(), strict=True)) == {
+        "length.min_x": [1, 0, 0, 1, 1, 0, 0, 0, 0],
+        "length.max_x": [0, 0, 0, 0, 0, 0, 0, 1, 0],
+    }
+    few = rule_hits([(LENGTH, settings)], table([1]), of("a"))
+    assert few.rules == hits.rules
+    assert settings.measured() == Length().measured()
+
+
+def test_a_bound_that_no_judge_has_is_refused_with_the_nearest():
+    with pytest.raises(ValueError, match="b: no threshold named 'min_z'; did you mean min_x"):
+        Length(by_source={"b": {"min_z": 1}})
+    with pytest.raises(ValueError, match="domain: no threshold named 'exempt'"):
+        Length(by_role={"domain": {"exempt": 1}})
+    with pytest.raises(ValueError, match="'domain' or 'general'"):
+        Length(by_role={"auto": {"min_x": 1}})  # type: ignore[dict-item]
 
 
 def documents(reasons):
@@ -95,7 +128,7 @@ def test_reasons_keep_the_recipes_order():
 
 
 def test_no_rules_keep_everything():
-    hits = rule_hits([], {}, pa.array(["s"]), 1)
+    hits = rule_hits([], {}, of("s"))
     assert hits.passing.tolist() == [True]
     with pytest.raises(KeyError):
-        rule_hits([(LENGTH, Length(max_x=1))], {}, pa.array(["s"]), 1)
+        rule_hits([(LENGTH, Length(max_x=1))], {}, of("s"))

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 
+from pipeline.kernels.text.c4_lines import _TO_THE_READER
 from pipeline.kernels.text.word_tables import PUNCT, STOP
 from pipeline.measure.judges.c4 import C4, c4
 from tests.kernels.heuristic_texts import ADVERSARIAL, batch, real_texts, relaxed, texts
@@ -26,11 +27,20 @@ def num_sentences(line: str) -> int:
     return count
 
 
+def furniture(stripped: str, line: str, text: str) -> bool:
+    """The rule of `furniture_only`: `line` is the line without its citations."""
+    words = len(stripped.split())
+    if words > 40 or 2 * len(stripped.encode()) > len(text.encode()):
+        return False
+    sentence = line.endswith((".", "?", "!", '"', "'")) and not line.endswith("...")
+    return any(phrase in line.lower() for phrase in _TO_THE_READER) or (words <= 10 and not sentence)
+
+
 def plain(text: str, settings: C4) -> dict:
     """The published rules, each counted on its own; `kept` is the published text."""
     found = {"num_sentences": 0, "num_lorem_ipsum": 0, "num_curly_bracket": 0, "kept": []}
     for line in text.splitlines():
-        line = line.strip()
+        line = stripped = line.strip()
         words = line.split()
         if settings.max_word_length != -1 and any(len(word) > settings.max_word_length for word in words):
             continue
@@ -41,6 +51,9 @@ def plain(text: str, settings: C4) -> dict:
         if len(words) < settings.min_words_per_line:
             continue
         lower = line.lower()
+        named = "javascript" in lower or any(phrase in lower for phrase in POLICY)
+        if settings.furniture_only and named and not furniture(stripped, line, text):
+            lower = ""
         found["num_lorem_ipsum"] += "lorem ipsum" in lower
         if settings.filter_javascript and "javascript" in lower:
             continue
@@ -73,6 +86,7 @@ SETTINGS = [
     C4(filter_no_terminal_punct=False),
     C4(filter_no_terminal_punct=False, min_words_per_line=-1, max_word_length=-1, remove_citations=False),
     C4(filter_javascript=False, filter_policy=False, max_word_length=20),
+    C4(filter_no_terminal_punct=False, furniture_only=True),
 ]
 
 
@@ -110,6 +124,37 @@ def test_lines_and_citations_are_cut_by_reason():
     ]  # fmt: skip
     assert cut(text, found["spans"]) == "Rates rose again. They fell.\n"
     assert found["num_sentences"] == 2
+
+
+STORY = "Shares of the lender rose on Tuesday after it said that loans grew in the spring quarter. " * 6
+FURNITURE = [
+    "Privacy Policy", "Terms of Use | Contact | Careers", "This site uses cookies. By continuing to browse it you agree to them.",
+    "Please enable JavaScript to view the comments on this article.", "We use cookies to improve your experience. Learn more",
+    "(c) 2031 Example Corp. All rights reserved. Terms of Use and Privacy Policy", "Read our cookie policy.",
+]  # fmt: skip
+SENTENCES = [
+    "Our privacy policy and the laws of several states limit what we may do with data of customers, and a breach of either "
+    "could lead to fines, to claims and to a loss of trust that would harm our results of operations and our prospects.",
+    "The search engine rewrote its privacy policy in the spring, and regulators in four countries objected within days.",
+    "Browsers block the use of cookies by default, which limits how we measure advertising.",
+    "The engineers moved the service from Java to JavaScript in two years.",
+    "A court in Ohio held that the terms of use had never been accepted by the buyer.",
+]
+
+
+@pytest.mark.parametrize("line", FURNITURE)
+def test_page_furniture_is_cut(line):
+    for settings in (C4(filter_no_terminal_punct=False, furniture_only=True, min_words_per_line=-1), C4()):
+        (found,) = measured([STORY + "\n" + line + "\n" + STORY], settings)
+        assert found["spans"], settings
+
+
+@pytest.mark.parametrize("line", SENTENCES)
+def test_sentences_about_policies_stay(line):
+    settings = C4(filter_no_terminal_punct=False, furniture_only=True, min_words_per_line=-1)
+    for text in (STORY + "\n" + line + "\n" + STORY, line, line + " " + STORY):
+        assert measured([text], settings)[0]["spans"] == []
+    assert measured([STORY + "\n" + line], C4())[0]["spans"]
 
 
 def test_document_rules():

@@ -52,6 +52,22 @@ def test_a_mistyped_choice_and_a_value_beyond_a_bound_show_what_was_given():
     assert line.endswith("greater than or equal to 67108864, not 10")
 
 
+def test_bounds_of_sources_and_roles_are_checked_by_name():
+    bounds = "min_num_words: 50, by_source: {pages: {min_num_words: 25}}, by_role: {general: {max_num_words: 9000}}"
+    recipe = parse(
+        "r.yaml", read_yaml("r.yaml", GOOD.replace("min_num_words: 50", bounds).encode()), [], {"PAGES": "/p"}
+    )
+    settings = dict(recipe.judges)["gopher"]
+    assert [settings.at("pages", "general").min_num_words, settings.at("other", "general").max_num_words] == [25, 9000]
+    (line,) = problems(GOOD, ["curate.gopher.by_source={pages: {min_num_wrds: 25}}"])
+    assert line.endswith("gopher.by_source pages: no threshold named 'min_num_wrds'; did you mean min_num_words?")
+    (line,) = problems(GOOD, ["curate.gopher.by_role={generl: {min_num_words: 25}}"])
+    assert "'domain' or 'general'" in line
+    for field, value in (("by_source", "{page: {min_num_words: 25}}"), ("exempt", "[page]")):
+        (line,) = problems(GOOD, [f"curate.gopher.{field}={value}"])
+        assert line.endswith(f"gopher.{field}: there is no source 'page'; did you mean pages?")
+
+
 def test_duplicate_keys_are_refused():
     assert problems(GOOD + "name: other\n") == ["r.yaml:10:1 name is given twice (first on line 1)"]
 

@@ -24,10 +24,25 @@ _EDIT = np.frombuffer(b"[edit]", np.uint8)
 _NEEDED = np.frombuffer(b"[citation needed]", np.uint8)
 _DECIMAL = CATEGORIES.index("Nd") == CATEGORY
 
-LOREM, SCRIPT, POLICY = 1, 2, 4
+LOREM, SCRIPT, POLICY, FURNITURE = 1, 2, 4, 8
 _POLICIES = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
-PHRASES = automaton((("lorem ipsum", LOREM), ("javascript", SCRIPT), *((phrase, POLICY) for phrase in _POLICIES)))
-"""The phrases of the published code, as an automaton."""
+_TO_THE_READER = (
+    "by using", "by continuing", "by clicking", "by accessing", "you agree", "you accept", "you consent", "please enable",
+    "please turn", "enable javascript", "javascript is", "javascript must", "requires javascript", "your browser",
+    "your experience", "best experience", "this site", "this website", "this page", "click", "accept all", "accept cookies",
+    "read our", "see our", "view our", "learn more", "find out more", "all rights reserved", "sign up", "log in", "\u00a9", "|",
+)  # fmt: skip
+PHRASES = automaton(
+    (
+        ("lorem ipsum", LOREM),
+        ("javascript", SCRIPT),
+        *((phrase, POLICY) for phrase in _POLICIES),
+        *((phrase, FURNITURE) for phrase in _TO_THE_READER),
+    )
+)
+"""The phrases of the published code, and what a page says to its reader, as an automaton."""
+MOST_FURNITURE, MOST_LABEL = 40, 10
+"""Words of the longest line of page furniture, and of the longest that is a label and no sentence."""
 TELLING = packed(b"lore", b"scri", b"poli", b"cook", b"erms")
 """Four letters of each phrase: a line without any has none of them."""
 
@@ -44,6 +59,7 @@ class LineRules(NamedTuple):
     citations: bool
     javascript: bool
     policy: bool
+    furniture: bool
     keep_blank: bool
     merge: bool
 
@@ -194,6 +210,14 @@ def _ends_well(data: np.ndarray, start: int, end: int) -> bool:
 
 
 @kernel()
+def _is_furniture(found: int, words: int, size: int, whole: int, sentence: bool) -> bool:
+    """Whether a line of so many bytes of a text of `whole` speaks of the page to its reader, or is a label and no sentence."""
+    if words > MOST_FURNITURE or 2 * size > whole:
+        return False
+    return found & FURNITURE > 0 or (words <= MOST_LABEL and not sentence)
+
+
+@kernel()
 def _rows(
     offsets: np.ndarray, data: np.ndarray, token_rows: np.ndarray, sizes: np.ndarray, rules: LineRules,
     attributes: np.ndarray, decimal: np.ndarray, telling: np.ndarray, moves: np.ndarray, marks: np.ndarray,
@@ -291,6 +315,10 @@ def _rows(
             else:
                 found, curly = _phrases(text, low, high, telling, moves, marks)
                 stats[row, LOREM_LINES] += found & LOREM > 0
+                if rules.furniture and found & (SCRIPT | POLICY):
+                    sentence = _ends_well(text, low, high)
+                    if not _is_furniture(found, chunks, last - first, end - base, sentence):
+                        found = 0
                 if rules.javascript and found & SCRIPT:
                     kind = _JAVASCRIPT
                 else:

@@ -88,16 +88,24 @@ def count_marks(offsets: np.ndarray, data: np.ndarray, attributes: np.ndarray, b
     return out
 
 
-def stop_table(stop_words: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Hashes of stop words by the low 8 bits: (first uint16[257], hashes uint64[k] sorted by bucket)."""
-    hashes = sorted({fnv(word.encode()) for word in stop_words}, key=lambda value: (value & 255, value))
+def stop_table(stop_words: list[str], any_case: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Hashes of stop words by the low 8 bits: (first int64[257], hashes uint64[k] sorted by bucket, the word of each int64[k]).
+
+    With `any_case` a word is also known with a capital and in capitals.
+    """
+    words = sorted(set(stop_words))
+    forms = {fnv(word.encode()): at for at, word in enumerate(words)}
+    for at, word in enumerate(words if any_case else []):
+        for form in (word.capitalize(), word.upper()):
+            forms.setdefault(fnv(form.encode()), at)
+    hashes = sorted(forms, key=lambda value: (value & 255, value))
     first = np.searchsorted(np.array([value & 255 for value in hashes]), np.arange(257)).astype(np.int64)
-    return first, np.array(hashes, np.uint64)
+    return first, np.array(hashes, np.uint64), np.array([forms[value] for value in hashes], np.int64)
 
 
 @kernel()
 def count_words(
-    rows: np.ndarray, hashes: np.ndarray, sizes: np.ndarray, first: np.ndarray, stops: np.ndarray
+    rows: np.ndarray, hashes: np.ndarray, sizes: np.ndarray, first: np.ndarray, stops: np.ndarray, word_of: np.ndarray
 ) -> np.ndarray:
     """int64[n, NUM_WORD_COUNTS]: tokens, tokens with a character that is no symbol ("words"), their code points, tokens
     with a letter, and how many different stop words occur. `rows, hashes, sizes` are `words.Words`."""
@@ -113,8 +121,8 @@ def count_words(
             alpha += size & HAS_ALPHA
             bucket = np.int64(hashes[at] & np.uint64(255))
             for slot in range(first[bucket], first[bucket + 1]):
-                if stops[slot] == hashes[at] and seen[slot] != row:
-                    seen[slot] = row
+                if stops[slot] == hashes[at] and seen[word_of[slot]] != row:
+                    seen[word_of[slot]] = row
                     distinct += 1
         out[row, TOKENS], out[row, WORDS], out[row, WORD_CHARS] = rows[row + 1] - rows[row], num_words, chars
         out[row, ALPHA_TOKENS], out[row, STOP_WORDS] = alpha, distinct

@@ -18,13 +18,21 @@ import numpy as np
 
 from pipeline.kernels import codes
 from pipeline.kernels.compiled import kernel
-from pipeline.kernels.text.word_tables import LOWER, UPPER
+from pipeline.kernels.text.word_tables import ALPHA, DIGIT, LOWER, UPPER
 from pipeline.kernels.unicode import decode
 
 MODEL_VERSION_OF = "py3langid"
 """The distribution whose version decides the labels."""
 UNIT = float(1 << 31)
 """The scale of scores."""
+LETTERS = np.array([chr(byte).isalpha() or byte >= codes.NON_ASCII for byte in range(256)])
+BETWEEN = np.array([chr(byte) in " .,'-" for byte in range(256)])
+"""bool[256]: bytes of letters, and those that may stand between letters in a feature that says something."""
+CONSTRUCTED = ("ia", "ie", "io", "vo")
+RARE_COST = 20
+"""Natural logarithm of how much less likely than others a constructed language and one without a two-letter code are."""
+WORDS, SMALL_WORDS, IN_LATIN = range(3)
+"""Columns of `quiet`'s counts: words, words that it leaves in place, and whether most letters are Latin."""
 
 
 class LanguageModel(NamedTuple):
@@ -67,6 +75,32 @@ def load_model() -> LanguageModel:
             logs=np.rint(np.log1p(np.arange(1 << 16)) * (1 << 20)).astype(np.int64),
             labels=labels,
         )
+
+
+@lru_cache(1)
+def letters_model() -> LanguageModel:
+    """The same model without the features that hold a digit or a mark, and with `RARE_COST` on labels that few ask for.
+
+    A state of the automaton stands for the bytes of the shortest way to it; its feature is those bytes.
+    """
+    model = load_model()
+    moves, states = model.moves.reshape(-1, 256), model.states.copy()
+    seen, letter, mark = (np.zeros(len(states), np.bool_) for _ in range(3))
+    front = np.zeros(1, np.int64)
+    seen[0] = True
+    while len(front):
+        targets = moves[states[front, 0] // 256].ravel()
+        place = np.full(len(states), -1, np.int64)
+        place[targets] = np.arange(len(targets))
+        after = np.flatnonzero((place >= 0) & ~seen)
+        origin, byte = front[place[after] // 256], place[after] % 256
+        letter[after] = letter[origin] | LETTERS[byte]
+        mark[after] = mark[origin] | ~(LETTERS | BETWEEN)[byte]
+        seen[after] = True
+        front = after
+    states[~letter | mark, 1] = -1
+    rare = [len(label) > 2 or label in CONSTRUCTED for label in model.labels]
+    return model._replace(states=states, prior=model.prior - np.array(rare) * int(RARE_COST * UNIT))
 
 
 @kernel()
@@ -140,6 +174,71 @@ def needs_preparing(
 
 
 @kernel()
+def quiet(
+    starts: np.ndarray, ends: np.ndarray, data: np.ndarray, attributes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(bytes, places int64[n + 1], counts int64[n, 3]): windows without names, codes and words of another script.
+
+    A word is letters with marks, apostrophes and hyphens between; digits make it a code. Left out, for a space each: words
+    that begin with a capital, codes, and words of the script (Latin or not) that has fewer letters. `counts` are the words
+    of at least two letters before and after; every two letters of a script without case are a word.
+    """
+    total = 0
+    for window in range(len(starts)):
+        total += ends[window] - starts[window]
+    out, places = np.empty(total, np.uint8), np.zeros(len(starts) + 1, np.int64)
+    counts, to = np.zeros((len(starts), 3), np.int64), 0
+    for window in range(len(starts)):
+        latin, others, at, end = 0, 0, starts[window], ends[window]
+        while at < end:
+            point, width = decode(data, at, end)
+            letter = point >= 0 and np.int64(attributes[point]) & ALPHA > 0
+            latin += letter and _is_latin(point)
+            others += letter and not _is_latin(point)
+            at += width
+        counts[window, IN_LATIN] = latin >= others
+        at = starts[window]
+        while at < end:
+            first, letters, uncased, capital, code, foreign = at, 0, 0, False, False, False
+            while at < end:
+                point, width = decode(data, at, end)
+                mark = np.int64(attributes[point]) if point >= 0 else 0
+                joins = point == codes.APOSTROPHE or point == codes.RIGHT_APOSTROPHE or point == codes.HYPHEN
+                if not mark & (ALPHA | DIGIT) and not (joins and at > first) and not 0x300 <= point < 0x370:
+                    break
+                if mark & ALPHA:
+                    capital = capital or (letters == 0 and mark & UPPER > 0 and not mark & LOWER)
+                    foreign = foreign or (_is_latin(point) != (latin >= others))
+                    uncased += mark & UPPER > 0 and mark & LOWER > 0
+                    letters += 1
+                code = code or mark & DIGIT > 0
+                at += width
+            words = max(np.int64(letters > 1), uncased // 2) if not code else 0
+            counts[window, WORDS] += words
+            if letters and not (capital or code or foreign):
+                counts[window, SMALL_WORDS] += words
+                for byte in range(first, at):
+                    out[to] = data[byte]
+                    to += 1
+            elif at > first:
+                out[to] = codes.SPACE
+                to += 1
+            if at < end:
+                point, width = decode(data, at, end)
+                for byte in range(at, at + width):
+                    out[to] = data[byte]
+                    to += 1
+                at += width
+        places[window + 1] = to
+    return out[:to], places, counts
+
+
+@kernel(forceinline=True)
+def _is_latin(point: int) -> bool:
+    return point < 0x250 or 0x1E00 <= point < 0x1F00
+
+
+@kernel()
 def _score(
     found: np.ndarray, counts: np.ndarray, weights: np.ndarray, logs: np.ndarray, sums: np.ndarray, totals: np.ndarray
 ) -> None:
@@ -176,19 +275,24 @@ def _score(
 
 
 @kernel()
-def _best(totals: np.ndarray, aliases: np.ndarray, size: int) -> tuple[int, float]:
-    """Label of the highest score, and its share at temperature sqrt(bytes); a label's second column counts as its first."""
+def _best(totals: np.ndarray, aliases: np.ndarray, size: int, other: int) -> tuple[int, float, float]:
+    """Label of the highest score, its share at temperature sqrt(bytes) and the share of the label `other`.
+
+    A label's second column counts as its first.
+    """
     best = 0
     for label in range(1, len(totals)):
         if totals[label] > totals[best]:
             best = label
-    scale, mass, own = 1.0 / (UNIT * math.sqrt(max(1, size))), 0.0, 0.0
+    scale, mass, own, others = 1.0 / (UNIT * math.sqrt(max(1, size))), 0.0, 0.0, 0.0
     for label in range(len(totals)):
         part = math.exp(np.float64(totals[label] - totals[best]) * scale)
         mass += part
         if aliases[label] == aliases[best]:
             own += part
-    return aliases[best], own / mass
+        elif aliases[label] == other:
+            others += part
+    return aliases[best], own / mass, others / mass
 
 
 @kernel(forceinline=True)
@@ -202,15 +306,16 @@ def _step(moves: np.ndarray, states: np.ndarray, place: int, byte: int, found: n
 def classify(
     rows: np.ndarray, starts: np.ndarray, ends: np.ndarray, data: np.ndarray, mixed_score: float,
     moves: np.ndarray, states: np.ndarray, weights: np.ndarray, prior: np.ndarray, aliases: np.ndarray,
-    logs: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """Per document: the label's class int32, its score float64 and `mixed` float64, from its windows together.
+    logs: np.ndarray, expected: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Per document: the label's class int32, its score float64 and `mixed` float64, from its windows together, and the
+    score float64 of the class in `expected` (int32[n], -1 for none), 0 where that is the label.
 
     `mixed` is the share of windowed bytes whose window has another label at a score of at least `mixed_score`; a
     document of one window has 0. A text without any feature gets class 0 with an equal share, as in py3langid.
     """
     num = len(rows) - 1
-    best, score, mixed = np.zeros(num, np.int32), np.zeros(num), np.zeros(num)
+    best, score, mixed, rival = np.zeros(num, np.int32), np.zeros(num), np.zeros(num), np.zeros(num)
     counts, sums = np.zeros(len(weights), np.int32), np.zeros(len(prior), np.int32)
     totals, own = np.zeros(len(prior), np.int64), np.zeros(len(prior), np.int64)
     widest, longest = 0, 0
@@ -241,18 +346,18 @@ def classify(
         several = rows[row + 1] - rows[row] > 1
         if several:
             own += prior
-            labels[place], shares[place] = _best(own, aliases, length)
+            labels[place], shares[place], _ = _best(own, aliases, length, -1)
             shares[place] *= filled[lane] > 0
         if window + 1 == rows[row + 1]:
             if not any_found:
                 totals[:] = 0
-            best[row], score[row] = _best(totals, aliases, size)
+            best[row], score[row], rival[row] = _best(totals, aliases, size, expected[row])
             other = 0
             for place in range(rows[row + 1] - rows[row] if several else 0):
                 if labels[place] != best[row] and shares[place] >= mixed_score:
                     other += ends[rows[row] + place] - starts[rows[row] + place]
             mixed[row] = other / max(1, size)
-    return best, score, mixed
+    return best, score, mixed, rival
 
 
 @kernel()

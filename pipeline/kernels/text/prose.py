@@ -7,6 +7,7 @@ from pipeline.kernels import codes
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.memo import LastColumns
+from pipeline.kernels.text.marks import KINDS, without_marks
 
 
 def _spans(column: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -46,19 +47,33 @@ def _copy_prose(
 
 
 _last_prose: LastColumns[pa.Array] = LastColumns()
+_last_plain: LastColumns[pa.Array] = LastColumns()
 
 
-def judged_text(batch: pa.RecordBatch, prose_only: bool) -> pa.Array:
-    """The text a prose rule looks at: the whole, or with `prose_only` the lines outside `table_spans`.
+def judged_text(batch: pa.RecordBatch, prose_only: bool, ignore_layout: bool = False) -> pa.Array:
+    """The text a prose rule looks at: the whole, or with `prose_only` the lines outside `table_spans`; with `ignore_layout`
+    without rulers, dot leaders, bullets and check boxes (`pipeline.kernels.text.marks`).
 
     >>> table = pa.array([[{"start": 2, "end": 5}]], pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32())])))
     >>> judged_text(pa.record_batch({"text": pa.array(["a\\n1 2\\nb"]), "table_spans": table}), True).to_pylist()
     ['a\\nb']
     """
     text = batch["text"]
-    if not prose_only:
+    if prose_only:
+        whole, spans = text, batch["table_spans"]
+        text = _last_prose.get((whole, spans), lambda: _prose(whole, spans))
+    if ignore_layout:
+        marked = text
+        text = _last_plain.get((marked,), lambda: _plain(marked))
+    return text
+
+
+def _plain(text: pa.Array) -> pa.Array:
+    offsets, data = text_buffers(text)
+    places, out = without_marks(offsets, data, KINDS)
+    if len(out) == offsets[-1] - offsets[0]:
         return text
-    return _last_prose.get((text, batch["table_spans"]), lambda: _prose(text, batch["table_spans"]))
+    return pa.LargeStringArray.from_buffers(len(text), pa.py_buffer(places), pa.py_buffer(out))
 
 
 def _prose(text: pa.Array, spans: pa.Array) -> pa.Array:

@@ -32,6 +32,9 @@ class C4(JudgeSettings):
     """Cut lines that say "javascript"."""
     filter_policy: bool = True
     """Cut lines about cookies, terms of use and privacy policies."""
+    furniture_only: bool = False
+    """Of the lines that the last two rules name, cut those of page furniture alone: labels, and up to 40 words to the page's
+    reader that are not most of the text; not published."""
     keep_blank_lines: bool = False
     """Leave blank lines, which part paragraphs, in place; published: false."""
     min_num_sentences: Threshold = None
@@ -74,6 +77,7 @@ def c4(batch: pa.RecordBatch, settings: C4) -> Columns:
         citations=settings.remove_citations,
         javascript=settings.filter_javascript,
         policy=settings.filter_policy,
+        furniture=settings.furniture_only,
         keep_blank=settings.keep_blank_lines,
         merge=not settings.prose_only,
     )

@@ -22,6 +22,8 @@ class Dolma(JudgeSettings):
 
     prose_only: bool = False
     """Leave the lines of tables out."""
+    ignore_layout: bool = False
+    """Leave rulers, dot leaders, bullets of lists and check boxes out; not published."""
     language: str = "en"
     """Whose stop words count."""
     max_symbol_word_ratio: Threshold = None
@@ -66,14 +68,14 @@ _RATIOS = [
 @judge("dolma", version=1, settings=Dolma, reads=["text", "table_spans"], adds=dict.fromkeys(_RATIOS, pa.float64()))
 def dolma(batch: pa.RecordBatch, settings: Dolma) -> Columns:
     """Measure each text once; null where there is nothing to divide by."""
-    text = judged_text(batch, settings.prose_only)
+    text = judged_text(batch, settings.prose_only, settings.ignore_layout)
     offsets, data = text_buffers(text)
     found = text_shape.shapes(offsets, data, ATTRIBUTES, *text_shape.BOILERPLATE).T
     chars, num_words, lines = found[text_shape.CHARS], found[text_shape.WORDS], found[text_shape.LINES]
     size, tokens = offsets[1:] - offsets[:-1], words(text)
     num_tokens = tokens.offsets[1:] - tokens.offsets[:-1]
     stops = STOP_WORDS[settings.language]
-    table = stop_table([*stops, *map(str.capitalize, stops), *map(str.upper, stops)])
+    first, hashes, _ = stop_table(stops, any_case=True)
     return {
         "symbol_word_ratio": ratio(found[text_shape.SYMBOLS], num_words),
         "median_word_length": ratio(found[text_shape.MEDIAN_WORD], 2 * (num_words > 0)),
@@ -83,7 +85,7 @@ def dolma(batch: pa.RecordBatch, settings: Dolma) -> Columns:
         "url_char_frac": ratio(found[text_shape.URL_CHARS], chars),
         "digit_frac": ratio(found[text_shape.DIGITS], chars),
         "letter_frac": ratio(found[text_shape.LETTERS], chars),
-        "stop_word_frac": ratio(text_shape.count_stop_words(tokens.offsets, tokens.hashes, *table), num_tokens),
+        "stop_word_frac": ratio(text_shape.count_stop_words(tokens.offsets, tokens.hashes, first, hashes), num_tokens),
         "compressed_frac": ratio(found[text_shape.COMPRESSED_BYTES], size),
         "chars_per_token": ratio(chars, num_tokens),
         "boilerplate_frac": ratio(found[text_shape.BOILERPLATE_BYTES], size),

@@ -15,6 +15,8 @@ class FineWeb(JudgeSettings):
 
     prose_only: bool = False
     """Leave the lines of tables out."""
+    ignore_layout: bool = False
+    """Leave rulers, dot leaders, bullets of lists and check boxes out; not published."""
     ignore_speaker_lines: bool = False
     """A line that only names a speaker is no duplicate (transcripts)."""
     short_line_length: int = line_stats.SHORT_LINE
@@ -46,7 +48,7 @@ class FineWeb(JudgeSettings):
 )
 def fineweb(batch: pa.RecordBatch, settings: FineWeb) -> Columns:
     """Measure lines between line feeds. A line's last character decides, white space included, as published."""
-    text = judged_text(batch, settings.prose_only)
+    text = judged_text(batch, settings.prose_only, settings.ignore_layout)
     found = line_stats.of_column(text, settings.ignore_speaker_lines, settings.short_line_length)
     filled, feeds = found[:, line_stats.FILLED], found[:, line_stats.LINE_FEEDS]
     offsets = words(text).offsets

@@ -21,8 +21,12 @@ class Gopher(JudgeSettings):
 
     prose_only: bool = False
     """Leave the lines of tables out of every count but `table_frac`."""
+    ignore_layout: bool = False
+    """Leave rulers, dot leaders, bullets of lists and check boxes out of every count but those of lines; not published."""
     language: str = "en"
     """Whose stop words count; English has the paper's eight."""
+    any_case: bool = False
+    """Stop words in capitals count too (headings, notices of law); the paper's do not."""
     stop_words: list[str] | None = None
     """Stop words to use in place of the language's own."""
     bullets: str = "•-"
@@ -76,18 +80,21 @@ def ratio(numerator: np.ndarray, denominator: np.ndarray) -> pa.Array:
 )
 def gopher(batch: pa.RecordBatch, settings: Gopher) -> Columns:
     """Count words, symbols, bullets and stop words. Ratios divide by all tokens, the word length by words alone."""
-    text = judged_text(batch, settings.prose_only)
+    text = judged_text(batch, settings.prose_only, settings.ignore_layout)
     stops = settings.stop_words or (ENGLISH if settings.language == "en" else STOP_WORDS[settings.language])
-    marks = heuristics.count_marks(*text_buffers(text), ATTRIBUTES, np.array([ord(mark) for mark in settings.bullets]))
-    found = heuristics.count_words(*words(text), *heuristics.stop_table(stops))
-    tokens, lines = found[:, heuristics.TOKENS], marks[:, heuristics.LINES]
+    bullets = np.array([ord(mark) for mark in settings.bullets])
+    marks = heuristics.count_marks(*text_buffers(text), ATTRIBUTES, bullets)
+    listed = judged_text(batch, settings.prose_only)
+    lines = heuristics.count_marks(*text_buffers(listed), ATTRIBUTES, bullets) if listed is not text else marks
+    found = heuristics.count_words(*words(text), *heuristics.stop_table(stops, settings.any_case))
+    tokens = found[:, heuristics.TOKENS]
     return {
         "num_words": pa.array(found[:, heuristics.WORDS]),
         "mean_word_length": ratio(found[:, heuristics.WORD_CHARS], found[:, heuristics.WORDS]),
         "hash_word_ratio": ratio(marks[:, heuristics.HASHES], tokens),
         "ellipsis_word_ratio": ratio(marks[:, heuristics.ELLIPSES], tokens),
-        "bullet_line_frac": ratio(marks[:, heuristics.BULLETS], lines),
-        "ellipsis_line_frac": ratio(marks[:, heuristics.ELLIPSIS_LINES], lines),
+        "bullet_line_frac": ratio(lines[:, heuristics.BULLETS], lines[:, heuristics.LINES]),
+        "ellipsis_line_frac": ratio(marks[:, heuristics.ELLIPSIS_LINES], marks[:, heuristics.LINES]),
         "alpha_word_frac": ratio(found[:, heuristics.ALPHA_TOKENS], tokens),
         "num_stop_words": pa.array(found[:, heuristics.STOP_WORDS]),
         "table_frac": table_frac(batch),

@@ -16,6 +16,8 @@ class Repetition(JudgeSettings):
 
     prose_only: bool = False
     """Leave the lines of tables out."""
+    ignore_layout: bool = False
+    """Leave rulers, dot leaders, bullets of lists and check boxes out; not published."""
     ignore_speaker_lines: bool = False
     """A line that only names a speaker ("Operator", "Jane Doe:") is no duplicate (transcripts)."""
     min_num_chars: Threshold = None
@@ -61,7 +63,7 @@ _LINES = ["dup_line_frac", "dup_paragraph_frac", "dup_line_char_frac", "dup_para
 )
 def repetition(batch: pa.RecordBatch, settings: Repetition) -> Columns:
     """Count second and later copies. Shares of characters divide by all code points of the text, white space too."""
-    text = judged_text(batch, settings.prose_only)
+    text = judged_text(batch, settings.prose_only, settings.ignore_layout)
     found = line_stats.of_column(text, settings.ignore_speaker_lines)
     grams = ngram_chars(*words(text))
     chars = found[:, line_stats.CHARS]
