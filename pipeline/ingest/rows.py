@@ -18,9 +18,8 @@ def record_of(row: Mapping[str, Any], where: Where, position: str, payload: byte
     text = row.get(fields.text)
     if not isinstance(text, str):
         what = "is missing" if fields.text not in row else f"holds {type(text).__name__}, not a string"
-        present = ", ".join(sorted(map(str, row))[:12])
         payload = payload or json.dumps(row, default=str, sort_keys=True).encode()
-        return where.bad("no_text", f"field '{fields.text}' {what}; the row has: {present}", position, payload, key)
+        return where.bad("no_text", f"field '{fields.text}' {what}; {columns_of(row)}", position, payload, key)
     try:
         encoded = text.encode()
     except UnicodeEncodeError as error:
@@ -42,6 +41,19 @@ def record_of(row: Mapping[str, Any], where: Where, position: str, payload: byte
         locator=where.locator(position),
         charset="utf-8",
     )
+
+
+def columns_of(row: Mapping[str, Any]) -> str:
+    """What a row has in place of a text: its fields, and the one whose string is longest.
+
+    >>> columns_of({"n": 1, "body": "a long story", "lang": "en"})
+    'the row has: body, lang, n; the longest strings are in body'
+    """
+    names = sorted(map(str, row))
+    more = f" and {len(names) - 12} more" if len(names) > 12 else ""
+    strings = {str(name): len(value) for name, value in row.items() if isinstance(value, str) and value}
+    longest = f"; the longest strings are in {max(strings, key=lambda name: strings[name])}" if strings else ""
+    return f"the row has: {', '.join(names[:12])}{more}{longest}"
 
 
 def _string(row: Mapping[str, Any], name: str | None) -> str | None:

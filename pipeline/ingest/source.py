@@ -139,7 +139,15 @@ class Source(Settings):
     element: str | None = Field(
         default=None, description="for XML: name of the element that is one document; null: the file"
     )
+    follow_links: bool = Field(
+        default=False, description="also read what symbolic links that lead out of the folder point to"
+    )
     limit: PositiveInt | None = Field(default=None, description="read at most this many documents of each file")
+    max_records: PositiveInt = Field(
+        default=20_000_000,
+        description="records of one file, rows that are too small to be documents included; one quarantined row stands for "
+        "the rest",
+    )
     max_record_bytes: PositiveInt = Field(
         default=64 * 2**20, description="a longer record is quarantined without being read"
     )

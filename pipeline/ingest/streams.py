@@ -36,6 +36,22 @@ def open_url(url: str) -> BinaryIO:
         raise InfrastructureError(f"cannot read {url}: {reason_of(error)}") from error
 
 
+def head_of(url: str, count: int = 4096) -> bytes:
+    """The first bytes of a file, or none of one that cannot be opened: reading it will say why."""
+    try:
+        with open_url(url) as stream:
+            return stream.read(count)
+    except (InfrastructureError, OSError):
+        return b""
+
+
+def peekable(stream: BinaryIO) -> Any:
+    """The stream, or one around it, that can be peeked at; seeking is kept where there is any."""
+    if hasattr(stream, "peek"):
+        return stream
+    return io.BufferedReader(stream if stream.seekable() else _Joined(b"", stream), CHUNK)  # type: ignore[arg-type]
+
+
 def reason_of(error: BaseException) -> str:
     """One phrase for a person: "Permission denied", or the error's own words."""
     return str(getattr(error, "strerror", None) or error or type(error).__name__)

@@ -92,7 +92,7 @@ def test_what_is_no_document_is_counted_by_reason(tmp_path):
     assert [row["url"] for row in rows] == ["https://a.example/ok"]
     assert (tally.records, tally.payload_bytes) == (1, 6)
     assert tally.skipped == {
-        "http_3xx": 1, "http_4xx": 1, "not_text": 2, "warc_metadata": 1, "warc_request": 1, "warc_revisit": 1,
+        "http_3xx": 1, "http_4xx": 1, "not_text_code": 1, "not_text_image": 1, "warc_metadata": 1, "warc_request": 1, "warc_revisit": 1,
         "warc_warcinfo": 1,
     }  # fmt: skip
 

@@ -9,6 +9,9 @@ from pipeline.ingest.rights.snapshots import is_snapshot
 from pipeline.ingest.sniff import kind_of, split_content_type
 
 _GOOD = (None, 200, 203)
+_PICTURES = ("image/", "video/", "audio/", "font/")
+_MEDIA = (*_PICTURES, "text/css", "text/javascript", "application/javascript", "application/x-javascript")
+"""Types that a crawl's pages bring along by the million: counted, not quarantined one by one."""
 
 
 def read_response(row: Record, where: Where) -> Iterator[Record]:
@@ -44,8 +47,11 @@ def finish(row: Record, content_type: str | None, where: Where) -> Iterator[Reco
     row.content_type = mime or None
     kind = kind_of(mime, row.payload)
     if kind in ("binary", "other") and row.reason is None:
-        where.tally.skip("not_text")
-        return
+        if mime.startswith(_MEDIA) and (kind == "other" or mime.startswith(_PICTURES)):
+            where.tally.skip(f"not_text_{mime.partition('/')[0]}" if mime.startswith(_PICTURES) else "not_text_code")
+            return
+        what = "is binary" if kind == "binary" else "is not text"
+        row.reason, row.detail = "ingest.not_text", f"a body declared as {mime or 'nothing'} {what}"
     row.kind = kind if kind in ("html", "xml") else "text"
     yield row
 

@@ -27,7 +27,9 @@ def _read_page(stream: io.BufferedIOBase, where: Where, kind: str) -> Iterator[R
     payload = where.whole(stream, "file")
     found = kind_of(_MIME[kind], payload)
     if found in ("binary", "other"):
-        where.tally.skip("not_text")
+        yield where.bad(
+            "not_text", f"the content is {'binary' if found == 'binary' else 'not text of this kind'}", "", payload
+        )
         return
     # A .txt that starts with a tag is HTML only when its source calls it so: prose may quote markup.
     if kind == "text" and where.source.kind == "text":

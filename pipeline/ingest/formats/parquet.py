@@ -13,7 +13,7 @@ from pipeline.ingest.rows import record_of
 _ROWS = 1024
 
 
-@source_kind("parquet", ".parquet", seeks=True)
+@source_kind("parquet", ".parquet", seeks=True, binary=True)
 def read_parquet(stream: BinaryIO, where: Where) -> Iterator[Record]:
     """Every row of a Parquet file (seekable). Page checksums are verified where the file has them.
 

@@ -93,7 +93,7 @@ def _fill(record: WarcRecord, row: Record, where: Where) -> None:
         row.detail = f"the record ends after {len(row.payload):,} of {declared:,} bytes"
 
 
-@source_kind("warc", ".warc", ".wet", ".arc", seeks=True)
+@source_kind("warc", ".warc", ".wet", ".wat", ".arc", seeks=True, unpacks=True)
 def read_arc_or_warc(stream: BinaryIO, where: Where) -> Iterator[Record]:
     """A WARC or an ARC file, by its first bytes; bzip2 and xz around it are undone in memory."""
     head = stream.read(6)
