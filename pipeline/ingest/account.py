@@ -71,7 +71,8 @@ class ReadFiles:
     def _row(self, source: str, file: InputFile, note: FileNote) -> dict[str, Any]:
         documents, bad = self._documents[file.path], self._quarantined[file.path]
         skipped = ", ".join(f"{count:,} {name}" for name, count in sorted(note.skipped.items()))
-        outcome, reason = READ, note.limited or (f"no documents: {skipped}" if skipped else "")
+        said = (note.dialect, note.limited, f"no documents: {skipped}" if skipped else "")
+        outcome, reason = READ, "; ".join(part for part in said if part)
         if note.refused:
             outcome, reason = NOT_READ, note.refused
         elif not file.size and not documents and note.kind:

@@ -95,8 +95,11 @@ def survey(source: Source) -> Survey:
         raise UsageError(f"source {source.name}: kind {source.kind} is written to WARC files first, then listed")
     files: list[InputFile] = []
     others: list[UnreadFile] = []
-    for entry in sorted(listed(source), key=lambda entry: entry.path):
-        other = _why_not(source, entry)
+    entries = sorted(listed(source), key=lambda entry: entry.path)
+    saved = {posixpath.dirname(entry.path) for entry in entries if entry.path.endswith(".arrow")}
+    saved |= {posixpath.dirname(folder) for folder in saved}
+    for entry in entries:
+        other = _why_not(source, entry) or _described(entry, saved)
         if other is None:
             files.append(InputFile(entry.path, entry.url, entry.size, entry.version))
         else:
@@ -146,6 +149,14 @@ def _why_not(source: Source, entry: Entry) -> tuple[str, str, str] | None:
     if found == "empty":
         return ending_of(path), EMPTY, "the file has no bytes"
     return found, NOT_READ, f"files of kind {found} are not read"
+
+
+def _described(entry: Entry, saved: set[str]) -> tuple[str, str, str] | None:
+    """For what `save_to_disk` writes beside a data set's Arrow files: excluded."""
+    folder, name = posixpath.split(entry.path)
+    if folder in saved and name in ("state.json", "dataset_info.json", "dataset_dict.json"):
+        return "json", EXCLUDED, "describes the saved data set beside it"
+    return None
 
 
 def unknown_text(path: str, setting: str = "include") -> str:

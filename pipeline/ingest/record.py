@@ -37,6 +37,8 @@ class FileNote:
     kind: str = ""
     refused: str = ""
     """Why no reader takes it."""
+    dialect: str = ""
+    """How a CSV file was taken to be written."""
     limited: str = ""
     """Which limit ended the reading."""
     skipped: Counter[str] = field(default_factory=Counter)
