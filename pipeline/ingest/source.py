@@ -167,6 +167,10 @@ class Source(Settings):
         default=False, description="also read what symbolic links that lead out of the folder point to"
     )
     limit: PositiveInt | None = Field(default=None, description="read at most this many documents of each file")
+    keep_truncated: bool = Field(
+        default=False,
+        description="for WARC: keep pages that the crawler cut (WARC-Truncated), marked, in place of quarantining them",
+    )
     max_records: PositiveInt = Field(
         default=20_000_000,
         description="records of one file, rows that are too small to be documents included; one quarantined row stands for "

@@ -32,6 +32,7 @@ def read_response(row: Record, where: Where) -> Iterator[Record]:
         where.tally.skip(f"http_{(head.status or 0) // 100}xx")
         return
     row.rights = header_signals(head.fields)
+    _compare_length(row, head)
     if row.payload:
         _decode(row, head, where)
     yield from finish(row, head.get("content-type"), where)
@@ -54,6 +55,17 @@ def finish(row: Record, content_type: str | None, where: Where) -> Iterator[Reco
         row.reason, row.detail = "ingest.not_text", f"a body declared as {mime or 'nothing'} {what}"
     row.kind = kind if kind in ("html", "xml") else "text"
     yield row
+
+
+def _compare_length(row: Record, head: Head) -> None:
+    """Mark a body that is shorter than its Content-Length. Of a body that was decoded before it was archived, the length is
+    of other bytes."""
+    declared, coding = head.get("content-length") or "", (head.get("content-encoding") or "identity").lower()
+    is_coded = coding == "identity" or (coding in ("gzip", "x-gzip") and row.payload.startswith(b"\x1f\x8b"))
+    if row.reason is None and declared.isdecimal() and is_coded and not head.get("transfer-encoding"):
+        if len(row.payload) < int(declared):
+            row.reason = "ingest.truncated"
+            row.detail = f"the body has {len(row.payload):,} of the {int(declared):,} bytes that its header declares"
 
 
 def _decode(row: Record, head: Head, where: Where) -> None:
