@@ -1,6 +1,7 @@
 """The end of a run: audit, hand-off, data card, report, training, and the one result everything is printed from."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from pipeline.apply.settle import SettleCounts
@@ -12,6 +13,7 @@ from pipeline.core.store import WORK
 from pipeline.decide.step import DecideCounts
 from pipeline.errors import EXIT_GATE, EXIT_OK
 from pipeline.extract.step import ExtractCounts
+from pipeline.ingest.account import account_of, sums
 from pipeline.plan.step import mix_plan, size_plan
 from pipeline.publish.export import export, exported, sweep
 from pipeline.publish.export import record as record_export
@@ -20,6 +22,7 @@ from pipeline.publish.step import corpus_files
 from pipeline.publish.training import train as launch_training
 from pipeline.report.bias_step import bias, bias_gates, commit_bias, gates
 from pipeline.report.classifier_cards import figures as classifier_figures
+from pipeline.report.file_account import unread_gate
 from pipeline.report.progress import Display
 
 RESULT = f"{WORK}/result.json"
@@ -46,6 +49,13 @@ def documents(run: Run) -> dict[str, Any]:
     return found
 
 
+def files(run: Run) -> dict[str, Any]:
+    """The account of files in sums, and as a sentence; empty for a run whose files no one accounted for."""
+    account = account_of(run)
+    found = sums(account)
+    return {**asdict(found), "sentence": found.sentence()} if account.num_rows else {}
+
+
 def tokens(run: Run) -> dict[str, Any]:
     """Pre-tokens raw, extracted and kept, with the kept share of each by name; tokens of the trained tokenizer."""
     extracts = run.counts(ExtractCounts, Step.EXTRACT).values()
@@ -68,7 +78,7 @@ def partial(run: Run) -> dict[str, Any]:
     """The result of a run that was told to stop early (`--to`)."""
     found: dict[str, Any] = {"exit": EXIT_OK, "out": run.store.root, "steps": run.runner.reasons, "notes": run.notes}
     if run.has(Step.EXTRACT):
-        found |= {"documents": documents(run), "tokens": tokens(run)}
+        found |= {"documents": documents(run), "tokens": tokens(run), "files": files(run)}
     return found
 
 
@@ -78,6 +88,7 @@ def complete_result(run: Run) -> dict[str, Any]:
     mix, plan = mix_plan(run), size_plan(run)
     audit = bias(run)
     results = [*bias_gates(run.recipe.bias, audit), *gates(run.recipe.gates, mix, counted["kept_of_extracted"])]
+    results += unread_gate(run.recipe.gates, sums(account_of(run)))
     red = [gate for gate in results if gate.gating and gate.passed is False]
     if audit is not None:
         commit_bias(run, audit)
@@ -89,6 +100,7 @@ def complete_result(run: Run) -> dict[str, Any]:
             "use": run.recipe.use,
             "fingerprint": fingerprint(run.recipe.model_dump(mode="json")),
         },
+        "files": files(run),
         "documents": documents(run),
         "tokens": counted,
         "mix": mix["realised"]

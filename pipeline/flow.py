@@ -30,7 +30,7 @@ class Stage:
 
 STAGES: dict[str, Stage] = {
     "ingest": Stage("pipeline.ingest.step:ingest", (Step.INGEST,)),
-    "extract": Stage("pipeline.extract.step:extract", (Step.EXTRACT,)),
+    "extract": Stage("pipeline.extract.step:extract", (Step.FILES, Step.EXTRACT)),
     "classify": Stage("pipeline.classify.step:classify", (Step.CLASSIFY,)),
     "measure": Stage("pipeline.measure.step:measure", (Step.MEASURE,)),
     "cluster": Stage("pipeline.cluster.step:cluster", (Step.PAIRS, Step.CLUSTER)),

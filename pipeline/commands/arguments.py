@@ -52,6 +52,11 @@ def explain(parser: argparse.ArgumentParser) -> None:
 def inspect(parser: argparse.ArgumentParser) -> None:
     """Of `inspect`."""
     run_folder(parser)
+    parser.add_argument(
+        "--files",
+        action="store_true",
+        help="the files of the sources instead: kind, bytes, what became of each and why",
+    )
     parser.add_argument("--verdict", choices=["kept", "removed", "quarantined"], help="only these")
     parser.add_argument(
         "--rule", metavar="STAGE.RULE", help="only documents that this rule hits, as gopher.min_num_words"

@@ -6,7 +6,6 @@ folders are not listed, since a crawl's listing takes minutes and an account.
 
 import json
 import os
-import posixpath
 from typing import Any
 
 from rich.console import Console
@@ -14,7 +13,7 @@ from rich.table import Table
 
 from pipeline.classify.step import check as check_judges
 from pipeline.core.judge import judges
-from pipeline.errors import InfrastructureError, UsageError, did_you_mean
+from pipeline.errors import InfrastructureError, UsageError
 from pipeline.flow import STAGES
 from pipeline.ingest.files import list_inputs
 from pipeline.ingest.source import Source
@@ -41,11 +40,7 @@ def check(recipe: RecipeBase) -> None:
             continue
         try:
             files = list_inputs(source) if path else []
-        except UsageError as error:
-            endings = _endings(path)
-            problems.append(f"{str(error).removesuffix('; it is empty')}{endings}" if endings else str(error))
-            continue
-        except InfrastructureError as error:
+        except (UsageError, InfrastructureError) as error:
             problems.append(str(error))
             continue
         if locked := [file.url for file in files if not os.access(file.url, os.R_OK)]:
@@ -57,17 +52,6 @@ def check(recipe: RecipeBase) -> None:
         problems.append(str(error))
     if problems:
         raise UsageError("\n".join(problems))
-
-
-def _endings(path: str) -> str:
-    """The endings of the files beside a pattern that matches none: `*.json1` in a folder of `.jsonl`."""
-    folder, pattern = posixpath.split(path.removeprefix("file://"))
-    if not any(sign in pattern for sign in "*?[") or not os.path.isdir(folder):
-        return ""
-    with os.scandir(folder) as entries:
-        endings = sorted({"." + e.name.partition(".")[2] for e in entries if e.is_file() and "." in e.name[1:]})
-    nearest = did_you_mean(pattern.lstrip("*"), endings)
-    return f"; {folder} holds files ending in {', '.join(endings[:8])}{nearest}" if endings else ""
 
 
 def plan(recipe: RecipeBase, out: str) -> dict[str, Any]:

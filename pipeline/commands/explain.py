@@ -19,6 +19,7 @@ from pipeline.core.run_folder import RunFolder, holds_a_run, open_run
 from pipeline.core.settings import side_of
 from pipeline.core.steps import Step
 from pipeline.errors import UsageError
+from pipeline.ingest.account import account_of, megabytes
 from pipeline.measure.judges.minhash import MinHashSettings
 from pipeline.measure.judges.pii import placeholder
 from pipeline.report.hidden import is_hidden, masked
@@ -274,6 +275,13 @@ def show_spans(found: list[dict[str, Any]], console: Console) -> None:
         console.print(f"  … {len(found) - SPANS_SHOWN} more spans (--json has all)")
 
 
+def files_named(opened: RunFolder, wanted: str) -> list[dict[str, Any]]:
+    """The account of the files with this path or name, else with this part in the path, that gave no document."""
+    rows = [row for row in account_of(opened).to_pylist() if not row["documents"] + row["quarantined"]]
+    same = [row for row in rows if f"/{row['path']}".endswith(f"/{wanted}") or wanted.endswith(f"/{row['path']}")]
+    return (same or [row for row in rows if wanted in row["path"]])[:FIRST]
+
+
 def places(opened: RunFolder, wanted: str) -> list[tuple[str, int]]:
     """(shard, row) of the documents with this URL or id, else of the one with this path, file name or part of either.
 
@@ -300,8 +308,14 @@ def places(opened: RunFolder, wanted: str) -> list[tuple[str, int]]:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Explain the documents that match. Raises UsageError when none does."""
+    """Explain the documents that match, or the files that gave none. Raises UsageError when neither does."""
     opened = open_run(arguments.run)
+    if files := files_named(opened, arguments.document):
+        if arguments.json:
+            print(json.dumps({"exit": 0, "documents": [], "files": files}, ensure_ascii=False))
+        for row in files if not arguments.json else []:
+            print(f"{row['path']} ({row['kind']}, {megabytes(row['bytes'])}) is {row['outcome']}: {row['reason']}")
+        return 0
     found = [account(opened, shard, row) for shard, row in places(opened, arguments.document)]
     for one in found:
         if is_hidden(one["verdict"]["reasons"]) and not arguments.show:

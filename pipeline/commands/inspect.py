@@ -28,6 +28,8 @@ from pipeline.core.run_folder import RunFolder, open_run
 from pipeline.core.steps import Step
 from pipeline.core.store import FileInfo, Store
 from pipeline.errors import InfrastructureError, UsageError
+from pipeline.ingest.account import account_of, megabytes, sums
+from pipeline.ingest.files import READ
 from pipeline.ingest.source import host_of
 from pipeline.recipe.model import near
 from pipeline.report.hidden import is_hidden, masked
@@ -222,9 +224,31 @@ def check(opened: RunFolder, arguments: argparse.Namespace) -> str | None:
     return None if arguments.rule in rules else f"no document was hit by {arguments.rule}{near(arguments.rule, rules)}"
 
 
+def print_files(opened: RunFolder, arguments: argparse.Namespace) -> int:
+    """Every file of the sources, or of `--source`, a line each; without `--json` those that were not read come first."""
+    account = account_of(opened)
+    if arguments.source:
+        account = account.filter(pc.equal(account["source"], arguments.source))
+    if arguments.json:
+        for batch in account.to_batches(BLOCK):
+            for row in batch.to_pylist():
+                print(json.dumps(row, ensure_ascii=False))
+        return 0
+    console = Console()
+    rows = sorted(account.to_pylist(), key=lambda row: row["outcome"] == READ)
+    for row in rows[: arguments.limit]:
+        console.print(f"[bold]{row['outcome']}[/]  {escape(row['path'])}  {row['kind']}  {megabytes(row['bytes'])}")
+        if row["reason"]:
+            console.print(f"  {row['reason']}", markup=False, highlight=False)
+    console.print(f"{sums(account).sentence()}; {min(len(rows), arguments.limit)} shown (--limit {arguments.limit})")
+    return 0
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Print them."""
     opened = open_run(arguments.run)
+    if arguments.files:
+        return print_files(opened, arguments)
     remark = check(opened, arguments)
     if remark:
         print(remark, file=sys.stderr)

@@ -142,10 +142,10 @@ class RunFolder:
 
         `by` says how: "name" is its URL, its id, or the first 8 or more digits of the id; "file" is the path, or its
         last parts, of the file it was read from (runs note it from the source's folder on); "part" is any part of its
-        URL or path.
+        URL, its path or its place in the file, such as the name of an archive's member.
         """
         for shard in self.shards:
-            table = self.documents(shard, ["id", "url", "path"])
+            table = self.documents(shard, ["id", "url", "path", "locator"])
             if by == "name":
                 masks = [pc.equal(table["id"], wanted), pc.equal(table["url"], wanted)]
                 if len(wanted) >= 8:
@@ -155,7 +155,7 @@ class RunFolder:
                 same = [path for path in paths if f"/{path}".endswith(f"/{wanted}") or wanted.endswith(f"/{path}")]
                 masks = [pc.is_in(table["path"], pa.array(same, table.schema.field("path").type))]
             else:
-                masks = [pc.match_substring(table[name], wanted) for name in ("url", "path")]
+                masks = [pc.match_substring(table[name], wanted) for name in ("url", "path", "locator")]
             hit = reduce(pc.or_, [pc.fill_null(mask, False) for mask in masks])
             for row in pc.indices_nonzero(hit).to_pylist():
                 yield shard, row

@@ -7,6 +7,7 @@ class Step(StrEnum):
     """A step: what the ledger records as one, in the order of the flow."""
 
     INGEST = "ingest"
+    FILES = "files"
     EXTRACT = "extract"
     CLASSIFY = "classify"
     MEASURE = "measure"
@@ -30,6 +31,7 @@ class Step(StrEnum):
 
 
 TITLES: dict[str, str] = {
+    Step.FILES: "files not read",
     Step.CLASSIFY: "classifiers",
     Step.PAIRS: "cluster: pairs",
     Step.CLUSTER: "cluster: union",

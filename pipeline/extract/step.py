@@ -22,7 +22,8 @@ from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.extract.payload import Known
 from pipeline.extract.records import EXTRACT_VERSION, extract_batch
 from pipeline.extract.tombstones import bury
-from pipeline.ingest.files import InputFile, InputShard, list_inputs, plan_shards
+from pipeline.ingest.account import FILES, ReadFiles, account_of, unread_unit, write_unread
+from pipeline.ingest.files import EXCLUDED, InputFile, InputShard, list_inputs, plan_shards, readable, survey
 from pipeline.ingest.read import Stop, read_shard
 from pipeline.ingest.record import Tally
 from pipeline.ingest.source import Source
@@ -134,7 +135,7 @@ def extract_shard(store: Store, assignments: list[Assignment]) -> list[Produced]
         source = Source.model_validate(assigned.settings["source"])
         forgotten: set[str] = set(assigned.reads["tombstones"].values if "tombstones" in assigned.reads else [])
         shard = InputShard(assigned.name, tuple(assigned.reads["files"]))
-        tally, accounts = Tally(), Accounts()
+        tally, accounts, read_files = Tally(), Accounts(), ReadFiles(shard.files)
         killers = {name: Killer(assigned.name, name, *rest) for name, *rest in assigned.settings.get("killers", [])}
 
         def batches(
@@ -143,6 +144,7 @@ def extract_shard(store: Store, assignments: list[Assignment]) -> list[Produced]
             shard: InputShard = shard,
             tally: Tally = tally,
             accounts: Accounts = accounts,
+            read_files: ReadFiles = read_files,
             forgotten: set[str] = forgotten,
             killers: dict[str, Killer] = killers,
         ) -> Iterator[pa.RecordBatch]:
@@ -159,13 +161,17 @@ def extract_shard(store: Store, assignments: list[Assignment]) -> list[Produced]
                     )
                 documents = bury(documents, forgotten)
                 accounts.add(documents)
+                read_files.add(documents)
                 yield documents
 
         # Level 1 takes three fifths of the time of level 3 for a tenth more bytes, and later steps only read them.
         info = store.put_table(assigned.path("documents"), batches(), DOCUMENTS, level=1)
         if tally.records != info.rows:
             raise ConservationError(f"extract {shard.name}: read {tally.records} records, wrote {info.rows} documents")
-        produced.append(Produced({"table": info}, accounts.counts(source.name, tally.skipped), accounts.balance))
+        account = store.put_table(assigned.path("files"), [read_files.table(source.name, tally)], FILES)
+        produced.append(
+            Produced({"table": info, "files": account}, accounts.counts(source.name, tally.skipped), accounts.balance)
+        )
     return produced
 
 
@@ -177,17 +183,24 @@ def _frozen(run: Run, source: Source) -> Source:
     return source.model_copy(update={**made, "sample": None, "crawl": None})
 
 
-def _input_files(run: Run, source: Source) -> list[InputFile]:
-    """The files of a source; those that the run froze itself are known by their checksum, not by their time."""
+def _input_files(run: Run, source: Source, unread: list[Unit]) -> list[InputFile]:
+    """The files of a source; those that the run froze itself are known by their checksum, not by their time.
+
+    What the source has beside them goes to `unread`.
+    """
     if source.name not in run.commits(Step.INGEST):
-        return list_inputs(source)
+        found = survey(source)
+        unread.append(unread_unit(source, found))
+        return readable(source, found)
     digests = {
         info.path.rpartition("/")[2]: info.sha256 for info in run.commit(Step.INGEST, source.name).files.values()
     }
     return [replace(file, version=digests[file.path]) for file in list_inputs(_frozen(run, source))]
 
 
-def _units(run: Run, source: Source, forgotten: list[str], killers: dict[str, list[Killer]]) -> list[Unit]:
+def _units(
+    run: Run, source: Source, forgotten: list[str], killers: dict[str, list[Killer]], unread: list[Unit]
+) -> list[Unit]:
     read = _frozen(run, source) if source.name in run.commits(Step.INGEST) else source
     settings = {
         "extract": run.recipe.extract.model_dump(mode="json"),
@@ -197,7 +210,7 @@ def _units(run: Run, source: Source, forgotten: list[str], killers: dict[str, li
     reads = {"tombstones": Values(forgotten)} if forgotten else {}
     versions = libraries(*LIBRARIES, *(["datasets"] if source.kind == "hub" else []))
     units = []
-    for shard in plan_shards(source, _input_files(run, source)):
+    for shard in plan_shards(source, _input_files(run, source, unread)):
         stopped_here = quarantine.listed(killers.get(shard.name, []))
         units.append(
             Unit(
@@ -214,6 +227,7 @@ def _units(run: Run, source: Source, forgotten: list[str], killers: dict[str, li
 def extract(run: Run) -> Commits:
     """One unit per input shard, keyed by the file's name, size and version and by how the source is read."""
     units: list[Unit] = []
+    unread: list[Unit] = []
     forgotten = tombstones.load(run.store, run.recipe.tombstones)
     killers = quarantine.load(run.store, run.recipe.sandbox)
     if killers:
@@ -226,12 +240,35 @@ def extract(run: Run) -> Commits:
         if source.is_absent:
             run.notes.append(f"source {source.name} is optional and its path is not set: skipped")
             continue
-        units += _units(run, source, forgotten, killers)
+        units += _units(run, source, forgotten, killers, unread)
     if not units:
         raise UsageError(f"sources.{run.recipe.use}: every source was skipped; there is nothing to read")
+    run.execute(Step.FILES, unread, write_unread)
     commits = run.execute(Step.EXTRACT, units, extract_shard)
-    if not any(commit.files["table"].rows for commit in commits.values()):
-        skipped = sum((Counter(one.skipped) for one in run.counts(ExtractCounts, Step.EXTRACT).values()), Counter())
-        others = f"; records that are no documents: {dict(sorted(skipped.items()))}" if skipped else ""
-        raise UsageError(f"sources.{run.recipe.use}: {len(units)} input shards were read and hold no document{others}")
+    _refuse_empty_sources(run)
     return commits
+
+
+def _refuse_empty_sources(run: Run) -> None:
+    """Raise UsageError with a line for each source that gave no document: what its files hold instead.
+
+    A source whose documents were all forgotten gave some.
+    """
+    given: dict[str, int] = {}
+    skipped: dict[str, Counter[str]] = {}
+    for commit in run.commits(Step.EXTRACT).values():
+        counts = commit.counted(ExtractCounts)
+        forgotten = counts.quarantine_reasons.get(tombstones.REASON, 0)
+        kept = (commit.balance.kept if commit.balance else 0) + forgotten
+        given[counts.source] = given.get(counts.source, 0) + kept
+        skipped.setdefault(counts.source, Counter()).update(counts.skipped)
+    lines = []
+    for source in (name for name, documents in given.items() if not documents):
+        rows = [row for row in account_of(run).to_pylist() if row["source"] == source and row["outcome"] != EXCLUDED]
+        said = Counter(f"{row['outcome']}: {row['reason']}" for row in rows)
+        why = [f"{count:,} files {text}" if count > 1 else text for text, count in said.most_common(3)]
+        records = ", ".join(f"{count:,} {name}" for name, count in sorted(skipped[source].items()))
+        also = f"; records that are no documents: {records}" if records else ""
+        lines.append(f"source {source}: its {len(rows):,} files hold no document{also}; {'; '.join(why)}")
+    if lines:
+        raise UsageError("\n".join(lines))

@@ -114,6 +114,7 @@ def forget(store: Store, wanted: list[str], near: bool = False) -> dict[str, Any
     _record(store, found, exposed, copies)
     run = Run(store, recipe, ForgettingRunner(store, found.rows, found.ids))
     run.keep(Step.INGEST, _forget_raw(store, found))
+    run.keep(Step.FILES, before.commits(Step.FILES))
     run.keep(Step.EXTRACT, _forget_documents(run, found))
     _later_stages(run)
     removed = purge(RunFolder(store))
@@ -221,7 +222,9 @@ def _forget_documents(run: Run, found: Found) -> dict[str, Commit]:
             accounts.balance.check(f"forget {shard}")
             info = store.put_table(f"{WORK}/documents/{shard}-{key[:12]}.parquet", batches, DOCUMENTS)
             counted = asdict(accounts.counts(counts[shard].source, counts[shard].skipped))
-            done[shard] = replace(done[shard], files={"table": info}, counts=counted, balance=accounts.balance)
+            done[shard] = replace(
+                done[shard], files=commit.files | {"table": info}, counts=counted, balance=accounts.balance
+            )
         ledger.write(done[shard])
     ledger.write_step(Step.EXTRACT, done)
     return done

@@ -83,7 +83,7 @@ def _records(name: str, data: bytes) -> Iterator[list[str]]:
         return
     text = _text(data)
     if name.endswith((".jsonl", ".ndjson")):
-        for line in text.splitlines():
+        for line in text.split("\n"):
             if line.strip():
                 yield from _fields(json.loads(line))
     elif name.endswith(".json"):

@@ -1,23 +1,27 @@
-"""Which files a source has, in an order that no listing decides, and how they are grouped into shards."""
+"""Which files a source has, in an order that no listing decides, what becomes of each, and how they are grouped into shards."""
 
-import difflib
 import posixpath
+from collections import Counter
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-import fsspec
-
-from pipeline.errors import InfrastructureError, UsageError
+from pipeline.errors import UsageError, did_you_mean
+from pipeline.ingest.content import content_of, ending_of, is_code
 from pipeline.ingest.kinds import formats, kind_of_name
+from pipeline.ingest.listing import Entry, listed, some
 from pipeline.ingest.source import MADE_KINDS, Source
-from pipeline.ingest.streams import reason_of
+from pipeline.ingest.streams import compression_of, head_of
 
 SHARD_BYTES = 64 * 2**20
 """Small files share a shard up to this many bytes."""
 SHARD_FILES = 512
 BIG_FILE_BYTES = 2**20
 """A file of this size is a shard of its own: packed crawl files must spread over the workers."""
+
+READ, EXCLUDED, NOT_READ, UNREADABLE, EMPTY, LINK = "read", "excluded", "not read", "unreadable", "empty", "link"
+"""What becomes of a file. Excluded: by `include`, `exclude`, `kind`, or because its name starts with a dot. Not read: no reader
+reads its kind. Unreadable: of a kind that is read, but nothing of it became a document."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,25 @@ class InputFile:
 
 
 @dataclass(frozen=True)
+class UnreadFile:
+    """A file of the source that no reader opens, and why."""
+
+    path: str
+    kind: str
+    size: int
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Every file under a source's path, once: those to read, and the others."""
+
+    files: list[InputFile]
+    others: list[UnreadFile]
+
+
+@dataclass(frozen=True)
 class InputShard:
     """The unit of work of ingest: one big file or several small ones."""
 
@@ -47,17 +70,6 @@ class InputShard:
         return sum(file.size for file in self.files)
 
 
-def wanted(source: Source, path: str) -> bool:
-    """Whether a file with this relative path belongs to the source."""
-    if any(matches(path, pattern) for pattern in source.exclude):
-        return False
-    if source.include:
-        return any(matches(path, pattern) for pattern in source.include)
-    if source.kind == "auto":
-        return kind_of_name(path) is not None
-    return formats()[source.kind].fits(path)
-
-
 def matches(path: str, pattern: str) -> bool:
     """Glob match on the whole relative path or, for a pattern without a slash, on the last name.
 
@@ -67,24 +79,91 @@ def matches(path: str, pattern: str) -> bool:
     return fnmatchcase(path, pattern) or ("/" not in pattern and fnmatchcase(posixpath.basename(path), pattern))
 
 
-def list_inputs(source: Source) -> list[InputFile]:
-    """The source's files, sorted by relative path.
+def survey(source: Source) -> Survey:
+    """Every file under the source's path, sorted by relative path, with what becomes of it.
 
-    Raises `UsageError` when the folder is missing or holds no matching file, naming what is there instead;
-    `InfrastructureError` when it cannot be listed. An absent optional source has no files.
+    A file whose name says nothing is told by its first bytes. An absent optional source has no files. Raises `UsageError` when
+    the path is missing, `InfrastructureError` when it cannot be listed.
     """
     if source.is_absent:
-        return []
+        return Survey([], [])
     if source.kind == "hub" and source.hub:
         hub = source.hub
         url = f"hub://{hub.dataset}@{hub.revision}/{hub.config or 'default'}/{hub.split}"
-        return [InputFile(path=f"{hub.dataset}/{hub.config or 'default'}/{hub.split}", url=url, size=0, version=url)]
+        return Survey([InputFile(f"{hub.dataset}/{hub.config or 'default'}/{hub.split}", url, 0, url)], [])
     if source.kind in MADE_KINDS:
         raise UsageError(f"source {source.name}: kind {source.kind} is written to WARC files first, then listed")
-    found = [file for file in _find(source) if wanted(source, file.path)]
-    if not found:
-        raise UsageError(_nothing_matches(source))
-    return sorted(found, key=lambda file: file.path)
+    files: list[InputFile] = []
+    others: list[UnreadFile] = []
+    entries = sorted(listed(source), key=lambda entry: entry.path)
+    saved = {posixpath.dirname(entry.path) for entry in entries if entry.path.endswith(".arrow")}
+    saved |= {posixpath.dirname(folder) for folder in saved}
+    for entry in entries:
+        other = _why_not(source, entry) or _described(entry, saved)
+        if other is None:
+            files.append(InputFile(entry.path, entry.url, entry.size, entry.version))
+        else:
+            others.append(UnreadFile(entry.path, other[0], entry.size, other[1], other[2]))
+    return Survey(files, others)
+
+
+def list_inputs(source: Source) -> list[InputFile]:
+    """The source's files to read, sorted by relative path.
+
+    Raises `UsageError` when there is none, naming what is there instead, and as `survey` does.
+    """
+    return readable(source, survey(source))
+
+
+def readable(source: Source, found: Survey) -> list[InputFile]:
+    """The files to read. Raises `UsageError` when there is none, naming what is there instead."""
+    if not found.files and not source.is_absent:
+        raise UsageError(_nothing_matches(source, found.others))
+    return found.files
+
+
+def _why_not(source: Source, entry: Entry) -> tuple[str, str, str] | None:
+    """(kind, outcome, reason) of a file that is not to be read; None for one that is."""
+    path, named = entry.path, kind_of_name(entry.path)
+    if entry.problem:
+        return entry.kind, entry.problem, entry.reason
+    if pattern := next((pattern for pattern in source.exclude if matches(path, pattern)), None):
+        return named or ending_of(path), EXCLUDED, f"exclude: {pattern}"
+    if source.include:
+        wanted = any(matches(path, pattern) for pattern in source.include)
+        return None if wanted else (named or ending_of(path), EXCLUDED, "no pattern of include matches")
+    if source.kind != "auto":
+        if formats()[source.kind].fits(path):
+            return None
+        return named or ending_of(path), EXCLUDED, f"its name is not one of kind {source.kind}"
+    if named is not None:
+        return None
+    head = head_of(entry.url)
+    found = content_of(head, path)
+    if compression_of(head):
+        return None
+    if found in formats() and (found != "text" or not posixpath.splitext(path)[1]):
+        return None
+    if found == "text":
+        return ending_of(path), NOT_READ, unknown_text(path)
+    if found == "empty":
+        return ending_of(path), EMPTY, "the file has no bytes"
+    return found, NOT_READ, f"files of kind {found} are not read"
+
+
+def _described(entry: Entry, saved: set[str]) -> tuple[str, str, str] | None:
+    """For what `save_to_disk` writes beside a data set's Arrow files: excluded."""
+    folder, name = posixpath.split(entry.path)
+    if folder in saved and name in ("state.json", "dataset_info.json", "dataset_dict.json"):
+        return "json", EXCLUDED, "describes the saved data set beside it"
+    return None
+
+
+def unknown_text(path: str, setting: str = "include") -> str:
+    """Why a file that is text is not read: its ending names no kind. A setting that names the ending reads it as text."""
+    ending = posixpath.splitext(path)[1]
+    what = "source code" if is_code(path) else "text with an ending of no known kind"
+    return f"{what} ({ending}); {setting}: ['*{ending}'] reads it as text"
 
 
 def plan_shards(source: Source, files: list[InputFile]) -> list[InputShard]:
@@ -104,62 +183,21 @@ def plan_shards(source: Source, files: list[InputFile]) -> list[InputShard]:
     return [InputShard(f"{source.name}/{number:05d}", tuple(group)) for number, group in enumerate(groups)]
 
 
-def _find(source: Source) -> list[InputFile]:
-    """Every file under the source's path, matching or not."""
-    path = source.path or ""
-    try:
-        system, root = fsspec.core.url_to_fs(path)
-        if any(sign in root for sign in "*?["):
-            base = root[: min(root.index(sign) for sign in "*?[" if sign in root)].rpartition("/")[0]
-            infos = {name: system.info(name) for name in system.glob(root)}
-        elif system.isfile(root):
-            base, infos = root.rpartition("/")[0], {root: system.info(root)}
-        elif system.exists(root):
-            base, infos = root.rstrip("/"), system.find(root, detail=True)
-        else:
-            raise UsageError(_missing(source, system, root))
-    except (OSError, ValueError, ImportError) as error:
-        raise InfrastructureError(f"source {source.name}: cannot list {path}: {reason_of(error)}") from error
-    local = "file" in (system.protocol if isinstance(system.protocol, tuple) else (system.protocol,))
-    files = []
-    for name, info in infos.items():
-        if info.get("type") != "file":
-            continue
-        relative = name[len(base) :].lstrip("/")
-        if any(part.startswith(".") for part in relative.split("/")):
-            continue
-        url = name if local else system.unstrip_protocol(name)
-        files.append(InputFile(relative, url, int(info.get("size") or 0), _version(info)))
-    return files
-
-
-def _version(info: dict[str, Any]) -> str:
-    for tag in ("ETag", "etag", "md5Hash", "checksum", "sha256"):
-        if info.get(tag):
-            return str(info[tag]).strip('"')
-    when = info.get("mtime", info.get("LastModified", info.get("last_modified", "")))
-    # Local files: seconds with a fraction; as nanoseconds they are an integer that prints the same everywhere.
-    return f"{round(when * 10**9) if isinstance(when, int | float) else when}-{info.get('size')}"
-
-
-def _missing(source: Source, system: Any, root: str) -> str:
-    """ "no such folder", the nearest folder that exists and the likeliest name in it."""
-    parent, wanted_name = posixpath.split(root.rstrip("/"))
-    while parent not in ("", "/") and not system.exists(parent):
-        parent, wanted_name = posixpath.split(parent)
-    names = sorted(posixpath.basename(str(item).rstrip("/")) for item in system.ls(parent or "/", detail=False))
-    near = difflib.get_close_matches(wanted_name, names, 1)
-    hint = f"; did you mean {posixpath.join(parent, near[0])}?" if near else _some(f"; {parent} holds", names)
-    return f"source {source.name}: {source.path} does not exist{hint}"
-
-
-def _nothing_matches(source: Source) -> str:
-    names = sorted(file.path for file in _find(source))
+def _nothing_matches(source: Source, others: list[UnreadFile]) -> str:
+    """What a source without a file to read holds instead; for a pattern that is nearly right, the right ending."""
+    lead = f"source {source.name}: no file "
     pattern = f"matching {', '.join(source.include)}" if source.include else f"of kind {source.kind}"
-    there = _some("it holds", names) if names else "it is empty"
-    return f"source {source.name}: no file {pattern} in {source.path}; {there}"
+    if source.kind == "auto" and not source.include:
+        pattern = "that can be read"
+    names = [other.path for other in others]
+    there = some("it holds", names) if names else "it is empty"
+    kinds = Counter(other.kind for other in others if other.outcome == NOT_READ)
+    said = f" ({', '.join(f'{count} {kind}' for kind, count in kinds.most_common(6))})" if kinds else ""
+    asked = source.include[0] if source.include else posixpath.basename((source.path or "").rstrip("/"))
+    ending = "" if "*" not in asked else did_you_mean(asked.lstrip("*"), sorted({_full_ending(name) for name in names}))
+    return f"{lead}{pattern} in {source.path}; {there}{said}{ending}"
 
 
-def _some(lead: str, names: list[str]) -> str:
-    shown = ", ".join(names[:5])
-    return f"{lead} {shown}{f' and {len(names) - 5} more' if len(names) > 5 else ''}" if names else f"{lead} nothing"
+def _full_ending(path: str) -> str:
+    name = posixpath.basename(path)
+    return "." + name.partition(".")[2] if "." in name[1:] else ""

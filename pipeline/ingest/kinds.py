@@ -34,6 +34,10 @@ class Format:
     """The reader wants the file as it is and seeks in it; otherwise it is given the decompressed stream."""
     recognises: Callable[[bytes], bool] | None = None
     """Tells this kind by a file's first 4,096 bytes, for files whose name only says text or HTML."""
+    unpacks: bool = False
+    """The reader undoes gzip and zstd by itself; a seeking reader of another kind gets the unpacked file."""
+    binary: bool = False
+    """Files of this kind are not text: one that is text in spite of its name is read as what it is."""
 
     def named(self, path: str) -> bool:
         """Whether the file's name means this kind; compression endings do not count."""
@@ -57,6 +61,8 @@ def source_kind(
     accepts: tuple[str, ...] = (),
     seeks: bool = False,
     recognises: Callable[[bytes], bool] | None = None,
+    unpacks: bool = False,
+    binary: bool = False,
 ) -> Callable[[Read], Read]:
     """Register a reader under a kind's name. Raises ValueError when name or ending is another kind's already."""
 
@@ -66,7 +72,7 @@ def source_kind(
                 raise ValueError(f"two kinds named {name}: {other.read.__module__}, {read.__module__}")
             if other.name != name and (shared := set(other.endings) & set(endings)):
                 raise ValueError(f"kinds {other.name} and {name} both claim {', '.join(sorted(shared))}")
-        _REGISTRY[name] = Format(name, read, endings, accepts, seeks, recognises)
+        _REGISTRY[name] = Format(name, read, endings, accepts, seeks, recognises, unpacks, binary)
         return read
 
     return register

@@ -1,6 +1,7 @@
 """Records of a shard as Arrow batches: every document a row, every row an id that its position does not decide."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -46,7 +47,7 @@ def read_shard(
     rows: list[tuple[Record, str]] = []
     size = 0
     for file in shard.files:
-        stop = (stops or {}).get(file.path)
+        stop, before = (stops or {}).get(file.path), Counter(tally.skipped)
         if stop is None:
             sandbox.reads(shard.name, file.path, partial(_records, source, file, Tally()))
         for record in _records(source, file, tally, stop):
@@ -57,6 +58,7 @@ def read_shard(
             if len(rows) >= BATCH_RECORDS or size >= BATCH_BYTES:
                 yield _batch(source, rows)
                 rows, size = [], 0
+        tally.note(file.path).skipped = tally.skipped - before
     if rows:
         yield _batch(source, rows)
 
@@ -117,10 +119,16 @@ def gather_rights(record: Record, hosts: HostSnapshots) -> None:
 def _records(source: Source, file: InputFile, tally: Tally, stop: Stop | None = None) -> Iterator[Record]:
     """The records of one file with their rights, up to the source's limit, or to where reading kills the process."""
     hosts = HostSnapshots()
-    most = source.limit if stop is None else stop.records
-    for record in islice(_read_file(source, file, tally, hosts), most):
+    most = min(source.limit or source.max_records, source.max_records) if stop is None else stop.records
+    records = _read_file(source, file, tally, hosts)
+    for record in islice(records, most):
         gather_rights(record, hosts)
         yield record
+    if stop is None and next(records, None) is not None:
+        tally.note(file.path).limited = f"only its first {most:,} records were read"
+        if most == source.max_records:
+            detail = f"the file has more than {most:,} records; max_records reads more"
+            yield Record(f"{file.path}#too_many_records", b"", reason="ingest.too_many_records", detail=detail)
     if stop is not None:
         yield Record(f"{file.path}#{stop.reason}", b"", reason=stop.reason, detail=stop.detail)
 

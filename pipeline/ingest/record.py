@@ -32,12 +32,32 @@ class Record:
 
 
 @dataclass(slots=True)
+class FileNote:
+    """What reading one file found besides its records."""
+
+    kind: str = ""
+    refused: str = ""
+    """Why no reader takes it."""
+    dialect: str = ""
+    """How a CSV file was taken to be written."""
+    limited: str = ""
+    """Which limit ended the reading."""
+    skipped: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
 class Tally:
     """Counts of one shard: documents read, and by reason the records that are not documents."""
 
     records: int = 0
     payload_bytes: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
+    files: dict[str, FileNote] = field(default_factory=dict)
+    """By path, every file of the shard that was opened."""
+
+    def note(self, path: str) -> FileNote:
+        """The note of a file."""
+        return self.files.setdefault(path, FileNote())
 
     def skip(self, reason: str, count: int = 1) -> None:
         """Count records that are no documents."""

@@ -7,8 +7,8 @@ HEAD = 4096
 
 _BINARY = (
     b"%PDF-", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"(\xb5/\xfd",
-    b"7z\xbc\xaf", b"Rar!", b"RIFF", b"OggS", b"ID3", b"\x00\x00\x00\x18ftyp", b"\x00\x00\x00 ftyp", b"wOFF", b"wOF2",
-    b"\xd0\xcf\x11\xe0", b"\x7fELF", b"MZ\x90", b"{\\rtf", b"%!PS", b"FWS", b"CWS", b"\x00\x00\x01\x00", b"II*\x00",
+    b"7z\xbc\xaf", b"Rar!", b"RIFF", b"OggS", b"\x00\x00\x00\x18ftyp", b"\x00\x00\x00 ftyp", b"wOFF", b"wOF2",
+    b"\xd0\xcf\x11\xe0", b"\x7fELF", b"MZ\x90", b"{\\rtf", b"%!PS", b"\x00\x00\x01\x00", b"II*\x00",
     b"MM\x00*", b"\xca\xfe\xba\xbe", b"SQLite format",
 )  # fmt: skip
 _BOM = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")

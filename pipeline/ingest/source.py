@@ -1,5 +1,6 @@
 """A source of a recipe: where documents come from, what they are for and under which terms."""
 
+import codecs
 import re
 from fnmatch import fnmatchcase
 from typing import Any, Literal, Self
@@ -40,6 +41,24 @@ class Fields(Settings):
     )
     rights: str | None = Field(default="rights", description="field with signals such as `tdm-reservation: 1`")
     html: bool = Field(default=False, description="the text field holds HTML, to be extracted like a page")
+
+
+class CsvDialect(Settings):
+    """How CSV and TSV files are written. What is not set is told from each file, and stands in the account of files."""
+
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1, description="sign between two fields")
+    encoding: str | None = Field(default=None, description="encoding of the file, as utf-8, cp1252 or utf-16")
+    quote: str | None = Field(
+        default=None, max_length=1, description='sign around fields that hold the delimiter; "" when there is none'
+    )
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, value: str | None) -> str | None:
+        try:
+            return codecs.lookup(value).name if value else None
+        except LookupError:
+            raise ValueError(f"no encoding is named {value!r}") from None
 
 
 class HubDataset(Settings):
@@ -136,10 +155,27 @@ class Source(Settings):
     )
     optional: bool = Field(default=False, description="skip the source, with a note, when its path is not set")
     fields: Fields = Field(default=Fields(), description="names of the fields in structured formats")
+    csv: CsvDialect = Field(default=CsvDialect(), description="for CSV and TSV: delimiter, encoding and quotes")
+    query: str | None = Field(
+        default=None,
+        description="for SQLite: the SELECT whose rows are read; null: the one table that has the text field",
+    )
     element: str | None = Field(
         default=None, description="for XML: name of the element that is one document; null: the file"
     )
+    follow_links: bool = Field(
+        default=False, description="also read what symbolic links that lead out of the folder point to"
+    )
     limit: PositiveInt | None = Field(default=None, description="read at most this many documents of each file")
+    keep_truncated: bool = Field(
+        default=False,
+        description="for WARC: keep pages that the crawler cut (WARC-Truncated), marked, in place of quarantining them",
+    )
+    max_records: PositiveInt = Field(
+        default=20_000_000,
+        description="records of one file, rows that are too small to be documents included; one quarantined row stands for "
+        "the rest",
+    )
     max_record_bytes: PositiveInt = Field(
         default=64 * 2**20, description="a longer record is quarantined without being read"
     )

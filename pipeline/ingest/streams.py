@@ -1,6 +1,7 @@
 """Input streams: opening by URL, decompression by magic bytes within an expansion limit; truncated data is an error."""
 
 import bz2
+import codecs
 import io
 import lzma
 import zlib
@@ -20,6 +21,9 @@ ZSTD_WINDOW = 2**27
 FREE_EXPANSION = 2**28
 """Bytes every compressed file may grow to, however small it is."""
 
+_SKIPPABLE = b"\x2a\x4d\x18"
+"""After a byte from 0x50 to 0x5F: a zstd frame to skip. pzstd begins files with one, seekable files end with one."""
+
 _MAGIC = ((b"\x1f\x8b\x08", "gz"), (b"\x28\xb5\x2f\xfd", "zst"), (b"BZh", "bz2"), (b"\xfd7zXZ\x00", "xz"))
 
 
@@ -36,6 +40,22 @@ def open_url(url: str) -> BinaryIO:
         raise InfrastructureError(f"cannot read {url}: {reason_of(error)}") from error
 
 
+def head_of(url: str, count: int = 4096) -> bytes:
+    """The first bytes of a file, or none of one that cannot be opened: reading it will say why."""
+    try:
+        with open_url(url) as stream:
+            return stream.read(count)
+    except (InfrastructureError, OSError):
+        return b""
+
+
+def peekable(stream: BinaryIO) -> Any:
+    """The stream, or one around it, that can be peeked at; seeking is kept where there is any."""
+    if hasattr(stream, "peek"):
+        return stream
+    return io.BufferedReader(stream if stream.seekable() else _Joined(b"", stream), CHUNK)  # type: ignore[arg-type]
+
+
 def reason_of(error: BaseException) -> str:
     """One phrase for a person: "Permission denied", or the error's own words."""
     return str(getattr(error, "strerror", None) or error or type(error).__name__)
@@ -47,6 +67,8 @@ def compression_of(head: bytes) -> str | None:
     >>> compression_of(b"BZh9...")
     'bz2'
     """
+    if head[1:4] == _SKIPPABLE and head[0] >> 4 == 5:
+        return "zst"
     return next((name for magic, name in _MAGIC if head.startswith(magic)), None)
 
 
@@ -64,6 +86,50 @@ def decoded(stream: BinaryIO, size: int | None, max_expansion: int) -> io.Buffer
         limit = max(FREE_EXPANSION, max_expansion * (size if size is not None else 0))
         raw = _Decompressed(head, stream, compression, limit)
     return io.BufferedReader(raw, CHUNK)
+
+
+def encoding_of(head: bytes) -> str:
+    """`utf-8`, `utf-16-le`, `utf-16-be`, or `cp1252` for bytes none of which beyond ASCII are UTF-8; "" for a mixture.
+
+    >>> encoding_of(b"plain"), encoding_of("\ufeffa,b".encode("utf-16-le")), encoding_of("caf\xe9 au lait".encode("latin-1"))
+    ('utf-8', 'utf-16-le', 'cp1252')
+    """
+    for mark, name in ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
+        if head.startswith(mark):
+            return name
+    half = len(head) // 2
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if half >= 8 and max(even, odd) > 0.4 * half and min(even, odd) < 0.05 * half:
+        return "utf-16-le" if odd > even else "utf-16-be"
+    text = head.decode("utf-8", "surrogateescape")
+    beyond = [sign for sign in text[:-4] if sign > "\x7f"]
+    broken = sum("\udc80" <= sign <= "\udcff" for sign in beyond)
+    return "utf-8" if not broken else "cp1252" if broken == len(beyond) else ""
+
+
+def in_utf8(stream: io.BufferedReader, encoding: str) -> io.BufferedReader:
+    """The stream in UTF-8, without a byte-order mark if it was in another encoding; what cannot be decoded becomes U+FFFD."""
+    return stream if encoding == "utf-8" else io.BufferedReader(_Recoded(stream, encoding), CHUNK)
+
+
+class _Recoded(io.RawIOBase):
+    """A stream in another encoding as UTF-8."""
+
+    def __init__(self, stream: io.BufferedReader, encoding: str) -> None:
+        self._stream, self._ready, self._ended = stream, b"", False
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready and not self._ended:
+            chunk = self._stream.read(CHUNK)
+            self._ended = not chunk
+            self._ready = self._decoder.decode(chunk, self._ended).removeprefix("\ufeff").encode("utf-8", "replace")
+        count = min(len(buffer), len(self._ready))
+        buffer[:count], self._ready = self._ready[:count], self._ready[count:]
+        return count
 
 
 class _Joined(io.RawIOBase):

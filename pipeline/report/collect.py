@@ -17,10 +17,12 @@ from pipeline.core.steps import TITLES, Step
 from pipeline.core.store import WORK, FileInfo
 from pipeline.decide.step import DecideCounts
 from pipeline.extract.step import ExtractCounts
+from pipeline.ingest.account import account_of, sums
 from pipeline.plan.step import mix_plan, size_plan
 from pipeline.report import tally
 from pipeline.report.bias_step import BIAS
 from pipeline.report.cards import data_card
+from pipeline.report.file_account import file_rows
 from pipeline.report.hidden import is_hidden
 from pipeline.report.progress import Display
 from pipeline.report.render import render
@@ -298,6 +300,7 @@ PLACES = (
 def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
     """The report's data."""
     tables = [_Tables(run, shard) for shard in run.shards]
+    account = account_of(run)
     order = ["extract", *(name for name, _ in run.recipe.judges), "apply"]
     reasons = tally.merge_reasons((tally.reasons(t.documents, t.verdicts, order) for t in tables), order)
     counted, documents = result["tokens"], result["documents"]
@@ -329,6 +332,8 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
         reasons=reasons,
         cuts=_cuts(run),
         sources=_sources(run, tables),
+        file_sentence=sums(account).sentence() if account.num_rows else "",
+        files=file_rows(account),
         rights=rights_rows((table.documents, table.verdicts) for table in tables),
         contamination=_items(run, tables),
         languages=_languages(run),

@@ -331,6 +331,18 @@ class Place(Figure):
     what: str
 
 
+class FileRow(Figure):
+    """Files of one source, kind and outcome that were not read."""
+
+    source: str
+    kind: str
+    outcome: str
+    reason: str
+    first: str = Field(description="the first of them")
+    files: int = 0
+    bytes: int = 0
+
+
 class RunReport(Figure):
     """Everything report.html shows. Sections whose data is empty are left out."""
 
@@ -345,6 +357,8 @@ class RunReport(Figure):
     reasons: list[Reason] = []
     cuts: list[Cut] = []
     sources: list[SourceRow] = []
+    file_sentence: str = ""
+    files: list[FileRow] = []
     rights: list[RightsRow] = []
     contamination: list[ItemRow] = []
     languages: list[Count] = []

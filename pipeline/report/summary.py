@@ -26,6 +26,7 @@ def funnel_rows(result: dict[str, Any]) -> list[tuple[str, str]]:
     found, counted = result["documents"], result["tokens"]
     total = max(1, found["in"] + found["children"])
     rows = [
+        *([("files", result["files"]["sentence"])] if result.get("files") else []),
         ("documents", f"{found['in']:,} read + {found['children']:,} split off"),
         ("kept", f"{found['kept']:,} ({found['kept'] / total:.1%} of documents)"),
         ("removed", f"{found['removed']:,} ({found['removed'] / total:.1%} of documents)"),

@@ -92,7 +92,7 @@ def test_what_is_no_document_is_counted_by_reason(tmp_path):
     assert [row["url"] for row in rows] == ["https://a.example/ok"]
     assert (tally.records, tally.payload_bytes) == (1, 6)
     assert tally.skipped == {
-        "http_3xx": 1, "http_4xx": 1, "not_text": 2, "warc_metadata": 1, "warc_request": 1, "warc_revisit": 1,
+        "http_3xx": 1, "http_4xx": 1, "not_text_code": 1, "not_text_image": 1, "warc_metadata": 1, "warc_request": 1, "warc_revisit": 1,
         "warc_warcinfo": 1,
     }  # fmt: skip
 
@@ -226,3 +226,146 @@ def test_real_archives_give_what_warcio_gives(corpora, tmp_path):
 
 ODD = ("trunc", "clipped", "bad", "wrong-chunks", "link-extraction", "missing-status", "warcs/example.warc")
 """Damaged on purpose; what is expected of them is in the tests above."""
+
+
+def frames(*records: bytes) -> bytes:
+    """One zstd frame a record."""
+    return b"".join(zstandard.ZstdCompressor(write_checksum=True).compress(record) for record in records)
+
+
+PACKS = {"gz": gz, "zst": frames, "plain": lambda *records: b"".join(records)}
+BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+
+
+def longer(record: bytes, by: int) -> bytes:
+    """The record with another Content-Length in its WARC header."""
+    start = record.index(b"Content-Length: ") + 16
+    end = record.index(b"\r\n", start)
+    return record[:start] + str(int(record[start:end]) + by).encode() + record[end:]
+
+
+def good_pages(rows) -> list[bytes]:
+    return [row["payload"] for row in rows if row["reason"] is None]
+
+
+@pytest.mark.parametrize("pack", ["gz", "zst"])
+@pytest.mark.parametrize("by", [-400, -7, -1, 5, 900, 30_000])
+def test_a_wrong_length_costs_its_record_alone(tmp_path, pack, by):
+    for damaged in range(4):
+        records = [longer(record, by) if number == damaged else record for number, record in enumerate(RECORDS)]
+        rows = read(tmp_path, PACKS[pack](*records))
+        assert good_pages(rows) == [body(number) for number in range(4) if number != damaged], (damaged, by)
+        (bad,) = [row for row in rows if row["reason"]]
+        assert (bad["reason"], bad["url"]) == (
+            "ingest.bad_length" if by < 0 else "ingest.truncated", f"https://a.example/{damaged}",
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "between", [gzip.compress(b""), BGZF_END, b"\0" * 700, b"\r\n\r\n", gzip.compress(b"\r\n\r\n")]
+)
+def test_members_that_hold_nothing_cost_nothing(tmp_path, between):
+    rows = read(tmp_path, between + between.join(gz(record) for record in RECORDS) + between)
+    assert [row["payload"] for row in rows] == [body(number) for number in range(4)]
+    assert {row["reason"] for row in rows} == {None}
+
+
+@pytest.mark.parametrize("size", [500, 3000, 20_000])
+def test_records_over_blocks_of_a_fixed_size_are_read_on(tmp_path, size):
+    """bgzip and pzstd cut a file without looking at its records."""
+    whole = b"".join(RECORDS)
+    parts = [whole[at : at + size] for at in range(0, len(whole), size)]
+    for data in (gz(*parts) + BGZF_END, b"\x50\x2a\x4d\x18\4\0\0\0size" + frames(*parts)):
+        assert good_pages(read(tmp_path, data)) == [body(number) for number in range(4)]
+
+
+def test_a_dictionary_before_zstd_records(tmp_path):
+    samples = [record + bytes([number]) for record in RECORDS for number in range(60)]
+    dictionary = zstandard.train_dictionary(4096, samples)
+    packed = zstandard.ZstdCompressor(dict_data=dictionary)
+    raw = dictionary.as_bytes()
+    for held in (raw, zstandard.ZstdCompressor().compress(raw)):
+        data = b"\x5d\x2a\x4d\x18" + len(held).to_bytes(4, "little") + held
+        data += b"".join(packed.compress(record) for record in RECORDS)
+        assert [row["payload"] for row in read(tmp_path, data)] == [body(number) for number in range(4)]
+
+
+def test_pages_that_the_crawler_cut_are_marked(tmp_path):
+    record = warc_record("https://a.example/", page(b"<p>cut he"), WARC_Truncated="length")
+    (row,) = read(tmp_path, gz(record))
+    assert (row["reason"], row["detail"]) == ("ingest.truncated", "WARC-Truncated: length")
+    (row,) = read(tmp_path, gz(record), keep_truncated=True)
+    assert (row["reason"], row["detail"], row["payload"]) == (None, "WARC-Truncated: length", b"<p>cut he")
+
+
+@pytest.mark.parametrize(
+    ("headers", "content", "reason"),
+    [
+        (b"Content-Length: 100\r\n", b"<p>cut he", "ingest.truncated"),
+        (b"Content-Length: 9\r\n", b"<p>whole.", None),
+        (b"Content-Length: 4\r\n", b"<p>longer than it says", None),
+        (b"Content-Length: 100\r\nContent-Encoding: gzip\r\n", b"<p>was decoded", None),
+        (b"Content-Length: 100\r\nContent-Encoding: identity\r\n", b"<p>cut he", "ingest.truncated"),
+        (b"Content-Length: 900\r\nTransfer-Encoding: chunked\r\n", b"<p>was joined", None),
+        (b"Content-Length: many\r\n", b"<p>whole", None),
+    ],
+)
+def test_a_body_shorter_than_its_length_is_cut(tmp_path, headers, content, reason):
+    (row,) = read(
+        tmp_path, gz(warc_record("https://a.example/", page(content, b"Content-Type: text/html\r\n" + headers)))
+    )
+    assert row["reason"] == reason
+
+
+@pytest.mark.parametrize("tail", [b"\r\n", b"\r\n\r\n<!-- served in 3 ms -->", b"\0" * 9, b"\x1f\x8b\x08 no member"])
+def test_bytes_after_a_whole_gzip_body_are_no_damage(tmp_path, tail):
+    block = page(gzip.compress(body(1)) + tail, b"Content-Type: text/html\r\nContent-Encoding: gzip\r\n")
+    (row,) = read(tmp_path, gz(warc_record("https://a.example/", block)))
+    assert (row["payload"], row["reason"]) == (body(1), None)
+
+
+def test_a_binary_body_that_claims_to_be_a_page_is_a_row(tmp_path):
+    rows = read(tmp_path, gz(warc_record("https://a.example/", page(b"<p>x\0\0\0" + bytes(300)))))
+    assert [(row["reason"], row["url"]) for row in rows] == [("ingest.not_text", "https://a.example/")]
+
+
+DAMAGE = ("flip", "cut", "noise", "longer", "shorter", "header", "empty", "none")
+
+
+@pytest.mark.parametrize("pack", ["gz", "zst"])
+@pytest.mark.parametrize("seed", range(40))
+def test_damage_costs_what_it_hits(tmp_path, pack, seed):
+    """Of ten records some are damaged, each in one of seven ways: the others come out whole, in order, and none comes out cut."""
+    chosen = random.Random(seed)
+    ways = [chosen.choice(DAMAGE) if chosen.random() < 0.4 else "none" for _ in range(10)]
+    parts, whole = [], []
+    for number, way in enumerate(ways):
+        record = warc_record(f"https://a.example/{number}", page(body(number, 40 + 200 * (number % 3))))
+        if way in ("longer", "shorter"):
+            record = longer(
+                record,
+                chosen.randrange(5, 9000) * (1 if way == "longer" else -1)
+                if way == "longer"
+                else -chosen.randrange(1, 300),
+            )
+        if way == "header":
+            record = record.replace(b"WARC-Type", b"WARC-Kind", 1)
+        member = bytearray(PACKS[pack](record))
+        if way == "flip":
+            member[chosen.randrange(len(member))] ^= 1 << chosen.randrange(8)
+        if way == "cut":
+            del member[chosen.randrange(8, len(member)) :]
+        if way == "noise":
+            member += chosen.randbytes(chosen.randrange(1, 3000))
+        if way == "empty":
+            member += PACKS[pack](b"")
+        parts.append(bytes(member))
+        whole.append(body(number, 40 + 200 * (number % 3)))
+    rows = read(tmp_path, b"".join(parts))
+    healthy = [whole[number] for number, way in enumerate(ways) if way in ("none", "noise", "empty")]
+    found = good_pages(rows)
+    assert all(one in whole for one in found), "a page came out that is none"
+    # A flipped bit may lie where it changes nothing, such as a time in gzip's header.
+    flipped = [whole[number] for number, way in enumerate(ways) if way == "flip"]
+    assert [one for one in found if one not in flipped] == healthy, ways
+    assert found == [one for one in whole if one in set(found)]

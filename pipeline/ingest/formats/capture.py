@@ -9,6 +9,9 @@ from pipeline.ingest.rights.snapshots import is_snapshot
 from pipeline.ingest.sniff import kind_of, split_content_type
 
 _GOOD = (None, 200, 203)
+_PICTURES = ("image/", "video/", "audio/", "font/")
+_MEDIA = (*_PICTURES, "text/css", "text/javascript", "application/javascript", "application/x-javascript")
+"""Types that a crawl's pages bring along by the million: counted, not quarantined one by one."""
 
 
 def read_response(row: Record, where: Where) -> Iterator[Record]:
@@ -29,6 +32,7 @@ def read_response(row: Record, where: Where) -> Iterator[Record]:
         where.tally.skip(f"http_{(head.status or 0) // 100}xx")
         return
     row.rights = header_signals(head.fields)
+    _compare_length(row, head)
     if row.payload:
         _decode(row, head, where)
     yield from finish(row, head.get("content-type"), where)
@@ -44,10 +48,24 @@ def finish(row: Record, content_type: str | None, where: Where) -> Iterator[Reco
     row.content_type = mime or None
     kind = kind_of(mime, row.payload)
     if kind in ("binary", "other") and row.reason is None:
-        where.tally.skip("not_text")
-        return
+        if mime.startswith(_MEDIA) and (kind == "other" or mime.startswith(_PICTURES)):
+            where.tally.skip(f"not_text_{mime.partition('/')[0]}" if mime.startswith(_PICTURES) else "not_text_code")
+            return
+        what = "is binary" if kind == "binary" else "is not text"
+        row.reason, row.detail = "ingest.not_text", f"a body declared as {mime or 'nothing'} {what}"
     row.kind = kind if kind in ("html", "xml") else "text"
     yield row
+
+
+def _compare_length(row: Record, head: Head) -> None:
+    """Mark a body that is shorter than its Content-Length. Of a body that was decoded before it was archived, the length is
+    of other bytes."""
+    declared, coding = head.get("content-length") or "", (head.get("content-encoding") or "identity").lower()
+    is_coded = coding == "identity" or (coding in ("gzip", "x-gzip") and row.payload.startswith(b"\x1f\x8b"))
+    if row.reason is None and declared.isdecimal() and is_coded and not head.get("transfer-encoding"):
+        if len(row.payload) < int(declared):
+            row.reason = "ingest.truncated"
+            row.detail = f"the body has {len(row.payload):,} of the {int(declared):,} bytes that its header declares"
 
 
 def _decode(row: Record, head: Head, where: Where) -> None:

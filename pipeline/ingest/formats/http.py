@@ -91,7 +91,9 @@ def _chunk_size(line: bytes) -> int | None:
 
 
 def _undo(body: bytes, coding: str, limit: int) -> bytes:
-    if coding in ("gzip", "x-gzip", "zstd"):
+    if coding in ("gzip", "x-gzip") and body.startswith(b"\x1f\x8b\x08"):
+        return _gunzip(body, limit)
+    if coding == "zstd":
         return _within(decoded(io.BytesIO(body), None, 1).read(limit + 1), limit)
     if coding == "deflate":
         return _inflate(body, limit)
@@ -104,6 +106,25 @@ def _within(body: bytes, limit: int) -> bytes:
     if len(body) > limit:
         raise DamagedInputError("oversize", f"the decoded body exceeds {limit:,} bytes")
     return body
+
+
+def _gunzip(body: bytes, limit: int) -> bytes:
+    """The members of a gzip body. What follows the last complete one is no damage: browsers pass over it too."""
+    parts, size, rest = [], 0, body
+    while rest.startswith(b"\x1f\x8b\x08"):
+        decoder = zlib.decompressobj(31)
+        try:
+            output = decoder.decompress(rest, limit + 1 - size)
+        except zlib.error as error:
+            if parts:  # bytes that only look like a member
+                break
+            raise DamagedInputError("corrupt", f"the gzip body is corrupt: {error}") from error
+        parts.append(output)
+        size += len(output)
+        if size <= limit and not decoder.eof and (output or len(parts) == 1):
+            raise DamagedInputError("truncated", "the gzip body ends in the middle")
+        rest = decoder.unused_data if size <= limit else b""
+    return _within(b"".join(parts), limit)
 
 
 def _inflate(body: bytes, limit: int) -> bytes:

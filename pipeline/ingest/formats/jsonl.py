@@ -1,4 +1,4 @@
-"""JSON lines: one object a line; a bad line costs that line."""
+"""JSON: one object a line, where a bad line costs that line; or one value, whose objects are the rows."""
 
 import io
 import json
@@ -6,13 +6,33 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.ingest.kinds import source_kind
-from pipeline.ingest.record import Record, Where
-from pipeline.ingest.rows import record_of
+from pipeline.ingest.record import DamagedInputError, Record, Where
+from pipeline.ingest.rows import look_up, record_of, text_of
+from pipeline.ingest.streams import CHUNK, encoding_of, in_utf8
+
+_BOM = b"\xef\xbb\xbf"
+_SPACE = " \t\r\n,"
 
 
 @source_kind("jsonl", ".jsonl", ".ndjson", ".json")
-def read_jsonl(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]:
-    """Every line of a JSON Lines stream that is not blank."""
+def read_json(stream: io.BufferedReader, where: Where) -> Iterator[Record]:
+    """Every object of a file, whether one a line, in one array, or one after the other over several lines.
+
+    Lines end at `\\n` alone: U+2028 may stand inside a string. UTF-16, as PowerShell writes it, is read too.
+    """
+    encoding = encoding_of(stream.peek(CHUNK)[:CHUNK])
+    stream = in_utf8(stream, encoding if encoding.startswith("utf-16") else "utf-8")
+    head = stream.peek(CHUNK)[:CHUNK].removeprefix(_BOM)
+    yield from (_read_value if _is_one_value(head) else _read_lines)(stream, where)
+
+
+def _is_one_value(head: bytes) -> bool:
+    """Whether the first line that is not blank is no JSON value of its own, but the start of one."""
+    line = head.lstrip().split(b"\n", 1)[0].strip()
+    return line in (b"[", b"{") or line.startswith((b"[{", b"[ {")) or (line[:1] == b"{" and line[-1:] in b",[{")
+
+
+def _read_lines(stream: io.BufferedReader, where: Where) -> Iterator[Record]:
     limit, number = where.source.max_record_bytes, 0
     while line := stream.readline(limit + 1):
         number += 1
@@ -23,19 +43,64 @@ def read_jsonl(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]:
             yield where.bad("oversize", f"the line exceeds {limit:,} bytes", position, key=f"{where.name}#{position}")
             continue
         if number == 1:
-            line = line.removeprefix(b"\xef\xbb\xbf")
+            line = line.removeprefix(_BOM)
         if line.strip():
-            yield _read_line(line, where, position)
+            yield from _read_line(line, where, position)
 
 
-def _read_line(line: bytes, where: Where, position: str) -> Record:
+def _read_line(line: bytes, where: Where, position: str) -> Iterator[Record]:
     payload = line.rstrip(b"\r\n")
     try:
         value: Any = json.loads(payload)
     except UnicodeDecodeError as error:
-        return where.bad("bad_utf8", f"the line is not UTF-8: {error.reason} at byte {error.start}", position, payload)
+        yield where.bad("bad_utf8", f"the line is not UTF-8: {error.reason} at byte {error.start}", position, payload)
     except (ValueError, RecursionError) as error:
-        return where.bad("bad_json", f"the line is not JSON: {error}", position, payload)
+        yield where.bad("bad_json", f"the line is not JSON: {error}", position, payload)
+    else:
+        yield from _rows_of(value, where, position, payload)
+
+
+def _read_value(stream: io.BufferedReader, where: Where) -> Iterator[Record]:
+    """The elements of an array, or values one after the other, decoded as they come: memory holds one element."""
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    decoder, buffer, at, more, number, inside = json.JSONDecoder(), text.read(CHUNK), 0, CHUNK, 0, False
+    while True:
+        while at < len(buffer) and (buffer[at] in _SPACE or (not inside and buffer[at] == "[")):
+            inside = inside or buffer[at] == "["
+            at += 1
+        if at < len(buffer) and buffer[at] == "]":
+            inside, at = False, at + 1
+            continue
+        try:
+            if at >= len(buffer):
+                raise ValueError("nothing is left")
+            value, end = decoder.raw_decode(buffer, at)
+            if end == len(buffer) and isinstance(value, int | float):
+                raise ValueError("a number may go on")
+        except (ValueError, RecursionError) as error:
+            buffer, at = buffer[at:], 0
+            chunk = text.read(more)
+            if not chunk and not buffer.strip(_SPACE):
+                return
+            if not chunk or isinstance(error, RecursionError):
+                raise DamagedInputError("bad_json", f"after {number:,} values: {error}") from error
+            if len(buffer) > where.source.max_record_bytes:
+                raise DamagedInputError("oversize", f"value {number + 1:,} exceeds the limit") from error
+            buffer, more = buffer + chunk, max(CHUNK, len(buffer))
+            continue
+        number, at, more = number + 1, end, CHUNK
+        yield from _rows_of(value, where, f"value={number}", b"")
+
+
+def _rows_of(value: Any, where: Where, position: str, payload: bytes) -> Iterator[Record]:
+    """The row that an object is; or the rows of the one list of objects in it, when it has no text of its own."""
     if not isinstance(value, dict):
-        return where.bad("bad_json", f"the line is a JSON {type(value).__name__}, not an object", position, payload)
-    return record_of(value, where, position, payload)
+        payload = payload or json.dumps(value).encode()
+        yield where.bad("bad_json", f"a JSON {type(value).__name__}, not an object", position, payload)
+        return
+    lists = [inner for inner in value.values() if isinstance(inner, list) and inner and isinstance(inner[0], dict)]
+    if len(lists) == 1 and text_of(look_up(value, where.source.fields.text)) is None:
+        for number, row in enumerate(lists[0], start=1):
+            yield from _rows_of(row, where, f"{position};item={number}", b"")
+        return
+    yield record_of(value, where, position, payload)

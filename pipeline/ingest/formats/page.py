@@ -1,13 +1,19 @@
-"""A file or archive member that is one document: HTML page, plain text or XML."""
+"""A file or archive member that is one document: HTML page, plain text or Markdown, with its front matter taken off."""
 
 import io
+import re
+import tomllib
 from collections.abc import Iterator
+from typing import Any
+
+import yaml
 
 from pipeline.ingest.kinds import source_kind
 from pipeline.ingest.record import Record, Where
 from pipeline.ingest.sniff import kind_of
 
 _MIME = {"html": "text/html", "text": "text/plain", "xml": "application/xml"}
+_FRONT = re.compile(rb"\A(?:\xef\xbb\xbf)?(---|\+\+\+)[ \t]*\r?\n(.{0,65536}?)\r?\n\1[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 
 
 @source_kind("html", ".html", ".htm", ".xhtml")
@@ -16,7 +22,7 @@ def read_html(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]:
     return _read_page(stream, where, "html")
 
 
-@source_kind("text", ".txt", ".text", ".md")
+@source_kind("text", ".txt", ".text", ".md", ".markdown", ".rst", ".adoc", ".org", ".log")
 def read_text(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]:
     """Plain text by its name."""
     return _read_page(stream, where, "text")
@@ -25,11 +31,45 @@ def read_text(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]:
 def _read_page(stream: io.BufferedIOBase, where: Where, kind: str) -> Iterator[Record]:
     """One record; `kind` is what the name says (html or text), the content may say otherwise."""
     payload = where.whole(stream, "file")
-    found = kind_of(_MIME[kind], payload)
+    fields, body = front_matter(payload)
+    found = kind_of(_MIME[kind], body)
     if found in ("binary", "other"):
-        where.tally.skip("not_text")
+        detail = f"the content is {'binary' if found == 'binary' else 'not text of this kind'}"
+        yield where.bad("not_text", detail, "", payload)
         return
     # A .txt that starts with a tag is HTML only when its source calls it so: prose may quote markup.
     if kind == "text" and where.source.kind == "text":
         found = "text"
-    yield Record(key=where.name, payload=payload, kind=found, locator=where.prefix or None, content_type=_MIME[found])
+    yield Record(
+        key=where.name,
+        payload=body,
+        kind=found,
+        title=_said(fields, "title"),
+        date=_said(fields, "date"),
+        licence=_said(fields, "license") or _said(fields, "licence"),
+        locator=where.prefix or None,
+        content_type=_MIME[found],
+    )
+
+
+def front_matter(payload: bytes) -> tuple[dict[str, Any], bytes]:
+    """Fields of the YAML (`---`) or TOML (`+++`) block that opens a page, and the page without it.
+
+    A block that is no mapping is text: many a letter begins with a rule.
+
+    >>> front_matter(b"---\\ntitle: Tides\\n---\\nThe moon.")
+    ({'title': 'Tides'}, b'The moon.')
+    """
+    if not (match := _FRONT.match(payload)):
+        return {}, payload
+    try:
+        text = match.group(2).decode()
+        fields = yaml.safe_load(text) if match.group(1) == b"---" else tomllib.loads(text)
+    except (ValueError, yaml.YAMLError, RecursionError):
+        return {}, payload
+    return (fields, payload[match.end() :]) if isinstance(fields, dict) else ({}, payload)
+
+
+def _said(fields: dict[str, Any], name: str) -> str | None:
+    value = fields.get(name)
+    return str(value) if isinstance(value, str | int | float) or hasattr(value, "isoformat") else None

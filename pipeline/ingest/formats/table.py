@@ -1,42 +1,125 @@
-"""CSV and TSV: one record a row, by the header's names."""
+"""CSV and TSV: one record a row, by the header's names, in whatever dialect the file is written.
+
+Excel writes semicolons where the comma is the decimal sign, UTF-16 or the machine's own code page, and a line `sep=;` first.
+A dialect is told from the first 200 lines: of all delimiters and ways of quoting, the one under which most rows have as many
+fields as the header. What was chosen stands in the account of files.
+"""
 
 import csv
 import io
+import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from pipeline.ingest.kinds import source_kind
 from pipeline.ingest.record import DamagedInputError, Record, Where
-from pipeline.ingest.rows import record_of
+from pipeline.ingest.rows import named_row, record_of
+from pipeline.ingest.source import CsvDialect
+from pipeline.ingest.streams import CHUNK, encoding_of, in_utf8
+
+_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_ROWS = 200
+"""Rows that are looked at."""
+_FOR_QUOTES = 0.2
 
 
-@source_kind("csv", ".csv", ".tsv")
+@dataclass(frozen=True)
+class Dialect:
+    """How a file is written. `quote` is "" when nothing is quoted."""
+
+    delimiter: str
+    quote: str
+
+    def rows(self, lines: Iterator[str]) -> "Iterator[list[str]]":
+        """A `csv.reader`."""
+        if not self.quote:
+            return csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE)
+        return csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote)
+
+    def count(self, sample: str) -> int:
+        """Rows of a sample."""
+        return sum(1 for row in self.rows(iter(sample.splitlines(True))) if any(row))
+
+    def fit(self, sample: str) -> tuple[float, int]:
+        """(share of rows with as many fields as the header, these fields), higher is better; (0, 0) when nothing is split."""
+        try:
+            rows = [len(row) for row in itertools.islice(self.rows(iter(sample.splitlines(True))), _ROWS) if any(row)]
+        except csv.Error:
+            return 0.0, 0
+        if not rows or rows[0] < 2:
+            return 0.0, 0
+        # Rows joined by a quotation mark that is none are fewer and longer; some rows of any file are ragged.
+        bonus = _FOR_QUOTES if self.quote else 0.0
+        return rows.count(rows[0]) / len(rows) + bonus, rows[0]
+
+
+def dialect_of(sample: str, wanted: CsvDialect, name: str = "") -> Dialect:
+    """The dialect under which a sample of whole lines is a table; what the recipe says comes first.
+
+    >>> dialect_of("id;text\\n1;one, two\\n2;three, four\\n", CsvDialect())
+    Dialect(delimiter=';', quote='"')
+    """
+    tabbed = ".tsv" in name.lower()
+    signs = [wanted.delimiter] if wanted.delimiter else ["\t", ",", ";", "|"] if tabbed else list(_DELIMITERS)
+    quotes = ['"', ""] if wanted.quote is None else [wanted.quote]
+    # Ties go to the first. A tab-separated file quotes nothing by custom: a lone quotation mark must not swallow rows.
+    tried = [Dialect(sign, quote) for sign in signs for quote in quotes]
+    best = max(tried, key=lambda dialect: dialect.fit(sample))
+    bare = Dialect(best.delimiter, "")
+    if best.quote and wanted.quote is None and bare.fit(sample)[0] == 1.0 and bare.count(sample) > best.count(sample):
+        return bare  # every line is a row by itself, and a quotation mark that none closes would join some
+    if best.delimiter == "\t" and wanted.quote is None and not _is_quoted(sample):
+        return Dialect("\t", "")
+    return best if best.fit(sample)[1] else tried[0]
+
+
+def _is_quoted(sample: str) -> bool:
+    """Whether fields of a tab-separated sample stand in quotes: as many of them end with one as begin with one."""
+    fields = [field for line in sample.splitlines() for field in line.split("\t") if field]
+    begin, both = sum(field[0] == '"' for field in fields), sum(field[0] == field[-1] == '"' for field in fields)
+    return begin > 0 and both == begin and all(len(field) > 1 for field in fields if field[0] == '"')
+
+
+@source_kind("csv", ".csv", ".tsv", ".tab", ".psv")
 def read_csv(stream: io.BufferedReader, where: Where) -> Iterator[Record]:
-    """Every row under the header. A row with bytes that are not UTF-8 is quarantined, the others are not.
+    """Every row under the header. A row with another number of fields, or with bytes of another encoding, is quarantined.
 
-    The delimiter is the tab for .tsv and for a header with tabs and no comma, else the comma.
+    Blank lines before the header and a line `sep=;` are left out; columns of one name are one text; line breaks in names are
+    spaces. Fields that a row has beyond the header's count if they are not empty.
     """
     # `csv` keeps one process-wide limit; a longer field raises and ends the file as damaged.
     csv.field_size_limit(min(where.source.max_record_bytes, 2**31 - 1))
-    lines = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    header = lines.readline()
-    tabbed = ".tsv" in where.name.lower() or ("\t" in header and "," not in header)
-    delimiter = "\t" if tabbed else ","
-    names = next(csv.reader([header], delimiter=delimiter), [])
-    # A TSV quotes nothing by custom: a lone quotation mark must not swallow the rows after it.
-    rows = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE if tabbed else csv.QUOTE_MINIMAL)
-    while True:
-        try:
-            row = next(rows, None)
-        except csv.Error as error:
-            raise DamagedInputError("bad_csv", f"line {rows.line_num + 1}: {error}") from error
-        if row is None:
-            return
-        position = f"line={rows.line_num + 1}"
-        if not row:
+    wanted, head = where.source.csv, stream.peek(CHUNK)
+    encoding = wanted.encoding or encoding_of(head) or "utf-8"
+    lines = io.TextIOWrapper(in_utf8(stream, encoding), encoding="utf-8-sig", errors="surrogateescape", newline="")
+    buffered = list(itertools.islice(lines, _ROWS))
+    first = next((at for at, line in enumerate(buffered) if line.strip()), None)
+    if first is not None and buffered[first].lower().startswith("sep=") and len(buffered[first].strip("\r\n")) == 5:
+        wanted = wanted.model_copy(update={"delimiter": wanted.delimiter or buffered[first][4]})
+        buffered[first] = "\n"
+    dialect = dialect_of("".join(buffered), wanted, where.name)
+    if not where.prefix:
+        sign = _DELIMITERS.get(dialect.delimiter, dialect.delimiter)
+        where.tally.note(where.name).dialect = f"{encoding}, {sign}, {'quotes' if dialect.quote else 'no quotes'}"
+    rows = dialect.rows(itertools.chain(buffered, lines))
+    names: list[str] = []
+    while (row := _next(rows)) is not None:
+        position = f"line={rows.line_num}"  # type: ignore[attr-defined]
+        if not any(row):
             continue
-        if len(row) != len(names):
+        if not names:
+            names = [" ".join(name.split()) for name in row]
+            continue
+        extra = row[len(names) :]
+        if len(row) < len(names) or any(extra):
             detail = f"the row has {len(row)} fields, the header {len(names)}"
-            payload = delimiter.join(row).encode("utf-8", "surrogateescape")
-            yield where.bad("bad_csv", detail, position, payload)
+            yield where.bad("bad_csv", detail, position, dialect.delimiter.join(row).encode("utf-8", "surrogateescape"))
             continue
-        yield record_of(dict(zip(names, row, strict=True)), where, position)
+        yield record_of(named_row(names, row[: len(names)]), where, position)
+
+
+def _next(rows: Iterator[list[str]]) -> list[str] | None:
+    try:
+        return next(rows, None)
+    except csv.Error as error:
+        raise DamagedInputError("bad_csv", f"line {rows.line_num + 1}: {error}") from error  # type: ignore[attr-defined]
