@@ -33,6 +33,8 @@ _PROSE, _PROSE_LINKS = 80, 0.3
 """Bytes from which a block is prose, and the share of links from which it is none."""
 _MOST_LINKS = 0.7
 """Share of links up to which a block is kept."""
+_FEW_LINKS, _TABLE_LINKS = 0.1, 0.9
+"""Shares of links up to which they say nothing: in a page (of a filing, a paper), in a table that holds data."""
 _MUCH, _MANY_COMMENTS = 0.4, 0.7
 """Share of the page's prose from which a subtree is not left out for its name; of comments, which can be most of a page."""
 _NEARLY_ALL = 0.9
@@ -57,18 +59,21 @@ def main_blocks(
                 prose[row + 1] += size[number]
             number += 1
     out, top = _left_out(nodes, prose, False)
+    whole, links = size.sum(), linked.sum()
+    few = links <= _FEW_LINKS * whole
+    if few and not out.any():  # no page of a site: a filing, a paper, a letter
+        top = 0
     title = top
     for row in range(top - 1, -1, -1):
         title = row if nodes[row, TAG] == _TITLE else title
     keep = np.zeros(count, np.bool_)
-    kept = whole = 0
+    kept = 0
     for number in range(count):
         row = first[number]
-        whole += size[number]
         if out[row]:
             continue
         if top <= row < nodes[top, END]:
-            keep[number] = fixed[number] or linked[number] <= _MOST_LINKS * size[number]
+            keep[number] = few or fixed[number] or linked[number] <= _MOST_LINKS * size[number]
         else:
             keep[number] = title < top and title <= row < nodes[title, END]
         kept += size[number] if keep[number] else 0
@@ -128,7 +133,7 @@ def _fix_table(
         words += size[number]
         links += linked[number]
     for number in range(first, last + 1):
-        fixed[number] |= links <= _MOST_LINKS * words
+        fixed[number] |= links <= _TABLE_LINKS * words
 
 
 @kernel()
