@@ -33,8 +33,10 @@ _PROSE, _PROSE_LINKS = 80, 0.3
 """Bytes from which a block is prose, and the share of links from which it is none."""
 _MOST_LINKS = 0.7
 """Share of links up to which a block is kept."""
-_FEW_LINKS, _TABLE_LINKS = 0.1, 0.9
-"""Shares of links up to which they say nothing: in a page (of a filing, a paper), in a table that holds data."""
+_FEW_LINKS, _FEW_NAMED = 0.25, 0.02
+"""Shares of links, and of what is left out for its name, up to which a page is all content: a filing, a paper, a letter."""
+_TABLE_LINKS = 0.9
+"""Share of links up to which a table that holds data stays whole."""
 _MUCH, _MANY_COMMENTS = 0.4, 0.7
 """Share of the page's prose from which a subtree is not left out for its name; of comments, which can be most of a page."""
 _NEARLY_ALL = 0.9
@@ -59,10 +61,11 @@ def main_blocks(
                 prose[row + 1] += size[number]
             number += 1
     out, top = _left_out(nodes, prose, False)
-    whole, links = size.sum(), linked.sum()
-    few = links <= _FEW_LINKS * whole
-    if few and not out.any():  # no page of a site: a filing, a paper, a letter
-        top = 0
+    whole, links, named = size.sum(), linked.sum(), 0
+    for number in range(count):
+        named += size[number] if out[first[number]] else 0
+    plain = links <= _FEW_LINKS * whole and named <= _FEW_NAMED * whole
+    top = 0 if plain else top
     title = top
     for row in range(top - 1, -1, -1):
         title = row if nodes[row, TAG] == _TITLE else title
@@ -73,7 +76,7 @@ def main_blocks(
         if out[row]:
             continue
         if top <= row < nodes[top, END]:
-            keep[number] = few or fixed[number] or linked[number] <= _MOST_LINKS * size[number]
+            keep[number] = plain or fixed[number] or linked[number] <= _MOST_LINKS * size[number]
         else:
             keep[number] = title < top and title <= row < nodes[title, END]
         kept += size[number] if keep[number] else 0
