@@ -58,6 +58,9 @@ DOCUMENTS = pa.schema(
         ("parent", pa.string()),
         ("content_type", pa.string()),
         ("doc_type", pa.string()),
+        ("author", pa.string()),  # as the page or file says
+        ("page_language", pa.string()),  # as the page declares it, not trusted
+        ("origin", pa.string()),  # of an HTML page: "page", or "json-ld" where that has much more than is visible
         ("encoding", pa.string()),  # the encoding the payload was decoded from
         ("raw_bytes", pa.int64()),  # bytes of the payload
         ("raw_pretokens", pa.int64()),  # pre-tokens of the payload, markup included

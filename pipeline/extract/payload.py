@@ -25,6 +25,13 @@ class Extracted:
     edits: list[Edit] = field(default_factory=list)
     doc_type: str | None = None
     """Form or exhibit of a filing, where the page itself names it."""
+    date: str | None = None
+    """When the page says that it was published, ISO 8601 as the page has it."""
+    author: str | None = None
+    language: str | None = None
+    """As the page declares it, not trusted."""
+    origin: str | None = None
+    """Where in the page the text is from: "page", or "json-ld" where that has much more than is visible."""
 
 
 class RefusalError(Exception):

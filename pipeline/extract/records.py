@@ -24,9 +24,15 @@ EXTRACT_VERSION = 5
 
 
 _COPIED = (
-    "id", "url", "date", "source", "role", "licence", "rights", "tdm", "robots", "terms", "path", "locator", "parent",
+    "id", "url", "source", "role", "licence", "rights", "tdm", "robots", "terms", "path", "locator", "parent",
     "content_type",
 )  # fmt: skip
+
+
+_FACTS = {
+    "title": "title", "date": "date", "doc_type": "doc_type", "author": "author", "page_language": "language", "origin": "origin",
+}  # fmt: skip
+"""Columns that come from the record or, where it does not say, from what was extracted: the column and the field."""
 
 
 def extract_batch(records: pa.RecordBatch, settings: ExtractSettings, known: Known | None = None) -> pa.RecordBatch:
@@ -57,10 +63,12 @@ class _Rows:
         self._charsets = records.column("charset").to_pylist()
         self._reasons: list[str | None] = records.column("reason").to_pylist()
         self._details: list[str | None] = records.column("detail").to_pylist()
-        self._titles: list[str | None] = records.column("title").to_pylist()
+        self._facts: dict[str, list[str | None]] = {
+            name: records.column(name).to_pylist() if name in records.schema.names else [None] * count
+            for name in _FACTS
+        }
         self._texts: list[bytes] = [b""] * count
         self._encodings: list[str | None] = [None] * count
-        self._doc_types: list[str | None] = records.column("doc_type").to_pylist()
         self._edits: list[list[dict[str, Any]]] = [[] for _ in range(count)]
         self._tabular = np.zeros(count, np.bool_)
         self._markup: dict[int, bytes] = {}
@@ -86,10 +94,9 @@ class _Rows:
         self._texts[row] = text
         self._encodings[row] = found.encoding
         self._tabular[row] = found.tabular
-        self._doc_types[row] = self._doc_types[row] or found.doc_type
         self._edits[row] = [edit._asdict() for edit in found.edits]
-        if not self._titles[row]:
-            self._titles[row] = found.title
+        for name, field in _FACTS.items():
+            self._facts[name][row] = self._facts[name][row] or getattr(found, field)
         if found.markup is not None:
             self._markup[row] = found.markup
 
@@ -126,15 +133,18 @@ class _Rows:
     def documents(self) -> pa.RecordBatch:
         """The batch: text normalised, wrapped lines joined, tables found, pre-tokens counted."""
         raw = pa.array(self._texts, pa.large_binary())
-        offsets, data = clean_lines(*text_buffers(raw), self._tabular)
-        offsets, data, span_offsets, spans = lay_out(offsets, data, self._settings.unwrap, self._settings.mark_tables)
+        settings = self._settings
+        offsets, data = clean_lines(*text_buffers(raw))
+        offsets, data, span_offsets, spans = lay_out(
+            offsets, data, self._tabular, settings.unwrap, settings.mark_tables
+        )
         sizes = np.diff(offsets)
         for row in np.flatnonzero(sizes == 0):
             if self._reasons[row] is None:
                 self._reasons[row], self._details[row] = "extract.no_text", "no text is left of the payload"
         columns: dict[str, Any] = {name: self._records.column(name) for name in _COPIED}
+        columns |= self._facts
         columns |= {
-            "title": self._titles,
             "encoding": self._encodings,
             "raw_bytes": np.diff(text_buffers(self._payloads)[0]),
             "raw_pretokens": self._raw_pretokens(),
@@ -144,7 +154,6 @@ class _Rows:
             "text_bytes": sizes,
             "num_pretokens": count_pretokens(offsets, data),
             "table_spans": _spans(span_offsets, spans),
-            "doc_type": self._doc_types,
             "sections": self._sections(offsets, data),
             "edits": self._edits,
         }
@@ -152,8 +161,8 @@ class _Rows:
 
     def _sections(self, offsets: np.ndarray, data: np.ndarray) -> list[list[dict[str, Any]]]:
         """The items of filings, in bytes of the final text."""
-        found: list[list[dict[str, Any]]] = [[] for _ in self._doc_types]
-        for row, form in enumerate(self._doc_types):
+        found: list[list[dict[str, Any]]] = [[] for _ in self._reasons]
+        for row, form in enumerate(self._facts["doc_type"]):
             if form and not self._reasons[row]:
                 text = data[offsets[row] : offsets[row + 1]].tobytes().decode()
                 found[row] = [section._asdict() for section in sections_of(text, form)]

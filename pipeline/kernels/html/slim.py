@@ -27,6 +27,7 @@ from pipeline.kernels.html.html_tokens import (
     script_end,
     text_end,
 )
+from pipeline.kernels.html.names import kind_of, name_table
 from pipeline.kernels.memory import Int, address, byte_at, put_byte, put_word, word_at
 
 MOST_ATTRIBUTES = 64
@@ -56,48 +57,27 @@ _APART = np.int64(pack("<!---->"))
 """What stands for a tag left out behind "<" or "&", which would make a tag or a character of what follows."""
 _KEPT, _CSS = 1, 2
 ATTRIBUTES = {
-    # What resiliparse's rules for main content ask for, and two names that the tree depends on.
-    _KEPT: "class id role hidden rel itemprop aria-hidden aria-expanded data-ad data-advertisement data-text-ad type encoding",
+    # What says which text is main content, how a table's cells lie, and two names that the tree depends on.
+    _KEPT: "class id role hidden rel itemprop aria-hidden aria-expanded data-ad data-advertisement data-text-ad type encoding "
+    "colspan rowspan start value",
     _CSS: "style",
 }  # fmt: skip
 _SLOTS = 7
-"""Bits of the place that a name has in its table."""
+_ELEMENTS, _ATTRIBUTES = name_table(ELEMENTS, _SLOTS), name_table(ATTRIBUTES, _SLOTS)
 
 
-def _table(kinds: dict[int, str]) -> tuple[np.ndarray, np.ndarray, np.uint64]:
-    """`(names, kinds, factor)`: a name's place is the top bits of name times factor, and no two names share one."""
-    names = {pack(name): kind for kind, words in kinds.items() for name in words.split()}
-    factor = 0x9E3779B97F4A7C15
-    while len({_place(name, factor) for name in names}) < len(names):
-        factor = (factor * 0x5851F42D4C957F2D + 0x14057B7EF767814F) % 2**64 | 1
-    keys, found = np.zeros(1 << _SLOTS, np.uint64), np.zeros(1 << _SLOTS, np.uint8)
-    for name, kind in names.items():
-        keys[_place(name, factor)], found[_place(name, factor)] = name, kind
-    keys.flags.writeable = found.flags.writeable = False
-    return keys, found, np.uint64(factor)
-
-
-def _place(name: int, factor: int) -> int:
-    return name * factor % 2**64 >> (64 - _SLOTS)
-
-
-_ELEMENTS, _ATTRIBUTES = _table(ELEMENTS), _table(ATTRIBUTES)
-
-
-def slim(markup: bytes) -> tuple[bytes, int, int, int, int]:
-    """`(slimmer markup, tags, depth, attribute work, visible bytes)` of a page in UTF-8.
+def slim(markup: bytes) -> tuple[bytes, int, int, int]:
+    """`(slimmer markup, tags, depth, attribute work)` of a page in UTF-8.
 
     `tags` counts start and end tags outside of scripts, style sheets and comments. `depth` is the largest number of open
     tags that nest, counted without a parser: unclosed ones count on. `attribute_work` is the sum over the tags of the slim
-    markup of the square of the number of attributes, which is what parsers compare to find repeated names.
-    `visible` is about the most that the page's text can have: bytes outside of tags, comments, scripts and style sheets,
-    and 4 more for each tag, for the line feeds, tabs and bullets that a text has in its place. Linear in the bytes.
+    markup of the square of the number of attributes, which is what parsers compare to find repeated names. Linear in the bytes.
     """
     data = np.frombuffer(markup, np.uint8)
     # A kept attribute can gain a space before it, a tag one before its slash, a phrase's tag of three becomes a comment.
     out = np.empty(2 * len(data) + 16, np.uint8)
-    size, tags, depth, work, visible = _slim(data, out, *_ELEMENTS, *_ATTRIBUTES)
-    return out[:size].tobytes(), tags, depth, work, visible
+    size, tags, depth, work = _slim(data, out, *_ELEMENTS, *_ATTRIBUTES)
+    return out[:size].tobytes(), tags, depth, work
 
 
 @kernel(nogil=True)
@@ -110,8 +90,8 @@ def _slim(
     attribute_names: np.ndarray,
     attribute_kinds: np.ndarray,
     attribute_factor: np.uint64,
-) -> tuple[int, int, int, int, int]:
-    tags, depth, deepest, work, visible = 0, 0, 0, 0, 0
+) -> tuple[int, int, int, int]:
+    tags, depth, deepest, work = 0, 0, 0, 0
     foreign, foreign_depth = np.uint64(0), 0
     begin = address(data)
     end = begin + data.shape[0]
@@ -122,7 +102,6 @@ def _slim(
     stays, open_phrases = np.zeros(8, np.uint64), np.zeros(8, np.int64)
     while here < end:
         start = find(here, end, end, codes.LESS)  # <
-        visible += start - here
         if start + 1 >= end:
             break
         first = byte_at(start + 1)
@@ -130,7 +109,6 @@ def _slim(
         if not closing and not is_letter(first):
             # a declaration, a comment
             if first == codes.EXCLAMATION or first == codes.SLASH or first == codes.QUESTION:
-                visible += 4
                 if foreign_depth == 0 and first == codes.EXCLAMATION and is_dashes(start + 2, end):
                     here, hollow = comment_end(start, end)
                     if hollow:
@@ -141,13 +119,11 @@ def _slim(
                 else:
                     here = find(start + 2, end, end, codes.GREATER) + 1
             else:
-                visible += 1
                 here = start + 1
             continue
         name, here = name_at(start + 1 + closing, end)
         tags += 1
-        visible += 4
-        kind = _kind(name, names, kinds, element_factor)
+        kind = kind_of(name, names, kinds, element_factor, _SLOTS)
         phrase = kind - _PHRASE if foreign_depth == 0 else -1
         if phrase >= 0:  # all before it is copied, so that it alone can be taken back
             to, copied = copy(copied, to, start - copied), start
@@ -186,17 +162,10 @@ def _slim(
                     put_byte(to, codes.SPACE)
                     to += 1
             else:
-                visible += close - here
                 work += attribute_work(here, close)
             here = close
     to = copy(copied, to, end - copied)
-    return to - start_of_out, tags, deepest, work, visible
-
-
-@kernel(forceinline=True)
-def _kind(name: np.uint64, names: Int, kinds: Int, factor: np.uint64) -> Int:
-    slot = np.int64((name * factor) >> np.uint64(64 - _SLOTS))
-    return byte_at(kinds + slot) if word_at(names + 8 * slot) == name else 0
+    return to - start_of_out, tags, deepest, work
 
 
 @kernel()
@@ -259,8 +228,8 @@ def _rest_of_tag(
         name, value, value_end, place = attribute_at(place, end)
         if closing or kept == MOST_ATTRIBUTES:
             continue
-        kind = _kind(name, names, kinds, factor)
-        if kind == _KEPT or (kind == _CSS and _may_hide(value, value_end)):
+        kind = kind_of(name, names, kinds, factor, _SLOTS)
+        if kind == _KEPT or (kind == _CSS and _may_matter(value, value_end)):
             put_byte(to, codes.SPACE)
             to = copy(begin, to + 1, place - begin)
             kept += 1
@@ -268,17 +237,20 @@ def _rest_of_tag(
 
 
 @kernel()
-def _may_hide(place: Int, end: Int) -> bool:
-    """Whether a style may say `display: none` or `visibility: hidden`, or has a character reference that may."""
-    before, last = 0, 0  # what comes before a colon
+def _may_matter(place: Int, end: Int) -> bool:
+    """Whether a style may hide, or break the page ("y:none", "y:hidden", "break-"), or has a character reference that may."""
+    before, last = 0, 0
     while place < end:
         byte = byte_at(place)
         place += 1
         if byte > codes.SPACE:
             byte |= 0x20
-            # "y:n", "y:h"
-            if byte == codes.AMPERSAND or (
-                before == codes.SMALL_Y and last == codes.COLON and (byte == codes.SMALL_N or byte == codes.SMALL_H)
+            if (
+                byte == codes.AMPERSAND
+                or (
+                    before == codes.SMALL_Y and last == codes.COLON and (byte == codes.SMALL_N or byte == codes.SMALL_H)
+                )
+                or (before == codes.SMALL_A and last == codes.SMALL_K and byte == codes.HYPHEN)
             ):
                 return True
             before, last = last, byte
