@@ -11,7 +11,8 @@ from statistics import median
 
 import pyarrow as pa
 
-from bench.corpora import documents, root
+from bench.corpora import documents, members, root
+from bench.finance import extracted
 from pipeline.ingest.benchmarks import read_items
 from pipeline.measure.judges.contamination import Contamination, contamination
 
@@ -49,22 +50,27 @@ def reformatted(text: str, rng: random.Random) -> str:
     return "".join(part + rng.choice([" ", "\n", "  ", ", ", " – "]) for part in parts)
 
 
-def planted(settings: Contamination, count: int, form: str) -> list[str]:
-    """News with one item each in its middle."""
+def planted(settings: Contamination, count: int, form: str, kind: str | None = None) -> list[str]:
+    """News with one item each in its middle: a question with its answer, evidence, or another text."""
     rng = random.Random(f"contamination {form}")
-    items = sorted({text for path in settings.files for _, text in read_items(path, settings.min_words)})
+    found = {item.pieces: item for path in settings.files for item in read_items(path, settings.min_words)}
+    items = [item for item in found.values() if kind in (None, item.kind)]
     frame = clean_texts(300)
     words = [word for text in frame[:50] for word in text.split() if word.isalpha()]
-    found = []
+    change = {"exact": str, "reformatted": lambda t: reformatted(t, rng), "edited": lambda t: edited(t, rng, words)}[
+        form
+    ]
+    texts = []
     for item in rng.sample(items, min(count, len(items))):
-        changed = {
-            "exact": lambda t: t,
-            "reformatted": lambda t: reformatted(t, rng),
-            "edited": lambda t: edited(t, rng, words),
-        }
-        around = rng.choice(frame)
-        found.append(f"{around[:600]}\n{changed[form](item)}\n{around[600:1500]}")
-    return found
+        around, answer = rng.choice(frame), item.answer.split("\n")[0]
+        texts.append(f"{around[:600]}\n{change(' '.join(item.pieces))} {answer}\n{around[600:1500]}")
+    return texts
+
+
+def filings() -> list[str]:
+    """Annual, quarterly and current reports that no benchmark was made of."""
+    found = members(root() / "finance/edgar_filings_b.tar.zst")
+    return extracted([item for item in found if item[0].endswith((".html", ".htm"))], "html")["text"].to_pylist()
 
 
 def judged(texts: list[str], settings: Contamination) -> list[bool]:
@@ -87,7 +93,9 @@ class Peer:
 
         NGramsDecontIndexer._requires_dependencies = []  # lighteval is for its own tasks, which are not used here
         self.indexer = NGramsDecontIndexer("/tmp", config=NGramsDecontConfig(n_grams=NGRAM))
-        texts = {text for path in settings.files for _, text in read_items(path, settings.min_words)}
+        texts = {
+            text for path in settings.files for item in read_items(path, settings.min_words) for text in item.pieces
+        }
         self.index: set[int] = set()
         for text in texts:
             self.index.update(self.indexer.compute_hashes(text))
@@ -142,7 +150,14 @@ def run(size_mb: int | None = None) -> dict:
         "input": f"{len(texts):,} clean documents, {size:.0f} MB; items of {', '.join(TARGETS)}",
         "rounds": ROUNDS,
         "recall": {form: round(value, 4) for form, value in recalls(settings, PLANTED).items()},
+        "recall_by_kind": {
+            f"{kind} {form}": round(sum(hits) / len(hits), 4)
+            for kind in ("question", "evidence")
+            for form in FORMS
+            if (hits := judged(planted(settings, PLANTED, form, kind), settings))
+        },
         "clean_flagged": f"{sum(flagged)} of {len(texts):,}",
+        "filings_flagged": f"{sum(judged(reports := filings(), settings))} of {len(reports)}",
     }
     if peer is not None:
         forms = {form: peer.judged(planted(settings, PEER_PLANTED, form)) for form in FORMS}

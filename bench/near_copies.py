@@ -45,9 +45,7 @@ def removed(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
 
 def real_sets() -> Iterator[tuple[str, list[str]]]:
     """Names and texts: 8-Ks on their companies' templates, news, an encyclopaedia."""
-    filings = [
-        (name, body) for name, body in members(root() / "finance/edgar_filings_b.tar.zst") if "/8k/" in name
-    ]
+    filings = [(name, body) for name, body in members(root() / "finance/edgar_filings_b.tar.zst") if "/8k/" in name]
     pages = [item for item in filings if item[0].endswith((".htm", ".html"))]
     plain = [item for item in filings if item[0].endswith(".txt")]
     yield "8-K filings", extracted(pages, "html")["text"].to_pylist() + extracted(plain, "text")["text"].to_pylist()

@@ -7,7 +7,7 @@ leave too short to stay comes after all others: where it would have the copy, sp
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.apply.paragraphs import ParagraphSettings, repeated_paragraphs
-from pipeline.apply.rewrite import SpanColumn, is_too_short, rewrite
+from pipeline.apply.rewrite import SpanColumn, is_too_short, rewrite, span_columns
 from pipeline.apply.substrings import SubstringSettings, TextShard, repeated_substrings
 from pipeline.core.execute import Assignment, Produced, Unit
 from pipeline.core.ledger import Ledger
@@ -121,8 +121,8 @@ def _falling(store: Store, assigned: Assignment, columns: dict[str, pa.Array]) -
             continue
         rows = pa.array(own)
         spans = [
-            SpanColumn(stage, action, store.read_table(files["signals"][name].path, [column])[column].take(rows))
-            for stage, name, column, action in assigned.settings["cuts"]
+            replace(column, values=column.values.take(rows))
+            for column in span_columns(store, files["signals"], assigned.settings)
         ]
         spans.append(SpanColumn("repeats", "cut", pa.chunked_array([columns[shard].take(rows)])))
         texts = store.read_table(files["documents"].path, ["text"]).take(rows)
@@ -154,7 +154,7 @@ def _named(column: pa.ListArray, ids: dict[int, str]) -> pa.ListArray:
     return pa.ListArray.from_arrays(column.offsets, own, type=SPANS.types[0])
 
 
-def repeats(run: Run, cuts: list[Cut]) -> Commits:
+def repeats(run: Run, cuts: list[Cut], aside: dict[str, list[str]]) -> Commits:
     """One unit for each kind that the recipe asks for, keyed by the documents, which of them are kept, and what else is cut
     from them (`cuts`, of judges' signals)."""
     shards = {
@@ -175,6 +175,7 @@ def repeats(run: Run, cuts: list[Cut]) -> Commits:
                 "priorities": {source.name: source.priority for source in run.recipe.chosen},
                 "min_chars": run.recipe.apply.min_chars,
                 "cuts": [list(cut) for cut in cuts],
+                "set_aside": aside,
             },
             version=VERSION,
         )

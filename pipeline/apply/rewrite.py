@@ -1,12 +1,14 @@
 """Texts with the spans of their judges cut and masked: what apply publishes, and what repeats expects to be left."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.apply.spans import Edited, Span, edit, tidy
+from pipeline.core.store import FileInfo, Store
 from pipeline.kernels.buffers import text_buffers
 from pipeline.measure.judges.pii import placeholder
 
@@ -18,6 +20,8 @@ class SpanColumn:
     stage: str
     action: str
     values: pa.ChunkedArray
+    aside: frozenset[str] | None = None
+    """Of a judge whose spans are kinds of what was found, those which stay: all others count under one rule."""
 
 
 def _spans_by_row(columns: list[SpanColumn], row: int, kept: bool) -> list[Span]:
@@ -27,6 +31,10 @@ def _spans_by_row(columns: list[SpanColumn], row: int, kept: bool) -> list[Span]
             continue
         for span in column.values[row].as_py() or ():
             kind = span["kind"] or ""
+            if column.aside is not None:
+                if kind in column.aside:
+                    continue
+                kind = ""
             mark = placeholder(kind).encode() if column.action == "mask" else b""
             found.append(Span(span["start"], span["end"], f"{column.stage}.{kind or 'spans'}", column.action, mark))
     return found
@@ -53,3 +61,12 @@ def rewrite(texts: pa.Table, verdicts: list[str], columns: list[SpanColumn]) -> 
 def is_too_short(texts: pa.Array | pa.ChunkedArray, min_chars: int) -> pa.Array | pa.ChunkedArray:
     """bool[n]: final texts that are no document any more: empty, or of fewer characters."""
     return pc.less(pc.utf8_length(texts), max(min_chars, 1))
+
+
+def span_columns(store: Store, files: dict[str, FileInfo], settings: dict[str, Any]) -> list[SpanColumn]:
+    """The columns of judges' spans that a unit of apply acts on: its `cuts`, and what decide has `set_aside`."""
+    aside = {stage: frozenset(kinds) for stage, kinds in settings["set_aside"].items()}
+    return [
+        SpanColumn(stage, action, store.read_table(files[name].path, [column])[column], aside.get(stage))
+        for stage, name, column, action in settings["cuts"]
+    ]

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.apply.repeats import Cut, repeats
-from pipeline.apply.rewrite import SpanColumn, rewrite
+from pipeline.apply.rewrite import rewrite, span_columns
 from pipeline.apply.settle import settle
 from pipeline.apply.spans import Edited
 from pipeline.core.conserve import Balance
@@ -17,11 +17,12 @@ from pipeline.core.judge import judges
 from pipeline.core.run_folder import Commits, Run
 from pipeline.core.steps import Step
 from pipeline.core.store import Store
+from pipeline.decide.step import DecideCounts
 from pipeline.kernels.bpe.pretokens import count_pretokens
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.hashing import hash128_rows
 
-APPLY_VERSION = 3
+APPLY_VERSION = 4
 
 TEXTS = pa.schema(
     [
@@ -50,10 +51,7 @@ def apply_shard(store: Store, assignments: list[Assignment]) -> list[Produced]:
     for assigned in assignments:
         files = assigned.reads
         decided = store.read_table(files["decisions"].path, ["verdict"])["verdict"].to_pylist()
-        spans = [
-            SpanColumn(stage, action, store.read_table(files[name].path, [column])[column])
-            for stage, name, column, action in assigned.settings["cuts"]
-        ]
+        spans = span_columns(store, files, assigned.settings)
         balance, batches, start = Balance(), [], 0
         documents: Counter[str] = Counter()
         parquet = store.open_table(files["documents"].path)
@@ -113,7 +111,8 @@ def _judges_cuts(run: Run) -> list[Cut]:
 def apply(run: Run) -> Commits:
     """Texts per shard, keyed by the documents, the spans and which of them are kept; then the final verdicts."""
     cuts = _judges_cuts(run)
-    repeated = repeats(run, cuts)
+    aside = run.counted(DecideCounts, Step.DECIDE).set_aside
+    repeated = repeats(run, cuts, aside)
     cuts += [("repeats", f"repeats/{kind}", "spans", "cut") for kind in repeated]
     units = []
     for shard in run.shards:
@@ -121,7 +120,7 @@ def apply(run: Run) -> Commits:
         for name in dict.fromkeys(name for stage, name, _, _ in cuts if stage != "repeats"):
             reads[name] = run.signal_file(name, shard)
         reads |= {f"repeats/{kind}": commit.files[shard] for kind, commit in repeated.items()}
-        units.append(Unit(shard, reads, {"cuts": [list(cut) for cut in cuts]}, APPLY_VERSION))
+        units.append(Unit(shard, reads, {"cuts": [list(cut) for cut in cuts], "set_aside": aside}, APPLY_VERSION))
     texts = run.execute(Step.APPLY, units, apply_shard)
     settle(run)
     return texts

@@ -114,11 +114,13 @@ def spans(opened: RunFolder, shard: str, row: int, text: str, kept: bool) -> lis
     if not opened.has(Step.APPLY):
         return []
     raw, found = text.encode(), []
-    for stage, file, column, action in opened.commit(Step.APPLY, shard).parts["settings"]["cuts"]:
+    settings = opened.commit(Step.APPLY, shard).parts["settings"]
+    for stage, file, column, action in settings["cuts"]:
         if action == "cut" and not kept:
             continue
         table = opened.spans(file, shard)
-        found += [(stage, action, span) for span in table[column][row].as_py() or ()]
+        aside = settings["set_aside"].get(stage, ())
+        found += [(stage, action, span) for span in table[column][row].as_py() or () if span["kind"] not in aside]
     masks = [
         Span(span["start"], span["end"], "", action, placeholder(span["kind"] or "").encode())
         for _, action, span in found

@@ -49,6 +49,9 @@ class Judge:
     """The section of the recipe that sets this judge, for one that has no entry under `curate:`."""
     notices: Callable[[Any], list[str]] | None = None
     """Plain statements about its settings for the user, such as a file that is left out."""
+    set_aside: Callable[[Any, Any], list[str]] | None = None
+    """What the whole corpus shows to be no finding: kinds of spans, from the signals of all shards. Apply leaves them."""
+    signals_without: Callable[[pa.Table, list[str]], pa.Table] | None = None
 
     def rules(self, signals: pa.Table, settings: JudgeSettings) -> dict[str, pa.Array]:
         """Rule name -> boolean array, true where the rule removes the document. Null signals remove nothing.
@@ -66,6 +69,16 @@ class Judge:
     def rule(self, function: Rules) -> Rules:
         """Register rules that are not a plain comparison: `function(signals, settings) -> {rule: mask}`."""
         self.custom_rules = function
+        return function
+
+    def over_corpus(self, function: Callable[[Any, Any], list[str]]) -> Callable[[Any, Any], list[str]]:
+        """Register `function(shards, settings) -> kinds`, where shards gives (signals, number of each document's cluster)."""
+        self.set_aside = function
+        return function
+
+    def without(self, function: Callable[[pa.Table, list[str]], pa.Table]) -> Callable[[pa.Table, list[str]], pa.Table]:
+        """Register how signals change when kinds are set aside: `function(signals, kinds) -> signals`."""
+        self.signals_without = function
         return function
 
     def run(self, batch: pa.RecordBatch, settings: JudgeSettings, model: Any = None) -> pa.RecordBatch:

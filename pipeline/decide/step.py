@@ -28,7 +28,7 @@ from pipeline.decide.rebalance import rebalance
 from pipeline.decide.rules import DECISIONS, DUPLICATE_STAGES, Duplicates, Hits, decisions, rule_hits
 from pipeline.decide.survivors import CANDIDATES, Survivors, best_members, similarity_to
 
-VERSION = 5
+VERSION = 6
 ShardFiles = Mapping[str, FileInfo]
 """The files of one shard: `documents`, `clusters`, and the signals of each judge by its name."""
 DOCUMENT_COLUMNS = ["id", "source", "role", "reason", "date", "text_bytes"]
@@ -37,11 +37,20 @@ DOCUMENT_COLUMNS = ["id", "source", "role", "reason", "date", "text_bytes"]
 class _Shard:
     """What the decision needs of one shard."""
 
-    def __init__(self, store: Store, files: ShardFiles, entries: list[tuple[Judge, JudgeSettings]]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        files: ShardFiles,
+        entries: list[tuple[Judge, JudgeSettings]],
+        aside: Mapping[str, list[str]] | None = None,
+    ) -> None:
         self.signals = {
             judge.name: store.read_table(files[judge.name].path, [c for c in judge.columns if c not in judge.cuts])
             for judge, _ in entries
         }
+        for judge, _ in entries:
+            if aside and judge.signals_without is not None and aside.get(judge.name):
+                self.signals[judge.name] = judge.signals_without(self.signals[judge.name], aside[judge.name])
         documents = store.read_table(files["documents"].path, DOCUMENT_COLUMNS)
         self.documents = _with_roles(documents, self.signals, entries)
         self.clusters = store.read_table(files["clusters"].path)
@@ -149,7 +158,27 @@ class Decision:
             (known[n], known[n].settings.model_validate(self.settings["judges"][n])) for n in self.settings["order"]
         ]
 
-    def verdicts(self, store: Store, corrected: dict[str, Any] | None = None) -> Iterator[pa.Table]:
+    def set_aside(self, store: Store) -> dict[str, list[str]]:
+        """By judge, what the whole corpus shows to be no finding. Copies of one document count once."""
+
+        def numbered(judge: Judge) -> Iterator[tuple[pa.Table, np.ndarray]]:
+            alone = -1
+            for files in self.shards.values():
+                numbers = store.read_table(files["clusters"].path, ["near_cluster"])["near_cluster"]
+                known = np.asarray(numbers.is_valid())
+                values = numbers.fill_null(0).to_numpy().copy()
+                values[~known] = alone - np.arange(int((~known).sum()))  # labels are not negative
+                alone -= int((~known).sum())
+                yield (
+                    store.read_table(files[judge.name].path, [c for c in judge.columns if c not in judge.cuts]),
+                    values,
+                )
+
+        return {j.name: j.set_aside(numbered(j), own) for j, own in self.entries if j.set_aside is not None}
+
+    def verdicts(
+        self, store: Store, corrected: dict[str, Any] | None = None, aside: Mapping[str, list[str]] | None = None
+    ) -> Iterator[pa.Table]:
         """Verdicts of every shard: rules first, then rebalancing where the recipe asks for it, then the survivors of clusters
         among the documents that pass. What rebalancing did is put into `corrected`, by stage.
 
@@ -157,17 +186,18 @@ class Decision:
         Rebalancing looks at all of them at once.
         """
         entries = self.entries
+        aside = self.set_aside(store) if aside is None else aside
         order = SurvivorSettings.model_validate(self.settings["survivors"]).order
         held: dict[str, _Shard] = {}
         if "bias" in self.settings:
-            held = {name: _Shard(store, files, entries) for name, files in self.shards.items()}
+            held = {name: _Shard(store, files, entries, aside) for name, files in self.shards.items()}
             corrections = rebalance(list(held.values()), entries, BiasSettings.model_validate(self.settings["bias"]))
             if corrected is not None:
                 corrected.update(corrections)
 
         def shards() -> Iterator[tuple[str, _Shard]]:
             for name, files in self.shards.items():
-                yield name, held.get(name) or _Shard(store, files, entries)
+                yield name, held.get(name) or _Shard(store, files, entries, aside)
 
         tables = [best_members(indexed_candidates(store, one["file"], one["clusters"]), order) for one in self.indexes]
         tables += [
@@ -187,6 +217,8 @@ class DecideCounts:
     first_reasons: dict[str, int] = field(default_factory=dict)
     delta: dict[str, int] | None = None
     rebalance: dict[str, Any] = field(default_factory=dict)
+    set_aside: dict[str, list[str]] = field(default_factory=dict)
+    """By judge, kinds of spans that the whole corpus shows to be no finding."""
     classifiers: dict[str, Any] = field(default_factory=dict)
 
 
@@ -224,7 +256,9 @@ def decide_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
     files: dict[str, FileInfo] = {}
     balance, reasons, hits = Balance(), Counter(), Counter()
     counts = DecideCounts()
-    for name, table in zip(decision.shards, decision.verdicts(store, counts.rebalance), strict=True):
+    counts.set_aside = decision.set_aside(store)
+    tables = decision.verdicts(store, counts.rebalance, counts.set_aside)
+    for name, table in zip(decision.shards, tables, strict=True):
         files[name] = store.put_table(assigned.path("decisions", name), [table], DECISIONS)
         verdicts = Counter(table["verdict"].to_pylist())
         balance.entered += table.num_rows

@@ -249,7 +249,8 @@ def _items(run: Run, tables: list[_Tables]) -> list[ItemRow]:
     if not run.asks_for("contamination"):
         return []
     signals = (run.signals("contamination", shard, ["items"]) for shard in run.shards)
-    return item_rows(zip(signals, (table.verdicts for table in tables), strict=True))
+    aside = run.counted(DecideCounts, Step.DECIDE).set_aside.get("contamination", [])
+    return item_rows(zip(signals, (table.verdicts for table in tables), strict=True), aside)
 
 
 def _continued(summary: dict[str, Any]) -> str:

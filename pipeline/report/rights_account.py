@@ -30,12 +30,15 @@ def _robots(value: str | None) -> str:
     return "no snapshot" if value is None else value.partition(" ")[2] or "allows"
 
 
-def item_rows(parts: Iterable[tuple[pa.Table, pa.Table]]) -> list[ItemRow]:
-    """Benchmark items found in documents, over (signals of contamination, verdicts) of every shard."""
+def item_rows(parts: Iterable[tuple[pa.Table, pa.Table]], aside: Iterable[str] = ()) -> list[ItemRow]:
+    """Benchmark items found in documents, over (signals of contamination, verdicts) of every shard; stock phrases last."""
+    stock = frozenset(aside)
     counts: dict[str, Counter[str]] = {}
     for signals, verdicts in parts:
         for names, verdict in zip(signals["items"].to_pylist(), verdicts["verdict"].to_pylist(), strict=True):
             for name in set(names or ()):
                 counts.setdefault(name, Counter())[verdict] += 1
-    rows = [ItemRow(item=item, documents=found.total(), **found) for item, found in counts.items()]
-    return sorted(rows, key=lambda row: (-row.documents, row.item))[:MOST_ITEMS]
+    rows = [
+        ItemRow(item=item, documents=found.total(), is_stock=item in stock, **found) for item, found in counts.items()
+    ]
+    return sorted(rows, key=lambda row: (row.is_stock, -row.documents, row.item))[:MOST_ITEMS]

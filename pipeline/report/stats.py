@@ -105,9 +105,11 @@ class RightsRow(Verdicts):
 
 
 class ItemRow(Verdicts):
-    """A benchmark item, as file#field, and the documents that hold it. Of kept ones its span is cut."""
+    """A benchmark item, as file#record, and the documents that hold it. Of kept ones its sentences are cut, unless it is a stock
+    phrase of the corpus."""
 
     item: str
+    is_stock: bool = False
 
 
 class Count(Figure):

@@ -152,7 +152,8 @@ def test_html_is_still_html(text):
 
 def test_a_filing_of_the_nineties_keeps_its_lines():
     pages = "".join(
-        f"<PAGE>\n\nPart {word} of it: the harbour works.\n{TABLE.replace('Restated', word)}\n          {n}\n" for n, word in enumerate("abc", 1)
+        f"<PAGE>\n\nPart {word} of it: the harbour works.\n{TABLE.replace('Restated', word)}\n          {n}\n"
+        for n, word in enumerate("abc", 1)
     )
     (row,) = extract({"payload": pages.encode(), "doc_type": "10-K", "kind": "text"})
     assert row["doc_type"] == "10-K"

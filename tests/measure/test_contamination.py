@@ -22,7 +22,7 @@ from pipeline.core.run_folder import Run
 from pipeline.core.store import Store
 from pipeline.errors import UsageError
 from pipeline.flow import advance
-from pipeline.ingest.benchmarks import PIECE_WORDS, read_items
+from pipeline.ingest.benchmarks import PIECE_WORDS, Item, read_items
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.text import overlap
 from pipeline.kernels.text.term_trie import WORD_LOWER
@@ -85,8 +85,106 @@ def test_an_edited_copy_is_named(items):
         return " ".join(words)
 
     result = run(planted(found, edited), settings)
-    assert sum(bool(names) for names in result["items"].to_pylist()) >= 0.95 * len(found)
+    named = [bool(names) for names in result["items"].to_pylist()]
+    evidence = named[20:30]
+    assert all(named[:20] + named[30:])
+    assert sum(evidence) <= 2, "short evidence without a figure counts word for word"
     assert result["items"][0].as_py() == ["a.jsonl#0"]
+
+
+ASKED = {
+    "question": "How much did Harbour Works pay for its quay in 2031?",
+    "answer": "$5,363 million",
+    "company": "Harbour Works",
+    "file": "a_2031_10k.pdf",
+}
+AROUND = "The weather was fair and the fleet sailed at noon. " * 8
+
+
+def judged(tmp_path, record, text, **settings):
+    (tmp_path / "b.jsonl").write_text(json.dumps(record) + "\n")
+    build_index.cache_clear()
+    return run([f"{AROUND}{text}\n{AROUND}"], Contamination(files=[str(tmp_path / "b.jsonl")], **settings)).to_pylist()[
+        0
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        ("How much did Harbour Works pay for its quay in 2031? $5,363 million", True),
+        ("q: how much did harbour works pay for its quay in 2031\na: 5363 MILLION", True),
+        ("How much did Harbour Works pay for its quay in 2031?", False),  # a short question needs its answer
+        ("In 2031 Harbour Works paid much for its quay, of 5,363 million in all.", False),
+        ("How much did Harbour Works pay for its quay in 2029? $5,363 million", False),  # another year
+    ],
+)
+def test_a_short_question_counts_with_its_answer(tmp_path, text, counts):
+    found = judged(tmp_path, ASKED, text)
+    assert found["items"] == (["b.jsonl#0"] if counts else [])
+    assert found["whole"] == ([True] if counts else [])
+
+
+def test_figures_agree_with_and_without_separators(tmp_path):
+    text = "Capital expenditure of the harbour division rose to {} thousand in the year, of which the new quay took nearly one half."
+    assert judged(tmp_path, {"context": text.format("5,363,120")}, text.format("5363120"))["score"] == 1.0
+
+
+def test_lines_of_json_end_at_line_feeds_alone(tmp_path):
+    record = {
+        "question": "Where did the capital\u2028expenditure of the fiscal year 2018 go, in the end, as the board reported it?"
+    }
+    (tmp_path / "u.jsonl").write_text(json.dumps(record, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert [item.kind for item in read_items(str(tmp_path / "u.jsonl"), 13)] == ["question"]
+
+
+def test_evidence_counts_with_its_figures(tmp_path):
+    text = "As of June {} the total of unrecognised benefits was {} million, of which {} million would lower the rate if recognised."
+    record = {"context": text.format("2031", "22.75", "10.84")}
+    assert judged(tmp_path, record, text.format("2031", "22.75", "10.84"))["items"]
+    assert not judged(tmp_path, record, text.format("2034", "31.20", "14.66"))["items"]
+
+
+@pytest.mark.parametrize(
+    ("before", "held", "after", "cut"),
+    [
+        ("One. ", "{}", " Three.", "{} "),
+        ("Cash\t12\t13\nRow of {} and", "", "\t7\nDebt\t1\t2", "Row of {} and\t7"),
+        ("One! Two begins here and {} ends. ", "", "Three.", "Two begins here and {} ends. "),
+    ],
+)
+def test_whole_sentences_or_rows_are_cut(tmp_path, before, held, after, cut):
+    item = sentence(random.Random(5), 18)
+    text = f"{AROUND}\n{(before + held + after).replace('{}', item if '.' in before[:5] or not held else item + '.')}\n{AROUND}"
+    (tmp_path / "t.txt").write_text(item + "\n")
+    build_index.cache_clear()
+    (spans,) = run([text], Contamination(files=[str(tmp_path / "t.txt")]))["spans"].to_pylist()
+    (span,) = spans
+    got = text.encode()[span["start"] : span["end"]].decode()
+    assert item in got
+    assert got.count("\n") == 0
+    if "\t" in text:
+        assert got == cut.format(item)
+
+
+def test_what_stands_in_many_documents_is_a_stock_phrase_unless_it_is_asked_and_answered(tmp_path):
+    phrase = sentence(random.Random(6), 24)
+    (tmp_path / "s.jsonl").write_text(json.dumps({"paragraph": phrase}) + "\n" + json.dumps(ASKED) + "\n")
+    chosen = Contamination(files=[str(tmp_path / "s.jsonl")])
+    build_index.cache_clear()
+    rng = random.Random(7)
+    texts = [
+        f"{sentence(rng, 60)}. {phrase}. {ASKED['question']} {ASKED['answer']}. {sentence(rng, 60)}" for _ in range(6)
+    ]
+    signals = pa.Table.from_batches([run(texts, chosen)])
+    aside = contamination.set_aside(iter([(signals, np.arange(6))]), chosen)
+    assert aside == ["s.jsonl#0"]
+    assert contamination.set_aside(iter([(signals, np.zeros(6, np.int64))]), chosen) == [], (
+        "copies of one document are one"
+    )
+    left = contamination.signals_without(signals, ["s.jsonl#0", "s.jsonl#1"])
+    assert left["score"].to_pylist() == [0.0] * 6
+    assert contamination.signals_without(signals, aside)["score"].to_pylist() == [1.0] * 6
 
 
 def test_clean_text_and_scattered_words_are_left(items):
@@ -210,10 +308,15 @@ def test_every_kind_of_file_gives_the_same_items(tmp_path):
             member = tarfile.TarInfo(name)
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
-    for name in ("a.jsonl", "b.jsonl.gz", "c.json", "d.csv", "e.tsv", "f.parquet", "g.tar"):
-        assert sorted(text for _, text in read_items(str(tmp_path / name), 13)) == sorted([long, " ".join(short)]), name
+    for name in ("a.jsonl", "b.jsonl.gz", "c.json", "f.parquet", "g.tar"):
+        found = [(item.kind, item.pieces, item.answer) for item in read_items(str(tmp_path / name), 13)]
+        joined = " ".join(short)
+        assert found == [("question", (long,), joined), ("evidence", (joined,), "")], name
+    for name in ("d.csv", "e.tsv"):
+        found = [(item.kind, item.pieces) for item in read_items(str(tmp_path / name), 13)]
+        assert found == [("text", (long,)), ("text", (" ".join(short),))], name
     (tmp_path / "h.txt").write_bytes("Umsatz über 5 Mio@positive\n".encode("latin-1"))
-    assert read_items(str(tmp_path / "h.txt"), 4) == [("h.txt#0", "Umsatz über 5 Mio")]
+    assert read_items(str(tmp_path / "h.txt"), 4) == [Item("h.txt#0", "text", ("Umsatz über 5 Mio",))]
     (tmp_path / "i.jsonl").write_text("{broken")
     with pytest.raises(UsageError, match=r"i\.jsonl"):
         read_items(str(tmp_path / "i.jsonl"), 4)
@@ -228,8 +331,8 @@ def test_members_of_an_archive_are_chosen_by_name(tmp_path):
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
     path = str(tmp_path / "a.tar")
-    assert [name for name, _ in read_items(path, 13)] == ["train.txt#0", "test-1.txt#0"]
-    assert [name for name, _ in read_items(f"{path}#*/test-*.txt", 13)] == ["test-1.txt#0"]
+    assert [item.name for item in read_items(path, 13)] == ["train.txt#0", "test-1.txt#0"]
+    assert [item.name for item in read_items(f"{path}#*/test-*.txt", 13)] == ["test-1.txt#0"]
     chosen = Contamination(files=[f"{path}#*/test-*.txt"])
     assert files_sha256(chosen) == files_sha256(Contamination(files=[path]))
     with pytest.raises(UsageError, match=r"nothing in a\.tar is named none\*"):
@@ -254,7 +357,8 @@ WORD = re.compile(r"[^\W_]+(?:['’]+[^\W_]+)*")
 
 
 def twin_words(text):
-    return [word.replace("'", "").replace("’", "").lower() for word in WORD.findall(text)]
+    joined = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
+    return [word.replace("'", "").replace("’", "").lower() for word in WORD.findall(joined)]
 
 
 def twin_index(texts, size):
@@ -307,7 +411,7 @@ def twin_align(window, item, weights):
 
 
 def kernel_find(documents, texts, size):
-    index = index_of(texts, [str(n) for n in range(len(texts))], size)
+    index = index_of([Item(str(n), "text", (text,)) for n, text in enumerate(texts)], size)
     offsets, data = text_buffers(pa.array(documents, pa.large_string()))
     rows, items, shares, firsts, lasts = overlap.find_items(
         offsets, data, WORD_LOWER, size, index.tables, index.postings, index.items
@@ -320,7 +424,11 @@ def kernel_find(documents, texts, size):
 
 
 few = st.lists(
-    st.sampled_from(["an", "der", "Ü", "7", "12%", "one", "rate", "…", "it's", "中", "zwei"]), min_size=4, max_size=30
+    st.sampled_from(
+        ["an", "der", "Ü", "7", "12%", "5,363", "5363", "1,234,567", "one", "rate", "…", "it's", "中", "zwei"]
+    ),
+    min_size=4,
+    max_size=30,
 )
 
 
@@ -342,7 +450,7 @@ def test_recall_and_false_positives_on_real_benchmarks():
 
     settings = Contamination(files=[f"{CORPORA}/{name}" for name in TARGETS])
     found = recalls(settings, 300)
-    assert found["exact"] == found["reformatted"] == 1.0
-    assert found["edited"] >= 0.95
+    assert min(found["exact"], found["reformatted"]) >= 0.97
+    assert found["edited"] >= 0.9
     texts = clean_texts(3_000)
     assert sum(bool(names) for names in run(texts, settings)["items"].to_pylist()) == 0

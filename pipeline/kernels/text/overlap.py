@@ -8,10 +8,11 @@ with the words around them is its share: inserted, deleted and changed words cos
 
 import numpy as np
 
+from pipeline.kernels import codes
 from pipeline.kernels.arrays import copy_items, grow
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.grams import slot_of
-from pipeline.kernels.text.term_trie import split_words
+from pipeline.kernels.text.term_trie import FNV_PRIME, split_words
 
 _B = np.uint64(0x9E3779B97F4A7C15)
 DIAGONAL_REACH, DIAGONAL_WIDTH = 8, 24
@@ -26,12 +27,37 @@ def words_of(offsets: np.ndarray, data: np.ndarray, lower: np.ndarray) -> tuple[
     hashes, starts, ends = np.empty(1024, np.uint64), np.empty(1024, np.int64), np.empty(1024, np.int64)
     for row in range(len(offsets) - 1):
         count, hashes, starts, ends = split_words(data, offsets[row], offsets[row + 1], lower, hashes, starts, ends)
+        count = join_figures(data, hashes, starts, ends, count)
         while total + count > len(found):
             found = grow(found, 2 * len(found))
         copy_items(hashes, 0, count, found, total)
         total += count
         borders[row + 1] = total
     return found[:total], borders
+
+
+@kernel()
+def join_figures(data: np.ndarray, words: np.ndarray, starts: np.ndarray, ends: np.ndarray, count: int) -> int:
+    """Join the parts of figures with thousands separators in place, so that 5,363 is the word 5363; returns the new count.
+
+    A part follows a comma at once and has three digits; a word's hash goes on digit by digit.
+    """
+    kept = 0
+    for at in range(count):
+        size = ends[at] - starts[at]
+        joins = kept > 0 and size == 3 and starts[at] == ends[kept - 1] + 1 and data[ends[kept - 1]] == codes.COMMA
+        if joins:
+            for place in range(starts[kept - 1], ends[at]):
+                joins &= codes.ZERO <= data[place] <= codes.NINE or data[place] == codes.COMMA
+        if joins:
+            value = words[kept - 1]
+            for place in range(starts[at], ends[at]):
+                value = (value ^ np.uint64(data[place])) * np.uint64(FNV_PRIME)
+            words[kept - 1], ends[kept - 1] = value, ends[at]
+            continue
+        words[kept], starts[kept], ends[kept] = words[at], starts[at], ends[at]
+        kept += 1
+    return kept
 
 
 @kernel(forceinline=True)
@@ -138,6 +164,7 @@ def find_items(
     for row in range(len(offsets) - 1):
         base = offsets[row]
         count, words, begins, ends = split_words(data, base, offsets[row + 1], lower, words, begins, ends)
+        count = join_figures(data, words, begins, ends, count)
         value, found = np.uint64(0), 0
         for at in range(count):
             value = (value + words[at]) * _B

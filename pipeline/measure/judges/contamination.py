@@ -1,25 +1,32 @@
-"""Benchmark items in training text: removed or cut, and listed with what they matched.
+"""Benchmark items in training text: cut, or their documents removed, and listed with what they matched.
 
-Items (see pipeline.ingest.benchmarks) are indexed by word n-grams. Words weigh by rarity, the logarithm of how many items
-lack them, so that the frame "which of the following" counts for little and figures for much. A document holds an item when
-a place in it keeps enough of the item's weight in order: exact, reformatted and lightly edited copies do.
+Pieces of items (see pipeline.ingest.benchmarks) are indexed by word n-grams. Words weigh by rarity, the logarithm of how many
+pieces lack them, so that the frame "which of the following" counts for little and figures for much. A place in a document holds
+a piece when it keeps enough of the piece's weight in order: exact, reformatted and lightly edited copies do.
+
+What follows from a found piece depends on what it is. A question counts by itself when it is long, otherwise with its answer
+beside it; evidence counts when nearly all of it is there. What stands in many documents that are no copies of each other is a
+stock phrase of the corpus, which the whole corpus shows (`set_aside`): it is listed and left, unless it is a question with its
+answer. Whole sentences or rows of tables are cut; where that would take much more than the item, nothing is.
 """
 
 import functools
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import groupby
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from pipeline.core.judge import SPANS, Columns, judge
-from pipeline.core.settings import JudgeSettings, Threshold
+from pipeline.core.settings import DecidedBy, JudgeSettings, Threshold
 from pipeline.core.tensors import pack, unpack
-from pipeline.ingest.benchmarks import read_items, split_members
+from pipeline.ingest.benchmarks import Item, read_items, split_members, tells
 from pipeline.ingest.streams import open_url
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.text.overlap import build_table, find_items, grams_of, words_of
@@ -36,9 +43,16 @@ class Contamination(JudgeSettings):
         "one whose ${VARIABLE} is not set is left out",
     )
     ngram: int = Field(default=4, ge=2, le=20, description="words of the n-grams that find candidate places")
-    min_words: int = Field(default=13, ge=3, description="shorter texts are ignored: they occur by chance")
+    min_words: int = Field(
+        default=13, ge=3, description="shorter texts occur by chance: of questions they need the answer beside them"
+    )
     min_overlap: float = Field(
         default=0.75, gt=0, le=1, description="share of an item's weight from which a place counts as a copy"
+    )
+    common_in: Annotated[int, DecidedBy()] = Field(
+        default=3,
+        ge=1,
+        description="what stands in more documents that are no copies of each other is a stock phrase, and stays",
     )
     max_score: Threshold = Field(
         default=None, description="remove documents with a higher share of an item; other copies are cut"
@@ -53,25 +67,56 @@ _FEW = 3
 _FIGURE = re.compile(r"[^\W_]*\d[^\W_]*")
 
 
-_PARTS = {"tables": 3, "postings": 3, "items": 5}
+ANSWERED_OVERLAP = 0.6
+"""Share of a question's weight that is enough when its answer stands beside it."""
+ASKED_OVERLAP = 0.9
+"""Share of a question's weight from which it need not begin as it does; beside its answer `min_overlap` is enough."""
+EVIDENCE_OVERLAP, BARE_OVERLAP = 0.85, 0.98
+EVIDENCE_WORDS = 20
+"""Of evidence in one piece, with a figure and without one: shorter or less like it, sentences of a trade agree by chance."""
+FIGURES, WORDS = 0.75, 0.65
+"""Of an item's figures, and of its words in any order, the share that must stand in the place: reports say the same of other
+years and amounts."""
+MOST_PIECES, HALF = 0.8, 0.5
+"""Of evidence, and of a question, the share of its pieces that must be found."""
+_MARGIN = 40
+"""Bytes around a place in which its first and last words may stand."""
+BESIDE = 400
+"""Bytes on both sides of a question in which its answer is looked for."""
+_QUESTION, _EVIDENCE, _TEXT = range(3)
+_KINDS = {"question": _QUESTION, "evidence": _EVIDENCE, "text": _TEXT}
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_SENTENCE_END = re.compile(rb"[.!?][\"')\]]*\s+|\xe3\x80\x82|\xef\xbc\x81")
+
+
+_PARTS = {"tables": 3, "postings": 3, "items": 5, "units": 3}
 """Fields of an index that are arrays, and how many of them."""
+_STRINGS = ("names", "answers", "texts")
 
 
 @dataclass(frozen=True)
 class Index:
-    """What `find_items` reads, and the items' names."""
+    """What `find_items` reads of pieces, and of items their names and answers."""
 
     tables: tuple[np.ndarray, np.ndarray, np.ndarray]
     postings: tuple[np.ndarray, np.ndarray, np.ndarray]
     items: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+    units: tuple[np.ndarray, np.ndarray, np.ndarray]
+    """int32: the item of each piece; kind and number of pieces of each item."""
     names: pa.StringArray
+    answers: pa.StringArray
+    texts: pa.StringArray
+    """Of each piece."""
 
     def to_bytes(self) -> bytes:
         """As one file that workers map: the same items give the same bytes."""
         found = {f"{part}.{number}": array for part in _PARTS for number, array in enumerate(getattr(self, part))}
-        _, offsets, data = self.names.buffers()
-        borders = np.frombuffer(offsets, np.int32)[: len(self.names) + 1]
-        return pack(found | {"names.0": borders, "names.1": np.frombuffer(data, np.uint8)[: borders[-1]]})
+        for field in _STRINGS:
+            strings = getattr(self, field)
+            _, offsets, data = strings.buffers()
+            borders = np.frombuffer(offsets, np.int32)[: len(strings) + 1]
+            found |= {f"{field}.0": borders, f"{field}.1": np.frombuffer(data or b"", np.uint8)[: borders[-1]]}
+        return pack(found)
 
     @classmethod
     def mapped(cls, data: np.ndarray) -> "Index":
@@ -80,22 +125,25 @@ class Index:
         parts: dict[str, Any] = {
             part: tuple(found[f"{part}.{number}"] for number in range(count)) for part, count in _PARTS.items()
         }
-        borders, text = (pa.py_buffer(found[f"names.{number}"]) for number in range(2))
-        return cls(**parts, names=pa.StringArray.from_buffers(len(found["names.0"]) - 1, borders, text))
+        for field in _STRINGS:
+            borders, text = (pa.py_buffer(found[f"{field}.{number}"]) for number in range(2))
+            parts[field] = pa.StringArray.from_buffers(len(found[f"{field}.0"]) - 1, borders, text)
+        return cls(**parts)
 
 
 @functools.lru_cache(maxsize=4)
 def build_index(files: tuple[str, ...], ngram: int, min_words: int) -> Index:
     """The index of the items of some files; the same item in two places is one."""
-    texts: dict[str, str] = {}
+    items: dict[tuple[str, ...], Item] = {}
     for path in files:
-        for name, text in read_items(path, min_words):
-            texts.setdefault(text, name)
-    return index_of(list(texts), list(texts.values()), ngram)
+        for item in read_items(path, min_words):
+            items.setdefault(item.pieces, item)
+    return index_of(list(items.values()), ngram)
 
 
-def index_of(texts: list[str], names: list[str], ngram: int) -> Index:
-    """The index of items given as texts."""
+def index_of(items: list[Item], ngram: int) -> Index:
+    """The index of items."""
+    texts = [_THOUSANDS.sub("", piece) for item in items for piece in item.pieces]
     words, borders = words_of(*text_buffers(pa.array(texts, pa.large_string())), WORD_LOWER)
     hashes, rows, places = grams_of(words, borders, ngram)
     kept = _rare(hashes, rows, len(texts))
@@ -107,11 +155,19 @@ def index_of(texts: list[str], names: list[str], ngram: int) -> Index:
     weights = _weights(words, owner, texts)
     totals = np.bincount(owner, weights=weights, minlength=len(texts))
     needed = np.maximum(1, (np.maximum(lengths - ngram + 1, 0) * NEEDED_SHARE).astype(np.int64))
+    pieces = np.array([len(item.pieces) for item in items], np.int32)
     return Index(
         build_table(grams),
         (np.append(starts, len(hashes)).astype(np.int64), rows, places),
         (borders, words, weights.astype(np.float32), totals, np.minimum(needed, _counts(rows, len(texts)))),
-        pa.array(names, pa.string()),
+        (
+            np.repeat(np.arange(len(items), dtype=np.int32), pieces),
+            np.array([_KINDS[item.kind] for item in items], np.int32),
+            pieces,
+        ),
+        pa.array([item.name for item in items], pa.string()),
+        pa.array([item.answer for item in items], pa.string()),
+        pa.array(texts, pa.string()),
     )
 
 
@@ -180,10 +236,16 @@ def load(settings: Contamination, read: Callable[[], Any]) -> Index:
 
 @judge(
     "contamination",
-    version=2,
+    version=3,
     settings=Contamination,
     reads=["text"],
-    adds={"score": pa.float32(), "items": pa.list_(pa.string()), "spans": SPANS},
+    adds={
+        "score": pa.float32(),
+        "items": pa.list_(pa.string()),
+        "shares": pa.list_(pa.float32()),
+        "whole": pa.list_(pa.bool_()),
+        "spans": SPANS,
+    },
     weights=files_sha256,
     model=load,
     prepare=prepared,
@@ -191,35 +253,162 @@ def load(settings: Contamination, read: Callable[[], Any]) -> Index:
     notices=left_out,
 )
 def contamination(batch: pa.RecordBatch, settings: Contamination, model: Index | None = None) -> Columns:
-    """`score`: the largest share of any item; `items`: names of those above `min_overlap`; `spans`: where they stand.
+    """`score`: the largest share of any item; `items`: names of those that count, with their `shares`, and whether the `whole`
+    question and answer are there; `spans`: what is cut for them, the item's name as kind.
 
     Without the run's index one is built here.
     """
-    count = batch.num_rows
-    score = np.zeros(count, np.float32)
-    items: list[list[str]] = [[] for _ in range(count)]
-    spans: list[list[dict[str, Any]]] = [[] for _ in range(count)]
+    found: list[list[Found]] = [[] for _ in range(batch.num_rows)]
     if files := given(settings):
         index = model or build_index(tuple(files), settings.ngram, settings.min_words)
         offsets, data = text_buffers(batch["text"])
-        rows, item, share, starts, ends = find_items(
-            offsets, data, WORD_LOWER, settings.ngram, index.tables, index.postings, index.items
-        )
-        share = np.minimum(share, 1.0)
-        np.maximum.at(score, rows, share.astype(np.float32))
-        over = np.flatnonzero(np.round(share, 4) >= settings.min_overlap)
-        for at in over[np.lexsort((ends[over], starts[over], rows[over]))]:
-            row = int(rows[at])
-            name = index.names[int(item[at])].as_py()
-            if name not in items[row]:
-                items[row].append(name)
-            start, end = int(starts[at]), int(ends[at])
-            if spans[row] and start <= spans[row][-1]["end"]:
-                spans[row][-1]["end"] = max(spans[row][-1]["end"], end)
-            else:
-                spans[row].append({"start": start, "end": end, "kind": "contamination"})
+        hits = find_items(offsets, data, WORD_LOWER, settings.ngram, index.tables, index.postings, index.items)
+        for row, group in _by_row_and_item(hits, index):
+            text = data[offsets[row] : offsets[row + 1]]
+            if one := _judged(group, text, index, settings):
+                found[row].append(one)
+    names = [list(dict.fromkeys(one.name for one in row)) for row in found]
+    best = [
+        {name: [one for one in row if one.name == name] for name in own} for row, own in zip(found, names, strict=True)
+    ]
+    spans = [sorted({span for one in row for span in one.spans}) for row in found]
     return {
-        "score": pa.array(np.round(score, 4)),
-        "items": pa.array(items, pa.list_(pa.string())),
-        "spans": pa.array(spans, SPANS),
+        "score": pa.array([max((one.share for one in row), default=0.0) for row in found], pa.float32()),
+        "items": pa.array(names, pa.list_(pa.string())),
+        "shares": pa.array(
+            [[max(one.share for one in group) for group in row.values()] for row in best], pa.list_(pa.float32())
+        ),
+        "whole": pa.array(
+            [[any(one.whole for one in group) for group in row.values()] for row in best], pa.list_(pa.bool_())
+        ),
+        "spans": pa.array([[{"start": s, "end": e, "kind": kind} for s, e, kind in row] for row in spans], SPANS),
     }
+
+
+class Hit(NamedTuple):
+    """A piece in a document: the share of its weight, and the bytes it takes."""
+
+    piece: int
+    share: float
+    start: int
+    end: int
+
+
+class Found(NamedTuple):
+    """An item that counts in a document."""
+
+    name: str
+    share: float
+    whole: bool
+    spans: list[tuple[int, int, str]]
+
+
+def _by_row_and_item(hits: tuple[np.ndarray, ...], index: Index) -> Iterator[tuple[int, list[Hit]]]:
+    """`(row, hits)` of each item in each document: of every piece its best place."""
+    rows, pieces, shares, starts, ends = hits
+    best: dict[tuple[int, int, int], Hit] = {}
+    for row, piece, share, start, end in zip(
+        *(array.tolist() for array in (rows, pieces, shares, starts, ends)), strict=True
+    ):
+        key = (row, int(index.units[0][piece]), piece)
+        hit = Hit(piece, round(min(share, 1.0), 4), start, end)
+        if key not in best or hit.share > best[key].share:
+            best[key] = hit
+    for (row, _), group in groupby(sorted(best), key=lambda key: key[:2]):
+        yield row, [best[key] for key in group]
+
+
+def _judged(hits: list[Hit], text: np.ndarray, index: Index, settings: Contamination) -> Found | None:
+    """Whether an item counts, given the places of its pieces."""
+    owner, kinds, pieces = index.units
+    item = int(owner[hits[0].piece])
+    kind, count = int(kinds[item]), int(pieces[item])
+    raw, answer = text.tobytes(), index.answers[item].as_py()
+    answered = bool(answer) and any(_is_beside(answer, raw, hit) for hit in hits)
+    copies = [hit for hit in hits if _is_copy(hit, raw, index, kind, answered, count == 1, settings)]
+    words = sum(len(_words(index.texts[hit.piece].as_py())) for hit in copies)
+    if kind == _QUESTION:
+        counts = len(copies) >= HALF * count and (answered or words >= settings.min_words)
+    else:
+        counts = len(copies) >= MOST_PIECES * count
+    if not copies or not counts:
+        return None
+    name = index.names[item].as_py()
+    spans = [(*span, name) for hit in copies if (span := _whole_sentences(raw, hit.start, hit.end))]
+    return Found(name, max(hit.share for hit in copies), answered and len(copies) == count, spans)
+
+
+def _is_copy(
+    hit: Hit, raw: bytes, index: Index, kind: int, answered: bool, alone: bool, settings: Contamination
+) -> bool:
+    """Whether a place holds its piece, and does not only say the same of something else."""
+    words = _words(index.texts[hit.piece].as_py())
+    figures = {word for word in words if sum(sign.isdigit() for sign in word) > 1}  # lists are numbered 1, 2, 3
+    bound = settings.min_overlap
+    if kind == _QUESTION:
+        bound = min(bound, ANSWERED_OVERLAP) if answered else bound
+    elif kind == _EVIDENCE and alone:
+        bound = max(bound, EVIDENCE_OVERLAP if figures else BARE_OVERLAP)
+        if len(words) < EVIDENCE_WORDS:
+            return False
+    if hit.share < bound:
+        return False
+    near = raw[max(0, hit.start - _MARGIN) : hit.end + _MARGIN]
+    there = set(_words(near.decode("utf-8", "ignore")))
+    if len(figures & there) < FIGURES * len(figures) or sum(word in there for word in words) < WORDS * len(words):
+        return False
+    # A statement about the same thing has a question's words, but hardly the first one, which asks.
+    asks = kind != _QUESTION or words[0] in there
+    return asks or hit.share >= (settings.min_overlap if answered else ASKED_OVERLAP)
+
+
+def _words(text: str) -> list[str]:
+    """Small letters, figures without their separators."""
+    return re.findall(r"\w+", _THOUSANDS.sub("", text.lower()))
+
+
+def _is_beside(answer: str, raw: bytes, hit: Hit) -> bool:
+    """Whether one of the answers stands near a question, word for word."""
+    around = raw[max(0, hit.start - BESIDE) : hit.start] + b" " + raw[hit.end : hit.end + BESIDE + 2 * len(answer)]
+    words = set(_words(around.decode("utf-8", "ignore")))
+    return any(tells(choice) and words.issuperset(_words(choice)) for choice in answer.split("\n"))
+
+
+def _whole_sentences(raw: bytes, start: int, end: int) -> tuple[int, int] | None:
+    """The sentences or rows of a table that hold `raw[start:end]`; None where they are much more than that."""
+    first = raw.rfind(b"\n", 0, start) + 1
+    last = raw.find(b"\n", end)
+    last = len(raw) if last < 0 else last
+    low, high = first, last
+    if b"\t" not in raw[first:last]:
+        ends = [match.end() for match in _SENTENCE_END.finditer(raw, first, last)]
+        low = max((at for at in ends if at <= start), default=first)
+        high = min((at for at in ends if at >= end), default=last)
+    return (low, high) if high - low <= 3 * (end - start) + 400 else None
+
+
+@contamination.over_corpus
+def set_aside(shards: Iterator[tuple[pa.Table, np.ndarray]], settings: Contamination) -> list[str]:
+    """Items that are stock phrases of the corpus: in more than `common_in` documents that are no copies of each other, and
+    in none of them with question and answer. Of each shard its signals, and a number for each document, the same for copies."""
+    seen: dict[str, set[int]] = {}
+    whole: set[str] = set()
+    for signals, numbers in shards:
+        rows = np.flatnonzero(np.asarray(pc.fill_null(pc.list_value_length(signals["items"]), 0)) > 0)
+        for row, found in zip(rows.tolist(), signals.take(pa.array(rows)).to_pylist(), strict=True):
+            for name, is_whole in zip(found["items"], found["whole"], strict=True):
+                seen.setdefault(name, set()).add(int(numbers[row]))
+                if is_whole:
+                    whole.add(name)
+    return sorted(name for name, documents in seen.items() if len(documents) > settings.common_in and name not in whole)
+
+
+@contamination.without
+def without(signals: pa.Table, aside: list[str]) -> pa.Table:
+    """The signals as they are without some items: they give no score."""
+    rows = signals.select(["items", "shares", "whole"]).to_pylist()
+    score = []
+    for row, own in zip(rows, signals["score"].to_pylist(), strict=True):
+        left = [share for name, share in zip(row["items"] or (), row["shares"] or (), strict=True) if name not in aside]
+        score.append(max(left, default=0.0) if row["items"] else own)
+    return signals.set_column(signals.schema.get_field_index("score"), "score", pa.array(score, pa.float32()))
