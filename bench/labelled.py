@@ -135,6 +135,14 @@ def clean_text(corpora: Path, name: str, limit_bytes: int) -> list[str]:
         "dialogues": lambda: (
             row["dialogue"] for row in table(corpora, "medical/clinical_misc.tar.zst", "MTS-Dialog-TrainingSet.csv")
         ),
+        "reviews": lambda: _reviews(corpora / "general/everyday_language.jsonl.zst"),
+        "abstracts": lambda: (
+            text
+            for name, content in members(corpora / "medical/clinical_misc.tar.zst", "medical_tc_test.csv")
+            for text in (
+                row["medical_abstract"] for row in csv.DictReader(io.StringIO(content.decode("utf-8"), newline=""))
+            )
+        ),
         "statutes": lambda: _tar_text(corpora / "legal/us_statutes_bills_uslm.tar.zst", ".xml"),
     }
     found, size = [], 0
@@ -156,6 +164,15 @@ def _tar_text(path: Path, wanted: str) -> Iterator[str]:
             text = html.unescape(_TAG.sub(" ", text))
             text = "\n".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
         yield text
+
+
+def _reviews(path: Path) -> Iterator[str]:
+    """Film and product reviews (CC BY 4.0) of the everyday language."""
+    with open_zstd(path) as raw:
+        for line in io.TextIOWrapper(raw, encoding="utf-8"):
+            row = json.loads(line)
+            if "reviews" in row["source_set"]:
+                yield row["text"]
 
 
 def chunks(text: str, size: int = 2000) -> list[str]:

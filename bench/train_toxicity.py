@@ -17,15 +17,18 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+WEIGHTS = Path(__file__).parents[1] / "pipeline/measure/judges/toxicity.safetensors"
 WORD_SLOTS = 1 << 18
 CHAR_SLOTS = 1 << 18
 DECAY = 2e-6
 KEEP = 0.5
-LISTED = 5.0
+LISTED = 2.5
+HARD_ABOVE = 0.3
+"""A clean sentence that a first model scores higher is an example of its own for the second."""
 MOST_IMPORTANT = 5.0
 """No example weighs more than this many average ones."""
 CLEAN_BYTES = 6_000_000
-CLEAN_SOURCES = ("edgar", "fed", "statutes", "medquad", "wikipedia", "dialogues", "books")
+CLEAN_SOURCES = ("edgar", "fed", "statutes", "medquad", "wikipedia", "dialogues", "books", "reviews", "abstracts")
 WRITTEN = 2000.0
 
 
@@ -39,6 +42,8 @@ class Choice:
     madlibs: float = 3000.0
     talk: float = 1500.0
     clean: float = 6000.0
+    written_kinds: float = 1500.0
+    hard: float = 6000.0
 
 
 SHIPPED = Choice()
@@ -104,15 +109,15 @@ def neutral_words() -> frozenset[str]:
 
 @functools.cache
 def clean_sentences(corpora: Path, source: str) -> list[str]:
-    """Every third sentence of the half of a clean source that trains."""
+    """Every sentence of the half of a clean source that trains; every third is always an example."""
     from bench import labelled
 
-    return sentences_of(half(labelled.clean_text(corpora, source, CLEAN_BYTES), odd=False))[::3]
+    return sentences_of(half(labelled.clean_text(corpora, source, CLEAN_BYTES), odd=False))
 
 
 def gather(corpora: Path, leave_out: str = "", choice: Choice = SHIPPED) -> Corpus:
     """The training corpus without one set. Totals set how much each set counts, whatever its size."""
-    from bench import attacks, labelled
+    from bench import attacks, functionalities, labelled
 
     corpus = Corpus()
     if leave_out != "davidson":
@@ -137,9 +142,13 @@ def gather(corpora: Path, leave_out: str = "", choice: Choice = SHIPPED) -> Corp
         corpus.add(part, [toxic] * len(part), WRITTEN)
     listed = [phrase for phrase in labelled.listed_phrases(corpora)]
     corpus.add(listed, [True] * len(listed), 250.0)
+    written = [*functionalities.sentences(sorted(neutral_words())[::9], held_out=False)]
+    for toxic in (True, False):
+        part = [text for text, label, _ in written if label == toxic]
+        corpus.add(part, [toxic] * len(part), choice.written_kinds)
     for source in CLEAN_SOURCES:
-        found = clean_sentences(corpora, source)
-        if source not in ("books", "dialogues"):
+        found = clean_sentences(corpora, source)[::3]
+        if source not in ("books", "dialogues", "reviews"):
             for sentence in found:
                 corpus.ordinary.update(sentence.lower().split())
         corpus.add(found, [False] * len(found), choice.clean)
@@ -192,14 +201,34 @@ def listed_words(corpora: Path, ordinary: Counter[str]) -> set[str]:
     return own(form for word in own(words) for form in with_plural(word))
 
 
+def hard_negatives(corpora: Path, tensors: dict[str, np.ndarray]) -> list[str]:
+    """Clean sentences that a model takes for toxic, of the halves that train and not among its examples."""
+    from pipeline.measure.judges.toxicity import score_texts
+
+    found = []
+    for source in CLEAN_SOURCES:
+        every = clean_sentences(corpora, source)
+        others = [sentence for at, sentence in enumerate(every) if at % 3]
+        rows, _, _, scores = score_texts(pa.array(others, pa.large_string()), tensors)
+        found += [others[row] for row in np.unique(rows[scores > HARD_ABOVE]).tolist()]
+    return found
+
+
 def train(corpora: Path, leave_out: str = "", choice: Choice = SHIPPED) -> dict[str, np.ndarray]:
-    """The tensors of the scorer: int8 weights, their scales, the bias, hashes of neutral words and of listed phrases."""
+    """The tensors of the scorer, trained twice: the second time with the clean sentences the first took for toxic."""
+    corpus = gather(corpora, leave_out, choice)
+    hard = hard_negatives(corpora, fit(corpora, corpus, choice))
+    corpus.add(hard, [False] * len(hard), choice.hard)
+    return fit(corpora, corpus, choice)
+
+
+def fit(corpora: Path, corpus: Corpus, choice: Choice) -> dict[str, np.ndarray]:
+    """Int8 weights, their scales, the bias, hashes of neutral words and of listed phrases."""
     from bench import labelled
     from pipeline.kernels.buffers import text_buffers
     from pipeline.kernels.text.ngrams import feature_slots, fit_logistic
     from pipeline.kernels.text.term_trie import WORD_LOWER, build_trie, hash_word
 
-    corpus = gather(corpora, leave_out, choice)
     weights, labels = balance(corpus), np.array(corpus.labels)
     neutral = np.array(sorted(hash_word(word) for word in neutral_words()), np.uint64)
     listed = np.array(sorted(hash_word(word) for word in listed_words(corpora, corpus.ordinary)), np.uint64)
@@ -244,12 +273,12 @@ def train(corpora: Path, leave_out: str = "", choice: Choice = SHIPPED) -> dict[
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Train on everything but the evaluation set and write the weights beside this file; with --check, only compare."""
+    """Train on everything but the evaluation set and write the weights that the judge loads; with --check, only compare."""
     from safetensors.numpy import save
 
     parser = argparse.ArgumentParser(prog="python -m bench.train_toxicity", description=__doc__)
     parser.add_argument("corpora", type=Path, help="folder in the layout of ${CORPORA}")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("toxicity.safetensors"))
+    parser.add_argument("--out", type=Path, default=WEIGHTS)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the weights differ")
     arguments = parser.parse_args(argv)
     made = save(train(arguments.corpora))

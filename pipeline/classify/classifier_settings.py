@@ -75,6 +75,12 @@ class ClassifierSettings(JudgeSettings):
         default="logistic", description="logistic regression, or the log ratio of n-gram frequencies (DSIR)"
     )
     max_documents: PositiveInt = Field(default=10_000, description="documents sampled for each side")
+    everyday: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="everyday talk written here, as negatives: so many for each other one (`pipeline.classify.everyday`)",
+    )
     shuffled: float = Field(
         default=0.0,
         ge=0,
@@ -129,6 +135,12 @@ class ClassifierSettings(JudgeSettings):
 class DomainSettings(ClassifierSettings):
     """Text of the domain against other text: role `auto` follows its score."""
 
+    everyday: float = Field(
+        default=0.15,
+        ge=0,
+        le=1,
+        description="everyday talk written here, as negatives: so many for each other one (`pipeline.classify.everyday`)",
+    )
     role_score: Annotated[float, DecidedBy()] = Field(
         default=0.5, ge=0, le=1, description="documents of role auto that score at least this are domain"
     )

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.classify.classifier_settings import ClassifierSettings
+from pipeline.classify.everyday import everyday_texts
 from pipeline.classify.learn import train as learn
 from pipeline.classify.model import Model
 from pipeline.classify.named_files import documents as documents_of_files
@@ -26,7 +27,7 @@ from pipeline.errors import UsageError
 from pipeline.ingest.files import InputFile
 from pipeline.recipe.model import RecipeBase, near
 
-VERSION = 4
+VERSION = 5
 COLUMNS = ["id", "url", "source", "role", "reason"]
 MIN_DOCUMENTS = 20
 """Fewer of one side, and nothing said about the classifier would mean anything."""
@@ -143,6 +144,10 @@ def draw(
         more, seen = _from_files(files[name], label, settings.max_documents, seed)
         found += more
         known[name] += seen
+    talk = round(settings.everyday * sum(entry[1] == 0 for entry in found))
+    numbers = id_hashes(pa.array([f"everyday {at}" for at in range(talk)], pa.string()), seed)
+    for number, text in zip(numbers.tolist(), everyday_texts(talk), strict=True):
+        found.append((number, 0, "", text.encode()))
     found.sort(key=lambda entry: (entry[0], entry[1], entry[3]))
     sample = Sample(
         texts=pa.array([entry[3] for entry in found], pa.large_binary()),

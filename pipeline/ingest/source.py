@@ -123,8 +123,9 @@ class Source(Settings):
 
     >>> Source(name="filings", path="/data/filings").role_of("https://www.sec.gov/x")
     'auto'
-    >>> Source(name="web", path="/data", domain_hosts=["*.sec.gov"]).role_of("https://www.sec.gov/x")
-    'domain'
+    >>> web = Source(name="web", path="/data", domain_hosts=["*.sec.gov"], other_hosts="auto")
+    >>> web.role_of("https://www.sec.gov/x"), web.role_of("https://news.example/banks")
+    ('domain', 'auto')
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="short name, unique in the recipe")
@@ -143,7 +144,11 @@ class Source(Settings):
         default="auto", description="what the documents are for; auto decides by host, then by the domain score"
     )
     domain_hosts: list[str] = Field(
-        default_factory=list, description="for role auto: globs of hosts that are domain; the other hosts are general"
+        default_factory=list,
+        description="for role auto: globs of hosts that are domain; `other_hosts` says what the others are",
+    )
+    other_hosts: Literal["general", "auto"] = Field(
+        default="general", description="role of hosts that `domain_hosts` does not name; auto: the domain score decides"
     )
     licence: str = Field(
         default="unknown",
@@ -218,7 +223,9 @@ class Source(Settings):
         if self.role != "auto" or not self.domain_hosts:
             return self.role
         host = host_of(url)
-        return "domain" if any(fnmatchcase(host, pattern.lower()) for pattern in self.domain_hosts) else "general"
+        return (
+            "domain" if any(fnmatchcase(host, pattern.lower()) for pattern in self.domain_hosts) else self.other_hosts
+        )
 
 
 _HOST = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)", re.IGNORECASE)

@@ -17,6 +17,8 @@ WORDS = {
     "phone": "phone phones telephone telephones tel tele ph mobile mobil cell cellphone cellular fax facsimile telefax call "
     "calls calling called dial dialing ring reach text sms whatsapp hotline helpline landline answering messages contact "
     "telefon telephon telefono handy desk switchboard pager voicemail",
+    "reference": "file files docket dockets grant grants case cases registration award contract patent invoice order isbn issn "
+    "doi pmid pmc serial policy claim licence license permit part model item cert accession bill act go",
     "phone after": "phone tel telephone mobile cell fax office home work desk direct",
     "card": "card cards credit debit visa mastercard amex maestro discover diners jcb unionpay cc pan kreditkarte carte tarjeta",
     "ssn": "ssn ssns social security",
@@ -77,7 +79,9 @@ def is_cusip(text):
 
 
 def is_ssn(area, group, serial):
-    return area not in (0, 666) and area < 900 and group > 0 and serial > 0
+    if area >= 900:
+        return group in {*range(50, 66), *range(70, 89), 90, 91, 92, *range(94, 100)} and area < 1000
+    return area not in (0, 666) and group > 0 and serial > 0
 
 
 def is_public(one, two, three):
@@ -120,6 +124,14 @@ def email(data, last, at):
         else:
             break
     start += len(data[start:at]) - len(data[start:at].lstrip(b"._%+-'"))
+    if start == at:
+        if own := re.search(rb"(?:[\xe0-\xef][\x80-\xbf]{2})+$", data[max(low, 0) : at]):
+            for char in reversed(own[0].decode("utf-8", "replace")):
+                if not wordlike(char) or start - 3 < low:
+                    break
+                start -= 3
+        if start > 0 and data[start - 1] > 0x20:
+            return None
     if start == at or data[at - 1] == ord("."):
         return None
     cursor, stop, label, letters, dots = at + 1, None, 0, 0, 0
@@ -258,7 +270,7 @@ def numbered(data, at):
         return None
     if sizes == [10, 2, 6] and marks[:2] == [b"-", b"-"]:
         return "accession", cursor
-    glued = before in "-./=#_"
+    glued = before in "-./=#_%"
     if sizes[:3] == [3, 2, 4] and marks[0] == marks[1] and marks[2] != b"-" and not glued and marks[0] in (b"-", b" "):
         stop = at + 11
         named = near(data, at, stop, "ssn", 40)
@@ -276,16 +288,48 @@ def numbered(data, at):
         return None
     same = all(mark == marks[0] != b"." for mark in marks[:-1])
     fours = same and all(size == 4 for size in sizes[:-1])
-    even = len(sizes) == 1 or (fours and 3 <= len(sizes) <= 5 and sizes[-1] <= 4)
+    years = all(digits[place : place + 2] in ([1, 9], [2, 0]) for place in range(0, len(digits) - 1, 4))
+    even = len(sizes) == 1 or (fours and 3 <= len(sizes) <= 5 and sizes[-1] <= 4 and not years)
     even = even or (same and len(sizes) == 3 and sizes[:2] == [4, 6] and sizes[2] in (4, 5))
     issuer = network(digits) if even else 0
     if issuer and luhn(digits):
         named = near(data, at, cursor, "card", 48)
         if named or (issuer == 2 and len(sizes) > 1):
             return "card", cursor
-        if issuer == 2 and before == " " and at >= 2 and re.match(rb"[A-Za-z]", data[at - 2 : at - 1]):
+        if issuer == 2 and not listed(data, at, cursor):
             return "card", cursor
     return None
+
+
+def listed(data, at, stop):
+    head = data[:at].rstrip(bytes(range(33)))
+    if re.search(rb"\d\Z", head) or (len(head) == at and re.search(rb"[^A-Za-z0-9\x80-\xff]\Z", head)):
+        return True
+    if re.search(rb"[A-Za-z.]{0,3}\Z", head)[0][:2].lower() == b"no":
+        return True
+    return bool(re.match(rb"[\x00-\x20]+\d", data[stop:]))
+
+
+def is_reference(data, at):
+    for _ in range(2):
+        stop = at
+        while stop > 0 and at - stop < 4 and data[stop - 1] < 128 and not alnum(data[stop - 1]):
+            stop -= 1
+        word = re.search(rb"[A-Za-z]{0,14}\Z", data[:stop])[0]
+        if not word:
+            return False
+        if word.lower() in WORDS["reference"]:
+            return True
+        if word[:1] not in b"nN":
+            return False
+        at = stop - len(word)
+    return False
+
+
+def among_figures(data, at, stop):
+    head, tail = data[:at].rstrip(b" ($"), data[stop:]
+    before = re.search(rb"[\d%]\Z|\d\)\Z", head)
+    return bool(before or re.match(rb"[ ($]+\d", tail))
 
 
 def is_international(digits, trunk):
@@ -328,7 +372,7 @@ def phone(data, at):
     before, second = chr(at_byte(data, at - 1)), at_byte(data, at - 2) if at >= 2 else None
     opened = before == "("
     plus = before == "+" or (opened and second == ord("+"))
-    if before in "./=#_$," or (before == "-" and second is not None and alnum(second)):
+    if before in "./=#_$,%" or (before == "-" and second is not None and alnum(second)):
         return None
     digits, sizes, marks, cursor, stop = [], [], [], at, at
     paren, trunk = opened, False
@@ -351,6 +395,9 @@ def phone(data, at):
             cursor += 1
             if at_byte(data, cursor, 0) == 0x20 and data[cursor - 1] != 0x20:
                 break
+        elif cursor + 4 < len(data) and data[cursor] == ord("/") and data[cursor + 4] == ord("-"):
+            if len(sizes) == 1 and len(run) == 3:
+                mark, cursor = "/", cursor + 1
         if cursor + 2 < len(data) and re.match(rb"\(\d", data[cursor:]):
             if data[cursor + 1 : cursor + 3] == b"0)":
                 trunk = True
@@ -375,22 +422,43 @@ def phone(data, at):
         return tail if is_international(digits, trunk) else None
     if is_date(sizes, digits):
         return None
+    named = near(data, at, at, "phone", 24, at)
+    if not named and not opened and is_reference(data, at):
+        return None
+    if before == ":" and second is not None and alnum(second) and len(sizes) == 1:
+        word = re.search(rb"[A-Za-z0-9]+\Z", data[: at - 1])[0]
+        if word[-23:].lower() not in WORDS["phone"]:
+            return None
     if digits[:2] == [0, 0] and sizes[0] >= 3 and len(sizes) >= 3 and is_international(digits[2:], trunk):
         return tail
+    if " " in marks[: len(sizes) - 1] and not named and among_figures(data, at, tail):
+        return None
     lead = int(sizes[0] == 1 and digits[0] == 1 and len(digits) == 11)
     own = digits[lead:]
     if len(own) == 10 and len(sizes) == 3 + lead and sizes[lead : lead + 2] == [3, 3]:
         north_american = own[0] >= 2 and own[1:3] != [1, 1] and own[3] >= 1
-        joined = all(mark in ("-", ".", ")") for mark in marks[: len(sizes) - 1])
+        joined = all(mark in ("-", ".", ")", "/") for mark in marks[: len(sizes) - 1])
         if north_american and (joined or opened or marks[lead] == ")"):
             return tail
     several = len(sizes) >= 2
-    if opened and several and sizes[0] <= 5 and 7 <= len(digits) <= 11 and digits[sizes[0]] > 0 and sizes[1] >= 3:
+    hyphened = len(sizes) == 3 and marks[1] == "-" and sizes[1] >= 3 and sizes[2] == 4
+    bracketed = digits[0] == 0 or hyphened or named
+    if (
+        opened
+        and bracketed
+        and several
+        and sizes[0] <= 5
+        and 7 <= len(digits) <= 11
+        and digits[sizes[0]] > 0
+        and sizes[1] >= 3
+    ):
         return tail
     if digits[0] == 0 and digits[1] != 0 and 9 <= len(digits) <= 11 and several and before != "-":
         if (min(9, *sizes) >= 2 and 2 < sizes[0] <= 5) or (sizes[0] == 2 and len(sizes) == 5):
             return tail
-    if min(sizes) >= 2 and len(digits) <= 13 and (near(data, at, at, "phone", 24, at) or labelled_after(data, tail)):
+    if opened and not bracketed:
+        return None
+    if min(sizes) >= 2 and len(digits) <= 13 and (named or labelled_after(data, tail)):
         return tail
     return None
 

@@ -38,6 +38,8 @@ def spans(texts, settings=ALL):
     ]
 
 
+JWT = "eyJhbGciOiJub25lIn0.eyJ1c2VyIjoiYW5uIiwibiI6MX0.c2lnbmF0dXJlLW9mLW5vdGhpbmc"
+PEM = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIBkg4LVWM9nuwNSk3yByxZpYRTBnVJk5oy\nann@mail.example\n-----END EC PRIVATE KEY-----"
 FOUND = [
     ("Write to jane.doe+x@mail.example.co.uk.", [("email", "jane.doe+x@mail.example.co.uk")]),
     ("почта: иван@пример.рф!", [("email", "иван@пример.рф")]),
@@ -56,6 +58,19 @@ FOUND = [
     ("passport no. C01X00T47", [("passport", "C01X00T47")]),
     ("passport number 533380006", [("passport", "533380006")]),
     ("key AKIAIOSFODNN7EXAMPLE ", [("api_key", "AKIAIOSFODNN7EXAMPLE")]),
+    ("Taxpayer 987-65-4321 filed late.", [("ssn", "987-65-4321")]),
+    ("6011000990139424", [("card", "6011000990139424")]),
+    ("Paid with 5105105105105100 at noon", [("card", "5105105105105100")]),
+    ("ring 415/555-0132 after six", [("phone", "415/555-0132")]),
+    ("Rua: (11) 98765-4321", [("phone", "(11) 98765-4321")]),
+    ("write: 管理@例え.example", [("email", "管理@例え.example")]),
+    ("tom.lee (at) fund (dot) example (dot) org asks", [("email", "tom.lee (at) fund (dot) example (dot) org")]),
+    ("sue [at] court.example", [("email", "sue [at] court.example")]),
+    ("ann at mail dot example dot com", [("email", "ann at mail dot example dot com")]),
+    ("token: ghp_16C7e42F292c6912E7710c838347Ae178B4a", [("api_key", "ghp_16C7e42F292c6912E7710c838347Ae178B4a")]),
+    ("PAT glpat-Zx9_Yw8vUt7sRq6pOn5m", [("api_key", "glpat-Zx9_Yw8vUt7sRq6pOn5m")]),
+    ("bearer " + JWT + " ok", [("api_key", JWT)]),
+    ("a\n" + PEM + "\nb", [("api_key", PEM)]),
     ("123-456-7890.joe@mail.example.com", [("email", "123-456-7890.joe@mail.example.com")]),
 ]
 KEPT = [
@@ -65,6 +80,12 @@ KEPT = [
     "Sections 1.2.3.4 and 10.0.0.1 and 192.168.1.1; version 3.10.2",
     "user@localhost, @handle, a@b, std::vector, 4111 1111 1111 1112, GB82 WEST 1234 5698 7654 33",
     "000-12-3456 666-12-3456 912-12-3456",
+    "Granted (345) 188.20\nOther (812) 455 310\nNet change (41) 302 117 / Cash (214) 330 1187 902",
+    "Fees (5) 221 874\nMember card 2031 2030 2029 2028, prepaid card 1999 2000 2001",
+    "cell cycle (go:0007049, go:0051301); grant 5-3321-8890; Docket No. 22-555-0134; File Number 812-555-0143",
+    "Annual%20Report%202123-555-0142.pdf and Q%204111111111111111",
+    "Loans:\n4111111111111111\n4012888888881881\n5105105105105100",
+    "Account No. 4111111111111111, the price (at) the close [at] noon; look at it dot by dot",
     "The 30-year 4.25% notes due 2030 (333-123456) of 100,000,000 shares",
 ]
 
@@ -77,6 +98,41 @@ def test_found(text, expected):
 @pytest.mark.parametrize("text", KEPT, ids=[text[:24] for text in KEPT])
 def test_kept(text):
     assert spans([text]) == [[]]
+
+
+def test_contacts_of_organisations_stay_on_request():
+    keep = Pii(keep_contacts_of=["organisation"])
+    office = [
+        "For more, call Investor Relations at (212) 555-0187.",
+        "The conference call is at +1 646 555 0142 (passcode 77).",
+        "(415) 555-0132\n(Registrant's telephone number, including area code)",
+        "media.relations@bank.example",
+        "Write to IR@fund.example or info [at] fund.example",
+    ]
+    people = ["Ann Lee, mobile (212) 555-0187, asked for a loan.", "ann.lee@mail.example"]
+    assert all(spans([text])[0] for text in office + people)
+    assert [spans([text], keep)[0] for text in office] == [[]] * len(office)
+    assert [len(spans([text], keep)[0]) for text in people] == [1, 1]
+
+
+NOTE = """Patient: Adebayo, Folake   MRN 00412   DOB: 04/12/1931
+Seen on March 3, 2031 by Dr. Wójcik and Priya Raman, MD. Referring physician: Tomás Quintanilla
+Mrs. Adebayo is a 94-year-old woman with Parkinson disease and Crohn's disease. Linda Hayes, her daughter, drove her.
+On 2031-02-27 José took the blood; Foley catheter in place. Follow up 4/18/31. She may walk; will see Grace clinic in May.
+"""
+
+
+def test_names_days_and_high_ages_on_request():
+    found = spans([NOTE], Pii(names="list"))[0]
+    assert found == [
+        ("name", "Adebayo, Folake"), ("date", "04/12"), ("date", "March 3"), ("name", "Wójcik"), ("name", "Priya Raman"),
+        ("name", "Tomás Quintanilla"), ("name", "Adebayo"), ("age", "94"), ("name", "Linda Hayes"), ("date", "02-27"),
+        ("name", "José"), ("date", "4/18"),
+    ]  # fmt: skip
+    assert spans([NOTE])[0] == []
+    batch = pa.record_batch({"text": pa.array([NOTE], pa.large_string())})
+    counted = pii.run(batch, Pii(names="list")).to_pylist()[0]
+    assert [counted[f"num_{kind}"] for kind in ("name", "date", "age")] == [7, 4, 1]
 
 
 def test_public_identifiers_are_counted():

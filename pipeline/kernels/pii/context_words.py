@@ -20,6 +20,10 @@ PHONE_WORDS = _hashes(
     "calling called dial dialing ring reach text sms whatsapp hotline helpline landline answering messages contact "
     "telefon telephon telefono handy desk switchboard pager voicemail"
 )
+REFERENCE_WORDS = _hashes(
+    "file files docket dockets grant grants case cases registration award contract patent invoice order isbn issn doi pmid "
+    "pmc serial policy claim licence license permit part model item cert accession bill act go"
+)
 PHONE_AFTER = _hashes("phone tel telephone mobile cell fax office home work desk direct")
 CARD_WORDS = _hashes(
     "card cards credit debit visa mastercard amex maestro discover diners jcb unionpay cc pan kreditkarte carte tarjeta"

@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.kernels import codes
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.pii.checks import alnum, digit, letter
-from pipeline.kernels.pii.context_words import PHONE_AFTER, PHONE_WORDS, word_near
+from pipeline.kernels.pii.context_words import PHONE_AFTER, PHONE_WORDS, REFERENCE_WORDS, word_near
 
 # Country code: shortest and longest national number (ITU-T E.164 and the national numbering plans).
 _PLANS = (
@@ -122,13 +122,51 @@ def _is_date(digits: np.ndarray, groups: np.ndarray, count: int) -> bool:
 
 
 @kernel()
+def _is_reference(data: np.ndarray, begin: int, at: int) -> bool:
+    """Whether the word before the number, "No." and "Number" left out, says that it counts files, grants, cases and the like."""
+    for _ in range(2):
+        stop = at
+        while stop > begin and at - stop < 4 and alnum(data[stop - 1]) < 0 and data[stop - 1] < codes.NON_ASCII:
+            stop -= 1
+        word = stop
+        while word > begin and stop - word < 14 and letter(data[word - 1]) >= 0:
+            word -= 1
+        if word == stop:
+            return False
+        if word_near(data, word, stop, stop, stop, REFERENCE_WORDS, 14):
+            return True
+        if letter(data[word]) != 13:  # no, nos, number
+            return False
+        at = word
+    return False
+
+
+@kernel()
+def _among_figures(data: np.ndarray, begin: int, at: int, stop: int, end: int) -> bool:
+    """Whether the number's line has a figure right before it or right after it, as rows of tables have."""
+    low = at - 1
+    while low >= begin and (data[low] == codes.SPACE or data[low] == codes.LEFT_PAREN or data[low] == codes.DOLLAR):
+        low -= 1
+    if low >= begin and (digit(data[low]) >= 0 or data[low] == codes.PERCENT):
+        return True
+    if low > begin and data[low] == codes.RIGHT_PAREN and digit(data[low - 1]) >= 0:
+        return True
+    high = stop
+    while high < end and (data[high] == codes.SPACE or data[high] == codes.LEFT_PAREN or data[high] == codes.DOLLAR):
+        high += 1
+    return bool(high > stop and high < end and digit(data[high]) >= 0)
+
+
+@kernel()
 def phone_end(data: np.ndarray, begin: int, at: int, end: int) -> int:
     """End of the phone number whose first digit is at `at`, or -1."""
     before = data[at - 1] if at > begin else np.uint8(codes.SPACE)
     opened, plus = before == codes.LEFT_PAREN, before == codes.PLUS
     if opened and at - 2 >= begin and data[at - 2] == codes.PLUS:
         plus = True
-    glued = before in (codes.DOT, codes.SLASH, codes.EQUALS, codes.HASH, codes.UNDERSCORE, codes.DOLLAR, codes.COMMA)
+    glued = before in (
+        codes.DOT, codes.SLASH, codes.EQUALS, codes.HASH, codes.UNDERSCORE, codes.DOLLAR, codes.COMMA, codes.PERCENT
+    )  # fmt: skip
     if glued or (before == codes.HYPHEN and at - 2 >= begin and alnum(data[at - 2]) >= 0):
         return -1
     digits, groups, marks = np.zeros(_MAX_DIGITS + 1, np.uint8), np.zeros(10, np.int64), np.zeros(10, np.uint8)
@@ -159,6 +197,10 @@ def phone_end(data: np.ndarray, begin: int, at: int, end: int) -> int:
             cursor += 1
             if cursor < end and data[cursor] == codes.SPACE and data[cursor - 1] != codes.SPACE:
                 break
+        elif cursor + 4 < end and data[cursor] == codes.SLASH and data[cursor + 4] == codes.HYPHEN:
+            if count == 1 and length == 3:  # 646/555-0123
+                mark = data[cursor]
+                cursor += 1
         if cursor + 2 < end and data[cursor] == codes.LEFT_PAREN and digit(data[cursor + 1]) >= 0:
             if data[cursor + 1] == codes.ZERO and data[cursor + 2] == codes.RIGHT_PAREN:
                 trunk = True
@@ -188,14 +230,31 @@ def phone_end(data: np.ndarray, begin: int, at: int, end: int) -> int:
         return tail if international(digits, 0, total, trunk) else -1
     if _is_date(digits, groups, count):
         return -1
+    named = word_near(data, begin, at, at, at, PHONE_WORDS, 24)
+    if not named and not opened and _is_reference(data, begin, at):
+        return -1
+    if before == codes.COLON and at - 2 >= begin and alnum(data[at - 2]) >= 0 and count == 1:
+        word = at - 2  # "go:0005515": the word before the colon alone may say that it is a phone
+        while word > begin and alnum(data[word - 1]) >= 0:
+            word -= 1
+        if not word_near(data, word, at, at, at, PHONE_WORDS, 24):
+            return -1
     zeros = 2 if digits[0] == 0 and digits[1] == 0 else 0
     if zeros and groups[0] >= 3 and count >= 3 and international(digits, 2, total, trunk):
         return tail
     dashes = True
     for group in range(count - 1):
         dashes = dashes and (
-            marks[group] == codes.HYPHEN or marks[group] == codes.DOT or marks[group] == codes.RIGHT_PAREN
+            marks[group] == codes.HYPHEN
+            or marks[group] == codes.DOT
+            or marks[group] == codes.RIGHT_PAREN
+            or marks[group] == codes.SLASH
         )
+    spaced = False
+    for group in range(count - 1):
+        spaced = spaced or marks[group] == codes.SPACE
+    if spaced and not named and _among_figures(data, begin, at, tail, end):
+        return -1
     lead = 1 if groups[0] == 1 and digits[0] == 1 and total == 11 else 0
     if (
         total - lead == 10
@@ -206,7 +265,18 @@ def phone_end(data: np.ndarray, begin: int, at: int, end: int) -> int:
         and (dashes or opened or marks[lead] == codes.RIGHT_PAREN)
     ):
         return tail
-    if opened and count >= 2 and groups[0] <= 5 and 7 <= total <= 11 and digits[groups[0]] > 0 and groups[1] >= 3:
+    # Statements put negatives in brackets, "(557) 197 200": other bracketed codes begin with 0, or a hyphen parts what follows.
+    hyphened = count == 3 and marks[1] == codes.HYPHEN and groups[1] >= 3 and groups[2] == 4
+    own = digits[0] == 0 or hyphened or named
+    if (
+        opened
+        and own
+        and count >= 2
+        and groups[0] <= 5
+        and 7 <= total <= 11
+        and digits[groups[0]] > 0
+        and groups[1] >= 3
+    ):
         return tail
     if digits[0] == 0 and digits[1] != 0 and 9 <= total <= 11 and count >= 2 and before != codes.HYPHEN:
         shortest = 9
@@ -217,11 +287,7 @@ def phone_end(data: np.ndarray, begin: int, at: int, end: int) -> int:
     smallest = 99
     for group in range(count):
         smallest = min(smallest, groups[group])
-    if (
-        smallest >= 2
-        and total <= 13
-        and (word_near(data, begin, at, at, at, PHONE_WORDS, 24) or _labelled_after(data, tail, end))
-    ):
+    if smallest >= 2 and total <= 13 and not (opened and not own) and (named or _labelled_after(data, tail, end)):
         return tail
     return -1
 

@@ -76,6 +76,14 @@ def _email(data: np.ndarray, begin: int, at: int, end: int, wordlike: np.ndarray
             break
     while start < at and _CLASS[data[start]] == 2:
         start += 1
+    if start == at:  # an address in another script, from white space on
+        while start - 3 >= low and data[start - 3] >= 0xE0 and data[start - 1] & 0xC0 == 0x80:
+            point, size = decode(data, start - 3, end)
+            if size != 3 or point < 0 or not wordlike[point]:
+                break
+            start -= 3
+        if start > begin and data[start - 1] > codes.SPACE:
+            return -1, -1
     if start == at or data[at - 1] == codes.DOT:
         return -1, -1
     stop, cursor, label, dots, alphas, top = at + 1, at + 1, 0, 0, 0, 0
@@ -314,6 +322,7 @@ def _numbers(
         or before == codes.EQUALS
         or before == codes.HASH
         or before == codes.UNDERSCORE
+        or before == codes.PERCENT
     )
     if (
         count >= 4
@@ -377,7 +386,11 @@ def _numbers(
             fours = same
             for group in range(count - 1):
                 fours = fours and groups[group] == 4
-            even = (fours and 3 <= count <= 5 and groups[count - 1] <= 4) or (
+            years = True
+            for group in range(0, total - 1, 4):
+                century = np.int64(digits[group]) * 10 + digits[group + 1]
+                years = years and (century == 19 or century == 20)
+            even = (fours and 3 <= count <= 5 and groups[count - 1] <= 4 and not years) or (
                 same and count == 3 and groups[0] == 4 and groups[1] == 6 and (groups[2] == 5 or groups[2] == 4)
             )
         network = card_network(digits, total) if even else 0
@@ -386,9 +399,30 @@ def _numbers(
             if named or (network == 2 and count > 1):
                 return CARD, cursor
             # A bare run of 16 digits passes Luhn one time in ten: alone in running text, not in a list of numbers.
-            if network == 2 and before == codes.SPACE and at - 2 >= begin and letter(data[at - 2]) >= 0:
+            if network == 2 and not _listed(data, begin, at, cursor, end):
                 return CARD, cursor
     return -1, at
+
+
+@kernel()
+def _listed(data: np.ndarray, begin: int, at: int, stop: int, end: int) -> bool:
+    """Whether a number stands after "No.", a code or a figure, or before a figure, lines between or not."""
+    low = at - 1
+    while low >= begin and data[low] <= codes.SPACE:
+        low -= 1
+    if low >= begin and (
+        digit(data[low]) >= 0 or (data[low] < codes.NON_ASCII and alnum(data[low]) < 0 and low == at - 1)
+    ):
+        return True
+    word = low
+    while word >= begin and low - word < 3 and (letter(data[word]) >= 0 or data[word] == codes.DOT):
+        word -= 1
+    if low - word >= 2 and letter(data[word + 1]) == 13 and letter(data[word + 2]) == 14:  # no, no.
+        return True
+    high = stop
+    while high < end and data[high] <= codes.SPACE:
+        high += 1
+    return high > stop and high < end and digit(data[high]) >= 0
 
 
 @kernel()

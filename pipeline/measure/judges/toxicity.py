@@ -1,8 +1,9 @@
 """Toxicity by an embedded linear scorer of sentences that reads every sentence with and without its identity words.
 
 The score of a sentence is the smaller of the two readings, so that naming a group cannot by itself raise it. A document's
-score is the mean of its worst tenth of sentences (at least one): of a short document its worst sentence, of a long filing
-more than one slip. Weights, data, licences and errors per identity: `toxicity.md` beside this file.
+score is the mean of its worst third of sentences (at least one, the last in part): of a short clean text one sharp sentence
+is not enough, nor of a long one a tenth, unless it threatens or insults a group of people. Weights, data,
+licences and errors per identity: `toxicity.md` beside this file.
 """
 
 import functools
@@ -21,6 +22,11 @@ from pipeline.kernels.text.ngrams import MAX_LISTED, sum_sentences
 from pipeline.kernels.text.term_trie import WORD_LOWER, find_phrases
 from pipeline.measure.spans import spans_column
 
+WORST_PART = 3
+"""The score of a document is the mean of one in so many of its sentences, the worst."""
+AT_PEOPLE, SHORT = 0.85, 15
+"""A sentence that names a group and scores more than this decides by itself in a text of so many sentences; in a longer one
+in proportion."""
 SENTENCE_THRESHOLD = 0.9
 """A sentence above it is a span, and counts in `sentence_share`."""
 
@@ -29,7 +35,7 @@ class Toxicity(JudgeSettings):
     """Insults, threats, hate and obscenity, by sentence; listed words are a signal and never a verdict."""
 
     max_score: Threshold = Field(
-        default=None, description="remove when the mean of the worst tenth of sentences is higher"
+        default=None, description="remove when the mean of the worst third of sentences is higher"
     )
     max_sentence_share: Threshold = Field(default=None, description="remove when more of the sentences are toxic")
     max_worst_sentence: Threshold = Field(default=None, description="remove when any one sentence scores higher")
@@ -69,8 +75,10 @@ def sentence_scores(sums: np.ndarray, sizes: np.ndarray, scales: np.ndarray) -> 
 
 
 @kernel()
-def _documents(rows: np.ndarray, scores: np.ndarray, count: int, bound: float) -> tuple[np.ndarray, ...]:
-    worst_tenth, share = np.zeros(count, np.float32), np.zeros(count, np.float32)
+def _documents(
+    rows: np.ndarray, scores: np.ndarray, at_people: np.ndarray, count: int, bound: float
+) -> tuple[np.ndarray, ...]:
+    worst_part, share = np.zeros(count, np.float32), np.zeros(count, np.float32)
     worst, toxic = np.zeros(count, np.float32), np.zeros(count, np.int32)
     begin = 0
     while begin < len(rows):
@@ -78,33 +86,48 @@ def _documents(rows: np.ndarray, scores: np.ndarray, count: int, bound: float) -
         while end < len(rows) and rows[end] == rows[begin]:
             end += 1
         row, ordered = rows[begin], np.sort(scores[begin:end])
-        taken = max(1, (end - begin + 9) // 10)
-        total = 0.0
-        for at in range(len(ordered) - taken, len(ordered)):
-            total += ordered[at]
+        # The last sentence taken counts in part, so that one sentence more is no step.
+        taken = max(1.0, (end - begin) / WORST_PART)
+        total, left, at = 0.0, taken, len(ordered) - 1
+        while left > 0.0:
+            total += ordered[at] * min(left, 1.0)
+            left -= 1.0
+            at -= 1
         over = 0
         for at in range(begin, end):
             over += scores[at] > bound
-        worst_tenth[row], worst[row] = total / taken, ordered[-1]
+        aimed = 0.0
+        for at in range(begin, end):
+            if at_people[at] and scores[at] > AT_PEOPLE:
+                aimed = max(aimed, np.float64(scores[at]))
+        worst_part[row] = max(total / taken, aimed * min(1.0, SHORT / (end - begin)))
+        worst[row] = ordered[-1]
         share[row], toxic[row] = over / (end - begin), over
         begin = end
-    return worst_tenth, share, worst, toxic
+    return worst_part, share, worst, toxic
 
 
 def score_texts(
     text: pa.Array, tensors: dict[str, np.ndarray] | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Row, start byte, end byte and score of every sentence of a column."""
+    return _sentences(text, tensors)[:4]
+
+
+def _sentences(
+    text: pa.Array, tensors: dict[str, np.ndarray] | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """`score_texts`, and whether a sentence names a group of people."""
     tensors = tensors or load_weights()
     offsets, data = text_buffers(text)
     readings = (tensors[name] for name in ("word_weights", "char_weights", "neutral", "listed"))
     rows, begins, stops, sums, sizes = sum_sentences(offsets, data, WORD_LOWER, *readings)
-    return rows, begins, stops, sentence_scores(sums, sizes, tensors["scales"])
+    return rows, begins, stops, sentence_scores(sums, sizes, tensors["scales"]), sizes[:, 1] > sizes[:, 3]
 
 
 @judge(
     "toxicity",
-    version=2,
+    version=3,
     settings=Toxicity,
     reads=["text"],
     adds={
@@ -120,8 +143,8 @@ def score_texts(
 def toxicity(batch: pa.RecordBatch, settings: Toxicity) -> Columns:
     """`score`, `worst_sentence` and `sentence_share` are 0-1; `spans` are the sentences above `SENTENCE_THRESHOLD`."""
     tensors, count = load_weights(), batch.num_rows
-    rows, begins, stops, scores = score_texts(batch["text"], tensors)
-    score, share, worst, toxic = _documents(rows, scores, count, SENTENCE_THRESHOLD)
+    rows, begins, stops, scores, at_people = _sentences(batch["text"], tensors)
+    score, share, worst, toxic = _documents(rows, scores, at_people, count, SENTENCE_THRESHOLD)
     over = scores > SENTENCE_THRESHOLD
     kinds = pa.array(["toxic"] * int(over.sum()), pa.string())
     offsets, data = text_buffers(batch["text"])
