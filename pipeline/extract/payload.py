@@ -13,6 +13,9 @@ class Extracted:
     markup: bytes | None = None
     tabular: bool = False
     """Tabs in the text separate the cells of tables."""
+    date: str | None = None
+    note: str | None = None
+    """What the file says of itself: pages, author, program."""
 
 
 class RefusalError(Exception):

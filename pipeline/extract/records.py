@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.core.batch import DOCUMENTS
+from pipeline.extract.documents.kinds import EXTRACTORS, extract_document
 from pipeline.extract.encoding import decode_within
 from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.extract.html_text import extract_html
@@ -16,12 +17,12 @@ from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.text.layout import lay_out
 from pipeline.kernels.text.lines import clean_lines
 
-EXTRACT_VERSION = 4
+EXTRACT_VERSION = 5
 """Enters the fingerprint: raised whenever the same records and settings give other documents."""
 
 
 _COPIED = (
-    "id", "url", "date", "source", "role", "licence", "rights", "tdm", "robots", "terms", "path", "locator", "parent",
+    "id", "url", "source", "role", "licence", "rights", "tdm", "robots", "terms", "path", "locator", "parent",
     "content_type",
 )  # fmt: skip
 
@@ -32,7 +33,8 @@ def extract_batch(records: pa.RecordBatch, settings: ExtractSettings, known: Kno
     `known` is of one shard and one `settings`: a payload that came before is not parsed again.
 
     A record that ingest quarantined stays so. New reasons: `extract.empty`, `too_large`, `undecodable`,
-    `too_many_nodes`, `too_many_attributes`, `too_deep`, `unparsable`, `bad_xml`, `xml_dtd`, `no_text`, `failed`.
+    `too_many_nodes`, `too_many_attributes`, `too_deep`, `unparsable`, `bad_xml`, `xml_dtd`, `no_text`, `failed`; of documents
+    `password`, `scanned`, `bad_pdf`, `bad_document`, `not_installed`.
     """
     rows = _Rows(records, settings, known or Known())
     for row in range(records.num_rows):
@@ -55,6 +57,7 @@ class _Rows:
         self._reasons: list[str | None] = records.column("reason").to_pylist()
         self._details: list[str | None] = records.column("detail").to_pylist()
         self._titles: list[str | None] = records.column("title").to_pylist()
+        self._dates: list[str | None] = records.column("date").to_pylist()
         self._texts: list[bytes] = [b""] * count
         self._encodings: list[str | None] = [None] * count
         self._tabular = np.zeros(count, np.bool_)
@@ -83,6 +86,8 @@ class _Rows:
         self._tabular[row] = found.tabular
         if not self._titles[row]:
             self._titles[row] = found.title
+        self._dates[row] = self._dates[row] or found.date
+        self._details[row] = self._details[row] or found.note
         if found.markup is not None:
             self._markup[row] = found.markup
 
@@ -108,6 +113,8 @@ class _Rows:
             return extract_html(payload, charset, settings)
         if kind == "xml":
             return extract_xml(payload, charset, settings)
+        if kind in EXTRACTORS:
+            return extract_document(payload, kind, settings)
         decoded = decode_within(payload, charset, False, settings.max_replaced_frac)
         markup = None if decoded.encoding == "utf-8" and not decoded.replaced else decoded.text.encode()
         return Extracted(decoded.text, decoded.encoding, markup=markup)
@@ -124,6 +131,7 @@ class _Rows:
         columns: dict[str, Any] = {name: self._records.column(name) for name in _COPIED}
         columns |= {
             "title": self._titles,
+            "date": self._dates,
             "encoding": self._encodings,
             "raw_bytes": np.diff(text_buffers(self._payloads)[0]),
             "raw_pretokens": self._raw_pretokens(),

@@ -29,7 +29,9 @@ from pipeline.ingest.record import Tally
 from pipeline.ingest.source import Source
 
 SUMS = ("raw_bytes", "raw_pretokens", "text_bytes", "num_pretokens")
-LIBRARIES = ("resiliparse", "fastwarc", "unicode", "pyarrow", "zstandard")
+LIBRARIES = (
+    "resiliparse", "fastwarc", "unicode", "pyarrow", "zstandard", "isal", "pypdfium2", "python-calamine", "olefile",
+)  # fmt: skip
 
 
 @dataclass
