@@ -24,7 +24,7 @@ def opened(payload: bytes) -> Any:
     import olefile
 
     try:
-        container = olefile.OleFileIO(payload)
+        container: Any = olefile.OleFileIO(payload)
     except (OSError, ValueError, IndexError, struct.error) as error:
         raise RefusalError("bad_document", f"its container is damaged: {error}") from error
     if container.exists("EncryptedPackage"):
