@@ -1,14 +1,20 @@
 """Documents of programs: what of them becomes text, in which order, and what is refused with a reason."""
 
+import io
 import json
+import os
 import re
+import tarfile
+from pathlib import Path
 
 import pytest
+import zstandard
 
-from pipeline.extract.documents.kinds import extract_document
+from pipeline.extract.documents.kinds import EXTRACTORS, extract_document
 from pipeline.extract.documents.pdf import Line, joined
 from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.extract.payload import RefusalError
+from pipeline.ingest.kinds import kind_of_name
 
 from .documents import CORE, W, docx_of, paragraph, pdf_of, zip_of
 
@@ -237,3 +243,45 @@ def test_noise_is_refused_or_read(kind, seed):
             damaged[noise.randrange(len(damaged))] = noise.randrange(256)
         for payload in (data, bytes(damaged)):
             assert isinstance(read_or_rule(payload, kind), str)
+
+
+def test_real_documents_are_read_or_refused(corpora):
+    """Over the files of three projects: nothing raises, old and new formats of one text have the same words."""
+    there = {path.removeprefix("./"): data for path, data in documents_of(corpora).items()}
+    readable = {path: data for path, data in there.items() if kind_of_name(path) in EXTRACTORS}
+    assert len(readable) > 90
+    rules = {
+        path: found
+        for path, data in readable.items()
+        if " " not in (found := read_or_rule(data, kind_of_name(path) or ""))
+    }
+    assert {path.rpartition("/")[2]: rule for path, rule in rules.items() if rule in ("password", "scanned", "bad_pdf")} == {
+        "2206.01062_pg3.pdf": "password", "MEDRPT-2024-PAT-3847_medical_report_scan.pdf": "scanned",
+        "INTEL_2023_8K_dated-2023-08-16.pdf": "bad_pdf",
+    }  # fmt: skip
+    old, new = (
+        set(text_of(there[f"docling/{kind}/{name}.{kind}"], kind).split())
+        for kind, name in (("doc", "legacy_sample"), ("docx", "word_sample"))
+    )
+    assert len(old & new) > 0.9 * len(new)
+    slides = text_of(there["docling/ppt/legacy_sample.ppt"], "ppt")
+    assert "Test Table Slide" in slides
+    assert len(extract_document(there["sec_pdf/ULTABEAUTY_2023Q1_EARNINGS.pdf"], "pdf", SETTINGS).text.split("\f")) == 8
+    assert "Total assets\t$5,375,719\t$5,370,411\t$5,012,036" in text_of(
+        there["sec_pdf/ULTABEAUTY_2023Q1_EARNINGS.pdf"], "pdf"
+    )
+
+
+@pytest.fixture
+def corpora() -> Path:
+    """The folder of real text."""
+    if not os.environ.get("CORPORA"):
+        pytest.skip("CORPORA is not set: the folder of real text is needed")
+    return Path(os.environ["CORPORA"])
+
+
+def documents_of(corpora) -> dict[str, bytes]:
+    packed = (corpora / "documents/documents_a.tar.zst").read_bytes()
+    data = zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(packed).read()
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        return {member.name: archive.extractfile(member).read() for member in archive if member.isfile()}
