@@ -42,7 +42,7 @@ def test_empty_corpus(tiny, tmp_path, capsys):
     (tmp_path / "web.jsonl").write_text("")
     code, _, err = run(tiny, tmp_path / "out", capsys)
     assert code == 2
-    assert "hold no document" in err
+    assert "its file holds no document" in err
     assert not (tmp_path / "out/corpus/README.md").exists()
 
 
