@@ -14,21 +14,22 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/licences.md"
-EXTRAS = ("train", "quant", "fasttext")
+EXTRAS = ("train", "documents", "quant", "fasttext")
 SPDX = {
     "3-Clause BSD License": "BSD-3-Clause",
     "Apache 2.0": "Apache-2.0",
     "Apache 2.0 License": "Apache-2.0",
     "Apache Software License": "Apache-2.0",
     "BSD": "BSD-3-Clause",
+    "BSD-3-Clause, Apache-2.0, dependency licenses": "BSD-3-Clause AND Apache-2.0",
     "BSD License": "BSD-3-Clause",
     "ISC License": "ISC",
     "MIT License": "MIT",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
 }
 """What older metadata says, as SPDX. Those that say BSD and no more (Jinja2, Numba, SymPy, mpmath) have three clauses."""
-BY_HAND = {"torchao": "BSD-3-Clause"}
-"""Of an extra that not every machine installs; read on the package's page."""
+BY_HAND = {"torchao": "BSD-3-Clause", "olefile": "BSD-2-Clause"}
+"""Of an extra that not every machine installs, or whose metadata only says BSD; read on the package's page."""
 COPYLEFT = re.compile(r"(?<!L)GPL|AGPL|SSPL|BUSL", re.IGNORECASE)
 HEAD = """\
 # Third-party licences
@@ -50,6 +51,8 @@ def canonical(name: str) -> str:
 def licence(name: str) -> str:
     """The licence of an installed distribution as SPDX. Raises PackageNotFoundError."""
     metadata = importlib.metadata.distribution(name).metadata
+    if name in BY_HAND:
+        return BY_HAND[name]
     if expression := metadata.get("License-Expression"):
         return expression
     stated = (metadata.get("License") or "").strip().split("\n")[0]

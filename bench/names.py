@@ -5,6 +5,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "heuristics": "Gopher quality and repetition, C4, FineWeb rules over text",
         "pipeline": "WARC to verdicts in committed Parquet: text, heuristics, language, signatures",
         "pipeline_full": "the same with every judge of the finance recipe",
+        "documents": "words right and found of PDF, office and mail files, PDF pages per second",
         "growth": "WARC to verdicts from 10 MB to 1 GB: time linear, memory flat, first-run compile time",
         "finance": "good documents of real finance sets kept by the recipe and by stock rules",
         "language": "language identification",

@@ -42,7 +42,7 @@ def test_empty_corpus(tiny, tmp_path, capsys):
     (tmp_path / "web.jsonl").write_text("")
     code, _, err = run(tiny, tmp_path / "out", capsys)
     assert code == 2
-    assert "hold no document" in err
+    assert "its file holds no document" in err
     assert not (tmp_path / "out/corpus/README.md").exists()
 
 
@@ -135,7 +135,7 @@ def test_a_live_crawl_is_frozen_once_and_then_read_from_its_files(tiny, tmp_path
     assert again["root_hash"] == first["root_hash"], "the site is gone; its frozen pages are the input"
 
 
-def test_a_source_without_a_document_counts_nothing_and_the_run_says_so(tmp_path, capsys):
+def test_a_run_without_general_text_says_so_and_a_source_without_a_document_ends_it(tmp_path, capsys):
     for name, lines in (
         ("full", [{"id": "a", "text": "The bank raised its guidance after a strong quarter. " * 40}]),
         ("void", []),
@@ -146,7 +146,6 @@ def test_a_source_without_a_document_counts_nothing_and_the_run_says_so(tmp_path
     recipe.write_text(
         "name: void\ndomain: test\nuse: here\nsources:\n  here:\n"
         f"    - {{name: full, kind: jsonl, path: {tmp_path}/full, role: domain}}\n"
-        f"    - {{name: void, kind: jsonl, path: {tmp_path}/void, role: general}}\n"
         "curate: [exact]\n"
     )
     assert main([str(recipe), "--out", str(tmp_path / "out"), "--ray", "none", "--no-train"]) == 1
@@ -156,3 +155,7 @@ def test_a_source_without_a_document_counts_nothing_and_the_run_says_so(tmp_path
     assert "hand-off" not in said.partition("Where")[2], "an empty mix leaves no hand-off, so none is named"
     assert (tmp_path / "out/report.html").exists()
     assert not (tmp_path / "out/handoff/manifest.json").exists()
+    void = f"    - {{name: void, kind: jsonl, path: {tmp_path}/void, role: general}}\n"
+    recipe.write_text(recipe.read_text().replace("curate:", void + "curate:"))
+    assert main([str(recipe), "--out", str(tmp_path / "out"), "--ray", "none", "--no-train"]) == 2
+    assert "source void: its file holds no document; empty: the file has no bytes" in capsys.readouterr().err

@@ -32,6 +32,8 @@ class Extracted:
     """As the page declares it, not trusted."""
     origin: str | None = None
     """Where in the page the text is from: "page", or "json-ld" where that has much more than is visible."""
+    note: str | None = None
+    """What the file says of itself: pages, author, program."""
 
 
 class RefusalError(Exception):

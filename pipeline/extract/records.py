@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.core.batch import DOCUMENTS
+from pipeline.extract.documents.kinds import EXTRACTORS, extract_document
 from pipeline.extract.encoding import decode_within
 from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.extract.filing import document_type, sections_of, unmark
@@ -41,7 +42,8 @@ def extract_batch(records: pa.RecordBatch, settings: ExtractSettings, known: Kno
     `known` is of one shard and one `settings`: a payload that came before is not parsed again.
 
     A record that ingest quarantined stays so. New reasons: `extract.empty`, `too_large`, `undecodable`,
-    `too_many_nodes`, `too_many_attributes`, `too_deep`, `unparsable`, `bad_xml`, `xml_dtd`, `no_text`, `failed`.
+    `too_many_nodes`, `too_many_attributes`, `too_deep`, `unparsable`, `bad_xml`, `xml_dtd`, `no_text`, `failed`; of documents
+    `password`, `scanned`, `bad_pdf`, `bad_document`, `not_installed`.
     """
     rows = _Rows(records, settings, known or Known())
     for row in range(records.num_rows):
@@ -97,6 +99,7 @@ class _Rows:
         self._edits[row] = [edit._asdict() for edit in found.edits]
         for name, field in _FACTS.items():
             self._facts[name][row] = self._facts[name][row] or getattr(found, field)
+        self._details[row] = self._details[row] or found.note
         if found.markup is not None:
             self._markup[row] = found.markup
 
@@ -126,6 +129,8 @@ class _Rows:
             return extract_html(payload, charset, settings)
         if kind == "xml":
             return extract_xml(payload, charset, settings)
+        if kind in EXTRACTORS:
+            return extract_document(payload, kind, settings)
         decoded = decode_within(payload, charset, False, settings.max_replaced_frac)
         markup = None if decoded.encoding == "utf-8" and not decoded.replaced else decoded.text.encode()
         return Extracted(decoded.text, decoded.encoding, markup=markup)

@@ -29,7 +29,9 @@ from pipeline.ingest.record import Tally
 from pipeline.ingest.source import Source
 
 SUMS = ("raw_bytes", "raw_pretokens", "text_bytes", "num_pretokens")
-LIBRARIES = ("resiliparse", "fastwarc", "unicode", "pyarrow", "zstandard")
+LIBRARIES = (
+    "resiliparse", "fastwarc", "unicode", "pyarrow", "zstandard", "isal", "pypdfium2", "python-calamine", "olefile",
+)  # fmt: skip
 
 
 @dataclass
@@ -269,6 +271,7 @@ def _refuse_empty_sources(run: Run) -> None:
         why = [f"{count:,} files {text}" if count > 1 else text for text, count in said.most_common(3)]
         records = ", ".join(f"{count:,} {name}" for name, count in sorted(skipped[source].items()))
         also = f"; records that are no documents: {records}" if records else ""
-        lines.append(f"source {source}: its {len(rows):,} files hold no document{also}; {'; '.join(why)}")
+        hold = "file holds" if len(rows) == 1 else f"{len(rows):,} files hold"
+        lines.append(f"source {source}: its {hold} no document{also}; {'; '.join(why)}")
     if lines:
         raise UsageError("\n".join(lines))

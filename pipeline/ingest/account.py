@@ -47,15 +47,13 @@ class ReadFiles:
     def add(self, documents: pa.RecordBatch) -> None:
         """Take in a batch with the columns path, reason and detail."""
         table = pa.table({name: documents.column(name) for name in ("path", "reason", "detail")})
-        grouped = table.group_by("path", use_threads=False).aggregate(
-            [([], "count_all"), ("reason", "count"), ("reason", "first"), ("detail", "first")]
-        )
-        for row in grouped.to_pylist():
-            path, bad = row["path"], row["reason_count"]
-            self._documents[path] += row["count_all"] - bad
-            self._quarantined[path] += bad
-            if bad and path not in self._first:
-                self._first[path] = f"{row['reason_first']}: {row['detail_first']}"
+        bad = table.filter(table["reason"].is_valid()).group_by("path", use_threads=False)
+        counted = table.group_by("path", use_threads=False).aggregate([([], "count_all"), ("reason", "count")])
+        for row in counted.to_pylist():
+            self._documents[row["path"]] += row["count_all"] - row["reason_count"]
+        for row in bad.aggregate([([], "count_all"), ("reason", "first"), ("detail", "first")]).to_pylist():
+            self._quarantined[row["path"]] += row["count_all"]
+            self._first.setdefault(row["path"], f"{row['reason_first']}: {row['detail_first']}")
 
     def table(self, source: str, tally: Tally) -> pa.Table:
         """Schema `FILES`, in the order of the shard. Raises ConservationError for a file that was not opened, or that no one

@@ -50,11 +50,11 @@ def content_of(head: bytes, name: str = "") -> str:
     if compression:
         return compression
     if head.startswith(b"PK\x03\x04"):
-        return next((kind for mark, kind in _ZIPPED if mark in head), None) or _by_name(
-            name, tuple(k for _, k in _ZIPPED), "zip"
-        )
+        office = b"[Content_Types].xml" in head
+        found = next((kind for mark, kind in _ZIPPED if mark in head and (office or mark[-1:] != b"/")), None)
+        return found or _by_name(name, tuple(k for _, k in _ZIPPED), "zip")
     if head.startswith(b"\xd0\xcf\x11\xe0"):
-        return _by_name(name, _OLE, "ole2")
+        return _by_name(name, (*_OLE, "docx", "pptx", "xlsx"), "ole2")
     for magic, kind in _MAGIC:
         # Magic bytes that are letters begin sentences too ("ORC", "BM"); the files they mark have zeros soon after.
         if head.startswith(magic) and (not magic.isalnum() or b"\0" in head[:64] or kind in formats()):

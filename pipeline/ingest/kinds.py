@@ -7,8 +7,10 @@ crawl, the sample) are in `pipeline/ingest/source.py`.
 
 import importlib
 import pkgutil
+import posixpath
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,10 +40,6 @@ class Format:
     """The reader undoes gzip and zstd by itself; a seeking reader of another kind gets the unpacked file."""
     binary: bool = False
     """Files of this kind are not text: one that is text in spite of its name is read as what it is."""
-
-    def named(self, path: str) -> bool:
-        """Whether the file's name means this kind; compression endings do not count."""
-        return _ends(path, self.endings)
 
     def fits(self, path: str) -> bool:
         """Whether a source of this kind reads the file."""
@@ -80,10 +78,15 @@ def source_kind(
 
 def formats() -> dict[str, Format]:
     """All kinds of files by name. Importing every module of `pipeline.ingest.formats` registers them."""
-    package = importlib.import_module("pipeline.ingest.formats")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"pipeline.ingest.formats.{module.name}")
+    _load(tuple(importlib.import_module("pipeline.ingest.formats").__path__))
     return _REGISTRY
+
+
+@cache
+def _load(folders: tuple[str, ...]) -> None:
+    """Import every module of these folders, once: a listing asks for the kind of each of a million names."""
+    for module in pkgutil.iter_modules(folders):
+        importlib.import_module(f"pipeline.ingest.formats.{module.name}")
 
 
 def kind_of_name(path: str) -> str | None:
@@ -92,4 +95,18 @@ def kind_of_name(path: str) -> str | None:
     >>> kind_of_name("a/CC-MAIN.warc.gz"), kind_of_name("pages.tar.zst"), kind_of_name("x.png")
     ('warc', 'tar', None)
     """
-    return next((name for name, form in formats().items() if form.named(path)), None)
+    known, name = _kinds_by_ending(len(formats())), posixpath.basename(path).lower()
+    for packed in _PACKED[1:]:
+        name = name.removesuffix(packed)
+    at = name.find(".")
+    while at >= 0:
+        if name[at:] in known:
+            return known[name[at:]]
+        at = name.find(".", at + 1)
+    return None
+
+
+@cache
+def _kinds_by_ending(count: int) -> dict[str, str]:
+    """Ending -> kind, of a registry with so many kinds."""
+    return {ending: name for name, form in _REGISTRY.items() for ending in form.endings}

@@ -89,7 +89,7 @@ def decoded(stream: BinaryIO, size: int | None, max_expansion: int) -> io.Buffer
 
 
 def encoding_of(head: bytes) -> str:
-    """`utf-8`, `utf-16-le`, `utf-16-be`, or `cp1252` for bytes none of which beyond ASCII are UTF-8; "" for a mixture.
+    """`utf-8`, `utf-16-le`, `utf-16-be`, or `cp1252` for bytes most of which beyond ASCII are no UTF-8; "" for a mixture.
 
     >>> encoding_of(b"plain"), encoding_of("\ufeffa,b".encode("utf-16-le")), encoding_of("caf\xe9 au lait".encode("latin-1"))
     ('utf-8', 'utf-16-le', 'cp1252')
@@ -104,7 +104,7 @@ def encoding_of(head: bytes) -> str:
     text = head.decode("utf-8", "surrogateescape")
     beyond = [sign for sign in text[:-4] if sign > "\x7f"]
     broken = sum("\udc80" <= sign <= "\udcff" for sign in beyond)
-    return "utf-8" if not broken else "cp1252" if broken == len(beyond) else ""
+    return "utf-8" if not broken else "cp1252" if broken > 0.6 * len(beyond) else ""
 
 
 def in_utf8(stream: io.BufferedReader, encoding: str) -> io.BufferedReader:

@@ -227,8 +227,8 @@ def test_files_are_conserved(tree):
     ("head", "kind"),
     [
         (b"II*\0", "tiff"), (b"\0\0\0\x20ftypisom", "mp4"), (b"\0\0\0\x18ftypqt  ", "mov"), (b"RIFF\0\0\0\0WEBPVP8 ", "webp"),
-        (b"PK\x03\x04" + bytes(26) + b"mimetypeapplication/epub+zip", "epub"), (b"PK\x03\x04" + bytes(26) + b"word/document.xml", "docx"),
-        (b"PK\x03\x04" + bytes(26) + b"a.txt", "zip"), (b"{\\rtf1\\ansi", "rtf"), (b"SQLite format 3\0", "sqlite"),
+        (b"PK\x03\x04" + bytes(26) + b"mimetypeapplication/epub+zip", "epub"), (b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml word/document.xml", "docx"),
+        (b"PK\x03\x04" + bytes(26) + b"password/a.txt", "zip"), (b"{\\rtf1\\ansi", "rtf"), (b"SQLite format 3\0", "sqlite"),
         (b"BMW sold more cars", "text"), (b"ORCs are", "text"), (b"MZungu is a word", "text"), (b"ID3 is a decision tree", "text"),
         (b"ID3\x03\0\0\0", "mp3"), (b"\x1f\x8b\x08\0", "gz"), (b"Rar!\x1a\x07", "rar"), (bytes(128) + b"DICM", "dicom"),
     ],

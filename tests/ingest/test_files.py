@@ -117,7 +117,7 @@ def test_many_small_files_fill_shards_by_count():
 @pytest.mark.parametrize(
     ("name", "kind"),
     [("a.warc.gz", "warc"), ("a.WET", "warc"), ("b.html", "html"), ("c.jsonl.zst", "jsonl"), ("d.tar.gz", "tar"),
-     ("d.tgz", "tar"), ("e.tsv", "csv"), ("f.md", "text"), ("g.pdf", None), ("h.gz", None), ("i.sgm", "reuters"),
+     ("d.tgz", "tar"), ("e.tsv", "csv"), ("f.md", "text"), ("g.PDF", "pdf"), ("g.xcf", None), ("h.gz", None), ("i.sgm", "reuters"),
      ("j.nc", "edgar")],
 )  # fmt: skip
 def test_kind_by_name(name, kind):

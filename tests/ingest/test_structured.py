@@ -61,6 +61,12 @@ def test_a_code_page_is_told_from_utf_8(tmp_path):
     rows = read(tmp_path, "b.csv", mixed)
     assert [row["reason"] for row in rows] == [None, "ingest.bad_utf8", None]
     assert "byte 0xfc" in rows[1]["detail"]
+    for code, text in (
+        ("cp932", "日本語の文章です"),
+        ("cp1251", "Дом стоит на берегу реки"),
+        ("gb18030", "中华人民共和国"),
+    ):
+        assert texts(read(tmp_path, f"{code}.csv", f"id,text\n1,{text}\n".encode(code))) == [text]
     assert texts(read(tmp_path, "c.csv", "id,text\n1,Дом\n".encode("cp1251"), csv={"encoding": "cp1251"})) == ["Дом"]
 
 

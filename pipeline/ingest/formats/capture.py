@@ -46,14 +46,14 @@ def finish(row: Record, content_type: str | None, where: Where) -> Iterator[Reco
         return
     mime, row.charset = split_content_type(content_type)
     row.content_type = mime or None
-    kind = kind_of(mime, row.payload)
+    kind = "pdf" if row.payload.startswith(b"%PDF-") else kind_of(mime, row.payload)
     if kind in ("binary", "other") and row.reason is None:
         if mime.startswith(_MEDIA) and (kind == "other" or mime.startswith(_PICTURES)):
             where.tally.skip(f"not_text_{mime.partition('/')[0]}" if mime.startswith(_PICTURES) else "not_text_code")
             return
         what = "is binary" if kind == "binary" else "is not text"
         row.reason, row.detail = "ingest.not_text", f"a body declared as {mime or 'nothing'} {what}"
-    row.kind = kind if kind in ("html", "xml") else "text"
+    row.kind = kind if kind in ("html", "xml", "pdf") else "text"
     yield row
 
 

@@ -18,6 +18,7 @@ PIECE = 2**15
 """Compressed bytes unpacked at a time; gzip makes 33 MB of them at most."""
 MARK = b"WARC/"
 _MAGIC = {"gz": b"\x1f\x8b\x08", "zst": b"\x28\xb5\x2f\xfd"}
+_DAMAGE: tuple[type[Exception], ...] = (isal_zlib.error, zstandard.ZstdError)  # type: ignore[assignment]
 _DICTIONARY = b"\x5d\x2a\x4d\x18"
 
 
@@ -98,7 +99,7 @@ class Members:
                 )
             try:
                 output = decoder.decompress(piece)
-            except (isal_zlib.error, zstandard.ZstdError) as error:
+            except _DAMAGE as error:
                 raise DamagedInputError(
                     "corrupt", f"{error} in the member that starts at byte {self.offset}"
                 ) from error
@@ -127,5 +128,5 @@ class Members:
         try:
             # A zstd frame comes out block by block: 128 KiB and a little hold any first block.
             return self._make().decompress(self._stream.read(2**17 + 2**10)).startswith(MARK)
-        except (isal_zlib.error, zstandard.ZstdError):
+        except _DAMAGE:
             return False

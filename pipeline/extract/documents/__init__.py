@@ -1,0 +1,1 @@
+"""Documents as programs write them: PDF, office files, books, notebooks, subtitles. One file a family of formats."""

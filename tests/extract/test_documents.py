@@ -1,0 +1,287 @@
+"""Documents of programs: what of them becomes text, in which order, and what is refused with a reason."""
+
+import io
+import json
+import os
+import re
+import tarfile
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from pipeline.extract.documents.kinds import EXTRACTORS, extract_document
+from pipeline.extract.documents.pdf import Line, joined
+from pipeline.extract.extract_settings import ExtractSettings
+from pipeline.extract.payload import RefusalError
+from pipeline.ingest.kinds import kind_of_name
+
+from .documents import CORE, W, docx_of, paragraph, pdf_of, zip_of
+
+pytest.importorskip("pypdfium2")
+SETTINGS = ExtractSettings.model_validate({})
+
+
+def text_of(payload: bytes, kind: str) -> str:
+    return extract_document(payload, kind, SETTINGS).text
+
+
+def column(x: float, lines: list[str], top: float = 700) -> list[tuple[float, float, str]]:
+    return [(x, top - 12 * number, line) for number, line in enumerate(lines)]
+
+
+LEFT = [
+    "The harbour works would be finished in the",
+    "spring, and the cost of the new quay had been",
+    "shared by the town and the county alike.",
+]
+RIGHT = [
+    "In the other town no one had heard of any",
+    "quay at all, and the ferry still landed on the",
+    "beach when the weather allowed it to.",
+]
+
+
+def test_lines_become_paragraphs_and_pages_are_parted():
+    found = extract_document(
+        pdf_of([column(72, LEFT), column(72, RIGHT)], info="/Title (Tides) /Author (A. Li)"), "pdf", SETTINGS
+    )
+    assert found.text == f"{' '.join(LEFT)}\n\f\n{' '.join(RIGHT)}"
+    assert (found.title, found.note) == ("Tides", "2 pages; author A. Li")
+
+
+def test_columns_are_read_one_after_the_other():
+    text = text_of(pdf_of([column(72, LEFT) + column(330, RIGHT)]), "pdf")
+    assert text == f"{' '.join(LEFT)}\n\n{' '.join(RIGHT)}"
+
+
+def test_words_split_at_a_line_are_whole_again():
+    lines = [
+        "The committee said that the harbour was under con-",
+        "struction, and that a well-known engineer, a well-",
+        "known one, had been asked to look after it all.",
+    ]
+    text = text_of(pdf_of([column(72, lines)]), "pdf")
+    assert "under construction, and" in text
+    assert text.count("well-known") == 2, "a hyphen that the document writes elsewhere stays"
+
+
+def test_rows_of_a_table_keep_their_cells():
+    rows = [("Net sales", "2,634.3", "2,345.9"), ("Gross profit", "612.1", "501.0"), ("Loss", "(12.5)", "18.0%")]
+    page = column(72, LEFT, 740)
+    for number, row in enumerate(rows):
+        y = 640 - 14 * number
+        page += [(72, y, row[0]), (300, y, "$"), (340, y, row[1]), (420, y, "$"), (460, y, row[2])]
+    text = text_of(pdf_of([page]), "pdf")
+    assert text.split("\n\n")[0] == " ".join(LEFT)
+    assert text.split("\n")[-3:] == [
+        "Net sales\t$2,634.3\t$2,345.9",
+        "Gross profit\t$612.1\t$501.0",
+        "Loss\t$(12.5)\t$18.0%",
+    ]
+
+
+def test_a_heading_a_list_and_a_last_line_stay_apart():
+    lines = [Line("A heading", 72, 130, 720, 732), Line("The text under it goes on and on until", 72, 300, 680, 688),
+             Line("it ends.", 72, 110, 668, 676), Line("A new line begins here and goes on to", 72, 300, 656, 664),
+             Line("• one thing", 72, 130, 644, 652), Line("• another", 72, 120, 632, 640)]  # fmt: skip
+    assert joined(lines).split("\n") == [
+        "A heading", "", "The text under it goes on and on until it ends.", "A new line begins here and goes on to", "• one thing", "• another",
+    ]  # fmt: skip
+
+
+def refusal(payload: bytes, kind: str) -> RefusalError:
+    with pytest.raises(RefusalError) as caught:
+        extract_document(payload, kind, SETTINGS)
+    return caught.value
+
+
+def test_pages_without_text_are_counted():
+    refused = refusal(pdf_of([[], []]), "pdf")
+    assert (refused.rule, "2 none" in refused.detail) == ("scanned", True)
+    found = extract_document(pdf_of([[], column(72, LEFT)]), "pdf", SETTINGS)
+    assert found.note == "2 pages; 1 of them without text that can be read"
+
+
+@pytest.mark.parametrize("cut", [20, 300, 700])
+def test_a_damaged_pdf_is_a_reason_or_what_can_be_read(cut):
+    payload = pdf_of([column(72, LEFT)])
+    assert refusal(payload[:20] + b"?" * 50, "pdf").rule == "bad_pdf"
+    assert "harbour works" in read_or_rule(payload[:-cut], "pdf") or read_or_rule(payload[:-cut], "pdf") in (
+        "bad_pdf",
+        "scanned",
+    )
+
+
+def read_or_rule(payload: bytes, kind: str) -> str:
+    """The text, or the rule of the refusal."""
+    try:
+        return text_of(payload, kind)
+    except RefusalError as refused:
+        return refused.rule
+
+
+def test_a_word_document_in_its_order():
+    table = (
+        "<w:tbl>"
+        + "".join(
+            f"<w:tr>{''.join(f'<w:tc>{paragraph(cell)}</w:tc>' for cell in row)}</w:tr>"
+            for row in (["Year", "Tin"], ["1901", "12"])
+        )
+        + "</w:tbl>"
+    )
+    box = f"<w:p><w:r><w:t>Before</w:t></w:r><w:r><w:pict><w:txbxContent>{paragraph('In a box')}</w:txbxContent></w:pict></w:r></w:p>"
+    twice = f"<w:p><mc:AlternateContent xmlns:mc='urn:mc'><mc:Choice>{box}</mc:Choice><mc:Fallback>{box}</mc:Fallback></mc:AlternateContent></w:p>"
+    signs = "<w:p><w:r><w:t>a</w:t><w:tab/><w:t>b</w:t><w:br/><w:t>c</w:t><w:instrText>PAGE</w:instrText><w:delText>gone</w:delText></w:r></w:p>"
+    math = "<w:p><m:oMath xmlns:m='urn:m'><m:sSup><m:e><m:r><m:t>r</m:t></m:r></m:e><m:sup><m:r><m:t>2</m:t></m:r></m:sup></m:sSup></m:oMath></w:p>"
+    note = f"<w:footnotes {W}><w:footnote>{paragraph('A note.')}</w:footnote></w:footnotes>"
+    found = extract_document(
+        docx_of(paragraph("First.") + table + twice + signs + math, footnotes=note), "docx", SETTINGS
+    )
+    assert found.text.split("\n\n") == [
+        "First.",
+        "Year\tTin\n1901\t12",
+        "Before",
+        "In a box",
+        "a b\nc",
+        "r^2",
+        "A note.",
+    ]
+    assert (found.title, found.date, found.note) == ("Tides", "2021-03-04", "author A. Li")
+
+
+def test_slides_in_the_order_of_the_presentation():
+    a = 'xmlns:a="urn:a" xmlns:p="urn:p" xmlns:r="urn:r"'
+    slide = f"<p:sld {a}><a:p><a:r><a:t>%s</a:t></a:r><a:fld type='slidenum'><a:t>9</a:t></a:fld></a:p></p:sld>"
+    parts = {
+        "ppt/presentation.xml": f"<p:presentation {a}><p:sldIdLst><p:sldId r:id='r2'/><p:sldId r:id='r1'/></p:sldIdLst></p:presentation>",
+        "ppt/_rels/presentation.xml.rels": "<R><R Id='r1' Target='slides/slide1.xml'/><R Id='r2' Target='slides/slide2.xml'/></R>",
+        "ppt/slides/slide1.xml": slide % "Second", "ppt/slides/slide2.xml": slide % "First",
+        "ppt/slides/_rels/slide2.xml.rels": "<R><R Target='../notesSlides/notesSlide1.xml'/><R Target='../charts/chart1.xml'/></R>",
+        "ppt/notesSlides/notesSlide1.xml": slide % "Say this",
+        "ppt/charts/chart1.xml": "<c:c xmlns:c='urn:c'><c:ser><c:tx><c:v>Tin</c:v></c:tx><c:cat><c:pt><c:v>1901</c:v></c:pt></c:cat>"
+        "<c:val><c:pt><c:v>4.4000000000000004</c:v></c:pt></c:val></c:ser></c:c>",
+        "docProps/core.xml": CORE,
+    }  # fmt: skip
+    found = extract_document(zip_of(parts), "pptx", SETTINGS)
+    assert found.text == "First\n\nSay this\n\n\tTin\n1901\t4.4\n\f\nSecond"
+
+
+def test_open_document_text():
+    names = 'xmlns:office="urn:o" xmlns:text="urn:t" xmlns:table="urn:b"'
+    body = (
+        "<text:h>A head</text:h><text:p>One <text:span>two</text:span><text:s/>three<text:note><text:note-citation>1</text:note-citation>"
+        "<text:note-body><text:p>A note.</text:p></text:note-body></text:note> four.</text:p><table:table><table:table-row>"
+        "<table:table-cell><text:p>a</text:p></table:table-cell><table:table-cell><text:p>b</text:p></table:table-cell>"
+        "</table:table-row></table:table>"
+    )
+    payload = zip_of({"content.xml": f"<office:doc {names}>{body}</office:doc>"})
+    assert text_of(payload, "odt").split("\n\n") == ["A head", "One two three four.", "A note.", "a\tb"]
+
+
+def test_books_notebooks_and_subtitles():
+    opf = (
+        "<package xmlns:dc='urn:dc'><dc:title>Tides</dc:title><dc:creator>A. Li</dc:creator><manifest><item id='b' href='two.xhtml'/>"
+        "<item id='a' href='one%20.xhtml'/></manifest><spine><itemref idref='a'/><itemref idref='b'/></spine></package>"
+    )
+    pages = {f"OEBPS/{name}.xhtml": f"<html><body><p>Page {name}.</p></body></html>" for name in ("one ", "two")}
+    container = "<container><rootfile full-path='OEBPS/book.opf'/></container>"
+    found = extract_document(
+        zip_of({"META-INF/container.xml": container, "OEBPS/book.opf": opf, **pages}), "epub", SETTINGS
+    )
+    assert (found.text.split(), found.title) == (["Page", "one", ".", "Page", "two."], "Tides")
+    cells = [
+        {"cell_type": "markdown", "source": ["# A\n", "text"]},
+        {"cell_type": "code", "source": "x = 1", "outputs": [{"text": "no"}]},
+    ]
+    assert text_of(json.dumps({"cells": cells}).encode(), "ipynb") == "# A\ntext\n\nx = 1"
+    assert refusal(b"[]", "ipynb").rule == "bad_document"
+    vtt = b"WEBVTT\n\n1\n00:01.000 --> 00:02.500 align:start\n<v Ann>We are\nin Hull.\n\nNOTE no\n\n00:03.000 --> 00:04.000\n<i>Yes.</i>\n"
+    assert text_of(vtt, "subtitles") == "We are in Hull.\nYes."
+    srt = b"\xef\xbb\xbf1\r\n00:00:01,000 --> 00:00:02,000\r\nWe are\r\n\r\n2\r\n00:00:03,000 --> 00:00:04,000\r\nhere.\r\n"
+    assert text_of(srt, "subtitles") == "We are\nhere."
+
+
+RTF = rb"""{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}{\info{\title Tides}}{\*\generator x;}
+\pard Caf\'e9 \u8364?5 \{a\}\par {\b bold}\~and\line next\par
+\trowd a\cell b\cell\row {\header not this}{\field{\*\fldinst HYPERLINK x}{\fldrslt link}}\par}"""
+
+
+def test_rtf():
+    found = extract_document(RTF, "rtf", SETTINGS)
+    assert re.sub(r"\n\n+", "\n", found.text).strip() == "Café €5 {a}\nbold and\nnext\na\tb\t\nlink"
+    assert found.title == "Tides"
+    assert refusal(b"Dear Sir", "rtf").rule == "bad_document"
+
+
+def test_locked_and_damaged_containers_have_a_reason():
+    assert refusal(b"\xd0\xcf\x11\xe0" + bytes(600), "docx").rule == "password"
+    assert refusal(docx_of(paragraph("x"))[:-60], "docx").rule == "bad_document"
+    assert refusal(b"PK\x03\x04", "xlsx").rule == "bad_document"
+    assert refusal(b"\xd0\xcf\x11\xe0" + bytes(600), "doc").rule == "bad_document"
+    assert refusal(docx_of(""), "docx").rule == "no_text"
+    entities = zip_of({"word/document.xml": "<!DOCTYPE d [<!ENTITY a 'b'>]><d>&a;</d>"})
+    assert refusal(entities, "docx").rule == "xml_dtd"
+
+
+@pytest.mark.parametrize(
+    "kind", ["pdf", "docx", "doc", "pptx", "ppt", "xlsx", "xls", "ods", "odt", "rtf", "epub", "ipynb", "subtitles"]
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_is_refused_or_read(kind, seed):
+    import random
+
+    noise = random.Random(seed)
+    good = {"pdf": pdf_of([column(72, LEFT)]), "rtf": RTF}.get(kind) or docx_of(paragraph("x " * 500))
+    for data in (
+        noise.randbytes(3000),
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + noise.randbytes(5000),
+        good[: len(good) // 2],
+    ):
+        damaged = bytearray(good)
+        for _ in range(9):
+            damaged[noise.randrange(len(damaged))] = noise.randrange(256)
+        for payload in (data, bytes(damaged)):
+            assert isinstance(read_or_rule(payload, kind), str)
+
+
+def test_real_documents_are_read_or_refused(corpora):
+    """Over the files of three projects: nothing raises, old and new formats of one text have the same words."""
+    there = {path.removeprefix("./"): data for path, data in documents_of(corpora).items()}
+    readable = {path: data for path, data in there.items() if kind_of_name(path) in EXTRACTORS}
+    assert len(readable) > 90
+    rules = {
+        path: found
+        for path, data in readable.items()
+        if " " not in (found := read_or_rule(data, kind_of_name(path) or ""))
+    }
+    assert {path.rpartition("/")[2]: rule for path, rule in rules.items() if rule in ("password", "scanned", "bad_pdf")} == {
+        "2206.01062_pg3.pdf": "password", "MEDRPT-2024-PAT-3847_medical_report_scan.pdf": "scanned",
+        "INTEL_2023_8K_dated-2023-08-16.pdf": "bad_pdf",
+    }  # fmt: skip
+    old, new = (
+        set(text_of(there[f"docling/{kind}/{name}.{kind}"], kind).split())
+        for kind, name in (("doc", "legacy_sample"), ("docx", "word_sample"))
+    )
+    assert len(old & new) > 0.9 * len(new)
+    slides = text_of(there["docling/ppt/legacy_sample.ppt"], "ppt")
+    assert "Test Table Slide" in slides
+    assert len(extract_document(there["sec_pdf/ULTABEAUTY_2023Q1_EARNINGS.pdf"], "pdf", SETTINGS).text.split("\f")) == 8
+    assert "Total assets\t$5,375,719\t$5,370,411\t$5,012,036" in text_of(
+        there["sec_pdf/ULTABEAUTY_2023Q1_EARNINGS.pdf"], "pdf"
+    )
+
+
+@pytest.fixture
+def corpora() -> Path:
+    """The folder of real text."""
+    if not os.environ.get("CORPORA"):
+        pytest.skip("CORPORA is not set: the folder of real text is needed")
+    return Path(os.environ["CORPORA"])
+
+
+def documents_of(corpora) -> dict[str, bytes]:
+    packed = (corpora / "documents/documents_a.tar.zst").read_bytes()
+    data = zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(packed).read()
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        return {member.name: archive.extractfile(member).read() for member in archive if member.isfile()}
