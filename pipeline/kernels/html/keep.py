@@ -113,8 +113,10 @@ def _measure_blocks(
         size[number] += length
         linked[number] += length if row < link_end else 0
         fixed[number] = row < table_end
+    table_end = 0
     for row in range(len(nodes)):
-        if role[row] == DATA:
+        if role[row] == DATA and row >= table_end:
+            table_end = nodes[row, END]
             _fix_table(nodes, block, size, linked, fixed, row)
     return size, linked, first, fixed
 
