@@ -245,7 +245,7 @@ def main_blocks(page: Page, count: int, role: list[int], least: int, share: floa
             size[number] >= keep_kernel._PROSE and linked[number] < keep_kernel._PROSE_LINKS * size[number]
         ):
             prose[first[number]] = size[number]
-    out, top = left_out(page, prose, False)
+    out, top = left_out(page, role, prose, False)
     whole = sum(size)
     named = sum(size[number] for number in numbers if first[number] in out)
     plain = sum(linked) <= keep_kernel._FEW_LINKS * whole and named <= keep_kernel._FEW_NAMED * whole
@@ -263,7 +263,7 @@ def main_blocks(page: Page, count: int, role: list[int], least: int, share: floa
     keep = [stays(number) for number in numbers]
     kept = sum(size[number] for number in numbers if keep[number])
     if kept < least or kept < share * whole:
-        out, _ = left_out(page, prose, True)
+        out, _ = left_out(page, role, prose, True)
         rest = [first[number] not in out for number in numbers]
         if sum(size[number] for number in numbers if rest[number]) > kept:
             return rest
@@ -306,7 +306,7 @@ def signs(text: bytes) -> int:
     return len(collapsed) - collapsed.startswith(b" ")
 
 
-def left_out(page: Page, prose: list[int], by_element: bool) -> tuple[set[int], int]:
+def left_out(page: Page, role: list[int], prose: list[int], by_element: bool) -> tuple[set[int], int]:
     rows = page.rows
 
     def total(row: int) -> int:
@@ -322,7 +322,8 @@ def left_out(page: Page, prose: list[int], by_element: bool) -> tuple[set[int], 
     while row < len(rows):
         named = rows[row][MARKS] & keep_kernel._NOISE and not rows[row][MARKS] & BODY_MARK and not by_element
         apart = page.name(row) in "nav footer aside form menu dialog button".split()
-        if (apart or named) and (by_element or total(row) <= keep_kernel._MUCH * measure):
+        in_table = any(role[up] == tables_kernel.FIGURES for up in ancestors(page, row))
+        if (apart or named) and not in_table and (by_element or total(row) <= keep_kernel._MUCH * measure):
             out |= set(range(row, rows[row][END]))
             row = rows[row][END]
         else:
