@@ -60,7 +60,7 @@ def main_blocks(
             if fixed[number] or (size[number] >= _PROSE and linked[number] < _PROSE_LINKS * size[number]):
                 prose[row + 1] += size[number]
             number += 1
-    out, top = _left_out(nodes, prose, False)
+    out, top = _left_out(nodes, role, prose, False)
     whole, links, named = size.sum(), linked.sum(), 0
     for number in range(count):
         named += size[number] if out[first[number]] else 0
@@ -81,7 +81,7 @@ def main_blocks(
             keep[number] = title < top and title <= row < nodes[title, END]
         kept += size[number] if keep[number] else 0
     if kept < least or kept < share * whole:
-        out, top = _left_out(nodes, prose, True)
+        out, top = _left_out(nodes, role, prose, True)
         rest = 0
         for number in range(count):
             rest += 0 if out[first[number]] else size[number]
@@ -113,8 +113,10 @@ def _measure_blocks(
         size[number] += length
         linked[number] += length if row < link_end else 0
         fixed[number] = row < table_end
+    table_end = 0
     for row in range(len(nodes)):
-        if role[row] == DATA:
+        if role[row] == DATA and row >= table_end:
+            table_end = nodes[row, END]
             _fix_table(nodes, block, size, linked, fixed, row)
     return size, linked, first, fixed
 
@@ -140,7 +142,7 @@ def _fix_table(
 
 
 @kernel()
-def _left_out(nodes: np.ndarray, prose: np.ndarray, by_element: bool) -> tuple[np.ndarray, Int]:
+def _left_out(nodes: np.ndarray, role: np.ndarray, prose: np.ndarray, by_element: bool) -> tuple[np.ndarray, Int]:
     """`(out, top)`: bool[rows], what is left out for its name; the row of the element that holds nearly all other prose."""
     rows = len(nodes)
     out, left = np.zeros(rows, np.bool_), np.zeros(rows + 1, np.int64)
@@ -150,16 +152,19 @@ def _left_out(nodes: np.ndarray, prose: np.ndarray, by_element: bool) -> tuple[n
         comments = nodes[row, MARKS] & tree.COMMENT and here <= _MANY_COMMENTS * prose[rows]
         total -= here if comments else 0
         row = nodes[row, END] if comments else row + 1
-    row = 0
+    row = table_end = 0
     while row < rows:
         here = prose[nodes[row, END]] - prose[row]
         named = nodes[row, MARKS] & _NOISE and not nodes[row, MARKS] & tree.BODY and not by_element
-        if (_APART[nodes[row, TAG]] or named) and (by_element or here <= _MUCH * total):
+        named = (_APART[nodes[row, TAG]] or named) and (by_element or here <= _MUCH * total)
+        if named and row >= table_end:
             for inside in range(row, nodes[row, END]):
                 out[inside] = True
                 left[inside + 1] = left[row]
             row = nodes[row, END]
         else:
+            if role[row] == FIGURES:  # its rows are not told apart by their names
+                table_end = max(table_end, nodes[row, END])
             left[row + 1] = left[row] + prose[row + 1] - prose[row]
             row += 1
     top, child = 0, 1
