@@ -16,8 +16,8 @@ ATTRIBUTE = re.compile(
     (?: [\t\n\f\r\ ]* = [\t\n\f\r\ ]* (?: "(?P<double>[^"]*)(?:"|\Z) | '(?P<single>[^']*)(?:'|\Z) | (?P<bare>[^\t\n\f\r\ >]*) ))?""",
     re.X,
 )
-# "display: none" and "visibility: hidden", without their spaces.
-HIDING = re.compile(rb"y:[nh]|&")
+# "display: none", "visibility: hidden" and "page-break-after", without their spaces.
+HIDING = re.compile(rb"y:[nh]|ak-|&")
 COMMENT_END = re.compile(rb"-->|--!>")
 SCRIPT_EVENT = re.compile(rb"<!--|-->|<(/?)script(?=[\t\n\f\r />]|\Z)", re.I)
 

@@ -17,7 +17,7 @@ PIECES = [
     " href", " b='<i>'", ' class="d e"', "é", "\x00", "\n", "\t", "\v", "<!--", "-->", "--!>", "<![CDATA[", "]]>", "text", "株", " id=", "<colgroupe>",
     "<script>", "</SCRIPT", "<Script ", "</script>", "<style a=b>", "</style>", "<textarea>", "</textarea>", "<!-->", "<!doctype>", "<?php ?>",
     "</ ", "<svg", "<svg>", "</svg>", "<math>", "</math>", "<plaintext>", "<title>", "</title", "<noframesx>", "</noframes>", "<9", "-", "!",
-    ' STYLE="display: None"', " style='color:red'", "  style=visibility:hidden", ' style="a&#59;"', " hidden", "<span>", "<span id=a>", "</span>", "<b>", "<B class=c>", "</b>", " role=img", " aria-hidden=true",
+    ' STYLE="display: None"', " style='color:red'", "  style=visibility:hidden", ' style="a&#59;"', " hidden", " style='break-after:page'", " COLSPAN=2", "<span>", "<span id=a>", "</span>", "<b>", "<B class=c>", "</b>", " role=img", " aria-hidden=true",
 ]  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from pipeline.kernels.html.html_tokens import (
     script_end,
     text_end,
 )
+from pipeline.kernels.html.names import kind_of, name_table
 from pipeline.kernels.memory import Int, address, byte_at, put_byte, put_word, word_at
 
 MOST_ATTRIBUTES = 64
@@ -56,32 +57,13 @@ _APART = np.int64(pack("<!---->"))
 """What stands for a tag left out behind "<" or "&", which would make a tag or a character of what follows."""
 _KEPT, _CSS = 1, 2
 ATTRIBUTES = {
-    # What resiliparse's rules for main content ask for, and two names that the tree depends on.
-    _KEPT: "class id role hidden rel itemprop aria-hidden aria-expanded data-ad data-advertisement data-text-ad type encoding",
+    # What says which text is main content, how a table's cells lie, and two names that the tree depends on.
+    _KEPT: "class id role hidden rel itemprop aria-hidden aria-expanded data-ad data-advertisement data-text-ad type encoding "
+    "colspan rowspan",
     _CSS: "style",
 }  # fmt: skip
 _SLOTS = 7
-"""Bits of the place that a name has in its table."""
-
-
-def _table(kinds: dict[int, str]) -> tuple[np.ndarray, np.ndarray, np.uint64]:
-    """`(names, kinds, factor)`: a name's place is the top bits of name times factor, and no two names share one."""
-    names = {pack(name): kind for kind, words in kinds.items() for name in words.split()}
-    factor = 0x9E3779B97F4A7C15
-    while len({_place(name, factor) for name in names}) < len(names):
-        factor = (factor * 0x5851F42D4C957F2D + 0x14057B7EF767814F) % 2**64 | 1
-    keys, found = np.zeros(1 << _SLOTS, np.uint64), np.zeros(1 << _SLOTS, np.uint8)
-    for name, kind in names.items():
-        keys[_place(name, factor)], found[_place(name, factor)] = name, kind
-    keys.flags.writeable = found.flags.writeable = False
-    return keys, found, np.uint64(factor)
-
-
-def _place(name: int, factor: int) -> int:
-    return name * factor % 2**64 >> (64 - _SLOTS)
-
-
-_ELEMENTS, _ATTRIBUTES = _table(ELEMENTS), _table(ATTRIBUTES)
+_ELEMENTS, _ATTRIBUTES = name_table(ELEMENTS, _SLOTS), name_table(ATTRIBUTES, _SLOTS)
 
 
 def slim(markup: bytes) -> tuple[bytes, int, int, int, int]:
@@ -147,7 +129,7 @@ def _slim(
         name, here = name_at(start + 1 + closing, end)
         tags += 1
         visible += 4
-        kind = _kind(name, names, kinds, element_factor)
+        kind = kind_of(name, names, kinds, element_factor, _SLOTS)
         phrase = kind - _PHRASE if foreign_depth == 0 else -1
         if phrase >= 0:  # all before it is copied, so that it alone can be taken back
             to, copied = copy(copied, to, start - copied), start
@@ -191,12 +173,6 @@ def _slim(
             here = close
     to = copy(copied, to, end - copied)
     return to - start_of_out, tags, deepest, work, visible
-
-
-@kernel(forceinline=True)
-def _kind(name: np.uint64, names: Int, kinds: Int, factor: np.uint64) -> Int:
-    slot = np.int64((name * factor) >> np.uint64(64 - _SLOTS))
-    return byte_at(kinds + slot) if word_at(names + 8 * slot) == name else 0
 
 
 @kernel()
@@ -259,8 +235,8 @@ def _rest_of_tag(
         name, value, value_end, place = attribute_at(place, end)
         if closing or kept == MOST_ATTRIBUTES:
             continue
-        kind = _kind(name, names, kinds, factor)
-        if kind == _KEPT or (kind == _CSS and _may_hide(value, value_end)):
+        kind = kind_of(name, names, kinds, factor, _SLOTS)
+        if kind == _KEPT or (kind == _CSS and _may_matter(value, value_end)):
             put_byte(to, codes.SPACE)
             to = copy(begin, to + 1, place - begin)
             kept += 1
@@ -268,17 +244,20 @@ def _rest_of_tag(
 
 
 @kernel()
-def _may_hide(place: Int, end: Int) -> bool:
-    """Whether a style may say `display: none` or `visibility: hidden`, or has a character reference that may."""
-    before, last = 0, 0  # what comes before a colon
+def _may_matter(place: Int, end: Int) -> bool:
+    """Whether a style may hide, or break the page ("y:none", "y:hidden", "break-"), or has a character reference that may."""
+    before, last = 0, 0
     while place < end:
         byte = byte_at(place)
         place += 1
         if byte > codes.SPACE:
             byte |= 0x20
-            # "y:n", "y:h"
-            if byte == codes.AMPERSAND or (
-                before == codes.SMALL_Y and last == codes.COLON and (byte == codes.SMALL_N or byte == codes.SMALL_H)
+            if (
+                byte == codes.AMPERSAND
+                or (
+                    before == codes.SMALL_Y and last == codes.COLON and (byte == codes.SMALL_N or byte == codes.SMALL_H)
+                )
+                or (before == codes.SMALL_A and last == codes.SMALL_K and byte == codes.HYPHEN)
             ):
                 return True
             before, last = last, byte

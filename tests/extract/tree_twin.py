@@ -1,0 +1,144 @@
+"""Plain twins of the flat tree and its blocks, from the parser's own tree instead of its markup."""
+
+import re
+
+from resiliparse.parse.html import DOMNode, HTMLTree, NodeType
+
+from pipeline.kernels.html import tree
+from pipeline.kernels.html.html_tokens import NAME_BYTES
+
+TAGS = {name[:NAME_BYTES]: number for name, number in tree.TAGS.items()}
+WORDS = {word[:NAME_BYTES]: group for group, words in enumerate(tree.WORDS) for word in words.split()}
+SPACE = " \t\n\f\r\xa0"
+
+
+def marks(value: str) -> int:
+    """Groups of the words in an attribute's value."""
+    words = re.findall(r"[A-Z]+[a-z]*|[a-z]+", value)
+    return sum({1 << WORDS[word] for word in (found[:NAME_BYTES].lower() for found in words) if word in WORDS})
+
+
+def style_flags(style: str) -> int:
+    """What the declarations of a style say."""
+    flags = 0
+    for declaration in re.sub(r"[ \t\n\f\r]", "", style).lower().split(";"):
+        name, colon, value = declaration.partition(":")
+        if not colon:
+            continue
+        if re.search(r"(display|visibility)$", name):
+            flags |= tree.HIDDEN * bool(re.match("none|hidden", value))
+        for end, flag in (("k-before", tree.BREAK_BEFORE), ("ak-after", tree.BREAK_AFTER)):
+            if name.endswith(end):
+                flags |= flag * bool(re.match("(always|page|left)|right$", value))
+    return flags
+
+
+def number(value: str | None) -> int:
+    found = re.match(r"[ \t\n\f\r]*\+?([0-9]+)", value or "")
+    return min(int(found[1]), 65535) if found else -1
+
+
+def flags(get) -> int:
+    """The flags of an element whose attributes `get` gives."""
+    found = tree.HIDDEN * (get("hidden") is not None) | style_flags(get("style") or "")
+    found |= tree.ARIA_HIDDEN * ((get("aria-hidden") or "").lower() == "true")
+    found |= tree.PRESENTATION * ((get("role") or "").lower() in ("presentation", "none"))
+    return found | tree.TEX * ("tex" in (get("encoding") or "").lower())
+
+
+def nodes(page: HTMLTree) -> tuple[list[list[int]], list[tuple[str, str] | None], bytes]:
+    """`(rows, what each signature is made of, text)`, walked without recursion."""
+    rows: list[list[int]] = []
+    made_of: list[tuple[str, str] | None] = []
+    data = b""
+    assert page.document is not None
+    stack: list[tuple[DOMNode, int]] = [(page.document, -1)]
+    while stack:
+        node, parent = stack.pop()
+        row = len(rows)
+        if node.type == NodeType.TEXT:
+            text = (node.value or "").encode()
+            if not text:
+                continue
+            rows.append([tree.TEXT, parent, row + 1, len(data), len(data) + len(text), 0, 0, 0x10001])
+            made_of.append(None)
+            data += text
+        elif node.type == NodeType.ELEMENT:
+            get = node.getattr
+            named = [get(name) or "" for name in ("class", "id", "role", "itemprop")]
+            found = 0
+            for value in named:
+                found |= marks(value)
+            across, down = number(get("colspan")), number(get("rowspan"))
+            spans = (min(across, 1000) if across > 0 else 1) | (min(down, 32767) if down >= 0 else 1) << 16
+            tag = TAGS.get((node.tag or "")[:NAME_BYTES], tree.UNKNOWN)
+            rows.append([tag, parent, -1, len(data), -1, found, flags(get), spans])
+            made_of.append(((node.tag or "")[:NAME_BYTES], get("class")))
+        children, inner = node.child_nodes, row if node.type == NodeType.ELEMENT else parent
+        stack += [(child, inner) for child in reversed(children)]
+    for row in reversed(range(len(rows))):
+        if rows[row][tree.END] < 0:  # after the last row that this one is an ancestor of: the next row's, or its own
+            last = row + 1
+            while last < len(rows) and rows[last][tree.PARENT] >= row:
+                last = rows[last][tree.END]
+            rows[row][tree.END] = last
+            rows[row][tree.STOP] = rows[last - 1][tree.STOP] if last > row + 1 else rows[row][tree.BEGIN]
+    return rows, made_of, data
+
+
+def blocks(rows: list[list[int]], data: bytes, all_text: bool) -> list[int]:
+    """The block of every row: runs of seen text between boundaries, numbered where they hold a sign."""
+    tex = {}
+    for row, fields in enumerate(rows):
+        if fields[tree.TAG] == TAGS["annotati"] and fields[tree.FLAGS] & tree.TEX:
+            above = [up for up in ancestors(rows, row) if rows[up][tree.TAG] == TAGS["math"]]
+            if above:
+                tex.setdefault(above[-1], row)
+
+    def hides(row: int) -> bool:
+        fields = rows[row]
+        trait, name = tree.TRAITS[fields[tree.TAG]], fields[tree.TAG]
+        if trait & tree.UNSEEN:
+            return not (all_text and name == TAGS["noscript"])
+        if all_text or (row + 1 < fields[tree.END] and rows[row + 1][tree.TAG] == TAGS["math"]):
+            return False
+        small = fields[tree.STOP] - fields[tree.BEGIN] <= tree._DECORATION
+        return bool(fields[tree.FLAGS] & tree.HIDDEN or (fields[tree.FLAGS] & tree.ARIA_HIDDEN and small))
+
+    def seen(row: int) -> bool:
+        up = ancestors(rows, row)
+        formulas = [one for one in up if rows[one][tree.TAG] == TAGS["math"]]
+        if formulas and formulas[-1] in tex:
+            inside = tex[formulas[-1]]
+            outer = up[up.index(formulas[-1]) :]
+            return inside in up and not any(hides(one) for one in [*up[: up.index(inside)], *outer])
+        return not any(hides(one) or rows[one][tree.TAG] == TAGS["annotati"] for one in up)
+
+    found, count = [-1] * len(rows), 0
+    run: list[int] = []
+    boundaries = [row for row, fields in enumerate(rows) if tree.TRAITS[fields[tree.TAG]] & tree.BOUNDARY and seen(row)]
+    edges = {edge for row in boundaries for edge in (row, rows[row][tree.END])}
+
+    def close() -> None:
+        nonlocal count
+        if any(data[rows[row][tree.BEGIN] : rows[row][tree.STOP]].decode().strip(SPACE) for row in run):
+            for row in run:
+                found[row] = count
+            count += 1
+        run.clear()
+
+    for row, fields in enumerate(rows):
+        if row in edges:
+            close()
+        if fields[tree.TAG] == tree.TEXT and seen(row):
+            run.append(row)
+    close()
+    return found
+
+
+def ancestors(rows: list[list[int]], row: int) -> list[int]:
+    """Innermost first."""
+    found = []
+    while (row := rows[row][tree.PARENT]) >= 0:
+        found.append(row)
+    return found
