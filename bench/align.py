@@ -52,8 +52,8 @@ def _anchors(page: Sequence[str], gold: Sequence[str], size: int) -> list[tuple[
     for row, (_, gold_place) in enumerate(pairs):
         length = bisect_left(ends, gold_place)
         before[row] = rows[length - 1] if length else -1
-        ends[length:length + 1] = [gold_place]
-        rows[length:length + 1] = [row]
+        ends[length : length + 1] = [gold_place]
+        rows[length : length + 1] = [row]
     chain, row = [], rows[-1] if rows else -1
     while row >= 0:
         chain.append(pairs[row])

@@ -1,4 +1,4 @@
-"""What a block of a page looks like, as numbers that a trained classifier of main content reads: float32[blocks, FEATURES].
+"""What a block of a page looks like, as numbers that a trained classifier of main content reads: float32[FEATURES, blocks].
 
 Text is looked at without knowing its language: words, links, sentence ends of all scripts, digits, capitals. What carries no
 spaces between words counts a word for each ideograph or kana, and one for every five letters of Thai, Lao, Khmer and Burmese.
@@ -14,7 +14,9 @@ from pipeline.kernels.compiled import kernel
 from pipeline.kernels.hashing import fmix64
 from pipeline.kernels.html.tree import (
     BEGIN,
+    BODY,
     BOUNDARY,
+    COMMENT,
     MARKS,
     PARENT,
     STOP,
@@ -32,8 +34,26 @@ OTHER, LETTER, CAPITAL, DIGIT, IDEOGRAPH, UNSPACED, ENDING, COMMA, CLOSING, SPAC
 
 
 def _character_classes() -> np.ndarray:
-    kinds = {"Lu": CAPITAL, "Lt": CAPITAL, "Ll": LETTER, "Lm": LETTER, "Lo": LETTER, "Nd": DIGIT, "Nl": DIGIT, "No": DIGIT}
-    kinds |= {"Mn": MARK, "Mc": MARK, "Me": MARK, "Pc": LETTER, "Pe": CLOSING, "Pf": CLOSING, "Pi": CLOSING, "Zs": SPACE}
+    kinds = {
+        "Lu": CAPITAL,
+        "Lt": CAPITAL,
+        "Ll": LETTER,
+        "Lm": LETTER,
+        "Lo": LETTER,
+        "Nd": DIGIT,
+        "Nl": DIGIT,
+        "No": DIGIT,
+    }
+    kinds |= {
+        "Mn": MARK,
+        "Mc": MARK,
+        "Me": MARK,
+        "Pc": LETTER,
+        "Pe": CLOSING,
+        "Pf": CLOSING,
+        "Pi": CLOSING,
+        "Zs": SPACE,
+    }
     classes = np.array([kinds.get(name, OTHER) for name in CATEGORIES], np.uint8)[CATEGORY]
     for first, end in ((0x3040, 0x3100), (0x3400, 0xA000), (0xF900, 0xFB00), (0x20000, 0x32000)):
         classes[first:end][classes[first:end] == LETTER] = IDEOGRAPH
@@ -73,13 +93,14 @@ for _place, _names in enumerate(_WITHIN):
     for _name in _names.split():
         _WITHIN_BIT[TAGS[_name]] = 1 << _place
 _WITHIN_BIT.flags.writeable = False
-_LINK, _H1, _BR, _TITLE = 1, TAGS["h1"], TAGS["br"], TAGS["title"]
+_LESSER = sum(1 << _WITHIN.index(name) for name in "nav footer header aside form".split())
+_A, _H1, _BR, _TITLE = TAGS["a"], TAGS["h1"], TAGS["br"], TAGS["title"]
 
 FAR = 9
 """Steps up to a marked ancestor from which on it counts as none."""
 LEVELS = 4
 """Containers that are looked at, from a block's own outwards."""
-AROUND = 3
+AROUND = 1
 """Neighbours that are looked at on each side."""
 NAMES = (
     "words link_share ends ends_per_word commas_per_word finished digit_share capital_share letters_per_word dated copyright "
@@ -89,15 +110,15 @@ NAMES = (
     + " ".join(f"to_{words.split()[0]}" for words in WORDS) + " "
     + "up_half up_best in_best below_best before_best after_best alike_prose alike_links alike alike_share "
     + " ".join(f"{what}_{level}" for level in range(LEVELS) for what in ("words", "links", "prose", "blocks", "ends")) + " "
-    + " ".join(f"{what}_{at:+}" for at in (-3, -2, -1, 1, 2, 3) for what in ("words", "links", "kind", "beside", "prose"))
+    + " ".join(f"{what}_{at:+}" for at in (-1, 1) for what in ("words", "links", "kind", "beside", "prose"))
     + " prose_back prose_ahead prose_near page_words page_links page_blocks page_prose page_largest"
 ).split()  # fmt: skip
 """The columns of the features."""
 FEATURES = len(NAMES)
 _AT_WITHIN, _AT_MARKS, _AT_BEST, _AT_LEVELS, _AT_AROUND, _AT_PAGE = (
-    NAMES.index(name) for name in ("in_a", "to_comment", "up_half", "words_0", "words_-3", "prose_back")
+    NAMES.index(name) for name in ("in_a", "to_comment", "up_half", "words_0", "words_-1", "prose_back")
 )
-_UP, _DEPTH, _MASK, _ROW = range(4)
+_UP, _DEPTH, _ROW = range(3)
 _WORDS, _LINKS, _PROSE, _BLOCKS, _ENDS = range(5)
 
 
@@ -106,44 +127,83 @@ def block_features(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`(features, counts, distances)` of a page's blocks (`tree.read_tree`, `tree.blocks`).
 
-    `features` float32[count, FEATURES], columns `NAMES`; `counts` int32[count, COUNTS]; `distances` uint8[count, groups]:
+    `features` float32[FEATURES, count], rows `NAMES`; `counts` int32[count, COUNTS]; `distances` uint8[count, groups]:
     steps up to the nearest ancestor whose classes hold a word of each group of `tree.WORDS`, `FAR` without one.
     """
-    boxes, box_of, distance = _boxes(nodes, len(WORDS))
+    boxes, box_of = _boxes(nodes)
     counts, hashes, title_words = _count_text(nodes, data, block, count, box_of, _CLASS)
-    features = _features(nodes, signatures, counts, hashes, title_words, boxes, distance)
+    sums, own, before = _sum_up(boxes, counts)
+    inherited, distance = _inherit(nodes, boxes, sums, len(WORDS))
+    features = _features(nodes, signatures, counts, hashes, title_words, boxes, sums, own, before, inherited, distance)
     return features, counts, distance[counts[:, BOX]]
 
 
 @kernel(nogil=True)
-def _boxes(nodes: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`(boxes, box_of, distance)`: the block-level elements, in document order; box 0 stands for the page.
+def _boxes(nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`(boxes, box_of)`: the block-level elements, in document order; box 0 stands for the page.
 
-    `boxes` int32[n, 4]: the box around, depth, bits of `_WITHIN`, row; `box_of` int32[rows, 2]: a row's box and bits, those of
-    inline elements included; `distance` uint8[n, groups].
+    `boxes` int32[n, 3]: the box around, depth, row; `box_of` int32[rows, 2]: the box that a row lies in or is, and whether
+    it lies in a link.
     """
     rows = nodes.shape[0]
-    boxes, box_of = np.zeros((rows + 1, 4), np.int32), np.zeros((rows, 2), np.int32)
-    distance = np.full((rows + 1, groups), FAR, np.uint8)
+    boxes, box_of = np.zeros((rows + 1, 3), np.int32), np.zeros((rows, 2), np.int32)
     boxes[0, _UP] = boxes[0, _ROW] = -1
     count = 1
     for row in range(rows):
         tag, parent = nodes[row, TAG], nodes[row, PARENT]
-        up, mask = 0, 0
-        if parent >= 0:
-            up, mask = box_of[parent, 0], box_of[parent, 1]
-        box_of[row, 1] = mask | _WITHIN_BIT[tag]
-        if not TRAITS[tag] & BOUNDARY:
-            box_of[row, 0] = up
-            continue
-        box_of[row, 0] = count
-        boxes[count, _UP], boxes[count, _DEPTH] = up, boxes[up, _DEPTH] + 1
-        boxes[count, _MASK], boxes[count, _ROW] = box_of[row, 1], row
-        marks = nodes[row, MARKS]
+        up = box_of[parent, 0] if parent >= 0 else 0
+        box_of[row, 1] = tag == _A or (parent >= 0 and box_of[parent, 1])
+        box_of[row, 0] = up
+        if TRAITS[tag] & BOUNDARY:
+            box_of[row, 0] = count
+            boxes[count, _UP], boxes[count, _DEPTH], boxes[count, _ROW] = up, boxes[up, _DEPTH] + 1, row
+            count += 1
+    return boxes[:count], box_of
+
+
+@kernel(nogil=True)
+def _sum_up(boxes: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`(sums, own, before)`: int64[boxes, 5] of all blocks inside; int64[boxes]: prose of paragraphs right below, that one
+    level deeper counted half; int64[blocks + 1, 2]: words and prose before each block."""
+    count, number = counts.shape[0], boxes.shape[0]
+    sums, own, before = np.zeros((number, 5), np.int64), np.zeros(number, np.int64), np.zeros((count + 1, 2), np.int64)
+    for at in range(count):
+        box, words, prose = counts[at, BOX], counts[at, COUNT], counts[at, GOOD]
+        sums[box, _WORDS] += words
+        sums[box, _LINKS] += counts[at, LINKED]
+        sums[box, _PROSE] += prose
+        sums[box, _BLOCKS] += 1
+        sums[box, _ENDS] += counts[at, ENDS]
+        up = boxes[box, _UP]
+        if up >= 0:
+            own[up] += 2 * prose
+            own[max(boxes[up, _UP], 0)] += prose
+        before[at + 1, 0], before[at + 1, 1] = before[at, 0] + words, before[at, 1] + prose
+    for box in range(number - 1, 0, -1):
+        for column in range(5):
+            sums[boxes[box, _UP], column] += sums[box, column]
+    return sums, own, before
+
+
+@kernel(nogil=True)
+def _inherit(nodes: np.ndarray, boxes: np.ndarray, sums: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
+    """`(inherited, distance)`: int32[boxes], bits of `_WITHIN`; uint8[boxes, groups], steps up to a box so marked.
+
+    What holds half of the page's prose is not navigation, whatever it is called: only `BODY` counts there, and `COMMENT`
+    up to nine tenths, because many comments on a short article are more than the article.
+    """
+    number, whole = boxes.shape[0], sums[0, _PROSE]
+    inherited, distance = np.zeros(number, np.int32), np.full((number, groups), FAR, np.uint8)
+    for box in range(1, number):
+        row, up, prose = boxes[box, _ROW], boxes[box, _UP], sums[box, _PROSE]
+        bits, marks = _WITHIN_BIT[nodes[row, TAG]], nodes[row, MARKS]
+        if whole and 2 * prose >= whole:
+            bits &= ~_LESSER
+            marks &= BODY | (COMMENT if 10 * prose < 9 * whole else 0)
+        inherited[box] = inherited[up] | bits
         for group in range(groups):
-            distance[count, group] = 0 if marks >> group & 1 else min(distance[up, group] + 1, FAR)
-        count += 1
-    return boxes[:count], box_of, distance[:count]
+            distance[box, group] = 0 if marks >> group & 1 else min(distance[up, group] + 1, FAR)
+    return inherited, distance
 
 
 @kernel(nogil=True)
@@ -173,7 +233,7 @@ def _count_text(
             state[:] = 0
             state[_READS] = 1
             counts[at, BOX] = box_of[row, 0]
-        linked = (box_of[row, 1] & _LINK) > 0
+        linked = box_of[row, 1] > 0
         _read_text(data, nodes[row, BEGIN], nodes[row, STOP], linked, counts[at], state, title, classes)
     if current >= 0:
         hashes[current] = _end_block(counts[current], state, title)
@@ -299,49 +359,36 @@ def _share(part: Any, whole: Any) -> Any:
 @kernel(nogil=True)
 def _features(
     nodes: np.ndarray, signatures: np.ndarray, counts: np.ndarray, hashes: np.ndarray, title_words: int, boxes: np.ndarray,
-    distance: np.ndarray,
+    sums: np.ndarray, own: np.ndarray, before: np.ndarray, inherited: np.ndarray, distance: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
-    count, number = counts.shape[0], boxes.shape[0]
-    out = np.zeros((count, FEATURES), np.float32)
-    sums, own = np.zeros((number, 5), np.int64), np.zeros(number, np.int64)
-    before = np.zeros((count + 1, 2), np.int64)
+    count = counts.shape[0]
+    out = np.zeros((FEATURES, count), np.float32)
     keys, amounts, ones = np.empty(count, np.uint64), np.empty((count, 4), np.int64), np.ones((count, 1), np.int64)
     largest, heading = 0, -1
     for at in range(count):
-        box, words, good = counts[at, BOX], counts[at, COUNT], counts[at, GOOD]
-        up = boxes[box, _UP]
-        sums[box, _WORDS] += words
-        sums[box, _LINKS] += counts[at, LINKED]
-        sums[box, _PROSE] += good
-        sums[box, _BLOCKS] += 1
-        sums[box, _ENDS] += counts[at, ENDS]
-        if up >= 0:
-            own[up] += 2 * good
-            own[max(boxes[up, _UP], 0)] += good
-        before[at + 1, 0], before[at + 1, 1] = before[at, 0] + words, before[at, 1] + good
-        amounts[at, 0], amounts[at, 1], amounts[at, 2], amounts[at, 3] = words, counts[at, LINKED], good, 1
-        keys[at] = _key(boxes, signatures, box) ^ fmix64(_key(boxes, signatures, up))
-        largest = max(largest, good)
+        box = counts[at, BOX]
+        amounts[at, 0], amounts[at, 1], amounts[at, 2], amounts[at, 3] = (
+            counts[at, COUNT], counts[at, LINKED], counts[at, GOOD], 1,
+        )  # fmt: skip
+        keys[at] = _key(boxes, signatures, box) ^ fmix64(_key(boxes, signatures, boxes[box, _UP]))
+        largest = max(largest, counts[at, GOOD])
         if heading < 0 and box > 0 and nodes[boxes[box, _ROW], TAG] == _H1:
             heading = at
-    for box in range(number - 1, 0, -1):
-        for column in range(5):
-            sums[boxes[box, _UP], column] += sums[box, column]
     alike, same = _tally(keys, amounts), _tally(hashes, ones)
     best = _best(own, sums, boxes, counts)
     for at in range(count):
-        _fill_text(out[at], counts[at], title_words, same[at, 0])
-        _fill_place(out[at], at, nodes, counts, boxes, before, heading)
-        box = counts[at, BOX]
+        row, box = out[:, at], counts[at, BOX]
+        _fill_text(row, counts[at], title_words, same[at, 0])
+        _fill_place(row, at, nodes, counts, boxes, before, heading)
         for bit in range(_AT_MARKS - _AT_WITHIN):
-            out[at, _AT_WITHIN + bit] = boxes[box, _MASK] >> bit & 1
+            row[_AT_WITHIN + bit] = inherited[box] >> bit & 1
         for group in range(distance.shape[1]):
-            out[at, _AT_MARKS + group] = distance[box, group]
-        _fill_containers(out[at], at, counts, boxes, sums, alike[at], best)
-        _fill_around(out[at], at, nodes, counts, boxes, before)
-        row = out[at, _AT_PAGE + 3 :]
-        row[0], row[1], row[2] = sums[0, _WORDS], _share(sums[0, _LINKS], sums[0, _WORDS]), count
-        row[3], row[4] = _share(sums[0, _PROSE], sums[0, _WORDS]), _share(largest, sums[0, _PROSE])
+            row[_AT_MARKS + group] = distance[box, group]
+        _fill_containers(row, at, counts, boxes, sums, alike[at], best)
+        _fill_around(row, at, nodes, counts, boxes, before)
+        page = row[_AT_PAGE + 3 :]
+        page[0], page[1], page[2] = sums[0, _WORDS], _share(sums[0, _LINKS], sums[0, _WORDS]), count
+        page[3], page[4] = _share(sums[0, _PROSE], sums[0, _WORDS]), _share(largest, sums[0, _PROSE])
     return out
 
 
@@ -378,7 +425,12 @@ def _fill_text(row: np.ndarray, counts: np.ndarray, title_words: int, same: int)
     row[0], row[1], row[2] = words, _share(counts[LINKED], words), counts[ENDS]
     row[3], row[4], row[5] = _share(counts[ENDS], words), _share(counts[COMMAS], words), counts[FINISHED]
     row[6], row[7] = _share(counts[DIGITS], counts[LETTERS]), _share(counts[CAPITALS], counts[LETTERS])
-    row[8], row[9], row[10], row[11] = _share(counts[LETTERS], words), counts[DATED], counts[COPYRIGHT], counts[DIVIDERS]
+    row[8], row[9], row[10], row[11] = (
+        _share(counts[LETTERS], words),
+        counts[DATED],
+        counts[COPYRIGHT],
+        counts[DIVIDERS],
+    )
     row[12], row[13], row[14] = _share(counts[TITLED], words), _share(counts[TITLED], title_words), same
 
 
@@ -403,7 +455,13 @@ def _fill_place(
 
 @kernel()
 def _fill_containers(
-    row: np.ndarray, at: int, counts: np.ndarray, boxes: np.ndarray, sums: np.ndarray, alike: np.ndarray, best: np.ndarray
+    row: np.ndarray,
+    at: int,
+    counts: np.ndarray,
+    boxes: np.ndarray,
+    sums: np.ndarray,
+    alike: np.ndarray,
+    best: np.ndarray,
 ) -> None:
     """Where the block lies to the boxes of `_best`, what blocks alike hold, and what its `LEVELS` innermost boxes hold."""
     whole, box = sums[0, _PROSE], counts[at, BOX]
