@@ -1,5 +1,7 @@
 """Settings of extract: what counts as text of a page, and the limits that guard the parser."""
 
+from typing import Literal
+
 from pydantic import Field, PositiveInt
 
 from pipeline.core.settings import Settings
@@ -9,6 +11,9 @@ class ExtractSettings(Settings):
     """Limits are bytes, tags and depth, never seconds: a time limit would make the output depend on the machine."""
 
     main_content: bool = Field(default=True, description="leave out navigation, footers and side bars of pages")
+    tables: Literal["text", "markdown", "drop"] = Field(
+        default="text", description="tables that hold data: cells between tabs, Markdown, or left out of the text"
+    )
     unwrap: bool = Field(default=True, description="join lines that were broken at a fixed column")
     mark_tables: bool = Field(
         default=True, description="mark tables and columns of figures, so that prose rules can skip them"
@@ -24,7 +29,7 @@ class ExtractSettings(Settings):
     min_main_chars: int = Field(
         default=200,
         ge=0,
-        description="main content shorter than this is replaced by the whole page's text when that is longer",
+        description="main content of fewer bytes is replaced by the whole page's text when that is longer",
     )
     min_main_frac: float = Field(
         default=0.05,

@@ -1,32 +1,36 @@
-"""HTML to text with resiliparse: main content, or the whole page where that finds too little."""
+"""HTML to text: a parser's tree, read into flat arrays, and the blocks of its main content written out by compiled code."""
 
 import re
 
-from resiliparse.extract.html2text import extract_plain_text
+import numpy as np
 from resiliparse.parse.html import HTMLTree
 
 from pipeline.extract.encoding import decode_within
 from pipeline.extract.extract_settings import ExtractSettings
+from pipeline.extract.page_facts import page_facts
 from pipeline.extract.payload import Extracted, RefusalError
+from pipeline.kernels.html.keep import main_blocks
+from pipeline.kernels.html.render import DROP_TABLES, MARKDOWN_TABLES, TEXT_TABLES, render
 from pipeline.kernels.html.slim import slim
+from pipeline.kernels.html.tables import find_tables
+from pipeline.kernels.html.tree import blocks, read_tree
 
 ATTRIBUTE_WORK = 250_000_000
 """Sum of squared attribute counts of the tags: what the parser's time grows with (100,000 in one tag take 19 s).
 
 Of a tag a few are left for the parser; what is meant here is text that it may take for tags."""
-MAIN_WORK = 10_000_000
-"""Tags times depth up to which main content is looked for: the search walks up from every element (10^7: 0.7 s)."""
+ARTICLE_BYTES, ARTICLE_TIMES = 400, 2
+"""JSON-LD's article is the text when it is at least this long, and this many times as long as what is visible of it."""
+TABLES = {"text": TEXT_TABLES, "markdown": MARKDOWN_TABLES, "drop": DROP_TABLES}
 
 _EDGAR_LEAD = re.compile(
     rb"\s{0,64}<DOCUMENT>\s{0,8}<TYPE>[^<]{0,64}(?:<(?:SEQUENCE|FILENAME|DESCRIPTION)>[^<]{0,256})*<TEXT>"
 )
 """The envelope around a filing's page, which a browser would show as text."""
-NAVIGATION = ["nav", "footer", "aside", "form", "menu", "[role=navigation]", "[role=banner]", "[role=contentinfo]"]
-"""Left out of a page whose main content is not found."""
 
 
 def extract_html(payload: bytes, charset: str | None, settings: ExtractSettings) -> Extracted:
-    """Text and title of a page; table cells are separated by tabs.
+    """Text and facts of a page; the cells of tables are separated by tabs, pages by form feeds.
 
     Raises `RefusalError`: `undecodable`, `too_many_nodes`, `too_many_attributes`, `too_deep`, `unparsable`.
     """
@@ -36,7 +40,28 @@ def extract_html(payload: bytes, charset: str | None, settings: ExtractSettings)
     lead = _EDGAR_LEAD.match(markup)
     if lead:
         markup, unchanged = markup[lead.end() :], False
-    source, tags, depth, attribute_work, visible = slim(markup)
+    tree = _parsed(markup, settings)
+    text, facts, origin = page_text(tree, settings), page_facts(markup), "page"
+    if facts.article and len(facts.article) >= max(ARTICLE_BYTES, ARTICLE_TIMES * len(text)):
+        text, origin = facts.article, "json-ld"
+        if "</" in text:
+            text = page_text(_parsed(text.encode("utf-8", "replace"), settings), settings)
+    return Extracted(
+        text=text,
+        encoding=decoded.encoding,
+        title=" ".join((tree.title or "").split())[:1000] or facts.title,
+        markup=None if unchanged else markup,
+        tabular=True,
+        date=facts.date,
+        author=facts.author,
+        language=facts.language,
+        origin=origin,
+    )
+
+
+def _parsed(markup: bytes, settings: ExtractSettings) -> HTMLTree:
+    """The tree of a page in UTF-8, within the limits that guard the parser."""
+    source, tags, depth, attribute_work = slim(markup)
     if tags > settings.max_nodes:
         raise RefusalError("too_many_nodes", f"{tags:,} tags, the limit is {settings.max_nodes:,}")
     if attribute_work > ATTRIBUTE_WORK:
@@ -44,42 +69,27 @@ def extract_html(payload: bytes, charset: str | None, settings: ExtractSettings)
             "too_many_attributes", "what looks like tags in a text field has more attributes than any page needs"
         )
     try:
-        tree = HTMLTree.parse(source.decode())
+        tree = HTMLTree.parse(source.decode("utf-8", "replace"))
     except (ValueError, RuntimeError) as error:
         raise RefusalError("unparsable", f"the parser gave up: {error}") from error
     if depth > settings.max_depth and (real := tree_depth(tree)) > settings.max_depth:
         raise RefusalError("too_deep", f"elements nest {real:,} deep, the limit is {settings.max_depth:,}")
-    text = None
+    return tree
+
+
+def page_text(tree: HTMLTree, settings: ExtractSettings) -> str:
+    """The text of a parsed page, of its main content when the settings say so."""
+    serialised = tree.document.html if tree.document is not None else ""
+    nodes, _, data = read_tree(np.frombuffer(serialised.encode("utf-8", "replace"), np.uint8))
+    block, count = blocks(nodes, data, False)
+    if count == 0:  # an unclosed <noscript> can hold the whole page
+        block, count = blocks(nodes, data, True)
+    role, column = find_tables(nodes, data, block)
     if settings.main_content:
-        text = _main_text(tree, visible, settings) if tags * depth <= MAIN_WORK else _without(tree, NAVIGATION)
-    return Extracted(
-        # An unclosed <noscript> can hold the whole page.
-        text=text or _without(tree, []) or extract_plain_text(tree, alt_texts=False, noscript=True),
-        encoding=decoded.encoding,
-        title=_title(tree),
-        markup=None if unchanged else markup,
-        tabular=True,
-    )
-
-
-def _main_text(tree: HTMLTree, visible: int, settings: ExtractSettings) -> str:
-    """The main content; where it is suspiciously little of the page, the page without its marked navigation."""
-    main = extract_plain_text(tree, main_content=True, alt_texts=False)
-    least = settings.min_main_frac
-    # How much text the page can have tells most pages, without a look at that text.
-    if len(main) >= settings.min_main_chars and len(main) >= least * visible:
-        return main
-    rest = _without(tree, NAVIGATION)
-    return rest if len(main) < settings.min_main_chars or len(main) < least * len(rest) else main
-
-
-def _without(tree: HTMLTree, selectors: list[str]) -> str:
-    return extract_plain_text(tree, alt_texts=False, skip_elements=selectors)
-
-
-def _title(tree: HTMLTree) -> str | None:
-    title = " ".join((tree.title or "").split())
-    return title[:1000] or None
+        keep = main_blocks(nodes, data, block, count, role, settings.min_main_chars, settings.min_main_frac)
+    else:
+        keep = np.ones(count, np.bool_)
+    return render(nodes, data, block, keep, role, column, TABLES[settings.tables]).tobytes().decode("utf-8", "replace")
 
 
 def tree_depth(tree: HTMLTree) -> int:

@@ -13,6 +13,13 @@ class Extracted:
     markup: bytes | None = None
     tabular: bool = False
     """Tabs in the text separate the cells of tables."""
+    date: str | None = None
+    """When the page says that it was published, ISO 8601 as the page has it."""
+    author: str | None = None
+    language: str | None = None
+    """As the page declares it, not trusted."""
+    origin: str | None = None
+    """Where in the page the text is from: "page", or "json-ld" where that has much more than is visible."""
 
 
 class RefusalError(Exception):

@@ -16,7 +16,7 @@ from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.text.layout import lay_out
 from pipeline.kernels.text.lines import clean_lines
 
-EXTRACT_VERSION = 4
+EXTRACT_VERSION = 5
 """Enters the fingerprint: raised whenever the same records and settings give other documents."""
 
 
@@ -115,8 +115,11 @@ class _Rows:
     def documents(self) -> pa.RecordBatch:
         """The batch: text normalised, wrapped lines joined, tables found, pre-tokens counted."""
         raw = pa.array(self._texts, pa.large_binary())
-        offsets, data = clean_lines(*text_buffers(raw), self._tabular)
-        offsets, data, span_offsets, spans = lay_out(offsets, data, self._settings.unwrap, self._settings.mark_tables)
+        settings = self._settings
+        offsets, data = clean_lines(*text_buffers(raw))
+        offsets, data, span_offsets, spans = lay_out(
+            offsets, data, self._tabular, settings.unwrap, settings.mark_tables
+        )
         sizes = np.diff(offsets)
         for row in np.flatnonzero(sizes == 0):
             if self._reasons[row] is None:

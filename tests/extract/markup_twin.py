@@ -159,9 +159,9 @@ def pieces(markup: bytes) -> Iterator[tuple[str, bytes, int]]:
     yield "tail", markup[at:], (start if start >= 0 else len(markup)) - at
 
 
-def slim(markup: bytes) -> tuple[bytes, int, int, int, int]:
+def slim(markup: bytes) -> tuple[bytes, int, int, int]:
     """What `pipeline.kernels.html.slim.slim` gives."""
-    stays, tags, depth, deepest, work, visible = [], 0, 0, 0, 0, 0
+    stays, tags, depth, deepest, work = [], 0, 0, 0, 0
     for what, kept, number in pieces(markup):
         # A tag that was left out keeps apart what would become a tag or a character.
         left_out = what == "tag" and kept == b"<!---->"
@@ -170,12 +170,9 @@ def slim(markup: bytes) -> tuple[bytes, int, int, int, int]:
         )
         if what == "tag":
             tags += 1
-            visible += 4
         elif what == "depth":
             depth = max(0, depth + number)
             deepest = max(deepest, depth)
         elif what == "work":
             work += number
-        else:
-            visible += number
-    return b"".join(stays), tags, deepest, work, visible
+    return b"".join(stays), tags, deepest, work

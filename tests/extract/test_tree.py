@@ -12,7 +12,7 @@ from tests.extract import tree_twin
 from tests.extract.test_slim import real_pages
 
 PIECES = [
-    "<div>", "</div>", "<p>", "</p>", "<br>", "<hr>", "<ul>", "<li>", "</ul>", "<table>", "<tr>", "<td colspan=3>", "</table>",
+    "<div>", "</div>", "<p>", "</p>", "<br>", "<hr>", "<ul>", "<li>", "<ol start=7>", "<li value=' 3x'>", "</ul>", "<table>", "<tr>", "<td colspan=3>", "</table>",
     "<td rowspan='0'>", "<th colspan=4000 rowspan=99999>", "<td colspan=-2 rowspan=+7>", "<caption>", "<pre>\n\n", "</pre>", "<textarea>\nq",
     "</textarea>", "<span hidden>", "</span>", "<b aria-hidden=TRUE>", "<a class='comment-list navBar'>", "</a>", "<i role=presentation>", "</i>",
     "<div style='Display : none'>", "<p style='color:red;page-break-before:always'>", "<p style='break-after: right; x:y'>", "<noscript>", "</noscript>", "<math>", "<annotation encoding='application/x-TeX'>", "</annotation>", "</math>", "<mi>",

@@ -69,9 +69,13 @@ def nodes(page: HTMLTree) -> tuple[list[list[int]], list[tuple[str, str] | None]
             found = 0
             for value in named:
                 found |= marks(value)
+            tag = TAGS.get((node.tag or "")[:NAME_BYTES], tree.UNKNOWN)
             across, down = number(get("colspan")), number(get("rowspan"))
             spans = (min(across, 1000) if across > 0 else 1) | (min(down, 32767) if down >= 0 else 1) << 16
-            tag = TAGS.get((node.tag or "")[:NAME_BYTES], tree.UNKNOWN)
+            if node.tag in ("ul", "ol"):
+                spans = number(get("start")) if number(get("start")) >= 0 else 1
+            elif node.tag == "li":
+                spans = max(number(get("value")), 0)
             rows.append([tag, parent, -1, len(data), -1, found, flags(get), spans])
             made_of.append(((node.tag or "")[:NAME_BYTES], get("class")))
         children, inner = node.child_nodes, row if node.type == NodeType.ELEMENT else parent

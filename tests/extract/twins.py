@@ -1,5 +1,6 @@
 """Plain-Python twins of the line kernels: the same rules on str, one character or one expression at a time."""
 
+import itertools
 import re
 
 from pipeline.kernels.text.layout import BLANK, MAX_WRAP, MIN_WRAP, PROSE, STRONG, WEAK
@@ -9,29 +10,10 @@ SPACES = re.compile("[\xa0\u2000-\u200a\u202f]")
 DROPPED = re.compile("[\x00-\x08\x0e-\x1f\x7f\x80-\x84\x86-\x9f\xad\ufeff]")
 
 
-def clean(text: str, tabular: bool) -> str:
+def clean(text: str) -> str:
     lines = [DROPPED.sub("", SPACES.sub(" ", line)) for line in LINE_ENDS.split(text)]
-    if tabular:
-        lines = join_labels([re.sub(r"[ \t]*\t[ \t]*", "\t", line) for line in lines])
-        lines = [re.sub(r"(?<=[0-9)])\t(?=[)%])|(?<=[$(])\t(?=[0-9(.])", "", line) for line in lines]
     joined = "\n".join(line.rstrip(" \t") for line in lines)
     return re.sub(r"\n{3,}", "\n\n", joined).strip("\n")
-
-
-def join_labels(lines: list[str]) -> list[str]:
-    """A line of figures under a label that is a line of its own goes behind it."""
-    done: list[str] = []
-    tabbed = False
-    for line in lines:
-        last = max((number for number, text in enumerate(done) if text.strip(" \t")), default=None)
-        starts_with_figure = line.startswith("\t") and line[1:2] in set("0123456789$(")
-        if last is not None and starts_with_figure and not tabbed and len(done[last].strip(" \t").encode()) <= 100:
-            done[last:] = [done[last].rstrip(" \t") + line]
-            tabbed = True
-            continue
-        done.append(line)
-        tabbed = "\t" in line or (tabbed and not line.strip(" "))
-    return done
 
 
 def is_figure(cell: str) -> bool:
@@ -131,10 +113,22 @@ def joins(lines: list[str], shapes: list[tuple[int, int, int]], numbers: list[in
     return [at in set(full) for at in range(len(lines))]
 
 
-def lay_out(text: str, unwrap: bool) -> tuple[str, list[tuple[int, int]]]:
+def with_cells(lines: list[str], shapes: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """The shapes where tabs part cells: groups of lines with one are of a table."""
+    out: list[tuple[int, int, int]] = []
+    for _, group in itertools.groupby(zip(lines, shapes, strict=True), key=lambda pair: bool(pair[0])):
+        pairs = list(group)
+        tabs = any("\t" in line for line, _ in pairs)
+        for line, (kind, *rest) in pairs:
+            out.append((STRONG if "\t" in line else WEAK if tabs and kind == PROSE else kind, *rest))
+    return out
+
+
+def lay_out(text: str, unwrap: bool, tabular: bool = False) -> tuple[str, list[tuple[int, int]]]:
     """The new text and the byte ranges of its tables."""
     lines = text.split("\n")
     shapes = [shape(line) for line in lines]
+    shapes = with_cells(lines, shapes) if tabular else shapes
     numbers = tables(shapes)
     joined = joins(lines, shapes, numbers) if unwrap else [False] * len(lines)
     out, spans = "", {}

@@ -59,27 +59,25 @@ _KEPT, _CSS = 1, 2
 ATTRIBUTES = {
     # What says which text is main content, how a table's cells lie, and two names that the tree depends on.
     _KEPT: "class id role hidden rel itemprop aria-hidden aria-expanded data-ad data-advertisement data-text-ad type encoding "
-    "colspan rowspan",
+    "colspan rowspan start value",
     _CSS: "style",
 }  # fmt: skip
 _SLOTS = 7
 _ELEMENTS, _ATTRIBUTES = name_table(ELEMENTS, _SLOTS), name_table(ATTRIBUTES, _SLOTS)
 
 
-def slim(markup: bytes) -> tuple[bytes, int, int, int, int]:
-    """`(slimmer markup, tags, depth, attribute work, visible bytes)` of a page in UTF-8.
+def slim(markup: bytes) -> tuple[bytes, int, int, int]:
+    """`(slimmer markup, tags, depth, attribute work)` of a page in UTF-8.
 
     `tags` counts start and end tags outside of scripts, style sheets and comments. `depth` is the largest number of open
     tags that nest, counted without a parser: unclosed ones count on. `attribute_work` is the sum over the tags of the slim
-    markup of the square of the number of attributes, which is what parsers compare to find repeated names.
-    `visible` is about the most that the page's text can have: bytes outside of tags, comments, scripts and style sheets,
-    and 4 more for each tag, for the line feeds, tabs and bullets that a text has in its place. Linear in the bytes.
+    markup of the square of the number of attributes, which is what parsers compare to find repeated names. Linear in the bytes.
     """
     data = np.frombuffer(markup, np.uint8)
     # A kept attribute can gain a space before it, a tag one before its slash, a phrase's tag of three becomes a comment.
     out = np.empty(2 * len(data) + 16, np.uint8)
-    size, tags, depth, work, visible = _slim(data, out, *_ELEMENTS, *_ATTRIBUTES)
-    return out[:size].tobytes(), tags, depth, work, visible
+    size, tags, depth, work = _slim(data, out, *_ELEMENTS, *_ATTRIBUTES)
+    return out[:size].tobytes(), tags, depth, work
 
 
 @kernel(nogil=True)
@@ -92,8 +90,8 @@ def _slim(
     attribute_names: np.ndarray,
     attribute_kinds: np.ndarray,
     attribute_factor: np.uint64,
-) -> tuple[int, int, int, int, int]:
-    tags, depth, deepest, work, visible = 0, 0, 0, 0, 0
+) -> tuple[int, int, int, int]:
+    tags, depth, deepest, work = 0, 0, 0, 0
     foreign, foreign_depth = np.uint64(0), 0
     begin = address(data)
     end = begin + data.shape[0]
@@ -104,7 +102,6 @@ def _slim(
     stays, open_phrases = np.zeros(8, np.uint64), np.zeros(8, np.int64)
     while here < end:
         start = find(here, end, end, codes.LESS)  # <
-        visible += start - here
         if start + 1 >= end:
             break
         first = byte_at(start + 1)
@@ -112,7 +109,6 @@ def _slim(
         if not closing and not is_letter(first):
             # a declaration, a comment
             if first == codes.EXCLAMATION or first == codes.SLASH or first == codes.QUESTION:
-                visible += 4
                 if foreign_depth == 0 and first == codes.EXCLAMATION and is_dashes(start + 2, end):
                     here, hollow = comment_end(start, end)
                     if hollow:
@@ -123,12 +119,10 @@ def _slim(
                 else:
                     here = find(start + 2, end, end, codes.GREATER) + 1
             else:
-                visible += 1
                 here = start + 1
             continue
         name, here = name_at(start + 1 + closing, end)
         tags += 1
-        visible += 4
         kind = kind_of(name, names, kinds, element_factor, _SLOTS)
         phrase = kind - _PHRASE if foreign_depth == 0 else -1
         if phrase >= 0:  # all before it is copied, so that it alone can be taken back
@@ -168,11 +162,10 @@ def _slim(
                     put_byte(to, codes.SPACE)
                     to += 1
             else:
-                visible += close - here
                 work += attribute_work(here, close)
             here = close
     to = copy(copied, to, end - copied)
-    return to - start_of_out, tags, deepest, work, visible
+    return to - start_of_out, tags, deepest, work
 
 
 @kernel()

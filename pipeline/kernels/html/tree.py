@@ -12,7 +12,8 @@ A node is a row of `nodes`, int32[rows, 8]; the columns are:
 - `BEGIN`, `STOP`: bytes in `data` of the text inside, of elements that of all their descendants together.
 - `MARKS`: what words of class, id, role and itemprop say an element is for: bits 1 << group of `WORDS`.
 - `FLAGS`: `HIDDEN`, `ARIA_HIDDEN`, `BREAK_BEFORE`, `BREAK_AFTER`, `TEX`, `PRESENTATION`.
-- `SPANS`: colspan (1 to 1,000) plus rowspan (0 to 32,767; 0 is "to the last row") times 65,536.
+- `SPANS`: of a list the number of its first item (1 unless `start` says another), of an item its `value` or 0; else colspan
+  (1 to 1,000) plus rowspan (0 to 32,767; 0 is "to the last row") times 65,536.
 """
 
 import numpy as np
@@ -50,7 +51,9 @@ _VOID = "area base basefont bgsound br col embed frame hr img input keygen link 
 _NAMES = dict.fromkeys(" ".join([_INLINE, _BLOCK, _TABLE, _UNSEEN, _MATH, _RAW, _VOID]).split())
 TAGS = {name: number for number, name in enumerate(_NAMES, 2)}
 """Numbers of the elements that are told apart. Names are compared by their first eight bytes."""
-_ANNOTATION, _MATHML, _DRAWING, _NOSCRIPT = (TAGS[name] for name in ("annotation", "math", "svg", "noscript"))
+_ANNOTATION, _MATHML, _DRAWING, _NOSCRIPT, _LIST, _ORDERED, _ITEM = (
+    TAGS[name] for name in ("annotation", "math", "svg", "noscript", "ul", "ol", "li")
+)
 
 BOUNDARY, UNSEEN, RAW, VOID = 1, 2, 4, 8
 """Bits of `TRAITS`: text before and after belongs to different blocks; never text; text as it is; nothing inside."""
@@ -81,10 +84,10 @@ WORDS = (
     COMMENT, NAVIGATION, FOOT, SIDE, RELATED, SUBSCRIBE, SHARE, ADVERT, META, CAPTION, HEAD, BODY, TITLE, LISTING,
 ) = (1 << group for group in range(len(WORDS)))  # fmt: skip
 
-_CLASS, _ID, _ROLE, _ITEMPROP, _HIDDEN, _ARIA, _STYLE, _COLSPAN, _ROWSPAN, _ENCODING = range(1, 11)
+_CLASS, _ID, _ROLE, _ITEMPROP, _HIDDEN, _ARIA, _STYLE, _COLSPAN, _ROWSPAN, _ENCODING, _START, _VALUE = range(1, 13)
 _ATTRIBUTES = {
     _CLASS: "class", _ID: "id", _ROLE: "role", _ITEMPROP: "itemprop", _HIDDEN: "hidden", _ARIA: "aria-hidden",
-    _STYLE: "style", _COLSPAN: "colspan", _ROWSPAN: "rowspan", _ENCODING: "encoding",
+    _STYLE: "style", _COLSPAN: "colspan", _ROWSPAN: "rowspan", _ENCODING: "encoding", _START: "start", _VALUE: "value",
 }  # fmt: skip
 _TAG_SLOTS, _WORD_SLOTS, _ATTRIBUTE_SLOTS = 11, 11, 7
 _TAG_TABLE = name_table({number: name for name, number in TAGS.items()}, _TAG_SLOTS)
@@ -196,7 +199,7 @@ def _put_node(nodes: np.ndarray, row: Int, tag: Int, parent: Int, begin: Int, st
     nodes[row, TAG], nodes[row, PARENT], nodes[row, END] = tag, parent, row + 1
     nodes[row, BEGIN], nodes[row, STOP] = begin, stop
     nodes[row, MARKS] = nodes[row, FLAGS] = 0
-    nodes[row, SPANS] = 0x10001
+    nodes[row, SPANS] = 0 if tag == _ITEM else 1 if tag in (_LIST, _ORDERED) else 0x10001
 
 
 @kernel()
@@ -291,12 +294,8 @@ def _note_attribute(nodes: np.ndarray, row: Int, kind: Int, place: Int, end: Int
     if kind == _HIDDEN:
         nodes[row, FLAGS] |= HIDDEN
         return
-    if kind in (_COLSPAN, _ROWSPAN):
-        number = _number(place, end)
-        if kind == _COLSPAN and number != 0:
-            nodes[row, SPANS] = nodes[row, SPANS] & ~0xFFFF | min(abs(number), 1000)
-        elif kind == _ROWSPAN and number >= 0:
-            nodes[row, SPANS] = nodes[row, SPANS] & 0xFFFF | min(number, 32767) << 16
+    if _COLSPAN <= kind <= _VALUE and kind != _ENCODING:
+        _note_number(nodes, row, kind, _number(place, end))
         return
     word = name_at(place, end)[0]
     if kind == _ARIA and word == _TRUE:
@@ -307,6 +306,20 @@ def _note_attribute(nodes: np.ndarray, row: Int, kind: Int, place: Int, end: Int
         for at in range(place, end - 2):
             if name_at(at, at + 3)[0] == 0x786574:  # "tex"
                 nodes[row, FLAGS] |= TEX
+
+
+@kernel()
+def _note_number(nodes: np.ndarray, row: Int, kind: Int, number: Int) -> None:
+    """A number that an attribute gives (-1: none), put into a node's `SPANS`."""
+    listed = nodes[row, TAG] in (_LIST, _ORDERED, _ITEM)
+    if number < 0:
+        return
+    if kind == _COLSPAN and number and not listed:
+        nodes[row, SPANS] = nodes[row, SPANS] & ~0xFFFF | min(number, 1000)
+    elif kind == _ROWSPAN and not listed:
+        nodes[row, SPANS] = nodes[row, SPANS] & 0xFFFF | min(number, 32767) << 16
+    elif (kind == _START and listed and nodes[row, TAG] != _ITEM) or (kind == _VALUE and nodes[row, TAG] == _ITEM):
+        nodes[row, SPANS] = number
 
 
 @kernel()

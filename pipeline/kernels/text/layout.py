@@ -22,9 +22,11 @@ _MAX_GAP = 2
 
 @kernel(nogil=True)
 def lay_out(
-    offsets: np.ndarray, data: np.ndarray, unwrap: bool, tables: bool
+    offsets: np.ndarray, data: np.ndarray, tabular: np.ndarray, unwrap: bool, tables: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Join wrapped lines and find tables in rows that `clean_lines` made.
+
+    `tabular` bool[n]: tabs of the row part the cells of tables, and nothing else (see `kernels.html.render`).
 
     Returns `(offsets, data, span_offsets, spans)`: the new rows, and for row i the tables
     `spans[span_offsets[i]:span_offsets[i + 1]]`, int32[m, 2] of start and end bytes within the row.
@@ -43,6 +45,8 @@ def lay_out(
         bounds = np.empty((lines, 2), np.int64)
         shape = np.empty((lines, 3), np.int32)  # kind, characters, indent
         _measure_lines(data, start, end, bounds, shape)
+        if tabular[row] and count_byte(text + start, text + end, codes.TAB):
+            _mark_cells(data, bounds, shape)
         table = np.zeros(lines, np.int32)
         if tables or unwrap:
             _number_tables(shape, table)
@@ -103,6 +107,23 @@ def _measure_lines(data: np.ndarray, start: int, end: int, bounds: np.ndarray, s
         shape[line, 0], shape[line, 1], shape[line, 2] = line_shape(data, first, at)
         line += 1
         first = at + 1
+
+
+@kernel()
+def _mark_cells(data: np.ndarray, bounds: np.ndarray, shape: np.ndarray) -> None:
+    """Where tabs part cells: a line with one is a row of a table, whatever its cells hold, and what adjoins it is of it."""
+    lines, line, text = shape.shape[0], 0, address(data)
+    while line < lines:
+        last, rows = line, 0
+        while last < lines and shape[last, 0] != BLANK:
+            if count_byte(text + bounds[last, 0], text + bounds[last, 1], codes.TAB):
+                shape[last, 0] = STRONG
+                rows += 1
+            last += 1
+        for inside in range(line, last):
+            if rows and shape[inside, 0] == PROSE:
+                shape[inside, 0] = WEAK
+        line = last + 1
 
 
 @kernel()

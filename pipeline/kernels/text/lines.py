@@ -8,16 +8,13 @@ from pipeline.kernels.compiled import kernel
 from pipeline.kernels.memory import address, trailing_zeros
 
 COPY, LINE_END, SPACE, TAB, DROP = range(5)
-_LABEL = 100
-"""Bytes up to which a line can be the label of a row of figures."""
 
 
 @kernel(nogil=True)
-def clean_lines(offsets: np.ndarray, data: np.ndarray, tabular: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def clean_lines(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The rows with line ends as "\\n", at most one empty line in a row, no trailing space, no control characters.
 
-    `offsets` int64[n + 1], `data` uint8, valid UTF-8; `tabular` bool[n]: tabs separate HTML cells, so runs of them
-    become one, `$`, brackets and `%` join their figure, and figures their label. CR, CRLF, VT, FF, NEL, U+2028 and
+    `offsets` int64[n + 1], `data` uint8, valid UTF-8. CR, CRLF, VT, FF, NEL, U+2028 and
     U+2029 end lines; no-break spaces and those of U+2000 to U+200A become spaces; C0, C1, DEL, U+FEFF and soft hyphens
     go. Returns `(offsets, data)` of the result.
     """
@@ -27,24 +24,19 @@ def clean_lines(offsets: np.ndarray, data: np.ndarray, tabular: np.ndarray) -> t
     ends[0] = 0
     write = 0
     for row in range(count):
-        write = _clean_row(data, offsets[row], offsets[row + 1], out, write, tabular[row])
+        write = _clean_row(data, offsets[row], offsets[row + 1], out, write)
         ends[row + 1] = write
     return ends, out[:write]
 
 
 @kernel()
-def _clean_row(data: np.ndarray, at: int, end: int, out: np.ndarray, first: int, cells: bool) -> int:
+def _clean_row(data: np.ndarray, at: int, end: int, out: np.ndarray, first: int) -> int:
     write, keep = first, first  # `keep`: after the last byte of this line that is no space
     breaks = 2  # line ends at the end of what is written; at most two, none at the start
-    line, tabbed = first, False  # start of the last line with text, and whether it has cells
     text, target = address(data), address(out)
     while at < end:
         byte = data[at]
         if codes.SPACE < byte < codes.DELETE:
-            if cells and _joins_cell(out, first, write, byte):
-                write -= 1
-            if breaks:
-                line, tabbed = write, write > first and out[write - 1] == codes.TAB
             # Words and single spaces between them are most of any text.
             while at + SIZE <= end:
                 odd = below(text + at, codes.SPACE) | ~below(text + at, codes.DELETE)
@@ -65,8 +57,6 @@ def _clean_row(data: np.ndarray, at: int, end: int, out: np.ndarray, first: int,
         size, action = _classify(data, at, end)
         at += size
         if action == COPY:
-            if breaks:
-                line, tabbed = write, write > first and out[write - 1] == codes.TAB
             for back in range(size):
                 out[write + back] = data[at - size + back]
             write += size
@@ -79,51 +69,13 @@ def _clean_row(data: np.ndarray, at: int, end: int, out: np.ndarray, first: int,
                 write += 1
                 keep = write
                 breaks += 1
-        elif action == SPACE:
-            if not (cells and write > first and out[write - 1] == codes.TAB):
-                out[write] = codes.SPACE
-                write += 1
-        elif action == TAB:
-            if cells:
-                write = keep
-                label = breaks and not tabbed and write - breaks - line <= _LABEL and write > first
-                if label and _figure_follows(data, at, end):
-                    write -= breaks  # the figures of a row whose label is a paragraph of its own
-                    keep = write
-                    breaks = 0
-                tabbed = True
-            out[write] = codes.TAB
+        elif action in (SPACE, TAB):
+            out[write] = codes.SPACE if action == SPACE else codes.TAB
             write += 1
     write = keep
     while write > first and out[write - 1] == codes.LINE_FEED:
         write -= 1
     return write
-
-
-@kernel()
-def _joins_cell(out: np.ndarray, first: int, write: int, byte: int) -> bool:
-    """Whether a sign goes on with the cell before the tab: `$ | 1,000`, `(1,000 | )`, `12 | %`."""
-    if write - first < 2 or out[write - 1] != codes.TAB:
-        return False
-    before = out[write - 2]
-    if byte == codes.RIGHT_PAREN or byte == codes.PERCENT:
-        return codes.ZERO <= before <= codes.NINE or before == codes.RIGHT_PAREN
-    return (before == codes.DOLLAR or before == codes.LEFT_PAREN) and (
-        codes.ZERO <= byte <= codes.NINE or byte == codes.LEFT_PAREN or byte == codes.DOT
-    )
-
-
-@kernel()
-def _figure_follows(data: np.ndarray, at: int, end: int) -> bool:
-    """Whether the next cell with anything in it starts like a figure."""
-    while at < end:
-        size, action = _classify(data, at, end)
-        if action in (COPY, LINE_END):
-            break
-        at += size
-    return at < end and (
-        codes.ZERO <= data[at] <= codes.NINE or data[at] == codes.DOLLAR or data[at] == codes.LEFT_PAREN
-    )
 
 
 @kernel()

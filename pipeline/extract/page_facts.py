@@ -1,0 +1,134 @@
+"""What a page says of itself: title, date, author, language, and its article where JSON-LD carries the whole of it.
+
+Read from the markup as it came, because scripts and most attributes never reach the parser. The price is that what stands in a
+comment counts, too.
+"""
+
+import html
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+_HEAD = 262_144
+"""Bytes of a page in which its `meta` elements are looked for."""
+_MOST_SCRIPTS, _MOST_JSON = 32, 1_000_000
+"""Scripts with JSON-LD that are read, and the bytes of one."""
+_TAG = re.compile(rb"<(html|meta|time)\b([^<>]{1,4096})>", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"""([^\s"'=<>/]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
+_JSON_LD = re.compile(rb"<script[^<>]{0,500}?application/ld\+json[^<>]{0,500}>", re.IGNORECASE)
+_SCRIPT_END = re.compile(rb"</script", re.IGNORECASE)
+_DATE = re.compile(r"[12][0-9]{3}(-?[01][0-9](-?[0-3][0-9]([T ][0-9:.]+ ?(Z|[+-][0-9:]{4,6})?)?)?)?")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
+_DATE_NAMES = (
+    "article:published_time", "datepublished", "og:published_time", "dc.date", "dcterms.date", "dc.date.issued", "citation_date",
+    "citation_publication_date", "pubdate", "publishdate", "publish_date", "publication_date",
+    "parsely-pub-date", "sailthru.date", "date",
+)  # fmt: skip
+_AUTHOR_NAMES = (
+    "author",
+    "article:author",
+    "dc.creator",
+    "dcterms.creator",
+    "citation_author",
+    "parsely-author",
+    "sailthru.author",
+)
+
+
+@dataclass(slots=True)
+class PageFacts:
+    """What a page says of itself; None what it does not say."""
+
+    title: str | None = None
+    date: str | None = None
+    author: str | None = None
+    language: str | None = None
+    article: str | None = None
+    """The only `articleBody` of its JSON-LD."""
+
+
+def page_facts(markup: bytes) -> PageFacts:
+    """The facts of a page in UTF-8. `meta` elements come before JSON-LD, that before a `time` element."""
+    named: dict[str, str] = {}
+    for found in _TAG.finditer(markup, 0, _HEAD):
+        element = found[1].lower()
+        attributes = _attributes(found[2])
+        if element == b"meta":
+            name = attributes.get("property") or attributes.get("name") or attributes.get("itemprop") or ""
+            if name and attributes.get("content"):
+                named.setdefault(name.lower(), attributes["content"])
+        elif element == b"html":
+            named.setdefault("html lang", attributes.get("lang") or attributes.get("xml:lang") or "")
+        else:
+            named.setdefault("time", attributes.get("datetime", ""))
+    facts = PageFacts()
+    facts.title = _clean(named.get("og:title"), 1000)
+    facts.language = _matched(_LANGUAGE, named.get("html lang") or named.get("content-language"))
+    facts.date = next((date for name in _DATE_NAMES if (date := _matched(_DATE, named.get(name)))), None)
+    facts.author = next((named[name] for name in _AUTHOR_NAMES if _is_name(named.get(name))), None)
+    if b"application/ld+json" in markup:
+        _add_linked_data(facts, markup)
+    facts.date = facts.date or _matched(_DATE, named.get("time"))
+    facts.author = _clean(facts.author, 200)
+    return facts
+
+
+def _attributes(text: bytes) -> dict[str, str]:
+    decoded = text.decode("utf-8", "replace")
+    return {
+        name.lower(): html.unescape(double or single or bare).strip()
+        for name, double, single, bare in _ATTRIBUTE.findall(decoded)
+    }
+
+
+def _clean(text: str | None, most: int) -> str | None:
+    return " ".join((text or "").split())[:most] or None
+
+
+def _matched(pattern: re.Pattern[str], value: str | None) -> str | None:
+    found = pattern.match(value.strip()) if value else None
+    return found[0] if found else None
+
+
+def _is_name(value: str | None) -> bool:
+    return bool(value) and not value.startswith(("http:", "https:"))
+
+
+def _add_linked_data(facts: PageFacts, markup: bytes) -> None:
+    """What JSON-LD adds to the facts; more than one article is a list of them, and none of them the page's."""
+    articles = []
+    for found in islice(_JSON_LD.finditer(markup), _MOST_SCRIPTS):
+        end = _SCRIPT_END.search(markup, found.end(), found.end() + _MOST_JSON)
+        if not end:
+            continue
+        try:
+            data = json.loads(markup[found.end() : end.start()].decode("utf-8", "replace"), strict=False)
+        except (ValueError, RecursionError):
+            continue
+        for item in _items(data):
+            if isinstance(item.get("articleBody"), str):
+                articles.append(item["articleBody"])
+            if "headline" in item or "articleBody" in item:
+                facts.date = facts.date or _matched(_DATE, str(item.get("datePublished") or ""))
+                facts.author = facts.author or _author(item.get("author"))
+                facts.language = facts.language or _matched(_LANGUAGE, str(item.get("inLanguage") or ""))
+    facts.article = articles[0] if len(articles) == 1 else None
+
+
+def _items(data: Any) -> Iterator[dict[str, Any]]:
+    """The objects of a JSON-LD document: one, a list of them, or a graph."""
+    for item in data if isinstance(data, list) else [data]:
+        if isinstance(item, dict):
+            yield item
+            graph = item.get("@graph")
+            yield from (inner for inner in (graph if isinstance(graph, list) else []) if isinstance(inner, dict))
+
+
+def _author(value: Any) -> str | None:
+    """A name, or the names of several people."""
+    people = value if isinstance(value, list) else [value]
+    names = [person.get("name") if isinstance(person, dict) else person for person in people]
+    return ", ".join(name for name in names if isinstance(name, str) and _is_name(name)) or None
