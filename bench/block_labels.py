@@ -147,7 +147,8 @@ def segment_labels(gold: GoldPage, texts: list[str]) -> np.ndarray:
         for segment in segments:
             places = [match.start() for match in re.finditer(re.escape(segment), joined)] if len(segment) > 3 else []
             for place in places if value == 0 or len(places) == 1 else []:
-                for at in range(*np.searchsorted(ends, (place, place + len(segment) - 1), "right") + (0, 1)):
+                first, last = np.searchsorted(ends, (place, place + len(segment) - 1), "right")
+                for at in range(first, last + 1):
                     size, begin = len(texts[at]), ends[at] - len(texts[at]) - 1
                     inside = min(begin + size, place + len(segment)) - max(begin, place)
                     if 2 * inside < min(size, len(segment)) or inside <= 0:

@@ -223,6 +223,8 @@ def _count_text(
     for row in range(nodes.shape[0]):
         if nodes[row, TAG] == _BR and current >= 0:
             _end_word(counts[current], state, title)
+            counts[current, ENDS] += state[_PENDING]
+            state[_PENDING] = 0
         at = block[row]
         if at < 0:
             continue
@@ -279,7 +281,7 @@ def _read_text(
         counts[LETTERS] += 1
         if kind != CLOSING or last != ENDING:
             last = kind
-        if kind == IDEOGRAPH or kind == UNSPACED:
+        if IDEOGRAPH <= kind <= UNSPACED:
             if kind == IDEOGRAPH or state[_RUN] % 5 == 0:
                 counts[COUNT] += 1
                 counts[LINKED] += linked
