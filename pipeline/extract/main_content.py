@@ -28,6 +28,8 @@ from pipeline.kernels.html.boosted_trees import tree_scores
 Comments = Literal["drop", "keep"]
 PLAIN_LINKS = 0.03
 """A page with no larger share of its words in links has no navigation to leave out."""
+SMALL_WORDS = 50
+"""Nor has a page of so few words, such as a field of a table that holds markup."""
 _NAVIGATION = [NAMES.index(f"in_{name}") for name in ("nav", "footer", "aside", "form")]
 _COMMENT = NAMES.index("to_comment")
 
@@ -76,7 +78,7 @@ def keep_blocks(
     words, linked = counts[:, COUNT], counts[:, LINKED]
     aside = features[_NAVIGATION].any(axis=0)
     of_comments = features[_COMMENT] < FAR
-    if linked.sum() <= PLAIN_LINKS * words.sum() and not aside.any():
+    if not aside.any() and (words.sum() < SMALL_WORDS or linked.sum() <= PLAIN_LINKS * words.sum()):
         return ~of_comments if comments == "drop" and _much_else(counts, of_comments) else np.ones(count, np.bool_)
     scores = tree_scores(features, weights["columns"], weights["bounds"], weights["leaves"])
     keep = scores >= weights["threshold"]
@@ -86,6 +88,9 @@ def keep_blocks(
         keep = ~aside & (2 * linked < words)
         if comments == "drop" and _much_else(counts, of_comments):
             keep &= ~of_comments
+        keep = keep if keep.any() else ~aside if not aside.all() else ~keep
+    elif comments == "drop" and plain[keep & ~of_comments].sum() >= min_chars:
+        keep &= ~of_comments
     if comments == "keep":
         keep |= of_comments & (10 * linked < 3 * words) & ((words >= 10) | (counts[:, FINISHED] > 0))
     return keep

@@ -179,8 +179,17 @@ def features(nodes, signatures, data, block):
     prose = sum(each["GOOD"] for each in blocks)
     words, links = (sum(each[name] for each in blocks) for name in ("COUNT", "LINKED"))
 
-    def heavy(box, tenths):
-        return prose > 0 and 10 * box.total("GOOD") >= tenths * prose
+    def heavy(box):
+        return prose > 0 and 2 * box.total("GOOD") >= prose
+
+    def plain_prose(box):
+        inside = box.total("GOOD")
+        straight = sum(
+            each["GOOD"]
+            for each in box.blocks
+            if each["box"] is box or (each["box"].up is box and NAME.get(each["box"].tag) == "p")
+        )
+        return 2 * straight >= inside or 100 * inside >= 99 * prose
 
     def own(box):
         near = sum(2 * each["GOOD"] for each in blocks if each["box"].up is box)
@@ -210,13 +219,13 @@ def features(nodes, signatures, data, block):
             share(sum(b["GOOD"] for b in before), prose), share(sum(b["GOOD"] for b in after), prose),
             -999 if heading is None else at - heading, at, len(blocks) - at,
         ]  # fmt: skip
-        lines = [(around, NAME.get(around.tag), heavy(around, 5)) for around in box.line() if around.up]
+        lines = [(around, NAME.get(around.tag), heavy(around)) for around in box.line() if around.up]
         within = {name for _, name, much in lines if not (much and name in LESSER)}
         row += [any(name in within for name in names.split()) for names in made._WITHIN]
         for group in range(len(WORDS)):
             steps = made.FAR
             for step, (around, _, much) in enumerate(lines):
-                counts = not much or 1 << group == BODY or (1 << group == COMMENT and not heavy(around, 9))
+                counts = not much or 1 << group == BODY or (1 << group == COMMENT and not plain_prose(around))
                 if around.marks >> group & 1 and counts:
                     steps = min(step, steps)
             row.append(steps)

@@ -94,7 +94,7 @@ for _place, _names in enumerate(_WITHIN):
         _WITHIN_BIT[TAGS[_name]] = 1 << _place
 _WITHIN_BIT.flags.writeable = False
 _LESSER = sum(1 << _WITHIN.index(name) for name in "nav footer header aside form".split())
-_A, _H1, _BR, _TITLE = TAGS["a"], TAGS["h1"], TAGS["br"], TAGS["title"]
+_A, _H1, _BR, _TITLE, _P = (TAGS[name] for name in ("a", "h1", "br", "title", "p"))
 
 FAR = 9
 """Steps up to a marked ancestor from which on it counts as none."""
@@ -133,7 +133,7 @@ def block_features(
     boxes, box_of = _boxes(nodes)
     counts, hashes, title_words = _count_text(nodes, data, block, count, box_of, _CLASS)
     sums, own, before = _sum_up(boxes, counts)
-    inherited, distance = _inherit(nodes, boxes, sums, len(WORDS))
+    inherited, distance = _inherit(nodes, boxes, counts, sums, len(WORDS))
     features = _features(nodes, signatures, counts, hashes, title_words, boxes, sums, own, before, inherited, distance)
     return features, counts, distance[counts[:, BOX]]
 
@@ -186,20 +186,28 @@ def _sum_up(boxes: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 @kernel(nogil=True)
-def _inherit(nodes: np.ndarray, boxes: np.ndarray, sums: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
+def _inherit(
+    nodes: np.ndarray, boxes: np.ndarray, counts: np.ndarray, sums: np.ndarray, groups: int
+) -> tuple[np.ndarray, np.ndarray]:
     """`(inherited, distance)`: int32[boxes], bits of `_WITHIN`; uint8[boxes, groups], steps up to a box so marked.
 
-    What holds half of the page's prose is not navigation, whatever it is called: only `BODY` counts there, and `COMMENT`
-    up to nine tenths, because many comments on a short article are more than the article.
+    What holds half of the page's prose is not navigation, whatever it is called: only `BODY` counts there. Comments can be
+    longer than the article, so `COMMENT` counts unless the prose lies right in that box, or all prose of the page does.
     """
     number, whole = boxes.shape[0], sums[0, _PROSE]
     inherited, distance = np.zeros(number, np.int32), np.full((number, groups), FAR, np.uint8)
+    straight = np.zeros(number, np.int64)  # prose of a box itself and of its own paragraphs
+    for at in range(counts.shape[0]):
+        box = counts[at, BOX]
+        straight[box] += counts[at, GOOD]
+        if box > 0 and nodes[boxes[box, _ROW], TAG] == _P:
+            straight[boxes[box, _UP]] += counts[at, GOOD]
     for box in range(1, number):
         row, up, prose = boxes[box, _ROW], boxes[box, _UP], sums[box, _PROSE]
         bits, marks = _WITHIN_BIT[nodes[row, TAG]], nodes[row, MARKS]
         if whole and 2 * prose >= whole:
             bits &= ~_LESSER
-            marks &= BODY | (COMMENT if 10 * prose < 9 * whole else 0)
+            marks &= BODY | (0 if 2 * straight[box] >= prose or 100 * prose >= 99 * whole else COMMENT)
         inherited[box] = inherited[up] | bits
         for group in range(groups):
             distance[box, group] = 0 if marks >> group & 1 else min(distance[up, group] + 1, FAR)
