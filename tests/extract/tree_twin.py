@@ -9,13 +9,22 @@ from pipeline.kernels.html.html_tokens import NAME_BYTES
 
 TAGS = {name[:NAME_BYTES]: number for name, number in tree.TAGS.items()}
 WORDS = {word[:NAME_BYTES]: group for group, words in enumerate(tree.WORDS) for word in words.split()}
+DIGITS = tuple("0123456789")
 SPACE = " \t\n\f\r\xa0"
 
 
 def marks(value: str) -> int:
     """Groups of the words in an attribute's value."""
-    words = re.findall(r"[A-Z]+[a-z]*|[a-z]+", value)
-    return sum({1 << WORDS[word] for word in (found[:NAME_BYTES].lower() for found in words) if word in WORDS})
+    words = []
+    for run in re.finditer(r"[A-Za-z]+", value):
+        parts = re.findall(r"[A-Z]+[a-z]*|[a-z]+", run[0])
+        for at, part in enumerate(parts):
+            beside = (at == 0 and value[: run.start()][-1:] in DIGITS) or (
+                at == len(parts) - 1 and value[run.end() :][:1] in DIGITS
+            )
+            if not beside or len(part) >= 4:
+                words.append(part[:NAME_BYTES].lower())
+    return sum({1 << WORDS[word] for word in words if word in WORDS})
 
 
 def style_flags(style: str) -> int:

@@ -90,6 +90,8 @@ WORDS = (
     COMMENT, NAVIGATION, FOOT, SIDE, RELATED, SUBSCRIBE, SHARE, ADVERT, META, CAPTION, HEAD, BODY, TITLE, LISTING,
 ) = (1 << group for group in range(len(WORDS)))  # fmt: skip
 
+_LEAST_BESIDE = 4
+"""Letters that a word beside a digit has at least: the numbers that programs give as names have any two letters ("7ad3")."""
 _CLASS, _ID, _ROLE, _ITEMPROP, _HIDDEN, _ARIA, _STYLE, _COLSPAN, _ROWSPAN, _ENCODING, _START, _VALUE = range(1, 13)
 _ATTRIBUTES = {
     _CLASS: "class", _ID: "id", _ROLE: "role", _ITEMPROP: "itemprop", _HIDDEN: "hidden", _ARIA: "aria-hidden",
@@ -272,21 +274,24 @@ def _decoded(place: Int, end: Int, to: Int) -> Int:
 @kernel()
 def _marks(place: Int, end: Int, names: Int, kinds: Int, factor: np.uint64) -> Int:
     """The marks of an attribute's words: runs of letters, parted where a capital follows a small letter."""
-    marks, word, size, small = 0, np.uint64(0), 0, False
+    marks, word, size, small, digit = 0, np.uint64(0), 0, False, False
     while place <= end:
         byte = byte_at(place) if place < end else codes.SPACE
         place += 1
         letter = is_letter(byte)
         capital = letter and byte < codes.SMALL_A
         if size and (not letter or (capital and small)):
-            kind = kind_of(word, names, kinds, factor, _WORD_SLOTS)
+            beside = digit or codes.ZERO <= byte <= codes.NINE
+            kind = 0 if beside and size < _LEAST_BESIDE else kind_of(word, names, kinds, factor, _WORD_SLOTS)
             if kind:
                 marks |= 1 << (kind - 1)
-            word, size = np.uint64(0), 0
+            word, size, digit = np.uint64(0), 0, False
         if letter:
             if size < 8:
                 word |= np.uint64(byte | codes.CASE_BIT) << np.uint64(8 * size)
             size += 1
+        else:
+            digit = codes.ZERO <= byte <= codes.NINE
         small = letter and not capital
     return marks
 
