@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from pipeline.kernels.html import tree
 from pipeline.kernels.html.block_features import (
     COUNT,
     FAR,
@@ -26,10 +27,20 @@ from pipeline.kernels.html.block_features import (
 from pipeline.kernels.html.boosted_trees import tree_scores
 
 Comments = Literal["drop", "keep"]
-PLAIN_LINKS = 0.03
-"""A page with no larger share of its words in links has no navigation to leave out."""
+PLAIN_LINKS = 0.07
+"""Share of a page's words in links up to which it is one text, when nothing much in it names itself navigation."""
+PLAIN_NAMED = 0.02
+"""Share of words that may lie in what names itself navigation there."""
+PAGE_BREAKS = 2
+"""Page breaks by style from which on a page is a printed document, a filing for one, whose links are its own contents."""
 SMALL_WORDS = 50
-"""Nor has a page of so few words, such as a field of a table that holds markup."""
+"""A page of fewer words, such as a field of a table that holds markup, is no page of a site."""
+COMMENTED_WORDS = 150
+"""Words of prose besides comments from which on comments are about something, and not the page itself."""
+_NAMED = (
+    tree.NAVIGATION | tree.FOOT | tree.SIDE | tree.RELATED | tree.SUBSCRIBE | tree.SHARE | tree.ADVERT | tree.LISTING
+)
+_NAMED_GROUPS = [group for group in range(len(tree.WORDS)) if _NAMED >> group & 1]
 _NAVIGATION = [NAMES.index(f"in_{name}") for name in ("nav", "footer", "aside", "form")]
 _COMMENT = NAMES.index("to_comment")
 
@@ -74,28 +85,35 @@ def keep_blocks(
     if count == 0:
         return np.zeros(0, np.bool_)
     weights = weights or load_weights()
-    features, counts, _ = block_features(nodes, signatures, data, block, count)
+    features, counts, distances = block_features(nodes, signatures, data, block, count)
     words, linked = counts[:, COUNT], counts[:, LINKED]
     aside = features[_NAVIGATION].any(axis=0)
     of_comments = features[_COMMENT] < FAR
-    if not aside.any() and (words.sum() < SMALL_WORDS or linked.sum() <= PLAIN_LINKS * words.sum()):
-        return ~of_comments if comments == "drop" and _much_else(counts, of_comments) else np.ones(count, np.bool_)
-    scores = tree_scores(features, weights["columns"], weights["bounds"], weights["leaves"])
-    keep = scores >= weights["threshold"]
+    rest = _but_comments(counts, of_comments)
+    named = words[rest & (aside | (distances[:, _NAMED_GROUPS] < FAR).any(axis=1))].sum()
+    breaks = np.count_nonzero(nodes[:, tree.FLAGS] & (tree.BREAK_BEFORE | tree.BREAK_AFTER))
+    total = words[rest].sum()
+    printed = breaks >= PAGE_BREAKS or linked[rest].sum() <= PLAIN_LINKS * total
     plain = counts[:, LETTERS].astype(np.int64) * (words - linked) // np.maximum(words, 1)
-    whole = plain[~of_comments & ~aside].sum()
-    if plain[keep].sum() < max(min_frac * whole, min(min_chars, 0.6 * whole)):
-        keep = ~aside & (2 * linked < words)
-        if comments == "drop" and _much_else(counts, of_comments):
-            keep &= ~of_comments
-        keep = keep if keep.any() else ~aside if not aside.all() else ~keep
-    elif comments == "drop" and plain[keep & ~of_comments].sum() >= min_chars:
-        keep &= ~of_comments
+    if (total < SMALL_WORDS and not aside.any()) or (printed and named <= PLAIN_NAMED * total):
+        keep = np.ones(count, np.bool_)
+    else:
+        scores = tree_scores(features, weights["columns"], weights["bounds"], weights["leaves"])
+        keep = scores >= weights["threshold"]
+        whole = plain[rest & ~aside].sum()
+        if plain[keep].sum() < max(min_frac * whole, min(min_chars, 0.6 * whole)):
+            keep = ~aside & (2 * linked < words)
+            keep = keep if keep.any() else ~aside if not aside.all() else ~keep
     if comments == "keep":
         keep |= of_comments & (10 * linked < 3 * words) & ((words >= 10) | (counts[:, FINISHED] > 0))
+    elif plain[keep & rest].sum() >= min(min_chars, 0.5 * plain[rest].sum()):
+        keep &= rest
     return keep
 
 
-def _much_else(counts: np.ndarray, of_comments: np.ndarray) -> bool:
-    """Whether a tenth of a page's prose is something else than comments: a page that is all comments keeps them."""
-    return 10 * counts[~of_comments, GOOD].sum() > counts[:, GOOD].sum()
+def _but_comments(counts: np.ndarray, of_comments: np.ndarray) -> np.ndarray:
+    """bool[count]: what is no comment, or everything on a page that has next to no other prose than comments."""
+    prose, other = counts[:, GOOD].sum(), counts[~of_comments, GOOD].sum()
+    if other >= COMMENTED_WORDS or 10 * other > prose:
+        return ~of_comments
+    return np.ones(len(counts), np.bool_)
