@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.kernels import codes
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.hashing import fmix64
 from pipeline.kernels.html.tree import (
@@ -262,57 +263,70 @@ def _read_text(
     classes: np.ndarray,
 ) -> None:  # fmt: skip
     """Count what one text node adds to its block; a word goes on across the edges of inline elements."""
+    size, digits, value, word = state[_SIZE], state[_DIGITS], state[_VALUE], state[_WORD_HASH]
     pending, last = state[_PENDING], state[_LAST]
+    signs, all_digits, capitals = 0, 0, 0
     while at < end:
-        point, width = decode(data, at, end)
+        point, width = np.int64(data[at]), 1
+        if point >= codes.NON_ASCII:
+            point, width = decode(data, at, end)
         at += width
         kind = classes[point] if point >= 0 else OTHER
         if LETTER <= kind <= DIGIT:
-            if state[_SIZE] == 0:
+            if size == 0:
                 counts[COUNT] += 1
                 counts[LINKED] += linked
-            state[_SIZE] += 1
-            small = point | 0x20 if 0x41 <= point <= 0x5A else point
-            state[_WORD_HASH] = (state[_WORD_HASH] ^ small) * 0x100000001B3
-            counts[CAPITALS] += kind == CAPITAL
+            size += 1
+            capital = kind == CAPITAL
+            word = (word ^ (point | codes.CASE_BIT if capital and point < codes.NON_ASCII else point)) * 0x100000001B3
+            capitals += capital
             if kind == DIGIT:
-                counts[DIGITS] += 1
-                state[_DIGITS] += 1
-                state[_VALUE] = (state[_VALUE] * 10 + point - 0x30) & 0xFFFFF
-        elif kind != MARK and state[_SIZE]:
-            _end_word(counts, state, title)
-        if pending and kind != ENDING and kind != CLOSING:
-            counts[ENDS] += kind == SPACE
-            pending = 0
-        if kind == SPACE:
+                digits += 1
+                all_digits += 1
+                value = (value * 10 + point - codes.ZERO) & 0xFFFFF
+            signs += 1
+            last, pending = kind, 0
             continue
-        counts[LETTERS] += 1
-        if kind != CLOSING or last != ENDING:
-            last = kind
-        if IDEOGRAPH <= kind <= UNSPACED:
+        if kind != MARK and size:
+            _note_word(counts, state, title, size, digits, value, word)
+            size = digits = value = word = 0
+        if kind == SPACE:
+            counts[ENDS] += pending
+            pending = 0
+            continue
+        signs += 1
+        if kind == CLOSING:
+            last = last if last == ENDING else kind
+            continue
+        last, pending = kind, kind == ENDING and (pending or point < codes.NON_ASCII)
+        if kind == IDEOGRAPH or kind == UNSPACED:  # noqa: SIM109 - two comparisons compile to two, a tuple to a loop
             if kind == IDEOGRAPH or state[_RUN] % 5 == 0:
                 counts[COUNT] += 1
                 counts[LINKED] += linked
             state[_RUN] += kind == UNSPACED
             state[_TEXT_HASH] = np.int64(fmix64(np.uint64(state[_TEXT_HASH]) ^ np.uint64(point)))
         elif kind == ENDING:
-            pending = point < 0x80
-            counts[ENDS] += point >= 0x80
+            counts[ENDS] += point >= codes.NON_ASCII
+            pending = point < codes.NON_ASCII
         elif kind == COMMA:
             counts[COMMAS] += 1
         elif kind == DIVIDER:
             counts[DIVIDERS] += 1
         elif point == 0xA9:  # ©
             counts[COPYRIGHT] = 1
+    counts[LETTERS] += signs
+    counts[DIGITS] += all_digits
+    counts[CAPITALS] += capitals
+    state[_SIZE], state[_DIGITS], state[_VALUE], state[_WORD_HASH] = size, digits, value, word
     state[_PENDING], state[_LAST] = pending, last
 
 
-@kernel()
-def _end_word(counts: np.ndarray, state: np.ndarray, title: np.ndarray) -> None:
-    """Close the word being read: is it a year, and does the title have it? The title's own words are noted down."""
-    if state[_SIZE] == 0:
-        return
-    word = fmix64(np.uint64(state[_WORD_HASH])) | np.uint64(1)
+@kernel(forceinline=True)
+def _note_word(
+    counts: np.ndarray, state: np.ndarray, title: np.ndarray, size: int, digits: int, value: int, word_hash: int
+) -> None:
+    """Is a word a year, and does the title have it? The title's own words are noted down."""
+    word = fmix64(np.uint64(word_hash)) | np.uint64(1)
     slot = np.int64(word >> np.uint64(56))
     steps = 0
     while title[slot] != 0 and title[slot] != word and steps < 16:
@@ -320,10 +334,19 @@ def _end_word(counts: np.ndarray, state: np.ndarray, title: np.ndarray) -> None:
         steps += 1
     if state[_READS]:
         counts[TITLED] += title[slot] == word
-        counts[DATED] |= state[_SIZE] == 4 and state[_DIGITS] == 4 and 1900 <= state[_VALUE] < 2100
+        counts[DATED] |= size == 4 and digits == 4 and 1900 <= value < 2100
     elif title[slot] == 0:
         title[slot] = word
     state[_TEXT_HASH] = np.int64(fmix64(np.uint64(state[_TEXT_HASH]) ^ word))
+
+
+@kernel()
+def _end_word(counts: np.ndarray, state: np.ndarray, title: np.ndarray) -> None:
+    """Close the word being read."""
+    if state[_SIZE]:
+        _note_word(
+            counts, state, title, state[_SIZE], state[_DIGITS], state[_VALUE], state[_WORD_HASH]
+        )
     state[_SIZE] = state[_DIGITS] = state[_VALUE] = state[_WORD_HASH] = 0
 
 
