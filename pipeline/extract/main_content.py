@@ -96,7 +96,7 @@ def keep_blocks(
     printed = breaks >= PAGE_BREAKS or linked[rest].sum() <= PLAIN_LINKS * total
     plain = counts[:, LETTERS].astype(np.int64) * (words - linked) // np.maximum(words, 1)
     if (total < SMALL_WORDS and not aside.any()) or (printed and named <= PLAIN_NAMED * total):
-        keep = np.ones(count, np.bool_)
+        keep = ~aside if not aside.all() else aside
     else:
         scores = tree_scores(features, weights["columns"], weights["bounds"], weights["leaves"])
         keep = scores >= weights["threshold"]
