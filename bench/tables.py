@@ -297,7 +297,7 @@ def measure(items: list[tuple[str, bytes]], side: str) -> Counter[str]:
     """Cells, rows, figures under headings and words, in the pages and in one extractor's text of them."""
     counts: Counter[str] = Counter()
     for path, body in items:
-        page = lxml_html.fromstring(re.sub(rb"^\s*<\?xml[^>]*>", b"", body))
+        page = lxml_html.fromstring(re.sub(rb"^\s*<\?xml[^>]*>", b"", body), parser=lxml_html.HTMLParser(huge_tree=True))
         text = SIDES[side](path, body)
         found = reading(text)
         all_grids = list(grids(page))
