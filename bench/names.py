@@ -6,6 +6,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "pipeline": "WARC to verdicts in committed Parquet: text, heuristics, language, signatures",
         "pipeline_full": "the same with every judge of the finance recipe",
         "growth": "WARC to verdicts from 10 MB to 1 GB: time linear, memory flat, first-run compile time",
+        "tables": "cells, rows and headings of filings' tables, and their words, after extraction",
         "finance": "good documents of real finance sets kept by the recipe and by stock rules",
         "language": "language identification",
         "classifier": "domain classifier: training, held-out figures, scoring",

@@ -28,7 +28,8 @@ _FIGURE = re.compile(r"[$€£(]*[-–—−]?[$(]?[\d][\d,]*(\.\d+)?[%)x]*|[$�
 _YEAR = re.compile(r"(19|20)\d\d")
 _WORD = re.compile(r"\w+")
 _UNSEEN = ("script", "style", "head", "title", "ix:header", "noscript", "template")
-_MARKDOWN = re.compile(r"\\(?=[^\w\s])|\*\*|<br/?>")
+_BREAK = re.compile(r"<br/?>")
+_PARSER = lxml_html.HTMLParser(encoding="utf-8", huge_tree=True)
 
 
 class Cell(NamedTuple):
@@ -57,12 +58,12 @@ Grid = list[list[Cell]]
 
 
 def bare(text: str) -> str:
-    """Text without white space.
+    """Text without white space and what marks raised or stressed text.
 
     >>> bare("1,234\\xa0 (a)")
     '1,234(a)'
     """
-    return re.sub(r"[\s\u200b\ufeff\xad]+", "", text)
+    return re.sub(r"[\s\u200b\ufeff\xad*^_\\]+", "", text)
 
 
 def seen(element: Any) -> bool:
@@ -135,7 +136,7 @@ def reading(text: str) -> Reading:
     """The lines of a text that have cells between tabs or bars."""
     lines = [
         [bare(cell) for cell in re.split(r"\t|(?<!\\)\|", line.strip(" |"))]
-        for line in _MARKDOWN.sub("", text).split("\n")
+        for line in _BREAK.sub("", text).split("\n")
     ]
     whole, labels = defaultdict(list), defaultdict(list)
     for number, line in enumerate(lines):
@@ -297,7 +298,7 @@ def measure(items: list[tuple[str, bytes]], side: str) -> Counter[str]:
     """Cells, rows, figures under headings and words, in the pages and in one extractor's text of them."""
     counts: Counter[str] = Counter()
     for path, body in items:
-        page = lxml_html.fromstring(re.sub(rb"^\s*<\?xml[^>]*>", b"", body), parser=lxml_html.HTMLParser(huge_tree=True))
+        page = lxml_html.fromstring(re.sub(rb"^\s*<\?xml[^>]*>", b"", body), parser=_PARSER)
         text = SIDES[side](path, body)
         found = reading(text)
         all_grids = list(grids(page))

@@ -122,12 +122,16 @@ def render(
             if tag in (_PRE, _XMP, _LISTING):
                 code_end = max(code_end, nodes[row, END])
             if role[row] == DATA or role[row] == FIGURES:
-                kept = tables != DROP_TABLES and _is_kept(nodes, block, keep, row)
-                table_end = nodes[row, END] if kept else table_end
-                row = row if kept else nodes[row, END] - 1
+                kept = tables != DROP_TABLES and (row < table_end or _is_kept(nodes, block, keep, row))
+                table_end = max(table_end, nodes[row, END]) if kept else table_end
+                row = row if kept else int(nodes[row, END]) - 1
         else:
-            _open_script(nodes, data, row, state)
+            _open_script(nodes, data, block, row, state)
         row += 1
+    _end_script(state, row)
+    while depth:
+        depth -= 1
+        _close(nodes, outer[depth], state)
     return out[: state[_TO] - state[_BEGIN]]
 
 
@@ -186,6 +190,8 @@ def _close(nodes: np.ndarray, row: Int, state: np.ndarray) -> None:
         state[_MARK] = _NO_ITEM
     elif _is_list(nodes, row):
         state[_LISTS] -= 1
+    elif tag == ROW:
+        state[_GLUE] = 0
     elif tag in (CELL, HEADER_CELL) and nodes[row, STOP] > nodes[row, BEGIN]:
         size, to = 0, state[_TO]
         while size <= _MOST_MARKER and to - size > state[_BEGIN] and byte_at(to - size - 1) != codes.LINE_FEED:
@@ -287,13 +293,21 @@ def _bare_formula(place: Int, stop: Int) -> tuple[Int, Int]:
 
 
 @kernel()
-def _open_script(nodes: np.ndarray, data: np.ndarray, row: Int, state: np.ndarray) -> None:
+def _open_script(nodes: np.ndarray, data: np.ndarray, block: np.ndarray, row: Int, state: np.ndarray) -> None:
     """Mark raised and lowered text: `10^9`, `x^(n+1)`, `H_2O`, a note's link `[1]`; not `(1)`, `1st`, or what stands alone."""
     tag, to = nodes[row, TAG], state[_TO]
-    if tag not in (_SUP, _SUB) or state[_PENDING] or state[_START] or to == state[_BEGIN]:
+    if tag not in (_SUP, _SUB) or state[_PENDING] or state[_START] or to == state[_BEGIN] or row + 1 == nodes[row, END]:
         return
+    text = row + 1
+    while text < nodes[row, END] - 1 and nodes[text, TAG] != TEXT:
+        text += 1
     place, stop = address(data) + nodes[row, BEGIN], address(data) + nodes[row, STOP]
-    if stop - place > _SMALL or byte_at(to - 1) <= codes.SPACE or byte_at(to - 1) == codes.LEFT_PAREN:
+    if (
+        block[text] < 0
+        or stop - place > _SMALL
+        or byte_at(to - 1) <= codes.SPACE
+        or byte_at(to - 1) == codes.LEFT_PAREN
+    ):
         return
     letters = digits = others = 0
     for at in range(place, stop):
@@ -371,7 +385,7 @@ def _put_row(
             elif nodes[row, TAG] == _BREAK or TRAITS[nodes[row, TAG]] & BOUNDARY:
                 state[_PENDING] = max(state[_PENDING], _SPACE)
             else:
-                _open_script(nodes, data, row, state)
+                _open_script(nodes, data, block, row, state)
         cell = nodes[cell, END]
         _end_script(state, cell)
         state[_PENDING] = state[_ESCAPE] = 0

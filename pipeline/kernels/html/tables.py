@@ -100,11 +100,11 @@ def _judge(
         elif is_cell(nodes, row):
             cells += 1
             headed += tag == HEADER_CELL
-            size, kind = _measure(nodes, data, block, row, start)
-            role[row] = kind
             inner, plain = _inside(nodes, row)
             nested |= inner
-            if size and not inner:
+            size, kind = (0, 0) if inner else _measure(nodes, data, block, row, start)
+            role[row] = kind
+            if size:
                 filled += 1
                 figures += kind & _FIGURE != 0
                 rich += not plain
@@ -123,20 +123,22 @@ def _judge(
         or (rich == 0 and total <= 300)
     )
     if not holds:
-        for row in range(table, end):
+        row = table
+        while row < end:
             role[row] = 0
+            row = nodes[row, END] if row > table and (nodes[row, TAG] == TABLE or is_cell(nodes, row)) else row + 1
         return 0, 0, False
     return cells, lines, 4 * figures >= filled
 
 
 @kernel()
-def _inside(nodes: np.ndarray, cell: Int) -> tuple[bool, bool]:
+def _inside(nodes: np.ndarray, cell: Int) -> tuple[bool, bool | np.bool_]:
     """`(a table, plain)`: whether a cell holds a table, and at most one element that speaks for layout."""
     rich = 0
     for row in range(cell + 1, nodes[cell, END]):
         if nodes[row, TAG] == TABLE:
             return True, False
-        rich += _RICH[nodes[row, TAG]]
+        rich += int(_RICH[nodes[row, TAG]])
     return False, rich < 2
 
 
@@ -149,9 +151,6 @@ def _measure(nodes: np.ndarray, data: np.ndarray, block: np.ndarray, cell: Int, 
         if nodes[row, TAG] != TEXT or block[row] < 0:
             continue
         place, stop = text + nodes[row, BEGIN], text + nodes[row, STOP]
-        if size > _SHORT:
-            size += stop - place
-            continue
         while place < stop:
             gap = space_at(place, stop)
             if not gap and size < _SHORT:
@@ -217,7 +216,7 @@ def _kind(start: np.ndarray, size: Int) -> Int:
 
 
 @kernel()
-def is_marker(place: Int, size: Int) -> bool:
+def is_marker(place: Int, size: Int) -> bool | np.bool_:
     """Whether a text is what stands before an item: a bullet, a dash, `(a)`, `12.`, `iv)`."""
     if size < 1 or size > 6:
         return False
@@ -346,12 +345,8 @@ def _number_columns(role: np.ndarray, column: np.ndarray, grid: np.ndarray, coun
         order[begins[grid[cell, _FIRST] + 1]] = cell
         begins[grid[cell, _FIRST] + 1] += 1
     number_of, taken = np.empty(width + 1, np.int32), np.full(lines + 2, -1, np.int32)
-    number, first, least, values = (
-        0,
-        0,
-        MOST_COLUMNS + 1,
-        0,
-    )  # `least`: where the first of the texts in this column ends
+    number, first, values = 0, 0, 0
+    least = MOST_COLUMNS + 1  # where the first of the texts in this column ends
     for at in range(width):
         texts = opened = clash = 0
         for place in range(begins[at], begins[at + 1]):
@@ -361,7 +356,8 @@ def _number_columns(role: np.ndarray, column: np.ndarray, grid: np.ndarray, coun
                 opened += grid[cell, _SIGN] >= first
                 clash += taken[grid[cell, _LINE]] == number
         if texts and least <= at and (clash or opened == 0 or (opened < texts and values)):
-            number, first, least, values = number + 1, at, MOST_COLUMNS + 1, 0
+            number, first, values = number + 1, at, 0
+            least = MOST_COLUMNS + 1
         number_of[at] = number
         for place in range(begins[at], begins[at + 1]):
             cell = order[place]
@@ -378,7 +374,7 @@ def _number_columns(role: np.ndarray, column: np.ndarray, grid: np.ndarray, coun
         column[node] = last
     if tabs <= 16 * count + 64:
         return number + 1
-    line = -1
+    number, line = 0, -1
     for cell in range(count):  # a table made to have no end of tabs: its cells follow one another
         last = last + 1 if line == grid[cell, _LINE] else 0
         line = grid[cell, _LINE]

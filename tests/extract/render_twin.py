@@ -1,0 +1,560 @@
+"""Plain twins of the kernels that find tables, choose the main content and write the text, over rows as lists."""
+
+import re
+
+import numpy as np
+
+from pipeline.kernels.html import keep as keep_kernel
+from pipeline.kernels.html import render as render_kernel
+from pipeline.kernels.html import tables as tables_kernel
+from pipeline.kernels.html.tree import (
+    BEGIN,
+    BOUNDARY,
+    BREAK_AFTER,
+    BREAK_BEFORE,
+    COMMENT,
+    END,
+    FLAGS,
+    MARKS,
+    PARENT,
+    PRESENTATION,
+    SPANS,
+    STOP,
+    TAG,
+    TAGS,
+    TEXT,
+    TRAITS,
+)  # fmt: skip
+from pipeline.kernels.html.tree import BODY as BODY_MARK
+
+SPACE = re.compile(rb"[ \t\n\f\r]|\xc2\xa0|\xe2\x80[\x80-\x8b\xaf]|\xef\xbb\xbf")
+NAMES = {number: name for name, number in TAGS.items()}
+DASH = rb"(?:-|\xe2\x80[\x90-\x95]|\xe2\x88\x92)"
+
+
+class Page:
+    """A tree with its blocks."""
+
+    def __init__(self, nodes: np.ndarray, data: np.ndarray, block: np.ndarray) -> None:
+        self.rows, self.data, self.block = nodes.tolist(), data.tobytes(), block.tolist()
+
+    def name(self, row: int) -> str:
+        return NAMES.get(self.rows[row][TAG], "")
+
+    def inside(self, row: int) -> range:
+        return range(row + 1, self.rows[row][END])
+
+    def text(self, row: int) -> bytes:
+        return self.data[self.rows[row][BEGIN] : self.rows[row][STOP]]
+
+    def is_cell(self, row: int) -> bool:
+        parent = self.rows[row][PARENT]
+        return self.name(row) in ("td", "th") and parent >= 0 and self.name(parent) == "tr"
+
+    def parts(self, table: int) -> list[int]:
+        """What is in a table, but not in its cells or in other tables: rows, cells, groups."""
+        found, row = [], table + 1
+        while row < self.rows[table][END]:
+            found.append(row)
+            row = self.rows[row][END] if self.name(row) == "table" or self.is_cell(row) else row + 1
+        return found
+
+
+def is_marker(text: bytes) -> bool:
+    if not 1 <= len(text) <= 6:
+        return False
+    signs = len(re.findall(rb"[A-Za-z0-9]", text))
+    if text[-1:] in (b".", b")"):
+        return 1 <= signs <= 4
+    return len(text) <= 3 and not re.search(rb"[)%]", text) and signs == (text in (b"o",))
+
+
+def kinds(text: bytes) -> set[str]:
+    """What a cell's text without white space looks like."""
+    if len(text) > 32 or not text:
+        return set()
+    digits, letters = (len(re.findall(pattern, text)) for pattern in (rb"[0-9]", rb"[A-Za-z]"))
+    dash = re.match(DASH, text)
+    nil = bool(dash) and len(text) in (len(dash[0]), 2 * len(dash[0]))
+    found = {"marker"} if is_marker(text) else set()
+    if nil or (digits and 2 * digits + 2 >= len(text) and letters <= 2 and not re.fullmatch(rb"[12][0-9]{3}", text)):
+        found.add("figure")
+    if nil or (digits and (dash or re.match(rb"[0-9.(]", text))):
+        found.add("starts")
+    if nil or (digits and re.search(rb"[0-9)%.]\Z", text)):
+        found.add("ends")
+    if re.fullmatch(rb"[)%\]]+", text):
+        found.add("closing")
+    sign = re.search(rb"([$(]|\xc2[\xa2-\xa5]|\xe2\x82[\xa0-\xff])\Z", text)
+    if sign and not digits and not dash and len(text) <= 6 and not re.search(rb"[)%\]]", text):
+        found.add("opening")
+    return found
+
+
+def find_tables(page: Page) -> tuple[list[int], list[int]]:
+    role, column = [0] * len(page.rows), [0] * len(page.rows)
+    for table in range(len(page.rows)):
+        if page.name(table) == "table" and not page.rows[table][FLAGS] & PRESENTATION:
+            judge(page, table, role, column)
+    return role, column
+
+
+def bare(page: Page, cell: int) -> bytes:
+    return b"".join(
+        SPACE.sub(b"", page.text(row))
+        for row in page.inside(cell)
+        if page.rows[row][TAG] == TEXT and page.block[row] >= 0
+    )
+
+
+def judge(page: Page, table: int, role: list[int], column: list[int]) -> None:
+    parts = page.parts(table)
+    cells = {cell: bare(page, cell) for cell in parts if page.is_cell(cell)}
+    nested = {cell for cell in cells if any(page.name(row) == "table" for row in page.inside(cell))}
+    filled = [cell for cell in cells if cells[cell] and cell not in nested]
+    rich = [
+        cell
+        for cell in filled
+        if sum(page.name(row) in "ul ol h1 h2 h3 h4 form pre article section".split() for row in page.inside(cell)) > 1
+    ]
+    figures = [cell for cell in filled if "figure" in kinds(cells[cell])]
+    headed = any(page.name(row) in ("caption", "thead") or (page.name(row) == "th" and row in cells) for row in parts)
+    lines = [row for row in parts if page.name(row) == "tr"]
+    roles, several = {}, 0
+    for at, line in enumerate(lines):
+        following = lines[at + 1] if at + 1 < len(lines) else page.rows[table][END]
+        own = [cell for cell in cells if line < cell < following]
+        texts = [cell for cell in own if cell in filled]
+        item = len(texts) == 2 and "marker" in kinds(cells[texts[0]]) and len(cells[texts[1]]) >= 60
+        if nested.isdisjoint(own):
+            roles[line] = tables_kernel.ITEM if item else tables_kernel.GRID
+            several += len(texts) > 1 and not item
+    total = sum(len(cells[cell]) for cell in filled)
+    long = sum(len(cells[cell]) for cell in filled if len(cells[cell]) > 400)
+    many = 4 * len(figures) >= len(filled)
+    plain = several > 1 and 3 * long <= total and 4 * len(rich) <= len(filled)
+    told = headed and 2 * long <= total and 2 * len(rich) <= len(filled)
+    if not several or not (many or plain or told or (not rich and total <= 300)):
+        return
+    role[table] = tables_kernel.FIGURES if many else tables_kernel.DATA
+    for line, value in roles.items():
+        role[line] = value
+    lay_grid(page, table, {cell: b"" if cell in nested else text for cell, text in cells.items()}, role, column)
+
+
+def lay_grid(page: Page, table: int, cells: dict[int, bytes], role: list[int], column: list[int]) -> None:
+    """Give columns and roles to cells: each is (first column, one past the last) of the grid, by line."""
+    most, taken = tables_kernel.MOST_COLUMNS, {}
+    grid: list[dict[int, tuple[int, int]]] = []
+    at = 0
+    for row in page.parts(table):
+        if page.name(row) in ("thead", "tbody", "tfoot"):
+            taken.clear()
+        elif page.name(row) == "tr":
+            grid.append({})
+            at = 0
+        elif row in cells:
+            while at < most - 1 and taken.get(at, 0) >= len(grid):
+                at += 1
+            last = min(at + (page.rows[row][SPANS] & 0xFFFF), most)
+            down = page.rows[row][SPANS] >> 16
+            if down != 1:
+                taken |= {one: len(grid) + down - 1 if down else 10**9 for one in range(at, last)}
+            grid[-1][row] = (at, last)
+            at = min(last, most - 1)
+    spans = {cell: span for line in grid for cell, span in line.items()}
+    values = {cell for cell in spans if "figure" in kinds(cells[cell])}
+    figured = {spans[cell][0] for cell in values}
+    signs: dict[int, int] = {}
+    for line in grid:
+        join_signs([cell for cell in line if cells[cell]], cells, line, figured, role, signs)
+    number_columns(grid, spans, values, signs, role, column)
+    column[table] = 1 + max((column[cell] for line in grid for cell in line), default=0)
+    column[table] = max(column[table], 1)
+
+
+def join_signs(
+    filled: list[int],
+    cells: dict[int, bytes],
+    line: dict[int, tuple[int, int]],
+    figured: set[int],
+    role: list[int],
+    signs: dict[int, int],
+) -> None:
+    """Roles of a line's filled cells; `signs`: of a text behind a sign the column of the first such sign."""
+    opens, starts = set(), False
+    for cell, following in reversed(list(zip(filled, [*filled[1:], None], strict=False))):
+        near = following is not None and line[following][0] - line[cell][1] <= 2
+        joins = "opening" in kinds(cells[cell]) and near and starts
+        starts = joins or ("starts" in kinds(cells[cell]) and "closing" not in kinds(cells[cell]))
+        if joins:
+            opens.add(cell)
+    ends, sign = False, -1
+    for before, cell in zip([None, *filled], filled, strict=False):
+        near = before is not None and line[cell][0] - line[before][1] <= 2
+        if cell in opens:
+            sign = sign if near and sign >= 0 else line[cell][0]
+            role[cell], ends = tables_kernel.OPENS, False
+            continue
+        joins = "closing" in kinds(cells[cell]) and near and ends and line[cell][0] not in figured
+        role[cell] = tables_kernel.CLOSES if joins else tables_kernel.TEXT_CELL
+        if near and not joins and sign >= 0:
+            signs[cell] = sign
+        ends, sign = joins or "ends" in kinds(cells[cell]), -1
+
+
+def number_columns(
+    grid: list[dict[int, tuple[int, int]]],
+    spans: dict[int, tuple[int, int]],
+    values: set[int],
+    signs: dict[int, int],
+    role: list[int],
+    column: list[int],
+) -> None:
+    width = max((last for _, last in spans.values()), default=0)
+    line_of = {cell: at for at, line in enumerate(grid) for cell in line}
+    begins: dict[int, list[int]] = {}
+    for cell in spans:
+        if role[cell] == tables_kernel.TEXT_CELL:
+            begins.setdefault(spans[cell][0], []).append(cell)
+    numbers, number, first, group = [], 0, 0, []
+    for at in range(width):
+        texts = begins.get(at, [])
+        opened = [cell for cell in texts if signs.get(cell, -1) >= first]
+        clash = {line_of[cell] for cell in texts} & {line_of[cell] for cell in group}
+        spanned = not group or min(spans[cell][1] for cell in group) > at
+        if texts and not spanned and (clash or not opened or (len(opened) < len(texts) and values & set(group))):
+            number, first, group = number + 1, at, []
+        numbers.append(number)
+        group = group + texts
+    tabs = sum(numbers[spans[list(line)[-1]][0]] for line in grid if line)
+    for line in grid:
+        last = None
+        for at, cell in reversed(list(enumerate(line))):
+            if role[cell] == tables_kernel.TEXT_CELL or last is None:
+                last = numbers[spans[cell][0]]
+            column[cell] = last if tabs <= 16 * len(spans) + 64 else at
+
+
+def main_blocks(page: Page, count: int, role: list[int], least: int, share: float) -> list[bool]:
+    rows, numbers = page.rows, range(count)
+    size, linked, first, fixed = measures(page, count, role)
+    prose = [0] * len(rows)
+    for number in numbers:
+        if fixed[number] or (
+            size[number] >= keep_kernel._PROSE and linked[number] < keep_kernel._PROSE_LINKS * size[number]
+        ):
+            prose[first[number]] = size[number]
+    out, top = left_out(page, prose, False)
+    whole = sum(size)
+    named = sum(size[number] for number in numbers if first[number] in out)
+    plain = sum(linked) <= keep_kernel._FEW_LINKS * whole and named <= keep_kernel._FEW_NAMED * whole
+    top = 0 if plain else top
+    titles = [row for row in range(top) if page.name(row) == "h1"]
+
+    def stays(number: int) -> bool:
+        row = first[number]
+        if row in out:
+            return False
+        if top <= row < (rows[top][END] if rows else 0):
+            return plain or fixed[number] or linked[number] <= keep_kernel._MOST_LINKS * size[number]
+        return bool(titles) and titles[0] <= row < rows[titles[0]][END]
+
+    keep = [stays(number) for number in numbers]
+    kept = sum(size[number] for number in numbers if keep[number])
+    if kept < least or kept < share * whole:
+        out, _ = left_out(page, prose, True)
+        rest = [first[number] not in out for number in numbers]
+        if sum(size[number] for number in numbers if rest[number]) > kept:
+            return rest
+    return keep
+
+
+def measures(page: Page, count: int, role: list[int]) -> tuple[list[int], list[int], list[int], list[bool]]:
+    """Of each block its bytes, those of links, its first row, and whether it is of a table that stays whole."""
+    rows, numbers = page.rows, range(count)
+    texts: list[list[int]] = [[] for _ in numbers]
+    for row, number in enumerate(page.block):
+        if number >= 0:
+            texts[number].append(row)
+    links = {inner for row in range(len(rows)) if page.name(row) == "a" for inner in page.inside(row)}
+    length = {row: signs(page.text(row)) for own in texts for row in own}
+    size = [sum(length[row] for row in own) for own in texts]
+    linked = [sum(length[row] for row in own if row in links) for own in texts]
+    first = [own[0] for own in texts]
+    fixed = [False] * count
+    for table in range(len(rows)):
+        own = [page.block[row] for row in page.inside(table) if page.block[row] >= 0]
+        if role[table] == tables_kernel.FIGURES:
+            for number in own:
+                fixed[number] = True
+    end = 0
+    for table in range(len(rows)):
+        own = [page.block[row] for row in page.inside(table) if page.block[row] >= 0]
+        if role[table] == tables_kernel.DATA and table >= end and own:
+            span = range(own[0], own[-1] + 1)
+            words, inside = sum(size[number] for number in span), sum(linked[number] for number in span)
+            for number in span:
+                fixed[number] |= inside <= keep_kernel._TABLE_LINKS * words
+        if role[table] == tables_kernel.DATA:
+            end = max(end, rows[table][END]) if table >= end else end
+    return size, linked, first, fixed
+
+
+def signs(text: bytes) -> int:
+    collapsed = re.sub(rb"(?:" + SPACE.pattern + rb")+", b" ", text)
+    return len(collapsed) - collapsed.startswith(b" ")
+
+
+def left_out(page: Page, prose: list[int], by_element: bool) -> tuple[set[int], int]:
+    rows = page.rows
+
+    def total(row: int) -> int:
+        return sum(one for at, one in enumerate(prose[row : rows[row][END]], row) if at not in out)
+
+    out: set[int] = set()
+    measure, row = sum(prose), 0
+    while row < len(rows):
+        comments = rows[row][MARKS] & COMMENT and total(row) <= keep_kernel._MANY_COMMENTS * sum(prose)
+        measure -= total(row) if comments else 0
+        row = rows[row][END] if comments else row + 1
+    row = 0
+    while row < len(rows):
+        named = rows[row][MARKS] & keep_kernel._NOISE and not rows[row][MARKS] & BODY_MARK and not by_element
+        apart = page.name(row) in "nav footer aside form menu dialog button".split()
+        if (apart or named) and (by_element or total(row) <= keep_kernel._MUCH * measure):
+            out |= set(range(row, rows[row][END]))
+            row = rows[row][END]
+        else:
+            row += 1
+    top = 0
+    while rows:
+        children, row = [], top + 1
+        while row < rows[top][END]:
+            children.append(row)
+            row = rows[row][END]
+        full = [child for child in children if total(child) and total(child) >= keep_kernel._NEARLY_ALL * total(top)]
+        if not full:
+            break
+        top = full[0]
+    return out, top
+
+
+PARAGRAPH = (
+    "p h1 h2 h3 h4 h5 h6 ul ol dl table pre blockquote article section figure hr form fieldset details header footer nav main "
+    "aside xmp plaintext listing"
+).split()  # fmt: skip
+
+
+class Writer:
+    """The text so far and what must stand before the next sign."""
+
+    def __init__(self) -> None:
+        self.out = b""
+        self.pending = self.lists = 0
+        self.feed = self.glue = self.start = self.escape = False
+        self.mark: int | None = None
+        self.close: tuple[int, bytes] | None = None
+
+    def apart(self, level: int) -> None:
+        self.pending = max(self.pending, level)
+
+    def flush(self) -> None:
+        pending = 1 if self.glue else self.pending
+        if self.out and self.feed:
+            self.out += b"\n\n\f\n\n"
+        elif self.out and pending > 1:
+            self.out += b"\n" * (pending - 1)
+        elif self.out and pending == 1 and not self.start and not self.out.endswith(b"\n"):
+            self.out += b" "
+        self.pending, self.feed, self.glue, self.start = 0, False, False, False
+        if self.mark is not None:
+            indent = "  " * max(0, min(self.lists - 1, render_kernel._DEEPEST))
+            self.out += f"{indent}{'•' if self.mark < 0 else f'{self.mark}.'} ".encode()
+            self.mark = None
+
+    def words(self, text: bytes) -> None:
+        """Text whose white space is one space where something follows."""
+        for at, word in enumerate(re.split(rb"(?:" + SPACE.pattern + rb")+", text)):
+            if at:
+                self.apart(1)
+            if word:
+                if self.pending or self.mark is not None or self.feed or self.start:
+                    self.flush()
+                self.out += word.replace(b"|", b"\\|") if self.escape else word
+
+    def end_script(self, row: int) -> None:
+        if self.close and row >= self.close[0]:
+            self.out += self.close[1]
+            self.close = None
+
+
+def render(page: Page, keep: list[bool], role: list[int], column: list[int], tables: int) -> bytes:
+    to = Writer()
+    opened: list[int] = []
+    row = code_end = table_end = 0
+    while row < len(page.rows):
+        while opened and row >= page.rows[opened[-1]][END]:
+            end_element(page, opened.pop(), to)
+        to.end_script(row)
+        tag, name = page.rows[row][TAG], page.name(row)
+        if tag == TEXT:
+            if page.block[row] >= 0 and (row < table_end or keep[page.block[row]]):
+                put_text(page, row, row < code_end, to)
+        elif name == "br":
+            if row < code_end:
+                to.flush()
+                to.out += b"\n"
+            else:
+                to.pending = 3 if to.pending >= 2 else 2
+        elif role[row] in (tables_kernel.GRID, tables_kernel.ITEM):
+            put_row(page, row, role, column, tables == render_kernel.MARKDOWN_TABLES, to)
+            row = page.rows[row][END]
+            continue
+        elif TRAITS[tag] & BOUNDARY or name == "q" or page.rows[row][FLAGS]:
+            start_element(page, row, column, to)
+            opened.append(row)
+            code_end = max(code_end, page.rows[row][END]) if name in ("pre", "xmp", "listing") else code_end
+            if role[row] in (tables_kernel.DATA, tables_kernel.FIGURES):
+                texts = [one for one in page.inside(row) if page.rows[one][TAG] == TEXT and page.block[one] >= 0]
+                balance = sum(len(page.text(one)) * (1 if keep[page.block[one]] else -1) for one in texts)
+                if tables != render_kernel.DROP_TABLES and (row < table_end or balance >= 0):
+                    table_end = max(table_end, page.rows[row][END])
+                else:
+                    row = page.rows[row][END] - 1
+        else:
+            start_script(page, row, to)
+        row += 1
+    to.end_script(row)
+    while opened:
+        end_element(page, opened.pop(), to)
+    return to.out
+
+
+def level(page: Page, row: int, to: Writer) -> int:
+    if not TRAITS[page.rows[row][TAG]] & BOUNDARY:
+        return 0
+    return 2 if page.name(row) not in PARAGRAPH or (to.lists and page.name(row) in ("ul", "ol")) else 3
+
+
+def start_element(page: Page, row: int, column: list[int], to: Writer) -> None:
+    name, above = page.name(row), page.rows[row][PARENT]
+    to.apart(level(page, row, to))
+    to.feed |= bool(page.rows[row][FLAGS] & BREAK_BEFORE)
+    if name == "li":
+        number = -1
+        if above >= 0 and page.name(above) == "ol":
+            number = page.rows[row][SPANS] or page.rows[above][SPANS] + column[above]
+            column[above] = number + 1 - page.rows[above][SPANS]
+        to.mark = number
+    elif name in ("ul", "ol"):
+        to.lists += 1
+    elif name == "tr":
+        to.glue = False
+    elif name == "q" and page.inside(row) and page.block[row + 1] >= 0:
+        to.flush()
+        to.out += b'"'
+
+
+def end_element(page: Page, row: int, to: Writer) -> None:
+    name = page.name(row)
+    if name == "q" and to.out:
+        to.out += b'"'
+    elif name == "li":
+        to.mark = None
+    elif name in ("ul", "ol"):
+        to.lists -= 1
+    elif name == "tr":
+        to.glue = False
+    elif name in ("td", "th") and page.text(row):
+        to.glue = is_marker(to.out.rpartition(b"\n")[2])
+    to.apart(level(page, row, to))
+    to.feed |= bool(page.rows[row][FLAGS] & BREAK_AFTER)
+
+
+def put_text(page: Page, row: int, code: bool, to: Writer) -> None:
+    text, above = page.text(row), page.rows[row][PARENT]
+    formula = above >= 0 and page.name(above) == "annotation"
+    if formula:
+        to.flush()
+        to.out += b"$"
+        to.start = True
+        text = re.sub(rb"\A(?:" + SPACE.pattern + rb")+|[\0- ]+\Z", b"", text)
+        if len(text) > 15 and text.startswith(b"{\\displaystyle") and text.endswith(b"}"):
+            text = text[14:-1]
+    if code:
+        to.flush()
+        to.out += text
+    else:
+        to.words(text)
+    if formula:
+        to.out += b"$"
+        to.pending = 0
+
+
+def start_script(page: Page, row: int, to: Writer) -> None:
+    name, text, inner = page.name(row), page.text(row), list(page.inside(row))
+    if name not in ("sup", "sub") or to.pending or to.start or not to.out or not inner:
+        return
+    first = next((one for one in inner if page.rows[one][TAG] == TEXT), inner[-1])
+    if page.block[first] < 0 or len(text) > 24 or to.out[-1] <= 0x20 or to.out[-1:] == b"(":
+        return
+    body = text[1:] if text[:1] == b"-" else text
+    if not re.match(rb"[A-Za-z0-9-]", text) or (name == "sup" and re.fullmatch(rb"[A-Za-z]{2,}", body)):
+        return
+    if page.name(row + 1) == "a" and re.fullmatch(rb"[0-9]*", body):
+        to.out += b"["
+        to.close = (page.rows[row][END], b"]")
+        return
+    to.out += b"^" if name == "sup" else b"_"
+    brackets = re.search(rb"[^A-Za-z0-9]", body) and len(body) > 1
+    to.out += b"(" if brackets else b""
+    to.close = (page.rows[row][END], b")" if brackets else b"")
+
+
+def put_row(page: Page, line: int, role: list[int], column: list[int], markdown: bool, to: Writer) -> None:
+    cells, row = [], line + 1
+    while row < page.rows[line][END]:
+        if page.is_cell(row) and role[row]:
+            cells.append(row)
+        row = page.rows[row][END]
+    to.apart(2)
+    to.glue = False
+    at = 0
+    for number, cell in enumerate(cells):
+        if number == 0:
+            to.flush()
+            to.out += b"| " if markdown else b""
+        if role[cell] != tables_kernel.CLOSES and column[cell] > at:
+            part = b" | " if markdown else b" " if role[line] == tables_kernel.ITEM else b"\t"
+            to.out += part * (column[cell] - at)
+            at = column[cell]
+        elif role[cell] == tables_kernel.TEXT_CELL and number and role[cells[number - 1]] != tables_kernel.OPENS:
+            to.out += b" "
+        to.start, to.escape = True, markdown
+        for inner in page.inside(cell):
+            to.end_script(inner)
+            if page.rows[inner][TAG] == TEXT:
+                if page.block[inner] >= 0:
+                    put_text(page, inner, False, to)
+            elif page.name(inner) == "br" or TRAITS[page.rows[inner][TAG]] & BOUNDARY:
+                to.apart(1)
+            else:
+                start_script(page, inner, to)
+        to.end_script(page.rows[cell][END])
+        to.pending, to.escape = 0, False
+    if cells and markdown:
+        to.out += b" |"
+        table = next(up for up in ancestors(page, line) if page.name(up) == "table")
+        if column[table]:
+            to.out += b"\n" + b"| --- " * column[table] + b"|"
+            column[table] = 0
+    to.start = False
+    to.pending = 2
+
+
+def ancestors(page: Page, row: int) -> list[int]:
+    found = []
+    while (row := page.rows[row][PARENT]) >= 0:
+        found.append(row)
+    return found

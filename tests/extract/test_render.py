@@ -1,0 +1,203 @@
+"""Tables found, main content chosen and text written equal their twins, and do what they are for."""
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from resiliparse.parse.html import HTMLTree
+
+from pipeline.extract.extract_settings import ExtractSettings
+from pipeline.extract.html_text import extract_html
+from pipeline.kernels.html import render as kernel
+from pipeline.kernels.html.keep import main_blocks
+from pipeline.kernels.html.slim import slim
+from pipeline.kernels.html.tables import find_tables
+from pipeline.kernels.html.tree import blocks, read_tree
+from tests.extract import render_twin
+from tests.extract.test_slim import real_pages
+
+PROSE = "The mill was sold to a buyer from the north, who had asked for it for years and kept the land around it. "
+CELLS = [
+    "1,234", "$", "(", ")", ")%", "%", "\u2014", "-", "8&#160;", "\u20ac", "\u5e74", "", "Revenue", "<p>a</p><p>b</p>", "2021", "(12", "12.5%", "\u2022", "(a)",
+    "<a href=x>Exhibit 1</a>", PROSE, PROSE * 5, "<ul><li>a<li>b</ul><ul><li>c</ul>", "a|b", "x<sup>2</sup>", "US$", "<br>", "<table><tr><td>1<td>2</table>",
+]  # fmt: skip
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from(["td", "td", "td", "th"]),
+        st.sampled_from(CELLS),
+        st.sampled_from([1, 1, 1, 2, 3]),
+        st.sampled_from([1, 1, 1, 1, 2, 0]),
+    ),
+    max_size=7,
+).map(
+    lambda cells: (
+        "<tr>"
+        + "".join(f"<{name} colspan={across} rowspan={down}>{text}</{name}>" for name, text, across, down in cells)
+    )
+)
+TABLES = st.lists(ROWS | st.sampled_from(["<tbody>", "<caption>Sales</caption>"]), max_size=7).map(
+    lambda rows: f"<table>{''.join(rows)}</table>"
+)
+PIECES = st.sampled_from([
+    "<p>", "</p>", "<div>", "</div>", "<br>", "<hr>", "<hr style='page-break-after:always'>", "<p style='page-break-before:always'>", "<ul>", "<ol start=3>",
+    "<li>", "<li value=7>", "</li>", "</ul>", "</ol>", "<pre>\n", "</pre>", "<q>", "</q>", "<sup>", "</sup>", "<sub>", "</sub>", "<a href=x>", "</a>", "<b>", "</b>",
+    "<sup>9</sup>", "<sup>th</sup>", "<sub>i,j</sub>", "<sup><a>[1]</a></sup>", "<sup><a>12</a></sup>", "<sup hidden>3</sup>", "<sup>-1</sup>", "<h1>", "</h1>",
+    "<math><mi>x</mi><annotation encoding='application/x-tex'>{\\displaystyle  x+1 }</annotation></math>", "<nav>", "</nav>", "<div class=comments>", "<aside>",
+    "<div class='sidebar'>", "<div class='article sidebar'>", "<form>", "</form>", "<div style=display:none>", "x", "10", " ", "\n", "\t", "&nbsp;", "\u2003", "word ",
+    PROSE, PROSE * 3, "<table><tr><td>(b)<td>" + PROSE + "</table>", "<table><tr><td>" + PROSE * 5 + "<td>x</table>", "|", "\u200b",
+])  # fmt: skip
+
+
+def text_of(markup: str, tables: int = kernel.TEXT_TABLES, main: bool = False) -> str:
+    """The text of a page, after it was compared with the twins' step by step."""
+    page = HTMLTree.parse(slim(markup.encode())[0].decode())
+    assert page.document is not None
+    nodes, _, data = read_tree(np.frombuffer(page.document.html.encode(), np.uint8))
+    block, count = blocks(nodes, data, False)
+    plain = render_twin.Page(nodes, data, block)
+    role, column = find_tables(nodes, data, block)
+    twin_role, twin_column = render_twin.find_tables(plain)
+    assert role.tolist() == twin_role
+    assert column.tolist() == twin_column
+    chosen = main_blocks(nodes, data, block, count, role, 200, 0.05)
+    assert chosen.tolist() == render_twin.main_blocks(plain, count, twin_role, 200, 0.05)
+    keep = chosen if main else np.ones(count, np.bool_)
+    text = kernel.render(nodes, data, block, keep, role, column, tables).tobytes()
+    assert text == render_twin.render(plain, keep.tolist(), twin_role, twin_column, tables)
+    return text.decode()
+
+
+@settings(deadline=None, max_examples=250)
+@given(st.lists(TABLES | PIECES, max_size=5).map("".join), st.sampled_from([0, 1, 2]), st.booleans())
+@example(
+    "<table><tr><td colspan=900>a<td>b<td>1</tr>" + "<tr><td colspan=900><td>2<td>3</tr>" * 3 + "</table>", 1, False
+)
+def test_tables_equal_the_twins(page, tables, main):
+    text_of(page, tables, main)
+
+
+@settings(deadline=None, max_examples=250)
+@given(st.lists(PIECES, max_size=25).map("".join), st.booleans())
+def test_pages_equal_the_twins(page, main):
+    text_of(page, main=main)
+
+
+def test_real_pages_equal_the_twins():
+    for page in real_pages(16):
+        text_of(page.decode("utf-8", "ignore"), main=True)
+
+
+def table(*rows: str) -> str:
+    """A table of rows whose cells are parted by bars."""
+    return (
+        "<table>"
+        + "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row.split("|")) + "</tr>" for row in rows)
+        + "</table>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        (table("|2023|2022", "Loans sold|—|(7,100)", "Loans bought|–|9"), "\t2023\t2022\nLoans sold\t—\t(7,100)\nLoans bought\t–\t9"),
+        (table("Deposits|4,406|<span>8</span><span>&#160;</span>|3,980|7&#160;"), "Deposits\t4,406\t8\t3,980\t7"),
+        (table("a|€|b", "年|&nbsp;|1"), "a\t€\tb\n年\t\t1"),
+        (table("<p>Sales</p>|<p>$</p>|<div>12</div>", "<p>May 3,<br>2024</p>|<p>4</p>"), "Sales\t$12\nMay 3, 2024\t4"),
+        (table("Loss|(|1,204|)", "Margin|(|3.5|)%", "Cost|$|(9|)"), "Loss\t(1,204)\nMargin\t(3.5)%\nCost\t$(9)"),
+        (table("Change|$|%", "Wages|12|4", "Rent|3|1"), "Change\t$\t%\nWages\t12\t4\nRent\t3\t1"),
+        (table("Exhibit|Where", "<a href=x>4.1</a>|<a href=x>Form of note</a>", "10.2|<a href=x>Lease</a>"), "Exhibit\tWhere\n4.1\tForm of note\n10.2\tLease"),
+        (
+            "<table><tr><td><td colspan=3>2023<td><td colspan=3>2022<tr><td>Sales<td>$<td>70<td><td><td>$<td>(6<td>)"
+            "<tr><td>Costs<td colspan=2>5<td><td><td colspan=2>—<td></table>",
+            "\t2023\t2022\nSales\t$70\t$(6)\nCosts\t5\t—",
+        ),
+        ("<table><tr><td rowspan=2>North<td>Q1<td>5<tr><td>Q2<td>6<tr><td>South<td>Q1<td>7</table>", "North\tQ1\t5\n\tQ2\t6\nSouth\tQ1\t7"),
+        ("<table><tr><th>a<th>b<th>c<tr><td>1<tr><td><td>2<tr><td><td><td>3</table>", "a\tb\tc\n1\n\t2\n\t\t3"),
+        (f"<table><tr><td>•<td>{PROSE}<tr><td>(ii)<td>{PROSE}</table>", f"• {PROSE.strip()}\n(ii) {PROSE.strip()}"),
+        (f"<table><tr><td>{PROSE * 5}<td><p>{PROSE * 5}</table>", f"{(PROSE * 5).strip()}\n\n{(PROSE * 5).strip()}"),
+        ("<table><tr><td>Fees<td>8<tr><td>Note<td><table><tr><td>a<td>1<tr><td>b<td>2</table></table>", "Fees\t8\nNote\n\na\t1\nb\t2"),
+        ("<table role=presentation><tr><td>a<td>1<tr><td>b<td>2</table>", "a\n1\nb\n2"),
+        (f"<p>a</p>{'<div>' * 300}{table('b|1', 'c|2')}", "a\n\nb\t1\nc\t2"),
+    ],
+)  # fmt: skip
+def test_tables(markup, text):
+    assert text_of(markup) == text
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("10<sup>9</sup>, H<sub>2</sub>O, x<sup>n+1</sup>, 10<sup>-3</sup>", "10^9, H_2O, x^(n+1), 10^-3"),
+        ("so<sup><a href=#1>1</a></sup> and<sup><a href=#2>[2]</a></sup> on the 3<sup>rd</sup>", "so[1] and[2] on the 3rd"),
+        ("Total<sup>(1)</sup> A<sup>TM</sup> <sup>1</sup> Note b<sup hidden>x</sup>", "Total(1) ATM 1 Note b"),
+        ("<ul><li>a<ul><li>b<ol start=3><li>c<li>d</ol></ul><li>e</ul>f", "• a\n  • b\n    3. c\n    4. d\n• e\n\nf"),
+        ("<ol><li>a<li value=9>b<li>c</ol>", "1. a\n9. b\n10. c"),
+        ("<ul><li hidden>x</ul><p>y", "y"),
+        ("a<pre>if x:\n    y()\n\n\tz</pre>b", "a\n\nif x:\n    y()\n\n\tz\n\nb"),
+        ("a<br>b<br><br>c <q>d</q>", 'a\nb\n\nc "d"'),
+        ("<p>a<p style='page-break-before: always'>b<hr style='break-after:page'>c", "a\n\n\f\n\nb\n\n\f\n\nc"),
+        ("see <math><mi>x</mi><annotation encoding='application/x-tex'>{\\displaystyle \\alpha =1}</annotation></math>.", "see $\\alpha =1$."),
+        ("(<ix:nonNumeric>212</ix:nonNumeric>)&#160;<ix:nonNumeric>555-0199</ix:nonNumeric>", "(212) 555-0199"),
+        ("<ix:header><ix:hidden>0001</ix:hidden></ix:header><p>a<span style='display:none'>b</span>", "a"),
+    ],
+)  # fmt: skip
+def test_text(markup, text):
+    assert text_of(markup) == text
+
+
+def test_tables_as_markdown_or_not_at_all():
+    markup = f"<p>a</p>{table('x|y|z', '1|a^b|3'.replace('^', '&#124;'), '|5|')}<p>b</p>"
+    assert (
+        text_of(markup, kernel.MARKDOWN_TABLES)
+        == "a\n\n| x | y | z |\n| --- | --- | --- |\n| 1 | a\\|b | 3 |\n|  | 5 |\n\nb"
+    )
+    assert text_of(markup, kernel.DROP_TABLES) == "a\n\nb"
+
+
+def main(markup: str, **settings) -> str:
+    return extract_html(f"<html><body>{markup}".encode(), None, ExtractSettings(**settings)).text
+
+
+ADVERT = (
+    "Try our new kettle, which boils faster than any other kettle that you can buy in a shop today, and is red. " * 4
+)
+
+
+@pytest.mark.parametrize(
+    "name", ["related", "sidebar", "sponsored", "post permalink", "hidden", "print-only", "newsletter", "comments"]
+)
+def test_what_most_of_the_page_is_stays_whatever_its_box_is_called(name):
+    page = f"<div class='content'><p>{ADVERT}</p></div><div class='{name}'><h1>Mill sold</h1><p>{PROSE * 4}</p><p>{PROSE * 6}</p></div>"
+    assert PROSE * 5 in main(page)
+
+
+def test_names_tell_what_is_left_out():
+    noise = (
+        "<nav><a href=/>Home</a></nav><div class=related-posts>More</div><aside>Side</aside><div id=comments>Nice</div>"
+    )
+    page = f"{noise}<main><h1>Mill sold</h1><p>{PROSE * 9}</p></main><footer>Imprint</footer>"
+    assert main(page) == f"Mill sold\n\n{PROSE.strip()}{(' ' + PROSE.strip()) * 8}"
+    assert "Imprint" in main(page, main_content=False)
+
+
+def test_a_list_in_a_shallow_page_stays():
+    items = "".join(f"<li>Line {number} rose.</li>" for number in range(9))
+    assert "• Line 8 rose." in main(f"<p>{PROSE * 3}</p><ul>{items}</ul><p>{PROSE * 3}</p>")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<table><tr>" + "<td>" * 100_000,
+        "<table>" + "<tr><td colspan=1000 rowspan=9>1" * 20_000,
+        "<table>" + "".join(f"<tr><td colspan={number % 999 + 1}>x<td>1" for number in range(20_000)),
+        "<table><tr><td>a<td>1<tr><td>" * 2_000,
+        "<ul><li>" * 5_000 + "x",
+        "<sup>" * 5_000 + "x",
+        "<div class=comment>" * 5_000 + "x",
+        "<math>" * 5_000 + "x",
+    ],
+)  # fmt: skip
+def test_pages_made_to_be_slow_or_large(page):
+    """Quadratic work would take minutes; what comes out is no longer than a few times what went in."""
+    assert len(main(page)) <= 4 * len(page)
