@@ -13,13 +13,14 @@ from itertools import islice
 from typing import Any
 
 _HEAD = 262_144
-"""Bytes of a page in which its `meta` elements are looked for."""
+"""Bytes of a page in which its `meta` elements, which stand before the body, and the first `time` are looked for."""
 _MOST_SCRIPTS, _MOST_JSON = 32, 1_000_000
 """Scripts with JSON-LD that are read, and the bytes of one."""
-_TAG = re.compile(rb"<(html|meta|time)\b([^<>]{1,4096})>", re.IGNORECASE)
+_LONGEST = 4096
+"""Bytes of a tag."""
+_WANTED = re.compile(rb"author|date|title|lang|creator|publish")
 _ATTRIBUTE = re.compile(r"""([^\s"'=<>/]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
-_JSON_LD = re.compile(rb"<script[^<>]{0,500}?application/ld\+json[^<>]{0,500}>", re.IGNORECASE)
-_SCRIPT_END = re.compile(rb"</script", re.IGNORECASE)
+_JSON_LD = b"application/ld+json"
 _DATE = re.compile(r"[12][0-9]{3}(-?[01][0-9](-?[0-3][0-9]([T ][0-9:.]+ ?(Z|[+-][0-9:]{4,6})?)?)?)?")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 _DATE_NAMES = (
@@ -53,27 +54,41 @@ class PageFacts:
 def page_facts(markup: bytes) -> PageFacts:
     """The facts of a page in UTF-8. `meta` elements come before JSON-LD, that before a `time` element."""
     named: dict[str, str] = {}
-    for found in _TAG.finditer(markup, 0, _HEAD):
-        element = found[1].lower()
-        attributes = _attributes(found[2])
-        if element == b"meta":
+    body = markup.find(b"<body", 0, _HEAD)
+    head = markup[: body if body >= 0 else _HEAD]
+    lower = head.lower()
+    for begin, end in _tags(lower, b"<meta"):
+        if _WANTED.search(lower, begin, end):
+            attributes = _attributes(head[begin:end])
             name = attributes.get("property") or attributes.get("name") or attributes.get("itemprop") or ""
             if name and attributes.get("content"):
                 named.setdefault(name.lower(), attributes["content"])
-        elif element == b"html":
-            named.setdefault("html lang", attributes.get("lang") or attributes.get("xml:lang") or "")
-        else:
-            named.setdefault("time", attributes.get("datetime", ""))
+    for begin, end in islice(_tags(lower[:_LONGEST], b"<html"), 1):
+        attributes = _attributes(head[begin:end])
+        named["html lang"] = attributes.get("lang") or attributes.get("xml:lang") or ""
+    for begin, end in islice(_tags(markup[:_HEAD], b"<time"), 1):
+        named["time"] = _attributes(markup[begin:end]).get("datetime", "")
     facts = PageFacts()
     facts.title = _clean(named.get("og:title"), 1000)
     facts.language = _matched(_LANGUAGE, named.get("html lang") or named.get("content-language"))
     facts.date = next((date for name in _DATE_NAMES if (date := _matched(_DATE, named.get(name)))), None)
     facts.author = next((named[name] for name in _AUTHOR_NAMES if _is_name(named.get(name))), None)
-    if b"application/ld+json" in markup:
+    if _JSON_LD in markup:
         _add_linked_data(facts, markup)
     facts.date = facts.date or _matched(_DATE, named.get("time"))
     facts.author = _clean(facts.author, 200)
     return facts
+
+
+def _tags(markup: bytes, element: bytes) -> Iterator[tuple[int, int]]:
+    """Where the attributes of the start tags of an element, written as given, stand in markup."""
+    at = markup.find(element)
+    while at >= 0:
+        at += len(element)
+        end = markup.find(b">", at, at + _LONGEST)
+        if end > at and markup[at : at + 1].isspace():
+            yield at, end
+        at = markup.find(element, at)
 
 
 def _attributes(text: bytes) -> dict[str, str]:
@@ -100,12 +115,17 @@ def _is_name(value: str | None) -> bool:
 def _add_linked_data(facts: PageFacts, markup: bytes) -> None:
     """What JSON-LD adds to the facts; more than one article is a list of them, and none of them the page's."""
     articles = []
-    for found in islice(_JSON_LD.finditer(markup), _MOST_SCRIPTS):
-        end = _SCRIPT_END.search(markup, found.end(), found.end() + _MOST_JSON)
-        if not end:
-            continue
+    at = markup.find(_JSON_LD)
+    for _ in range(_MOST_SCRIPTS):
+        begin = markup.find(b">", at, at + _LONGEST) + 1
+        end = markup.find(b"</", begin, begin + _MOST_JSON)
+        while end >= 0 and markup[end : end + 8].lower() != b"</script":
+            end = markup.find(b"</", end + 2, begin + _MOST_JSON)
+        if at < 0 or begin <= 0 or end < 0:
+            break
+        at = markup.find(_JSON_LD, end)
         try:
-            data = json.loads(markup[found.end() : end.start()].decode("utf-8", "replace"), strict=False)
+            data = json.loads(markup[begin:end].decode("utf-8", "replace"), strict=False)
         except (ValueError, RecursionError):
             continue
         for item in _items(data):
