@@ -87,7 +87,7 @@ def page_text(tree: HTMLTree, settings: ExtractSettings) -> str:
     role, column = find_tables(nodes, data, block)
     if settings.main_content:
         keep = keep_blocks(
-            nodes, signatures, data, block, count,
+            nodes, signatures, data, block, count, role=role,
             comments=settings.comments, min_chars=settings.min_main_chars, min_frac=settings.min_main_frac,
         )  # fmt: skip
     else:

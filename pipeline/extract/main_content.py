@@ -25,6 +25,7 @@ from pipeline.kernels.html.block_features import (
     block_features,
 )
 from pipeline.kernels.html.boosted_trees import tree_scores
+from pipeline.kernels.html.tables import DATA, FIGURES
 
 Comments = Literal["drop", "keep"]
 PLAIN_LINKS = 0.07
@@ -72,6 +73,7 @@ def keep_blocks(
     block: np.ndarray,
     count: int,
     *,
+    role: np.ndarray | None = None,
     comments: Comments = "drop",
     min_chars: int = 500,
     min_frac: float = 0.12,
@@ -80,7 +82,8 @@ def keep_blocks(
     """bool[count]: the blocks to keep, of a page as `tree.read_tree` and `tree.blocks` give it.
 
     Main content is doubted when it has fewer than `min_chars` characters outside of links, or less than `min_frac` of the
-    page's, that which lies in navigation and readers' comments not counted.
+    page's, that which lies in navigation and readers' comments not counted. With `role` (`tables.find_tables`) a table that
+    holds data is kept or left out whole.
     """
     if count == 0:
         return np.zeros(0, np.bool_)
@@ -108,7 +111,26 @@ def keep_blocks(
         keep |= of_comments & (10 * linked < 3 * words) & ((words >= 10) | (counts[:, FINISHED] > 0))
     elif plain[keep & rest].sum() >= min(min_chars, 0.5 * plain[rest].sum()):
         keep &= rest
+    if role is not None:
+        _keep_whole_tables(nodes, block, keep, words, linked, role)
     return keep
+
+
+def _keep_whole_tables(
+    nodes: np.ndarray, block: np.ndarray, keep: np.ndarray, words: np.ndarray, linked: np.ndarray, role: np.ndarray
+) -> None:
+    """A table that holds data stays when most of its words do, or when it stands between blocks that stay and is no menu."""
+    end = 0
+    for row in np.flatnonzero((role == DATA) | (role == FIGURES)).tolist():
+        inside = block[row : nodes[row, tree.END]]
+        inside = inside[inside >= 0]
+        if row < end or len(inside) == 0:
+            continue
+        end, first, last = nodes[row, tree.END], inside[0], inside[-1]
+        span = slice(first, last + 1)
+        total = words[span].sum()
+        amid = 0 < first and last + 1 < len(keep) and keep[first - 1] and keep[last + 1]
+        keep[span] = 2 * words[span][keep[span]].sum() >= max(total, 1) or (amid and 2 * linked[span].sum() < total)
 
 
 def _but_comments(counts: np.ndarray, of_comments: np.ndarray) -> np.ndarray:

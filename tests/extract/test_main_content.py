@@ -157,6 +157,24 @@ def test_a_filing_without_navigation_is_kept_whole():
     assert text.count("Revenue") == 20
 
 
+TABLE = (
+    "<table><tr><th>Quarter<th>Rate<th>Change</tr>"
+    + "".join(f"<tr><td>{at} 2023<td>{4.5 + at / 4}<td>{at / 4}</tr>" for at in range(1, 5))
+    + "</table>"
+)
+
+
+def test_a_table_of_figures_in_an_article_stays_whole():
+    from pipeline.extract.extract_settings import ExtractSettings
+    from pipeline.extract.html_text import extract_html
+
+    whole = page(f"<div>{paragraphs(3)}{TABLE}{paragraphs(3)}</div>").encode()
+    text = extract_html(whole, None, ExtractSettings()).text
+    assert "Quarter\tRate\tChange\n1 2023\t4.75\t0.25" in text
+    assert "4 2023\t5.5\t1.0" in text
+    assert "Weather" not in text
+
+
 def test_nothing_to_keep():
     assert kept("") == []
     assert kept("<body><script>x</script></body>") == []

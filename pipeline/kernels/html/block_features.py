@@ -344,9 +344,7 @@ def _note_word(
 def _end_word(counts: np.ndarray, state: np.ndarray, title: np.ndarray) -> None:
     """Close the word being read."""
     if state[_SIZE]:
-        _note_word(
-            counts, state, title, state[_SIZE], state[_DIGITS], state[_VALUE], state[_WORD_HASH]
-        )
+        _note_word(counts, state, title, state[_SIZE], state[_DIGITS], state[_VALUE], state[_WORD_HASH])
     state[_SIZE] = state[_DIGITS] = state[_VALUE] = state[_WORD_HASH] = 0
 
 
