@@ -129,7 +129,7 @@ def _keep_whole_tables(
         end, first, last = nodes[row, tree.END], inside[0], inside[-1]
         span = slice(first, last + 1)
         total = words[span].sum()
-        amid = 0 < first and last + 1 < len(keep) and keep[first - 1] and keep[last + 1]
+        amid = first > 0 and last + 1 < len(keep) and keep[first - 1] and keep[last + 1]
         keep[span] = 2 * words[span][keep[span]].sum() >= max(total, 1) or (amid and 2 * linked[span].sum() < total)
 
 
