@@ -105,7 +105,7 @@ def grid_of(table: Any) -> Grid:
             )
             for column in range(at, at + max(across, 1)):
                 taken[column] = line + down if down else len(lines)
-            text = bare(visible_text(cell)) if seen(cell) else ""
+            text = bare(visible_text(cell)) if seen(row) else ""
             if text:
                 cells.append(Cell(text, at, at + max(across, 1)))
             at += max(across, 1)

@@ -178,6 +178,13 @@ def test_names_tell_what_is_left_out():
     assert "Imprint" in main(page, main_content=False)
 
 
+def test_rows_of_figures_are_not_told_apart_by_their_names():
+    rows = "".join(
+        f"<tr id=x_PerShareOf{name} class=share><td>{name}<td>{number}" for number, name in enumerate("ABCDE")
+    )
+    assert "A\t0\nB\t1" in main(f"<nav>Home</nav><p>{PROSE * 4}</p><table>{rows}</table><p>{PROSE * 4}</p>")
+
+
 def test_a_list_in_a_shallow_page_stays():
     items = "".join(f"<li>Line {number} rose.</li>" for number in range(9))
     assert "• Line 8 rose." in main(f"<p>{PROSE * 3}</p><ul>{items}</ul><p>{PROSE * 3}</p>")

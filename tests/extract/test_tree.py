@@ -14,7 +14,7 @@ from tests.extract.test_slim import real_pages
 PIECES = [
     "<div>", "</div>", "<p>", "</p>", "<br>", "<hr>", "<ul>", "<li>", "<ol start=7>", "<li value=' 3x'>", "</ul>", "<table>", "<tr>", "<td colspan=3>", "</table>",
     "<td rowspan='0'>", "<th colspan=4000 rowspan=99999>", "<td colspan=-2 rowspan=+7>", "<caption>", "<pre>\n\n", "</pre>", "<textarea>\nq",
-    "</textarea>", "<span hidden>", "</span>", "<b aria-hidden=TRUE>", "<a class='comment-list navBar'>", "<p id='7ad3 ad ad2x post4'>", "</a>", "<i role=presentation>", "</i>",
+    "</textarea>", "<span hidden>", "</span>", "<b aria-hidden=TRUE>", "<a class='comment-list navBar'>", "<p id='7ad3 ad ad2x post4'>", "<p id='" + "share &amp; " * 4 + "'>", "</a>", "<i role=presentation>", "</i>",
     "<div style='Display : none'>", "<p style='color:red;page-break-before:always'>", "<p style='break-after: right; x:y'>", "<noscript>", "</noscript>", "<math>", "<annotation encoding='application/x-TeX'>", "</annotation>", "</math>", "<mi>",
     "<span style=display:none><math>", "<ix:header>", "</ix:header>", "<ix:nonNumeric>", "<custom-tag>", "</custom-tag>",
     "<!-- c -->", "<!-->", "<?x y?>", "<title>", "</title>", "<select><option>", "</select>", "&amp;", "&nbsp;", "&lt;p&gt;", "&quot;", "&amp;amp;", "é",
@@ -111,5 +111,5 @@ def test_marks_and_spans_of_an_element():
 
 
 def test_letters_in_the_names_that_programs_give_are_no_words():
-    nodes, _, _ = flat(HTMLTree.parse("<p id=a7ad3f>x<p id=ad-7>y"))
-    assert nodes[nodes[:, tree.TAG] == tree.TAGS["p"], tree.MARKS].tolist() == [0, tree.ADVERT]
+    nodes, _, _ = flat(HTMLTree.parse("<p id=a7ad3f>x<p id=ad-7>y<p id=" + "per-share-" * 5 + ">z"))
+    assert nodes[nodes[:, tree.TAG] == tree.TAGS["p"], tree.MARKS].tolist() == [0, tree.ADVERT, 0]

@@ -42,6 +42,12 @@ def style_flags(style: str) -> int:
     return flags
 
 
+def serialised(value: str) -> bytes:
+    """An attribute's value as the serialisation has it."""
+    escapes = {"&": "&amp;", "\xa0": "&nbsp;", '"': "&quot;", "<": "&lt;", ">": "&gt;"}
+    return "".join(escapes.get(sign, sign) for sign in value).encode()
+
+
 def number(value: str | None) -> int:
     found = re.match(r"[ \t\n\f\r]*\+?([0-9]+)", value or "")
     return min(int(found[1]), 65535) if found else -1
@@ -75,6 +81,7 @@ def nodes(page: HTMLTree) -> tuple[list[list[int]], list[tuple[str, str] | None]
         elif node.type == NodeType.ELEMENT:
             get = node.getattr
             named = [get(name) or "" for name in ("class", "id", "role", "itemprop")]
+            named[1] = named[1] if len(serialised(named[1])) <= 40 else ""
             found = 0
             for value in named:
                 found |= marks(value)

@@ -92,6 +92,8 @@ WORDS = (
 
 _LEAST_BESIDE = 4
 """Letters that a word beside a digit has at least: the numbers that programs give as names have any two letters ("7ad3")."""
+_LONGEST_ID = 40
+"""Bytes of an id from which it is no name that a person gave: filings put whole sentences there."""
 _CLASS, _ID, _ROLE, _ITEMPROP, _HIDDEN, _ARIA, _STYLE, _COLSPAN, _ROWSPAN, _ENCODING, _START, _VALUE = range(1, 13)
 _ATTRIBUTES = {
     _CLASS: "class", _ID: "id", _ROLE: "role", _ITEMPROP: "itemprop", _HIDDEN: "hidden", _ARIA: "aria-hidden",
@@ -184,7 +186,7 @@ def _read_tree(
             kind = kind_of(key, address(own_names), address(own_kinds), own_factor, _ATTRIBUTE_SLOTS)
             if kind == 0:
                 continue
-            if _CLASS <= kind <= _ITEMPROP:
+            if _CLASS <= kind <= _ITEMPROP and (kind != _ID or value_end - value <= _LONGEST_ID):
                 nodes[rows, MARKS] |= _marks(value, value_end, address(word_names), address(word_kinds), word_factor)
             if kind == _CLASS:
                 signature ^= xxh64(markup, value - begin, value_end - begin, np.uint64(tag))
