@@ -41,6 +41,10 @@ faults-forgetting *args:
 certify *args:
     python -m bench.certify "$@"
 
+# main content by every extractor on pages with gold text, ours also without the set it is asked about (peers extra, CORPORA)
+gold *sets:
+    python -m bench.gold "$@"
+
 # run benches (or `all`) and write their rows of docs/benchmarks.md (peers extra, CORPORA, some CRAWL)
 bench *names:
     python -m bench table "$@" --write

@@ -14,6 +14,9 @@ class ExtractSettings(Settings):
     tables: Literal["text", "markdown", "drop"] = Field(
         default="text", description="tables that hold data: cells between tabs, Markdown, or left out of the text"
     )
+    comments: Literal["drop", "keep"] = Field(
+        default="drop", description="readers' comments under a page's main content: left out, or kept beside it"
+    )
     unwrap: bool = Field(default=True, description="join lines that were broken at a fixed column")
     mark_tables: bool = Field(
         default=True, description="mark tables and columns of figures, so that prose rules can skip them"
@@ -27,13 +30,14 @@ class ExtractSettings(Settings):
         default=0.01, ge=0, le=1, description="a payload is quarantined when more of its characters cannot be decoded"
     )
     min_main_chars: int = Field(
-        default=200,
+        default=500,
         ge=0,
-        description="main content of fewer bytes is replaced by the whole page's text when that is longer",
+        description="main content of fewer characters outside of links is doubted: the whole page but for its navigation is "
+        "taken, unless the page has hardly more",
     )
     min_main_frac: float = Field(
-        default=0.05,
+        default=0.12,
         ge=0,
         le=1,
-        description="the same for main content that is a smaller share of the whole page's text",
+        description="the same for main content that is a smaller share of the page's text outside of links",
     )

@@ -7,9 +7,9 @@ from resiliparse.parse.html import HTMLTree
 
 from pipeline.extract.encoding import decode_within
 from pipeline.extract.extract_settings import ExtractSettings
+from pipeline.extract.main_content import keep_blocks
 from pipeline.extract.page_facts import page_facts
 from pipeline.extract.payload import Extracted, RefusalError
-from pipeline.kernels.html.keep import main_blocks
 from pipeline.kernels.html.render import DROP_TABLES, MARKDOWN_TABLES, TEXT_TABLES, render
 from pipeline.kernels.html.slim import slim
 from pipeline.kernels.html.tables import find_tables
@@ -80,13 +80,16 @@ def _parsed(markup: bytes, settings: ExtractSettings) -> HTMLTree:
 def page_text(tree: HTMLTree, settings: ExtractSettings) -> str:
     """The text of a parsed page, of its main content when the settings say so."""
     serialised = tree.document.html if tree.document is not None else ""
-    nodes, _, data = read_tree(np.frombuffer(serialised.encode("utf-8", "replace"), np.uint8))
+    nodes, signatures, data = read_tree(np.frombuffer(serialised.encode("utf-8", "replace"), np.uint8))
     block, count = blocks(nodes, data, False)
     if count == 0:  # an unclosed <noscript> can hold the whole page
         block, count = blocks(nodes, data, True)
     role, column = find_tables(nodes, data, block)
     if settings.main_content:
-        keep = main_blocks(nodes, data, block, count, role, settings.min_main_chars, settings.min_main_frac)
+        keep = keep_blocks(
+            nodes, signatures, data, block, count, role=role,
+            comments=settings.comments, min_chars=settings.min_main_chars, min_frac=settings.min_main_frac,
+        )  # fmt: skip
     else:
         keep = np.ones(count, np.bool_)
     return render(nodes, data, block, keep, role, column, TABLES[settings.tables]).tobytes().decode("utf-8", "replace")

@@ -4,7 +4,6 @@ import re
 
 import numpy as np
 
-from pipeline.kernels.html import keep as keep_kernel
 from pipeline.kernels.html import render as render_kernel
 from pipeline.kernels.html import tables as tables_kernel
 from pipeline.kernels.html.tree import (
@@ -12,10 +11,8 @@ from pipeline.kernels.html.tree import (
     BOUNDARY,
     BREAK_AFTER,
     BREAK_BEFORE,
-    COMMENT,
     END,
     FLAGS,
-    MARKS,
     PARENT,
     PRESENTATION,
     SPANS,
@@ -25,7 +22,6 @@ from pipeline.kernels.html.tree import (
     TEXT,
     TRAITS,
 )  # fmt: skip
-from pipeline.kernels.html.tree import BODY as BODY_MARK
 
 SPACE = re.compile(rb"[ \t\n\f\r]|\xc2\xa0|\xe2\x80[\x80-\x8b\xaf]|\xef\xbb\xbf")
 NAMES = {number: name for name, number in TAGS.items()}
@@ -236,109 +232,9 @@ def number_columns(
             column[cell] = last if tabs <= 16 * len(spans) + 64 else at
 
 
-def main_blocks(page: Page, count: int, role: list[int], least: int, share: float) -> list[bool]:
-    rows, numbers = page.rows, range(count)
-    size, linked, first, fixed = measures(page, count, role)
-    prose = [0] * len(rows)
-    for number in numbers:
-        if fixed[number] or (
-            size[number] >= keep_kernel._PROSE and linked[number] < keep_kernel._PROSE_LINKS * size[number]
-        ):
-            prose[first[number]] = size[number]
-    out, top = left_out(page, role, prose, False)
-    whole = sum(size)
-    named = sum(size[number] for number in numbers if first[number] in out)
-    plain = sum(linked) <= keep_kernel._FEW_LINKS * whole and named <= keep_kernel._FEW_NAMED * whole
-    top = 0 if plain else top
-    titles = [row for row in range(top) if page.name(row) == "h1"]
-
-    def stays(number: int) -> bool:
-        row = first[number]
-        if row in out:
-            return False
-        if top <= row < (rows[top][END] if rows else 0):
-            return plain or fixed[number] or linked[number] <= keep_kernel._MOST_LINKS * size[number]
-        return bool(titles) and titles[0] <= row < rows[titles[0]][END]
-
-    keep = [stays(number) for number in numbers]
-    kept = sum(size[number] for number in numbers if keep[number])
-    if kept < least or kept < share * whole:
-        out, _ = left_out(page, role, prose, True)
-        rest = [first[number] not in out for number in numbers]
-        if sum(size[number] for number in numbers if rest[number]) > kept:
-            return rest
-    return keep
-
-
-def measures(page: Page, count: int, role: list[int]) -> tuple[list[int], list[int], list[int], list[bool]]:
-    """Of each block its bytes, those of links, its first row, and whether it is of a table that stays whole."""
-    rows, numbers = page.rows, range(count)
-    texts: list[list[int]] = [[] for _ in numbers]
-    for row, number in enumerate(page.block):
-        if number >= 0:
-            texts[number].append(row)
-    links = {inner for row in range(len(rows)) if page.name(row) == "a" for inner in page.inside(row)}
-    length = {row: signs(page.text(row)) for own in texts for row in own}
-    size = [sum(length[row] for row in own) for own in texts]
-    linked = [sum(length[row] for row in own if row in links) for own in texts]
-    first = [own[0] for own in texts]
-    fixed = [False] * count
-    for table in range(len(rows)):
-        own = [page.block[row] for row in page.inside(table) if page.block[row] >= 0]
-        if role[table] == tables_kernel.FIGURES:
-            for number in own:
-                fixed[number] = True
-    end = 0
-    for table in range(len(rows)):
-        own = [page.block[row] for row in page.inside(table) if page.block[row] >= 0]
-        if role[table] == tables_kernel.DATA and table >= end and own:
-            span = range(own[0], own[-1] + 1)
-            words, inside = sum(size[number] for number in span), sum(linked[number] for number in span)
-            for number in span:
-                fixed[number] |= inside <= keep_kernel._TABLE_LINKS * words
-        if role[table] == tables_kernel.DATA:
-            end = max(end, rows[table][END]) if table >= end else end
-    return size, linked, first, fixed
-
-
 def signs(text: bytes) -> int:
     collapsed = re.sub(rb"(?:" + SPACE.pattern + rb")+", b" ", text)
     return len(collapsed) - collapsed.startswith(b" ")
-
-
-def left_out(page: Page, role: list[int], prose: list[int], by_element: bool) -> tuple[set[int], int]:
-    rows = page.rows
-
-    def total(row: int) -> int:
-        return sum(one for at, one in enumerate(prose[row : rows[row][END]], row) if at not in out)
-
-    out: set[int] = set()
-    measure, row = sum(prose), 0
-    while row < len(rows):
-        comments = rows[row][MARKS] & COMMENT and total(row) <= keep_kernel._MANY_COMMENTS * sum(prose)
-        measure -= total(row) if comments else 0
-        row = rows[row][END] if comments else row + 1
-    row = 0
-    while row < len(rows):
-        named = rows[row][MARKS] & keep_kernel._NOISE and not rows[row][MARKS] & BODY_MARK and not by_element
-        apart = page.name(row) in "nav footer aside form menu dialog button".split()
-        in_table = any(role[up] == tables_kernel.FIGURES for up in ancestors(page, row))
-        if (apart or named) and not in_table and (by_element or total(row) <= keep_kernel._MUCH * measure):
-            out |= set(range(row, rows[row][END]))
-            row = rows[row][END]
-        else:
-            row += 1
-    top = 0
-    while rows:
-        children, row = [], top + 1
-        while row < rows[top][END]:
-            children.append(row)
-            row = rows[row][END]
-        full = [child for child in children if total(child) and total(child) >= keep_kernel._NEARLY_ALL * total(top)]
-        if not full:
-            break
-        top = full[0]
-    return out, top
 
 
 PARAGRAPH = (

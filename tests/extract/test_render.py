@@ -8,8 +8,8 @@ from resiliparse.parse.html import HTMLTree
 
 from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.extract.html_text import extract_html
+from pipeline.extract.main_content import keep_blocks
 from pipeline.kernels.html import render as kernel
-from pipeline.kernels.html.keep import main_blocks
 from pipeline.kernels.html.slim import slim
 from pipeline.kernels.html.tables import find_tables
 from pipeline.kernels.html.tree import blocks, read_tree
@@ -52,16 +52,14 @@ def text_of(markup: str, tables: int = kernel.TEXT_TABLES, main: bool = False) -
     """The text of a page, after it was compared with the twins' step by step."""
     page = HTMLTree.parse(slim(markup.encode())[0].decode())
     assert page.document is not None
-    nodes, _, data = read_tree(np.frombuffer(page.document.html.encode(), np.uint8))
+    nodes, signatures, data = read_tree(np.frombuffer(page.document.html.encode(), np.uint8))
     block, count = blocks(nodes, data, False)
     plain = render_twin.Page(nodes, data, block)
     role, column = find_tables(nodes, data, block)
     twin_role, twin_column = render_twin.find_tables(plain)
     assert role.tolist() == twin_role
     assert column.tolist() == twin_column
-    chosen = main_blocks(nodes, data, block, count, role, 200, 0.05)
-    assert chosen.tolist() == render_twin.main_blocks(plain, count, twin_role, 200, 0.05)
-    keep = chosen if main else np.ones(count, np.bool_)
+    keep = keep_blocks(nodes, signatures, data, block, count) if main else np.ones(count, np.bool_)
     text = kernel.render(nodes, data, block, keep, role, column, tables).tobytes()
     assert text == render_twin.render(plain, keep.tolist(), twin_role, twin_column, tables)
     return text.decode()

@@ -64,23 +64,30 @@ for _names, _bit in ((_BLOCK + " xmp plaintext " + _TABLE, BOUNDARY), (_UNSEEN, 
 TRAITS.flags.writeable = False
 
 WORDS = (
-    "comment comments commentlist commenter disqus respond reply replies discussion",
-    "nav navbar navigation menu menus menubar breadcrumb breadcrumbs topnav mainnav pagination pager paging pagenav toolbar",
-    "foot footer colophon copyright contentinfo legal disclaimer",
+    "comment comments commentlist commenter disqus respond reply replies discussion livefyre kommentar kommentare "
+    "comentarios commentaires",
+    "nav navbar navigation menu menus menubar breadcrumb breadcrumbs topnav mainnav pagination pager paging pagenav "
+    "toolbar dropdown tabs skip",
+    "foot footer colophon copyright contentinfo legal disclaimer privacy bottom",
     "side sidebar aside rail widget widgets secondary complementary sidenav",
-    "related recommended recommend recommendations recirc trending mostread also teaser teasers promo outbrain taboola",
-    "subscribe newsletter signup subscription paywall login signin register registration cookie cookies consent popup modal",
-    "share shares sharing social addthis sharedaddy sharebar sharethis facebook twitter tweet bookmark bookmarks print email",
+    "related recommended recommend recommendations recirc trending popular mostread also teaser teasers promo "
+    "outbrain taboola",
+    "subscribe newsletter signup subscription paywall login signin register registration cookie cookies consent "
+    "popup modal form sign",
+    "share shares sharing social addthis sharedaddy sharebar sharethis facebook twitter tweet bookmark bookmarks "
+    "print email follow like actions button buttons btn",
     "ad ads adv advert adverts advertising advertisement sponsor sponsored sponsors adsense dfp gpt banner skyscraper",
     "meta byline author dateline date timestamp time published tag tags category categories posted tools metadata",
     "caption captions wpcaption credit credits figcaption",
     "head header masthead topbar branding logo",
-    "article content body main text entry post story hentry copy paragraph",
+    "article content body main text entry post story hentry copy paragraph bodytext richtext maincontent "
+    "articlebody postbody",
     "title headline heading subtitle",
+    "list lists listing link links recent latest more most posts stories entries feed carousel results",
 )
 """Words of class, id, role and itemprop, by what they say an element holds; their places are the bits of `MARKS`."""
 (
-    COMMENT, NAVIGATION, FOOT, SIDE, RELATED, SUBSCRIBE, SHARE, ADVERT, META, CAPTION, HEAD, BODY, TITLE,
+    COMMENT, NAVIGATION, FOOT, SIDE, RELATED, SUBSCRIBE, SHARE, ADVERT, META, CAPTION, HEAD, BODY, TITLE, LISTING,
 ) = (1 << group for group in range(len(WORDS)))  # fmt: skip
 
 _LEAST_BESIDE = 4
