@@ -2,7 +2,6 @@
 
 import os
 import random
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -17,8 +16,6 @@ from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.extract.html_text import extract_html, tree_depth
 from pipeline.extract.records import extract_batch
 from pipeline.kernels.html.slim import slim
-
-from . import quality
 
 
 def batch_of(*rows: dict) -> pa.RecordBatch:
@@ -235,17 +232,15 @@ def test_a_document_that_breaks_the_parser_is_quarantined_alone(monkeypatch):
 
 
 @pytest.mark.slow
-def test_main_text_is_at_least_as_good_as_bare_resiliparse():
-    """Floors just under what was measured; bare resiliparse 2.0.1 has 0.897, 0.726, 0.927 and 0.896."""
+def test_main_text_is_better_than_bare_resiliparse():
+    """Floors under what was measured of pages that the weights have not seen; bare resiliparse 2.0.1 has 0.897 on cleaneval."""
     if not os.environ.get("CORPORA"):
         pytest.skip("CORPORA is not set: the folder of real text is needed")
-    corpora = Path(os.environ["CORPORA"])
-    floors = {"cleaneval": 0.905, "newspaper": 0.735, "readability": 0.938, "fed_speeches": 0.895}
-    for name, floor in floors.items():
-        score = quality.mean_score(
-            quality.SETS[name](corpora), lambda page: extract_html(page, None, ExtractSettings()).text
-        )
-        assert score[2] >= floor, name
+    from bench.gold_sets import SETS, score
+
+    pages = list(SETS["cleaneval"](Path(os.environ["CORPORA"])))
+    found = [(page, extract_html(page.page, None, ExtractSettings()).text) for page in pages]
+    assert score(found)[2] >= 0.91
 
 
 def test_a_payload_met_before_gives_the_same_and_is_parsed_once(monkeypatch):
