@@ -47,7 +47,7 @@ def find_rare(offsets: np.ndarray, data: np.ndarray) -> list[tuple[int, int, int
     [(0, 9, 37, 'email')]
     """
     first = int(offsets[0])
-    raw = memoryview(data)[first : int(offsets[-1])].tobytes()
+    raw = data[first : int(offsets[-1])].tobytes()
     found: list[tuple[int, int, int, str]] = []
     for literal, kind, back, expression in LOOKED_FOR:
         at, pattern = raw.find(literal), re.compile(expression, re.DOTALL)
