@@ -187,8 +187,6 @@ def _nothing_matches(source: Source, others: list[UnreadFile]) -> str:
     """What a source without a file to read holds instead; for a pattern that is nearly right, the right ending."""
     lead = f"source {source.name}: no file "
     pattern = f"matching {', '.join(source.include)}" if source.include else f"of kind {source.kind}"
-    if source.kind == "auto" and not source.include:
-        pattern = "that can be read"
     names = [other.path for other in others]
     there = some("it holds", names) if names else "it is empty"
     kinds = Counter(other.kind for other in others if other.outcome == NOT_READ)

@@ -62,7 +62,7 @@ def _local(source: Source, root: str) -> Iterator[Entry]:
         folder = _Folder(base, source.follow_links)
         names = sorted(glob.glob(root, recursive=True))
         if not names:
-            raise UsageError(f"source {source.name}: nothing matches {source.path}{_endings(root)}")
+            raise UsageError(f"source {source.name}: no file of kind {source.kind} in {source.path}{_endings(root)}")
         for name in names:
             relative = os.path.relpath(name, base)
             if not os.path.isdir(name):

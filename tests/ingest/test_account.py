@@ -161,7 +161,7 @@ def test_a_pattern_that_matches_nothing_names_the_endings(tmp_path, pattern, hin
 def test_only_files_that_are_not_read_end_the_run_with_their_kinds(tmp_path):
     for name in ("a.tiff", "b.tiff"):
         (tmp_path / name).write_bytes(b"II*\0" + bytes(30))
-    with pytest.raises(UsageError, match=r"no file that can be read in .*; it holds a.tiff, b.tiff \(2 tiff\)"):
+    with pytest.raises(UsageError, match=r"no file of kind auto in .*; it holds a.tiff, b.tiff \(2 tiff\)"):
         list_inputs(Source(name="s", path=str(tmp_path)))
 
 

@@ -52,9 +52,13 @@ class _Text:
         return self._members.compression is None
 
     @property
-    def position(self) -> int:
-        """The byte of the file where the record that is next begins; in a compressed file its member's."""
-        return self._members.offset + (self.base + self.at if self._members.compression is None else 0)
+    def position(self) -> str:
+        """`offset=12` of the record that is next: its byte in a plain file; in a compressed one its member's, then its place in
+        the member when it is not the first there (`offset=12;at=400`)."""
+        inside = self.base + self.at
+        if self._members.compression is None:
+            return f"offset={self._members.offset + inside}"
+        return f"offset={self._members.offset}{f';at={inside}' if inside else ''}"
 
     def skip_blank(self) -> bool:
         """Pass over line ends and padding; False when nothing else is left of the member."""
@@ -106,6 +110,7 @@ class _Text:
         if first.startswith(MARK) or not first.strip(b"\r\n"):
             self.waiting, self._first = True, first
             return False
+        self.base += self.at
         self.data, self.at, self.ended = self.data[self.at :] + first, 0, False
         return True
 
@@ -177,13 +182,13 @@ def _read_head(text: _Text) -> dict[str, str] | None:
     return fields
 
 
-def _skip_junk(text: _Text, where: Where, position: int) -> Iterator[Record]:
+def _skip_junk(text: _Text, where: Where, position: str) -> Iterator[Record]:
     """One quarantined row for bytes that are no record, up to the next record of the member or its end."""
     rule = "truncated" if text.data.startswith(MARK, text.at) else "corrupt"
     count = _to_next(text)
     if text.damage is None:
-        detail = f"{count:,} bytes at byte {position} are no WARC record"
-        yield where.bad(rule, detail, f"offset={position}", key=f"{where.name}#{position}")
+        detail = f"{count:,} bytes at {position} are no WARC record"
+        yield where.bad(rule, detail, position, key=f"{where.name}#{position}")
 
 
 def _to_next(text: _Text) -> int:
@@ -200,12 +205,12 @@ def _to_next(text: _Text) -> int:
     return count
 
 
-def _read_record(fields: dict[str, str], text: _Text, where: Where, offset: int) -> Iterator[Record]:
-    kind, position = fields.get("warc-type", "").lower(), f"offset={offset}"
+def _read_record(fields: dict[str, str], text: _Text, where: Where, position: str) -> Iterator[Record]:
+    kind = fields.get("warc-type", "").lower()
     declared = fields.get("content-length", "")
     if not kind or not declared.isdecimal():
         detail = "the record's header is cut, or lacks type or length"
-        yield where.bad("truncated", detail, position, key=f"{where.name}#{offset}")
+        yield where.bad("truncated", detail, position, key=f"{where.name}#{position}")
         if not text.data.startswith(MARK, text.at):
             _to_next(text)
         return
