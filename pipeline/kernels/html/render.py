@@ -100,7 +100,7 @@ def render(
     while row < len(nodes):
         while depth and row >= nodes[outer[depth - 1], END]:
             depth -= 1
-            _close(nodes, outer[depth], state)
+            _close(nodes, int(outer[depth]), state)
         _end_script(state, row)
         tag = nodes[row, TAG]
         if tag == TEXT:
