@@ -13,7 +13,7 @@ from pipeline.kernels.html import render as kernel
 from pipeline.kernels.html.slim import slim
 from pipeline.kernels.html.tables import find_tables
 from pipeline.kernels.html.tree import blocks, read_tree
-from tests.extract import render_twin
+from tests.extract import render_twin, tables_twin
 from tests.extract.test_slim import real_pages
 
 PROSE = "The mill was sold to a buyer from the north, who had asked for it for years and kept the land around it. "
@@ -54,9 +54,9 @@ def text_of(markup: str, tables: int = kernel.TEXT_TABLES, main: bool = False) -
     assert page.document is not None
     nodes, signatures, data = read_tree(np.frombuffer(page.document.html.encode(), np.uint8))
     block, count = blocks(nodes, data, False)
-    plain = render_twin.Page(nodes, data, block)
+    plain = tables_twin.Page(nodes, data, block)
     role, column = find_tables(nodes, data, block)
-    twin_role, twin_column = render_twin.find_tables(plain)
+    twin_role, twin_column = tables_twin.find_tables(plain)
     assert role.tolist() == twin_role
     assert column.tolist() == twin_column
     keep = keep_blocks(nodes, signatures, data, block, count) if main else np.ones(count, np.bool_)

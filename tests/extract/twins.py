@@ -119,8 +119,8 @@ def with_cells(lines: list[str], shapes: list[tuple[int, int, int]]) -> list[tup
     for _, group in itertools.groupby(zip(lines, shapes, strict=True), key=lambda pair: bool(pair[0])):
         pairs = list(group)
         tabs = any("\t" in line for line, _ in pairs)
-        for line, (kind, *rest) in pairs:
-            out.append((STRONG if "\t" in line else WEAK if tabs and kind == PROSE else kind, *rest))
+        for line, (kind, size, indent) in pairs:
+            out.append((STRONG if "\t" in line else WEAK if tabs and kind == PROSE else kind, size, indent))
     return out
 
 

@@ -22,6 +22,7 @@ from pipeline.kernels.html.tables import (
     TABLE,
     TEXT_CELL,
     is_cell,
+    is_kept,
     is_marker,
     space_at,
 )  # fmt: skip
@@ -99,7 +100,7 @@ def render(
     while row < len(nodes):
         while depth and row >= nodes[outer[depth - 1], END]:
             depth -= 1
-            _close(nodes, outer[depth], state)
+            _close(nodes, int(outer[depth]), state)
         _end_script(state, row)
         tag = nodes[row, TAG]
         if tag == TEXT:
@@ -122,7 +123,7 @@ def render(
             if tag in (_PRE, _XMP, _LISTING):
                 code_end = max(code_end, nodes[row, END])
             if role[row] == DATA or role[row] == FIGURES:
-                kept = tables != DROP_TABLES and (row < table_end or _is_kept(nodes, block, keep, row))
+                kept = tables != DROP_TABLES and (row < table_end or is_kept(nodes, block, keep, row))
                 table_end = max(table_end, nodes[row, END]) if kept else table_end
                 row = row if kept else int(nodes[row, END]) - 1
         else:
@@ -138,17 +139,6 @@ def render(
 @kernel()
 def _is_list(nodes: np.ndarray, row: Int) -> int:
     return int(nodes[row, TAG] == _LIST or nodes[row, TAG] == _ORDERED)
-
-
-@kernel()
-def _is_kept(nodes: np.ndarray, block: np.ndarray, keep: np.ndarray, table: Int) -> bool:
-    """Whether at least half of a table's text is in blocks that are kept."""
-    balance = 0
-    for row in range(table, nodes[table, END]):
-        if nodes[row, TAG] == TEXT and block[row] >= 0:
-            size = nodes[row, STOP] - nodes[row, BEGIN]
-            balance += size if keep[block[row]] else -size
-    return balance >= 0
 
 
 @kernel()

@@ -67,6 +67,17 @@ def is_cell(nodes: np.ndarray, row: Int) -> bool:
 
 
 @kernel()
+def is_kept(nodes: np.ndarray, block: np.ndarray, keep: np.ndarray, table: Int) -> bool:
+    """Whether at least half of a table's text is in blocks that are kept."""
+    balance = 0
+    for row in range(table, nodes[table, END]):
+        if nodes[row, TAG] == TEXT and block[row] >= 0:
+            size = nodes[row, STOP] - nodes[row, BEGIN]
+            balance += size if keep[block[row]] else -size
+    return balance >= 0
+
+
+@kernel()
 def _judge(
     nodes: np.ndarray, data: np.ndarray, block: np.ndarray, role: np.ndarray, table: Int, start: np.ndarray
 ) -> tuple[Int, Int, bool]:

@@ -22,15 +22,17 @@ from pipeline.kernels import codes
 from pipeline.kernels.blocks import copy, count_byte, find
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.hashing import xxh64
+from pipeline.kernels.html import attribute_values
+from pipeline.kernels.html.attribute_values import marks_of, number_at, style_flags
 from pipeline.kernels.html.html_tokens import attribute_at, is_letter, is_space, name_at, pack
 from pipeline.kernels.html.names import kind_of, name_table
 from pipeline.kernels.memory import Int, address, byte_at, put_byte
 
 TAG, PARENT, END, BEGIN, STOP, MARKS, FLAGS, SPANS = range(8)
 TEXT, UNKNOWN = 0, 1
-HIDDEN, ARIA_HIDDEN, BREAK_BEFORE, BREAK_AFTER, TEX, PRESENTATION = (1 << bit for bit in range(6))
-"""`hidden` or a style that hides; `aria-hidden=true`; page breaks by style; an annotation in TeX; `role=presentation`."""
-
+HIDDEN, ARIA_HIDDEN = attribute_values.HIDDEN, attribute_values.ARIA_HIDDEN
+BREAK_BEFORE, BREAK_AFTER = attribute_values.BREAK_BEFORE, attribute_values.BREAK_AFTER
+TEX, PRESENTATION = attribute_values.TEX, attribute_values.PRESENTATION
 _INLINE = (
     "a abbr acronym b bdi bdo big br button cite code data del dfn em font i img ins kbd label map mark meter nobr output "
     "picture progress q rp rt ruby s samp slot small span strike strong sub sup time tt u var wbr ix:nonfr ix:nonnu"
@@ -90,8 +92,6 @@ WORDS = (
     COMMENT, NAVIGATION, FOOT, SIDE, RELATED, SUBSCRIBE, SHARE, ADVERT, META, CAPTION, HEAD, BODY, TITLE, LISTING,
 ) = (1 << group for group in range(len(WORDS)))  # fmt: skip
 
-_LEAST_BESIDE = 4
-"""Letters that a word beside a digit has at least: the numbers that programs give as names have any two letters ("7ad3")."""
 _LONGEST_ID = 40
 """Bytes of an id from which it is no name that a person gave: filings put whole sentences there."""
 _CLASS, _ID, _ROLE, _ITEMPROP, _HIDDEN, _ARIA, _STYLE, _COLSPAN, _ROWSPAN, _ENCODING, _START, _VALUE = range(1, 13)
@@ -103,14 +103,6 @@ _TAG_SLOTS, _WORD_SLOTS, _ATTRIBUTE_SLOTS = 11, 11, 7
 _TAG_TABLE = name_table({number: name for name, number in TAGS.items()}, _TAG_SLOTS)
 _WORD_TABLE = name_table(dict(enumerate(WORDS, 1)), _WORD_SLOTS)
 _ATTRIBUTE_TABLE = name_table(_ATTRIBUTES, _ATTRIBUTE_SLOTS)
-_DISPLAY, _VISIBILITY, _BEFORE, _AFTER = (
-    np.uint64(pack(end)) for end in ("isplay", "sibility", "k-before", "ak-after")
-)
-_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
-_FOUR, _SIX = np.uint64(0xFFFFFFFF), np.uint64(0xFFFFFFFFFFFF)
-_NONE, _HIDE, _ALWAYS, _PAGE, _LEFT, _RIGHT = (
-    np.uint64(pack(value)) for value in ("none", "hidden", "always", "page", "left", "right")
-)
 _TRUE, _PRESENTS, _NO_ROLE, _NBSP, _QUOT, _AMP, _LT, _GT = (
     np.uint64(pack(word)) for word in ("true", "presentation", "none", "nbsp;", "quot;", "amp;", "lt;", "gt;")
 )
@@ -187,7 +179,9 @@ def _read_tree(
             if kind == 0:
                 continue
             if _CLASS <= kind <= _ITEMPROP and (kind != _ID or value_end - value <= _LONGEST_ID):
-                nodes[rows, MARKS] |= _marks(value, value_end, address(word_names), address(word_kinds), word_factor)
+                nodes[rows, MARKS] |= marks_of(
+                    value, value_end, address(word_names), address(word_kinds), word_factor, _WORD_SLOTS
+                )
             if kind == _CLASS:
                 signature ^= xxh64(markup, value - begin, value_end - begin, np.uint64(tag))
             elif kind > _ID:
@@ -274,41 +268,16 @@ def _decoded(place: Int, end: Int, to: Int) -> Int:
 
 
 @kernel()
-def _marks(place: Int, end: Int, names: Int, kinds: Int, factor: np.uint64) -> Int:
-    """The marks of an attribute's words: runs of letters, parted where a capital follows a small letter."""
-    marks, word, size, small, digit = 0, np.uint64(0), 0, False, False
-    while place <= end:
-        byte = byte_at(place) if place < end else codes.SPACE
-        place += 1
-        letter = is_letter(byte)
-        capital = letter and byte < codes.SMALL_A
-        if size and (not letter or (capital and small)):
-            beside = digit or codes.ZERO <= byte <= codes.NINE
-            kind = 0 if beside and size < _LEAST_BESIDE else kind_of(word, names, kinds, factor, _WORD_SLOTS)
-            if kind:
-                marks |= 1 << (kind - 1)
-            word, size, digit = np.uint64(0), 0, False
-        if letter:
-            if size < 8:
-                word |= np.uint64(byte | codes.CASE_BIT) << np.uint64(8 * size)
-            size += 1
-        else:
-            digit = codes.ZERO <= byte <= codes.NINE
-        small = letter and not capital
-    return marks
-
-
-@kernel()
 def _note_attribute(nodes: np.ndarray, row: Int, kind: Int, place: Int, end: Int) -> None:
     """What an attribute other than class and id says, put into a node's row."""
     if kind == _STYLE:
-        nodes[row, FLAGS] |= _style_flags(place, end)
+        nodes[row, FLAGS] |= style_flags(place, end)
         return
     if kind == _HIDDEN:
         nodes[row, FLAGS] |= HIDDEN
         return
     if _COLSPAN <= kind <= _VALUE and kind != _ENCODING:
-        _note_number(nodes, row, kind, _number(place, end))
+        _notenumber_at(nodes, row, kind, number_at(place, end))
         return
     word = name_at(place, end)[0]
     if kind == _ARIA and word == _TRUE:
@@ -322,7 +291,7 @@ def _note_attribute(nodes: np.ndarray, row: Int, kind: Int, place: Int, end: Int
 
 
 @kernel()
-def _note_number(nodes: np.ndarray, row: Int, kind: Int, number: Int) -> None:
+def _notenumber_at(nodes: np.ndarray, row: Int, kind: Int, number: Int) -> None:
     """A number that an attribute gives (-1: none), put into a node's `SPANS`."""
     listed = nodes[row, TAG] in (_LIST, _ORDERED, _ITEM)
     if number < 0:
@@ -333,53 +302,6 @@ def _note_number(nodes: np.ndarray, row: Int, kind: Int, number: Int) -> None:
         nodes[row, SPANS] = nodes[row, SPANS] & 0xFFFF | min(number, 32767) << 16
     elif (kind == _START and listed and nodes[row, TAG] != _ITEM) or (kind == _VALUE and nodes[row, TAG] == _ITEM):
         nodes[row, SPANS] = number
-
-
-@kernel()
-def _number(place: Int, end: Int) -> Int:
-    """The number that an attribute's value starts with, up to 65,535; -1 when it starts with none."""
-    while place < end and is_space(byte_at(place)):
-        place += 1
-    place += place < end and byte_at(place) == codes.PLUS
-    number = -1
-    while place < end and codes.ZERO <= byte_at(place) <= codes.NINE:
-        number = min(max(number, 0) * 10 + byte_at(place) - codes.ZERO, 65535)
-        place += 1
-    return number
-
-
-@kernel()
-def _style_flags(place: Int, end: Int) -> Int:
-    """`HIDDEN`, `BREAK_BEFORE` and `BREAK_AFTER` of a style's declarations."""
-    flags, last, value, size, which = 0, np.uint64(0), np.uint64(0), 0, 0  # `last`: the last eight bytes of a property
-    while place <= end:
-        byte = byte_at(place) if place < end else 0x3B
-        place += 1
-        if byte == 0x3B:  # ;
-            if which == HIDDEN:
-                hides = (value & _FOUR) == _NONE or (value & _SIX) == _HIDE
-                flags |= HIDDEN if hides else 0
-            elif which:
-                always = value & _SIX == _ALWAYS or value & _FOUR in (_PAGE, _LEFT) or value == _RIGHT
-                flags |= which if always else 0
-            last, value, size, which = np.uint64(0), np.uint64(0), 0, 0
-        elif is_space(byte):
-            continue
-        elif byte == codes.COLON and not size and not which:
-            shown = last >> np.uint64(16)
-            which = (
-                HIDDEN if shown == _DISPLAY or last == _VISIBILITY
-                else BREAK_BEFORE if last == _BEFORE else BREAK_AFTER if last == _AFTER else -1
-            )  # fmt: skip
-            which = which if which > 0 else 0
-            size = 0 if which else 8  # the value of another property is passed over
-        elif which or size:
-            if size < 8:
-                value |= np.uint64(byte | codes.CASE_BIT) << np.uint64(8 * size)
-                size += 1
-        else:
-            last = last >> np.uint64(8) | np.uint64(byte | codes.CASE_BIT) << np.uint64(56)
-    return flags
 
 
 @kernel(nogil=True)
