@@ -46,7 +46,7 @@ def labelled(corpora: Path, name: str) -> list[LabelledPage]:
 
 def train(sets: dict[str, list[LabelledPage]]) -> dict[str, np.ndarray]:
     """The tensors of the classifier (see `pipeline.extract.main_content`), learned from labelled sets."""
-    import lightgbm
+    import lightgbm  # pyright: ignore[reportMissingImports]
 
     features, labels, weights = [], [], []
     for name, pages in sets.items():
