@@ -51,7 +51,8 @@ def read_page(page: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarr
     from pipeline.kernels.html.tree import blocks, read_tree
 
     parsed = HTMLTree.parse(slim(decode_payload(page, None, True).text.encode())[0].decode())
-    nodes, signatures, data = read_tree(np.frombuffer(parsed.document.html.encode(), np.uint8))
+    markup = parsed.document.html if parsed.document else ""
+    nodes, signatures, data = read_tree(np.frombuffer(markup.encode(), np.uint8))
     block, count = blocks(nodes, data, False)
     return nodes, signatures, data, block, count
 
@@ -93,8 +94,8 @@ def label(gold: GoldPage, drop_comments: bool = False) -> LabelledPage:
 
 def extractors() -> dict[str, Callable[[str], str]]:
     """The open extractors that are compared with, each as decoded page to text (extra `peers`)."""
-    import trafilatura
-    from readability import Document
+    import trafilatura  # pyright: ignore[reportMissingImports]
+    from readability import Document  # pyright: ignore[reportMissingImports]
     from resiliparse.extract.html2text import extract_plain_text
 
     def readability(page: str) -> str:

@@ -46,7 +46,7 @@ def labelled(corpora: Path, name: str) -> list[LabelledPage]:
 
 def train(sets: dict[str, list[LabelledPage]]) -> dict[str, np.ndarray]:
     """The tensors of the classifier (see `pipeline.extract.main_content`), learned from labelled sets."""
-    import lightgbm
+    import lightgbm  # pyright: ignore[reportMissingImports]
 
     features, labels, weights = [], [], []
     for name, pages in sets.items():
@@ -77,7 +77,7 @@ def _fill(node: dict[str, Any], place: int, columns: np.ndarray, bounds: np.ndar
     left = right = node
     if "split_feature" in node:
         bound = np.float32(node["threshold"])
-        if bound > node["threshold"]:  # a float32 value is at most the bound when it is at most the threshold
+        if float(bound) > node["threshold"]:  # a float32 value is at most the bound when it is at most the threshold
             bound = np.nextafter(bound, np.float32(-np.inf))
         columns[place], bounds[place] = node["split_feature"], bound
         left, right = node["left_child"], node["right_child"]

@@ -90,7 +90,7 @@ def keep_blocks(
     weights = weights or load_weights()
     features, counts, distances = block_features(nodes, signatures, data, block, count)
     words, linked = counts[:, COUNT], counts[:, LINKED]
-    aside = features[_NAVIGATION].any(axis=0)
+    aside = np.asarray(features[_NAVIGATION].any(axis=0))
     of_comments = features[_COMMENT] < FAR
     rest = _but_comments(counts, of_comments)
     named = words[rest & (aside | (distances[:, _NAMED_GROUPS] < FAR).any(axis=1))].sum()
@@ -99,14 +99,14 @@ def keep_blocks(
     printed = breaks >= PAGE_BREAKS or linked[rest].sum() <= PLAIN_LINKS * total
     plain = counts[:, LETTERS].astype(np.int64) * (words - linked) // np.maximum(words, 1)
     if (total < SMALL_WORDS and not aside.any()) or (printed and named <= PLAIN_NAMED * total):
-        keep = ~aside if not aside.all() else aside
+        keep = _or_else(~aside, np.ones(count, np.bool_))
     else:
         scores = tree_scores(features, weights["columns"], weights["bounds"], weights["leaves"])
         keep = scores >= weights["threshold"]
         whole = plain[rest & ~aside].sum()
         if plain[keep].sum() < max(min_frac * whole, min(min_chars, 0.6 * whole)):
             keep = ~aside & (2 * linked < words)
-            keep = keep if keep.any() else ~aside if not aside.all() else ~keep
+            keep = _or_else(keep, _or_else(~aside, np.ones(count, np.bool_)))
     if comments == "keep":
         keep |= of_comments & (10 * linked < 3 * words) & ((words >= 10) | (counts[:, FINISHED] > 0))
     elif plain[keep & rest].sum() >= min(min_chars, 0.5 * plain[rest].sum()):
@@ -114,6 +114,10 @@ def keep_blocks(
     if role is not None:
         _keep_whole_tables(nodes, block, keep, words, linked, role)
     return keep
+
+
+def _or_else(keep: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return keep if keep.any() else other
 
 
 def _keep_whole_tables(

@@ -2,6 +2,7 @@
 
 import os
 import random
+from pathlib import Path
 
 import pyarrow as pa
 import pytest

@@ -27,6 +27,7 @@ from pipeline.kernels.html.tree import (
     TRAITS,
     WORDS,
 )
+from pipeline.kernels.memory import Int
 from pipeline.kernels.text.word_tables import TERMINAL
 from pipeline.kernels.unicode import CATEGORIES, CATEGORY, decode
 
@@ -323,7 +324,7 @@ def _read_text(
 
 @kernel(forceinline=True)
 def _note_word(
-    counts: np.ndarray, state: np.ndarray, title: np.ndarray, size: int, digits: int, value: int, word_hash: int
+    counts: np.ndarray, state: np.ndarray, title: np.ndarray, size: Int, digits: Int, value: Int, word_hash: Int
 ) -> None:
     """Is a word a year, and does the title have it? The title's own words are noted down."""
     word = fmix64(np.uint64(word_hash)) | np.uint64(1)
