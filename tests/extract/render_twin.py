@@ -18,12 +18,6 @@ from pipeline.kernels.html.tree import (
 )  # fmt: skip
 from tests.extract.tables_twin import SPACE, Page, is_marker
 
-
-def signs(text: bytes) -> int:
-    collapsed = re.sub(rb"(?:" + SPACE.pattern + rb")+", b" ", text)
-    return len(collapsed) - collapsed.startswith(b" ")
-
-
 PARAGRAPH = (
     "p h1 h2 h3 h4 h5 h6 ul ol dl table pre blockquote article section figure hr form fieldset details header footer nav main "
     "aside xmp plaintext listing"

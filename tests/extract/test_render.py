@@ -170,9 +170,7 @@ def test_what_most_of_the_page_is_stays_whatever_its_box_is_called(name):
 
 
 def test_names_tell_what_is_left_out():
-    noise = (
-        "<nav><a href=/>Home</a></nav><div class=related-posts>More</div><aside>Side</aside><div id=comments>Nice</div>"
-    )
+    noise = "<nav><a href=/>Home</a></nav><div class=related-posts><a href=/1>More of mills</a> <a href=/2>And of bakers</a></div><aside>Side</aside><div id=comments>Nice</div>"
     page = f"{noise}<main><h1>Mill sold</h1><p>{PROSE * 9}</p></main><footer>Imprint</footer>"
     assert main(page) == f"Mill sold\n\n{PROSE.strip()}{(' ' + PROSE.strip()) * 8}"
     assert "Imprint" in main(page, main_content=False)
