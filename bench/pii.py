@@ -15,7 +15,7 @@ from statistics import median
 
 import pyarrow as pa
 
-from bench import labelled
+from bench import labelled, pii_notes
 from bench.peer_text import finance_like_text
 from bench.pii_peer import KINDS as PRESIDIO
 from bench.pii_text import KEPT, MASKED, sentences
@@ -156,7 +156,8 @@ def page(corpora: Path) -> list[str]:
         "[the benches](benchmarks.md).",
         "",
         "Found spans become typed placeholders (`<EMAIL>`) in every published split, removed documents included, or remove",
-        "their document (`pii: {action: remove}`). No regular expression: one linear scan with the check digits of each kind.",
+        "their document (`pii: {action: remove}`). One linear scan with the check digits of each kind, no regular expression but",
+        "for names and spelled addresses.",
         "",
         "Exact spans on presidio's synthetic sentences, and presidio's own patterns on the same:",
         "",
@@ -185,7 +186,7 @@ def page(corpora: Path) -> list[str]:
     lines += ["", "Public identifiers of finance pass their own checks first and are left alone:", ""]
     lines += ["| kind | kept | masked or not recognised |", "|---|---:|---:|"]
     lines += [f"| {kind} | {made[kind][0]} | {made[kind][2]} |" for kind in KEPT]
-    return lines + _filings(corpora)
+    return lines + _filings(corpora) + pii_notes.lines()
 
 
 def _filings(corpora: Path) -> list[str]:

@@ -14,7 +14,12 @@ from importlib import resources
 
 import numpy as np
 
-_WORD = r"(?:(?:O'|Mc|Mac|De|Di|La|Le|Van|von)?[A-Z][a-zà-öø-ÿ]+(?:[-'’](?!s\b)[A-Z]?[a-zà-öø-ÿ]+)*|[A-Z]{2,}(?:-[A-Z]{2,})?)"
+_CAPITAL, _SMALL = "[A-ZÀ-ÖØ-ÞĆČĎĐĘĚĞİŁŃŇŐŘŚŞŠŤŮŰŹŻŽÇ]", "[a-zß-öø-ÿĀ-ɏḀ-ỿ]"
+_PARTICLE = r"(?:O'|Mc|Mac|De|Di|La|Le|Van|von)?"
+_WORD = (
+    rf"(?:{_PARTICLE}{_CAPITAL}{_SMALL}+(?:[-'’](?!s\b){_CAPITAL}?{_SMALL}+)*"  # Wójcik, O'Neil, Jean-Luc
+    r"|[A-Z]{2,}(?:-[A-Z]{2,})?)"
+)
 _PART = rf"(?:{_WORD}|[A-Z]\.)"
 _FULL = rf"{_PART}(?:[ ](?:(?:de|da|del|van|von|der|den|bin|al|la)[ ])*{_PART}){{0,3}}"
 TITLED = re.compile(
@@ -26,7 +31,7 @@ LABEL = re.compile(r"(?P<label>[A-Za-z]+)(?:'s)?(?: [Nn]ame)? ?\Z")
 DEGREE = re.compile(r",?[ ](?:M\.?D\.?|D\.?O\.?|R\.?N\.?|Ph\.?D\.?|Esq\.?|PA-C|NP|LCSW|FACS|FACP|J\.?D\.?)(?![A-Za-z])")
 GRADED = re.compile(rf"(?<![A-Za-z.])(?P<name>{_WORD}(?:[ ][A-Z]\.?)?(?:[ ]{_WORD}){{1,2}})\Z")
 LOOK_BACK = 60
-CAPITAL = re.compile(rf"(?<![A-Za-z]){_WORD}")
+CAPITAL = re.compile(rf"(?<![A-Za-z])(?<!St\. ){_WORD}")
 TURNED = re.compile(rf",[ ](?P<first>{_WORD})(?:[ ][A-Z](?![a-z])\.?)?")
 REST = re.compile(rf"(?:[ ](?:[A-Z]\.|{_WORD})){{1,2}}")
 LABELS = frozenset(
@@ -46,6 +51,7 @@ _MONTH = (
 DATES = re.compile(
     rf"\b(?:{_MONTH}[ ]\d{{1,2}}(?:st|nd|rd|th)?(?!\d)|\d{{1,2}}(?:st|nd|rd|th)?(?:[ ]of)?[ -]{_MONTH}(?=[ ,.;)-]|$)"
     r"|(?:0?[1-9]|1[0-2]|[12]\d|3[01])[/-](?:0?[1-9]|[12]\d|3[01])(?=[/-](?:19|20)?\d\d\b))"
+    r"|(?:(?<=on )|(?<=since )|(?<=from )|(?<=until )|(?<=dated ))(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12]\d|3[01])(?![\d/-])"
     r"|(?<=\b(?:19|20)\d\d[-/])(?:0[1-9]|1[0-2])[-/](?:0[1-9]|[12]\d|3[01])\b",
     re.MULTILINE,
 )
