@@ -22,6 +22,8 @@ TOKEN = re.compile(rf"[{_WIDE}]|[^\W{_WIDE}]+")
 SURE, UNSURE = 1.0, 0.0
 ANNOTATED = 1.5
 """How much a block counts: two extractors agree; they do not; a segment says so."""
+LEAST_COVER = 0.8
+"""A page on which less of its gold text is found teaches nothing: it is not the page that was labelled."""
 MOST_WORDS = 200
 """A block counts by its words, up to this many."""
 
@@ -82,6 +84,8 @@ def label(gold: GoldPage, drop_comments: bool = False) -> LabelledPage:
         labels = np.array(block_shares(words, TOKEN.findall(gold.text.lower())))
         known = np.ones(count)
         total = len(TOKEN.findall(gold.text))
+        if labels @ counts[:, COUNT] < LEAST_COVER * total:
+            known *= 0
     else:
         labels, known = _by_segments(gold, texts, words)
         total = labels @ counts[:, COUNT]

@@ -20,7 +20,7 @@ from pipeline.kernels.html.tree import WORDS
 
 SHIPPED = ("readability", "newspaper", "trafilatura", "fed_speeches")
 """The sets that the shipped weights learn from."""
-IMPORTANCE = {"readability": 1.5, "newspaper": 1.5, "trafilatura": 1.0, "fed_speeches": 0.3, "cleaneval": 0.2}
+IMPORTANCE = {"readability": 1.5, "newspaper": 0.5, "trafilatura": 1.0, "fed_speeches": 0.3, "cleaneval": 0.2}
 """How much a page of a set counts."""
 EVERY = {"fed_speeches": 10}
 """Of a set of pages that are all alike each so-manieth is enough."""
