@@ -131,8 +131,10 @@ def blocks(rows: list[list[int]], data: bytes, all_text: bool) -> list[int]:
         if formulas and formulas[-1] in tex:
             inside = tex[formulas[-1]]
             outer = up[up.index(formulas[-1]) :]
-            apart = any(rows[one][tree.TAG] == TAGS["annotati"] for one in outer)
-            return inside in up and not apart and not any(hides(one) for one in [*up[: up.index(inside)], *outer])
+            if inside not in up:
+                return False
+            beside = [*up[: up.index(inside)], *outer]
+            return not any(hides(one) or rows[one][tree.TAG] == TAGS["annotati"] for one in beside)
         return not any(hides(one) or rows[one][tree.TAG] == TAGS["annotati"] for one in up)
 
     found, count = [-1] * len(rows), 0
