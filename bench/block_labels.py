@@ -74,7 +74,8 @@ def block_texts(nodes: np.ndarray, data: np.ndarray, block: np.ndarray, count: i
 def label(gold: GoldPage, drop_comments: bool = False) -> LabelledPage:
     """Blocks, features and labels of a page. `drop_comments` makes blocks under a mark of comments no content, whatever
     the gold text says."""
-    from pipeline.kernels.html.block_features import COUNT, FAR, block_features
+    from pipeline.kernels.html.block_features import FAR, block_features
+    from pipeline.kernels.html.block_text import COUNT
 
     arrays = nodes, signatures, data, block, count = read_page(gold.page)
     features, counts, distances = block_features(nodes, signatures, data, block, count)

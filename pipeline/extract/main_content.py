@@ -14,16 +14,8 @@ from typing import Literal
 import numpy as np
 
 from pipeline.kernels.html import tree
-from pipeline.kernels.html.block_features import (
-    COUNT,
-    FAR,
-    FINISHED,
-    GOOD,
-    LETTERS,
-    LINKED,
-    NAMES,
-    block_features,
-)
+from pipeline.kernels.html.block_features import FAR, NAMES, block_features
+from pipeline.kernels.html.block_text import COUNT, FINISHED, GOOD, LETTERS, LINKED
 from pipeline.kernels.html.boosted_trees import tree_scores
 from pipeline.kernels.html.tables import DATA, FIGURES
 

@@ -23,6 +23,8 @@ EDGE = 5
 """Lines with text at the top and at the bottom of a page that may be furniture."""
 LEAST_PAGES = 3
 """Pages on which the same line must stand."""
+LOCAL_PAGES = 4
+"""The same for a line that stands on less than a fifth of the pages, near each other: the header of one part."""
 _NEAR = 3
 """Pages between two places of one running header: odd and even pages may have different ones, and plates may lack them."""
 _LONGEST = 160
@@ -110,11 +112,12 @@ def _furniture(lines: list[str], pages: list[_Page]) -> set[tuple[int, int]]:
     for (_, words), places in same.items():
         if _NUMBER.fullmatch(words):
             continue
-        least = max(LEAST_PAGES, len(pages) // 5)
-        if len({page for page, _ in places}) >= least:
+        found = len({page for page, _ in places})
+        if found >= max(LEAST_PAGES, len(pages) // 2):
             furniture.update(places)
-        else:
-            furniture.update(_runs(places, LEAST_PAGES))
+            continue
+        places = [place for place in places if not _heads_a_table(lines, place[1])]
+        furniture.update(places if found >= max(LEAST_PAGES, len(pages) // 5) else _runs(places, LOCAL_PAGES))
     for (_, shape, offset), places in counting.items():
         if _WORD.search(shape):  # "Note 3" can open pages in a row; a header with words stands on many pages
             if len(places) >= max(LEAST_PAGES, len(pages) // 3):
@@ -124,6 +127,12 @@ def _furniture(lines: list[str], pages: list[_Page]) -> set[tuple[int, int]]:
         else:
             furniture.update(_runs(places, 2))
     return furniture
+
+
+def _heads_a_table(lines: list[str], line: int) -> bool:
+    """Whether a line is a row of a table, or stands over one: tables on pages in a row may have the same heading."""
+    below = next((other for other in lines[line + 1 :] if other.strip()), "")
+    return "\t" in lines[line] or "\t" in below
 
 
 def _page_numbers(words: str, page: int) -> Iterator[tuple[str, int]]:

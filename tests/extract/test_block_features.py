@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from resiliparse.parse.html import HTMLTree
 
-from pipeline.kernels.html.block_features import COUNT, ENDS, FEATURES, LINKED, NAMES, block_features
+from pipeline.kernels.html.block_features import FEATURES, NAMES, block_features
+from pipeline.kernels.html.block_text import COUNT, ENDS, LINKED
 from pipeline.kernels.html.slim import slim
 from pipeline.kernels.html.tree import blocks, read_tree
 from tests.extract import features_twin

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.gold_sets import SETS, score
 from pipeline.core.batch import DOCUMENTS, RECORDS
 from pipeline.extract import payload as unit
 from pipeline.extract import records as extraction
@@ -233,15 +234,18 @@ def test_a_document_that_breaks_the_parser_is_quarantined_alone(monkeypatch):
 
 
 @pytest.mark.slow
-def test_main_text_is_better_than_bare_resiliparse():
-    """Floors under what was measured of pages that the weights have not seen; bare resiliparse 2.0.1 has 0.897 on cleaneval."""
+def test_main_text_is_at_least_as_good_as_bare_resiliparse():
+    """Floors just under what was measured; bare resiliparse 2.0.1 has 0.897, 0.726, 0.927 and 0.896."""
     if not os.environ.get("CORPORA"):
         pytest.skip("CORPORA is not set: the folder of real text is needed")
-    from bench.gold_sets import SETS, score
-
-    pages = list(SETS["cleaneval"](Path(os.environ["CORPORA"])))
-    found = [(page, extract_html(page.page, None, ExtractSettings()).text) for page in pages]
-    assert score(found)[2] >= 0.91
+    corpora = Path(os.environ["CORPORA"])
+    floors = {"cleaneval": 0.905, "newspaper": 0.79, "readability": 0.95, "fed_speeches": 0.89, "trafilatura": 0.9}
+    for name, floor in floors.items():
+        pages = list(SETS[name](corpora))
+        if name == "fed_speeches":
+            pages = pages[::10]
+        extracted = ((page, extract_html(page.page, None, ExtractSettings()).text) for page in pages)
+        assert score(extracted)[2] >= floor, name
 
 
 def test_a_payload_met_before_gives_the_same_and_is_parsed_once(monkeypatch):
