@@ -125,17 +125,17 @@ def blocks(rows: list[list[int]], data: bytes, all_text: bool) -> list[int]:
         small = fields[tree.STOP] - fields[tree.BEGIN] <= tree._DECORATION
         return bool(fields[tree.FLAGS] & tree.HIDDEN or (fields[tree.FLAGS] & tree.ARIA_HIDDEN and small))
 
+    def is_apart(row: int) -> bool:
+        return hides(row) or rows[row][tree.TAG] == TAGS["annotati"]
+
     def seen(row: int) -> bool:
         up = ancestors(rows, row)
         formulas = [one for one in up if rows[one][tree.TAG] == TAGS["math"]]
         if formulas and formulas[-1] in tex:
             inside = tex[formulas[-1]]
             outer = up[up.index(formulas[-1]) :]
-            if inside not in up:
-                return False
-            beside = [*up[: up.index(inside)], *outer]
-            return not any(hides(one) or rows[one][tree.TAG] == TAGS["annotati"] for one in beside)
-        return not any(hides(one) or rows[one][tree.TAG] == TAGS["annotati"] for one in up)
+            return inside in up and not any(map(is_apart, [*up[: up.index(inside)], *outer]))
+        return not any(map(is_apart, up))
 
     found, count = [-1] * len(rows), 0
     run: list[int] = []
