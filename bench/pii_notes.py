@@ -6,6 +6,7 @@ stand among them as what must stay.
 
 import random
 import re
+from collections.abc import Sequence
 
 from pipeline.measure.names import find_names
 
@@ -47,7 +48,7 @@ def notes(count: int, names: list[str], seed: int = 0) -> list[tuple[str, set[tu
     return found
 
 
-def measure(names: list[str], count: int = 400) -> tuple[float, float]:
+def measure(names: Sequence[str], count: int = 400) -> tuple[float, float]:
     """(recall, precision): a marked span is found when a span overlaps all of it; one is right when it touches a marked one."""
     hit = total = right = made = 0
     for text, wanted in notes(count, names):

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from itertools import accumulate, islice, pairwise
 from typing import Any, NamedTuple
 
-from lxml import html as lxml_html
+from lxml import html as lxml_html  # pyright: ignore[reportMissingImports]
 
 from bench.corpora import members, root
 from bench.finance import NO_FILING, extracted
@@ -271,19 +271,19 @@ def bare_resiliparse(path: str, body: bytes) -> str:
 
 
 def trafilatura(path: str, body: bytes) -> str:
-    from trafilatura import extract
+    from trafilatura import extract  # pyright: ignore[reportMissingImports]
 
     return extract(body.decode("utf-8", "replace"), include_tables=True) or ""
 
 
 def readability(path: str, body: bytes) -> str:
-    from readability import Document
+    from readability import Document  # pyright: ignore[reportMissingImports]
 
     return visible_text(lxml_html.fromstring(Document(body.decode("utf-8", "replace")).summary()))
 
 
 def html_to_markdown(path: str, body: bytes) -> str:
-    from html_to_markdown import convert
+    from html_to_markdown import convert  # pyright: ignore[reportMissingImports]
 
     return str(getattr(found := convert(body.decode("utf-8", "replace")), "content", found))
 

@@ -1,5 +1,6 @@
 """Texts with the spans of their judges cut and masked: what apply publishes, and what repeats expects to be left."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +64,7 @@ def is_too_short(texts: pa.Array | pa.ChunkedArray, min_chars: int) -> pa.Array 
     return pc.less(pc.utf8_length(texts), max(min_chars, 1))
 
 
-def span_columns(store: Store, files: dict[str, FileInfo], settings: dict[str, Any]) -> list[SpanColumn]:
+def span_columns(store: Store, files: Mapping[str, FileInfo], settings: dict[str, Any]) -> list[SpanColumn]:
     """The columns of judges' spans that a unit of apply acts on: its `cuts`, and what decide has `set_aside`."""
     aside = {stage: frozenset(kinds) for stage, kinds in settings["set_aside"].items()}
     return [

@@ -188,11 +188,12 @@ def _of_record(name: str, fields: Fields, min_words: int) -> Iterator[Item]:
         if len(answers) == 1 and len(answers[0].split()) >= min_words:  # worked out, and no choice among several
             yield Item(name, "evidence", tuple(_pieces(answers[0].split())))
     named = bool(questions) or any(field in EVIDENCE for field, _ in fields)
-    for kind, texts in (
+    kinds: list[tuple[Literal["evidence", "text"], list[str]]] = [
         ("evidence", [text for field, text in fields if field in EVIDENCE and field != "row"]),
         ("evidence", [" ".join(text for field, text in fields if field == "row")]),
         ("text", [] if named else list(_long_enough([text for _, text in fields], min_words))),
-    ):
+    ]
+    for kind, texts in kinds:
         for text in texts:
             if len(text.split()) >= min_words:
                 yield Item(name, kind, tuple(_pieces(text.split())))

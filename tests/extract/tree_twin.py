@@ -106,6 +106,18 @@ def nodes(page: HTMLTree) -> tuple[list[list[int]], list[tuple[str, str] | None]
     return rows, made_of, data
 
 
+def hides(rows: list[list[int]], row: int, all_text: bool) -> bool:
+    """Whether no reader sees what is in an element."""
+    fields = rows[row]
+    trait, name = tree.TRAITS[fields[tree.TAG]], fields[tree.TAG]
+    if trait & tree.UNSEEN:
+        return not (all_text and name == TAGS["noscript"])
+    if all_text or (row + 1 < fields[tree.END] and rows[row + 1][tree.TAG] == TAGS["math"]):
+        return False
+    small = fields[tree.STOP] - fields[tree.BEGIN] <= tree._DECORATION
+    return bool(fields[tree.FLAGS] & tree.HIDDEN or (fields[tree.FLAGS] & tree.ARIA_HIDDEN and small))
+
+
 def blocks(rows: list[list[int]], data: bytes, all_text: bool) -> list[int]:
     """The block of every row: runs of seen text between boundaries, numbered where they hold a sign."""
     tex = {}
@@ -115,18 +127,8 @@ def blocks(rows: list[list[int]], data: bytes, all_text: bool) -> list[int]:
             if above:
                 tex.setdefault(above[-1], row)
 
-    def hides(row: int) -> bool:
-        fields = rows[row]
-        trait, name = tree.TRAITS[fields[tree.TAG]], fields[tree.TAG]
-        if trait & tree.UNSEEN:
-            return not (all_text and name == TAGS["noscript"])
-        if all_text or (row + 1 < fields[tree.END] and rows[row + 1][tree.TAG] == TAGS["math"]):
-            return False
-        small = fields[tree.STOP] - fields[tree.BEGIN] <= tree._DECORATION
-        return bool(fields[tree.FLAGS] & tree.HIDDEN or (fields[tree.FLAGS] & tree.ARIA_HIDDEN and small))
-
     def is_apart(row: int) -> bool:
-        return hides(row) or rows[row][tree.TAG] == TAGS["annotati"]
+        return hides(rows, row, all_text) or rows[row][tree.TAG] == TAGS["annotati"]
 
     def seen(row: int) -> bool:
         up = ancestors(rows, row)

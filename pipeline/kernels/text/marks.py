@@ -7,6 +7,7 @@ import numpy as np
 
 from pipeline.kernels import codes
 from pipeline.kernels.compiled import kernel
+from pipeline.kernels.memory import Int
 from pipeline.kernels.unicode import decode
 
 RULER, BULLET, BOX = 1, 2, 4
@@ -35,7 +36,7 @@ KINDS = _kinds()
 
 
 @kernel(forceinline=True)
-def _kind(kinds: np.ndarray, point: int) -> int:
+def _kind(kinds: np.ndarray, point: Int) -> Int:
     return np.int64(kinds[point]) if 0 <= point < 0x10000 else 0
 
 
