@@ -62,7 +62,7 @@ class RayEngine:
         self._ray = ray
         try:
             ray.init(
-                address=None if address == "local" else address,
+                address=address,  # "local" starts a Ray of its own, whatever RAY_ADDRESS says
                 num_cpus=workers if address == "local" else None,
                 include_dashboard=False if address == "local" else None,
                 log_to_driver=False,

@@ -2,15 +2,16 @@
 
 import difflib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.core.partition import id_fractions
 from pipeline.core.settings import Settings
 from pipeline.kernels.bpe.pretokens import PRESETS
+from tokenizer.specials import special_tokens
 
 SMALLEST, LARGEST = 4096, 65_408  # a multiple of 128 whose ids still fit uint16
 BYTES_PER_ENTRY = 512
@@ -54,6 +55,15 @@ class TokenizerSettings(Settings):
             if not reference_file(path).is_file():
                 raise ValueError(f"there is no tokenizer.json at {path}")
         return paths
+
+    @model_validator(mode="after")
+    def _holds_every_byte(self) -> Self:
+        least = 256 + len(special_tokens(sentinels=self.sentinels))
+        if self.vocab_size != "auto" and self.vocab_size < least:
+            raise ValueError(
+                f"vocab_size: {least} or more, for 256 bytes and {least - 256} special tokens, not {self.vocab_size}"
+            )
+        return self
 
     def shares(self) -> dict[str, float]:
         """Share of the training text by role."""

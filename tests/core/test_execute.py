@@ -92,3 +92,16 @@ def test_damaged_ledger_is_a_clear_error(runner, tmp_path):
     (tmp_path / "work/ledger/s.json").write_text("{")
     with pytest.raises(InfrastructureError, match="not valid JSON"):
         runner.execute("s", units(bound=1), work)
+
+
+def test_a_local_ray_is_its_own_whatever_the_environment_says(monkeypatch):
+    import ray
+
+    from pipeline.core.ray_engine import RayEngine
+
+    asked = {}
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9999")
+    monkeypatch.setattr(ray, "init", lambda **settings: asked.update(settings))
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 1})
+    RayEngine("local", workers=1)
+    assert (asked["address"], asked["num_cpus"]) == ("local", 1)

@@ -9,6 +9,7 @@ import pytest
 from pipeline.errors import UsageError
 from pipeline.recipe.model import load
 from pipeline.run import main
+from pipeline.tokens.vocabulary import TokenizerSettings
 from tokenizer.encode import Encoder
 
 pytestmark = pytest.mark.timeout(240)
@@ -106,3 +107,10 @@ def test_bad_settings_are_located(folder: Path) -> None:
         load(str(recipe), ["mix.search=nowhere.json"])
     with pytest.raises(UsageError, match=r"tokenizer.references there is no tokenizer.json at nowhere"):
         load(str(recipe), ["tokenizer.references=[nowhere]"])
+
+
+@pytest.mark.parametrize(("size", "sentinels"), [(200, 0), (260, 0), (261, 1), (0, 0)])
+def test_a_vocabulary_holds_every_byte_and_the_special_tokens(size, sentinels):
+    with pytest.raises(ValueError, match="or more, for 256 bytes and"):
+        TokenizerSettings(vocab_size=size, sentinels=sentinels)
+    assert TokenizerSettings(vocab_size=261).vocab_size == 261
