@@ -27,7 +27,7 @@ def ours(texts: list[str], work: Path, *, column: str = "near_cluster", **settin
     from pipeline.core.store import Store
     from pipeline.measure.judges.minhash import MinHashSettings
 
-    chosen = ClusterSettings(min_similarity=settings.pop("min_similarity", None))
+    chosen = ClusterSettings(min_similarity=settings.pop("min_similarity", None), contained=False)
     signatures = MinHashSettings(**settings)
     store, documents = Store(str(work)), pa.array(texts, pa.large_string())
     shard = commit_shard(store, "all", [signals_of(documents, signatures)], documents)

@@ -10,7 +10,7 @@ import sys
 from pipeline.errors import EXIT_INFRASTRUCTURE, EXIT_OK
 
 NEEDED = ("ray", "datasets", "tokenizers", "huggingface-hub", "transformers", "datatrove", "pyarrow", "numpy", "numba",
-          "resiliparse", "fastwarc", "pydantic", "pyyaml", "rich", "fsspec", "zstandard", "isal", "protego", "safetensors",
+          "resiliparse", "fastwarc", "pydantic", "pyyaml", "rich", "fsspec", "zstandard", "ftfy", "isal", "protego", "safetensors",
           "py3langid", "jinja2")  # fmt: skip
 """The dependencies of pyproject.toml."""
 OPTIONAL = {

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from pipeline.kernels.text.c4_lines import _TO_THE_READER
 from pipeline.kernels.text.word_tables import PUNCT, STOP
-from pipeline.measure.judges.c4 import C4, c4
+from pipeline.measure.judges.c4 import C4, c4, policy_sentence_frac
 from tests.kernels.heuristic_texts import ADVERSARIAL, batch, real_texts, relaxed, texts
 from tests.kernels.test_words import is_a, python_words
 
@@ -184,3 +184,14 @@ def test_blank_lines_and_tables_stay_on_request():
 @pytest.mark.parametrize("name", ADVERSARIAL)
 def test_a_megabyte_of_anything_is_measured(name):
     assert measured([ADVERSARIAL[name]], C4())[0]["num_lines"]
+
+
+def test_pages_of_policy_sentences_are_told_from_prose_that_names_one():
+    text = [
+        "We use cookies to remember you. See our privacy policy. By reading on you accept the terms of use.",
+        "The risk that our privacy policy is found wanting is small. "
+        + "Revenue rose in every region of the group. " * 9,
+        "Bake the cookies for ten minutes. Let the cookies cool.",
+        "",
+    ]
+    assert policy_sentence_frac(pa.array(text, pa.large_string())).to_pylist() == [1.0, 0.1, 0.0, 0.0]

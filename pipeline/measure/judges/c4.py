@@ -3,8 +3,11 @@
 The text is never rewritten: lines that the rules drop and citations are spans, which apply cuts.
 """
 
+import re
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.core.judge import SPANS, Columns, judge
 from pipeline.core.settings import JudgeSettings, Threshold
@@ -45,13 +48,30 @@ class C4(JudgeSettings):
     """Published: 0 lines with an opening curly bracket."""
     min_num_long_lines: Threshold = None
     """mC4: 3 lines of at least 200 code points."""
+    max_policy_sentence_frac: Threshold = None
+    """Share of the sentences that name JavaScript, cookies, terms of use or a privacy policy; not published. With `furniture_only`
+    it is what removes pages that are nothing but such sentences."""
     max_cut_frac: Threshold = None
     """Share of the bytes that the line rules cut; not published."""
 
 
+_POLICY = r"(?i)terms of use|privacy policy|cookie policy|uses cookies|use of cookies|use cookies|javascript"
+"""What the rules above call a line of policy or of JavaScript."""
+_SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
+
+
+def policy_sentence_frac(text: pa.Array) -> pa.Array:
+    """float64[n]: the share of sentences that name a policy or JavaScript; most texts name none and are only searched."""
+    found, fractions = re.compile(_POLICY), np.zeros(len(text))
+    for row in np.flatnonzero(np.asarray(pc.fill_null(pc.match_substring_regex(text, _POLICY), False))):
+        sentences = [one for one in _SENTENCES.split(text[int(row)].as_py()) if one.strip()]
+        fractions[row] = sum(found.search(one) is not None for one in sentences) / max(len(sentences), 1)
+    return pa.array(fractions)
+
+
 @judge(
     "c4",
-    version=1,
+    version=2,
     settings=C4,
     reads=["text", "table_spans"],
     adds={
@@ -61,6 +81,7 @@ class C4(JudgeSettings):
         "num_long_lines": pa.int64(),
         "num_lines": pa.int64(),
         "num_kept_lines": pa.int64(),
+        "policy_sentence_frac": pa.float64(),
         "cut_frac": pa.float64(),
         "spans": SPANS,
     },
@@ -99,6 +120,7 @@ def c4(batch: pa.RecordBatch, settings: C4) -> Columns:
         "num_curly_bracket": pa.array(stats[:, c4_lines.CURLY_LINES]),
         "num_long_lines": pa.array(stats[:, c4_lines.LONG_LINES]),
         "num_lines": pa.array(stats[:, c4_lines.LINES]),
+        "policy_sentence_frac": policy_sentence_frac(text),
         "num_kept_lines": pa.array(stats[:, c4_lines.KEPT_LINES]),
         "cut_frac": ratio(cut[rows[1:]] - cut[rows[:-1]], offsets[1:] - offsets[:-1]),
         "spans": pa.ListArray.from_arrays(pa.array(rows, pa.int32()), spans, type=SPANS),
