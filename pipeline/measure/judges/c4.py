@@ -49,8 +49,8 @@ class C4(JudgeSettings):
     min_num_long_lines: Threshold = None
     """mC4: 3 lines of at least 200 code points."""
     max_policy_sentence_frac: Threshold = None
-    """Share of the sentences that name JavaScript, cookies, terms of use or a privacy policy; not published. With `furniture_only`
-    it is what removes pages that are nothing but such sentences."""
+    """Share of the sentences that name JavaScript, cookies, terms of use or a privacy policy; not published. With
+    `furniture_only` it is what removes pages that are nothing but such sentences."""
     max_cut_frac: Threshold = None
     """Share of the bytes that the line rules cut; not published."""
 
