@@ -10,8 +10,8 @@ import sys
 from pipeline.errors import EXIT_INFRASTRUCTURE, EXIT_OK
 
 NEEDED = ("ray", "datasets", "tokenizers", "huggingface-hub", "transformers", "datatrove", "pyarrow", "numpy", "numba",
-          "resiliparse", "fastwarc", "pydantic", "pyyaml", "rich", "fsspec", "zstandard", "ftfy", "isal", "protego", "safetensors",
-          "py3langid", "jinja2")  # fmt: skip
+          "resiliparse", "fastwarc", "pydantic", "pyyaml", "rich", "fsspec", "zstandard", "ftfy", "isal", "protego",
+          "safetensors", "py3langid", "jinja2")  # fmt: skip
 """The dependencies of pyproject.toml."""
 OPTIONAL = {
     "torch": "curation works, training needs pip install 'domain-corpus[train]'",
