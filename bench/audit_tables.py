@@ -106,10 +106,11 @@ def trained_without(corpora: Path, name: str, choice: Choice = SHIPPED) -> dict[
 
 def left_out(corpora: Path, name: str, texts: list[str], choice: Choice = SHIPPED) -> np.ndarray:
     """Scores of a scorer that never saw the set."""
-    from pipeline.measure.judges.toxicity import _documents, score_texts
+    from pipeline.measure.judges.toxicity import _documents, _sentences
 
-    rows, _, _, scored = score_texts(pa.array(texts, pa.large_string()), trained_without(corpora, name, choice))
-    return _documents(rows, scored, len(texts), 1.0)[0]
+    tensors = trained_without(corpora, name, choice)
+    rows, _, _, scored, at_people = _sentences(pa.array(texts, pa.large_string()), tensors)
+    return _documents(rows, scored, at_people, len(texts), 1.0)[0]
 
 
 def _share(mask: np.ndarray) -> str:

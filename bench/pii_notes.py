@@ -30,7 +30,7 @@ FRAMES = (
 )
 
 
-def notes(count: int, names: list[str], seed: int = 0) -> list[tuple[str, set[tuple[int, int]]]]:
+def notes(count: int, names: Sequence[str], seed: int = 0) -> list[tuple[str, set[tuple[int, int]]]]:
     """(text, spans that must be masked) of so many notes."""
     rng, found = random.Random(seed), []
     for _ in range(count):
