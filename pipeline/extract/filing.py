@@ -138,16 +138,18 @@ def _longest_chain(headings: list[tuple[str, int]], end: int, kind: str) -> list
 
     A heading in a table of contents is followed by the next at once; it counts as little as the text behind it.
     """
-    ranks = [_rank(item, kind) for item, _ in headings]
     best: list[tuple[float, int]] = []
-    for here, (_, at) in enumerate(headings):
+    by_rank: dict[
+        tuple[int, ...], int
+    ] = {}  # the best heading of each rank so far: there are few ranks, and any number of lines
+    for here, (item, at) in enumerate(headings):
         following = headings[here + 1][1] if here + 1 < len(headings) else end
-        own = 1 + min(following - at, 2_000) / 400
-        score, before = own, -1
-        for earlier in range(here):
-            if ranks[earlier] < ranks[here] and best[earlier][0] + own > score:
-                score, before = best[earlier][0] + own, earlier
-        best.append((score, before))
+        own, rank = 1 + min(following - at, 2_000) / 400, _rank(item, kind)
+        lower = (other for known, other in by_rank.items() if known < rank)
+        before = max(lower, key=lambda other: (best[other][0], -other), default=-1)
+        best.append((own + best[before][0] if before >= 0 else own, before))
+        if rank not in by_rank or best[here][0] > best[by_rank[rank]][0]:
+            by_rank[rank] = here
     chain: list[tuple[str, int]] = []
     at = max(range(len(best)), key=lambda one: best[one][0], default=-1)
     while at >= 0:

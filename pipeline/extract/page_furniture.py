@@ -14,7 +14,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from statistics import median
 
 from pipeline.extract.payload import Edit
@@ -72,14 +72,11 @@ def cut_furniture(text: str, separator: str = "\n") -> tuple[str, list[Edit]]:
             return text, []
     lines = re.sub(r"[^\S\n]*\f[^\S\n]*", "\n\f\n", text.replace("\r\n", "\n").replace("\r", "\n")).split("\n")
     pages = _pages(lines)
-    furniture = _furniture(lines, pages)
+    furniture = {line for _, line in _furniture(lines, pages)}
     cut: set[int] = set()
-    for number, page in enumerate(pages):
+    for page in pages:
         for _, edge in page.edges():
-            for line in edge:
-                if (number, line) not in furniture:
-                    break
-                cut.add(line)
+            cut.update(takewhile(furniture.__contains__, edge))
     counts = Counter(" ".join(lines[line].split()) for line in sorted(cut))
     return _joined(lines, cut, separator), [Edit("page_furniture", line, count) for line, count in counts.items()]
 
@@ -191,16 +188,24 @@ def _with_inferred_pages(text: str) -> str:
     smallest, largest = _PAGE_CHARACTERS
     if len(text) < _INFERRED * smallest:
         return text
-    ends: dict[tuple[str, int], list[re.Match[str]]] = {}
-    longest: list[re.Match[str]] = []
+    ends: dict[tuple[str, int], int] = {}
+    found: list[re.Match[str]] = []
+    runs: list[tuple[int, int]] = []  # of each line how many are in its run, and the one before it there
     for match in _SHORT.finditer(text):
         group = 1 if match.group(1) else 2
         words = text[match.start() : match.start(group)] + " # " + text[match.end(group) : match.end()]
         shape = " ".join(sorted(words.split()))  # left and right pages may have the number at either end
         value = int(match.group(group))
-        run = [*(ends.get((shape, value - 1)) or ends.get((shape, value - 2)) or []), match]
-        ends[shape, value] = run
-        longest = max(longest, run, key=len)
+        before = ends.get((shape, value - 1), ends.get((shape, value - 2), -1))
+        runs.append((runs[before][0] + 1 if before >= 0 else 1, before))
+        ends[shape, value] = len(found)
+        found.append(match)
+    at = max(range(len(runs)), key=lambda one: runs[one][0], default=-1)
+    longest: list[re.Match[str]] = []
+    while at >= 0:
+        longest.append(found[at])
+        at = runs[at][1]
+    longest.reverse()
     gaps = [after.start() - before.start() for before, after in pairwise(longest)]
     if len(longest) < _INFERRED or not smallest <= median(gaps) <= largest:
         return text

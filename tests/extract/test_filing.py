@@ -169,3 +169,10 @@ def test_escaped_text_and_sections_reach_the_document():
     assert "Research & Development" in row["text"]
     raw = row["text"].encode()
     assert [raw[s["start"] :].split()[1].decode() for s in row["sections"][1:3]] == ["1.", "1A."]
+
+
+def test_twenty_thousand_headings_are_chained_in_their_order():
+    """There are few ranks, whatever the number of lines: a chain looks at the best heading of each."""
+    text = "\n".join(f"Item {n % 15 + 1}. Heading" for n in range(20_000))
+    names = [section.name for section in sections_of(text, "10-K")]
+    assert names == [*(str(n) for n in range(1, 16))]

@@ -121,3 +121,9 @@ def test_only_whole_lines_go_and_each_is_told(parts):
 
 def test_text_without_pages_is_returned_as_it_is():
     assert cut_furniture(PROSE) == (PROSE, [])
+
+
+def test_a_list_of_a_hundred_thousand_numbers_is_no_run_of_pages():
+    """Runs are links, not copies: one that is as long as the text costs no more than its lines."""
+    text = "\n".join(str(n) for n in range(1, 100_001))
+    assert cut_furniture(text) == (text, [])
