@@ -92,15 +92,18 @@ def near_copies(
         return left[different][order], right[different][order]
 
     ends = sort_sets(starts, values)
+    tight, codes = np.arange(count, dtype=np.int64), []
+    for pairs in star_pairs():
+        first, second = numbered(*pairs)
+        codes.append(_pairs_to_compare(first, second, settings.compare_up_to, ends - starts[:-1], count))
+        alike = _estimates(sketches, first, second) >= TIGHT
+        union(tight, first[alike], second[alike])
     if settings.boilerplate is not None and starts[-1]:
-        apart = _differ(sketches, (numbered(*pairs) for pairs in star_pairs()))
+        flatten(tight)
+        apart = tight == np.arange(count)  # each stands for all that are nearly the same as it is
         bits = min(28, max(12, int(starts[-1]).bit_length() + 1))
         counts = count_documents(starts[:-1], ends, values, apart, bits)
         own_starts, own_values = own_sets(starts[:-1], ends, values, counts, bits, settings.boilerplate)
-    codes = [
-        _pairs_to_compare(*numbered(*pairs), settings.compare_up_to, ends - starts[:-1], count)
-        for pairs in star_pairs()
-    ]
     codes.append(_codes(number[parent[anchors[0]]], number[parent[anchors[1]]], count))
     left, right = np.divmod(np.unique(np.concatenate(codes)), max(count, 1))
     plain, own = compare(left, right, starts[:-1], ends, values, own_starts, own_values, minhash.figure_weight)
@@ -175,16 +178,6 @@ def _estimates(sketches: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.
         rows = slice(at, at + (1 << 16))
         parts.append(estimate_similarity(sketches[left[rows]], sketches[right[rows]]))
     return np.concatenate(parts)
-
-
-def _differ(sketches: np.ndarray, star_pairs: Iterator[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """bool[w]: documents that stand for all those which are nearly the same as they are."""
-    tight = np.arange(len(sketches), dtype=np.int64)
-    for left, right in star_pairs:
-        alike = _estimates(sketches, left, right) >= TIGHT
-        union(tight, left[alike], right[alike])
-    flatten(tight)
-    return tight == np.arange(len(tight))
 
 
 def _pairs_to_compare(left: np.ndarray, right: np.ndarray, limit: int, sizes: np.ndarray, count: int) -> np.ndarray:
