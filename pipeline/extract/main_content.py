@@ -6,13 +6,11 @@ everything. And where the trees keep suspiciously little of a page's text, the p
 markup calls navigation and what is mostly links, because a list of news, a forum or a shop is worth more than nothing.
 """
 
-import functools
-import hashlib
-from importlib import resources
 from typing import Literal
 
 import numpy as np
 
+from pipeline.core.shipped_weights import ShippedWeights
 from pipeline.kernels.html import tree
 from pipeline.kernels.html.block_features import FAR, NAMES, block_features
 from pipeline.kernels.html.block_text import COUNT, FINISHED, GOOD, LETTERS, LINKED
@@ -38,24 +36,8 @@ _NAVIGATION = [NAMES.index(f"in_{name}") for name in ("nav", "footer", "aside", 
 _COMMENT = NAMES.index("to_comment")
 
 
-@functools.cache
-def weights_bytes() -> bytes:
-    """The weights as stored."""
-    return resources.files("pipeline.extract").joinpath("main_content.safetensors").read_bytes()
-
-
-@functools.cache
-def weights_sha256() -> str:
-    """The sha256 of the weights."""
-    return hashlib.sha256(weights_bytes()).hexdigest()
-
-
-@functools.cache
-def load_weights() -> dict[str, np.ndarray]:
-    """`columns`, `bounds` and `leaves` of the trees, and `threshold`: the score from which on a block is kept."""
-    from safetensors.numpy import load
-
-    return load(weights_bytes())
+WEIGHTS = ShippedWeights("pipeline.extract", "main_content.safetensors")
+"""`columns`, `bounds` and `leaves` of the trees, and `threshold`: the score from which on a block is kept."""
 
 
 def keep_blocks(
@@ -79,7 +61,7 @@ def keep_blocks(
     """
     if count == 0:
         return np.zeros(0, np.bool_)
-    weights = weights or load_weights()
+    weights = weights or WEIGHTS.tensors
     features, counts, distances = block_features(nodes, signatures, data, block, count)
     words, linked = counts[:, COUNT], counts[:, LINKED]
     aside = np.asarray(features[_NAVIGATION].any(axis=0))

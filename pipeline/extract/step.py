@@ -19,6 +19,7 @@ from pipeline.core.store import Store
 from pipeline.errors import ConservationError, UsageError
 from pipeline.extract import tombstones
 from pipeline.extract.extract_settings import ExtractSettings
+from pipeline.extract.main_content import WEIGHTS
 from pipeline.extract.payload import Known
 from pipeline.extract.records import EXTRACT_VERSION, extract_batch
 from pipeline.extract.tombstones import bury
@@ -206,6 +207,7 @@ def _units(
     read = _frozen(run, source) if source.name in run.commits(Step.INGEST) else source
     settings = {
         "extract": run.recipe.extract.model_dump(mode="json"),
+        "main_content": WEIGHTS.sha256,
         "source": read.model_dump(mode="json", exclude={"path", "priority", "optional"})
         | {"optional": True},  # the worker reads the listed files, not the path
     }

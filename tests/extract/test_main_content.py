@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from resiliparse.parse.html import HTMLTree
 
-from pipeline.extract.main_content import keep_blocks, load_weights, weights_bytes
+from pipeline.extract.main_content import WEIGHTS, keep_blocks
 from pipeline.kernels.html.block_features import FEATURES, NAMES
 from pipeline.kernels.html.slim import slim
 from pipeline.kernels.html.tree import BEGIN, STOP, blocks, read_tree
@@ -183,10 +183,10 @@ def test_nothing_to_keep():
 def test_the_weights_belong_to_these_features():
     from safetensors import deserialize
 
-    names = dict(deserialize(weights_bytes()))
+    names = dict(deserialize(WEIGHTS.stored))
     assert set(names) == {"columns", "bounds", "leaves", "threshold"}
-    weights = load_weights()
+    weights = WEIGHTS.tensors
     assert weights["columns"].max() < FEATURES == len(NAMES)
-    assert f'"features":"{" ".join(NAMES)}"'.encode() in weights_bytes()[:8192]
+    assert f'"features":"{" ".join(NAMES)}"'.encode() in WEIGHTS.stored[:8192]
     assert weights["bounds"].shape == weights["columns"].shape
     assert weights["leaves"].shape[1] == weights["columns"].shape[1] + 1

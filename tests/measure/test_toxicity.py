@@ -9,11 +9,9 @@ import pytest
 
 from pipeline.measure.judges.toxicity import (
     SENTENCE_THRESHOLD,
+    WEIGHTS,
     Toxicity,
-    load_weights,
     toxicity,
-    weights_bytes,
-    weights_sha256,
 )
 
 BOUND = 0.6
@@ -73,10 +71,10 @@ def test_thresholds_are_rules_and_the_judge_never_sees_them():
 
 
 def test_weights_are_small_and_enter_the_fingerprint():
-    assert len(weights_bytes()) < 1_000_000
+    assert len(WEIGHTS.stored) < 1_000_000
     assert toxicity.weights is not None
-    assert toxicity.weights(Toxicity()) == weights_sha256()
-    assert load_weights()["word_weights"].dtype == np.int8
+    assert toxicity.weights(Toxicity()) == WEIGHTS.sha256
+    assert WEIGHTS.tensors["word_weights"].dtype == np.int8
 
 
 PLAIN = (

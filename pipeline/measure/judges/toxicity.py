@@ -6,16 +6,13 @@ is not enough, nor of a long one a tenth, unless it threatens or insults a group
 licences and errors per identity: `toxicity.md` beside this file.
 """
 
-import functools
-import hashlib
-from importlib import resources
-
 import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
 from pipeline.core.judge import SPANS, Columns, judge
 from pipeline.core.settings import JudgeSettings, Threshold
+from pipeline.core.shipped_weights import ShippedWeights
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.text.ngrams import MAX_LISTED, sum_sentences
@@ -41,24 +38,8 @@ class Toxicity(JudgeSettings):
     max_worst_sentence: Threshold = Field(default=None, description="remove when any one sentence scores higher")
 
 
-@functools.cache
-def weights_bytes() -> bytes:
-    """The weights as stored."""
-    return resources.files("pipeline.measure.judges").joinpath("toxicity.safetensors").read_bytes()
-
-
-@functools.cache
-def weights_sha256() -> str:
-    """The sha256 of the weights."""
-    return hashlib.sha256(weights_bytes()).hexdigest()
-
-
-@functools.cache
-def load_weights() -> dict[str, np.ndarray]:
-    """The tensors of `toxicity.safetensors`; see `train_toxicity.train`."""
-    from safetensors.numpy import load
-
-    return load(weights_bytes())
+WEIGHTS = ShippedWeights("pipeline.measure.judges", "toxicity.safetensors")
+"""See `train_toxicity.train`."""
 
 
 def sentence_scores(sums: np.ndarray, sizes: np.ndarray, scales: np.ndarray) -> np.ndarray:
@@ -118,7 +99,7 @@ def _sentences(
     text: pa.Array, tensors: dict[str, np.ndarray] | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """`score_texts`, and whether a sentence names a group of people."""
-    tensors = tensors or load_weights()
+    tensors = tensors or WEIGHTS.tensors
     offsets, data = text_buffers(text)
     readings = (tensors[name] for name in ("word_weights", "char_weights", "neutral", "listed"))
     rows, begins, stops, sums, sizes = sum_sentences(offsets, data, WORD_LOWER, *readings)
@@ -138,11 +119,11 @@ def _sentences(
         "num_listed_words": pa.int32(),
         "spans": SPANS,
     },
-    weights=lambda settings: weights_sha256(),
+    weights=lambda settings: WEIGHTS.sha256,
 )
 def toxicity(batch: pa.RecordBatch, settings: Toxicity) -> Columns:
     """`score`, `worst_sentence` and `sentence_share` are 0-1; `spans` are the sentences above `SENTENCE_THRESHOLD`."""
-    tensors, count = load_weights(), batch.num_rows
+    tensors, count = WEIGHTS.tensors, batch.num_rows
     rows, begins, stops, scores, at_people = _sentences(batch["text"], tensors)
     score, share, worst, toxic = _documents(rows, scores, at_people, count, SENTENCE_THRESHOLD)
     over = scores > SENTENCE_THRESHOLD
