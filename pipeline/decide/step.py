@@ -34,6 +34,11 @@ ShardFiles = Mapping[str, FileInfo]
 DOCUMENT_COLUMNS = ["id", "source", "role", "reason", "date", "text_bytes"]
 
 
+def _signals(store: Store, files: ShardFiles, judge: Judge) -> pa.Table:
+    """What the decision reads of a judge's signals: all but the spans that apply acts on."""
+    return store.read_table(files[judge.name].path, [c for c in judge.columns if c not in judge.cuts])
+
+
 class _Shard:
     """What the decision needs of one shard."""
 
@@ -44,10 +49,7 @@ class _Shard:
         entries: list[tuple[Judge, JudgeSettings]],
         aside: Mapping[str, list[str]] | None = None,
     ) -> None:
-        self.signals = {
-            judge.name: store.read_table(files[judge.name].path, [c for c in judge.columns if c not in judge.cuts])
-            for judge, _ in entries
-        }
+        self.signals = {judge.name: _signals(store, files, judge) for judge, _ in entries}
         for judge, _ in entries:
             if aside and judge.signals_without is not None and aside.get(judge.name):
                 self.signals[judge.name] = judge.signals_without(self.signals[judge.name], aside[judge.name])

@@ -406,9 +406,12 @@ def set_aside(shards: Iterator[tuple[pa.Table, np.ndarray]], settings: Contamina
 @contamination.without
 def without(signals: pa.Table, aside: list[str]) -> pa.Table:
     """The signals as they are without some items: they give no score."""
+    left_out = frozenset(aside)
     rows = signals.select(["items", "shares", "whole"]).to_pylist()
     score = []
     for row, own in zip(rows, signals["score"].to_pylist(), strict=True):
-        left = [share for name, share in zip(row["items"] or (), row["shares"] or (), strict=True) if name not in aside]
+        left = [
+            share for name, share in zip(row["items"] or (), row["shares"] or (), strict=True) if name not in left_out
+        ]
         score.append(max(left, default=0.0) if row["items"] else own)
     return signals.set_column(signals.schema.get_field_index("score"), "score", pa.array(score, pa.float32()))
