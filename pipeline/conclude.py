@@ -9,13 +9,14 @@ from pipeline.core.conserve import add_up
 from pipeline.core.fingerprint import fingerprint
 from pipeline.core.run_folder import Run
 from pipeline.core.steps import Step
-from pipeline.core.store import WORK
+from pipeline.core.store import FileInfo
 from pipeline.decide.step import DecideCounts
-from pipeline.errors import EXIT_GATE, EXIT_OK
+from pipeline.errors import EXIT_GATE, EXIT_OK, ConservationError
 from pipeline.extract.step import ExtractCounts
+from pipeline.flow import steps
 from pipeline.ingest.account import account_of, sums
 from pipeline.plan.step import mix_plan, size_plan
-from pipeline.publish.export import export, exported, sweep
+from pipeline.publish.export import RESULT, export, exported, record_loose, sweep
 from pipeline.publish.export import record as record_export
 from pipeline.publish.hand_over import run_hash, tokenizer_figures, write_handoff
 from pipeline.publish.step import corpus_files
@@ -24,8 +25,6 @@ from pipeline.report.bias_step import bias, bias_gates, commit_bias, gates
 from pipeline.report.classifier_cards import figures as classifier_figures
 from pipeline.report.file_account import unread_gate
 from pipeline.report.progress import Display
-
-RESULT = f"{WORK}/result.json"
 
 
 def documents(run: Run) -> dict[str, Any]:
@@ -123,6 +122,17 @@ def _portable(result: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in result.items() if key != "out"}
 
 
+def check_published(run: Run, splits: dict[str, list[FileInfo]], counted: dict[str, Any]) -> None:
+    """Raise ConservationError unless the published files, as they lie there, hold the documents that the records count."""
+    for split, files in splits.items():
+        rows = 0
+        for info in files:
+            with run.store.open_table(info.path) as parquet:
+                rows += parquet.metadata.num_rows
+        if rows != counted[split]:
+            raise ConservationError(f"corpus/{split} holds {rows} documents, and the records count {counted[split]}")
+
+
 def conclude(run: Run, display: Display, *, complete: bool, train: bool | None) -> dict[str, Any]:
     """Write what a run leaves besides its data, train if asked, print the summary, and return the result."""
     from pipeline.report.summary import print_partial, print_summary
@@ -136,6 +146,7 @@ def conclude(run: Run, display: Display, *, complete: bool, train: bool | None) 
     trainable = result["mix"]["total_tokens"] > 0
     config, handoff = write_handoff(run) if trainable else (None, [])
     splits = corpus_files(run)
+    check_published(run, splits, result["documents"])
     corpus = export(run, [info for files in splits.values() for info in files])
     from pipeline.report.collect import build, training_curve, write_card, write_report
 
@@ -159,6 +170,7 @@ def conclude(run: Run, display: Display, *, complete: bool, train: bool | None) 
         write_report(run, report.model_copy(update={"training": training_curve(result["train"])}))
         trained = {key: value for key, value in result["train"].items() if key != "curve"}
         run.store.put_json(RESULT, _portable({**result, "train": trained}))
+    record_loose(run.store, steps())
     if not display.quiet:
         print_summary(result)
     return json.loads(json.dumps(result))

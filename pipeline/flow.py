@@ -48,7 +48,7 @@ LAST = list(STAGES)[-1]
 
 def steps() -> list[str]:
     """Every step that the ledger of a finished run may hold, in order."""
-    return [*(step for stage in STAGES.values() for step in stage.steps), Step.AUDIT, Step.EXPORT]
+    return [*(step for stage in STAGES.values() for step in stage.steps), Step.AUDIT, Step.EXPORT, Step.REPORT]
 
 
 def advance(run: "Run", to: str = LAST) -> None:

@@ -3,7 +3,9 @@
 import argparse
 import contextlib
 import json
+import signal
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 from pipeline.commands import arguments as declared
@@ -13,9 +15,10 @@ from pipeline.errors import EXIT_OK, KilledWorkerError, UsageError
 from pipeline.flow import LAST, STAGES
 
 if TYPE_CHECKING:
-    from pipeline.core.execute import Engine
+    from pipeline.core.execute import Engine, Runner, Verify
     from pipeline.core.run_folder import Run
     from pipeline.core.sandbox import SandboxSettings
+    from pipeline.core.store import Store
     from pipeline.recipe.model import RecipeBase
     from pipeline.report.progress import Display
 
@@ -60,6 +63,22 @@ def engine_for(ray: str, workers: int | None, sandbox: "SandboxSettings") -> "En
     return RayEngine(ray, workers, sandbox)
 
 
+def end_like_interrupted() -> None:
+    """Let SIGTERM end the run as Ctrl-C does: workers are let go, the lease is given back, exit code 130."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, interrupt)
+
+
+def default_verify(store: "Store") -> "Verify":
+    """How files of an earlier run are checked when the command line does not say: by their sums on a local disk, where that
+    costs a second a gigabyte, and by size on an object store, which keeps sums itself and where it costs a download."""
+    return "sums" if store.local else "sizes"
+
+
 def warm(engine: "Engine", recipe: "RecipeBase", display: "Display") -> None:
     """Compile what this recipe needs and this machine has not compiled yet."""
     from pipeline.warm import cold_pieces, compile_piece, names
@@ -76,16 +95,14 @@ def warm(engine: "Engine", recipe: "RecipeBase", display: "Display") -> None:
             compile_piece(*piece)
 
 
-def run_steps(recipe: "RecipeBase", out: str, engine: "Engine", display: "Display", to: str) -> "Run":
+def run_steps(recipe: "RecipeBase", runner: "Runner", display: "Display", to: str) -> "Run":
     """Run the steps. Documents that kill their worker are taken out, and then the steps go on from what is done."""
     from pipeline.core import quarantine
-    from pipeline.core.execute import Runner
     from pipeline.core.run_folder import Run
-    from pipeline.core.store import Store
     from pipeline.flow import advance
 
     while True:
-        state = Run(Store(out), recipe, Runner(Store(out), engine, display))
+        state = Run(runner.store, recipe, runner)
         try:
             advance(state, to)
             return state
@@ -98,6 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do what the command line says and return the exit code. Raises PipelineError."""
     from pipeline.recipe import model as recipes
 
+    end_like_interrupted()
     recipe = recipes.load(arguments.recipe, arguments.sets)
     from pipeline.publish.index import indexes
     from pipeline.report.progress import Display
@@ -115,19 +133,26 @@ def run(arguments: argparse.Namespace) -> int:
         print_plan(recipe, out, arguments.json)
         return EXIT_OK
     from pipeline.conclude import conclude
+    from pipeline.core import lease
+    from pipeline.core.execute import Runner
     from pipeline.core.run_folder import claim, refuse_other_recipe
     from pipeline.core.store import Store
 
-    refuse_other_recipe(Store(out), recipe)
-    engine = engine_for(arguments.ray, arguments.workers, recipe.sandbox)
-    try:
-        claim(Store(out), recipe)
-        with Display(quiet=arguments.json) as display:
-            warm(engine, recipe, display)
-            state = run_steps(recipe, out, engine, display, arguments.to or LAST)
-    finally:
-        engine.close()  # before training: its processes need the cores
-    result = conclude(state, display, complete=arguments.to in (None, LAST), train=arguments.train)
+    store = Store(out)
+    refuse_other_recipe(store, recipe)
+    with lease.held(store) as mine:
+        engine = engine_for(arguments.ray, arguments.workers, recipe.sandbox)
+        end_like_interrupted()  # again: Ray puts a handler of its own in place
+        try:
+            claim(store, recipe)
+            engine.check(store)
+            runner = Runner(store, engine, verify=arguments.verify or default_verify(store), may_go_on=mine.check)
+            with Display(quiet=arguments.json) as runner.listener:
+                warm(engine, recipe, runner.listener)
+                state = run_steps(recipe, runner, runner.listener, arguments.to or LAST)
+        finally:
+            engine.close()  # before training: its processes need the cores
+        result = conclude(state, runner.listener, complete=arguments.to in (None, LAST), train=arguments.train)
     if arguments.json:
         print(json.dumps(result, ensure_ascii=False))
     return int(result["exit"])

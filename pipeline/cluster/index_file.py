@@ -92,8 +92,8 @@ def find_indexes(folders: Sequence[str], settings: dict[str, Any], own: str) -> 
         if place in seen:
             continue
         seen.add(place)
-        commits = Ledger(store).last(Step.INDEX)
-        if not commits and not Ledger(store).last(Step.EXTRACT):
+        commits = Ledger(store).last(Step.INDEX, must_be_whole=True)
+        if not commits and not Ledger(store).last(Step.EXTRACT, must_be_whole=True):
             raise UsageError(f"cluster.index: {folder} holds no run; name the folder (`--out`) of an earlier one")
         if not commits:
             raise UsageError(f"cluster.index: {folder} has no index; only a run that finished with `exact` has one")

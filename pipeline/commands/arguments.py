@@ -34,6 +34,11 @@ def run(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--no-train", action="store_false", dest="train", help="stop at the hand-off to training")
     add("--dry-run", action="store_true", help="check the recipe and print the plan; read and write nothing")
     add("--ray", default="local", metavar="ADDRESS|local|none", help="a cluster, a local Ray (default), or in process")
+    add(
+        "--verify",
+        choices=["sums", "sizes"],
+        help="how files of an earlier run are checked before they are used again (default: sums on a local disk, else sizes)",
+    )
     add("--workers", type=int, metavar="N", help="processes of a local Ray (default: all processors)")
 
 

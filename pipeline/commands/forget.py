@@ -3,14 +3,19 @@
 import argparse
 import json
 
+from pipeline.core import lease
+from pipeline.core.run_folder import RunFolder
 from pipeline.core.store import Store
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Forget them and their exact copies. Running it again changes nothing; after a crash it finishes."""
-    from pipeline.forget.erase import forget  # the whole flow, which other commands do not need
+    from pipeline.forget.erase import forget, read_recipe  # the whole flow, which other commands do not need
 
-    found = forget(Store(arguments.run), arguments.documents, near=arguments.near_copies)
+    store = Store(arguments.run)
+    read_recipe(RunFolder(store))
+    with lease.held(store):
+        found = forget(store, arguments.documents, near=arguments.near_copies)
     if arguments.json:
         print(json.dumps({"exit": 0, "run": arguments.run, **found}))
         return 0

@@ -8,6 +8,8 @@ from pydantic import ValidationError
 from pipeline.core.run_folder import refuse_old_layout
 from pipeline.core.store import Store
 from pipeline.errors import UsageError
+from pipeline.flow import steps
+from pipeline.publish.export import record_loose
 from pipeline.report.render import render
 from pipeline.report.stats import RunReport
 
@@ -25,6 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     except ValidationError as error:
         raise UsageError(f"{arguments.run}/report.json is of another version; run the recipe again") from error
     info = store.put("report.html", render(report).encode())
+    record_loose(store, steps())
     found = {"exit": 0, "path": f"{arguments.run}/report.html", "bytes": info.bytes}
     print(json.dumps(found) if arguments.json else f"{found['path']}: {info.bytes:,} bytes")
     return 0

@@ -1,33 +1,109 @@
-"""`verify`: compare every committed file of a run with the checksum in its commit record."""
+"""`verify`: compare every file of a run with the checksum in its record, and every record with its own."""
 
 import argparse
 import json
+from dataclasses import dataclass, field
 
-from pipeline.core.run_folder import open_run
-from pipeline.errors import EXIT_INFRASTRUCTURE, EXIT_OK
+from pipeline.core import sealed
+from pipeline.core.ledger import LEDGER, Commit, Ledger
+from pipeline.core.run_folder import refuse_old_layout
+from pipeline.core.steps import Step
+from pipeline.core.store import FileInfo, Store
+from pipeline.errors import EXIT_INFRASTRUCTURE, EXIT_OK, UsageError
 from pipeline.flow import steps
+from pipeline.publish.export import RESULT, LooseCounts
+
+ADVICE = "run the recipe into this folder again: it makes damaged files again"
+OVERWRITTEN = (Step.AUDIT, Step.EXPORT, Step.REPORT)
+"""Steps whose files keep their names from run to run: what an earlier record says of them no longer holds."""
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A file that is not what its record says, or a record that is not whole."""
+
+    path: str
+    step: str
+    unit: str
+    found: str
+
+
+@dataclass
+class Ledgered:
+    """What the records of a run folder name."""
+
+    held: int = 0
+    files: dict[FileInfo, Commit] = field(default_factory=dict)
+    """Files of the steps as they stand."""
+    earlier: dict[FileInfo, Commit] = field(default_factory=dict)
+    """Files of earlier settings, which a run with those settings would use again."""
+    damaged: list[str] = field(default_factory=list)
+    """Paths of records that are damaged or gone, those of earlier settings left out: a run does without them."""
+
+
+def read_ledger(store: Store) -> Ledgered:
+    """Read every record of the ledger."""
+    found, named, torn = Ledgered(), set[str](), list[str]()
+    step_paths = {Ledger.step_path(step) for step in steps()}
+    listed = [path for path in store.list(LEDGER) if path in step_paths or path.count("/") > LEDGER.count("/") + 1]
+    for path in listed:
+        value = sealed.read(store, path)
+        found.held += 1
+        if value is None:
+            torn.append(path)
+        elif path in step_paths:
+            for commit in map(Commit.from_json, value["units"].values()):
+                named.add(Ledger.unit_path(commit.step, commit.fingerprint))
+                found.files |= dict.fromkeys(commit.files.values(), commit)
+                if commit.step == Step.REPORT:
+                    named |= {Ledger.step_path(step) for step in commit.counted(LooseCounts).steps}
+        elif value["step"] not in OVERWRITTEN:
+            commit = Commit.from_json(value)
+            found.earlier |= dict.fromkeys(commit.files.values(), commit)
+    if store.exists(RESULT):  # of a finished run, no step is without its record
+        named |= {Ledger.step_path(path.split("/")[-2]) for path in listed if path not in step_paths}
+    found.damaged = sorted(named - set(listed)) + [path for path in torn if path in named | step_paths]
+    found.earlier = {info: commit for info, commit in found.earlier.items() if info not in found.files}
+    return found
+
+
+def damage_in(store: Store) -> tuple[Ledgered, list[Damage]]:
+    """What the ledger names, and everything in the folder that is not as its record says."""
+    ledger = read_ledger(store)
+    bad = [Damage(path, path.removeprefix(f"{LEDGER}/").partition("/")[0].removesuffix(".json"), "record", "damaged")
+           for path in ledger.damaged]  # fmt: skip
+    for info, commit in [*ledger.files.items(), *ledger.earlier.items()]:
+        if info in ledger.earlier and not store.exists(info.path):
+            continue  # nothing needs it, and a run that would makes it again
+        try:
+            digest = store.digest(info.path)
+        except OSError:
+            digest = (0, "missing")
+        if digest != (info.bytes, info.sha256):
+            bad.append(Damage(info.path, commit.step, commit.unit, digest[1][:12]))
+    return ledger, bad
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit 0 when every file is as it was committed, 3 otherwise; the next run makes damaged files again."""
-    opened = open_run(arguments.run)
-    bad, checked, size = [], 0, 0
-    for step in steps():
-        for commit in opened.commits(step).values():
-            for info in commit.files.values():
-                checked += 1
-                size += info.bytes
-                try:
-                    found = opened.store.digest(info.path)
-                except OSError:
-                    found = (0, "missing")
-                if found != (info.bytes, info.sha256):
-                    bad.append({"step": step, "unit": commit.unit, "path": info.path, "found": found[1][:12]})
+    store = Store(arguments.run)
+    refuse_old_layout(store)
+    ledger, bad = damage_in(store)
+    if not ledger.held:
+        raise UsageError(
+            f"{arguments.run}: no run is recorded here; python -m pipeline.run RECIPE --out {arguments.run} makes one"
+        )
     code = EXIT_INFRASTRUCTURE if bad else EXIT_OK
+    files, size = len(ledger.files), sum(info.bytes for info in ledger.files)
     if arguments.json:
-        print(json.dumps({"exit": code, "files": checked, "bytes": size, "damaged": bad}))
+        said = {"exit": code, "files": files, "records": ledger.held, "bytes": size}
+        print(json.dumps(said | {"damaged": [vars(one) for one in bad]}))
         return code
-    for row in bad:
-        print(f"{row['path']}: damaged or missing ({row['step']} {row['unit']}); delete it and run the recipe again")
-    print(f"{checked:,} files, {size:,} bytes compared with their checksums: {len(bad)} damaged")
+    for one in bad:
+        print(f"{one.path}: damaged or missing ({one.step} {one.unit})")
+    print(
+        f"{files:,} files, {size:,} bytes and {ledger.held:,} records compared with their checksums: {len(bad)} damaged"
+    )
+    if bad:
+        print(ADVICE)
     return code

@@ -5,9 +5,10 @@ Workers commit; the driver only schedules. A unit whose commit exists is not run
 
 import gc
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pipeline.core.conserve import Balance
 from pipeline.core.fingerprint import fingerprint, library_versions, why_changed
@@ -142,6 +143,9 @@ class Engine(Protocol):
 
     workers: int
 
+    def check(self, store: Store) -> None:
+        """Raise InfrastructureError, before the first step, when a worker could not do its work in this run folder."""
+
     def run(self, store: Store, work: Work, tasks: Sequence[list[Assignment]]) -> Iterator[list[Commit]]:
         """Each task is a list of assignments for one call of `work`."""
         ...
@@ -173,6 +177,12 @@ def record(store: Store, step: str, unit: Unit, files: dict[str, FileInfo], coun
     ledger.write_step(step, {unit.name: commit})
 
 
+Verify = Literal["sums", "sizes"]
+"""How a file of an earlier run is checked before it is used again: by its checksum, which reads it, or by its size alone."""
+CHECKS_AT_ONCE = 8
+"""Checksums leave the interpreter's lock, and a request to an object store mostly waits."""
+
+
 @dataclass
 class Runner:
     """Executes steps: finds what is committed, runs what is not, and says why."""
@@ -180,30 +190,37 @@ class Runner:
     store: Store
     engine: Engine
     listener: Listener | None = None
+    verify: Verify = "sums"
+    may_go_on: Callable[[], None] = lambda: None
+    """Called before every step; it raises when this run must not write any more."""
     reasons: dict[str, str] = field(default_factory=dict)
     """For each step of this run, one phrase: reused or rerun, and why."""
 
     def execute(self, step: str, units: Sequence[Unit], work: Work) -> dict[str, Commit]:
         """Bring all units of a step into existence and return their commits by name, in the order given."""
+        self.may_go_on()
         ledger = Ledger(self.store)
         before = ledger.last(step)
         found: dict[str, Commit] = {}
         waiting: dict[str, list[Assignment]] = {}
         reason = ""
-        for unit in units:
-            parts = parts_of(step, unit)
-            key = fingerprint(parts)
+        keyed = [(unit, parts := parts_of(step, unit), fingerprint(parts)) for unit in units]
+        committed: dict[str, Commit] = {}
+        for unit, _, key in keyed:
             known = before.get(unit.name)
-            if known is not None and known.fingerprint == key and all(map(self.store.present, known.files.values())):
-                found[unit.name] = known
-                continue
-            commit = ledger.find(step, key)
+            commit = known if known is not None and known.fingerprint == key else ledger.find(step, key)
             if commit is not None:
-                found[unit.name] = commit
+                committed[unit.name] = commit
+        damaged = self._damaged(committed.values())
+        self._mend_records(ledger, committed, before)
+        for unit, parts, key in keyed:
+            if unit.name in committed and unit.name not in damaged:
+                found[unit.name] = committed[unit.name]
                 continue
             if not reason:
+                known = before.get(unit.name)
                 reason = why_changed(known.parts if known else None, parts)
-                if known is not None and known.fingerprint == key:
+                if unit.name in damaged:
                     reason = "its files are gone or damaged"
             task = waiting.setdefault(unit.group or unit.name, [])
             task.append(Assignment(step, unit.name, key, parts, unit.reads))
@@ -219,6 +236,21 @@ class Runner:
         if todo or {n: c.fingerprint for n, c in before.items()} != {n: c.fingerprint for n, c in ordered.items()}:
             ledger.write_step(step, ordered)
         return ordered
+
+    def _damaged(self, commits: Iterable[Commit]) -> set[str]:
+        """Units of which a file is gone or does not hold what was committed."""
+        whole = self.store.whole if self.verify == "sums" else self.store.present
+        named = [(commit.unit, info) for commit in commits for info in commit.files.values()]
+        with ThreadPoolExecutor(CHECKS_AT_ONCE) as pool:
+            checked = pool.map(whole, [info for _, info in named])
+            return {unit for (unit, _), right in zip(named, checked, strict=True) if not right}
+
+    def _mend_records(self, ledger: Ledger, committed: dict[str, Commit], before: dict[str, Commit]) -> None:
+        """Write again the damaged records of units that the record of their step still has."""
+        listed = [commit for name, commit in committed.items() if before.get(name) is commit]
+        for commit in listed if self.verify == "sums" else ():
+            if ledger.find(commit.step, commit.fingerprint) is None:
+                ledger.write(commit)
 
     @staticmethod
     def _phrase(reused: int, todo: int, reason: str) -> str:

@@ -60,6 +60,9 @@ class InProcess:
         self._child = self._child or Child(self._settings)
         return performed(self._child, store.root, work, assignments, plainly)
 
+    def check(self, store: Store) -> None:
+        """See `Engine`: this process is all there is."""
+
     def spread(self, function: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> None:
         """Nothing to gain in one process: it does the work when it comes to it."""
 

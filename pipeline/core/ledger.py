@@ -1,4 +1,8 @@
-"""The ledger: commit records are the only truth about what exists. Readers never list folders."""
+"""The ledger: commit records are the only truth about what exists. Readers never list folders.
+
+Every record carries a checksum (`pipeline.core.sealed`). A damaged one is as good as none: its units are found by their own
+records, or made again.
+"""
 
 from dataclasses import dataclass, field
 from functools import cache
@@ -6,8 +10,10 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
+from pipeline.core import sealed
 from pipeline.core.conserve import Balance
 from pipeline.core.store import WORK, FileInfo, Store
+from pipeline.errors import InfrastructureError
 
 Counts = TypeVar("Counts")
 LEDGER = f"{WORK}/ledger"
@@ -67,24 +73,34 @@ class Ledger:
         return f"{LEDGER}/{step}/{fingerprint}.json"
 
     def find(self, step: str, fingerprint: str) -> Commit | None:
-        """The commit of this key, when its record and all of its files are there."""
-        path = self.unit_path(step, fingerprint)
-        if not self.store.exists(path):
-            return None
-        commit = Commit.from_json(self.store.read_json(path))
-        return commit if all(self.store.present(info) for info in commit.files.values()) else None
+        """The commit of this key; None without a whole record of it. Its files may be gone or damaged."""
+        value = sealed.read(self.store, self.unit_path(step, fingerprint))
+        return Commit.from_json(value) if value is not None else None
 
     def write(self, commit: Commit) -> None:
         """Make a unit exist: its files are already in place and checked."""
-        self.store.put_json(self.unit_path(commit.step, commit.fingerprint), commit.to_json())
+        sealed.write(self.store, self.unit_path(commit.step, commit.fingerprint), commit.to_json())
 
-    def last(self, step: str) -> dict[str, Commit]:
-        """The units of the step as the latest finished run had them; empty when it never finished."""
-        path = f"{LEDGER}/{step}.json"
-        if not self.store.exists(path):
+    @staticmethod
+    def step_path(step: str) -> str:
+        """Where the record of a step lies."""
+        return f"{LEDGER}/{step}.json"
+
+    def last(self, step: str, *, must_be_whole: bool = False) -> dict[str, Commit]:
+        """The units of the step as the latest finished run had them; empty when it never finished, or its record is damaged.
+
+        A reader sets `must_be_whole`: a damaged record raises InfrastructureError then, where a run makes it again.
+        """
+        path = self.step_path(step)
+        value = sealed.read(self.store, path)
+        if value is None:
+            if must_be_whole and self.store.exists(path):
+                raise InfrastructureError(
+                    f"{self.store.locate(path)} is damaged; run the recipe into this folder again, which makes it again"
+                )
             return {}
-        return {unit: Commit.from_json(value) for unit, value in self.store.read_json(path)["units"].items()}
+        return {unit: Commit.from_json(one) for unit, one in value["units"].items()}
 
     def write_step(self, step: str, commits: dict[str, Commit]) -> None:
         """Record which units make up the step now."""
-        self.store.put_json(f"{LEDGER}/{step}.json", {"units": {unit: c.to_json() for unit, c in commits.items()}})
+        sealed.write(self.store, self.step_path(step), {"units": {unit: c.to_json() for unit, c in commits.items()}})

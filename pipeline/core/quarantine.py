@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from pipeline.core import sealed
 from pipeline.core.ledger import LEDGER
 from pipeline.core.sandbox import Killer, SandboxSettings
 from pipeline.core.store import Store
@@ -13,10 +14,8 @@ FILE = f"{LEDGER}/killers.json"
 
 def load(store: Store, settings: SandboxSettings) -> dict[str, list[Killer]]:
     """Killers by shard, in order of their names; those found under other limits than these are left out: tried anew."""
-    if not store.exists(FILE):
-        return {}
-    stored = store.read_json(FILE)
-    if stored["limits"] != settings.model_dump():
+    stored = sealed.read(store, FILE)
+    if stored is None or stored["limits"] != settings.model_dump():
         return {}
     found: dict[str, list[Killer]] = {}
     for value in stored["killers"]:
@@ -34,7 +33,7 @@ def add(store: Store, settings: SandboxSettings, killers: Iterable[Killer]) -> l
             f"documents that are quarantined already killed their worker again: {sorted(known)[:3]}"
         )
     every = sorted([*before, *new.values()], key=lambda killer: (killer.shard, killer.name))
-    store.put_json(FILE, {"limits": settings.model_dump(), "killers": [killer.to_json() for killer in every]})
+    sealed.write(store, FILE, {"limits": settings.model_dump(), "killers": [killer.to_json() for killer in every]})
     return list(new.values())
 
 

@@ -7,11 +7,12 @@ runner that does the next one. Everything that reads a run, during it or years l
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.core import sealed
 from pipeline.core.execute import Runner, Unit, Work
 from pipeline.core.ledger import Commit, Ledger
 from pipeline.core.settings import JudgeSettings
@@ -48,7 +49,7 @@ class RunFolder:
     def commits(self, step: str) -> Commits:
         """The units of a step by name; empty when it has not run."""
         if step not in self._steps:
-            self._steps[step] = Ledger(self.store).last(step)
+            self._steps[step] = Ledger(self.store).last(step, must_be_whole=True)
         return self._steps[step]
 
     def has(self, step: str) -> bool:
@@ -216,16 +217,15 @@ def refuse_old_layout(store: Store) -> None:
 def refuse_other_recipe(store: Store, recipe: "RecipeBase") -> None:
     """Raise UsageError when the folder belongs to a recipe of another name: resuming it would mix two corpora."""
     refuse_old_layout(store)
-    if store.exists(RECIPE):
-        name: Any = store.read_json(RECIPE).get("name")
-        if name != recipe.name:
-            raise UsageError(
-                f"{store.root}: this folder holds the run of the recipe {name!r}, not of {recipe.name!r}. "
-                f"Give another --out, such as runs/{recipe.name}"
-            )
+    held = sealed.read(store, RECIPE)
+    if held is not None and held["name"] != recipe.name:
+        raise UsageError(
+            f"{store.root}: this folder holds the run of the recipe {held['name']!r}, not of {recipe.name!r}. "
+            f"Give another --out, such as runs/{recipe.name}"
+        )
 
 
 def claim(store: Store, recipe: "RecipeBase") -> None:
     """Note the recipe in the folder it runs into, unless `refuse_other_recipe`."""
     refuse_other_recipe(store, recipe)
-    store.put_json(RECIPE, recipe.model_dump(mode="json", exclude_unset=True))
+    sealed.write(store, RECIPE, recipe.written)

@@ -28,6 +28,7 @@ class Step(StrEnum):
     USES = "uses"
     AUDIT = "audit"
     EXPORT = "export"
+    REPORT = "report"
 
 
 TITLES: dict[str, str] = {

@@ -25,6 +25,8 @@ READ_BLOCK = 1 << 20
 WORK = "work"
 """The folder of a run folder for everything but what a user opens."""
 
+MAKE_AGAIN = "run the recipe into this folder again with --verify sums, which finds damaged files and makes them again"
+
 
 class LocalCalls:
     """The operating-system calls a local store makes, one method each: the seam where a test injects faults."""
@@ -255,9 +257,7 @@ class Store:
         try:
             return json.loads(self.read(path))
         except ValueError as error:
-            raise InfrastructureError(
-                f"{self.locate(path)} is not valid JSON ({error}); delete it and run again"
-            ) from error
+            raise InfrastructureError(f"{self.locate(path)} is not valid JSON ({error}); {MAKE_AGAIN}") from error
 
     def exists(self, path: str) -> bool:
         """Whether a file is there."""
@@ -275,7 +275,7 @@ class Store:
             with self.open_table(path) as parquet:
                 return parquet.read(columns=columns, use_threads=False)
         except (pa.ArrowException, OSError) as error:
-            raise InfrastructureError(f"{self.locate(path)} is damaged: {error}. Delete it and run again.") from error
+            raise InfrastructureError(f"{self.locate(path)} is damaged: {error}; {MAKE_AGAIN}") from error
 
     def digest(self, path: str, written: str | None = None) -> tuple[int, str]:
         """Size in bytes and sha256 of a file as it lies there, or of the local file `written` that is to become it."""
@@ -342,8 +342,15 @@ class Store:
         with contextlib.suppress(OSError):
             os.unlink(self.locate(path)) if self.local else self.filesystem.rm_file(self.locate(path))
 
+    def whole(self, info: FileInfo) -> bool:
+        """Whether the file is there and holds exactly the bytes its record names."""
+        try:
+            return self.present(info) and self.digest(info.path) == (info.bytes, info.sha256)
+        except OSError:
+            return False
+
     def present(self, info: FileInfo) -> bool:
-        """Whether the file is there with the recorded size (`verify` compares the checksums)."""
+        """Whether the file is there with the recorded size (`whole` compares the checksum)."""
         try:
             if self.local:
                 return Path(self.locate(info.path)).stat().st_size == info.bytes

@@ -9,9 +9,10 @@ import fsspec
 import numpy as np
 import pyarrow as pa
 
+from pipeline.core import sealed
 from pipeline.core.batch import DOCUMENTS
 from pipeline.core.store import Store
-from pipeline.errors import UsageError
+from pipeline.errors import InfrastructureError, UsageError
 
 FILE = "tombstones.json"
 REASON = "rights.forgotten"
@@ -30,8 +31,18 @@ def mark(kind: str, value: str) -> str:
 
 
 def load(store: Store, others: Iterable[str] = ()) -> list[str]:
-    """The run's own tombstones and those of other files, sorted. Raises UsageError for a file that holds none."""
-    found = set(store.read_json(FILE)["sha256"]) if store.exists(FILE) else set()
+    """The run's own tombstones and those of other files, sorted.
+
+    Raises UsageError for a file that holds none, InfrastructureError when the run's own are damaged: without them what was
+    forgotten would come back.
+    """
+    own = sealed.read(store, FILE)
+    if own is None and store.exists(FILE):
+        raise InfrastructureError(
+            f"{store.locate(FILE)} is damaged: it says what this run must not take in again. Put a whole copy back, or delete "
+            "it and forget the same documents again"
+        )
+    found = set(own["sha256"]) if own else set()
     for path in others:
         try:
             with fsspec.open(path, "rt") as file:
@@ -45,7 +56,7 @@ def load(store: Store, others: Iterable[str] = ()) -> list[str]:
 
 def save(store: Store, hashes: Iterable[str]) -> None:
     """Put the run's own tombstones in place, all or nothing."""
-    store.put_json(FILE, {"version": 1, "sha256": sorted(set(hashes))})
+    sealed.write(store, FILE, {"version": 1, "sha256": sorted(set(hashes))})
 
 
 def digest(hashes: list[str]) -> str | None:

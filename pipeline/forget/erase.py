@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.conclude import conclude
+from pipeline.core import sealed
 from pipeline.core.batch import DOCUMENTS
 from pipeline.core.fingerprint import fingerprint
 from pipeline.core.ledger import Commit, Ledger
@@ -21,18 +22,18 @@ from pipeline.core.store import WORK, Store
 from pipeline.errors import UsageError
 from pipeline.extract import tombstones
 from pipeline.extract.step import Accounts, ExtractCounts
-from pipeline.flow import LAST, STAGES
+from pipeline.flow import LAST, STAGES, steps
 from pipeline.forget.exposure import checkpoints, places, read_manifest
 from pipeline.forget.frozen import blank_record, without_urls
 from pipeline.forget.near import EARLIER, near_copies, recorded
 from pipeline.forget.purge import purge
 from pipeline.forget.runner import ForgettingRunner
-from pipeline.recipe.model import RecipeBase, recipe_model
+from pipeline.publish.export import FORGOTTEN, record_loose
+from pipeline.recipe.model import RecipeBase, rebuilt
 from pipeline.report.collect import write_report
 from pipeline.report.progress import Display
 from pipeline.report.stats import RunReport
 
-RECORD = "forgotten.json"
 LOOKED_UP = ["id", "url", "reason", "text", "path", "locator"]
 
 
@@ -118,7 +119,8 @@ def forget(store: Store, wanted: list[str], near: bool = False) -> dict[str, Any
     run.keep(Step.EXTRACT, _forget_documents(run, found))
     _later_stages(run)
     removed = purge(RunFolder(store))
-    record = store.read_json(RECORD)
+    record_loose(store, steps())
+    record = store.read_json(FORGOTTEN)
     near_ones = {one["id"]: one for one in record["near_copies"] if one["near"] in found.ids}
     near_ones |= {one["id"]: one for one in copies}
     return {
@@ -134,7 +136,7 @@ def forget(store: Store, wanted: list[str], near: bool = False) -> dict[str, Any
 
 def _near_ids(run: RunFolder, found: Found) -> list[str]:
     """Ids in this run of near copies: as the clusters have them, and as recorded when a document was forgotten earlier."""
-    before = run.store.read_json(RECORD).get("near_copies", []) if run.store.exists(RECORD) else []
+    before = run.store.read_json(FORGOTTEN).get("near_copies", []) if run.store.exists(FORGOTTEN) else []
     listed = [*near_copies(run, found.rows, found.ids), *(one for one in before if one["near"] in found.ids)]
     return sorted({one["id"] for one in listed if one["verdict"] != EARLIER})
 
@@ -142,9 +144,10 @@ def _near_ids(run: RunFolder, found: Found) -> list[str]:
 def read_recipe(run: RunFolder) -> RecipeBase:
     """The recipe that the run was made with. Raises UsageError when the folder has none."""
     refuse_old_layout(run.store)
-    if not run.store.exists(RECIPE) or not run.has(Step.EXTRACT):
+    written = sealed.read(run.store, RECIPE)
+    if written is None or not run.has(Step.EXTRACT):
         raise UsageError(f"{run.store.root}: no run with its recipe is recorded here; run the recipe into it once more")
-    return recipe_model().model_validate(run.store.read_json(RECIPE))
+    return rebuilt(written)
 
 
 def _exposed(run: RunFolder, found: Found) -> list[dict[str, Any]]:
@@ -157,18 +160,18 @@ def _exposed(run: RunFolder, found: Found) -> list[dict[str, Any]]:
 
 def _record(store: Store, found: Found, exposed: list[dict[str, Any]], copies: list[dict[str, Any]]) -> None:
     """`forgotten.json`: ids forgotten so far, their near copies that stay, and every checkpoint that had one or may have."""
-    before = store.read_json(RECORD) if store.exists(RECORD) else {"ids": [], "checkpoints": []}
+    before = store.read_json(FORGOTTEN) if store.exists(FORGOTTEN) else {"ids": [], "checkpoints": []}
     near = {one["id"]: one for one in [*before.get("near_copies", []), *recorded(copies)]}
     listed = {(one["path"], tuple(one["documents"]), one["why"]): one for one in [*before["checkpoints"], *exposed]}
     ids = sorted({*before["ids"], *found.ids})
     said = {"reason": tombstones.REASON, "ids": ids, "checkpoints": [listed[key] for key in sorted(listed)]}
-    store.put_json(RECORD, said | {"near_copies": [near[own] for own in sorted(near.keys() - set(ids))]})
+    store.put_json(FORGOTTEN, said | {"near_copies": [near[own] for own in sorted(near.keys() - set(ids))]})
 
 
 def _forget_raw(store: Store, found: Found) -> dict[str, Commit]:
     """Blank the records in files the run froze itself; a user's own files are the user's."""
     ledger = Ledger(store)
-    commits = ledger.last(Step.INGEST)
+    commits = ledger.last(Step.INGEST, must_be_whole=True)
     changed = False
     for source, commit in commits.items():
         own = [(file, locator) for name, file, locator in found.raw if name == source]
@@ -199,7 +202,7 @@ def _forget_documents(run: Run, found: Found) -> dict[str, Commit]:
     forgotten = tombstones.load(store, run.recipe.tombstones)
     buried = {"tombstones": Values(forgotten).identity()} if forgotten else {}
     place = {source.name: number for number, source in enumerate(run.recipe.chosen)}
-    commits = ledger.last(Step.EXTRACT)
+    commits = ledger.last(Step.EXTRACT, must_be_whole=True)
     counts = {shard: commit.counted(ExtractCounts) for shard, commit in commits.items()}
     # The record of a step lists its units by name; a run has them in the order of its sources.
     for shard in sorted(commits, key=lambda name: (place.get(counts[name].source, len(place)), name)):

@@ -46,12 +46,10 @@ class ForgettingRunner(Runner):
         for unit in units:
             parts = parts_of(step, unit)
             key, old = fingerprint(parts), before.get(unit.name)
-            if (
-                old is not None
-                and old.fingerprint != key
-                and self._stays(step, unit, old)
-                and not ledger.find(step, key)
-            ):
+            if old is None or old.fingerprint == key or not self._stays(step, unit, old):
+                continue
+            done_before = ledger.find(step, key)
+            if done_before is None or self._damaged([done_before]):
                 ledger.write(self._kept(step, unit, old, key, parts))
         done = super().execute(step, units, work)
         changed = [n for n, c in done.items() if known.get(n) != c.fingerprint and not c.counts.get("kept_by_forget")]

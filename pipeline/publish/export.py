@@ -1,4 +1,4 @@
-"""Export: the files of a finished run under the names that a user opens, and nothing else beside them.
+"""Export: the files of a finished run under the names that a user opens, and nothing else beside them, all on record.
 
 Steps write into `work/` under names that hold their fingerprint. Here each file gets a second name on top of the run folder: a
 hard link on a local disk, a copy made by the storage elsewhere. What an earlier run left there goes last, so that a reader who
@@ -6,14 +6,21 @@ comes by a glob finds the rows of the last finished run, and a crash in between 
 """
 
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 
 from pipeline.core import execute
 from pipeline.core.execute import Unit
-from pipeline.core.run_folder import RunFolder
+from pipeline.core.ledger import Ledger
+from pipeline.core.run_folder import RECIPE, RunFolder
 from pipeline.core.steps import Step
-from pipeline.core.store import WORK, FileInfo
+from pipeline.core.store import WORK, FileInfo, Store
+from pipeline.extract import tombstones
 
 VERSION = 1
+RESULT = f"{WORK}/result.json"
+FORGOTTEN = "forgotten.json"
+LOOSE = ("report.html", "report.json", "cards/terms.json", tombstones.FILE, FORGOTTEN, RECIPE, RESULT)
+"""What a run leaves beside the files of its steps."""
 FOLDERS = {"corpus": "corpus", "shards": "handoff/shards", "uses": "handoff/uses"}
 """Folder inside `work/`, and where its files are exported to."""
 
@@ -45,3 +52,18 @@ def record(run: RunFolder, files: list[FileInfo]) -> None:
     """Note what was exported, so that `verify` reads it too."""
     named = {info.path: info for info in sorted(files, key=lambda info: info.path)}
     execute.record(run.store, Step.EXPORT, Unit("all", named, version=VERSION), named, {})
+
+
+@dataclass
+class LooseCounts:
+    """The steps that the finished run has a record of, so that `verify` misses one that is gone."""
+
+    steps: list[str]
+
+
+def record_loose(store: Store, steps: Iterable[str]) -> None:
+    """Note the files beside those of the steps, as they are now, and which steps there are. The last thing that a command
+    which changes a run folder does."""
+    named = {path: FileInfo(path, *store.digest(path)) for path in LOOSE if store.exists(path)}
+    recorded = [step for step in steps if step != Step.REPORT and store.exists(Ledger.step_path(step))]
+    execute.record(store, Step.REPORT, Unit("all", named, version=VERSION), named, asdict(LooseCounts(recorded)))

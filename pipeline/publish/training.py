@@ -34,6 +34,18 @@ def _processes() -> int:
     return cards or min(CPU_PROCESSES, worker_count())
 
 
+def _launch(words: list[str], environment: dict[str, str], quiet: bool) -> int:
+    """Run training to its end and return its exit code; when this process is told to stop, training gets to write a
+    checkpoint first."""
+    training = subprocess.Popen(words, env=environment, stdout=sys.stderr if not quiet else subprocess.DEVNULL)
+    try:
+        return training.wait()
+    except KeyboardInterrupt:
+        training.terminate()
+        training.wait()
+        raise
+
+
 def train(run: Run, config: TrainConfig, wanted: bool | None, *, quiet: bool) -> dict[str, Any]:
     """Train from the hand-off, or say how.
 
@@ -52,14 +64,12 @@ def train(run: Run, config: TrainConfig, wanted: bool | None, *, quiet: bool) ->
     folder = run.store.locate("handoff")
     processes = _processes()
     environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, worker_count() // processes))}
-    done = subprocess.run(
-        command(folder, processes), env=environment, check=False, stdout=sys.stderr if not quiet else subprocess.DEVNULL
-    )
-    if done.returncode == EXIT_INTERRUPTED:
+    code = _launch(command(folder, processes), environment, quiet)
+    if code == EXIT_INTERRUPTED:
         raise KeyboardInterrupt
-    if done.returncode:
+    if code:
         raise InfrastructureError(
-            f"training ended with exit code {done.returncode}; the corpus is complete. Run the same command again to "
+            f"training ended with exit code {code}; the corpus is complete. Run the same command again to "
             f"resume from the last checkpoint, or: {how_to(folder)}"
         )
     base = Path(folder).parent / config.out

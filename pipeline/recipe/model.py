@@ -6,7 +6,16 @@ from functools import cache
 from typing import Annotated, Any, Literal, get_args
 
 import fsspec
-from pydantic import BaseModel, Field, ValidationError, ValidationInfo, create_model, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from pipeline.apply.repeat_settings import RepeatSettings
@@ -62,6 +71,12 @@ class RecipeBase(Settings):
     pretrain: TrainConfig | None = Field(
         default=None, description="present: the run ends by training, where torch is installed"
     )
+    _written: dict[str, Any] | None = PrivateAttr(None)
+
+    @property
+    def written(self) -> dict[str, Any]:
+        """JSON values as the file and `--set` had them: `${NAME}`, which may be a secret, is not expanded. See `rebuilt`."""
+        return self.model_dump(mode="json", exclude_unset=True) if self._written is None else self._written
 
     @field_validator("sources")
     @classmethod
@@ -299,12 +314,14 @@ def parse(name: str, located: Located, sets: list[str], variables: dict[str, str
     value = located.value
     for assignment in sets:
         override(value, assignment)
-    value = expand(value, variables)
+    written = value
+    value = expand(written, variables)
     problems = _settle_sources(value, located, name) + _unknown_preset(value, located, name)
     try:
         recipe = recipe_model().model_validate(value)
         if problems:
             raise UsageError("\n".join(problems))
+        recipe._written = written
         return recipe
     except ValidationError as errors:
         lines = [(int(text[len(name) + 1 :].split(":")[0]), 0, text) for text in problems]
@@ -323,6 +340,11 @@ def load(recipe: str, sets: list[str] | None = None) -> RecipeBase:
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
     return parse(str(path), read_yaml(str(path), data), sets or [], dict(os.environ))
+
+
+def rebuilt(written: dict[str, Any]) -> RecipeBase:
+    """The recipe of a run folder, from `written`, with today's variables; one that is unset stays as it stands."""
+    return recipe_model().model_validate(expand(written, dict(os.environ)))
 
 
 def json_schema() -> dict[str, Any]:

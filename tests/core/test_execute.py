@@ -87,11 +87,59 @@ def test_bytes_are_conserved_by_rule():
         Balance(1, kept=1, bytes_entered=10, bytes_kept=12).check("x")
 
 
-def test_damaged_ledger_is_a_clear_error(runner, tmp_path):
+def edited(path):
+    path.write_text(path.read_text().replace('"unit":"u1"', '"unit":"u2"'))
+
+
+DAMAGE = {
+    "empty": lambda path: path.write_bytes(b""),
+    "torn": lambda path: path.write_bytes(path.read_bytes()[:-20]),
+    "no object": lambda path: path.write_text("[]"),
+    "edited": edited,
+    "not UTF-8": lambda path: path.write_bytes(b"\xff" + path.read_bytes()),
+    "deleted": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_step_record_is_made_again_from_those_of_its_units(runner, tmp_path, how):
+    first = runner.execute("s", units(bound=1), work)
+    path = tmp_path / "work/ledger/s.json"
+    whole = path.read_bytes()
+    DAMAGE[how](path)
+    assert Ledger(runner.store).last("s") == {}
+    if path.exists():
+        with pytest.raises(InfrastructureError, match="makes it again"):
+            Ledger(runner.store).last("s", must_be_whole=True)
+    assert runner.execute("s", units(bound=1), work) == first
+    assert len(CALLS) == 3, "nothing was computed again"
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_unit_record_is_written_again_or_its_unit_made_again(runner, tmp_path, how):
+    first = runner.execute("s", units(bound=1), work)
+    path = tmp_path / Ledger.unit_path("s", first["u1"].fingerprint)
+    whole = path.read_bytes()
+    DAMAGE[how](path)
+    assert runner.execute("s", units(bound=1), work) == first
+    assert (path.read_bytes(), len(CALLS)) == (whole, 3)
+    DAMAGE[how](path)
+    (tmp_path / "work/ledger/s.json").unlink()
+    assert runner.execute("s", units(bound=1), work) == first
+    assert (path.read_bytes(), CALLS[3:]) == (whole, ["u1"])
+
+
+def test_a_flipped_bit_is_found_by_sums_and_not_by_sizes(runner, tmp_path):
+    path = tmp_path / runner.execute("s", units(bound=1), work)["u1"].files["data"].path
+    whole = path.read_bytes()
+    path.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
+    runner.verify = "sizes"
     runner.execute("s", units(bound=1), work)
-    (tmp_path / "work/ledger/s.json").write_text("{")
-    with pytest.raises(InfrastructureError, match="not valid JSON"):
-        runner.execute("s", units(bound=1), work)
+    assert CALLS[3:] == []
+    runner.verify = "sums"
+    runner.execute("s", units(bound=1), work)
+    assert (CALLS[3:], path.read_bytes()) == (["u1"], whole)
 
 
 def test_a_local_ray_is_its_own_whatever_the_environment_says(monkeypatch):
@@ -103,5 +151,6 @@ def test_a_local_ray_is_its_own_whatever_the_environment_says(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9999")
     monkeypatch.setattr(ray, "init", lambda **settings: asked.update(settings))
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 1})
+    monkeypatch.setattr(ray, "put", lambda value: value)
     RayEngine("local", workers=1)
     assert (asked["address"], asked["num_cpus"]) == ("local", 1)

@@ -2,6 +2,9 @@
 
 import json
 import os
+import re
+import signal
+from typing import ClassVar
 
 import fsspec
 import pandas as pd
@@ -9,13 +12,15 @@ import pyarrow.dataset as ds
 import pytest
 
 from pipeline.__main__ import main as command
+from pipeline.core import sealed
 from pipeline.core.reads import Digest, PinnedFile, Values, from_json, identities, to_json
 from pipeline.core.run_folder import claim, open_run
 from pipeline.core.store import FileInfo, Store
 from pipeline.errors import UsageError
 from pipeline.flow import STAGES
 from pipeline.ingest.files import InputFile
-from pipeline.run import main
+from pipeline.recipe.model import load, rebuilt
+from pipeline.run import end_like_interrupted, main
 from tests.faults.tiny import RECIPE, text, write_inputs
 
 TOP = {"cards", "corpus", "handoff", "plan.json", "report.html", "report.json", "tokenizer", "work"}
@@ -91,9 +96,7 @@ def test_a_folder_belongs_to_one_recipe(tmp_path):
 
     class Recipe:
         name = "finance"
-
-        def model_dump(self, **_):
-            return {"name": self.name}
+        written: ClassVar = {"name": "finance"}
 
     claim(store, Recipe())  # type: ignore[arg-type]
     claim(store, Recipe())  # type: ignore[arg-type]
@@ -163,3 +166,25 @@ def test_an_object_store_holds_the_last_run_too(finished, tmp_path):
 def ids_of(files, path):
     with files.open(path) as file:
         return pd.read_parquet(file)["id"]
+
+
+def test_a_variable_stays_a_variable_in_the_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET_PLACE", "/the/secret")
+    path = tmp_path / "r.yaml"
+    path.write_text(re.sub(r"PATH(/\w+.jsonl)", r'"${SECRET_PLACE}\1"', RECIPE))
+    recipe, store = load(str(path)), Store(str(tmp_path / "out"))
+    claim(store, recipe)
+    written = (tmp_path / "out/work/recipe.json").read_text()
+    assert "/the/secret" not in written
+    assert "${SECRET_PLACE}/news.jsonl" in written
+    assert rebuilt(sealed.read(store, "work/recipe.json") or {}).model_dump() == recipe.model_dump()
+
+
+def test_sigterm_ends_a_run_as_ctrl_c_does(monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        end_like_interrupted()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
