@@ -19,9 +19,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.errors import InfrastructureError
+from pipeline.errors import InfrastructureError, UsageError
 
 READ_BLOCK = 1 << 20
+STORAGE_LIBRARIES = ("botocore", "aiobotocore", "aiohttp", "google", "gcsfs", "azure", "adlfs")
+"""Whose errors are those of storage, though not all are OSErrors: no credentials, an endpoint that is down."""
 WORK = "work"
 """The folder of a run folder for everything but what a user opens."""
 
@@ -177,7 +179,12 @@ class Store:
     """A run folder. Paths are relative, with forward slashes; only commit records say what exists."""
 
     def __init__(self, root: str) -> None:
-        filesystem, path = fsspec.core.url_to_fs(root)
+        try:
+            filesystem, path = fsspec.core.url_to_fs(root)
+        except ImportError as error:
+            scheme = root.partition("://")[0]
+            extra = "'domain-corpus[s3]'" if scheme in ("s3", "s3a") else "the library that this names"
+            raise UsageError(f"{root}: {scheme}:// cannot be opened ({error}); pip install {extra}") from error
         self.root = root
         self.filesystem = filesystem
         self.local = "file" in (
@@ -189,15 +196,21 @@ class Store:
         """The absolute path or object key of a relative path."""
         return f"{self._base}/{path}"
 
+    def name(self, path: str) -> str:
+        """A path as a person gives it: absolute on a local disk, a URL elsewhere."""
+        return self.locate(path) if self.local else f"{self.root.rstrip('/')}/{path}"
+
     @contextlib.contextmanager
     def explained(self, path: str) -> Iterator[None]:
-        """Turn operating-system errors into ones that name the file and what to do."""
+        """Turn errors of the operating system, and of an object store's library, into ones that name the file and what to do."""
         try:
             yield
-        except OSError as error:
-            reason = error.strerror or str(error)
+        except Exception as error:
+            if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in STORAGE_LIBRARIES:
+                raise
+            reason = getattr(error, "strerror", None) or str(error)
             raise InfrastructureError(
-                f"{self.locate(path)}: {reason}. Nothing half-written is visible; "
+                f"{self.name(path)}: {reason}. Nothing half-written is visible; "
                 "fix the cause and run the same command again."
             ) from error
 
@@ -261,7 +274,10 @@ class Store:
 
     def exists(self, path: str) -> bool:
         """Whether a file is there."""
-        return os.path.exists(self.locate(path)) if self.local else self.filesystem.exists(self.locate(path))
+        if self.local:
+            return os.path.exists(self.locate(path))
+        with self.explained(path):
+            return self.filesystem.exists(self.locate(path))
 
     def open_table(self, path: str) -> pq.ParquetFile:
         """Open Parquet for reading with its page checksums verified."""
@@ -307,7 +323,8 @@ class Store:
         if self.local:
             found = [str(path) for path in Path(self.locate(folder)).rglob("*") if path.is_file()]
         else:
-            found = ["/" + name.lstrip("/") for name in self.filesystem.find(self.locate(folder))]
+            with self.explained(folder):
+                found = ["/" + name.lstrip("/") for name in self.filesystem.find(self.locate(folder))]
         prefix = self.locate("").lstrip("/")
         return sorted(path.lstrip("/").removeprefix(prefix) for path in found)
 
@@ -344,16 +361,21 @@ class Store:
 
     def whole(self, info: FileInfo) -> bool:
         """Whether the file is there and holds exactly the bytes its record names."""
-        try:
-            return self.present(info) and self.digest(info.path) == (info.bytes, info.sha256)
-        except OSError:
-            return False
+        with self.explained(info.path):
+            try:
+                return self.present(info) and self.digest(info.path) == (info.bytes, info.sha256)
+            except OSError:
+                return False
 
     def present(self, info: FileInfo) -> bool:
         """Whether the file is there with the recorded size (`whole` compares the checksum)."""
         try:
             if self.local:
                 return Path(self.locate(info.path)).stat().st_size == info.bytes
-            return int(self.filesystem.size(self.locate(info.path))) == info.bytes
         except OSError:
             return False
+        with self.explained(info.path):
+            try:
+                return int(self.filesystem.size(self.locate(info.path))) == info.bytes
+            except FileNotFoundError:
+                return False

@@ -90,10 +90,18 @@ def _train_rows(train: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _trained_places(out: str) -> list[tuple[str, str]]:
     """Where a run with a mix leaves what training needs; an empty mix leaves neither."""
-    return [
-        ("tokenizer", f'{out}/tokenizer   AutoTokenizer.from_pretrained("{out}/tokenizer")'),
-        ("hand-off", f"{out}/handoff"),
-    ]
+    if "://" in out:  # transformers opens folders alone
+        opened = f'fsspec.url_to_fs("{out}")[0].get("{out}/tokenizer/", "tokenizer/", recursive=True)'
+    else:
+        opened = f'AutoTokenizer.from_pretrained("{out}/tokenizer")'
+    return [("tokenizer", f"{out}/tokenizer   {opened}"), ("hand-off", f"{out}/handoff")]
+
+
+def _opened_corpus(out: str) -> str:
+    """The line that opens the kept documents."""
+    if "://" in out:
+        return f'datasets.load_dataset("parquet", data_files="{out}/corpus/kept/**/*.parquet")'
+    return f'datasets.load_dataset("{out}/corpus")'
 
 
 def print_summary(result: dict[str, Any], console: Console | None = None) -> None:
@@ -138,7 +146,7 @@ def print_summary(result: dict[str, Any], console: Console | None = None) -> Non
         _rows(
             "Where",
             [
-                ("corpus", f'{out}/corpus   datasets.load_dataset("{out}/corpus")'),
+                ("corpus", f"{out}/corpus   {_opened_corpus(out)}"),
                 *(_trained_places(out) if mix["total_tokens"] else []),
                 ("report", f"{out}/report.html"),
                 ("root hash", result["root_hash"][:32]),
