@@ -112,4 +112,4 @@ def test_a_cluster_elsewhere_gives_the_same_run_and_other_code_is_refused(cluste
     monkeypatch.setattr(code_version, "code_version", lambda: changed)
     assert main([str(recipe), "--out", "runs/2", "--json", "--ray", cluster]) == 3
     assert "runs another version: pipeline/measure/judges/exact.py is" in capsys.readouterr().out
-    assert not (tmp_path / "runs/2/work/documents").exists()
+    assert not (tmp_path / "runs/2/work" / "documents").exists()

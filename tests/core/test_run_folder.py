@@ -174,7 +174,7 @@ def test_a_variable_stays_a_variable_in_the_folder(tmp_path, monkeypatch):
     path.write_text(re.sub(r"PATH(/\w+.jsonl)", r'"${SECRET_PLACE}\1"', RECIPE))
     recipe, store = load(str(path)), Store(str(tmp_path / "out"))
     claim(store, recipe)
-    written = (tmp_path / "out/work/recipe.json").read_text()
+    written = (tmp_path / "out" / "work/recipe.json").read_text()
     assert "/the/secret" not in written
     assert "${SECRET_PLACE}/news.jsonl" in written
     assert rebuilt(sealed.read(store, "work/recipe.json") or {}).model_dump() == recipe.model_dump()
