@@ -22,6 +22,8 @@ from pipeline.core.store import FileInfo, Store
 from pipeline.decide.rules import DECISIONS
 
 SETTLE_VERSION = 2
+MEASURES = ["text_hash", "text_bytes", "num_pretokens"]
+"""What settling needs of the published texts besides their length."""
 
 
 @dataclass
@@ -54,64 +56,129 @@ class SettleCounts:
 
 
 def settle_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
-    """Final verdicts: kept documents whose text became too short, or equal to that of a better-ranked kept one."""
+    """Final verdicts: kept documents whose text became too short, or equal to that of a better-ranked kept one.
+
+    Shards are read one at a time. Between the readings 9 bytes a document are held: 8 of its text's hash, and whether it is
+    too short; and whole hashes of those texts alone that more than one document may have.
+    """
     (assigned,) = assignments
     settings = ApplySettings.model_validate(assigned.settings)
     shards = assigned.reads["shards"]
-    tables = [store.read_table(read["decisions"].path) for read in shards.values()]
-    texts = [_measured(store, read["texts"].path, settings) for read in shards.values()]
-    removed, survivor = _settled(tables, texts, settings)
+    short = {name: _short(store, read["texts"], settings) for name, read in shards.items()}
+    best = _best_of_equals(store, shards, short) if settings.drop_newly_identical else {}
     files: dict[str, FileInfo] = {}
     streams: dict[str, StreamCounts] = {}
-    balance, start, rows = Balance(), 0, 0
-    for name, table, text in zip(shards, tables, texts, strict=True):
-        part = slice(start, start + table.num_rows)
-        start = part.stop
-        final = _final(table, removed[part], survivor[part])
+    balance, rows, fallen, taken = Balance(), 0, [], set[bytes]()
+    for name, read in shards.items():
+        table, text = store.read_table(read["decisions"].path), store.read_table(read["texts"].path, MEASURES)
+        kept = np.asarray(pc.equal(table["verdict"], "kept"))
+        fallen.append(table["id"].filter(pa.array(kept & short[name])))
+        final = _removed(table, kept & short[name], _newly_equal(table, text, kept & ~short[name], best, taken))
         files[name] = store.put_table(assigned.path("verdicts", name), [final], DECISIONS)
-        sizes = text["text_bytes"].to_numpy()
-        verdict = np.array(final["verdict"].to_pylist())
-        balance.entered += final.num_rows
-        balance.bytes_entered += int(sizes.sum())
-        for name_of in ("kept", "removed", "quarantined"):
-            setattr(balance, name_of, getattr(balance, name_of) + int((verdict == name_of).sum()))
-            field = f"bytes_{name_of}"
-            setattr(balance, field, getattr(balance, field) + int(sizes[verdict == name_of].sum()))
+        _add_balance(balance, final, text["text_bytes"].to_numpy())
         _add_streams(streams, final, text)
         rows = (rows + table_sum(final, text)) % MODULUS
-    fallen = _ids(tables, [rule == "too_short" for rule in removed])
-    lost = _lost(store, shards, tables, [rule is None for rule in removed], fallen)
+    gone = pa.chunked_array([chunk for ids in fallen for chunk in ids.chunks], pa.string()).combine_chunks()
+    lost = _lost(store, shards, files, gone) if len(gone) else LostRepeats()
     counts = SettleCounts(dict(sorted(streams.items())), f"{rows:064x}", lost)
     return [Produced(files, counts, balance)]
 
 
-def _ids(tables: list[pa.Table], chosen: list[bool]) -> pa.Array:
-    ids = pa.chunked_array([chunk for table in tables for chunk in table["id"].chunks], pa.string()).combine_chunks()
-    return ids.filter(pa.array(chosen, pa.bool_()))
+def _short(store: Store, texts: FileInfo, settings: ApplySettings) -> np.ndarray:
+    """bool[n]: published texts of a shard that are too short to stay."""
+    return np.asarray(is_too_short(store.read_table(texts.path, ["text"])["text"], settings.min_chars))
 
 
-def _lost(
-    store: Store, shards: Mapping[str, Any], tables: list[pa.Table], stays: list[bool], fallen: pa.Array
-) -> LostRepeats:
+def _hash_halves(texts: pa.Table) -> np.ndarray:
+    """uint64[n, 2]: the 16 bytes of each text's hash."""
+    column = texts["text_hash"].combine_chunks()
+    data = np.frombuffer(column.buffers()[1], np.uint64) if len(column) else np.zeros(0, np.uint64)
+    return data.reshape(-1, 2)[column.offset : column.offset + len(column)]
+
+
+def _best_of_equals(store: Store, shards: Mapping[str, Any], short: Mapping[str, np.ndarray]) -> dict[bytes, str]:
+    """The smallest id by text hash, of texts that more than one document which may stay could have.
+
+    Halves of hashes are compared first: of 10^9 documents some 0.03 pairs share one by chance, which the whole hash tells apart.
+    """
+
+    def eligible(name: str, read: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+        verdicts = store.read_table(read["decisions"].path, ["verdict"])["verdict"]
+        stays = np.asarray(pc.equal(verdicts, "kept")) & ~short[name]
+        return stays, _hash_halves(store.read_table(read["texts"].path, ["text_hash"]))
+
+    halves = [halves[stays, 0] for stays, halves in (eligible(name, read) for name, read in shards.items())]
+    every = np.concatenate(halves or [np.zeros(0, np.uint64)])
+    del halves
+    every.sort()
+    twice = np.unique(every[1:][every[1:] == every[:-1]])
+    best: dict[bytes, str] = {}
+    for name, read in shards.items() if len(twice) else ():
+        stays, halves_of = eligible(name, read)
+        rows = np.flatnonzero(stays & np.isin(halves_of[:, 0], twice))
+        ids = store.read_table(read["decisions"].path, ["id"])["id"].take(pa.array(rows)).to_pylist()
+        for row, own in zip(rows, map(str, ids), strict=True):
+            key = halves_of[row].tobytes()
+            best[key] = min(own, best.get(key, own))
+    return best
+
+
+def _newly_equal(
+    table: pa.Table, text: pa.Table, stays: np.ndarray, best: Mapping[bytes, str], taken: set[bytes]
+) -> dict[int, str]:
+    """The survivor's id for every row that goes because a better-ranked document has its text. `taken`: texts whose document was
+    met already."""
+    if not best:
+        return {}
+    halves = _hash_halves(text)
+    first = np.unique(np.frombuffer(b"".join(best), np.uint64)[::2])
+    found: dict[int, str] = {}
+    for row in np.flatnonzero(stays & np.isin(halves[:, 0], first)).tolist():
+        key = halves[row].tobytes()
+        survivor = best.get(key)
+        if survivor is None:
+            continue
+        if table["id"][row].as_py() == survivor and key not in taken:
+            taken.add(key)
+        else:
+            found[row] = survivor
+    return found
+
+
+def _removed(table: pa.Table, short: np.ndarray, equal: Mapping[int, str]) -> pa.Table:
+    """The verdicts with those rows removed that became too short, or equal to a survivor."""
+    rules = dict.fromkeys(np.flatnonzero(short).tolist(), "too_short") | dict.fromkeys(equal, "newly_identical")
+    if not rules:
+        return table
+    rows = table.to_pylist()
+    for row, rule in rules.items():
+        rows[row].update(verdict="removed", stage="apply", rule=rule, reasons=[f"apply.{rule}"])
+        if row in equal:
+            rows[row].update(duplicate_of=equal[row], similarity=1.0, plain_similarity=1.0)
+    return pa.Table.from_pylist(rows, schema=DECISIONS)
+
+
+def _add_balance(balance: Balance, final: pa.Table, sizes: np.ndarray) -> None:
+    balance.entered += final.num_rows
+    balance.bytes_entered += int(sizes.sum())
+    for verdict in ("kept", "removed", "quarantined"):
+        chosen = np.asarray(pc.equal(final["verdict"], verdict))
+        setattr(balance, verdict, getattr(balance, verdict) + int(chosen.sum()))
+        setattr(balance, f"bytes_{verdict}", getattr(balance, f"bytes_{verdict}") + int(sizes[chosen].sum()))
+
+
+def _lost(store: Store, shards: Mapping[str, Any], verdicts: Mapping[str, FileInfo], fallen: pa.Array) -> LostRepeats:
     """Spans that repeats cut from documents that are kept in the end, though the document with the copy fell as too short."""
-    lost, documents, start = 0, set(), 0
-    for files, table in zip(shards.values(), tables, strict=True):
-        part = pa.array(stays[start : start + table.num_rows], pa.bool_())
-        kept = pc.and_(pc.equal(table["verdict"], "kept").combine_chunks(), part)
-        start += table.num_rows
-        for info in files["repeats"] if len(fallen) else ():
+    lost, documents = 0, set()
+    for name, files in shards.items():
+        kept = pc.equal(store.read_table(verdicts[name].path, ["verdict"])["verdict"], "kept").combine_chunks()
+        for info in files["repeats"]:
             spans = store.read_table(info.path, ["spans"])["spans"].combine_chunks().filter(kept).flatten()
             first = spans.field("first_in")
             found = first.filter(pc.fill_null(pc.is_in(first, fallen), False))
             lost += len(found)
             documents |= set(found.to_pylist())
     return LostRepeats(lost, len(documents))
-
-
-def _measured(store: Store, path: str, settings: ApplySettings) -> pa.Table:
-    """What settling needs of a shard's texts, not the texts themselves, and whether each is too short to stay."""
-    table = store.read_table(path)
-    return table.drop_columns(["text"]).append_column("short", is_too_short(table["text"], settings.min_chars))
 
 
 def _add_streams(streams: dict[str, StreamCounts], final: pa.Table, text: pa.Table) -> None:
@@ -132,50 +199,6 @@ def _add_streams(streams: dict[str, StreamCounts], final: pa.Table, text: pa.Tab
         stream.bytes += row["bytes_sum"]
         stream.pretokens += row["pretokens_sum"]
         stream.largest_bytes = max(stream.largest_bytes, row["bytes_max"])
-
-
-def _settled(
-    tables: list[pa.Table], texts: list[pa.Table], settings: ApplySettings
-) -> tuple[list[str | None], list[str | None]]:
-    """For every document of all shards: the rule that removes it now, and the survivor's id when it became equal."""
-    rule: list[str | None] = []
-    survivor: list[str | None] = []
-    best: dict[bytes, str] = {}
-    for table, text in zip(tables, texts, strict=True):
-        short = text["short"].to_pylist()
-        for row, verdict in enumerate(table["verdict"].to_pylist()):
-            too_short = verdict == "kept" and short[row]
-            rule.append("too_short" if too_short else None)
-            survivor.append(None)
-            if verdict == "kept" and not too_short and settings.drop_newly_identical:
-                key, own = text["text_hash"][row].as_py(), table["id"][row].as_py()
-                best[key] = min(str(own), best.get(key, str(own)))
-    if not settings.drop_newly_identical:
-        return rule, survivor
-    taken: set[bytes] = set()
-    at = 0
-    for table, text in zip(tables, texts, strict=True):
-        for row, verdict in enumerate(table["verdict"].to_pylist()):
-            if verdict == "kept" and rule[at] is None:
-                key, own = text["text_hash"][row].as_py(), table["id"][row].as_py()
-                if own != best[key] or key in taken:
-                    rule[at], survivor[at] = "newly_identical", best[key]
-                else:
-                    taken.add(key)
-            at += 1
-    return rule, survivor
-
-
-def _final(table: pa.Table, removed: list[str | None], survivor: list[str | None]) -> pa.Table:
-    if not any(removed):
-        return table
-    rows = table.to_pylist()
-    for row, rule, other in zip(rows, removed, survivor, strict=True):
-        if rule:
-            row.update(verdict="removed", stage="apply", rule=rule, reasons=[f"apply.{rule}"])
-            if other:
-                row.update(duplicate_of=other, similarity=1.0, plain_similarity=1.0)
-    return pa.Table.from_pylist(rows, schema=DECISIONS)
 
 
 def settle(run: Run) -> Commits:
