@@ -3,7 +3,7 @@
 A kept document whose text became too short goes, and so does one whose text became equal to that of a better-ranked kept one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,15 +11,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.apply.dial import RULE, STAGE, Dial, Offered, below, dial, offered, sentence
 from pipeline.apply.rewrite import is_too_short
+from pipeline.apply.select_settings import SelectSettings
 from pipeline.apply.spans import ApplySettings
 from pipeline.core.conserve import Balance
 from pipeline.core.execute import Assignment, Produced, Unit
 from pipeline.core.root_hash import MODULUS, table_sum
-from pipeline.core.run_folder import Commits, Run
+from pipeline.core.run_folder import Commits, Run, RunFolder
 from pipeline.core.steps import Step
 from pipeline.core.store import FileInfo, Store
 from pipeline.decide.rules import DECISIONS
+from pipeline.extract.step import ExtractCounts
 
 SETTLE_VERSION = 2
 MEASURES = ["text_hash", "text_bytes", "num_pretokens"]
@@ -53,6 +56,7 @@ class SettleCounts:
     row_sum: str = ""
     """The documents' part of the root hash, in hex."""
     lost_repeats: LostRepeats = field(default_factory=LostRepeats)
+    select: Dial | None = None
 
 
 def settle_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
@@ -62,10 +66,12 @@ def settle_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
     too short; and whole hashes of those texts alone that more than one document may have.
     """
     (assigned,) = assignments
-    settings = ApplySettings.model_validate(assigned.settings)
+    settings = ApplySettings.model_validate(assigned.settings.get("apply", assigned.settings))
     shards = assigned.reads["shards"]
     short = {name: _short(store, read["texts"], settings) for name, read in shards.items()}
     best = _best_of_equals(store, shards, short) if settings.drop_newly_identical else {}
+    told = SelectSettings.model_validate(assigned.settings["select"]) if "select" in assigned.settings else None
+    select = _Select(store, told, assigned.settings["amounts"], shards, short, best) if told else None
     files: dict[str, FileInfo] = {}
     streams: dict[str, StreamCounts] = {}
     balance, rows, fallen, taken = Balance(), 0, [], set[bytes]()
@@ -74,14 +80,57 @@ def settle_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
         kept = np.asarray(pc.equal(table["verdict"], "kept"))
         fallen.append(table["id"].filter(pa.array(kept & short[name])))
         final = _removed(table, kept & short[name], _newly_equal(table, text, kept & ~short[name], best, taken))
+        if select:
+            final = select.cut(name, final, text)
         files[name] = store.put_table(assigned.path("verdicts", name), [final], DECISIONS)
         _add_balance(balance, final, text["text_bytes"].to_numpy())
         _add_streams(streams, final, text)
         rows = (rows + table_sum(final, text)) % MODULUS
     gone = pa.chunked_array([chunk for ids in fallen for chunk in ids.chunks], pa.string()).combine_chunks()
     lost = _lost(store, shards, files, gone) if len(gone) else LostRepeats()
-    counts = SettleCounts(dict(sorted(streams.items())), f"{rows:064x}", lost)
+    counts = SettleCounts(dict(sorted(streams.items())), f"{rows:064x}", lost, select.found if select else None)
     return [Produced(files, counts, balance)]
+
+
+class _Select:
+    """The dial over all shards: finds its bounds, then cuts a shard at a time."""
+
+    def __init__(
+        self,
+        store: Store,
+        told: SelectSettings,
+        amounts: Mapping[str, int],
+        shards: Mapping[str, Any],
+        short: Mapping[str, np.ndarray],
+        best: Mapping[bytes, str],
+    ) -> None:
+        self._store, self._told, self._shards = store, told, shards
+        taken = set[bytes]()
+
+        def each() -> Iterator[Offered]:
+            for name, read in shards.items():
+                table, text = store.read_table(read["decisions"].path), store.read_table(read["texts"].path, MEASURES)
+                stays = np.asarray(pc.equal(table["verdict"], "kept")) & ~short[name]
+                stays[list(_newly_equal(table, text, stays, best, taken))] = False
+                yield offered(store, read, table, text["num_pretokens"], stays, told)
+
+        self.found, self._last = dial(each(), told, amounts)
+
+    def cut(self, name: str, table: pa.Table, text: pa.Table) -> pa.Table:
+        """The verdicts of a shard with those removed that are below the bound."""
+        kept = np.asarray(pc.equal(table["verdict"], "kept"))
+        one = offered(self._store, self._shards[name], table, text["num_pretokens"], kept, self._told)
+        return with_verdict(table, {row: {} for row in below(one, self._last).tolist()}, STAGE, RULE)
+
+
+def with_verdict(table: pa.Table, rows: Mapping[int, Mapping[str, Any]], stage: str, rule: str) -> pa.Table:
+    """The verdicts with those rows removed by a rule; `rows` may set further columns."""
+    if not rows:
+        return table
+    changed = table.to_pylist()
+    for row, more in rows.items():
+        changed[row].update(verdict="removed", stage=stage, rule=rule, reasons=[f"{stage}.{rule}"], **more)
+    return pa.Table.from_pylist(changed, schema=DECISIONS)
 
 
 def _short(store: Store, texts: FileInfo, settings: ApplySettings) -> np.ndarray:
@@ -147,15 +196,10 @@ def _newly_equal(
 
 def _removed(table: pa.Table, short: np.ndarray, equal: Mapping[int, str]) -> pa.Table:
     """The verdicts with those rows removed that became too short, or equal to a survivor."""
-    rules = dict.fromkeys(np.flatnonzero(short).tolist(), "too_short") | dict.fromkeys(equal, "newly_identical")
-    if not rules:
-        return table
-    rows = table.to_pylist()
-    for row, rule in rules.items():
-        rows[row].update(verdict="removed", stage="apply", rule=rule, reasons=[f"apply.{rule}"])
-        if row in equal:
-            rows[row].update(duplicate_of=equal[row], similarity=1.0, plain_similarity=1.0)
-    return pa.Table.from_pylist(rows, schema=DECISIONS)
+    table = with_verdict(table, {row: {} for row in np.flatnonzero(short).tolist()}, "apply", "too_short")
+    same = {"similarity": 1.0, "plain_similarity": 1.0}
+    equals = {row: {"duplicate_of": survivor, **same} for row, survivor in equal.items()}
+    return with_verdict(table, equals, "apply", "newly_identical")
 
 
 def _add_balance(balance: Balance, final: pa.Table, sizes: np.ndarray) -> None:
@@ -201,9 +245,18 @@ def _add_streams(streams: dict[str, StreamCounts], final: pa.Table, text: pa.Tab
         stream.largest_bytes = max(stream.largest_bytes, row["bytes_max"])
 
 
+def amounts(run: RunFolder, told: SelectSettings) -> dict[str, int]:
+    """Pre-tokens by source that a share is of."""
+    found: dict[str, int] = {}
+    for counts in run.counts(ExtractCounts, Step.EXTRACT).values():
+        amount = counts.raw_pretokens if told.of == "raw_tokens" else counts.num_pretokens
+        found[counts.source] = found.get(counts.source, 0) + amount
+    return found
+
+
 def settle(run: Run) -> Commits:
-    """One unit, keyed by decisions, texts and repeated spans of every shard."""
-    shards = {
+    """One unit, keyed by decisions, texts and repeated spans of every shard, and by scores where the recipe selects by them."""
+    shards: dict[str, dict[str, Any]] = {
         shard: {
             "decisions": run.file(Step.DECIDE, name=shard),
             "texts": run.file(Step.APPLY, shard),
@@ -211,8 +264,19 @@ def settle(run: Run) -> Commits:
         }
         for shard in run.shards
     }
-    unit = Unit("all", {"shards": shards}, run.recipe.apply.model_dump(mode="json"), SETTLE_VERSION)
+    settings: dict[str, Any] = run.recipe.apply.model_dump(mode="json")
+    told = run.recipe.select
+    if told is not None:
+        settings = {"apply": settings, "select": told.model_dump(mode="json"), "amounts": amounts(run, told)}
+        for shard, files in shards.items():
+            files["score"] = run.signal_file(told.judge, shard)
+            if told.per == "language":
+                files["language"] = run.signal_file("language", shard)
+    unit = Unit("all", {"shards": shards}, settings, SETTLE_VERSION)
     settled = run.execute(Step.SETTLE, [unit], settle_all)
+    selected = run.counted(SettleCounts, Step.SETTLE).select
+    if selected is not None and told is not None:
+        run.notes.append(sentence(selected, told))
     lost = run.counted(SettleCounts, Step.SETTLE).lost_repeats
     if lost.spans:
         run.notes.append(

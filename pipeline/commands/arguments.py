@@ -86,7 +86,10 @@ def inspect(parser: argparse.ArgumentParser) -> None:
 def whatif(parser: argparse.ArgumentParser) -> None:
     """Of `whatif`."""
     parser.add_argument(
-        "changes", nargs="+", metavar="JUDGE.THRESHOLD=VALUE", help="as repetition.max_dup_line_frac=0.2"
+        "changes",
+        nargs="+",
+        metavar="JUDGE.THRESHOLD=VALUE",
+        help="as repetition.max_dup_line_frac=0.2; or select.keep=0.1, by itself",
     )
     run_folder(parser)
 

@@ -1,16 +1,24 @@
 """`whatif judge.threshold=value …`: the verdicts other thresholds would give, from the signals of a finished run.
 
-Exact through decide: rules, clusters and survivors are applied as a run would. Nothing is written.
+Exact through decide: rules, clusters and survivors are applied as a run would. `select.keep=0.1` is exact to the end. Nothing is
+written.
 """
 
 import argparse
 import json
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+import pyarrow.compute as pc
 import yaml
 from pydantic import ValidationError
 
+from pipeline.apply.dial import STAGE, Offered, dial, offered, sentence
+from pipeline.apply.select_settings import SelectSettings
+from pipeline.apply.settle import amounts
 from pipeline.cluster.step import ClusterCounts
 from pipeline.core.judge import judges
 from pipeline.core.run_folder import RunFolder, open_run
@@ -78,11 +86,57 @@ def counts(opened: RunFolder, settings: dict[str, Any] | None = None) -> dict[st
     return {"verdicts": dict(verdicts), "first_reasons": dict(reasons), "kept_text_bytes": kept_bytes}
 
 
+def dialled(opened: RunFolder, changes: list[str]) -> dict[str, Any]:
+    """What another dial would keep of the finished run: its bounds, documents and pre-tokens.
+
+    Raises UsageError when the run has not settled, or has no signal to go by.
+    """
+    if not opened.has(Step.SETTLE):
+        raise UsageError(f"{opened.store.root}: no verdict is final yet; `select` comes last")
+    told = dict(opened.commit(Step.SETTLE).parts["settings"].get("select") or {})
+    for change in changes:
+        name, separator, text = change.removeprefix("select.").partition("=")
+        if not separator or name not in SelectSettings.model_fields:
+            raise UsageError(f"{change}: expected select.setting=value{near(name, SelectSettings.model_fields)}")
+        told |= {"keep": None, "keep_tokens": None} if name in ("keep", "keep_tokens") else {}
+        told[name] = yaml.safe_load(text)
+    try:
+        settings = SelectSettings.model_validate(told)
+    except ValidationError as errors:
+        raise UsageError(
+            "; ".join(f"select: {e['msg'].removeprefix('Value error, ')}" for e in errors.errors())
+        ) from errors
+    if settings.judge not in opened.judges:
+        raise UsageError(
+            f"select.by {settings.by}: the run has no judge {settings.judge}{near(settings.judge, opened.judges)}"
+        )
+
+    def each() -> Iterator[Offered]:
+        for shard in opened.shards:
+            table = opened.verdicts(shard)
+            stays = pc.or_(pc.equal(table["verdict"], "kept"), pc.fill_null(pc.equal(table["stage"], STAGE), False))
+            texts = opened.table(opened.file(Step.APPLY, shard), ["num_pretokens"])
+            read = {"score": opened.signal_file(settings.judge, shard)}
+            if settings.per == "language":
+                read["language"] = opened.signal_file("language", shard)
+            yield offered(opened.store, read, table, texts["num_pretokens"], np.asarray(stays), settings)
+
+    found, _ = dial(each(), settings, amounts(opened, settings))
+    return {"select": asdict(found), "sentence": sentence(found, settings)}
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Print both columns side by side."""
     opened = open_run(arguments.run)
     if not opened.has(Step.DECIDE):
         raise UsageError(f"{arguments.run}: nothing is decided yet; run it at least to `--to decide`")
+    dials = [change for change in arguments.changes if change.startswith("select.")]
+    if dials:
+        if len(dials) < len(arguments.changes):
+            raise UsageError("select is asked about by itself: rules change what it goes over, which takes a run")
+        found = dialled(opened, dials)
+        print(json.dumps({"exit": 0, "changes": dials, **found}) if arguments.json else found["sentence"])
+        return 0
     before, after = counts(opened), counts(opened, changed(opened, arguments.changes))
     if arguments.json:
         print(json.dumps({"exit": 0, "changes": arguments.changes, "before": before, "after": after}))

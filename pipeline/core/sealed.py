@@ -8,20 +8,24 @@ import hashlib
 import json
 from typing import Any
 
-from pipeline.core.fingerprint import canonical
 from pipeline.core.store import FileInfo, Store
 
 CHECKSUM = "checksum"
 
 
+def _json(value: dict[str, Any]) -> bytes:
+    """One byte string per value. Unlike a fingerprint's, what a step counted may be no number."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
 def checksum(value: dict[str, Any]) -> str:
-    """sha256, 64 hex digits, over the canonical JSON of everything but the checksum itself."""
-    return hashlib.sha256(canonical({key: part for key, part in value.items() if key != CHECKSUM})).hexdigest()
+    """sha256, 64 hex digits, over the JSON of everything but the checksum itself."""
+    return hashlib.sha256(_json({key: part for key, part in value.items() if key != CHECKSUM})).hexdigest()
 
 
 def write(store: Store, path: str, value: dict[str, Any]) -> FileInfo:
-    """Write a record with its checksum, as canonical JSON: a step of 10^5 units is written in seconds, indented in minutes."""
-    return store.put(path, canonical({**value, CHECKSUM: checksum(value)}) + b"\n")
+    """Write a record with its checksum, on one line: a step of 10^5 units is written in seconds, indented in minutes."""
+    return store.put(path, _json({**value, CHECKSUM: checksum(value)}) + b"\n")
 
 
 def read(store: Store, path: str) -> dict[str, Any] | None:

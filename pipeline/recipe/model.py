@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from pipeline.apply.repeat_settings import RepeatSettings
+from pipeline.apply.select_settings import SelectSettings
 from pipeline.apply.spans import ApplySettings
 from pipeline.audit.bias_settings import BiasSettings
 from pipeline.cluster.cluster_settings import ClusterSettings, SurvivorSettings
@@ -62,6 +63,9 @@ class RecipeBase(Settings):
     survivors: SurvivorSettings = SurvivorSettings()
     repeats: RepeatSettings = RepeatSettings()
     apply: ApplySettings = ApplySettings()
+    select: SelectSettings | None = Field(
+        default=None, description="keep the best share of what rules and duplicates leave; without it all of it stays"
+    )
     tokenizer: TokenizerSettings = TokenizerSettings()
     shards: ShardSettings = ShardSettings()
     size: SizeSettings = SizeSettings()
@@ -88,6 +92,37 @@ class RecipeBase(Settings):
             if twice := sorted({found for found in names if names.count(found) > 1}):
                 raise ValueError(f"the set {name!r} names {', '.join(twice)} twice; names must differ")
         return sets
+
+    @model_validator(mode="after")
+    def _selection_has_a_score(self) -> "RecipeBase":
+        if self.select is None or not hasattr(self, "curate") or self.use not in self.sources:
+            return self
+        name = self.select.judge
+        known = {f"{judge}.{one}" for judge, own in judges().items() for one in own.columns}
+        if self.select.by not in known:
+            raise ValueError(f"select.by: there is no signal {self.select.by!r}{near(self.select.by, known)}")
+        given = {next(iter(entry.model_fields_set)) for entry in self.curate}  # type: ignore[attr-defined]
+        raw = [source for source in self.chosen if source.role == "auto"]
+        picked = len(raw) < len(self.chosen) or any(source.domain_hosts for source in raw)
+        if name == "quality" and name not in given and not (raw and picked):
+            raise ValueError(
+                "select needs a score: put `quality` with positives and negatives under curate. By itself it learns documents "
+                "whose role is given, by source or domain_hosts, against those of role auto, and the set in use lacks one side"
+            )
+        if name != "quality" and name not in given:
+            raise ValueError(f"select.by: put the judge {name!r} under curate")
+        if (
+            self.select.per == "language"
+            and getattr(self, judges()["language"].section or "", None) is None
+            and "language" not in given
+        ):
+            raise ValueError("select.per language needs the judge language")
+        for source in self.select.exempt:
+            if all(source != one.name for sources in self.sources.values() for one in sources):
+                raise ValueError(
+                    f"select.exempt: there is no source {source!r}{near(source, {s.name for s in self.chosen})}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _bias_can_act(self) -> "RecipeBase":
@@ -119,7 +154,14 @@ class RecipeBase(Settings):
         for entry in self.curate:  # type: ignore[attr-defined]
             name = next(iter(entry.model_fields_set))
             found.append((name, getattr(entry, name)))
+        if self.select is not None and self.select.judge == "quality" and "quality" not in dict(found):
+            found.append(("quality", self._default_quality()))
         return found
+
+    def _default_quality(self) -> JudgeSettings:
+        """Documents whose role their source or host gives, which someone chose, against the rest of the raw crawl."""
+        sides = {"positives": {"roles": ["domain", "general"]}, "negatives": {"roles": ["auto"]}}
+        return judges()["quality"].settings.model_validate(sides)
 
     @property
     def chosen(self) -> list[Source]:

@@ -1,0 +1,186 @@
+"""The dial: of the documents that everything else keeps, the best up to a share of tokens.
+
+The bound is exact, over all shards: documents are ordered by score, equal scores by id, which is a hash. A group keeps the
+number of documents whose tokens come nearest to what was asked. About 30 bytes are held for each document that may stay.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.apply.select_settings import SelectSettings
+from pipeline.core.store import Store
+from pipeline.errors import UsageError
+
+STAGE, RULE = "select", "below"
+OTHER_DIALS = (0.01, 0.03, 0.1, 0.3)
+ALL = "all"
+
+
+@dataclass
+class Bound:
+    """Where the dial cut one group of documents."""
+
+    group: str
+    asked_tokens: int
+    kept_tokens: int
+    offered_tokens: int
+    """What rules, duplicates and cuts leave: more than that cannot be kept."""
+    kept: int = 0
+    removed: int = 0
+    bound: float | None = None
+    """The lowest score that stays; null when nothing does, or nothing has a score."""
+    just_above: str | None = None
+    just_below: str | None = None
+    """Ids of the documents on both sides of the bound."""
+
+
+@dataclass
+class Dial:
+    """What the dial did: its bounds, and the bound that other shares of the same tokens would have had, by share."""
+
+    bounds: list[Bound] = field(default_factory=list)
+    others: dict[str, float | None] = field(default_factory=dict)
+    of_tokens: int = 0
+    """What a share is of, the exempt sources left out."""
+
+
+@dataclass
+class Offered:
+    """The documents of one shard that may stay: row in the shard, score, tokens, id and group of each."""
+
+    rows: np.ndarray
+    scores: np.ndarray
+    tokens: np.ndarray
+    ids: pa.Array
+    groups: list[str]
+
+
+def offered(
+    store: Store,
+    read: Mapping[str, Any],
+    table: pa.Table,
+    tokens: pa.ChunkedArray,
+    stays: np.ndarray,
+    told: SelectSettings,
+) -> Offered:
+    """The documents of a shard that the dial goes over: those that `stays` names, exempt sources left out.
+
+    `table` has id, source and role; `read` has the files `score` and, where it is asked for, `language`.
+    """
+    exempt = np.asarray(pc.is_in(table["source"], pa.array(told.exempt, pa.string())))
+    rows = np.flatnonzero(stays & ~exempt)
+    chosen = pa.array(rows)
+    column = told.by.partition(".")[2]
+    scores = store.read_table(read["score"].path, [column])[column].take(chosen)
+    if told.per == "language":
+        groups = pc.fill_null(
+            store.read_table(read["language"].path, ["label"])["label"].cast(pa.string()), "und"
+        ).take(chosen)
+    else:
+        groups = table[told.per].take(chosen) if told.per else pa.array([ALL] * len(rows), pa.string())
+    return Offered(
+        rows,
+        np.asarray(pc.fill_null(pc.cast(scores, pa.float64()), -np.inf)),
+        tokens.take(chosen).to_numpy(),
+        table["id"].take(chosen).combine_chunks(),
+        groups.to_pylist(),
+    )
+
+
+Edges = dict[str, tuple[float, str]]
+"""By group the last (score, id) that stays."""
+
+
+def dial(shards: Iterator[Offered], told: SelectSettings, amounts: Mapping[str, int]) -> tuple[Dial, Edges]:
+    """What the dial does, and where it cuts.
+
+    `amounts`: raw or extracted tokens by source, as `of` says.
+    """
+    held = list(shards)
+    scores = np.concatenate([np.zeros(0), *(one.scores for one in held)])
+    if len(scores) and not np.isfinite(scores).any():
+        raise UsageError(
+            f"select.by {told.by}: no document has a score, so there is nothing to select by; see the notes on it"
+        )
+    tokens = np.concatenate([np.zeros(0, np.int64), *(one.tokens for one in held)])
+    ids = pa.chunked_array([one.ids for one in held], pa.string())
+    names, group_of = np.unique([name for one in held for name in one.groups] or [ALL], return_inverse=True)
+    group_of = group_of[: len(scores)]
+    whole = sum(amount for source, amount in amounts.items() if source not in told.exempt)
+    asked = told.keep_tokens if told.keep is None else told.keep * whole
+    assert asked is not None
+    # Ids are distinct, so the order of equal scores is one order whatever the shards are.
+    rank = pc.sort_indices(
+        pa.table({"score": scores, "id": ids.combine_chunks()}), [("score", "descending"), ("id", "ascending")]
+    ).to_numpy()
+    found, last = Dial(of_tokens=whole), {}
+    for number, name in enumerate(names):
+        order = rank[group_of[rank] == number]
+        there = int(tokens[order].sum())
+        if told.per == "source" and told.keep is not None:
+            share = told.keep * amounts.get(str(name), 0)
+        else:
+            share = asked * there / max(int(tokens.sum()), 1)
+        count = _nearest(np.cumsum(tokens[order]), share)
+        edge = [ids[int(order[n])].as_py() if 0 <= n < len(order) else None for n in (count - 1, count)]
+        lowest = _finite(float(scores[order[count - 1]])) if count else None
+        kept = int(tokens[order[:count]].sum())
+        cut = Bound(str(name), round(share), kept, there, count, len(order) - count, lowest, *edge)
+        found.bounds.append(cut)
+        if count:
+            last[str(name)] = (float(scores[order[count - 1]]), str(edge[0]))
+    sums = np.cumsum(tokens[rank])
+    for share in OTHER_DIALS:
+        count = _nearest(sums, share * whole)
+        found.others[f"{share:g}"] = _finite(float(scores[rank[count - 1]])) if count else None
+    return found, last
+
+
+def _finite(score: float) -> float | None:
+    """A score; null for a document that has none, which comes last."""
+    return float(score) if np.isfinite(score) else None
+
+
+def _nearest(sums: np.ndarray, wanted: float) -> int:
+    """How many documents, of rising sums of tokens, come nearest to what is wanted; the fewer of two that are as near."""
+    count = int(np.searchsorted(sums, wanted, "right"))
+    if count == len(sums):
+        return count
+    below = int(sums[count - 1]) if count else 0
+    return count + (int(sums[count]) - wanted < wanted - below)
+
+
+def below(one: Offered, last: Edges) -> np.ndarray:
+    """Rows of a shard that the dial removes."""
+    found = []
+    for row, score, own, group in zip(
+        one.rows.tolist(), one.scores.tolist(), one.ids.to_pylist(), one.groups, strict=True
+    ):
+        edge = last.get(group)
+        if edge is None or score < edge[0] or (score == edge[0] and own > edge[1]):
+            found.append(row)
+    return np.array(found, np.int64)
+
+
+def sentence(found: Dial, told: SelectSettings) -> str:
+    """What the dial did, for the summary."""
+    asked = (
+        f"{told.keep:.4g} of {told.of.replace('_', ' ')}" if told.keep is not None else f"{told.keep_tokens:,} tokens"
+    )
+    kept, offered_tokens = (sum(getattr(b, name) for b in found.bounds) for name in ("kept_tokens", "offered_tokens"))
+    share = f"{kept / found.of_tokens:.2%} of {found.of_tokens:,}" if found.of_tokens else f"{kept:,}"
+    bounds = ", ".join(
+        f"{b.group}: {'nothing' if b.bound is None else f'{told.by} from {b.bound:.3f}'}" for b in found.bounds
+    )
+    text = f"select: {asked} asked, {share} kept ({bounds})"
+    short = [b.group for b in found.bounds if b.offered_tokens < b.asked_tokens]
+    if short:
+        text += f"; rules and duplicates leave less than was asked, {offered_tokens:,} tokens, in {', '.join(short)}"
+    known = {share: bound for share, bound in found.others.items() if bound is not None}
+    others = ", ".join(f"{share} from {bound:.3f}" for share, bound in known.items())
+    return f"{text}; other shares: {others}" if others else text

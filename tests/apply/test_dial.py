@@ -1,0 +1,111 @@
+"""The dial: the best documents up to a share of tokens, exactly, whatever the shards; what whatif says is what a run does."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.__main__ import main as command
+from pipeline.apply.dial import Offered, below, dial, sentence
+from pipeline.apply.select_settings import SelectSettings
+from pipeline.errors import UsageError
+from pipeline.recipe.model import load
+from pipeline.run import main
+from tests.faults.tiny import write_recipe
+
+DOCUMENT = st.tuples(st.sampled_from([0.1, 0.5, 0.5, 0.9, -np.inf]), st.integers(0, 50), st.sampled_from(["a", "b"]))
+
+
+def shard(documents):
+    """documents: (id, (score, tokens, group))"""
+    return Offered(
+        np.arange(len(documents)),
+        np.array([score for _, (score, _, _) in documents], float),
+        np.array([tokens for _, (_, tokens, _) in documents], np.int64),
+        pa.array([own for own, _ in documents], pa.string()),
+        [group for _, (_, _, group) in documents],
+    )
+
+
+def kept_by(shards, told, amounts):
+    found, last = dial(iter(shards), told, amounts)
+    gone = {own for one in shards for own in one.ids.take(pa.array(below(one, last))).to_pylist()}
+    return found, {own for one in shards for own in one.ids.to_pylist()} - gone
+
+
+@given(st.lists(DOCUMENT, max_size=20), st.integers(1, 19), st.floats(0.01, 1), st.sampled_from([None, "role"]))
+def test_it_keeps_the_best_and_comes_nearest(documents, cut, keep, per):
+    documents.append((0.3, 7, "a"))
+    named = [
+        (f"{n:02d}", (score, tokens, group if per else "all")) for n, (score, tokens, group) in enumerate(documents)
+    ]
+    told = SelectSettings(keep=keep, per=per)
+    amounts = {"s": 100}
+    found, kept = kept_by([shard(named)], told, amounts)
+    assert kept_by([shard(named[cut:]), shard(named[:cut])], told, amounts) == (found, kept), "any layout"
+    offered = sum(tokens for _, (_, tokens, _) in named)
+    for bound in found.bounds:
+        order = sorted(((-score, own, tokens) for own, (score, tokens, group) in named if group == bound.group))
+        wanted = keep * 100 * sum(tokens for *_, tokens in order) / max(offered, 1)
+        sums = [sum(tokens for *_, tokens in order[:count]) for count in range(len(order) + 1)]
+        assert abs(bound.kept_tokens - wanted) <= min(abs(total - wanted) for total in sums) + 1e-9
+        assert {own for _, own, _ in order[: bound.kept]} == {own for _, own, _ in order} & kept
+        assert bound.kept + bound.removed == len(order)
+
+
+def test_more_than_there_is_removes_nothing_and_says_so():
+    found, kept = kept_by(
+        [shard([("1", (0.5, 10, "all")), ("2", (0.1, 10, "all"))])], SelectSettings(keep=0.5), {"s": 100}
+    )
+    assert kept == {"1", "2"}
+    assert "leave less than was asked, 20 tokens" in sentence(found, SelectSettings(keep=0.5))
+
+
+def test_without_any_score_there_is_nothing_to_go_by():
+    with pytest.raises(UsageError, match="no document has a score"):
+        dial(iter([shard([("1", (-np.inf, 3, "all"))])]), SelectSettings(keep=0.5), {"s": 3})
+
+
+def recipe_with(tmp_path, select):
+    path = write_recipe(tmp_path)
+    path.write_text(path.read_text().replace("curate:", f"select: {select}\ncurate:"))
+    return path
+
+
+def test_a_run_keeps_the_share_and_whatif_knows_it(tmp_path, capsys):
+    def said():
+        return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    results = {}
+    for keep in (1.0, 0.4):
+        path = recipe_with(tmp_path, f"{{keep: {keep}, of: extracted_tokens, by: gopher.num_words}}")
+        assert main([str(path), "--out", str(tmp_path / "out"), "--ray", "none", "--json"]) == 0
+        results[keep] = said()
+        if keep == 1:
+            assert command(["whatif", "select.keep=0.4", "--run", str(tmp_path / "out"), "--json"]) == 0
+            predicted = said()["select"]["bounds"][0]
+    assert results[0.4]["tokens"]["kept_pretokens"] == predicted["kept_tokens"]
+    assert results[0.4]["documents"]["kept"] == predicted["kept"] < results[1.0]["documents"]["kept"]
+    assert abs(results[0.4]["tokens"]["kept_of_extracted"] - 0.4) < 0.05
+    assert any(note.startswith("select: 0.4 of extracted tokens asked") for note in results[0.4]["notes"])
+    assert command(["explain", predicted["just_below"], "--run", str(tmp_path / "out")]) == 0
+    assert "select" in capsys.readouterr().out
+    assert command(["whatif", "select.keep=2", "--run", str(tmp_path / "out")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("select", "said"),
+    [
+        ("{keep: 0.1, keep_tokens: 5}", "one of them"),
+        ("{keep: 0.1, by: gopher.words}", "there is no signal 'gopher.words'"),
+        ("{keep: 0.1}", "put `quality` with positives and negatives"),
+        ("{keep: 0.1, by: gopher.num_words, exempt: [nwes]}", "did you mean news"),
+        ("{keep: 0.1, by: gopher.num_words, per: language}", "needs the judge language"),
+    ],
+)
+def test_a_selection_that_cannot_work_is_refused(tmp_path, select, said):
+    with pytest.raises(UsageError, match=said):
+        load(str(recipe_with(tmp_path, select)))
