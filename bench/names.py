@@ -9,8 +9,10 @@ GROUPS: dict[str, dict[str, str]] = {
         "growth": "WARC to verdicts from 10 MB to 1 GB: time linear, memory flat, first-run compile time",
         "tables": "cells, rows and headings of filings' tables, and their words, after extraction",
         "finance": "good documents of real finance sets kept by the recipe and by stock rules",
+        "judged": "precision of removal by rule, and junk among the kept, on documents that were read",
         "language": "language identification",
         "classifier": "domain classifier: training, held-out figures, scoring",
+        "domain": "role by domain score on sources that training did and did not see",
         "adversarial": "the slowest judge on a megabyte of one thing",
     },
     "Duplicates": {
