@@ -6,7 +6,7 @@
 A draw is the documents with the lowest hashes of their ids, 20 of each rule and 40 of the kept. A label stands in
 `bench/judged.jsonl` beside the document's id, source, path and the digest of the text that was read; ids come from the source's
 name, the record's own key and its bytes, so they outlive another extraction, and the digest says when the text did not. Such a
-label is counted as not found, as is one of a document that the run does not have.
+document counts as not read.
 """
 
 import argparse
@@ -86,34 +86,23 @@ def unread(run: RunFolder) -> list[dict[str, Any]]:
 
 
 def scored(run: RunFolder) -> dict[str, Any]:
-    """By rule: documents it removes, labels found of them, how many were right, precision and its interval; of the kept, counts
-    by label; and the labels that no document of the run has any more."""
+    """By rule: documents it removes, how many of its draw have a label of the text they have now, how many of these were right,
+    precision and its interval; of the kept, counts by label. Labels of other documents say nothing: they were drawn from other
+    runs."""
     read, draw = labels(), drawn(run)
-    removed: dict[str, set[str]] = defaultdict(set)
-    for shard in run.shards:
-        for row in run.verdicts(shard, ["id", "verdict", "reasons"]).to_pylist():
-            for rule in row["reasons"] if row["verdict"] == "removed" else [row["verdict"]]:
-                removed[rule].add(row["id"])
-    known = texts(run, [{"id": own, "duplicate_of": None} for own, _ in read])
-    by_rule: dict[str, Counter[str]] = defaultdict(Counter)
-    lost: Counter[str] = Counter()
-    for (own, rule), label in read.items():
-        if own not in known or known[own]["digest"] != label["digest"]:
-            lost["not found"] += 1
-        elif own not in removed[rule]:
-            lost["decided otherwise now"] += 1
-        else:
-            by_rule[rule][label["label"]] += 1
-    rows = {}
-    for rule in sorted(draw, key=lambda name: -len(removed[name])):
-        counts = by_rule[rule]
+    known = texts(run, [row for rows in draw.values() for row in rows])
+    found, used = {}, 0
+    for rule, rows in sorted(draw.items(), key=lambda item: (-item[1][0]["of"], item[0])):
+        own = [label for row in rows if (label := read.get((row["id"], rule)))]
+        counts = Counter(label["label"] for label in own if known[label["id"]]["digest"] == label["digest"])
         right, total = sum(counts[name] for name in RIGHT), counts.total()
         low, high = wilson(right, total) if total else (0.0, 1.0)
-        rows[rule] = {
-            "documents": len(removed[rule]), "read": total, "counts": dict(counts), "right": right,
+        used += total
+        found[rule] = {
+            "documents": rows[0]["of"], "drawn": len(rows), "read": total, "counts": dict(counts), "right": right,
             "share": right / total if total else None, "low": low, "high": high,
         }  # fmt: skip
-    return {"rules": rows, "lost": dict(lost), "labels": len(read)}
+    return {"rules": found, "drawn": sum(map(len, draw.values())), "labels": len(read), "used": used}
 
 
 def tables(found: dict[str, Any]) -> list[str]:
@@ -129,9 +118,12 @@ def tables(found: dict[str, Any]) -> list[str]:
     kept = found["rules"][KEPT]
     said = ", ".join(f"{kept['counts'].get(name, 0)} {name}" for name in ("good", "thin", "junk"))
     rows += ["", f"Of {kept['documents']:,} kept documents {kept['read']} were read: {said}; junk "]
-    rows[-1] += f"{kept['counts'].get('junk', 0) / max(kept['read'], 1):.2f}, 95 % interval {kept['low']:.2f}–{kept['high']:.2f}."
-    lost = ", ".join(f"{count} {name}" for name, count in found["lost"].items())
-    rows.append(f"Labels stored: {found['labels']}" + (f"; {lost}." if lost else ", all found."))
+    rows[-1] += (
+        f"{kept['counts'].get('junk', 0) / max(kept['read'], 1):.2f}, 95 % interval {kept['low']:.2f}–{kept['high']:.2f}."
+    )
+    rows.append(
+        f"Of {found['drawn']} drawn, {found['used']} have a label of their text; {found['labels']} labels are stored."
+    )
     return rows
 
 
