@@ -408,8 +408,9 @@ a probability at even odds of the two sides; a threshold is a setting of the rec
   kept share at the threshold beside that of all documents, AUC between the sides the recipe names. With the card this
   stands under "Classifiers" in `report.html`, and under `classifiers` in the last line of `--json`.
 - Fewer than 20 documents of a side: the run stops when `min_score` is set, else it says so and leaves the scores empty.
-- `role: auto` follows the domain score (`role_score`); the report has a table of roles by host and score. `min_score` removes; `exempt` names the sources it spares. A recipe
-  that wants general text too gives `domain` no `min_score`, or exempts those sources.
+- `role: auto` follows the domain score (`role_score`); the report has a table of roles by host and score. `min_score` removes;
+  `exempt` names the sources it spares. A recipe that wants general text too gives `domain` no `min_score`, or exempts those
+  sources.
 - `shuffled` (quality: 0.25): positives with their words in another order stand among the negatives.
 - Incremental runs pin: give the weights of the first run by path and sha256, and new documents change no old score.
 

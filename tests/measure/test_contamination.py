@@ -138,6 +138,15 @@ def test_evidence_counts_with_its_figures(tmp_path):
     assert not judged(tmp_path, record, text.format("2034", "31.20", "14.66"))["items"]
 
 
+def test_a_short_row_counts_by_all_of_its_figures(tmp_path):
+    row = "Deferred revenue of the segment, net of refunds {} {} {} {} at year end"
+    record = {"context": row.format("411.7", "388.2", "365.9", "340.1")}
+    assert judged(tmp_path, record, row.format("411.7", "388.2", "365.9", "340.1"))["items"]
+    assert not judged(tmp_path, record, row.format("411.7", "388.2", "365.9", "341.6"))["items"]
+    words = {"context": "Cash and cash equivalents at the end of the period, with restricted cash held in 2031"}
+    assert not judged(tmp_path, words, words["context"])["items"]
+
+
 @pytest.mark.parametrize(
     ("before", "held", "after", "cut"),
     [

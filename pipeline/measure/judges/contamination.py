@@ -62,8 +62,9 @@ ANSWERED_OVERLAP = 0.6
 ASKED_OVERLAP = 0.9
 """Share of a question's weight from which it need not begin as it does; beside its answer `min_overlap` is enough."""
 EVIDENCE_OVERLAP, BARE_OVERLAP = 0.85, 0.98
-EVIDENCE_WORDS = 20
-"""Of evidence in one piece, with a figure and without one: shorter or less like it, sentences of a trade agree by chance."""
+EVIDENCE_WORDS, SHORT_FIGURES = 20, 3
+"""Of evidence in one piece, with a figure and without one: shorter or less like it, sentences of a trade agree by chance. A
+shorter piece counts by its figures, when it has three and all of them are there: a row of a table."""
 FIGURES, WORDS = 0.75, 0.65
 """Of an item's figures, and of its words in any order, the share that must stand in the place: reports say the same of other
 years and amounts."""
@@ -108,7 +109,7 @@ def load(settings: Contamination, read: Callable[[], Any]) -> Index:
 
 @judge(
     "contamination",
-    version=3,
+    version=4,
     settings=Contamination,
     reads=["text"],
     adds={
@@ -221,12 +222,12 @@ def _is_copy(
         bound = min(bound, ANSWERED_OVERLAP) if answered else bound
     elif kind == EVIDENCE and alone:
         bound = max(bound, EVIDENCE_OVERLAP if figures else BARE_OVERLAP)
-        if len(words) < EVIDENCE_WORDS:
-            return False
     if hit.share < bound:
         return False
     near = raw[max(0, hit.start - _MARGIN) : hit.end + _MARGIN]
     there = set(_words(near.decode("utf-8", "ignore")))
+    if kind == EVIDENCE and alone and len(words) < EVIDENCE_WORDS and (len(figures) < SHORT_FIGURES or figures - there):
+        return False
     if len(figures & there) < FIGURES * len(figures) or sum(word in there for word in words) < WORDS * len(words):
         return False
     # A statement about the same thing has a question's words, but hardly the first one, which asks.
