@@ -20,6 +20,7 @@ from typing import Any
 
 from pipeline.audit.bias import wilson
 from pipeline.core.run_folder import RunFolder, open_run
+from pipeline.errors import UsageError
 
 LABELS = Path(__file__).with_suffix(".jsonl")
 PAGE = Path(__file__).resolve().parent.parent / "docs/judged.md"
@@ -146,7 +147,10 @@ def run() -> dict[str, Any]:
 def _run() -> RunFolder:
     if not os.environ.get("RUN"):
         raise SystemExit("set RUN to the folder of a finished run of recipes/finance.yaml --set use=local")
-    return open_run(os.environ["RUN"])
+    try:
+        return open_run(os.environ["RUN"])
+    except UsageError as error:
+        raise SystemExit(str(error)) from error
 
 
 def main() -> int:
