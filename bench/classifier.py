@@ -128,7 +128,8 @@ def sample_of(texts: list[Text]) -> tuple[Sample, list[Text]]:
     ordered = [list(keyed.values())[at] for at in order]
     column = pa.array([excerpt(t.text.encode()) for t in ordered], pa.large_binary())
     groups = [f"{t.source}:{t.owner}" for t in ordered]
-    return Sample(column, np.array([t.label for t in ordered]), groups, hashes[order]), ordered
+    labels, sources = np.array([t.label for t in ordered]), [t.source for t in ordered]
+    return Sample(column, labels, groups, hashes[order], None, sources), ordered
 
 
 def _scores(model: Model, texts: list[Text]) -> np.ndarray:
@@ -379,7 +380,7 @@ PAGE = """# Classifiers trained in the run
 Made by `CORPORA=… python -m bench.classifier`; speed alone: `python -m bench classifier`.
 
 The `domain` and `quality` judges score with a linear model over hashed words and word pairs (2^18 float16 weights, 512 KiB of
-safetensors). `train`, the step before `measure`, learns it from documents of the run, or loads pinned weights. The score is
+safetensors). `classify`, the step before `measure`, learns it from documents of the run, or loads pinned weights. The score is
 a probability at even odds of the two sides; a threshold is a setting of the recipe.
 
 ```yaml
@@ -396,6 +397,10 @@ a probability at even odds of the two sides; a threshold is a setting of the rec
 
 - Sample: of each side the `max_documents` extracted documents with the lowest hash of their id, long ones in four pieces
   of 4 KiB; one copy of each text; documents that both sides name stand on neither.
+- Each word and word pair counts once a document, weighed by how rare it is; a source, else a host, weighs with the square root
+  of its documents. Scoring reads long documents in the same pieces. Weights of versions before are refused.
+- Calibration: four models each leave out whole general sources (with fewer than three, hosts), and Platt's fit runs over what
+  they say of them; `calibrated_on` in the card has the share above 0.5 of each source. What this is for: [domain](domain.md).
 - Held out: whole hosts, about a fifth of each side; by document where a side has one large host or none. The card in
   `classifiers/` says which, with AUC, calibration, kept shares and counts.
 - Files are read and extracted as a source's, and stay out of the corpus. `hard_negatives` are judged apart, by name.
@@ -403,8 +408,9 @@ a probability at even odds of the two sides; a threshold is a setting of the rec
   kept share at the threshold beside that of all documents, AUC between the sides the recipe names. With the card this
   stands under "Classifiers" in `report.html`, and under `classifiers` in the last line of `--json`.
 - Fewer than 20 documents of a side: the run stops when `min_score` is set, else it says so and leaves the scores empty.
-- `role: auto` follows the domain score (`role_score`). `min_score` removes; `exempt` names the sources it spares. A recipe
-  that wants general text too gives `domain` no `min_score`, or exempts those sources.
+- `role: auto` follows the domain score (`role_score`); the report has a table of roles by host and score. `min_score` removes;
+  `exempt` names the sources it spares. A recipe that wants general text too gives `domain` no `min_score`, or exempts those
+  sources.
 - `shuffled` (quality: 0.25): positives with their words in another order stand among the negatives.
 - Incremental runs pin: give the weights of the first run by path and sha256, and new documents change no old score.
 

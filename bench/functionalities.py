@@ -1,10 +1,16 @@
 """Written sentences by what they do: threats, denied worth and slurs at people; and what only looks like them.
 
 Counter-speech, denial, reports of abuse, complaints about things, names, animals and medicine are as many as the hate, in
-families of frames. Half of the families of each kind train; the other half (`HELD_OUT`) is measured and never trained on.
+families of frames. Two of three frames of each family train; the third (`HELD_OUT`) is measured and never trained on, and so are
+whole families (`UNSEEN`): implied derogation, kind words on a group, and spelling that hides a word.
+
+`python -m bench.functionalities` prints the AUC of the shipped weights by family.
 """
 
+import sys
 from collections.abc import Iterator
+
+import numpy as np
 
 THINGS = (
     "adverts,pop-up ads,landfill sites,the curtains,this phone,the battery,that film,the soup,the customer service,hotel rooms,"
@@ -148,3 +154,76 @@ def sentences(identities: list[str], held_out: bool) -> Iterator[tuple[str, bool
                     if text not in seen:
                         seen.add(text)
                         yield text, toxic, family
+
+
+UNSEEN: dict[str, tuple[bool, tuple[str, ...]]] = {
+    "implied": (
+        True,
+        (
+            "of course a {i} took it, what did you expect",
+            "keep your children away from the {i}s next door",
+            "this street was nice before the {i}s moved in",
+            "funny how it is always a {i} when something is stolen",
+            "give a {i} a job and count your spoons",
+            "we all know what {i} people do behind closed doors",
+        ),
+    ),
+    "kind": (
+        False,
+        (
+            "my {i} neighbours brought us soup when i was ill",
+            "she is {i} and she won the prize for physics",
+            "two {i} women opened a bakery on our street",
+            "i am proud to be {i}",
+            "as a {i} man i felt welcome at the meeting",
+            "the {i} centre has a choir that meets on mondays",
+        ),
+    ),
+}
+"""Families of which no frame trains: whether they are hate, and the frames."""
+LEET = str.maketrans("aeios", "43105")
+SPELLED = {
+    "spelled with digits": lambda word: word.translate(LEET),
+    "with spaces between letters": " ".join,
+    "with a letter left out": lambda word: word[:1] + word[2:] if len(word) > 3 else word,
+}
+HIDDEN = ("disgusting", "stupid", "kill", "filthy", "scum", "whores", "vermin", "bitch", "exterminate", "idiots")
+
+
+def unseen(identities: list[str]) -> Iterator[tuple[str, bool, str]]:
+    """(sentence, toxic, family): the families that never train, and held-out hate whose rude words are spelled otherwise."""
+    for family, (toxic, frames) in UNSEEN.items():
+        for number, frame in enumerate(frames):
+            for turn in range(12):
+                yield frame.format(i=identities[(number + 5 * turn) % len(identities)]), toxic, family
+    for family, change in SPELLED.items():
+        for text, toxic, _ in sentences(identities, held_out=True):
+            changed = " ".join(change(word) if word in HIDDEN else word for word in text.split())
+            if toxic and changed != text:
+                yield changed, True, family
+
+
+def main() -> int:
+    """AUC of each family against all sentences of the other label."""
+    import pyarrow as pa
+
+    from bench.train_toxicity import neutral_words
+    from pipeline.audit.bias import area_under_curve
+    from pipeline.measure.judges.toxicity import Toxicity, toxicity
+
+    identities = sorted(neutral_words())[::9]
+    rows = [*sentences(identities, held_out=True), *unseen(identities)]
+    batch = pa.record_batch({"text": pa.array([text for text, _, _ in rows], pa.large_string())})
+    scores = np.array(toxicity.run(batch, Toxicity())["score"])
+    toxic, families = np.array([label for _, label, _ in rows]), np.array([family for _, _, family in rows])
+    print(f"all: {len(rows)} sentences, AUC {area_under_curve(scores, toxic):.3f}")
+    for family in dict.fromkeys(families.tolist()):
+        own = families == family
+        chosen = own | (toxic != toxic[own][0])
+        auc = area_under_curve(scores[chosen], toxic[chosen])
+        print(f"{family}: {own.sum()} sentences, mean score {scores[own].mean():.2f}, AUC {auc:.3f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

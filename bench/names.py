@@ -10,8 +10,10 @@ GROUPS: dict[str, dict[str, str]] = {
         "scale": "seconds and memory of every step from 10^4 to 10^6 small documents",
         "tables": "cells, rows and headings of filings' tables, and their words, after extraction",
         "finance": "good documents of real finance sets kept by the recipe and by stock rules",
+        "judged": "precision of removal by rule, and junk among the kept, on documents that were read",
         "language": "language identification",
         "classifier": "domain classifier: training, held-out figures, scoring",
+        "domain": "role by domain score on sources that training did and did not see",
         "adversarial": "the slowest judge on a megabyte of one thing",
     },
     "Duplicates": {

@@ -44,10 +44,11 @@ class BiasSettings(BiasGate):
         "first; threshold: the stage's bounds are loosened for everyone",
     )
     toxic_above: float = Field(
-        default=0.9,
+        default=0.75,
         ge=0,
         le=1,
-        description="documents with a higher toxicity.score are never readmitted",
+        description="documents with a higher toxicity.score are never readmitted: between the recipes' bound (0.65) and 0.85, "
+        "where one sentence at a group of people decides a short text",
     )
     max_lift: float = Field(
         default=1.25, gt=1, description="a term's share of documents may grow or shrink by this factor"

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.classify.measures import auc, calibration_table, recall_at, shares
 from pipeline.classify.model import SLOTS, Model, probability
-from pipeline.classify.sample import HELD_OUT, Sample, held_out
+from pipeline.classify.sample import FOLDS, HELD_OUT, Sample, folds, held_out
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.text.linear import fit_logistic, gram_slots, mean_weights
 from pipeline.kernels.text.term_trie import WORD_LOWER
@@ -17,8 +17,8 @@ EPOCHS = 6
 RATE = 3.0
 DECAY = 1e-3
 KEEP = 0.3
-FOLDS = 4
-"""Parts of the training sample: a model of the others scores each, to calibrate with; the mean of these models is the model."""
+RAREST = 1e-3
+"""An n-gram of this share of documents, or of fewer, counts fully; one of all documents counts nothing."""
 SHOWN, BEGINS = 10, 80
 """Of the highest-scoring negatives: how many a card shows, and how many bytes of each."""
 
@@ -48,27 +48,38 @@ class _Grams:
         for side in (0, 1):
             own = rows[self.labels[rows] == side]
             importance[own] *= len(rows) / 2 / max(importance[own].sum(), 1e-9)
+        shares = self._document_shares(rows, importance)
+        rarity = np.log(np.maximum((shares[0] + shares[1]) / 2, RAREST)) / np.log(RAREST)
         importance = np.minimum(importance, 20.0)
-        return fit_logistic(self.borders, self.slots, self.labels, importance, order, SLOTS, RATE, DECAY, KEEP)[0]
+        return fit_logistic(self.borders, self.slots, self.labels, importance, order, rarity, RATE, DECAY, KEEP)[0]
 
     def _log_ratio(self, rows: np.ndarray) -> np.ndarray:
-        """DSIR's importance weight of a slot: log frequency among positives less that among negatives."""
-        sizes = np.diff(self.borders)
-        owner = np.repeat(np.arange(len(sizes)), sizes)
-        chosen = np.zeros(len(sizes), np.bool_)
-        chosen[rows] = True
+        """DSIR's importance weight of a slot: log frequency among positives less that among negatives; each document once."""
+        counts = self._document_shares(rows, np.ones(len(self.labels)))
         logs = []
-        for side in (0.0, 1.0):
-            counts = np.bincount(self.slots[(chosen & (self.labels == side))[owner]], minlength=SLOTS) + 1.0
-            logs.append(np.log(counts / counts.sum()))
+        for side in (0, 1):
+            smooth = counts[side] * (self.labels[rows] == side).sum() + 1.0
+            logs.append(np.log(smooth / smooth.sum()))
         return logs[1] - logs[0]
 
+    def _document_shares(self, rows: np.ndarray, importance: np.ndarray) -> list[np.ndarray]:
+        """float64[2^18] for each side: the share of its documents, weighed by importance, that have an n-gram."""
+        shares = []
+        for side in (0, 1):
+            weight = np.zeros(len(self.labels))
+            own = rows[self.labels[rows] == side]
+            weight[own] = importance[own] / max(importance[own].sum(), 1e-9)
+            shares.append(np.bincount(self.slots, np.repeat(weight, np.diff(self.borders)), minlength=SLOTS))
+        return shares
 
-def _calibrate(values: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+
+def _calibrate(values: np.ndarray, labels: np.ndarray, importance: np.ndarray) -> tuple[float, float]:
     """Platt's slope and intercept by Newton's method, both sides weighing the same; targets smoothed as Platt did."""
-    sizes = np.maximum([(labels == side).sum() for side in (0, 1)], 1)
-    weight = np.where(labels == 1, 0.5 / sizes[1], 0.5 / sizes[0])
-    target = np.where(labels == 1, (sizes[1] + 1) / (sizes[1] + 2), 1 / (sizes[0] + 2))
+    weight, target = np.zeros(len(labels)), np.zeros(len(labels))
+    for side in (0, 1):
+        own = labels == side
+        weight[own] = 0.5 * importance[own] / max(importance[own].sum(), 1e-9)
+        target[own] = (own.sum() + 1) / (own.sum() + 2) if side else 1 / (own.sum() + 2)
     inputs = np.stack([values, np.ones_like(values)])
     found = np.array([1.0, 0.0])
     for _ in range(100):
@@ -82,18 +93,19 @@ def _calibrate(values: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     return round(float(found[0]), 3), round(float(found[1]), 3)
 
 
-def _grams(sample: Sample, shuffled: float, train: np.ndarray) -> _Grams:
+def _grams(sample: Sample, shuffled: float, train: np.ndarray, importance: np.ndarray) -> _Grams:
     offsets, data = text_buffers(sample.texts)
     borders, slots = gram_slots(offsets, data, WORD_LOWER, SLOTS, 0)
     labels = sample.labels.astype(np.float64)
-    importance = np.ones(len(labels))
     chosen = np.flatnonzero((labels == 1) & train)[: round(shuffled * float(((labels == 1) & train).sum()))]
     if len(chosen):
         mixed = sample.texts.take(chosen)
         more, others = gram_slots(*text_buffers(mixed), WORD_LOWER, SLOTS, 1)
         borders, slots = np.concatenate([borders, more[1:] + borders[-1]]), np.concatenate([slots, others])
         labels = np.concatenate([labels, np.zeros(len(chosen))])
-        importance = np.concatenate([importance, np.ones(len(chosen))])
+        importance = np.concatenate(
+            [importance, np.full(len(chosen), importance[labels[: len(importance)] == 0].mean())]
+        )
     return _Grams(borders, slots, labels, importance)
 
 
@@ -109,6 +121,23 @@ def hard_figures(sample: Sample, test: np.ndarray, scores: np.ndarray, positive:
             "auc": auc(positive, own),
             "share_above_half": round(float((own >= 0.5).mean()), 4) if len(own) else None,
         }
+    return found
+
+
+def source_figures(sample: Sample, rows: np.ndarray, model: Model, values: np.ndarray) -> dict[str, Any]:
+    """Of every source: its side, its training documents, and the share that scores at least 0.5 by a model that left them out.
+
+    Negatives were left out by whole sources or hosts where `calibrated_on` says so: the share of a source never seen.
+    """
+    scores = probability(model.slope * values + model.intercept)
+    names = np.array(sample.sources or [""] * len(values), np.str_)[rows]
+    found: dict[str, Any] = {}
+    for name in np.unique(names).tolist():
+        for side, label in (("negatives", 0), ("positives", 1)):
+            own = rows[(names == name) & (sample.labels[rows] == label)]
+            if len(own):
+                share = round(float((scores[own] >= 0.5).mean()), 4)
+                found[f"{name}, {side}"] = {"documents": len(own), "share_above_half": share}
     return found
 
 
@@ -146,10 +175,10 @@ def train(sample: Sample, method: str = "logistic", shuffled: float = 0.0) -> tu
     What the card says was measured on documents that neither weights nor calibration saw.
     """
     test, how = held_out(sample)
-    grams = _grams(sample, shuffled, ~test)
+    fold, importance, left_out = folds(sample)
+    grams = _grams(sample, shuffled, ~test, importance)
     plain = np.flatnonzero(~test)
     values, total = np.zeros(len(test)), np.zeros(SLOTS)
-    fold = (sample.hashes // np.uint64(1000)) % np.uint64(FOLDS)
     extra = np.arange(len(test), len(grams.labels))
     for part in range(FOLDS):
         own = plain[fold[plain] == part]
@@ -157,7 +186,7 @@ def train(sample: Sample, method: str = "logistic", shuffled: float = 0.0) -> tu
         total += learnt
         values[own] = mean_weights(grams.borders, grams.slots, learnt)[own]
     weights = rounded(total / FOLDS)
-    model = Model(weights, *_calibrate(values[plain], sample.labels[plain]))
+    model = Model(weights, *_calibrate(values[plain], sample.labels[plain], importance[plain]))
     means = mean_weights(grams.borders, grams.slots, weights)
     scores = probability(model.slope * means + model.intercept)
     labels, measured = sample.labels[test], scores[: len(test)][test]
@@ -166,6 +195,7 @@ def train(sample: Sample, method: str = "logistic", shuffled: float = 0.0) -> tu
         "method": method,
         "trained": {"positives": int(sample.labels[plain].sum()), "negatives": int((sample.labels[plain] == 0).sum())},
         "shuffled_negatives": len(extra),
+        "calibrated_on": {"negatives_left_out_by": left_out, "sources": source_figures(sample, plain, model, values)},
         "held_out": {
             "share": HELD_OUT,
             "split_by": {"negatives": how[0], "positives": how[1]},

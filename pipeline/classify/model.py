@@ -9,10 +9,12 @@ from safetensors.numpy import load, save
 
 from pipeline.errors import UsageError
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.text.linear import score_rows
+from pipeline.kernels.text.linear import gram_slots, mean_weights
 from pipeline.kernels.text.term_trie import WORD_LOWER
 
 SLOTS = 1 << 18
+FEATURES = 2
+"""What weights mean: 2 since each n-gram counts once a document and long documents are read in pieces."""
 
 
 def probability(values: np.ndarray) -> np.ndarray:
@@ -31,8 +33,9 @@ class Model:
     def score(self, text: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
         """Scores float64[n] of 0-1, and which rows have words at all (bool[n])."""
         offsets, data = text_buffers(text)
-        means, counts = score_rows(offsets, data, WORD_LOWER, self.weights)
-        return probability(self.slope * means + self.intercept), counts > 0
+        borders, slots = gram_slots(offsets, data, WORD_LOWER, SLOTS, 0)
+        means = mean_weights(borders, slots, self.weights)
+        return probability(self.slope * means + self.intercept), np.diff(borders) > 0
 
     def to_bytes(self) -> bytes:
         """As safetensors: the same model gives the same bytes."""
@@ -40,6 +43,7 @@ class Model:
             {
                 "weights": self.weights.astype(np.float16),
                 "calibration": np.array([self.slope, self.intercept], np.float32),
+                "features": np.array([FEATURES], np.uint8),
             }
         )
 
@@ -53,4 +57,8 @@ class Model:
             raise UsageError(f"these are no classifier weights: {error}") from error
         if weights.shape != (SLOTS,) or calibration.shape != (2,):
             raise UsageError(f"classifier weights have shape ({SLOTS},), these {weights.shape}")
+        if "features" not in tensors or tensors["features"].tolist() != [FEATURES]:
+            raise UsageError(
+                "these classifier weights were learned by another version, which counts words otherwise: train again"
+            )
         return cls(weights.astype(np.float32), float(calibration[0]), float(calibration[1]))

@@ -27,7 +27,7 @@ from pipeline.errors import UsageError
 from pipeline.ingest.files import InputFile
 from pipeline.recipe.model import RecipeBase, near
 
-VERSION = 5
+VERSION = 6
 COLUMNS = ["id", "url", "source", "role", "reason"]
 MIN_DOCUMENTS = 20
 """Fewer of one side, and nothing said about the classifier would mean anything."""
@@ -141,13 +141,13 @@ def draw(
             found += _texts(store, path, wanted)
     known = {name: chosen.seen for name, chosen in zip(names, sides, strict=True)}
     for label, name in enumerate(names):
-        more, seen = _from_files(files[name], label, settings.max_documents, seed)
+        more, seen = _from_files(files[name], label, f"files of {name}", settings.max_documents, seed)
         found += more
         known[name] += seen
     talk = round(settings.everyday * sum(entry[1] == 0 for entry in found))
     numbers = id_hashes(pa.array([f"everyday {at}" for at in range(talk)], pa.string()), seed)
     for number, text in zip(numbers.tolist(), everyday_texts(talk), strict=True):
-        found.append((number, 0, "", text.encode()))
+        found.append((number, 0, "", text.encode(), "everyday talk"))
     found.sort(key=lambda entry: (entry[0], entry[1], entry[3]))
     sample = Sample(
         texts=pa.array([entry[3] for entry in found], pa.large_binary()),
@@ -155,16 +155,17 @@ def draw(
         groups=[entry[2] for entry in found],
         hashes=np.array([entry[0] for entry in found], np.uint64),
         sides=[names[entry[1]] for entry in found],
+        sources=[entry[4] for entry in found],
     ).deduplicated()
     drawn, left = Counter(names[entry[1]] for entry in found), Counter(sample.sides)
     return sample, known, {name: drawn[name] - left[name] for name in names}
 
 
-Entry = tuple[int, int, str, bytes]
-"""Hash, place of the side, host, text."""
+Entry = tuple[int, int, str, bytes, str]
+"""Hash, place of the side, host, text, source."""
 
 
-def _from_files(files: list[InputFile], label: int, most: int, seed: int) -> tuple[list[Entry], int]:
+def _from_files(files: list[InputFile], label: int, source: str, most: int, seed: int) -> tuple[list[Entry], int]:
     """Excerpts of the documents of files with the lowest hashes, and how many documents the files have."""
     found: list[Entry] = []
     seen = 0
@@ -172,7 +173,7 @@ def _from_files(files: list[InputFile], label: int, most: int, seed: int) -> tup
         hashes, hosts = id_hashes(batch["id"], seed), hosts_of(batch["url"])
         texts = batch["text"].to_pylist()
         found += [
-            (int(number), label, host, excerpt(text.encode()))
+            (int(number), label, host, excerpt(text.encode()), source)
             for number, host, text in zip(hashes, hosts, texts, strict=True)
         ]
         seen += len(texts)
@@ -189,10 +190,10 @@ def _texts(store: Store, path: str, wanted: dict[int, tuple[int, int, str]]) -> 
             size = parquet.metadata.row_group(group).num_rows
             rows = [row for row in sorted(wanted) if start <= row < start + size]
             if rows:
-                column = parquet.read_row_group(group, columns=["text"], use_threads=False)["text"]
+                table = parquet.read_row_group(group, columns=["text", "source"], use_threads=False)
                 for row in rows:
-                    number, label, host = wanted[row]
-                    found.append((number, label, host, excerpt(column[row - start].as_py().encode())))
+                    text, source = (table[name][row - start].as_py() for name in ("text", "source"))
+                    found.append((*wanted[row], excerpt(text.encode()), source))
             start += size
     return found
 

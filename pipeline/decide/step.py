@@ -28,7 +28,7 @@ from pipeline.decide.rebalance import rebalance
 from pipeline.decide.rules import DECISIONS, DUPLICATE_STAGES, Duplicates, Hits, decisions, rule_hits
 from pipeline.decide.survivors import CANDIDATES, Survivors, best_members, similarity_to
 
-VERSION = 6
+VERSION = 7
 ShardFiles = Mapping[str, FileInfo]
 """The files of one shard: `documents`, `clusters`, and the signals of each judge by its name."""
 DOCUMENT_COLUMNS = ["id", "source", "role", "reason", "date", "text_bytes"]

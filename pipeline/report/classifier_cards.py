@@ -9,7 +9,7 @@ from pipeline.core.steps import Step
 from pipeline.decide.step import DecideCounts
 
 _MEASURED = (
-    "trained", "held_out", "auc", "recall_at_1_percent_false_positives", "highest_negatives", "calibration",
+    "trained", "held_out", "calibrated_on", "auc", "recall_at_1_percent_false_positives", "highest_negatives", "calibration",
 )  # fmt: skip
 """What a card says of a trained model, as the report shows it."""
 
@@ -35,7 +35,7 @@ def _of(card: dict[str, Any], settings: ClassifierSettings, audit: dict[str, Any
         found |= {name: card[name] for name in _MEASURED}
         found["hard_negatives"] = card.get("hard_negatives", {})
         found["kept_share_of_held_out"] = kept_at(card["kept_by_threshold"], bound)
-    return found | {"why": card.get("why"), **{key: (audit or {}).get(key) for key in ("all", "audit")}}
+    return found | {"why": card.get("why"), **{key: (audit or {}).get(key) for key in ("all", "audit", "roles")}}
 
 
 def kept_at(table: dict[str, list[float | None]], bound: float | None) -> dict[str, float | None] | None:

@@ -230,6 +230,7 @@ def _classifier(name: str, found: dict[str, Any]) -> ClassifierFigures:
         kept_audit=audit.get("kept_share"),
         audited=audit.get("documents", 0),
         audit_auc=audit.get("auc"),
+        roles=found.get("roles") or [],
         note="; ".join([*([found["why"]] if found["why"] else []), *hard, *_highest(found.get("highest_negatives"))]),
     )
 

@@ -193,6 +193,9 @@ class ClassifierFigures(Figure):
     kept_audit: float | None = None
     audited: int = 0
     audit_auc: float | None = None
+    roles: list[dict[str, Any]] = []
+    """Of the domain classifier, the largest hosts: `source`, `host`, `filed` (role; auto: the score decides), `documents`, and
+    `scores_as_domain`, the share at or above `role_score`."""
     note: str = ""
 
 

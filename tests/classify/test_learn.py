@@ -6,13 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from safetensors.numpy import load, save
 
 from pipeline.classify.classifier_settings import DomainSettings, QualitySettings, Selection
 from pipeline.classify.learn import train
 from pipeline.classify.measures import auc, calibration_table, recall_at, shares
 from pipeline.classify.model import Model
-from pipeline.classify.sample import PIECE_BYTES, PIECES, Sample, audit_mask, excerpt, held_out, hosts_of, id_hashes
+from pipeline.classify.sample import Sample, audit_mask, excerpt, folds, held_out, hosts_of, id_hashes
 from pipeline.errors import UsageError
+from pipeline.kernels.text.linear import PIECE_BYTES, PIECES
 
 MONEY = "bond yield dividend equity coupon ledger audit margin credit issuer".split()
 OTHER = "river song tree goal singer forest bridge poem garden winter".split()
@@ -79,6 +81,9 @@ def test_weights_come_back_from_their_bytes():
     assert len(model.to_bytes()) < 530_000
     with pytest.raises(UsageError, match="no classifier weights"):
         Model.from_bytes(b"something else")
+    older = {name: value for name, value in load(model.to_bytes()).items() if name != "features"}
+    with pytest.raises(UsageError, match="train again"):
+        Model.from_bytes(save(older))
 
 
 def test_shuffled_text_scores_lower_than_the_text_it_came_from():
@@ -195,3 +200,62 @@ def test_selections_are_unions():
     assert chosen.names("news", "auto", "")
     assert chosen.names("crawl", "general", "www.sec.gov")
     assert not chosen.names("crawl", "domain", "sec.gov.example")
+
+
+def of_sources(negatives: dict[str, int]) -> Sample:
+    """Domain text of one source, and so many documents of each general source; "news" shares its words with the domain's."""
+    rng = np.random.default_rng(5)
+    texts, labels, sources = [], [], []
+    for source, count in {"filings": 200, **negatives}.items():
+        own = MONEY if source == "filings" else [*{"news": "bond credit said".split()}.get(source, OTHER), source]
+        for number in range(count):
+            words = np.concatenate([rng.choice(own, 12), rng.choice(COMMON, 20)])
+            texts.append(" ".join(rng.permutation(words)) + f" {number}x")
+            labels.append(int(source == "filings"))
+            sources.append(source)
+    hashes = rng.integers(0, 2**63, len(texts)).astype(np.uint64)
+    return Sample(
+        pa.array([text.encode() for text in texts], pa.large_binary()), np.array(labels), [""] * len(texts), hashes,
+        None, sources,
+    )  # fmt: skip
+
+
+def test_general_sources_are_left_out_whole_and_weigh_with_the_root_of_their_size():
+    sample = of_sources({"wiki": 400, "books": 300, "talk": 100, "news": 25})
+    fold, weight, how = folds(sample)
+    sources = np.array(sample.sources)
+    assert how == "sources"
+    assert [len(set(fold[sources == name])) for name in ("filings", "wiki", "books", "talk", "news")] == [4, 1, 1, 1, 1]
+    assert len({fold[sources == name][0] for name in ("wiki", "books", "talk", "news")}) == 4
+    assert weight[sources == "wiki"].sum() == pytest.approx(20)
+    assert weight[sources == "news"].sum() == pytest.approx(5)
+
+
+@pytest.mark.parametrize(
+    ("sources", "split"),
+    [({"wiki": 200, "books": 200}, ["wiki", "books"]), ({"wiki": 900, "books": 90, "talk": 90}, ["wiki"])],
+)
+def test_too_few_sources_and_one_that_is_most_of_its_side_are_left_out_by_document(sources, split):
+    sample = of_sources(sources)
+    fold, _, _ = folds(sample)
+    for name in split:
+        assert len(set(fold[np.array(sample.sources) == name])) == 4
+
+
+def test_the_bound_holds_for_a_source_that_was_left_out():
+    sample = of_sources({"wiki": 300, "books": 300, "talk": 300, "news": 300})
+    model, card = train(sample)
+    assert card["calibrated_on"]["negatives_left_out_by"] == "sources"
+    rows = card["calibrated_on"]["sources"]
+    assert rows["wiki, negatives"]["share_above_half"] == 0.0
+    assert set(rows) == {
+        "filings, positives",
+        "wiki, negatives",
+        "books, negatives",
+        "talk, negatives",
+        "news, negatives",
+    }
+    scores, _ = model.score(
+        pa.array(["said credit bond of the the and", "bond yield dividend equity coupon ledger of the"])
+    )
+    assert scores[0] < 0.5 < scores[1]

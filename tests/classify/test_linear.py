@@ -10,8 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.classify.model import SLOTS
+from pipeline.classify.sample import excerpt
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.text.linear import NUMBER, fit_logistic, gram_slots, mean_weights, score_rows
+from pipeline.kernels.text.linear import NUMBER, WHOLE_BYTES, fit_logistic, gram_slots, mean_weights
 from pipeline.kernels.text.term_trie import FNV_BASIS, FNV_PRIME, WORD_LOWER, hash_word
 
 MASK = (1 << 64) - 1
@@ -53,7 +54,7 @@ def slots_of(text):
         if at:
             left = hashes[at - 1]
             found.append(slot(((left ^ (left >> 31)) * FNV_PRIME + value) & MASK))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def buffers(texts):
@@ -70,13 +71,11 @@ def buffers(texts):
 def test_kernels_equal_the_twin(texts):
     offsets, data = buffers(texts)
     borders, slots = gram_slots(offsets, data, WORD_LOWER, SLOTS, 0)
-    means, counts = score_rows(offsets, data, WORD_LOWER, WEIGHTS)
+    means = mean_weights(borders, slots, WEIGHTS)
     for row, text in enumerate(texts):
         expected = slots_of(text)
         assert slots[borders[row] : borders[row + 1]].tolist() == expected
-        assert counts[row] == len(expected)
         assert means[row] == pytest.approx(np.mean(WEIGHTS[expected].astype(float)) if expected else 0.0, abs=1e-9)
-    assert mean_weights(borders, slots, WEIGHTS) == pytest.approx(means, abs=1e-9)
 
 
 def test_real_text_equals_the_twin():
@@ -88,6 +87,26 @@ def test_real_text_equals_the_twin():
     borders, slots = gram_slots(*buffers(texts), WORD_LOWER, SLOTS, 0)
     for row, text in enumerate(texts):
         assert slots[borders[row] : borders[row + 1]].tolist() == slots_of(text)
+
+
+@pytest.mark.parametrize("unit", ["bond yields ", "é株😀 ", "\u00e9", "a b c d e f g "])
+@pytest.mark.parametrize("more", [-1, 0, 1, 2, 3, 5000])
+def test_a_long_text_is_read_as_its_excerpt(unit, more):
+    text = (unit * (WHOLE_BYTES // len(unit.encode()) + 3000)).encode()[: WHOLE_BYTES + more].decode("utf-8", "ignore")
+    cut = excerpt(text.encode()).decode()
+    borders, slots = gram_slots(*buffers([text, cut]), WORD_LOWER, SLOTS, 0)
+    assert slots[: borders[1]].tolist() == slots[borders[1] :].tolist() == slots_of(cut)
+
+
+def test_a_rare_gram_counts_more_than_one_that_stands_everywhere():
+    texts = [f"the bond {n}" for n in range(40)] + [f"the river {n}" for n in range(40)]
+    borders, slots = gram_slots(*buffers(texts), WORD_LOWER, SLOTS, 0)
+    scale = np.ones(SLOTS)
+    scale[slot(hash_word("the"))] = 0.0
+    order = np.tile(np.random.default_rng(1).permutation(80), 5)
+    weights, _ = fit_logistic(borders, slots, np.repeat([1.0, 0.0], 40), np.ones(80), order, scale, 1.0, 1e-4, 1.0)
+    assert weights[slot(hash_word("the"))] == 0.0
+    assert weights[slot(hash_word("bond"))] > 0 > weights[slot(hash_word("river"))]
 
 
 def test_shuffling_keeps_the_words_and_loses_their_order():
@@ -104,9 +123,9 @@ def test_shuffling_keeps_the_words_and_loses_their_order():
 @pytest.mark.parametrize("unit", ["a", "1", "@", "\u0301", "😀", "株", "'", "a'", " a"])
 def test_a_megabyte_of_one_thing_is_linear(unit):
     text = unit * (1_000_000 // len(unit.encode()))
-    means, counts = score_rows(*buffers([text]), WORD_LOWER, WEIGHTS)
-    assert np.isfinite(means).all()
-    assert counts[0] <= 2 * len(text)
+    borders, slots = gram_slots(*buffers([text]), WORD_LOWER, SLOTS, 0)
+    assert np.isfinite(mean_weights(borders, slots, WEIGHTS)).all()
+    assert borders[1] <= WHOLE_BYTES
 
 
 def test_fitting_tells_the_sides_apart_and_is_the_same_every_time():
@@ -114,8 +133,8 @@ def test_fitting_tells_the_sides_apart_and_is_the_same_every_time():
     borders, slots = gram_slots(*buffers(texts), WORD_LOWER, SLOTS, 0)
     labels = np.repeat([1.0, 0.0], 40)
     order = np.tile(np.random.default_rng(1).permutation(80), 5)
-    first = fit_logistic(borders, slots, labels, np.ones(80), order, SLOTS, 1.0, 1e-4, 0.5)
-    again = fit_logistic(borders, slots, labels, np.ones(80), order, SLOTS, 1.0, 1e-4, 0.5)
+    first = fit_logistic(borders, slots, labels, np.ones(80), order, np.ones(SLOTS), 1.0, 1e-4, 0.5)
+    again = fit_logistic(borders, slots, labels, np.ones(80), order, np.ones(SLOTS), 1.0, 1e-4, 0.5)
     assert (first[0] == again[0]).all()
     assert first[1] == again[1]
     means = mean_weights(borders, slots, first[0].astype(np.float32))

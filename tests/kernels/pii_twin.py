@@ -164,11 +164,9 @@ def api_key(data, at):
         return after if not alnum(at_byte(data, after)) else None
     if re.match(rb"A[KS]IA", data[at:]) and len(data) - at >= 20:
         return None
-    for start, body, least in (
-        (rb"AIza", 39, 35), (rb"gh[A-Za-z]_", 40, 36), (rb"sk[-_]", 24, 20), (rb"xox.-", 24, 20)
-    ):  # fmt: skip
-        found = re.match(start, data[at:], re.S)
-        if found and len(data) - at >= body:
+    for start, least in ((rb"AIza", 35), (rb"gh[A-Za-z]_", 36), (rb"sk[-_]", 20), (rb"xox[A-Za-z]-", 20)):
+        found = re.match(start, data[at:])
+        if found and len(data) - at >= found.end() + least:
             run = re.match(rb"[A-Za-z0-9_-]{0,200}", data[at + found.end() :])[0]
             good = len(run) >= least and len(re.findall(rb"\d", run)) >= 2 and len(re.findall(rb"[A-Za-z]", run)) >= 4
             return at + found.end() + len(run) if good else None

@@ -26,15 +26,8 @@ from pipeline.ingest.benchmarks import PIECE_WORDS, Item, read_items
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.text import overlap
 from pipeline.kernels.text.term_trie import WORD_LOWER
-from pipeline.measure.judges.contamination import (
-    Contamination,
-    Index,
-    build_index,
-    contamination,
-    files_sha256,
-    index_of,
-    left_out,
-)
+from pipeline.measure.item_index import Index, build_index, index_of
+from pipeline.measure.judges.contamination import Contamination, contamination, files_sha256, left_out
 from pipeline.recipe.located_yaml import read_yaml
 from pipeline.recipe.model import parse
 
@@ -145,6 +138,15 @@ def test_evidence_counts_with_its_figures(tmp_path):
     assert not judged(tmp_path, record, text.format("2034", "31.20", "14.66"))["items"]
 
 
+def test_a_short_row_counts_by_all_of_its_figures(tmp_path):
+    row = "Deferred revenue of the segment, net of refunds {} {} {} {} at year end"
+    record = {"context": row.format("411.7", "388.2", "365.9", "340.1")}
+    assert judged(tmp_path, record, row.format("411.7", "388.2", "365.9", "340.1"))["items"]
+    assert not judged(tmp_path, record, row.format("411.7", "388.2", "365.9", "341.6"))["items"]
+    words = {"context": "Cash and cash equivalents at the end of the period, with restricted cash held in 2031"}
+    assert not judged(tmp_path, words, words["context"])["items"]
+
+
 @pytest.mark.parametrize(
     ("before", "held", "after", "cut"),
     [
@@ -232,9 +234,7 @@ def test_a_run_builds_the_index_once_and_its_workers_map_it(items, tmp_path, mon
     files = json.dumps(chosen.files)
     text = f"name: t\nuse: a\nsources:\n  a:\n{sources}curate:\n  - contamination: {{files: {files}}}\n"
     builds = []
-    monkeypatch.setattr(
-        "pipeline.measure.judges.contamination.index_of", lambda *given: builds.append(1) or index_of(*given)
-    )
+    monkeypatch.setattr("pipeline.measure.item_index.index_of", lambda *given: builds.append(1) or index_of(*given))
     build_index.cache_clear()
     store = Store(str(tmp_path / "run"))
     state = Run(store, parse("t.yaml", read_yaml("t.yaml", text.encode()), [], {}), Runner(store, InProcess()))

@@ -102,6 +102,12 @@ def test_running_again_reuses_and_a_threshold_changes_decide_alone(corpus, tmp_p
     assert found["all"]["documents"] == 560
     assert found["all"]["kept_share"] == pytest.approx(280 / 560)
     assert found["audit"]["documents"] <= 30
+    roles = found["roles"]
+    assert sum(row["documents"] for row in roles) == 560
+    assert [row["documents"] for row in roles] == sorted((row["documents"] for row in roles), reverse=True)
+    for row in roles:
+        assert row["scores_as_domain"] == {"filings": 1.0, "stories": 0.0}.get(row["source"], row["scores_as_domain"])
+        assert row["filed"] == {"filings": "domain", "stories": "general"}.get(row["source"], "auto")
 
 
 def test_two_runs_give_the_same_weights(corpus, tmp_path):

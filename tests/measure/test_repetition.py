@@ -97,3 +97,15 @@ def test_speaker_lines_are_no_duplicates_on_request():
 @pytest.mark.parametrize("name", ADVERSARIAL)
 def test_a_megabyte_of_anything_is_measured(name):
     assert measured([ADVERSARIAL[name]])[0]["num_chars"] == len(ADVERSARIAL[name])
+
+
+def test_a_stub_that_says_its_name_three_times_is_not_repetitive_where_short_texts_are_left_out():
+    stub = "Amber Lake Brook is a stream in Ontario. Amber Lake Brook rises near Amber Lake and joins the Moira River."
+    spam = "cheap amber rings " * 60
+    documents = [stub, spam, stub + " It is short. " * 40]
+    published, long_only = measured(documents), measured(documents, Repetition(top_grams_from=60))
+    assert published[0]["top_2_gram_char_frac"] > 0.2
+    tops = [row["top_2_gram_char_frac"] for row in long_only]
+    assert tops == [0.0, *(row["top_2_gram_char_frac"] for row in published[1:])]
+    dups = [[row["dup_5_gram_char_frac"] for row in rows] for rows in (published, long_only)]
+    assert dups[0] == dups[1]

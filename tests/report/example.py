@@ -142,7 +142,7 @@ def example(tokens: int = 320_000) -> RunReport:
                          Sample(id="b2", url="https://x.example/", source="web", verdict="removed", reasons=["toxicity.max_score"], text="an insult", hidden=True),
                          Sample(id="b3", url="https://evil.example/" + HOSTILE, source="web", verdict="removed", reasons=["minhash.duplicate"], duplicate_of="a1", text=HOSTILE)],
         bias=bias,
-        classifiers=[ClassifierFigures(name="domain", method="logistic", trained="820 and 790", auc=0.9987, recall=0.981, calibration_error=0.0123, setting="role_score", threshold=0.5, kept_positives=0.98, kept_negatives=0.012, kept_all=0.49, kept_audit=0.5, audited=28, audit_auc=0.994),
+        classifiers=[ClassifierFigures(name="domain", method="logistic", trained="820 and 790", auc=0.9987, recall=0.981, calibration_error=0.0123, setting="role_score", threshold=0.5, kept_positives=0.98, kept_negatives=0.012, kept_all=0.49, kept_audit=0.5, audited=28, audit_auc=0.994, roles=[{"source": "web", "host": "a<b>.example", "filed": "auto", "documents": 1200, "scores_as_domain": 0.031}]),
                      ClassifierFigures(name="quality", method="none", setting="min_score", note="curate.quality.positives: 3 different extracted documents in this run")],
         duplicates=Duplicates(exact_clusters=70, exact_documents=230, near_clusters=55, near_documents=185, removed=290,
                               largest=[Cluster(documents=14, survivor="https://filings.example/10-k"), Cluster(documents=9, survivor="https://news.example/q1", kind="exact")]),

@@ -50,59 +50,33 @@ def ipv6_end(data: np.ndarray, at: int, end: int) -> tuple[int, bool]:
     return stop, first < 0xFC00  # unique local, link-local and multicast addresses lie above
 
 
+_SERVICES = {"A?IA": 16, "AIza": 35, "gh?_": 36, "sk-": 20, "sk_": 20, "xox?-": 20}
+"""How a service's secrets begin (`?` is a letter), and how many bytes follow at least. AWS (AKIA, ASIA) comes first."""
+_ANY = ord("?")
+_STARTS = np.array([[*name.encode(), *[0] * (6 - len(name))] for name in _SERVICES], np.uint8)
+_LEAST = np.array(list(_SERVICES.values()), np.int64)
+
+
 @kernel()
 def api_key_end(data: np.ndarray, at: int, end: int) -> int:
     """End of a well-known service's secret that begins at `at`, or -1."""
-    least, cursor = 0, at
-    first = data[at]
-    left = end - at
-    if (
-        first == codes.UPPER_A
-        and left >= 20
-        and (data[at + 1] == codes.UPPER_K or data[at + 1] == codes.UPPER_S)
-        and data[at + 2] == codes.UPPER_I
-        and data[at + 3] == codes.UPPER_A
-    ):
-        for cursor in range(at + 4, at + 20):  # AKIA / ASIA and 16 capitals or digits
-            byte = data[cursor]
-            if not (codes.ZERO <= byte <= codes.NINE or codes.UPPER_A <= byte <= codes.UPPER_Z):
-                return -1
-        return -1 if at + 20 < end and alnum(data[at + 20]) >= 0 else at + 20
-    if (
-        first == codes.UPPER_A
-        and left >= 39
-        and data[at + 1] == codes.UPPER_I
-        and data[at + 2] == codes.SMALL_Z
-        and data[at + 3] == codes.SMALL_A
-    ):
-        cursor, least = at + 4, 35  # AIza
-    elif (
-        first == codes.SMALL_G
-        and left >= 40
-        and data[at + 1] == codes.SMALL_H
-        and letter(data[at + 2]) >= 0
-        and data[at + 3] == codes.UNDERSCORE
-    ):
-        cursor, least = at + 4, 36  # ghp_, gho_, ghs_
-    elif (
-        first == codes.SMALL_S
-        and left >= 24
-        and data[at + 1] == codes.SMALL_K
-        and (data[at + 2] == codes.HYPHEN or data[at + 2] == codes.UNDERSCORE)
-    ):
-        cursor, least = at + 3, 20  # sk-, sk_live_
-    elif (
-        first == codes.SMALL_X
-        and left >= 24
-        and data[at + 1] == codes.SMALL_O
-        and data[at + 2] == codes.SMALL_X
-        and data[at + 4] == codes.HYPHEN
-    ):
-        cursor, least = at + 5, 20  # xoxb-
-    else:
+    service, cursor = 0, at
+    while service < len(_STARTS):
+        size = 0
+        while _STARTS[service, size] != 0 and at + size < end:
+            sign = _STARTS[service, size]
+            if data[at + size] != sign and (sign != _ANY or letter(data[at + size]) < 0):
+                break
+            size += 1
+        if _STARTS[service, size] == 0 and end - at >= size + _LEAST[service]:
+            cursor = at + size
+            break
+        service += 1
+    if service == len(_STARTS):
         return -1
     begin, digits, capitals, smalls = cursor, 0, 0, 0
-    while cursor < end and cursor < begin + 200:
+    most = 16 if service == 0 else 200
+    while cursor < end and cursor < begin + most:
         byte = data[cursor]
         if digit(byte) >= 0:
             digits += 1
@@ -113,4 +87,8 @@ def api_key_end(data: np.ndarray, at: int, end: int) -> int:
         elif byte != codes.HYPHEN and byte != codes.UNDERSCORE:
             break
         cursor += 1
-    return cursor if cursor - begin >= least and digits >= 2 and smalls + capitals >= 4 else -1
+    if service == 0:  # 16 capitals and digits, and no more
+        ours = data[at + 1] == codes.UPPER_K or data[at + 1] == codes.UPPER_S
+        whole = digits + capitals == most and (cursor == end or alnum(data[cursor]) < 0)
+        return cursor if ours and whole else -1
+    return cursor if cursor - begin >= _LEAST[service] and digits >= 2 and smalls + capitals >= 4 else -1

@@ -2,7 +2,9 @@
 
 A *word* is a maximal run of letters, marks and digits, lower-cased code point by code point, apostrophes skipped; a word of
 ASCII digits alone is one mark, whatever the number; every Han or kana code point is a word. The value of a document is the
-mean weight of its n-grams, so that long documents do not score higher for being long.
+mean weight of its different n-grams: a word said a hundred times ("you know", "will") counts once, and long documents do not
+score higher for being long. A long document is read in pieces, evenly spread: the share of different n-grams that are rare grows
+with length, and a filing of 200,000 words would else not be comparable with the texts that weights were learned from.
 """
 
 import numpy as np
@@ -16,6 +18,9 @@ from pipeline.kernels.unicode import decode
 
 NUMBER = 0x6E756D626572
 """What every number hashes to."""
+PIECES, PIECE_BYTES = 4, 4096
+"""A text longer than this many pieces of this many bytes is read in them, evenly spread."""
+WHOLE_BYTES = PIECES * PIECE_BYTES + PIECES - 1
 
 _P = np.uint64(FNV_PRIME)
 _B = np.uint64(FNV_BASIS)
@@ -60,44 +65,44 @@ def hash_words(data: np.ndarray, begin: int, end: int, lower: np.ndarray, out: n
 
 
 @kernel()
-def score_rows(
-    offsets: np.ndarray, data: np.ndarray, lower: np.ndarray, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The mean weight of each row's 1- and 2-grams, float64[n] (0 without words), and their number, int64[n].
-
-    `weights` is float32 of a power of two; sums are float64, in the order of the text.
-    """
-    mask = np.uint64(len(weights) - 1)
-    means, counts = np.zeros(len(offsets) - 1), np.zeros(len(offsets) - 1, np.int64)
-    words = np.empty(4096, np.uint64)
-    for row in range(len(offsets) - 1):
-        count, words = hash_words(data, offsets[row], offsets[row + 1], lower, words)
-        if count == 0:
-            continue
-        singles, pairs = np.float64(weights[slot_of(words[0], mask)]), 0.0
-        for at in range(1, count):
-            singles += weights[slot_of(words[at], mask)]
-            pairs += weights[slot_of(pair_hash(words[at - 1], words[at]), mask)]
-        counts[row] = 2 * count - 1
-        means[row] = (singles + pairs) / counts[row]
-    return means, counts
+def _pieces(data: np.ndarray, begin: int, end: int, out: np.ndarray) -> int:
+    """Copies the pieces of a long text to `out`, cut at code points, a line end between them: their bytes."""
+    step, used = (end - begin - PIECE_BYTES) // (PIECES - 1), 0
+    for piece in range(PIECES):
+        first = begin + piece * step
+        last = first + PIECE_BYTES
+        while first < last and (data[first] & 0xC0) == 0x80:
+            first += 1
+        while last > first and last < end and (data[last] & 0xC0) == 0x80:
+            last -= 1
+        if piece > 0:
+            out[used] = codes.LINE_FEED
+            used += 1
+        for at in range(first, last):
+            out[used] = data[at]
+            used += 1
+    return used
 
 
 @kernel()
 def gram_slots(
     offsets: np.ndarray, data: np.ndarray, lower: np.ndarray, size: int, shuffle: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The slots of every row's 1- and 2-grams for training: row offsets int64[n + 1] and slots int32.
+    """The slots of every row's different 1- and 2-grams, as they first stand in it: row offsets int64[n + 1], slots int32.
 
-    With `shuffle` above 0 the words of each row are first put in another order (by a hash of that number and their place):
-    the same words without their language.
+    A text longer than `WHOLE_BYTES` is read in pieces. With `shuffle` above 0 the words of each row are first put in another
+    order (by a hash of that number and their place): the same words without their language.
     """
     mask = np.uint64(size - 1)
     borders, slots = np.zeros(len(offsets), np.int64), np.empty(4096, np.int32)
-    words = np.empty(4096, np.uint64)
+    words, reader, last_row = np.empty(4096, np.uint64), np.empty(WHOLE_BYTES, np.uint8), np.full(size, -1, np.int32)
     total = 0
     for row in range(len(offsets) - 1):
-        count, words = hash_words(data, offsets[row], offsets[row + 1], lower, words)
+        if offsets[row + 1] - offsets[row] > WHOLE_BYTES:
+            used = _pieces(data, offsets[row], offsets[row + 1], reader)
+            count, words = hash_words(reader, 0, used, lower, words)
+        else:
+            count, words = hash_words(data, offsets[row], offsets[row + 1], lower, words)
         if shuffle > 0:
             for at in range(count - 1, 0, -1):
                 mixed = (np.uint64(shuffle) * _P + np.uint64(at)) * _M
@@ -106,18 +111,27 @@ def gram_slots(
         if total + 2 * count > len(slots):
             slots = grow(slots, 2 * (total + 2 * count))
         for at in range(count):
-            slots[total] = slot_of(words[at], mask)
-            total += 1
-            if at > 0:
-                slots[total] = slot_of(pair_hash(words[at - 1], words[at]), mask)
+            slot = slot_of(words[at], mask)
+            if last_row[slot] != row:
+                last_row[slot] = row
+                slots[total] = slot
                 total += 1
+            if at > 0:
+                slot = slot_of(pair_hash(words[at - 1], words[at]), mask)
+                if last_row[slot] != row:
+                    last_row[slot] = row
+                    slots[total] = slot
+                    total += 1
         borders[row + 1] = total
     return borders, slots[:total]
 
 
 @kernel()
 def mean_weights(borders: np.ndarray, slots: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """float64[n]: what `score_rows` gives, from slots."""
+    """float64[n]: the mean weight of each row's slots (0 without any), summed as float64 in their order.
+
+    `weights` is float32 of a power of two.
+    """
     means = np.zeros(len(borders) - 1)
     for row in range(len(means)):
         total = 0.0
@@ -141,17 +155,18 @@ def fit_logistic(
     labels: np.ndarray,
     importance: np.ndarray,
     order: np.ndarray,
-    size: int,
+    scale: np.ndarray,
     rate: float,
     decay: float,
     keep: float,
 ) -> tuple[np.ndarray, float]:
-    """Logistic regression by AdaGrad over the rows in `order` (repeated for epochs): weights float64[size] and the bias.
+    """Logistic regression by AdaGrad over the rows in `order` (repeated for epochs): weights and the bias.
 
+    `scale`, float64[slots], is how much an n-gram counts; the weights that come back hold it, so that scoring needs no more.
     In each step a share `keep` of a row's n-grams is read, chosen by a hash, so that no few words carry a source alone.
     `decay` pulls the weights that a step touches to zero.
     """
-    weights, squares = np.zeros(size), np.full(size, 1e-8)
+    weights, squares = np.zeros(len(scale)), np.full(len(scale), 1e-8)
     bias, bias_square, share = 0.0, 1e-8, np.uint64(keep * 65536.0)
     for step in range(len(order)):
         row = order[step]
@@ -159,7 +174,7 @@ def fit_logistic(
         total, read = 0.0, 0
         for at in range(begin, end):
             if _read(step, int(at - begin), share):
-                total += weights[slots[at]]
+                total += weights[slots[at]] * scale[slots[at]]
                 read += 1
         if read == 0:
             continue
@@ -168,9 +183,9 @@ def fit_logistic(
         for at in range(begin, end):
             if _read(step, int(at - begin), share):
                 slot = slots[at]
-                gradient = each + decay * weights[slot] / read
+                gradient = each * scale[slot] + decay * weights[slot] / read
                 squares[slot] += gradient * gradient
                 weights[slot] -= rate * gradient / np.sqrt(squares[slot])
         bias_square += slope * slope
         bias -= 0.1 * slope / np.sqrt(bias_square)
-    return weights, float(bias)
+    return weights * scale, float(bias)

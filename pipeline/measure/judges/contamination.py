@@ -10,11 +10,9 @@ stock phrase of the corpus, which the whole corpus shows (`set_aside`): it is li
 answer. Whole sentences or rows of tables are cut; where that would take much more than the item, nothing is.
 """
 
-import functools
 import hashlib
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Annotated, Any, NamedTuple
 
@@ -25,12 +23,12 @@ from pydantic import Field
 
 from pipeline.core.judge import SPANS, Columns, judge
 from pipeline.core.settings import DecidedBy, JudgeSettings, Threshold
-from pipeline.core.tensors import pack, unpack
-from pipeline.ingest.benchmarks import Item, read_items, split_members, tells
+from pipeline.ingest.benchmarks import split_members, tells
 from pipeline.ingest.streams import open_url
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.text.overlap import build_table, find_items, grams_of, words_of
-from pipeline.kernels.text.term_trie import WORD_LOWER, hash_word
+from pipeline.kernels.text.overlap import find_items
+from pipeline.kernels.text.term_trie import WORD_LOWER
+from pipeline.measure.item_index import EVIDENCE, QUESTION, THOUSANDS, Index, build_index
 
 
 class Contamination(JudgeSettings):
@@ -59,21 +57,14 @@ class Contamination(JudgeSettings):
     )
 
 
-MAX_ITEMS = 20
-"""An n-gram of more items than this is a frame of the benchmark and nominates nothing."""
-NEEDED_SHARE = 1 / 8
-"""Of an item's n-grams, those that must match in one place to nominate it."""
-_FEW = 3
-_FIGURE = re.compile(r"[^\W_]*\d[^\W_]*")
-
-
 ANSWERED_OVERLAP = 0.6
 """Share of a question's weight that is enough when its answer stands beside it."""
 ASKED_OVERLAP = 0.9
 """Share of a question's weight from which it need not begin as it does; beside its answer `min_overlap` is enough."""
 EVIDENCE_OVERLAP, BARE_OVERLAP = 0.85, 0.98
-EVIDENCE_WORDS = 20
-"""Of evidence in one piece, with a figure and without one: shorter or less like it, sentences of a trade agree by chance."""
+EVIDENCE_WORDS, SHORT_FIGURES = 20, 3
+"""Of evidence in one piece, with a figure and without one: shorter or less like it, sentences of a trade agree by chance. A
+shorter piece counts by its figures, when it has three and all of them are there: a row of a table."""
 FIGURES, WORDS = 0.75, 0.65
 """Of an item's figures, and of its words in any order, the share that must stand in the place: reports say the same of other
 years and amounts."""
@@ -83,125 +74,7 @@ _MARGIN = 40
 """Bytes around a place in which its first and last words may stand."""
 BESIDE = 400
 """Bytes on both sides of a question in which its answer is looked for."""
-_QUESTION, _EVIDENCE, _TEXT = range(3)
-_KINDS = {"question": _QUESTION, "evidence": _EVIDENCE, "text": _TEXT}
-_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _SENTENCE_END = re.compile(rb"[.!?][\"')\]]*\s+|\xe3\x80\x82|\xef\xbc\x81")
-
-
-_PARTS = {"tables": 3, "postings": 3, "items": 5, "units": 3}
-"""Fields of an index that are arrays, and how many of them."""
-_STRINGS = ("names", "answers", "texts")
-
-
-@dataclass(frozen=True)
-class Index:
-    """What `find_items` reads of pieces, and of items their names and answers."""
-
-    tables: tuple[np.ndarray, np.ndarray, np.ndarray]
-    postings: tuple[np.ndarray, np.ndarray, np.ndarray]
-    items: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-    units: tuple[np.ndarray, np.ndarray, np.ndarray]
-    """int32: the item of each piece; kind and number of pieces of each item."""
-    names: pa.StringArray
-    answers: pa.StringArray
-    texts: pa.StringArray
-    """Of each piece."""
-
-    def to_bytes(self) -> bytes:
-        """As one file that workers map: the same items give the same bytes."""
-        found = {f"{part}.{number}": array for part in _PARTS for number, array in enumerate(getattr(self, part))}
-        for field in _STRINGS:
-            strings = getattr(self, field)
-            _, offsets, data = strings.buffers()
-            borders = np.frombuffer(offsets, np.int32)[: len(strings) + 1]
-            found |= {f"{field}.0": borders, f"{field}.1": np.frombuffer(data or b"", np.uint8)[: borders[-1]]}
-        return pack(found)
-
-    @classmethod
-    def mapped(cls, data: np.ndarray) -> "Index":
-        """Of a file's bytes, uint8[n], without copying them. Raises InfrastructureError when they are something else."""
-        found = unpack(data)
-        parts: dict[str, Any] = {
-            part: tuple(found[f"{part}.{number}"] for number in range(count)) for part, count in _PARTS.items()
-        }
-        for field in _STRINGS:
-            borders, text = (pa.py_buffer(found[f"{field}.{number}"]) for number in range(2))
-            parts[field] = pa.StringArray.from_buffers(len(found[f"{field}.0"]) - 1, borders, text)
-        return cls(**parts)
-
-
-@functools.lru_cache(maxsize=4)
-def build_index(files: tuple[str, ...], ngram: int, min_words: int) -> Index:
-    """The index of the items of some files; the same item in two places is one."""
-    items: dict[tuple[str, ...], Item] = {}
-    for path in files:
-        for item in read_items(path, min_words):
-            items.setdefault(item.pieces, item)
-    return index_of(list(items.values()), ngram)
-
-
-def index_of(items: list[Item], ngram: int) -> Index:
-    """The index of items."""
-    texts = [_THOUSANDS.sub("", piece) for item in items for piece in item.pieces]
-    words, borders = words_of(*text_buffers(pa.array(texts, pa.large_string())), WORD_LOWER)
-    hashes, rows, places = grams_of(words, borders, ngram)
-    kept = _rare(hashes, rows, len(texts))
-    order = np.lexsort((places[kept], rows[kept], hashes[kept]))
-    hashes, rows, places = hashes[kept][order], rows[kept][order], places[kept][order]
-    grams, starts = np.unique(hashes, return_index=True)
-    lengths = np.diff(borders)
-    owner = np.repeat(np.arange(len(texts)), lengths)
-    weights = _weights(words, owner, texts)
-    totals = np.bincount(owner, weights=weights, minlength=len(texts))
-    needed = np.maximum(1, (np.maximum(lengths - ngram + 1, 0) * NEEDED_SHARE).astype(np.int64))
-    pieces = np.array([len(item.pieces) for item in items], np.int32)
-    return Index(
-        build_table(grams),
-        (np.append(starts, len(hashes)).astype(np.int64), rows, places),
-        (borders, words, weights.astype(np.float32), totals, np.minimum(needed, _counts(rows, len(texts)))),
-        (
-            np.repeat(np.arange(len(items), dtype=np.int32), pieces),
-            np.array([_KINDS[item.kind] for item in items], np.int32),
-            pieces,
-        ),
-        pa.array([item.name for item in items], pa.string()),
-        pa.array([item.answer for item in items], pa.string()),
-        pa.array(texts, pa.string()),
-    )
-
-
-def _counts(rows: np.ndarray, items: int) -> np.ndarray:
-    return np.maximum(1, np.bincount(rows, minlength=items))
-
-
-def _rare(hashes: np.ndarray, rows: np.ndarray, items: int) -> np.ndarray:
-    """bool per n-gram: of few items, or of an item that would have nearly none left."""
-    rare = _holders(hashes, rows) <= MAX_ITEMS
-    return rare | (np.bincount(rows[rare], minlength=items) < _FEW)[rows]
-
-
-def _holders(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """int64 per value: how many rows hold it."""
-    order = np.lexsort((rows, values))
-    ordered, owners = values[order], rows[order]
-    new = np.ones(len(values), np.bool_)
-    new[1:] = ordered[1:] != ordered[:-1]
-    first = new.copy()
-    first[1:] |= owners[1:] != owners[:-1]
-    group = np.cumsum(new) - 1
-    counts = np.bincount(group, weights=first, minlength=1).astype(np.int64)
-    found = np.empty(len(values), np.int64)
-    found[order] = counts[group]
-    return found
-
-
-def _weights(words: np.ndarray, owner: np.ndarray, texts: list[str]) -> np.ndarray:
-    """float64 per word: log2(1 + items / items that hold the word), twice that for figures."""
-    figures = {word.lower() for text in texts for word in _FIGURE.findall(text)}
-    hashes = np.array(sorted(hash_word(word) for word in figures), np.uint64)
-    doubled = 1.0 + np.isin(words, hashes)
-    return doubled * np.log2(1 + len(texts) / np.maximum(_holders(words, owner), 1))
 
 
 def given(settings: Contamination) -> list[str]:
@@ -236,7 +109,7 @@ def load(settings: Contamination, read: Callable[[], Any]) -> Index:
 
 @judge(
     "contamination",
-    version=3,
+    version=4,
     settings=Contamination,
     reads=["text"],
     adds={
@@ -327,7 +200,7 @@ def _judged(hits: list[Hit], text: np.ndarray, index: Index, settings: Contamina
     answered = bool(answer) and any(_is_beside(answer, raw, hit) for hit in hits)
     copies = [hit for hit in hits if _is_copy(hit, raw, index, kind, answered, count == 1, settings)]
     words = sum(len(_words(index.texts[hit.piece].as_py())) for hit in copies)
-    if kind == _QUESTION:
+    if kind == QUESTION:
         counts = len(copies) >= HALF * count and (answered or words >= settings.min_words)
     else:
         counts = len(copies) >= MOST_PIECES * count
@@ -345,26 +218,26 @@ def _is_copy(
     words = _words(index.texts[hit.piece].as_py())
     figures = {word for word in words if sum(sign.isdigit() for sign in word) > 1}  # lists are numbered 1, 2, 3
     bound = settings.min_overlap
-    if kind == _QUESTION:
+    if kind == QUESTION:
         bound = min(bound, ANSWERED_OVERLAP) if answered else bound
-    elif kind == _EVIDENCE and alone:
+    elif kind == EVIDENCE and alone:
         bound = max(bound, EVIDENCE_OVERLAP if figures else BARE_OVERLAP)
-        if len(words) < EVIDENCE_WORDS:
-            return False
     if hit.share < bound:
         return False
     near = raw[max(0, hit.start - _MARGIN) : hit.end + _MARGIN]
     there = set(_words(near.decode("utf-8", "ignore")))
+    if kind == EVIDENCE and alone and len(words) < EVIDENCE_WORDS and (len(figures) < SHORT_FIGURES or figures - there):
+        return False
     if len(figures & there) < FIGURES * len(figures) or sum(word in there for word in words) < WORDS * len(words):
         return False
     # A statement about the same thing has a question's words, but hardly the first one, which asks.
-    asks = kind != _QUESTION or words[0] in there
+    asks = kind != QUESTION or words[0] in there
     return asks or hit.share >= (settings.min_overlap if answered else ASKED_OVERLAP)
 
 
 def _words(text: str) -> list[str]:
     """Small letters, figures without their separators."""
-    return re.findall(r"\w+", _THOUSANDS.sub("", text.lower()))
+    return re.findall(r"\w+", THOUSANDS.sub("", text.lower()))
 
 
 def _is_beside(answer: str, raw: bytes, hit: Hit) -> bool:

@@ -9,7 +9,7 @@ from pipeline.classify.score import COLUMNS, columns, load
 from pipeline.core.judge import Columns, judge
 
 
-@judge("domain", version=1, settings=DomainSettings, reads=["id", "text"], adds=COLUMNS, model=load)
+@judge("domain", version=2, settings=DomainSettings, reads=["id", "text"], adds=COLUMNS, model=load)
 def domain(batch: pa.RecordBatch, settings: DomainSettings, model: Any = None) -> Columns:
     """`score` is 0-1, a probability at even odds; see `pipeline.classify`."""
     return columns(batch, model)

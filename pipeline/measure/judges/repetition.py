@@ -1,12 +1,14 @@
 """Gopher's thirteen repetition rules (Rae et al., arXiv 2112.11446, table A1), as datatrove reads them."""
 
+import numpy as np
 import pyarrow as pa
+from pydantic import Field
 
 from pipeline.core.judge import Columns, judge
 from pipeline.core.settings import JudgeSettings, Threshold
 from pipeline.kernels.text import line_stats
 from pipeline.kernels.text.prose import judged_text
-from pipeline.kernels.text.repetition import ngram_chars
+from pipeline.kernels.text.repetition import FIRST_DUP, ngram_chars
 from pipeline.kernels.text.words import words
 from pipeline.measure.judges.gopher import ratio
 
@@ -20,6 +22,9 @@ class Repetition(JudgeSettings):
     """Leave rulers, dot leaders, bullets of lists and check boxes out; not published."""
     ignore_speaker_lines: bool = False
     """A line that only names a speaker ("Operator", "Jane Doe:") is no duplicate (transcripts)."""
+    top_grams_from: int = Field(default=0, ge=0)
+    """Texts of fewer words have no share of their most frequent n-gram: a stub says its subject's name three times, which is a
+    fifth of it. 0, as published: every text has one."""
     min_num_chars: Threshold = None
     """Published code: 1, an empty text is removed."""
     max_dup_line_frac: Threshold = None
@@ -56,7 +61,7 @@ _LINES = ["dup_line_frac", "dup_paragraph_frac", "dup_line_char_frac", "dup_para
 
 @judge(
     "repetition",
-    version=1,
+    version=2,
     settings=Repetition,
     reads=["text", "table_spans"],
     adds={"num_chars": pa.int64(), **dict.fromkeys([*_LINES, *_NGRAMS.values()], pa.float64())},
@@ -65,7 +70,9 @@ def repetition(batch: pa.RecordBatch, settings: Repetition) -> Columns:
     """Count second and later copies. Shares of characters divide by all code points of the text, white space too."""
     text = judged_text(batch, settings.prose_only, settings.ignore_layout)
     found = line_stats.of_column(text, settings.ignore_speaker_lines)
-    grams = ngram_chars(*words(text))
+    tokens = words(text)
+    grams = ngram_chars(*tokens)
+    grams[np.diff(tokens.offsets) < settings.top_grams_from, :FIRST_DUP] = 0
     chars = found[:, line_stats.CHARS]
     return {
         "num_chars": pa.array(chars),
