@@ -187,6 +187,10 @@ class Store:
         """The absolute path or object key of a relative path."""
         return f"{self._base}/{path}"
 
+    def url(self, path: str) -> str:
+        """What any reader of files opens."""
+        return self.locate(path) if self.local else self.filesystem.unstrip_protocol(self.locate(path))
+
     @contextlib.contextmanager
     def explained(self, path: str) -> Iterator[None]:
         """Turn operating-system errors into ones that name the file and what to do."""

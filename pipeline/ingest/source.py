@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, field_validator, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from pipeline.core.settings import Settings
 from pipeline.errors import did_you_mean
@@ -78,37 +78,117 @@ class HubDataset(Settings):
         return value
 
 
-class CrawlPlan(Settings):
-    """A polite crawl: one host at a time, robots.txt obeyed, private addresses refused, everything written to WARC."""
+class Fetch(Settings):
+    """What every fetch over the network says of itself and keeps to."""
 
-    seeds: list[str] = Field(min_length=1, description="addresses to start from (http or https)")
     user_agent: str = Field(
-        default="domain-corpus-crawler/0.1", min_length=1, description="name sent to hosts and looked up in robots.txt"
+        description="name and contact sent to hosts, as `acme-crawler/1.0 (+https://acme.example/bot)`; the name is looked up in "
+        "robots.txt, the contact is an address of mail or of a page"
+    )
+    timeout_s: float = Field(
+        default=20.0, gt=0, description="seconds to wait for the next bytes of a host; three times that for the whole answer"
+    )
+    allow_hosts: list[str] = Field(
+        default_factory=list, description="host:port pairs fetched even if their address is private or loopback"
+    )
+
+    @field_validator("user_agent")
+    @classmethod
+    def _has_contact(cls, value: str) -> str:
+        if not _CONTACT.search(value) or not re.match(r"[A-Za-z][\w.-]*[/ ]", value) or not value.isprintable():
+            raise ValueError(f"{value!r} must begin with a name and hold a contact, as 'acme-crawler/1.0 (+mailto:bot@acme.example)'")
+        return value
+
+
+_CONTACT = re.compile(r"[^\s@/]+@[^\s@]+\.\w|https?://[^\s/.]+\.")
+
+
+class CrawlPlan(Fetch):
+    """A polite crawl: one connection a host, robots.txt obeyed, private addresses refused, everything written to WARC."""
+
+    seeds: list[str] = Field(
+        default_factory=list, description="addresses to start from (http or https): pages, sitemaps or feeds"
+    )
+    domains: list[str] = Field(
+        default_factory=list, description="hosts to start from at their first page and, if they have one, their sitemap.xml"
+    )
+    sitemaps: bool = Field(default=True, description="also fetch what the sitemaps in a host's robots.txt list")
+    since: str | None = Field(
+        default=None,
+        pattern=r"^\d{4}-\d{2}-\d{2}$",
+        description="leave out entries of sitemaps and feeds that say they are older, as 2026-01-31",
+    )
+    previous: str | None = Field(
+        default=None, description="an earlier crawl's folder, or its run's: pages that have not changed since are not sent again"
     )
     max_pages: PositiveInt = Field(default=100, description="pages fetched in all")
+    max_pages_per_host: PositiveInt = Field(default=10_000, description="pages fetched of one host (name and port)")
     max_depth: NonNegativeInt = Field(default=2, description="links followed from a seed")
     max_page_bytes: PositiveInt = Field(
         default=8 * 2**20, description="bytes of one body; a longer one is cut and marked"
     )
     max_bytes: PositiveInt = Field(default=2**30, description="bytes of all bodies; the crawl ends when reached")
     max_redirects: NonNegativeInt = Field(default=5, description="redirects followed for one page")
-    delay_s: NonNegativeFloat = Field(default=1.0, description="pause between two requests; a longer Crawl-delay wins")
-    timeout_s: float = Field(default=20.0, gt=0, description="seconds to wait for a host before it is given up")
+    delay_s: NonNegativeFloat = Field(
+        default=1.0,
+        description="seconds between two requests to a host, from start to start; a longer Crawl-delay wins, and a host that is "
+        "slow is asked less. 0 is for your own hosts",
+    )
+    max_wait_s: PositiveFloat = Field(
+        default=60.0, description="longest Crawl-delay, Request-rate or Retry-After that is waited for; a host that asks for more is left"
+    )
+    tasks: PositiveInt = Field(
+        default=2, description="tasks that the hosts are spread over; it changes nothing in what is fetched"
+    )
     follow: Literal["none", "host", "seeds", "any"] = Field(
         default="host",
         description="links to follow: none, those of the page's own host, those of the seeds' hosts, or any",
     )
-    allow_hosts: list[str] = Field(
-        default_factory=list, description="host:port pairs fetched even if their address is private or loopback"
+    types: list[str] = Field(
+        default=[
+            "text/", "application/xhtml", "application/xml", "application/rss", "application/atom", "application/pdf",
+            "application/epub", "application/msword", "application/rtf", "application/vnd.openxmlformats", "application/vnd.ms-",
+            "application/vnd.oasis.opendocument", "application/json", "application/gzip", "application/x-gzip",
+        ],
+        description="how media types begin whose bodies are fetched; of others the header is kept",
+    )  # fmt: skip
+    languages: list[str] = Field(
+        default_factory=list,
+        description="language codes asked for, as [de, en]; a page whose header names only others is not kept",
     )
 
     @field_validator("seeds")
     @classmethod
     def _are_web_addresses(cls, seeds: list[str]) -> list[str]:
         for seed in seeds:
-            if urlsplit(seed).scheme not in ("http", "https") or not urlsplit(seed).hostname:
+            try:
+                parts = urlsplit(seed)
+            except ValueError:
+                parts = urlsplit("")
+            if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise ValueError(f"'{seed}' is not an http or https address")
         return seeds
+
+    @model_validator(mode="after")
+    def _starts_somewhere(self) -> Self:
+        if not self.all_seeds:
+            raise ValueError("give `seeds` or `domains` to start from")
+        return self
+
+    @property
+    def all_seeds(self) -> list[str]:
+        """Seeds, and the first page of each domain."""
+        return [*self.seeds, *(f"https://{domain}/" for domain in self.domains)]
+
+    @property
+    def domain_hosts(self) -> set[str]:
+        """Hosts whose sitemap.xml is looked for."""
+        return {domain.lower() for domain in self.domains}
+
+    @property
+    def seed_hosts(self) -> set[str]:
+        """Names and ports of the hosts that the crawl starts from."""
+        return {urlsplit(seed).netloc.lower() for seed in self.all_seeds}
 
 
 class SamplePlan(Settings):
@@ -212,6 +292,11 @@ class Source(Settings):
         if self.kind not in MADE_KINDS and not self.path and not self.optional:
             raise ValueError("path is missing or empty: give a folder, file or glob")
         return self
+
+    @property
+    def fetcher(self) -> str | None:
+        """How the source is fetched before it is read; None for files that are there."""
+        return "crawl" if self.kind == "crawl" else None
 
     @property
     def is_absent(self) -> bool:
