@@ -6,7 +6,15 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from pipeline.core.settings import Settings
 from pipeline.errors import did_you_mean
@@ -86,7 +94,9 @@ class Fetch(Settings):
         "robots.txt, the contact is an address of mail or of a page"
     )
     timeout_s: float = Field(
-        default=20.0, gt=0, description="seconds to wait for the next bytes of a host; three times that for the whole answer"
+        default=20.0,
+        gt=0,
+        description="seconds to wait for the next bytes of a host; three times that for the whole answer",
     )
     allow_hosts: list[str] = Field(
         default_factory=list, description="host:port pairs fetched even if their address is private or loopback"
@@ -96,7 +106,9 @@ class Fetch(Settings):
     @classmethod
     def _has_contact(cls, value: str) -> str:
         if not _CONTACT.search(value) or not re.match(r"[A-Za-z][\w.-]*[/ ]", value) or not value.isprintable():
-            raise ValueError(f"{value!r} must begin with a name and hold a contact, as 'acme-crawler/1.0 (+mailto:bot@acme.example)'")
+            raise ValueError(
+                f"{value!r} must begin with a name and hold a contact, as 'acme-crawler/1.0 (+mailto:bot@acme.example)'"
+            )
         return value
 
 
@@ -110,7 +122,8 @@ class CrawlPlan(Fetch):
         default_factory=list, description="addresses to start from (http or https): pages, sitemaps or feeds"
     )
     domains: list[str] = Field(
-        default_factory=list, description="hosts to start from at their first page and, if they have one, their sitemap.xml"
+        default_factory=list,
+        description="hosts to start from at their first page and, if they have one, their sitemap.xml",
     )
     sitemaps: bool = Field(default=True, description="also fetch what the sitemaps in a host's robots.txt list")
     since: str | None = Field(
@@ -119,7 +132,8 @@ class CrawlPlan(Fetch):
         description="leave out entries of sitemaps and feeds that say they are older, as 2026-01-31",
     )
     previous: str | None = Field(
-        default=None, description="an earlier crawl's folder, or its run's: pages that have not changed since are not sent again"
+        default=None,
+        description="an earlier crawl's folder, or its run's: pages that have not changed since are not sent again",
     )
     max_pages: PositiveInt = Field(default=100, description="pages fetched in all")
     max_pages_per_host: PositiveInt = Field(default=10_000, description="pages fetched of one host (name and port)")
@@ -135,7 +149,8 @@ class CrawlPlan(Fetch):
         "slow is asked less. 0 is for your own hosts",
     )
     max_wait_s: PositiveFloat = Field(
-        default=60.0, description="longest Crawl-delay, Request-rate or Retry-After that is waited for; a host that asks for more is left"
+        default=60.0,
+        description="longest Crawl-delay, Request-rate or Retry-After that is waited for; a host that asks for more is left",
     )
     tasks: PositiveInt = Field(
         default=2, description="tasks that the hosts are spread over; it changes nothing in what is fetched"

@@ -73,7 +73,9 @@ def crawl_round(store: Store, assigned: Assignment) -> Produced:
     return Produced(files, task.counts)
 
 
-def _freeze(store: Store, folder: str, name: str, plan: CrawlPlan, task: "_Task", journal: Journal) -> dict[str, FileInfo]:
+def _freeze(
+    store: Store, folder: str, name: str, plan: CrawlPlan, task: "_Task", journal: Journal
+) -> dict[str, FileInfo]:
     """The log's records host by host, each answer before its request, in files that end with a host."""
     info = f"software: {plan.user_agent}\r\nformat: WARC File Format 1.1\r\nrobots: obey\r\n"
     files: dict[str, FileInfo] = {}
@@ -113,7 +115,9 @@ class _Task:
                 continue
             ask = host.next()
             if ask is None or ask.url != entry.asked:
-                raise InfrastructureError(f"the log of the crawl asks for {entry.asked} where {ask and ask.url} comes next")
+                raise InfrastructureError(
+                    f"the log of the crawl asks for {entry.asked} where {ask and ask.url} comes next"
+                )
             host.took(ask, entry.response, entry.failure)
             self._count(host, entry.response)
             request = sent.pop(host.name)

@@ -62,7 +62,9 @@ def links_of(response: Response, limit: int) -> list[str]:
                 return []
         elif name == b"base":
             base = _joined(response.url, _value(attributes, "href")) or base
-        elif "nofollow" in rel or (name == b"link" and not ("alternate" in rel and "xml" in _value(attributes, "type"))):
+        elif "nofollow" in rel or (
+            name == b"link" and not ("alternate" in rel and "xml" in _value(attributes, "type"))
+        ):
             continue
         elif (href := _value(attributes, "href")) and (link := _joined(base, href)):
             links[link] = None

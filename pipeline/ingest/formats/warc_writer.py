@@ -10,7 +10,12 @@ _LEVEL = 2
 
 
 def record_of(
-    kind: str, block: bytes, date: str, url: str | None = None, extra: dict[str, str] | None = None, key: bytes | None = None
+    kind: str,
+    block: bytes,
+    date: str,
+    url: str | None = None,
+    extra: dict[str, str] | None = None,
+    key: bytes | None = None,
 ) -> bytes:
     """One record, compressed. `date` is ISO 8601 in UTC; `extra` are further header fields, which may replace others.
 
