@@ -195,7 +195,7 @@ def _input_files(run: Run, source: Source, unread: list[Unit]) -> list[InputFile
 def _units(
     run: Run, source: Source, forgotten: list[str], killers: dict[str, list[Killer]], unread: list[Unit]
 ) -> list[Unit]:
-    made = {"kind": "warc", "sample": None, "crawl": None}
+    made = {"kind": "warc", "sample": None, "crawl": None, "fetch": None, "commoncrawl": None}
     read = source.model_copy(update=made) if frozen_files(run.commits(Step.INGEST), source.name) else source
     settings = {
         "extract": run.recipe.extract.model_dump(mode="json"),

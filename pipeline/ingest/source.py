@@ -20,7 +20,7 @@ from pipeline.core.settings import Settings
 from pipeline.errors import did_you_mean
 from pipeline.ingest.kinds import formats
 
-MADE_KINDS = ("hub", "crawl", "sample")
+MADE_KINDS = ("hub", "crawl", "commoncrawl", "sample")
 """Kinds that read no path of the user's."""
 
 
@@ -206,6 +206,68 @@ class CrawlPlan(Fetch):
         return {urlsplit(seed).netloc.lower() for seed in self.all_seeds}
 
 
+class EdgarFetch(Fetch):
+    """Filings to fetch from EDGAR, by the SEC's rules: at most ten requests a second, whatever the number of workers."""
+
+    forms: list[str] = Field(default=["10-K"], min_length=1, description="form types, as [10-K, 8-K]")
+    years: list[int] = Field(min_length=1, description="years in which the filings were filed")
+    companies: list[int | str] = Field(
+        default_factory=list, description="central index keys or tickers; empty takes every company"
+    )
+    sic: list[int | str] = Field(
+        default_factory=list, description="industry codes, as [6021, 6022]; asks EDGAR once for each company"
+    )
+    amendments: bool = Field(
+        default=True, description="also the amendments of these forms, as 10-K/A, linked to what they amend"
+    )
+    max_filings: PositiveInt = Field(default=1000, description="filings fetched in all, the earliest first")
+    per_second: float = Field(
+        default=8.0,
+        gt=0,
+        le=10,
+        description="requests a second over all workers; the SEC allows ten, and counts them at its end",
+    )
+    base: str = Field(default="https://www.sec.gov", description="where the archive is")
+    data: str = Field(default="https://data.sec.gov", description="where the submissions API is")
+
+
+class CommonCrawlFetch(Fetch):
+    """Captures to fetch from Common Crawl: of domains and address patterns through its index, or whole files."""
+
+    crawls: list[str] = Field(min_length=1, description="names of crawls, as [CC-MAIN-2024-10]")
+    domains: list[str] = Field(default_factory=list, description="domains with everything under them, as [sec.gov]")
+    urls: list[str] = Field(
+        default_factory=list,
+        description="patterns of addresses, as ['https://*.sec.gov/news/*']; the domain must be in them",
+    )
+    index: Literal["columnar", "cdx"] = Field(
+        default="columnar", description="the Parquet index, read in part, or the index server, for a few domains"
+    )
+    types: list[str] = Field(
+        default=["text/html", "application/xhtml+xml", "application/pdf", "text/plain"],
+        description="media types, as Common Crawl detected them",
+    )
+    languages: list[str] = Field(
+        default_factory=list, description="ISO 639-3 codes, as [eng, deu]: captures whose main language is one of them"
+    )
+    max_pages: PositiveInt = Field(default=10_000, description="captures fetched in all")
+    files: PositiveInt | None = Field(
+        default=None, description="fetch so many whole files of each crawl, evenly chosen, in place of captures"
+    )
+    text: bool = Field(
+        default=False, description="with `files`: WET files, which hold the text alone, a twelfth of the bytes"
+    )
+    per_second: float = Field(default=5.0, gt=0, description="requests a second of each worker")
+    base: str = Field(default="https://data.commoncrawl.org", description="where the files are")
+    cdx: str = Field(default="https://index.commoncrawl.org", description="where the index server is")
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not (self.domains or self.urls) and self.files is None:
+            raise ValueError("give `domains`, `urls` or `files`")
+        return self
+
+
 class SamplePlan(Settings):
     """The embedded sample: a made-up crawl that needs no network and carries its truth."""
 
@@ -285,6 +347,12 @@ class Source(Settings):
     )
     hub: HubDataset | None = Field(default=None, description="for kind hub: the data set")
     crawl: CrawlPlan | None = Field(default=None, description="for kind crawl: seeds and limits")
+    fetch: EdgarFetch | None = Field(
+        default=None, description="for kind edgar without a path: filings to fetch from EDGAR"
+    )
+    commoncrawl: CommonCrawlFetch | None = Field(
+        default=None, description="for kind commoncrawl: captures to fetch from Common Crawl"
+    )
     sample: SamplePlan | None = Field(default=None, description="for kind sample: seed and size")
 
     @field_validator("kind")
@@ -296,27 +364,35 @@ class Source(Settings):
 
     @model_validator(mode="after")
     def _kind_has_its_settings(self) -> Self:
-        for kind in ("hub", "crawl"):
+        for kind in ("hub", "crawl", "commoncrawl"):
             if self.kind == kind and getattr(self, kind) is None:
                 raise ValueError(f"a source of kind {kind} needs a `{kind}:` block")
         for kind in MADE_KINDS:
             if self.kind != kind and getattr(self, kind) is not None:
                 raise ValueError(f"`{kind}:` is only for sources of kind {kind}, this one is {self.kind}")
-        if self.kind in MADE_KINDS and self.path:
-            raise ValueError(f"a source of kind {self.kind} takes no path")
-        if self.kind not in MADE_KINDS and not self.path and not self.optional:
+        if self.fetch is not None and self.kind != "edgar":
+            raise ValueError(f"`fetch:` is only for sources of kind edgar, this one is {self.kind}")
+        if self.has_no_files and self.path:
+            what = "with `fetch:`" if self.fetch else f"of kind {self.kind}"
+            raise ValueError(f"a source {what} takes no path")
+        if not self.has_no_files and not self.path and not self.optional:
             raise ValueError("path is missing or empty: give a folder, file or glob")
         return self
 
     @property
     def fetcher(self) -> str | None:
         """How the source is fetched before it is read; None for files that are there."""
-        return "crawl" if self.kind == "crawl" else None
+        return "edgar" if self.fetch else self.kind if self.kind in ("crawl", "commoncrawl") else None
+
+    @property
+    def has_no_files(self) -> bool:
+        """Whether the source is made or fetched, and reads no path of the user's."""
+        return self.kind in MADE_KINDS or self.fetch is not None
 
     @property
     def is_absent(self) -> bool:
         """Whether the source is optional and its path is not set: it is skipped."""
-        return self.kind not in MADE_KINDS and not self.path
+        return not self.has_no_files and not self.path
 
     def role_of(self, url: str | None) -> str:
         """The role of a document by its address; `auto` leaves it to the domain score."""

@@ -12,8 +12,13 @@ from pipeline.core.store import FileInfo, Store
 from pipeline.ingest.source import SamplePlan, Source
 from pipeline.sample import SAMPLE_VERSION, generate
 
-FETCHERS = {"crawl": "pipeline.ingest.crawl.rounds"}
-"""The module of each kind of fetch: `planned` gives its units as far as they are known, `work` does one. Network clients are
+FETCHERS = {
+    "crawl": "pipeline.ingest.crawl.rounds",
+    "edgar": "pipeline.ingest.crawl.edgar",
+    "commoncrawl": "pipeline.ingest.crawl.commoncrawl",
+}
+"""The module of each kind of fetch: `planned` gives its units as far as they are known, `work` does one,
+`estimate` says what there is to fetch. Network clients are
 only loaded where something is fetched."""
 FRONTIER = "frontier.jsonl"
 """The file of a round of a crawl that the next one goes on from."""

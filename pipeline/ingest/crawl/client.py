@@ -93,7 +93,15 @@ class _Secure(_Bounded, ssl.SSLSocket):
 class Client:
     """Fetches over connections to checked addresses. May be used by many threads at once."""
 
-    def __init__(self, user_agent: str, allow_hosts: list[str], timeout_s: float, languages: list[str] | None = None):
+    def __init__(
+        self,
+        user_agent: str,
+        allow_hosts: list[str],
+        timeout_s: float,
+        languages: list[str] | None = None,
+        gap_s: float = 0.0,
+    ) -> None:
+        self._gap_s, self._next = gap_s, 0.0
         self._allow_hosts, self._timeout_s = allow_hosts, timeout_s
         self._fields = {"User-Agent": user_agent, "Accept": "text/html,application/xhtml+xml,*/*;q=0.5"}
         if languages:
@@ -129,20 +137,22 @@ class Client:
         return self._exchange(self._connect(urlsplit(url)), url, request, limit, types)
 
     def fetch_patiently(self, url: str, limit: int, fields: Mapping[str, str] | None = None) -> Response:
-        """One exchange with a service that must answer: tried again, ever later, when it fails or says that it is busy.
+        """One exchange with a service that must answer: tried again, ever later, when it fails or says that it is busy. Two
+        requests of all threads begin at least `gap_s` apart.
 
-        Raises InfrastructureError when it does not answer 2xx or 404 in the end, or with more than `limit` bytes.
+        Raises InfrastructureError when it does not answer 2xx or 404 in the end.
         """
         said = ""
         for number in range(_TRIES):
+            self._wait()
             wait = 0.5 * 2**number * random.uniform(0.75, 1.25)
             try:
                 response = self.fetch(url, limit, fields)
-                if (response.status < 300 and not response.is_cut) or response.status == 404:
+                is_long = len(response.body) >= limit
+                if (response.status < 300 and (is_long or not response.is_cut)) or response.status == 404:
                     return response
-                cut = " and was cut" if response.is_cut else ""
-                said = f"answered {response.status} {response.reason}{cut}"
-                if response.status < 500 and response.status not in BUSY and not response.is_cut:
+                said = f"answered {response.status} {response.reason}{' and was cut' if response.is_cut else ''}"
+                if 300 <= response.status < 500 and response.status not in BUSY:
                     break
                 wait = max(wait, retry_after_s(response) or 0.0)
             except UNREACHABLE as error:
@@ -153,6 +163,13 @@ class Client:
             if number + 1 < _TRIES:
                 time.sleep(min(wait, _LONGEST_WAIT_S))
         raise InfrastructureError(f"{url} {said}; run the same command again to go on")
+
+    def _wait(self) -> None:
+        with self._lock:
+            now = time.monotonic()
+            start = max(self._next, now)
+            self._next = start + self._gap_s
+        time.sleep(start - now)
 
     def close(self) -> None:
         """Let go of idle connections."""

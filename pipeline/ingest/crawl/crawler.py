@@ -14,22 +14,19 @@ from dataclasses import dataclass, field
 from urllib.parse import urljoin
 
 from pipeline.core.execute import Assignment, Produced
-from pipeline.core.store import FileInfo, Store
+from pipeline.core.store import Store
 from pipeline.errors import InfrastructureError
 from pipeline.ingest.crawl.client import REDIRECTS, UNREACHABLE, Client, Response
 from pipeline.ingest.crawl.earlier import Earlier
 from pipeline.ingest.crawl.frontier import FRONTIER, State, pending
 from pipeline.ingest.crawl.host import Ask, Host, host_name
-from pipeline.ingest.crawl.journal import REQUEST, Entry, Journal, Span
+from pipeline.ingest.crawl.journal import REQUEST, Entry, Journal, Span, log_path
 from pipeline.ingest.crawl.netguard import RefusedError
-from pipeline.ingest.formats.warc_writer import record_of
 from pipeline.ingest.source import CrawlPlan
 
 CRAWL_VERSION = 2
 _CONNECTIONS = 64
 """Requests in flight in one task: a thread each."""
-_FILE_BYTES = 256 * 2**20
-"""A frozen file ends after the host that brings it to this size, so that workers share the reading."""
 
 
 @dataclass
@@ -49,7 +46,7 @@ def crawl_round(store: Store, assigned: Assignment) -> Produced:
     settings = assigned.settings
     plan = CrawlPlan.model_validate(settings["crawl"])
     states = [State.read(store, path) for path in settings["after"]] or [State.seeded(plan)]
-    journal = Journal(store, assigned.path("raw", suffix=".journal"), states[0].began)
+    journal = Journal(store, log_path(assigned.name, assigned.fingerprint), states[0].began)
     entries = list(journal.entries())
     hosts = pending(plan, states, journal.began)
     own = {name: host for n, (name, host) in enumerate(hosts.items()) if n % settings["tasks"] == settings["task"]}
@@ -57,7 +54,8 @@ def crawl_round(store: Store, assigned: Assignment) -> Produced:
     task.replay(entries)
     task.run()
     folder = assigned.path("raw", suffix="")
-    files = _freeze(store, folder, f"crawl-{settings['round']:02d}-{settings['task']:03d}", plan, task, journal)
+    frozen = f"{folder}/crawl-{settings['round']:02d}-{settings['task']:03d}"
+    files = journal.freeze(frozen, plan.user_agent, list(task.spans.values()))
     task.counts.pages = sum(host.pages for host in own.values()) - fetched
     task.counts.outcomes = dict(sum((host.outcomes for host in own.values()), Counter()))
     before = states[settings["task"]] if settings["after"] else State()
@@ -69,25 +67,8 @@ def crawl_round(store: Store, assigned: Assignment) -> Produced:
         journal.began,
     )
     files[FRONTIER] = store.put(f"{folder}/{FRONTIER}", state.to_lines())
-    journal.close(delete=True)
+    journal.close()
     return Produced(files, task.counts)
-
-
-def _freeze(
-    store: Store, folder: str, name: str, plan: CrawlPlan, task: "_Task", journal: Journal
-) -> dict[str, FileInfo]:
-    """The log's records host by host, each answer before its request, in files that end with a host."""
-    info = f"software: {plan.user_agent}\r\nformat: WARC File Format 1.1\r\nrobots: obey\r\n"
-    files: dict[str, FileInfo] = {}
-    waiting = [task.spans[host] for host in sorted(task.spans)]
-    while waiting or not files:
-        file = f"{name}-{len(files):03d}.warc.gz"
-        with store.create(f"{folder}/{file}") as writer:
-            writer.write(record_of("warcinfo", info.encode(), journal.began))
-            while waiting and writer.tell() < _FILE_BYTES:
-                journal.copy(waiting.pop(0), writer)
-            files[file] = writer.finish()
-    return files
 
 
 class _Task:

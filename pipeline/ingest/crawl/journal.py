@@ -6,7 +6,6 @@ local disk it is one file, synced about once a second (a killed process loses no
 store each group of records that wait together is an object.
 """
 
-import contextlib
 import os
 import tempfile
 import threading
@@ -16,15 +15,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.core.store import Store
+from pipeline.core.ledger import Commit
+from pipeline.core.store import WORK, FileInfo, Store
 from pipeline.ingest.crawl.client import Response
 from pipeline.ingest.formats.http import split_response
 from pipeline.ingest.formats.warc_writer import record_id, record_of
 
 REQUEST, RESPONSE, LISTING, FAILURE = "request", "response", "listing", "failure"
-"""Kinds of entries. A listing is a response that is no document: a sitemap, a feed, an index; a failure is a request without one."""
+"""Kinds of entries. A listing is a response that is no document: a sitemap, a feed, an index; a failure is a request that has
+none."""
 _ASKED, _FETCHED, _KIND = "X-Crawl-Asked", "X-Crawl-Fetched", "X-Crawl-Kind"
 _SYNC_S = 1.0
+_FILE_BYTES = 256 * 2**20
+"""A frozen file ends after the group that brings it to this size, so that workers share the reading."""
 Span = tuple[int, int]
 """Where a record lies in the log: start and end."""
 
@@ -127,19 +130,37 @@ class Journal:
                     self._parts += 1
         return span
 
-    def copy(self, spans: list[Span], out: Any) -> None:
-        """Write these members to a file, in this order."""
-        for start, end in spans:
-            self._file.seek(start)
-            out.write(self._file.read(end - start))
+    def freeze(self, path: str, user_agent: str, groups: list[list[Span]]) -> dict[str, FileInfo]:
+        """Copy groups of records, in their order, to `<path>-000.warc.gz` and so on: files that end with a group."""
+        info = f"software: {user_agent}\r\nformat: WARC File Format 1.1\r\n"
+        files: dict[str, FileInfo] = {}
+        waiting = list(groups)
+        while waiting or not files:
+            name = f"{path}-{len(files):03d}.warc.gz"
+            with self._store.create(name) as writer:
+                writer.write(record_of("warcinfo", info.encode(), self.began))
+                while waiting and writer.tell() < _FILE_BYTES:
+                    for start, end in waiting.pop(0):
+                        self._file.seek(start)
+                        writer.write(self._file.read(end - start))
+                files[name.rpartition("/")[2]] = writer.finish()
+        return files
 
-    def close(self, delete: bool = False) -> None:
-        """Let go of the file; `delete` it once what it held is committed elsewhere."""
+    def close(self) -> None:
+        """Let go of the file."""
         self._file.close()
-        if delete:
-            for path in [self._path] if self._store.local else self._store.list(self._path):
-                with contextlib.suppress(OSError):
-                    self._store.delete(path)
+
+
+def discard(store: Store, commit: Commit) -> None:
+    """Remove the log of a unit, which is in its frozen files now that it is committed."""
+    path = log_path(commit.unit, commit.fingerprint)
+    for name in [path] if store.local else store.list(path):
+        store.delete(name)
+
+
+def log_path(unit: str, fingerprint: str) -> str:
+    """Where a unit logs."""
+    return f"{WORK}/raw/{unit}-{fingerprint[:12]}.log"
 
 
 def _now() -> str:

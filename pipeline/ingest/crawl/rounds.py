@@ -5,7 +5,8 @@ from pipeline.core.run_folder import Commits
 from pipeline.core.store import Store
 from pipeline.ingest.crawl.crawler import CRAWL_VERSION, crawl_round
 from pipeline.ingest.crawl.frontier import FRONTIER, State, is_more
-from pipeline.ingest.source import CrawlPlan, Source
+from pipeline.ingest.crawl.journal import discard
+from pipeline.ingest.source import Source
 
 
 def planned(store: Store, source: Source, done: Commits) -> list[Unit]:
@@ -23,6 +24,8 @@ def planned(store: Store, source: Source, done: Commits) -> list[Unit]:
         finished = [done[unit.name] for unit in units[-plan.tasks :] if unit.name in done]
         if len(finished) < plan.tasks:
             return units
+        for commit in finished:
+            discard(store, commit)
         after = [commit.files[FRONTIER].path for commit in finished]
         if not is_more(plan, [State.read(store, path) for path in after]):
             return units
