@@ -200,7 +200,7 @@ def _units(
     settings = {
         "extract": run.recipe.extract.model_dump(mode="json"),
         "main_content": WEIGHTS.sha256,
-        "source": read.model_dump(mode="json", exclude={"path", "priority", "optional"})
+        "source": read.model_dump(mode="json", exclude={"path", "url", "priority", "optional"})
         | {"optional": True},  # the worker reads the listed files, not the path
     }
     reads = {"tombstones": Values(forgotten)} if forgotten else {}

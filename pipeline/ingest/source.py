@@ -20,7 +20,7 @@ from pipeline.core.settings import Settings
 from pipeline.errors import did_you_mean
 from pipeline.ingest.kinds import formats
 
-MADE_KINDS = ("hub", "crawl", "commoncrawl", "sample")
+MADE_KINDS = ("hub", "crawl", "commoncrawl", "sql", "sample")
 """Kinds that read no path of the user's."""
 
 
@@ -320,7 +320,11 @@ class Source(Settings):
     csv: CsvDialect = Field(default=CsvDialect(), description="for CSV and TSV: delimiter, encoding and quotes")
     query: str | None = Field(
         default=None,
-        description="for SQLite: the SELECT whose rows are read; null: the one table that has the text field",
+        description="for sql and SQLite: the SELECT whose rows are read; null, for SQLite: the one table that has the text field",
+    )
+    url: str | None = Field(
+        default=None,
+        description="for kind sql: the database, as postgresql://user:${PASSWORD}@host/name; its driver is yours to install",
     )
     element: str | None = Field(
         default=None, description="for XML: name of the element that is one document; null: the file"
@@ -336,7 +340,7 @@ class Source(Settings):
     max_records: PositiveInt = Field(
         default=20_000_000,
         description="records of one file, rows that are too small to be documents included; one quarantined row stands for "
-        "the rest",
+        "the rest. Where it is not set, 10,000, and more if the file has 8 bytes, as stored, for each",
     )
     max_record_bytes: PositiveInt = Field(
         default=64 * 2**20, description="a longer record is quarantined without being read"
@@ -368,8 +372,10 @@ class Source(Settings):
             if self.kind == kind and getattr(self, kind) is None:
                 raise ValueError(f"a source of kind {kind} needs a `{kind}:` block")
         for kind in MADE_KINDS:
-            if self.kind != kind and getattr(self, kind) is not None:
+            if hasattr(self, kind) and self.kind != kind and getattr(self, kind) is not None:
                 raise ValueError(f"`{kind}:` is only for sources of kind {kind}, this one is {self.kind}")
+        if self.kind == "sql" and not (self.url and self.query) and not self.optional:
+            raise ValueError("a source of kind sql needs `url` and `query`")
         if self.fetch is not None and self.kind != "edgar":
             raise ValueError(f"`fetch:` is only for sources of kind edgar, this one is {self.kind}")
         if self.has_no_files and self.path:

@@ -55,6 +55,12 @@ def ingest(run: Run) -> Commits:
             return commits
 
 
+def estimate(source: Source) -> str:
+    """What a source would fetch: pages, bytes and hours, as far as its index says. Raises InfrastructureError when that cannot
+    be asked."""
+    return importlib.import_module(FETCHERS[source.fetcher or ""]).estimate(source)
+
+
 def _planned(run: Run, source: Source, commits: Commits) -> list[Unit]:
     if source.kind == "sample":
         plan = (source.sample or SamplePlan()).model_dump(mode="json")

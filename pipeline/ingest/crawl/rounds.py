@@ -34,3 +34,13 @@ def planned(store: Store, source: Source, done: Commits) -> list[Unit]:
 def work(store: Store, assigned: Assignment) -> Produced:
     """One task of one round."""
     return crawl_round(store, assigned)
+
+
+def estimate(source: Source) -> str:
+    """What a crawl would fetch at most; nothing is asked."""
+    plan = source.crawl
+    assert plan is not None
+    hosts = len(plan.seed_hosts)
+    hours = min(plan.max_pages / hosts, plan.max_pages_per_host) * plan.delay_s / 3600
+    pages = f"at most {plan.max_pages:,} pages and {plan.max_bytes / 1e6:,.0f} MB"
+    return f"{pages} from {hosts:,} hosts on ({', '.join(sorted(plan.seed_hosts)[:3])}), about {hours:.2f} hours"
