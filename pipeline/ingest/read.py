@@ -1,6 +1,7 @@
 """Records of a shard as Arrow batches: every document a row, every row an id that its position does not decide."""
 
 import hashlib
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from pipeline.ingest.streams import open_url, reason_of
 
 BATCH_BYTES = 16 * 2**20
 BATCH_RECORDS = 1024
-_FREE_RECORDS, _RECORD_BYTES = 10_000, 8
+_FREE_RECORDS, _RECORD_BYTES = 10_000, 4
 """A file may always hold so many records, and one for each so many of its bytes."""
 
 
@@ -141,9 +142,7 @@ def _most_records(source: Source, file: InputFile) -> int:
 
     A few hundred kilobytes of gzip hold a hundred million empty objects, a row of quarantine each.
     """
-    if "max_records" in source.model_fields_set or not file.size:
-        return source.max_records
-    return min(source.max_records, max(_FREE_RECORDS, file.size // _RECORD_BYTES))
+    return source.max_records or (max(_FREE_RECORDS, file.size // _RECORD_BYTES) if file.size else sys.maxsize)
 
 
 def _licence(record: Record, source: Source) -> str:

@@ -337,10 +337,10 @@ class Source(Settings):
         default=False,
         description="for WARC: keep pages that the crawler cut (WARC-Truncated), marked, in place of quarantining them",
     )
-    max_records: PositiveInt = Field(
-        default=20_000_000,
+    max_records: PositiveInt | None = Field(
+        default=None,
         description="records of one file, rows that are too small to be documents included; one quarantined row stands for "
-        "the rest. Where it is not set, 10,000, and more if the file has 8 bytes, as stored, for each",
+        "the rest. null: 10,000, and more if the file has 4 bytes, as stored, for each",
     )
     max_record_bytes: PositiveInt = Field(
         default=64 * 2**20, description="a longer record is quarantined without being read"
