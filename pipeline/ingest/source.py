@@ -182,7 +182,17 @@ class CrawlPlan(Fetch):
                 parts = urlsplit("")
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise ValueError(f"'{seed}' is not an http or https address")
+            if parts.username is not None:
+                raise ValueError(f"the seed on {parts.hostname} has a user name, which is never sent")
         return seeds
+
+    @field_validator("domains")
+    @classmethod
+    def _are_hosts(cls, domains: list[str]) -> list[str]:
+        for domain in domains:
+            if not re.fullmatch(r"[\w.-]+(:\d+)?", domain):
+                raise ValueError(f"'{domain}' is not the name of a host, as www.example.org")
+        return domains
 
     @model_validator(mode="after")
     def _starts_somewhere(self) -> Self:

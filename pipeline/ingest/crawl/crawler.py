@@ -6,6 +6,7 @@ host was faster. What a crawl finds depends on the day; so it is frozen first, a
 """
 
 import heapq
+import math
 import threading
 import time
 from collections import Counter
@@ -82,7 +83,8 @@ class _Task:
         self._earlier = Earlier(plan.previous)
         self._due: list[tuple[float, int, Host]] = []
         self._in_flight = 0
-        self._watched = False
+        self._watched = math.inf
+        """The time at which a thread wakes by itself."""
         self._change = threading.Condition()
         self._error: BaseException | None = None
 
@@ -136,20 +138,23 @@ class _Task:
         """The host that has been due longest, when it is due. One thread watches the clock, the others sleep."""
         with self._change:
             while self._error is None:
-                wait = self._due[0][0] - time.monotonic() if self._due else None
-                if wait is not None and wait <= 0:
+                due = self._due[0][0] if self._due else None
+                if due is not None and due <= time.monotonic():
                     self._in_flight += 1
                     _, number, host = heapq.heappop(self._due)
-                    if self._due and not self._watched:
+                    if self._due and self._due[0][0] < self._watched:
                         self._change.notify()
                     return number, host
-                if wait is None and not self._in_flight:
+                if due is None and not self._in_flight:
                     self._change.notify_all()
                     return None
-                watches = wait is not None and not self._watched
-                self._watched = self._watched or watches
-                self._change.wait(wait if watches else None)
-                self._watched = self._watched and not watches
+                if due is None or due >= self._watched:
+                    self._change.wait()
+                    continue
+                self._watched = due
+                self._change.wait(due - time.monotonic())
+                if self._watched == due:
+                    self._watched = math.inf
             return None
 
     def _step(self, host: Host) -> float | None:

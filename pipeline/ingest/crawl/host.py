@@ -165,6 +165,7 @@ class Host:
             wait = retry_after_s(response)
             self.pause_s = (self.plan.delay_s or 1.0) * 2 ** (self._tries + 1) if wait is None else wait
             if self.pause_s > self.plan.max_wait_s:
+                self.pause_s = 0.0
                 self._give_up("busy")
             else:
                 self._tries += 1

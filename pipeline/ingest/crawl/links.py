@@ -16,16 +16,22 @@ from pipeline.ingest.record import DamagedInputError
 
 _RAW = re.compile(rb"<(!--|(?:script|style|noembed|xmp|textarea)(?=[\s>/]))", re.IGNORECASE)
 _TAG = re.compile(rb"<(a|area|base|meta|link)[\s/]([^<>]*)", re.IGNORECASE)
+_PLAIN = re.compile(r"/(?!/)[A-Za-z0-9._/-]{0,1000}")
 _VALUE = rb"\s*=\s*(?:\"([^\"]*)|'([^']*)|([^\s\"'>]+))"
 _ATTRIBUTES = {
     name: re.compile(rb"(?<![\w-])" + name.encode() + _VALUE, re.IGNORECASE)
     for name in ("href", "rel", "name", "content", "type")
 }
-_LOCATION = re.compile(rb"<(sitemap|url|item|entry)\b[^<>]*>(.*?)(?=<(?:sitemap|url|item|entry)\b|\Z)", re.DOTALL)
-_LOC = re.compile(rb"<loc\b[^<>]*>([^<]*)|<link\b[^<>]*?\bhref\s*=\s*[\"']([^\"'<>]*)|<link>(?:<!\[CDATA\[)?([^<\]]*)")
-_WHEN = re.compile(rb"<(?:lastmod|updated|pubDate)>([^<]*)")
+_NS = r"(?:[A-Za-z][\w.-]*:)?"
+_LOCATION = re.compile(
+    rf"<{_NS}(sitemap|url|item|entry)\b[^<>]*>(.*?)(?=<{_NS}(?:sitemap|url|item|entry)\b|\Z)".encode(), re.DOTALL
+)
+_LOC = re.compile(
+    rf"<{_NS}loc\b[^<>]*>([^<]*)|<{_NS}link\b[^<>]*?\bhref\s*=\s*[\"']([^\"'<>]*)|<{_NS}link>(?:<!\[CDATA\[)?([^<\]]*)".encode()
+)
+_WHEN = re.compile(rf"<{_NS}(?:lastmod|updated|pubDate)>([^<]*)".encode())
 _DAY = re.compile(rb"\s*(\d{4}-\d\d-\d\d)")
-_LIST = re.compile(rb"<(?:[a-z]+:)?(urlset|sitemapindex|rss|feed|RDF)\b")
+_LIST = re.compile(rf"<{_NS}(urlset|sitemapindex|rss|feed|RDF)\b".encode())
 MAX_LIST = 50 * 2**20
 """Bytes of a sitemap, unpacked (sitemaps.org)."""
 MAX_ENTRIES = 50_000
@@ -97,7 +103,9 @@ def _value(attributes: bytes, name: str) -> str:
 
 
 def _joined(base: str, href: str) -> str | None:
-    """The canonical address of a link; None when it is none."""
+    """The canonical address of a link; None when it is none. A plain path needs no more than to follow the host of `base`."""
+    if _PLAIN.fullmatch(href) and "/." not in href:
+        return base[: base.find("/", 8)] + href
     try:
         return canonical(urljoin(base, href))
     except ValueError:

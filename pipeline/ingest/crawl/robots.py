@@ -1,5 +1,7 @@
 """robots.txt, read as RFC 9309 says: missing means yes, unreachable means no."""
 
+import codecs
+
 from protego import Protego
 
 MAX_BYTES = 500 * 1024
@@ -33,4 +35,5 @@ def _meaning(status: int | None, body: bytes) -> str:
     """Section 2.3.1: 2xx is obeyed, 4xx allows everything, 5xx and no answer forbid everything."""
     if status is None or status >= 500:
         return _REFUSE_ALL
-    return body[:MAX_BYTES].decode("utf-8", "replace") if 200 <= status < 300 else ""
+    encoding = "utf-16" if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    return body[:MAX_BYTES].decode(encoding, "replace") if 200 <= status < 300 else ""

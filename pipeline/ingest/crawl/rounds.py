@@ -8,6 +8,9 @@ from pipeline.ingest.crawl.frontier import FRONTIER, State, is_more
 from pipeline.ingest.crawl.journal import discard
 from pipeline.ingest.source import Source
 
+_MORE_ROUNDS = 10
+"""Beyond those that links and redirects between hosts can take: for shares of the budget that other hosts left."""
+
 
 def planned(store: Store, source: Source, done: Commits) -> list[Unit]:
     """The units of every round that is done, and of the next one when anything is left to fetch."""
@@ -27,7 +30,9 @@ def planned(store: Store, source: Source, done: Commits) -> list[Unit]:
         for commit in finished:
             discard(store, commit)
         after = [commit.files[FRONTIER].path for commit in finished]
-        if not is_more(plan, [State.read(store, path) for path in after]):
+        if number > plan.max_depth + plan.max_redirects + _MORE_ROUNDS or not is_more(
+            plan, [State.read(store, path) for path in after]
+        ):
             return units
 
 

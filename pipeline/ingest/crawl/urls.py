@@ -7,6 +7,7 @@ from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 MAX_URL = 2048
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+(?:%\w+)?")
 _ENCODED = re.compile(r"%([0-9A-Fa-f]{2})")
 _BARE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PATH_SIGNS, _QUERY_SIGNS = "%/:;@!$&'()*+,=~[]|", "%/?:;@!$&'()*+,=~[]|"
@@ -46,6 +47,8 @@ def canonical(url: str) -> str | None:
             return None
         host = host if host.isascii() else host.encode("idna").decode("ascii")
     except ValueError:  # UnicodeError is one
+        return None
+    if not _HOST.fullmatch(host):
         return None
     host = f"[{host}]" if ":" in host else host
     place = host if port in (None, 443 if scheme == "https" else 80) else f"{host}:{port}"
