@@ -27,6 +27,8 @@ CASES = {
     "chunks that are none": (PAGE + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n<p>x\r\n0\r\n\r\n", CUT),
     "gzip that is none": (PAGE + b"Content-Encoding: gzip\r\n\r\n\x1f\x8b\x08junk", CUT),
     "text called gzip": (PAGE + b"Content-Encoding: gzip\r\n\r\n<p>plain", FINE),
+    "no type": (b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n<p>type", FINE),
+    "a picture": (b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 7\r\n\r\n<p>type", NONE),
     "switching protocols": (b"HTTP/1.1 101 Switch\r\n\r\n", NONE),
     "bare line feeds": (b"HTTP/1.1 200 OK\nContent-Type: text/html\n\n<p>lines", FINE),
     "bytes in a header": (PAGE + b"X-T: \xc3\xbc\xff\x85 b\r\n\r\n<p>bytes", FINE),
@@ -86,6 +88,7 @@ def test_each_answer_costs_its_page_alone_and_the_log_says_it_all(hosts, tmp_pat
     found = {names[row["url"].split("/")[2]]: CUT if row["reason"] else FINE for row in rows}
     assert {name: found.get(name, NONE) for name in CASES} == {name: wanted for name, (_, wanted) in CASES.items()}
     assert report.outcomes["busy"] == 2
+    assert report.outcomes["content_type"] == 1
     listener.close()
     shutil.rmtree(tmp_path / "work/ledger")
     again = crawl(plan, tmp_path)

@@ -205,7 +205,7 @@ class Client:
             answer.begin()
             headers = [(name, " ".join(value.split())) for name, value in answer.getheaders() if name.strip()]
             response = Response(url, answer.status, answer.reason, headers)
-            if types and response.status == 200 and not response.mime.startswith(types):
+            if types and response.status == 200 and response.mime and not response.mime.startswith(types):
                 response.is_cut = True
                 return response
             connection.left = 4 * limit + _HEAD_BYTES  # chunks of a few bytes are mostly frame

@@ -201,7 +201,7 @@ class Host:
         if self._is_foreign(response.header("content-language")):
             self.outcomes["language"] += 1
             return False
-        if response.status == 200 and response.is_cut and not response.body:
+        if response.status == 200 and response.mime and not response.mime.startswith(tuple(self.plan.types)):
             self.outcomes["content_type"] += 1
             return False
         if response.status == 200 and item.depth < self.plan.max_depth and self.plan.follow != "none":
