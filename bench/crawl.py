@@ -66,7 +66,8 @@ def _ours(port: int, delay_s: float, tasks: int) -> tuple[int, float]:
     from pipeline.core.execute import Assignment
     from pipeline.core.store import Store
     from pipeline.ingest.crawl.rounds import planned, work
-    from pipeline.ingest.source import CrawlPlan, Source
+    from pipeline.ingest.crawl.settings import CrawlPlan
+    from pipeline.ingest.source import Source
 
     names = [f"{address}:{port}" for address in ADDRESSES]
     limits: dict[str, Any] = {
@@ -93,7 +94,7 @@ def _ours(port: int, delay_s: float, tasks: int) -> tuple[int, float]:
             process.start()
         for process in processes:
             process.join()
-        return sum(pages), time.perf_counter() - start
+        return sum(pages[number] for number in range(tasks)), time.perf_counter() - start
 
 
 def _scrapy(port: int, delay_s: float, _tasks: int) -> tuple[int, float]:

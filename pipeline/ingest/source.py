@@ -4,13 +4,10 @@ import codecs
 import re
 from fnmatch import fnmatchcase
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     Field,
-    NonNegativeFloat,
     NonNegativeInt,
-    PositiveFloat,
     PositiveInt,
     field_validator,
     model_validator,
@@ -18,6 +15,7 @@ from pydantic import (
 
 from pipeline.core.settings import Settings
 from pipeline.errors import did_you_mean
+from pipeline.ingest.crawl.settings import CommonCrawlFetch, CrawlPlan, EdgarFetch
 from pipeline.ingest.kinds import formats
 
 MADE_KINDS = ("hub", "crawl", "commoncrawl", "sql", "sample")
@@ -84,198 +82,6 @@ class HubDataset(Settings):
         if not value.strip() or value.lower() in MOVING_REVISIONS:
             raise ValueError(f"'{value}' is a branch, which moves: give the commit hash or a tag")
         return value
-
-
-class Fetch(Settings):
-    """What every fetch over the network says of itself and keeps to."""
-
-    user_agent: str = Field(
-        description="name and contact sent to hosts, as `acme-crawler/1.0 (+https://acme.example/bot)`; the name is looked up in "
-        "robots.txt, the contact is an address of mail or of a page"
-    )
-    timeout_s: float = Field(
-        default=20.0,
-        gt=0,
-        description="seconds to wait for the next bytes of a host; three times that for the whole answer",
-    )
-    allow_hosts: list[str] = Field(
-        default_factory=list, description="host:port pairs fetched even if their address is private or loopback"
-    )
-
-    @field_validator("user_agent")
-    @classmethod
-    def _has_contact(cls, value: str) -> str:
-        if not _CONTACT.search(value) or not re.match(r"[A-Za-z][\w.-]*[/ ]", value) or not value.isprintable():
-            raise ValueError(
-                f"{value!r} must begin with a name and hold a contact, as 'acme-crawler/1.0 (+mailto:bot@acme.example)'"
-            )
-        return value
-
-
-_CONTACT = re.compile(r"[^\s@/]+@[^\s@]+\.\w|https?://[^\s/.]+\.")
-
-
-class CrawlPlan(Fetch):
-    """A polite crawl: one connection a host, robots.txt obeyed, private addresses refused, everything written to WARC."""
-
-    seeds: list[str] = Field(
-        default_factory=list, description="addresses to start from (http or https): pages, sitemaps or feeds"
-    )
-    domains: list[str] = Field(
-        default_factory=list,
-        description="hosts to start from at their first page and, if they have one, their sitemap.xml",
-    )
-    sitemaps: bool = Field(default=True, description="also fetch what the sitemaps in a host's robots.txt list")
-    since: str | None = Field(
-        default=None,
-        pattern=r"^\d{4}-\d{2}-\d{2}$",
-        description="leave out entries of sitemaps and feeds that say they are older, as 2026-01-31",
-    )
-    previous: str | None = Field(
-        default=None,
-        description="an earlier crawl's folder, or its run's: pages that have not changed since are not sent again",
-    )
-    max_pages: PositiveInt = Field(default=100, description="pages fetched in all")
-    max_pages_per_host: PositiveInt = Field(default=10_000, description="pages fetched of one host (name and port)")
-    max_depth: NonNegativeInt = Field(default=2, description="links followed from a seed")
-    max_page_bytes: PositiveInt = Field(
-        default=8 * 2**20, description="bytes of one body; a longer one is cut and marked"
-    )
-    max_bytes: PositiveInt = Field(default=2**30, description="bytes of all bodies; the crawl ends when reached")
-    max_redirects: NonNegativeInt = Field(default=5, description="redirects followed for one page")
-    delay_s: NonNegativeFloat = Field(
-        default=1.0,
-        description="seconds between two requests to a host, from start to start; a longer Crawl-delay wins, and a host that is "
-        "slow is asked less. 0 is for your own hosts",
-    )
-    max_wait_s: PositiveFloat = Field(
-        default=60.0,
-        description="longest Crawl-delay, Request-rate or Retry-After that is waited for; a host that asks for more is left",
-    )
-    tasks: PositiveInt = Field(
-        default=2, description="tasks that the hosts are spread over; it changes nothing in what is fetched"
-    )
-    follow: Literal["none", "host", "seeds", "any"] = Field(
-        default="host",
-        description="links to follow: none, those of the page's own host, those of the seeds' hosts, or any",
-    )
-    types: list[str] = Field(
-        default=[
-            "text/", "application/xhtml", "application/xml", "application/rss", "application/atom", "application/pdf",
-            "application/epub", "application/msword", "application/rtf", "application/vnd.openxmlformats", "application/vnd.ms-",
-            "application/vnd.oasis.opendocument", "application/json", "application/gzip", "application/x-gzip",
-        ],
-        description="how media types begin whose bodies are fetched; of others the header is kept",
-    )  # fmt: skip
-    languages: list[str] = Field(
-        default_factory=list,
-        description="language codes asked for, as [de, en]; a page whose header names only others is not kept",
-    )
-
-    @field_validator("seeds")
-    @classmethod
-    def _are_web_addresses(cls, seeds: list[str]) -> list[str]:
-        for seed in seeds:
-            try:
-                parts = urlsplit(seed)
-            except ValueError:
-                parts = urlsplit("")
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ValueError(f"'{seed}' is not an http or https address")
-            if parts.username is not None:
-                raise ValueError(f"the seed on {parts.hostname} has a user name, which is never sent")
-        return seeds
-
-    @field_validator("domains")
-    @classmethod
-    def _are_hosts(cls, domains: list[str]) -> list[str]:
-        for domain in domains:
-            if not re.fullmatch(r"[\w.-]+(:\d+)?", domain):
-                raise ValueError(f"'{domain}' is not the name of a host, as www.example.org")
-        return domains
-
-    @model_validator(mode="after")
-    def _starts_somewhere(self) -> Self:
-        if not self.all_seeds:
-            raise ValueError("give `seeds` or `domains` to start from")
-        return self
-
-    @property
-    def all_seeds(self) -> list[str]:
-        """Seeds, and the first page of each domain."""
-        return [*self.seeds, *(f"https://{domain}/" for domain in self.domains)]
-
-    @property
-    def domain_hosts(self) -> set[str]:
-        """Hosts whose sitemap.xml is looked for."""
-        return {domain.lower() for domain in self.domains}
-
-    @property
-    def seed_hosts(self) -> set[str]:
-        """Names and ports of the hosts that the crawl starts from."""
-        return {urlsplit(seed).netloc.lower() for seed in self.all_seeds}
-
-
-class EdgarFetch(Fetch):
-    """Filings to fetch from EDGAR, by the SEC's rules: at most ten requests a second, whatever the number of workers."""
-
-    forms: list[str] = Field(default=["10-K"], min_length=1, description="form types, as [10-K, 8-K]")
-    years: list[int] = Field(min_length=1, description="years in which the filings were filed")
-    companies: list[int | str] = Field(
-        default_factory=list, description="central index keys or tickers; empty takes every company"
-    )
-    sic: list[int | str] = Field(
-        default_factory=list, description="industry codes, as [6021, 6022]; asks EDGAR once for each company"
-    )
-    amendments: bool = Field(
-        default=True, description="also the amendments of these forms, as 10-K/A, linked to what they amend"
-    )
-    max_filings: PositiveInt = Field(default=1000, description="filings fetched in all, the earliest first")
-    per_second: float = Field(
-        default=8.0,
-        gt=0,
-        le=10,
-        description="requests a second over all workers; the SEC allows ten, and counts them at its end",
-    )
-    base: str = Field(default="https://www.sec.gov", description="where the archive is")
-    data: str = Field(default="https://data.sec.gov", description="where the submissions API is")
-
-
-class CommonCrawlFetch(Fetch):
-    """Captures to fetch from Common Crawl: of domains and address patterns through its index, or whole files."""
-
-    crawls: list[str] = Field(min_length=1, description="names of crawls, as [CC-MAIN-2024-10]")
-    domains: list[str] = Field(default_factory=list, description="domains with everything under them, as [sec.gov]")
-    urls: list[str] = Field(
-        default_factory=list,
-        description="patterns of addresses, as ['https://*.sec.gov/news/*']; the domain must be in them",
-    )
-    index: Literal["columnar", "cdx"] = Field(
-        default="columnar", description="the Parquet index, read in part, or the index server, for a few domains"
-    )
-    types: list[str] = Field(
-        default=["text/html", "application/xhtml+xml", "application/pdf", "text/plain"],
-        description="media types, as Common Crawl detected them",
-    )
-    languages: list[str] = Field(
-        default_factory=list, description="ISO 639-3 codes, as [eng, deu]: captures whose main language is one of them"
-    )
-    max_pages: PositiveInt = Field(default=10_000, description="captures fetched in all")
-    files: PositiveInt | None = Field(
-        default=None, description="fetch so many whole files of each crawl, evenly chosen, in place of captures"
-    )
-    text: bool = Field(
-        default=False, description="with `files`: WET files, which hold the text alone, a twelfth of the bytes"
-    )
-    per_second: float = Field(default=5.0, gt=0, description="requests a second of each worker")
-    base: str = Field(default="https://data.commoncrawl.org", description="where the files are")
-    cdx: str = Field(default="https://index.commoncrawl.org", description="where the index server is")
-
-    @model_validator(mode="after")
-    def _names_something(self) -> Self:
-        if not (self.domains or self.urls) and self.files is None:
-            raise ValueError("give `domains`, `urls` or `files`")
-        return self
 
 
 class SamplePlan(Settings):

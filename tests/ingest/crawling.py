@@ -9,7 +9,8 @@ from pipeline.core.in_process import InProcess
 from pipeline.core.steps import Step
 from pipeline.core.store import Store
 from pipeline.ingest.crawl.rounds import planned
-from pipeline.ingest.source import CrawlPlan, Source
+from pipeline.ingest.crawl.settings import CrawlPlan
+from pipeline.ingest.source import Source
 from pipeline.ingest.step import freeze, frozen_files
 
 from .conftest import rows_of

@@ -13,8 +13,9 @@ import pytest
 from pipeline.errors import InfrastructureError
 from pipeline.ingest.crawl.netguard import RefusedError, check_address, resolve
 from pipeline.ingest.crawl.robots import MAX_BYTES, Rules
+from pipeline.ingest.crawl.settings import CrawlPlan
 from pipeline.ingest.record import Tally
-from pipeline.ingest.source import CrawlPlan, Source
+from pipeline.ingest.source import Source
 
 from .conftest import rows_of
 from .crawling import crawl, read, warc

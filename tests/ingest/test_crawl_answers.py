@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from pipeline.ingest.crawl import rounds
-from pipeline.ingest.source import CrawlPlan
+from pipeline.ingest.crawl.settings import CrawlPlan
 
 from .crawling import crawl, read
 

@@ -26,7 +26,8 @@ from pipeline.core.store import Store
 from pipeline.errors import InfrastructureError
 from pipeline.ingest.crawl.client import Response
 from pipeline.ingest.crawl.service import Service
-from pipeline.ingest.source import CommonCrawlFetch, Source
+from pipeline.ingest.crawl.settings import CommonCrawlFetch
+from pipeline.ingest.source import Source
 
 VERSION = 1
 CAPTURES = "captures.parquet"

@@ -20,10 +20,11 @@ from pipeline.errors import InfrastructureError
 from pipeline.ingest.crawl.client import REDIRECTS, UNREACHABLE, Client, Response
 from pipeline.ingest.crawl.earlier import Earlier
 from pipeline.ingest.crawl.frontier import FRONTIER, State, pending
-from pipeline.ingest.crawl.host import Ask, Host, host_name
+from pipeline.ingest.crawl.host import Ask, Host
 from pipeline.ingest.crawl.journal import REQUEST, Entry, Journal, Span, log_path
 from pipeline.ingest.crawl.netguard import RefusedError
-from pipeline.ingest.source import CrawlPlan
+from pipeline.ingest.crawl.settings import CrawlPlan
+from pipeline.ingest.crawl.urls import host_name
 
 CRAWL_VERSION = 2
 _CONNECTIONS = 64
@@ -94,6 +95,7 @@ class _Task:
         for entry in entries:
             host = self._hosts[host_name(entry.asked)]
             if entry.kind == REQUEST:
+                self.counts.repeated += host.name in sent
                 sent[host.name] = entry
                 continue
             ask = host.next()
@@ -105,7 +107,7 @@ class _Task:
             self._count(host, entry.response)
             request = sent.pop(host.name)
             self.spans[host.name] += [(entry.start, entry.end), (request.start, request.end)]
-        self.counts.repeated = len(sent)
+        self.counts.repeated += len(sent)
 
     def run(self) -> None:
         """Crawl until no host has anything left. Raises what a thread raised that no host is to blame for."""

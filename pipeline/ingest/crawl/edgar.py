@@ -14,8 +14,9 @@ from pipeline.core.store import Store
 from pipeline.errors import UsageError
 from pipeline.ingest.crawl.journal import discard
 from pipeline.ingest.crawl.service import Service
+from pipeline.ingest.crawl.settings import EdgarFetch
 from pipeline.ingest.formats.edgar import AMENDS
-from pipeline.ingest.source import EdgarFetch, Source
+from pipeline.ingest.source import Source
 
 VERSION = 1
 _SUBMISSION_BYTES = 200 * 2**20

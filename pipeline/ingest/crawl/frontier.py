@@ -7,9 +7,9 @@ import json
 from dataclasses import asdict, dataclass, field
 
 from pipeline.core.store import Store
-from pipeline.ingest.crawl.host import Budget, Host, Item, Rest, host_name
-from pipeline.ingest.crawl.urls import canonical
-from pipeline.ingest.source import CrawlPlan
+from pipeline.ingest.crawl.host import Budget, Host, Item, Rest
+from pipeline.ingest.crawl.settings import CrawlPlan
+from pipeline.ingest.crawl.urls import host_name
 from pipeline.ingest.step import FRONTIER
 
 __all__ = ["FRONTIER", "State", "is_more", "pending"]
@@ -33,8 +33,7 @@ class State:
     @classmethod
     def seeded(cls, plan: CrawlPlan) -> "State":
         """The state before the first round."""
-        urls = [canonical(seed) for seed in plan.all_seeds]
-        return cls(out=[Item(url) for url in urls if url])
+        return cls(out=list(map(Item, plan.starts)))
 
     def to_lines(self) -> bytes:
         """One line for the sums, one a host, one an address."""

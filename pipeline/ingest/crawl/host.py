@@ -12,9 +12,9 @@ from urllib.parse import urljoin, urlsplit
 from pipeline.ingest.crawl.client import BUSY, REDIRECTS, Response, origin_of, retry_after_s
 from pipeline.ingest.crawl.links import links_of, listed_in
 from pipeline.ingest.crawl.robots import MAX_BYTES, Rules
-from pipeline.ingest.crawl.urls import Traps, canonical
+from pipeline.ingest.crawl.settings import CrawlPlan
+from pipeline.ingest.crawl.urls import Traps, canonical, host_name
 from pipeline.ingest.rights.snapshots import ROBOTS, TDMREP
-from pipeline.ingest.source import CrawlPlan
 
 _RETRIES = 2
 """A busy host is asked this often again for one page."""
@@ -237,9 +237,9 @@ class Host:
     def _follow(self, url: str, depth: int, page: str) -> None:
         host = host_name(url)
         if host == self.name:
-            if self.plan.follow != "seeds" or host in self.plan.seed_hosts:
+            if self.plan.follow != "seeds" or host in self.plan.start_hosts:
                 self.add(Item(url, depth))
-        elif self.plan.follow == "any" or (self.plan.follow == "seeds" and host in self.plan.seed_hosts):
+        elif self.plan.follow == "any" or (self.plan.follow == "seeds" and host in self.plan.start_hosts):
             self.out.append(Item(url, depth))
 
     def _find_sitemaps(self, rules: Rules, base: str) -> None:
@@ -270,8 +270,3 @@ class Host:
     def rest(self) -> Rest:
         """What the next round goes on from."""
         return Rest(self.pages, self.seen, list(self.queue))
-
-
-def host_name(url: str) -> str:
-    """Name and port of an address, in lower case."""
-    return urlsplit(url).netloc.lower()

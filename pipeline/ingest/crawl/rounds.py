@@ -45,7 +45,7 @@ def estimate(source: Source) -> str:
     """What a crawl would fetch at most; nothing is asked."""
     plan = source.crawl
     assert plan is not None
-    hosts = len(plan.seed_hosts)
+    hosts = len(plan.start_hosts)
     hours = min(plan.max_pages / hosts, plan.max_pages_per_host) * plan.delay_s / 3600
     pages = f"at most {plan.max_pages:,} pages and {plan.max_bytes / 1e6:,.0f} MB"
-    return f"{pages} from {hosts:,} hosts on ({', '.join(sorted(plan.seed_hosts)[:3])}), about {hours:.2f} hours"
+    return f"{pages} from {hosts:,} hosts on ({', '.join(sorted(plan.start_hosts)[:3])}), about {hours:.2f} hours"

@@ -14,7 +14,7 @@ from pipeline.errors import InfrastructureError
 from pipeline.ingest.crawl.client import Client, Response
 from pipeline.ingest.crawl.journal import FAILURE, REQUEST, Entry, Journal, Span, log_path
 from pipeline.ingest.crawl.links import body_of
-from pipeline.ingest.source import Fetch
+from pipeline.ingest.crawl.settings import Fetch
 
 _CONNECTIONS = 4
 LISTING_BYTES = 2**30
@@ -41,11 +41,12 @@ class Service:
         sent: dict[str, Entry] = {}
         for entry in journal.entries():
             if entry.kind == REQUEST:
+                self.repeated += entry.asked in sent
                 sent[entry.asked] = entry
             elif entry.kind != FAILURE and (request := sent.pop(entry.asked, None)):
                 self._known[entry.asked] = entry
                 self._spans[entry.asked] = [(entry.start, entry.end), (request.start, request.end)]
-        self.repeated = len(sent)
+        self.repeated += len(sent)
 
     def listing(self, url: str) -> bytes | None:
         """An index or list, its encoding undone; None when there is none at this address."""

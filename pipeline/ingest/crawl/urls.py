@@ -74,6 +74,11 @@ def _decoded(match: re.Match[str]) -> str:
     return sign if sign in _UNRESERVED else match.group().upper()
 
 
+def host_name(url: str) -> str:
+    """Name and port of a canonical address."""
+    return urlsplit(url).netloc
+
+
 class Traps:
     """Tells the addresses that a site can make up without end; what it counts, it counts in the order of the crawl."""
 
