@@ -71,12 +71,8 @@ def _planned(run: Run, source: Source, commits: Commits) -> list[Unit]:
     return importlib.import_module(FETCHERS[source.fetcher]).planned(run.store, source, commits)
 
 
-def commits_of(commits: Mapping[str, Commit], source: str) -> dict[str, Commit]:
-    """The units in which a source was frozen."""
-    return {unit: commit for unit, commit in commits.items() if unit.partition("/")[0] == source}
-
-
 def frozen_files(commits: Mapping[str, Commit], source: str) -> dict[str, FileInfo]:
     """The WARC files in which a source was frozen, by name; empty when it was not."""
-    files = {name: info for commit in commits_of(commits, source).values() for name, info in commit.files.items()}
+    own = [commit for unit, commit in commits.items() if unit.partition("/")[0] == source]
+    files = {name: info for commit in own for name, info in commit.files.items()}
     return {name: info for name, info in sorted(files.items()) if name.endswith(".warc.gz")}

@@ -7,7 +7,6 @@ captures are frozen one by one: what is committed is not fetched again.
 
 import fnmatch
 import gzip
-import io
 import json
 import operator
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+from fsspec.spec import AbstractBufferedFile
 
 from pipeline.core.execute import Assignment, Produced, Unit
 from pipeline.core.run_folder import Commits
@@ -50,33 +50,16 @@ class CaptureCounts:
     fetched_bytes: int = 0
 
 
-class RangeFile(io.RawIOBase):
-    """A file behind HTTP, read by ranges; every read is one request."""
+class RangeFile(AbstractBufferedFile):
+    """A file behind HTTP, read by ranges of at least 64 kB."""
 
     def __init__(self, service: Service, url: str) -> None:
-        super().__init__()
-        self._service, self._url, self._at = service, url, 0
-        self.size = _size_of(service.ranged(url, 0, 1), url)
+        self._service = service
+        size = _size_of(service.ranged(url, 0, 1), url)
+        super().__init__(fsspec.filesystem("file"), url, block_size=2**16, size=size)  # pyright: ignore[reportArgumentType]
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + (0, self._at, self.size)[whence]
-        return self._at
-
-    def readinto(self, buffer: "memoryview") -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
-        count = min(len(buffer), self.size - self._at)
-        if count > 0:
-            buffer[:count] = self._service.ranged(self._url, self._at, self._at + count).body
-            self._at += count
-        return max(count, 0)
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        return self._service.ranged(self.path, start, end).body
 
 
 def planned(store: Store, source: Source, done: Commits) -> list[Unit]:
@@ -238,11 +221,7 @@ def _columnar(plan: CommonCrawlFetch, service: Service, crawl: str) -> Iterator[
         if "/subset=warc/" not in path:
             continue
         url = f"{plan.base.rstrip('/')}/{path}"
-        opened = (
-            io.BufferedReader(RangeFile(service, url), 2**16)
-            if url.startswith("http")
-            else fsspec.open(url, "rb").open()
-        )
+        opened = RangeFile(service, url) if url.startswith("http") else fsspec.open(url, "rb").open()
         with opened as file:
             fragment = ds.ParquetFileFormat().make_fragment(file)
             for row in fragment.to_table(

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from pipeline.errors import InfrastructureError, UsageError
 from pipeline.ingest.record import Record, Where
-from pipeline.ingest.rows import named_row, record_of
+from pipeline.ingest.rows import cursor_rows
 
 _POSTGRES, _MYSQL = ("psycopg", "psycopg2", "pg8000.dbapi"), ("pymysql", "MySQLdb")
 DRIVERS = {
@@ -15,7 +15,6 @@ DRIVERS = {
     "mariadb": _MYSQL,
 }  # fmt: skip
 """Scheme of the URL -> modules, the first that is installed is taken. They are the user's: none is a dependency."""
-_ROWS = 1024
 
 
 def read_sql(url: str, where: Where) -> Iterator[Record]:
@@ -26,11 +25,7 @@ def read_sql(url: str, where: Where) -> Iterator[Record]:
         try:
             cursor = connection.cursor()
             cursor.execute(source.query)
-            names, number = [column[0] for column in cursor.description or ()], 0
-            while rows := cursor.fetchmany(_ROWS):
-                for row in rows:
-                    number += 1
-                    yield record_of(named_row(names, row), where, f"row={number}")
+            yield from cursor_rows(cursor, where)
         finally:
             connection.close()
     except getattr(driver, "Error", OSError) as error:
