@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 from urllib.parse import urljoin
 
 from pipeline.core.execute import Assignment, Produced
@@ -49,11 +50,12 @@ def crawl_round(store: Store, assigned: Assignment) -> Produced:
     plan = CrawlPlan.model_validate(settings["crawl"])
     states = [State.read(store, path) for path in settings["after"]] or [State.seeded(plan)]
     journal = Journal(store, log_path(assigned.name, assigned.fingerprint), states[0].began)
-    entries = list(journal.entries())
+    entries = journal.entries()
+    first = next(entries, None)  # it says when the crawl began
     hosts = pending(plan, states, journal.began)
     own = {name: host for n, (name, host) in enumerate(hosts.items()) if n % settings["tasks"] == settings["task"]}
     fetched, task = sum(host.pages for host in own.values()), _Task(plan, own, journal)
-    task.replay(entries)
+    task.replay(chain([first] if first else [], entries))
     task.run()
     folder = assigned.path("raw", suffix="")
     frozen = f"{folder}/crawl-{settings['round']:02d}-{settings['task']:03d}"

@@ -12,7 +12,7 @@ from pipeline.core.execute import Assignment
 from pipeline.core.store import FileInfo, Store
 from pipeline.errors import InfrastructureError
 from pipeline.ingest.crawl.client import Client, Response
-from pipeline.ingest.crawl.journal import FAILURE, REQUEST, Entry, Journal, Span, log_path
+from pipeline.ingest.crawl.journal import FAILURE, REQUEST, RESPONSE, Entry, Journal, Span, log_path
 from pipeline.ingest.crawl.links import body_of
 from pipeline.ingest.crawl.settings import Fetch
 
@@ -44,6 +44,8 @@ class Service:
                 self.repeated += entry.asked in sent
                 sent[entry.asked] = entry
             elif entry.kind != FAILURE and (request := sent.pop(entry.asked, None)):
+                if entry.kind == RESPONSE and entry.response:
+                    entry.response.body = b""  # of a document only its status is asked again
                 self._known[entry.asked] = entry
                 self._spans[entry.asked] = [(entry.start, entry.end), (request.start, request.end)]
         self.repeated += len(sent)
