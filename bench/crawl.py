@@ -28,7 +28,7 @@ ROUNDS = 3
 HOSTS, ANSWER_S = 50, 0.05
 ADDRESSES = [f"127.0.8.{number}" for number in range(1, HOSTS + 1)]
 AGENT = "domain-corpus-bench/1.0 (+https://bot.example/)"
-FAST, SLOW = (100, 0.0), (20, 1.0)
+FAST, SLOW = (100, 0.0), (60, 1.0)
 """Pages of each host, and the delay in seconds."""
 
 
