@@ -121,7 +121,7 @@ def test_a_live_crawl_is_frozen_once_and_then_read_from_its_files(tiny, tmp_path
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"127.0.0.1:{server.server_port}"
-    plan = f"{{seeds: ['http://{address}/p0.html'], max_pages: 9, delay_s: 0, allow_hosts: ['{address}']}}"
+    plan = f"{{user_agent: 'tests/1 (+https://bot.example)', seeds: ['http://{address}/p0.html'], max_pages: 9, delay_s: 0, allow_hosts: ['{address}']}}"
     recipe = tiny.read_text().replace(
         "- {name: web, kind: jsonl, path:",
         f"- {{name: site, kind: crawl, role: general, crawl: {plan}}}\n    - {{name: web, kind: jsonl, path:",

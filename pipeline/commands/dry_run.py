@@ -1,7 +1,8 @@
 """`--dry-run`: what a run would read and do, without reading or writing a document.
 
 Everything that can be known without reading data is checked: local paths are listed, classifiers' files looked at. Remote
-folders are not listed, since a crawl's listing takes minutes and an account.
+folders are not listed, since a crawl's listing takes minutes and an account. Indexes of EDGAR and Common Crawl are asked, for
+pages, bytes and hours.
 """
 
 import json
@@ -17,6 +18,7 @@ from pipeline.errors import InfrastructureError, UsageError
 from pipeline.flow import STAGES
 from pipeline.ingest.files import list_inputs
 from pipeline.ingest.source import Source
+from pipeline.ingest.step import estimate
 from pipeline.recipe.model import RecipeBase
 
 
@@ -26,9 +28,12 @@ def where(source: Source) -> str:
         return "skipped: optional, and its path is not set"
     if source.hub is not None:
         return f"Hub data set {source.hub.dataset} at {source.hub.revision[:12]}"
-    if source.crawl is not None:
-        return f"live crawl from {', '.join(source.crawl.seeds[:3])}"
-    return source.path or "embedded"
+    if source.fetcher is not None:
+        try:
+            return estimate(source)
+        except (InfrastructureError, UsageError) as error:
+            return f"not known yet: {error}"
+    return source.path or (source.url or "").rpartition("@")[2] or "embedded"
 
 
 def check(recipe: RecipeBase) -> None:

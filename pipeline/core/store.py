@@ -196,9 +196,9 @@ class Store:
         """The absolute path or object key of a relative path."""
         return f"{self._base}/{path}"
 
-    def name(self, path: str) -> str:
-        """A path as a person gives it: absolute on a local disk, a URL elsewhere."""
-        return self.locate(path) if self.local else f"{self.root.rstrip('/')}/{path}"
+    def url(self, path: str) -> str:
+        """What any reader of files opens: an absolute path on a local disk, a URL elsewhere."""
+        return self.locate(path) if self.local else self.filesystem.unstrip_protocol(self.locate(path))
 
     @contextlib.contextmanager
     def explained(self, path: str) -> Iterator[None]:
@@ -210,7 +210,7 @@ class Store:
                 raise
             reason = getattr(error, "strerror", None) or str(error)
             raise InfrastructureError(
-                f"{self.name(path)}: {reason}. Nothing half-written is visible; "
+                f"{self.url(path)}: {reason}. Nothing half-written is visible; "
                 "fix the cause and run the same command again."
             ) from error
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,10 +24,11 @@ from pipeline.extract.payload import Known
 from pipeline.extract.records import EXTRACT_VERSION, extract_batch
 from pipeline.extract.tombstones import bury
 from pipeline.ingest.account import FILES, ReadFiles, account_of, unread_unit, write_unread
-from pipeline.ingest.files import EXCLUDED, InputFile, InputShard, list_inputs, plan_shards, readable, survey
+from pipeline.ingest.files import EXCLUDED, InputFile, InputShard, plan_shards, readable, survey
 from pipeline.ingest.read import Stop, read_shard
 from pipeline.ingest.record import Tally
 from pipeline.ingest.source import Source
+from pipeline.ingest.step import frozen_files
 
 SUMS = ("raw_bytes", "raw_pretokens", "text_bytes", "num_pretokens")
 LIBRARIES = (
@@ -178,37 +179,28 @@ def extract_shard(store: Store, assignments: list[Assignment]) -> list[Produced]
     return produced
 
 
-def _frozen(run: Run, source: Source) -> Source:
-    """A made source as the files it was frozen into."""
-    files = run.commit(Step.INGEST, source.name).files
-    folder = next(iter(files.values())).path.rpartition("/")[0]
-    made = {"kind": "warc", "path": run.store.locate(folder), "include": ["*.warc.gz"]}
-    return source.model_copy(update={**made, "sample": None, "crawl": None})
-
-
 def _input_files(run: Run, source: Source, unread: list[Unit]) -> list[InputFile]:
     """The files of a source; those that the run froze itself are known by their checksum, not by their time.
 
     What the source has beside them goes to `unread`.
     """
-    if source.name not in run.commits(Step.INGEST):
-        found = survey(source)
-        unread.append(unread_unit(source, found))
-        return readable(source, found)
-    digests = {
-        info.path.rpartition("/")[2]: info.sha256 for info in run.commit(Step.INGEST, source.name).files.values()
-    }
-    return [replace(file, version=digests[file.path]) for file in list_inputs(_frozen(run, source))]
+    frozen = frozen_files(run.commits(Step.INGEST), source.name)
+    if frozen:
+        return [InputFile(name, run.store.url(info.path), info.bytes, info.sha256) for name, info in frozen.items()]
+    found = survey(source)
+    unread.append(unread_unit(source, found))
+    return readable(source, found)
 
 
 def _units(
     run: Run, source: Source, forgotten: list[str], killers: dict[str, list[Killer]], unread: list[Unit]
 ) -> list[Unit]:
-    read = _frozen(run, source) if source.name in run.commits(Step.INGEST) else source
+    made = {"kind": "warc", "sample": None, "crawl": None, "fetch": None, "commoncrawl": None}
+    read = source.model_copy(update=made) if frozen_files(run.commits(Step.INGEST), source.name) else source
     settings = {
         "extract": run.recipe.extract.model_dump(mode="json"),
         "main_content": WEIGHTS.sha256,
-        "source": read.model_dump(mode="json", exclude={"path", "priority", "optional"})
+        "source": read.model_dump(mode="json", exclude={"path", "url", "priority", "optional"})
         | {"optional": True},  # the worker reads the listed files, not the path
     }
     reads = {"tombstones": Values(forgotten)} if forgotten else {}

@@ -28,6 +28,7 @@ from pipeline.forget.frozen import blank_record, without_urls
 from pipeline.forget.near import EARLIER, near_copies, recorded
 from pipeline.forget.purge import purge
 from pipeline.forget.runner import ForgettingRunner
+from pipeline.ingest.step import FRONTIER, frozen_files
 from pipeline.publish.export import FORGOTTEN, record_loose
 from pipeline.recipe.model import RecipeBase, rebuilt
 from pipeline.report.collect import write_report
@@ -173,23 +174,22 @@ def _forget_raw(store: Store, found: Found) -> dict[str, Commit]:
     ledger = Ledger(store)
     commits = ledger.last(Step.INGEST, must_be_whole=True)
     changed = False
-    for source, commit in commits.items():
-        own = [(file, locator) for name, file, locator in found.raw if name == source]
+    for unit, commit in commits.items():
+        own = [one for one in found.raw if one[0] == unit.partition("/")[0]]
         if not own:
             continue
-        folder = f"{WORK}/raw/{source}-{tombstones.digest(sorted(found.hashes)) or ''}"[:60]
-        files = {}
+        folder = f"{WORK}/raw/{unit.replace('/', '-')}-{tombstones.digest(sorted(found.hashes)) or ''}"[:70]
+        files = dict(commit.files)
         for name, info in commit.files.items():
+            offsets = [one[2].partition("offset=")[2].partition(";")[0] for one in own if one[1] == name]
             data = store.read(info.path)
-            for file, locator in own:
-                offset = locator.partition("offset=")[2].partition(";")[0]
-                if file == name and offset.isdigit():
-                    data = blank_record(data, int(offset))
-            files[name] = store.put(
-                f"{folder}/{name}", without_urls(data, found.urls) if name.endswith(".jsonl") else data
-            )
-        commits[source] = replace(commit, files=files)
-        ledger.write(commits[source])
+            for offset in filter(str.isdigit, offsets):
+                data = blank_record(data, int(offset))
+            data = without_urls(data, found.urls) if name.endswith(".jsonl") else data
+            # Where a fetch goes on from is named in the key of the units that went on: it stays in its place.
+            files[name] = store.put(info.path if name == FRONTIER else f"{folder}/{name}", data)
+        commits[unit] = replace(commit, files=files)
+        ledger.write(commits[unit])
         changed = True
     if changed:
         ledger.write_step(Step.INGEST, commits)
@@ -207,8 +207,8 @@ def _forget_documents(run: Run, found: Found) -> dict[str, Commit]:
     # The record of a step lists its units by name; a run has them in the order of its sources.
     for shard in sorted(commits, key=lambda name: (place.get(counts[name].source, len(place)), name)):
         commit = commits[shard]
-        raw = run.commits(Step.INGEST).get(counts[shard].source)
-        digests = {info.path.rpartition("/")[2]: info.sha256 for info in raw.files.values()} if raw else {}
+        raw = frozen_files(run.commits(Step.INGEST), counts[shard].source)
+        digests = {name: info.sha256 for name, info in raw.items()}
         inputs = commit.parts["inputs"]
         files = [[path, size, digests.get(path, version)] for path, size, version in inputs["files"]]
         parts = commit.parts | {"inputs": inputs | {"files": files} | buried}

@@ -5,12 +5,13 @@ from collections import Counter
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
+from urllib.parse import urlsplit
 
 from pipeline.errors import UsageError, did_you_mean
 from pipeline.ingest.content import content_of, ending_of, is_code
 from pipeline.ingest.kinds import formats, kind_of_name
 from pipeline.ingest.listing import Entry, listed, some
-from pipeline.ingest.source import MADE_KINDS, Source
+from pipeline.ingest.source import Source
 from pipeline.ingest.streams import compression_of, head_of
 
 SHARD_BYTES = 64 * 2**20
@@ -91,7 +92,11 @@ def survey(source: Source) -> Survey:
         hub = source.hub
         url = f"hub://{hub.dataset}@{hub.revision}/{hub.config or 'default'}/{hub.split}"
         return Survey([InputFile(f"{hub.dataset}/{hub.config or 'default'}/{hub.split}", url, 0, url)], [])
-    if source.kind in MADE_KINDS:
+    if source.kind == "sql" and source.url:
+        parts = urlsplit(source.url)
+        name = f"{parts.hostname or ''}{parts.path}"
+        return Survey([InputFile(name, source.url, 0, f"{parts.scheme}://{name}")], [])
+    if source.has_no_files:
         raise UsageError(f"source {source.name}: kind {source.kind} is written to WARC files first, then listed")
     files: list[InputFile] = []
     others: list[UnreadFile] = []

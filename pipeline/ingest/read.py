@@ -1,6 +1,7 @@
 """Records of a shard as Arrow batches: every document a row, every row an id that its position does not decide."""
 
 import hashlib
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from pipeline.ingest.streams import open_url, reason_of
 
 BATCH_BYTES = 16 * 2**20
 BATCH_RECORDS = 1024
+_FREE_RECORDS, _RECORD_BYTES = 10_000, 4
+"""A file may always hold so many records, and one for each so many of its bytes."""
 
 
 @dataclass(frozen=True)
@@ -119,18 +122,27 @@ def gather_rights(record: Record, hosts: HostSnapshots) -> None:
 def _records(source: Source, file: InputFile, tally: Tally, stop: Stop | None = None) -> Iterator[Record]:
     """The records of one file with their rights, up to the source's limit, or to where reading kills the process."""
     hosts = HostSnapshots()
-    most = min(source.limit or source.max_records, source.max_records) if stop is None else stop.records
+    allowed = _most_records(source, file)
+    most = min(source.limit or allowed, allowed) if stop is None else stop.records
     records = _read_file(source, file, tally, hosts)
     for record in islice(records, most):
         gather_rights(record, hosts)
         yield record
     if stop is None and next(records, None) is not None:
         tally.note(file.path).limited = f"only its first {most:,} records were read"
-        if most == source.max_records:
-            detail = f"the file has more than {most:,} records; max_records reads more"
+        if most == allowed:
+            detail = f"the file has more than {most:,} records, of {file.size:,} bytes; max_records reads more"
             yield Record(f"{file.path}#too_many_records", b"", reason="ingest.too_many_records", detail=detail)
     if stop is not None:
         yield Record(f"{file.path}#{stop.reason}", b"", reason=stop.reason, detail=stop.detail)
+
+
+def _most_records(source: Source, file: InputFile) -> int:
+    """What `max_records` says; where the recipe does not say it, no more than one record for so many bytes as stored.
+
+    A few hundred kilobytes of gzip hold a hundred million empty objects, a row of quarantine each.
+    """
+    return source.max_records or (max(_FREE_RECORDS, file.size // _RECORD_BYTES) if file.size else sys.maxsize)
 
 
 def _licence(record: Record, source: Source) -> str:
@@ -146,6 +158,11 @@ def _read_file(source: Source, file: InputFile, tally: Tally, hosts: HostSnapsho
         from pipeline.ingest.formats.hub import read_hub
 
         yield from read_hub(where)
+        return
+    if source.kind == "sql":
+        from pipeline.ingest.formats.sql import read_sql
+
+        yield from read_sql(file.url, where)
         return
     try:
         with open_url(file.url) as stream:

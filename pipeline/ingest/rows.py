@@ -1,7 +1,7 @@
 """Records from named fields: JSON objects, Parquet rows, CSV rows and Hub rows all end here."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pipeline.ingest.record import Record, Where
@@ -101,6 +101,15 @@ def named_row(names: Iterable[str], values: Iterable[Any]) -> dict[str, Any]:
         elif value not in (None, "", row[name]):
             row[name] = f"{row[name]}\n\n{value}"
     return row
+
+
+def cursor_rows(cursor: Any, where: Where) -> Iterator[Record]:
+    """The rows of a query that was executed (DB-API 2.0), by its columns' names."""
+    names, number = [column[0] for column in cursor.description or ()], 0
+    while rows := cursor.fetchmany(1024):
+        for row in rows:
+            number += 1
+            yield record_of(named_row(names, row), where, f"row={number}")
 
 
 def _string(row: Mapping[str, Any], name: str | None) -> str | None:

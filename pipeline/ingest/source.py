@@ -4,15 +4,21 @@ import codecs
 import re
 from fnmatch import fnmatchcase
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, field_validator, model_validator
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from pipeline.core.settings import Settings
 from pipeline.errors import did_you_mean
+from pipeline.ingest.crawl.settings import CommonCrawlFetch, CrawlPlan, EdgarFetch
 from pipeline.ingest.kinds import formats
 
-MADE_KINDS = ("hub", "crawl", "sample")
+MADE_KINDS = ("hub", "crawl", "commoncrawl", "sql", "sample")
 """Kinds that read no path of the user's."""
 
 
@@ -78,39 +84,6 @@ class HubDataset(Settings):
         return value
 
 
-class CrawlPlan(Settings):
-    """A polite crawl: one host at a time, robots.txt obeyed, private addresses refused, everything written to WARC."""
-
-    seeds: list[str] = Field(min_length=1, description="addresses to start from (http or https)")
-    user_agent: str = Field(
-        default="domain-corpus-crawler/0.1", min_length=1, description="name sent to hosts and looked up in robots.txt"
-    )
-    max_pages: PositiveInt = Field(default=100, description="pages fetched in all")
-    max_depth: NonNegativeInt = Field(default=2, description="links followed from a seed")
-    max_page_bytes: PositiveInt = Field(
-        default=8 * 2**20, description="bytes of one body; a longer one is cut and marked"
-    )
-    max_bytes: PositiveInt = Field(default=2**30, description="bytes of all bodies; the crawl ends when reached")
-    max_redirects: NonNegativeInt = Field(default=5, description="redirects followed for one page")
-    delay_s: NonNegativeFloat = Field(default=1.0, description="pause between two requests; a longer Crawl-delay wins")
-    timeout_s: float = Field(default=20.0, gt=0, description="seconds to wait for a host before it is given up")
-    follow: Literal["none", "host", "seeds", "any"] = Field(
-        default="host",
-        description="links to follow: none, those of the page's own host, those of the seeds' hosts, or any",
-    )
-    allow_hosts: list[str] = Field(
-        default_factory=list, description="host:port pairs fetched even if their address is private or loopback"
-    )
-
-    @field_validator("seeds")
-    @classmethod
-    def _are_web_addresses(cls, seeds: list[str]) -> list[str]:
-        for seed in seeds:
-            if urlsplit(seed).scheme not in ("http", "https") or not urlsplit(seed).hostname:
-                raise ValueError(f"'{seed}' is not an http or https address")
-        return seeds
-
-
 class SamplePlan(Settings):
     """The embedded sample: a made-up crawl that needs no network and carries its truth."""
 
@@ -163,7 +136,11 @@ class Source(Settings):
     csv: CsvDialect = Field(default=CsvDialect(), description="for CSV and TSV: delimiter, encoding and quotes")
     query: str | None = Field(
         default=None,
-        description="for SQLite: the SELECT whose rows are read; null: the one table that has the text field",
+        description="for sql and SQLite: the SELECT whose rows are read; null, for SQLite: the one table that has the text field",
+    )
+    url: str | None = Field(
+        default=None,
+        description="for kind sql: the database, as postgresql://user:${PASSWORD}@host/name; its driver is yours to install",
     )
     element: str | None = Field(
         default=None, description="for XML: name of the element that is one document; null: the file"
@@ -176,10 +153,10 @@ class Source(Settings):
         default=False,
         description="for WARC: keep pages that the crawler cut (WARC-Truncated), marked, in place of quarantining them",
     )
-    max_records: PositiveInt = Field(
-        default=20_000_000,
+    max_records: PositiveInt | None = Field(
+        default=None,
         description="records of one file, rows that are too small to be documents included; one quarantined row stands for "
-        "the rest",
+        "the rest. null: 10,000, and more if the file has 4 bytes, as stored, for each",
     )
     max_record_bytes: PositiveInt = Field(
         default=64 * 2**20, description="a longer record is quarantined without being read"
@@ -190,6 +167,12 @@ class Source(Settings):
     )
     hub: HubDataset | None = Field(default=None, description="for kind hub: the data set")
     crawl: CrawlPlan | None = Field(default=None, description="for kind crawl: seeds and limits")
+    fetch: EdgarFetch | None = Field(
+        default=None, description="for kind edgar without a path: filings to fetch from EDGAR"
+    )
+    commoncrawl: CommonCrawlFetch | None = Field(
+        default=None, description="for kind commoncrawl: captures to fetch from Common Crawl"
+    )
     sample: SamplePlan | None = Field(default=None, description="for kind sample: seed and size")
 
     @field_validator("kind")
@@ -201,22 +184,37 @@ class Source(Settings):
 
     @model_validator(mode="after")
     def _kind_has_its_settings(self) -> Self:
-        for kind in ("hub", "crawl"):
+        for kind in ("hub", "crawl", "commoncrawl"):
             if self.kind == kind and getattr(self, kind) is None:
                 raise ValueError(f"a source of kind {kind} needs a `{kind}:` block")
         for kind in MADE_KINDS:
-            if self.kind != kind and getattr(self, kind) is not None:
+            if hasattr(self, kind) and self.kind != kind and getattr(self, kind) is not None:
                 raise ValueError(f"`{kind}:` is only for sources of kind {kind}, this one is {self.kind}")
-        if self.kind in MADE_KINDS and self.path:
-            raise ValueError(f"a source of kind {self.kind} takes no path")
-        if self.kind not in MADE_KINDS and not self.path and not self.optional:
+        if self.kind == "sql" and not (self.url and self.query) and not self.optional:
+            raise ValueError("a source of kind sql needs `url` and `query`")
+        if self.fetch is not None and self.kind != "edgar":
+            raise ValueError(f"`fetch:` is only for sources of kind edgar, this one is {self.kind}")
+        if self.has_no_files and self.path:
+            what = "with `fetch:`" if self.fetch else f"of kind {self.kind}"
+            raise ValueError(f"a source {what} takes no path")
+        if not self.has_no_files and not self.path and not self.optional:
             raise ValueError("path is missing or empty: give a folder, file or glob")
         return self
 
     @property
+    def fetcher(self) -> str | None:
+        """How the source is fetched before it is read; None for files that are there."""
+        return "edgar" if self.fetch else self.kind if self.kind in ("crawl", "commoncrawl") else None
+
+    @property
+    def has_no_files(self) -> bool:
+        """Whether the source is made or fetched, and reads no path of the user's."""
+        return self.kind in MADE_KINDS or self.fetch is not None
+
+    @property
     def is_absent(self) -> bool:
         """Whether the source is optional and its path is not set: it is skipped."""
-        return self.kind not in MADE_KINDS and not self.path
+        return not self.has_no_files and not self.path
 
     def role_of(self, url: str | None) -> str:
         """The role of a document by its address; `auto` leaves it to the domain score."""

@@ -8,7 +8,7 @@ import pytest
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from pipeline.forget.frozen import blank_record, without_urls
-from pipeline.ingest.formats.warc_writer import write_record
+from pipeline.ingest.formats.warc_writer import record_of
 
 DATE = "2026-01-01T00:00:00Z"
 
@@ -24,8 +24,8 @@ def records(data):
 def test_a_record_is_blanked_in_its_place(size):
     out = io.BytesIO()
     for name, body in (("a", b"first"), ("b", b"secret" + os.urandom(size)), ("c", b"third")):
-        write_record(out, "response", b"HTTP/1.1 200 OK\r\n\r\n" + body, DATE, f"https://{name}.example/")
-        write_record(out, "request", b"GET / HTTP/1.1\r\nHost: " + name.encode(), DATE, f"https://{name}.example/")
+        out.write(record_of("response", b"HTTP/1.1 200 OK\r\n\r\n" + body, DATE, f"https://{name}.example/"))
+        out.write(record_of("request", b"GET / HTTP/1.1\r\nHost: " + name.encode(), DATE, f"https://{name}.example/"))
     data = out.getvalue()
     before = records(data)
     blank = blank_record(data, before[2][0])

@@ -2,24 +2,26 @@
 
 import gzip
 import http.server
-import io
 import socket
 import threading
+import time
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 import pytest
 
 from pipeline.errors import InfrastructureError
-from pipeline.ingest.crawl import crawler
-from pipeline.ingest.crawl.crawler import crawl
 from pipeline.ingest.crawl.netguard import RefusedError, check_address, resolve
-from pipeline.ingest.crawl.robots import MAX_BYTES, Robots
+from pipeline.ingest.crawl.robots import MAX_BYTES, Rules
+from pipeline.ingest.crawl.settings import CrawlPlan
 from pipeline.ingest.record import Tally
-from pipeline.ingest.source import CrawlPlan, Source
+from pipeline.ingest.source import Source
 
 from .conftest import rows_of
+from .crawling import crawl, read, warc
 
 HTML = {"Content-Type": "text/html"}
+AGENT = "domain-corpus-tests/1.0 (+https://bot.example/)"
 PAGES = {
     "/robots.txt": (200, {}, b"User-agent: *\nDisallow: /private\nCrawl-delay: 0.05\n"),
     "/": (200, HTML, b"<a href='/a'>a</a><a href='/private/x'>p</a><a href='/r'>r</a><a href='/evil'>e</a>"
@@ -37,6 +39,14 @@ PAGES = {
 }  # fmt: skip
 
 
+class Asked(list):
+    """Paths in the order of their requests, and when each came."""
+
+    def __init__(self):
+        super().__init__()
+        self.times = []
+
+
 class Site(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     asked: list[str]
@@ -46,6 +56,7 @@ class Site(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.asked.append(self.path)
+        self.asked.times.append((self.path, time.monotonic()))
         answer = PAGES.get(self.path, (404, HTML, b""))
         if answer is None:
             self.close_connection = True
@@ -66,7 +77,7 @@ class Site(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def site():
-    handler = type("Here", (Site,), {"asked": []})
+    handler = type("Here", (Site,), {"asked": Asked()})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -78,15 +89,13 @@ def site():
 
 def plan(host, path="/", **settings):
     defaults = {"delay_s": 0, "max_depth": 1, "allow_hosts": [host], "timeout_s": 5, "max_page_bytes": 1000}
-    return CrawlPlan(seeds=[f"http://{host}{path}"], **(defaults | settings))
+    return CrawlPlan(seeds=[f"http://{host}{path}"], user_agent=AGENT, **(defaults | settings))
 
 
 def test_a_crawl_becomes_rows(site, tmp_path):
     host, asked = site
-    out = io.BytesIO()
-    report = crawl(plan(host), out)
-    (tmp_path / "c.warc.gz").write_bytes(out.getvalue())
-    rows = rows_of(Source(name="c", kind="warc", path=str(tmp_path)))
+    report = crawl(plan(host), tmp_path)
+    rows = read(report)
     paths = {urlsplit(row["url"]).path: row["payload"] for row in rows}
     assert paths == {"/": PAGES["/"][2], "/a": PAGES["/a"][2], "/target": b"<p>target", "/big": PAGES["/big"][2][:1000]}
     assert report.outcomes["robots"] == 1
@@ -96,34 +105,18 @@ def test_a_crawl_becomes_rows(site, tmp_path):
     assert "/deep" not in visited
     assert "/no" not in visited
     assert visited.count("/a") == 1
-    text = gzip.decompress(out.getvalue())
-    assert text.count(b"WARC-Type: request") == text.count(b"WARC-Type: response")
+    text = gzip.decompress(warc(report))
+    failed = text.count(b"X-Crawl-Kind: failure")
+    assert text.count(b"WARC-Type: request") == text.count(b"WARC-Type: response") + failed
     assert b"WARC-Truncated: length" in text
 
 
-class Clock:
-    """Stands in for the module `time`: a sleep takes no time and moves the clock."""
-
-    def __init__(self):
-        self.now, self.pauses = 0.0, []
-
-    def monotonic(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.pauses.append(seconds)
-        self.now += seconds
-
-
-def test_the_delay_a_host_asks_for_is_kept(site, monkeypatch):
+def test_the_delay_a_host_asks_for_is_kept(site, tmp_path):
     host, asked = site
-    clock = Clock()
-    monkeypatch.setattr(crawler, "time", clock)
-    crawl(plan(host), io.BytesIO())
-    paths = [path for path in asked if path != "/robots.txt"]
-    assert len(paths) >= 5
-    assert TDMREP in paths
-    assert clock.pauses == pytest.approx([0.05] * (len(paths) - 1)), "a pause before every request but the first"
+    crawl(plan(host, delay_s=0.01), tmp_path)
+    times = [when for path, when in asked.times if path != "/robots.txt"]
+    assert len(times) >= 5
+    assert min(later - earlier for earlier, later in pairwise(times)) > 0.045, "between the starts of any two requests"
 
 
 TDMREP = "/.well-known/tdmrep.json"
@@ -132,10 +125,8 @@ RULES = b'[{"location": "/a", "tdm-reservation": 1, "tdm-policy": "https://x.exa
 
 def crawled(host, tmp_path, **settings):
     """The report of a crawl, its rows' columns on reservations by path, and how records that are no documents are counted."""
-    out, tally = io.BytesIO(), Tally()
-    report = crawl(plan(host, **settings), out)
-    (tmp_path / "c.warc.gz").write_bytes(out.getvalue())
-    rows = rows_of(Source(name="c", kind="warc", path=str(tmp_path)), tally)
+    tally, report = Tally(), crawl(plan(host, **settings), tmp_path)
+    rows = read(report, tally)
     return report, {urlsplit(row["url"]).path: (row["tdm"], row["terms"], row["rights"]) for row in rows}, tally
 
 
@@ -185,31 +176,29 @@ def test_a_host_that_hangs_up_or_forbids_it_keeps_its_pages(site, tmp_path, monk
     assert {tdm for tdm, _, _ in said.values()} == {"unknown"}
     asked.clear()
     monkeypatch.setitem(PAGES, "/robots.txt", (200, {}, b"User-agent: *\nDisallow: /.well-known/\n"))
-    report, said, _ = crawled(host, tmp_path)
+    report, said, _ = crawled(host, tmp_path / "again")
     assert report.outcomes["tdmrep_json_robots"] == 1
     assert TDMREP not in asked
     assert "/a" in said
 
 
-def test_limits_end_the_crawl(site):
+def test_limits_end_the_crawl(site, tmp_path):
     host, _ = site
-    assert crawl(plan(host, max_pages=2), io.BytesIO()).pages == 2
-    assert crawl(plan(host, max_bytes=10), io.BytesIO()).pages == 1
-    assert crawl(plan(host, follow="none"), io.BytesIO()).pages == 1
+    assert crawl(plan(host, max_pages=2), tmp_path).pages == 2
+    assert crawl(plan(host, max_bytes=10), tmp_path).pages == 1
+    assert crawl(plan(host, follow="none"), tmp_path).pages == 1
+    assert crawl(plan(host, max_pages_per_host=3), tmp_path).pages == 3
 
 
 def test_chunked_answers_are_stored_unframed(site, tmp_path):
     host, _ = site
-    out = io.BytesIO()
-    crawl(plan(host, "/utf"), out)
-    (tmp_path / "c.warc.gz").write_bytes(out.getvalue())
-    (row,) = rows_of(Source(name="c", kind="warc", path=str(tmp_path)))
+    (row,) = read(crawl(plan(host, "/utf"), tmp_path))
     assert (row["payload"], row["charset"]) == ("<p>ü".encode(), "utf-8")
 
 
-def test_private_hosts_are_refused_unless_allowed(site):
+def test_private_hosts_are_refused_unless_allowed(site, tmp_path):
     host, asked = site
-    report = crawl(plan(host, allow_hosts=[]), io.BytesIO())
+    report = crawl(plan(host, allow_hosts=[]), tmp_path)
     assert report.outcomes == {"refused_address": 1}
     assert asked == []
 
@@ -258,7 +247,7 @@ def test_addresses_that_are_no_pages_are_refused(url):
     ],
 )
 def test_robots_as_the_rfc_says(status, body, allowed):
-    assert Robots("me/1.0", lambda _url: (status, body)).allows("https://a.example/x") is allowed
+    assert Rules("me/1.0 (+https://other.example)", status, body).allows("https://a.example/x") is allowed
 
 
 def test_a_hub_source_without_a_network_says_so(monkeypatch):

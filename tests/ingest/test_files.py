@@ -1,5 +1,6 @@
 """Which files are read, in which order and shards, and what is said when there are none."""
 
+import gzip
 import os
 import random
 
@@ -21,6 +22,8 @@ from pipeline.ingest.kinds import kind_of_name
 from pipeline.ingest.source import Source
 
 from .conftest import rows_of
+
+AGENT = "acme/1.0 (+https://acme.example/bot)"
 
 
 def write(folder, *names):
@@ -129,7 +132,20 @@ def test_kind_by_name(name, kind):
     [
         ({}, "path is missing"),
         ({"kind": "hub"}, "needs a `hub:` block"),
-        ({"path": "x", "crawl": {"seeds": ["https://a.example"]}}, "only for sources of kind crawl"),
+        (
+            {"path": "x", "crawl": {"seeds": ["https://a.example"], "user_agent": AGENT}},
+            "only for sources of kind crawl",
+        ),
+        ({"kind": "crawl", "crawl": {"seeds": ["https://a.example"]}}, "user_agent\n  Field required"),
+        ({"kind": "crawl", "crawl": {"seeds": ["https://a.example"], "user_agent": "mybot/1.0"}}, "hold a contact"),
+        ({"kind": "crawl", "crawl": {"seeds": ["https://[a"], "user_agent": AGENT}}, "is not an http or https address"),
+        ({"kind": "crawl", "crawl": {"user_agent": AGENT}}, "give `seeds` or `domains`"),
+        ({"kind": "html", "fetch": {"user_agent": AGENT, "years": [2024]}}, "only for sources of kind edgar"),
+        ({"kind": "edgar", "path": "x", "fetch": {"user_agent": AGENT, "years": [2024]}}, "takes no path"),
+        (
+            {"kind": "commoncrawl", "commoncrawl": {"user_agent": AGENT, "crawls": ["X"]}},
+            "give `domains`, `urls` or `files`",
+        ),
         ({"kind": "crawl", "crawl": {"seeds": ["ftp://a"]}}, "is not an http or https address"),
         ({"kind": "hub", "hub": {"dataset": "a/b", "revision": "main"}}, "a branch, which moves"),
         ({"path": "x", "roles": "domain"}, "Extra inputs are not permitted"),
@@ -159,3 +175,22 @@ def test_every_setting_is_described():
     schema = Source.model_json_schema()
     models = [schema, *schema["$defs"].values()]
     assert not [name for model in models for name, field in model["properties"].items() if "description" not in field]
+
+
+def test_rows_without_end_in_a_small_file_are_cut_and_said(tmp_path):
+    (tmp_path / "rows.jsonl.gz").write_bytes(gzip.compress(b"{}\n" * 50_000))
+    rows = rows_of(Source(name="s", path=str(tmp_path)))
+    assert len(rows) == 10_001
+    assert rows[-1]["reason"] == "ingest.too_many_records"
+    assert "more than 10,000 records" in rows[-1]["detail"]
+    assert len(rows_of(Source(name="s", path=str(tmp_path), max_records=20_000))) == 20_001
+    long = b"".join(b'{"text": "row %d is long enough to be one"}\n' % number for number in range(12_000))
+    (tmp_path / "rows.jsonl.gz").write_bytes(gzip.compress(long, 0))
+    assert len(rows_of(Source(name="s", path=str(tmp_path)))) == 12_000
+
+
+def test_a_name_that_is_no_utf_8_is_escaped(tmp_path):
+    with open(os.path.join(os.fsencode(tmp_path), b"caf\xe9.txt"), "wb") as file:
+        file.write(b"Coffee is served until noon.")
+    (row,) = rows_of(Source(name="s", path=str(tmp_path)))
+    assert (row["path"], row["payload"]) == ("caf\\xe9.txt", b"Coffee is served until noon.")

@@ -1,266 +1,207 @@
-"""A polite crawl into WARC: seeds first, breadth first, one request at a time.
+"""A polite crawl into WARC, in rounds: hosts are spread over tasks, each host is on one task and has one connection.
 
-What a crawl finds depends on the day. So it is frozen into a file first, and everything after reads that file.
+In a round every host is crawled breadth first within its share of the budget, and what it links to on other hosts waits for
+the next round. So what is fetched from a host depends on its own answers alone, not on how many workers there are or which
+host was faster. What a crawl finds depends on the day; so it is frozen first, and everything after reads the frozen files.
 """
 
-import http.client
+import heapq
+import math
+import threading
 import time
-from collections import Counter, deque
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from urllib.parse import SplitResult, urldefrag, urljoin, urlsplit
+from itertools import chain
+from urllib.parse import urljoin
 
-from resiliparse.parse.html import HTMLTree
+from pipeline.core.execute import Assignment, Produced
+from pipeline.core.store import Store
+from pipeline.errors import InfrastructureError
+from pipeline.ingest.crawl.client import REDIRECTS, UNREACHABLE, Client, Response
+from pipeline.ingest.crawl.earlier import Earlier
+from pipeline.ingest.crawl.frontier import FRONTIER, State, pending
+from pipeline.ingest.crawl.host import Ask, Host
+from pipeline.ingest.crawl.journal import REQUEST, Entry, Journal, Span, log_path
+from pipeline.ingest.crawl.netguard import RefusedError
+from pipeline.ingest.crawl.settings import CrawlPlan
+from pipeline.ingest.crawl.urls import host_name
 
-from pipeline.ingest.crawl.netguard import RefusedError, connect
-from pipeline.ingest.crawl.robots import MAX_BYTES, Robots, origin_of
-from pipeline.ingest.formats.warc_writer import Writer, write_record
-from pipeline.ingest.rights.snapshots import TDMREP
-from pipeline.ingest.source import CrawlPlan
-
-_REDIRECTS = (301, 302, 303, 307, 308)
-_CHUNK = 2**16
-_PATIENCE = 10
-"""A body may take this many times the timeout in all, so that a host that drips bytes does not hold the crawl."""
-_MAX_URL = 2048
-_UNREACHABLE = (OSError, http.client.HTTPException, ValueError)
-"""What a request raises when a host fails or answers nonsense."""
+CRAWL_VERSION = 2
+_CONNECTIONS = 64
+"""Requests in flight in one task: a thread each."""
 
 
-@dataclass(slots=True)
-class CrawlReport:
-    """What became of the addresses met."""
+@dataclass
+class CrawlCounts:
+    """What became of the addresses met in a round, for the commit record."""
 
     pages: int = 0
     body_bytes: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
+    requests: int = 0
+    repeated: int = 0
+    """Requests that were in flight when an earlier try was killed: sent again."""
+    outcomes: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Response:
-    """One answer of a host, at most `max_page_bytes` of its body."""
+def crawl_round(store: Store, assigned: Assignment) -> Produced:
+    """Crawl the hosts of one task in one round, or go on where an earlier try was killed: the frozen files and the frontier."""
+    settings = assigned.settings
+    plan = CrawlPlan.model_validate(settings["crawl"])
+    states = [State.read(store, path) for path in settings["after"]] or [State.seeded(plan)]
+    journal = Journal(store, log_path(assigned.name, assigned.fingerprint), states[0].began)
+    entries = journal.entries()
+    first = next(entries, None)  # it says when the crawl began
+    hosts = pending(plan, states, journal.began)
+    own = {name: host for n, (name, host) in enumerate(hosts.items()) if n % settings["tasks"] == settings["task"]}
+    fetched, task = sum(host.pages for host in own.values()), _Task(plan, own, journal)
+    task.replay(chain([first] if first else [], entries))
+    task.run()
+    folder = assigned.path("raw", suffix="")
+    frozen = f"{folder}/crawl-{settings['round']:02d}-{settings['task']:03d}"
+    files = journal.freeze(frozen, plan.user_agent, list(task.spans.values()))
+    task.counts.pages = sum(host.pages for host in own.values()) - fetched
+    task.counts.outcomes = dict(sum((host.outcomes for host in own.values()), Counter()))
+    before = states[settings["task"]] if settings["after"] else State()
+    state = State(
+        {name: host.rest() for name, host in own.items()},
+        [item for host in own.values() for item in host.out],
+        before.pages + task.counts.pages,
+        before.body_bytes + task.counts.body_bytes,
+        journal.began,
+    )
+    files[FRONTIER] = store.put(f"{folder}/{FRONTIER}", state.to_lines())
+    journal.close()
+    return Produced(files, task.counts)
 
-    url: str
-    status: int
-    reason: str
-    headers: list[tuple[str, str]]
-    body: bytes
-    is_cut: bool
-    request: bytes
 
-    def header(self, name: str) -> str:
-        """The first field of this name, or ""."""
-        return next((value for key, value in self.headers if key.lower() == name), "")
+class _Task:
+    """The hosts of one task: threads take whichever is due, ask it one thing, and give it back with its next time."""
 
+    def __init__(self, plan: CrawlPlan, hosts: dict[str, Host], journal: Journal) -> None:
+        self.counts = CrawlCounts()
+        self.spans: dict[str, list[Span]] = {name: [] for name in hosts}
+        self._plan, self._hosts, self._journal = plan, hosts, journal
+        self._client = Client(plan.user_agent, plan.allow_hosts, plan.timeout_s, plan.languages)
+        self._earlier = Earlier(plan.previous)
+        self._due: list[tuple[float, int, Host]] = []
+        self._in_flight = 0
+        self._watched = math.inf
+        """The time at which a thread wakes by itself."""
+        self._change = threading.Condition()
+        self._error: BaseException | None = None
 
-def crawl(plan: CrawlPlan, out: Writer) -> CrawlReport:
-    """Fetch pages from the seeds on and write requests and responses to `out`, a gzipped WARC file.
+    def replay(self, entries: Iterable[Entry]) -> None:
+        """Take in what an earlier try logged, and note where each record lies."""
+        sent: dict[str, Entry] = {}
+        for entry in entries:
+            host = self._hosts[host_name(entry.asked)]
+            if entry.kind == REQUEST:
+                self.counts.repeated += host.name in sent
+                sent[host.name] = entry
+                continue
+            ask = host.next()
+            if ask is None or ask.url != entry.asked:
+                raise InfrastructureError(
+                    f"the log of the crawl asks for {entry.asked} where {ask and ask.url} comes next"
+                )
+            host.took(ask, entry.response, entry.failure)
+            self._count(host, entry.response)
+            request = sent.pop(host.name)
+            self.spans[host.name] += [(entry.start, entry.end), (request.start, request.end)]
+        self.counts.repeated += len(sent)
 
-    Hosts that fail, refuse or resolve to inside addresses are counted, not raised.
-    """
-    return _Crawl(plan, out).run()
+    def run(self) -> None:
+        """Crawl until no host has anything left. Raises what a thread raised that no host is to blame for."""
+        for number, host in enumerate(self._hosts.values()):
+            self._due.append((0.0, number, host))
+        threads = [threading.Thread(target=self._work) for _ in range(min(_CONNECTIONS, len(self._hosts)))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self._client.close()
+        if self._error is not None:
+            raise self._error
 
+    def _work(self) -> None:
+        try:
+            while (taken := self._take()) is not None:
+                due = self._step(taken[1])
+                with self._change:
+                    self._in_flight -= 1
+                    if due is not None:
+                        heapq.heappush(self._due, (due, *taken))
+                    self._change.notify()
+        except BaseException as error:  # noqa: BLE001 - raised again by run()
+            with self._change:
+                self._error = error
+                self._change.notify_all()
 
-class _Crawl:
-    """The state of one crawl."""
+    def _take(self) -> tuple[int, Host] | None:
+        """The host that has been due longest, when it is due. One thread watches the clock, the others sleep."""
+        with self._change:
+            while self._error is None:
+                due = self._due[0][0] if self._due else None
+                if due is not None and due <= time.monotonic():
+                    self._in_flight += 1
+                    _, number, host = heapq.heappop(self._due)
+                    if self._due and self._due[0][0] < self._watched:
+                        self._change.notify()
+                    return number, host
+                if due is None and not self._in_flight:
+                    self._change.notify_all()
+                    return None
+                if due is None or due >= self._watched:
+                    self._change.wait()
+                    continue
+                self._watched = due
+                self._change.wait(due - time.monotonic())
+                if self._watched == due:
+                    self._watched = math.inf
+            return None
 
-    def __init__(self, plan: CrawlPlan, out: Writer) -> None:
-        self._plan = plan
-        self._out = out
-        self._report = CrawlReport()
-        self._robots = Robots(plan.user_agent, self._fetch_robots)
-        self._asked: set[str] = set()
-        self._last: dict[str, float] = {}
-        self._seen: set[str] = set()
-        self._queue: deque[tuple[str, int]] = deque()
-        self._hosts = {urlsplit(seed).netloc.lower() for seed in plan.seeds}
-
-    def run(self) -> CrawlReport:
-        info = f"software: {self._plan.user_agent}\r\nformat: WARC File Format 1.1\r\nrobots: obey\r\n"
-        write_record(self._out, "warcinfo", info.encode(), _now())
-        for seed in self._plan.seeds:
-            self._enqueue(seed, 0)
-        while self._queue and not self._is_over():
-            url, depth = self._queue.popleft()
-            for link in self._visit(url, depth):
-                self._enqueue(link, depth + 1)
-        return self._report
-
-    def _is_over(self) -> bool:
-        return self._report.pages >= self._plan.max_pages or self._report.body_bytes >= self._plan.max_bytes
-
-    def _enqueue(self, url: str, depth: int) -> None:
-        url = urldefrag(url)[0]
-        if len(url) <= _MAX_URL and url not in self._seen:
-            self._seen.add(url)
-            self._queue.append((url, depth))
-
-    def _visit(self, url: str, depth: int) -> Iterator[str]:
-        """Fetch one page through its redirects; the links to follow from it."""
-        for _ in range(self._plan.max_redirects + 1):
-            response = self._fetch_politely(url)
-            if response is None:
-                return
-            self._write(response)
-            if response.status not in _REDIRECTS or not response.header("location"):
-                break
-            url = urldefrag(urljoin(url, response.header("location")))[0]
-            if url in self._seen and url != response.url:
-                self._report.outcomes["redirect_to_known"] += 1
-                return
-            self._seen.add(url)
+    def _step(self, host: Host) -> float | None:
+        """One request of a host; when the next may follow, or None when there is none."""
+        ask = host.next()
+        if ask is None:
+            return None
+        began = time.monotonic()
+        fields = self._earlier.conditions(ask.url) if ask.kind == "page" else {}
+        request = self._journal.request(ask.url, self._client.head(ask.url, fields))
+        response, failure = self._answer(ask, fields)
+        took = time.monotonic() - began
+        host.answer_s = took if not host.answer_s else 0.7 * host.answer_s + 0.3 * took
+        is_document = host.took(ask, response, failure)
+        if response is None:
+            answer = self._journal.failure(ask.url, failure)
         else:
-            self._report.outcomes["too_many_redirects"] += 1
-            return
-        self._report.pages += 1
-        self._report.outcomes[f"http_{response.status // 100}xx"] += 1
-        if depth < self._plan.max_depth and self._plan.follow != "none" and response.status == 200:
-            yield from (link for link in links_of(response) if self._follows(link, url))
+            answer = self._journal.response(ask.url, response, is_document)
+        self.spans[host.name] += [answer, request]
+        with self._change:
+            self._count(host, response)
+        delay = 0.0 if ask.kind == "robots" else host.delay_s()  # as before a host's first page
+        return max(began + delay, time.monotonic() + host.pause_s)
 
-    def _follows(self, link: str, page: str) -> bool:
-        host = urlsplit(link).netloc.lower()
-        if self._plan.follow == "host":
-            return host == urlsplit(page).netloc.lower()
-        return self._plan.follow == "any" or host in self._hosts
-
-    def _fetch_politely(self, url: str) -> Response | None:
-        """The answer, or None with the outcome counted."""
+    def _answer(self, ask: Ask, fields: dict[str, str]) -> tuple[Response | None, str]:
+        """What a host answers, or why there is no answer. A robots.txt is asked for through at most five redirects."""
+        url = ask.url
         try:
-            if not self._robots.allows(url):
-                self._report.outcomes["robots"] += 1
-                return None
-            self._ask_terms(url)
-            self._wait_for(url)
-            return self._fetch(url, self._plan.max_page_bytes)
-        except RefusedError:
-            self._report.outcomes["refused_address"] += 1
-        except _UNREACHABLE:
-            self._report.outcomes["unreachable"] += 1
-        return None
-
-    def _ask_terms(self, url: str) -> None:
-        """Archive the host's tdmrep.json before its first page, once: the reader takes the reservations from there.
-
-        It is asked for as politely as a page and at no other address: a redirect, like every answer but a file, leaves the
-        reservation unknown. A host that gives none is no reason not to fetch its pages.
-        """
-        origin = origin_of(urlsplit(url))
-        terms = f"{origin}{TDMREP}"
-        if origin in self._asked:
-            return
-        self._asked.add(origin)
-        if not self._robots.allows(terms):
-            self._report.outcomes["tdmrep_json_robots"] += 1
-            return
-        self._wait_for(terms)
-        try:
-            self._write(self._fetch(terms, MAX_BYTES))
-        except _UNREACHABLE:
-            self._report.outcomes["tdmrep_json_unreachable"] += 1
-
-    def _wait_for(self, url: str) -> None:
-        """Sleep until the host's delay since its last request has passed."""
-        host, delay_s = urlsplit(url).netloc.lower(), max(self._plan.delay_s, self._robots.delay_s(url))
-        wait = self._last.get(host, -delay_s) + delay_s - time.monotonic()
-        if host in self._last and wait > 0:
-            time.sleep(wait)
-        self._last[host] = time.monotonic()
-
-    def _fetch_robots(self, url: str) -> tuple[int | None, bytes]:
-        """Status and body of a robots.txt, through at most five redirects, every one checked like a page."""
-        try:
-            for _ in range(6):
-                response = self._fetch(url, MAX_BYTES)
-                if response.status not in _REDIRECTS:
-                    self._write(response)  # the terms under which the host's pages were fetched
-                    return response.status, response.body
+            for _ in range(6 if ask.kind == "robots" else 1):
+                types = self._plan.types if ask.kind == "page" else ()
+                response = self._client.fetch(url, ask.limit, fields, tuple(types))
+                if ask.kind != "robots" or response.status not in REDIRECTS:
+                    break
                 url = urljoin(url, response.header("location"))
-            return 404, b""
+            else:
+                response = Response(ask.url, 404, "", [])
+            earlier = self._earlier.page(ask.url) if response.status == 304 else None
+            return earlier or response, ""
         except RefusedError:
-            raise
-        except _UNREACHABLE:
-            return None, b""
+            return None, "refused_address"
+        except UNREACHABLE:
+            return None, "unreachable"
 
-    def _fetch(self, url: str, limit: int) -> Response:
-        parts = urlsplit(url)
-        connection = connect(parts, self._plan.allow_hosts, self._plan.timeout_s)
-        try:
-            target = _target(parts)
-            fields = {"Host": parts.netloc, "User-Agent": self._plan.user_agent, "Accept-Encoding": "identity"}
-            fields |= {"Accept": "text/html,text/plain;q=0.8,*/*;q=0.1", "Connection": "close"}
-            connection.putrequest("GET", target, skip_host=True, skip_accept_encoding=True)
-            for name, value in fields.items():
-                connection.putheader(name, value)
-            connection.endheaders()
-            answer = connection.getresponse()
-            body, is_cut = self._read_body(answer, limit)
-            head = f"GET {target} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-            return Response(
-                url, answer.status, answer.reason, answer.getheaders(), body, is_cut, f"{head}\r\n".encode()
-            )
-        finally:
-            connection.close()
-
-    def _read_body(self, answer: http.client.HTTPResponse, limit: int) -> tuple[bytes, bool]:
-        parts, size, deadline = [], 0, time.monotonic() + _PATIENCE * self._plan.timeout_s
-        while size <= limit and time.monotonic() < deadline:
-            try:
-                chunk = answer.read1(_CHUNK)
-            except (http.client.IncompleteRead, TimeoutError):
-                return b"".join(parts)[:limit], True
-            if not chunk:
-                return b"".join(parts), bool(answer.length)
-            parts.append(chunk)
-            size += len(chunk)
-        return b"".join(parts)[:limit], True
-
-    def _write(self, response: Response) -> None:
-        """One response record with its request. Framing headers are renamed: the body is stored unframed."""
-        date = _now()
-        head = [f"HTTP/1.1 {response.status} {response.reason}".rstrip()]
-        for name, value in response.headers:
-            framed = name.lower() in ("transfer-encoding", "content-length")
-            head.append(f"{'X-Crawl-' if framed else ''}{name}: {' '.join(value.split())}")
-        head.append(f"Content-Length: {len(response.body)}")
-        block = "\r\n".join(head).encode("utf-8", "replace") + b"\r\n\r\n" + response.body
-        extra = {"WARC-Truncated": "length"} if response.is_cut else None
-        record = write_record(self._out, "response", block, date, response.url, extra)
-        write_record(self._out, "request", response.request, date, response.url, {"WARC-Concurrent-To": record})
-        self._report.body_bytes += len(response.body)
-
-
-def links_of(response: Response) -> list[str]:
-    """Web addresses a page links to, in its order; none when the page asks not to follow them."""
-    if "html" not in response.header("content-type").lower() or "nofollow" in response.header("x-robots-tag").lower():
-        return []
-    try:
-        document = HTMLTree.parse_from_bytes(response.body, "utf-8", "replace").document
-    except (ValueError, RuntimeError):
-        return []
-    if document is None:
-        return []
-    for meta in document.query_selector_all("meta[name=robots]"):
-        if "nofollow" in (meta.getattr("content") or "").lower():
-            return []
-    links = []
-    for anchor in document.query_selector_all("a[href]"):
-        if "nofollow" in (anchor.getattr("rel") or "").lower():
-            continue
-        try:
-            link = urljoin(response.url, (anchor.getattr("href") or "").strip())
-            if urlsplit(link).scheme in ("http", "https"):
-                links.append(link)
-        except ValueError:
-            continue  # not an address; pages hold anything
-    return links
-
-
-def _target(url: SplitResult) -> str:
-    """Path and query, percent-encoded where the page left other signs in them."""
-    target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-    return "".join(sign if "!" <= sign <= "~" else "".join(f"%{byte:02X}" for byte in sign.encode()) for sign in target)
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    def _count(self, host: Host, response: Response | None) -> None:
+        self.counts.requests += 1
+        self.counts.body_bytes += len(response.body) if response else 0

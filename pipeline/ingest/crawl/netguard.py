@@ -4,10 +4,8 @@ A page or a redirect may name an inside host, and a name may resolve to an outsi
 inside one when used. So the connection goes to the very address that passed.
 """
 
-import http.client
 import ipaddress
 import socket
-import ssl
 from urllib.parse import SplitResult
 
 PORTS = (80, 443, 8080, 8443)
@@ -57,20 +55,3 @@ def resolve(url: SplitResult, allow_hosts: list[str]) -> tuple[str, int]:
         for address in addresses:  # one inside address among several is enough to refuse
             check_address(address)
     return addresses[0], port
-
-
-def connect(url: SplitResult, allow_hosts: list[str], timeout_s: float) -> http.client.HTTPConnection:
-    """An open connection to the checked address; certificates are verified against the URL's host name."""
-    address, port = resolve(url, allow_hosts)
-    host = url.hostname or ""
-    connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
-    plain = socket.create_connection((address, port), timeout=timeout_s)
-    if url.scheme == "https":
-        try:
-            connection.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=host)
-        except OSError:
-            plain.close()
-            raise
-    else:
-        connection.sock = plain
-    return connection

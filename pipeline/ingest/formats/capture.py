@@ -1,7 +1,9 @@
 """An archived HTTP response as a record: status, rights, encodings undone, kind by content."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from pipeline.ingest.formats.edgar import AMENDS, is_submission, submission
 from pipeline.ingest.formats.http import Head, decode_body, split_response
 from pipeline.ingest.record import DamagedInputError, Record, Where
 from pipeline.ingest.rights.signals import header_signals
@@ -35,6 +37,10 @@ def read_response(row: Record, where: Where) -> Iterator[Record]:
     _compare_length(row, head)
     if row.payload:
         _decode(row, head, where)
+    if row.reason is None and is_submission(row.payload[:4096]):  # as EDGAR serves it: several documents in one file
+        inside = replace(where, name=row.url or where.name, prefix=row.locator or "")
+        yield from submission(row.payload, inside, head.get(AMENDS.lower()) or "")
+        return
     yield from finish(row, head.get("content-type"), where)
 
 

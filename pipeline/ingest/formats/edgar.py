@@ -19,16 +19,19 @@ _DOCUMENT = re.compile(rb"<DOCUMENT>(.*?)(</DOCUMENT>|\Z)", re.DOTALL)
 _TEXT = re.compile(rb"<TEXT>[ \t\r]*\n?(.*?)(?:\n?</TEXT>|\Z)", re.DOTALL)
 _TAG = re.compile(rb"^<(TYPE|FILENAME|DESCRIPTION|SEQUENCE)>([^\r\n]*)", re.MULTILINE)
 _HEADER = re.compile(
-    rb"^[ \t]*(?:<(ACCESSION-NUMBER|CONFORMED-NAME|FILING-DATE|TYPE|CIK)>"
-    rb"|(ACCESSION NUMBER|COMPANY CONFORMED NAME|FILED AS OF DATE|CONFORMED SUBMISSION TYPE|CENTRAL INDEX KEY):)"
-    rb"[ \t]*([^\r\n]*)",
+    rb"^[ \t]*(?:<(ACCESSION-NUMBER|CONFORMED-NAME|FILING-DATE|TYPE|CIK|PERIOD|ASSIGNED-SIC)>"
+    rb"|(ACCESSION NUMBER|COMPANY CONFORMED NAME|FILED AS OF DATE|CONFORMED SUBMISSION TYPE|CENTRAL INDEX KEY"
+    rb"|CONFORMED PERIOD OF REPORT|STANDARD INDUSTRIAL CLASSIFICATION):)[ \t]*([^\r\n]*)",
     re.MULTILINE,
 )
 _NAMES = {
     b"ACCESSION NUMBER": "accession", b"ACCESSION-NUMBER": "accession", b"COMPANY CONFORMED NAME": "company",
     b"CONFORMED-NAME": "company", b"FILED AS OF DATE": "filed", b"FILING-DATE": "filed", b"CENTRAL INDEX KEY": "cik",
-    b"CIK": "cik", b"CONFORMED SUBMISSION TYPE": "form", b"TYPE": "form",
+    b"CIK": "cik", b"CONFORMED SUBMISSION TYPE": "form", b"TYPE": "form", b"CONFORMED PERIOD OF REPORT": "period",
+    b"PERIOD": "period", b"STANDARD INDUSTRIAL CLASSIFICATION": "sic", b"ASSIGNED-SIC": "sic",
 }  # fmt: skip
+AMENDS = "X-Edgar-Amends"
+"""Header field of a fetched submission: the accession of the filing that it amends."""
 _UUENCODED = re.compile(rb"\s*(?:<[A-Z]+>\s*)?begin [0-7]{3,4} ")
 _SKIPPED_TYPES = ("GRAPHIC", "ZIP", "EXCEL", "PDF", "COVER", "JSON")
 _SKIPPED_WRAPPERS = re.compile(rb"\s*<(XBRL|XML|PDF|ZIP|JSON|EXCEL)>", re.IGNORECASE)
@@ -45,9 +48,13 @@ def read_submission(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]
 
     Address, title and date come from the header. A submission without documents is one quarantined record.
     """
-    payload = where.whole(stream, "submission")
+    return submission(where.whole(stream, "submission"), where)
+
+
+def submission(payload: bytes, where: Where, amends: str = "") -> Iterator[Record]:
+    """The same of bytes; `amends` is the accession of the filing that this one amends, where that is known."""
     first = payload.find(b"<DOCUMENT>")
-    header = _read_header(payload[: first if first >= 0 else len(payload)][: 2**20])
+    header = _read_header(payload[: first if first >= 0 else len(payload)][: 2**20]) | {"amends": amends}
     accession = header.get("accession") or where.name
     count = 0
     for match in _DOCUMENT.finditer(payload):
@@ -101,10 +108,20 @@ def _read_document(match: re.Match[bytes], header: dict[str, str], accession: st
         parent=accession,
         content_type="text/html" if kind == "html" else "text/plain",
         doc_type=form.upper() or None,
+        detail=_said(header),
     )
     if not match.group(2):
         record.reason, record.detail = "ingest.truncated", "the submission ends inside this document"
     yield record
+
+
+def _said(header: dict[str, str]) -> str:
+    """What the header says of the filing: `accession: 0000320193-24-000123; cik: 320193; form: 10-K; …`."""
+    said = header | {name: _iso(header.get(name)) or "" for name in ("period", "filed")}
+    said["sic"] = header.get("sic", "").rpartition("[")[2].rstrip("] ")
+    said["cik"] = header.get("cik", "").lstrip("0")
+    names = ("accession", "cik", "form", "period", "filed", "sic", "amends")
+    return "; ".join(f"{name}: {said[name]}" for name in names if said.get(name))
 
 
 def _address(header: dict[str, str], accession: str, name: str) -> str | None:

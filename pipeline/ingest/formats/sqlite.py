@@ -8,10 +8,8 @@ from typing import BinaryIO
 
 from pipeline.ingest.kinds import source_kind
 from pipeline.ingest.record import DamagedInputError, Record, Where
-from pipeline.ingest.rows import named_row, record_of
+from pipeline.ingest.rows import cursor_rows
 from pipeline.ingest.streams import CHUNK
-
-_ROWS = 1024
 
 
 @source_kind("sqlite", ".sqlite", ".sqlite3", ".db", seeks=True, binary=True)
@@ -29,12 +27,7 @@ def read_sqlite(stream: BinaryIO, where: Where) -> Iterator[Record]:
         connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
         try:
             cursor = connection.execute(where.source.query or _query(connection, where))
-            names = [column[0] for column in cursor.description or ()]
-            number = 0
-            while rows := cursor.fetchmany(_ROWS):
-                for row in rows:
-                    number += 1
-                    yield record_of(named_row(names, row), where, f"row={number}")
+            yield from cursor_rows(cursor, where)
         except sqlite3.Error as error:
             raise DamagedInputError("bad_sql", str(error)) from error
         finally:
