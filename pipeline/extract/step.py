@@ -20,6 +20,7 @@ from pipeline.errors import ConservationError, UsageError
 from pipeline.extract import tombstones
 from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.extract.main_content import WEIGHTS
+from pipeline.extract.methods import PACKAGES, require
 from pipeline.extract.payload import Known
 from pipeline.extract.records import EXTRACT_VERSION, extract_batch
 from pipeline.extract.tombstones import bury
@@ -212,7 +213,8 @@ def _units(
         | {"optional": True},  # the worker reads the listed files, not the path
     }
     reads = {"tombstones": Values(forgotten)} if forgotten else {}
-    versions = libraries(*LIBRARIES, *(["datasets"] if source.kind == "hub" else []))
+    method = PACKAGES[run.recipe.extract.method]
+    versions = libraries(*LIBRARIES, method, *(["datasets"] if source.kind == "hub" else []))
     units = []
     for shard in plan_shards(source, _input_files(run, source, unread)):
         stopped_here = quarantine.listed(killers.get(shard.name, []))
@@ -230,6 +232,7 @@ def _units(
 
 def extract(run: Run) -> Commits:
     """One unit per input shard, keyed by the file's name, size and version and by how the source is read."""
+    require(run.recipe.extract.method)
     units: list[Unit] = []
     unread: list[Unit] = []
     forgotten = tombstones.load(run.store, run.recipe.tombstones)

@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.kernels import codes
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.html.html_tokens import is_letter, is_space
-from pipeline.kernels.html.tree import BEGIN, END, FLAGS, PARENT, PRESENTATION, SPANS, STOP, TAG, TAGS, TEXT
+from pipeline.kernels.html.tree import BEGIN, END, FLAGS, GONE, PARENT, PRESENTATION, SPANS, STOP, TAG, TAGS, TEXT
 from pipeline.kernels.memory import Int, address, byte_at, put_byte
 
 TABLE, ROW, CELL, HEADER_CELL = (TAGS[name] for name in ("table", "tr", "td", "th"))
@@ -283,7 +283,7 @@ def _lay_grid(nodes: np.ndarray, role: np.ndarray, column: np.ndarray, table: In
         elif tag == ROW:
             line, at = line + 1, 0
         elif tag == TABLE or is_cell(nodes, row):
-            if tag != TABLE:
+            if tag != TABLE and (role[row] or not nodes[row, FLAGS] & GONE):  # `display: none` leaves no place
                 while at < MOST_COLUMNS - 1 and busy[at] > line:
                     at += 1
                 last = min(at + (nodes[row, SPANS] & 0xFFFF), MOST_COLUMNS)

@@ -11,7 +11,7 @@ A node is a row of `nodes`, int32[rows, 8]; the columns are:
 - `END`: the row after the last one inside; of a text node the next row.
 - `BEGIN`, `STOP`: bytes in `data` of the text inside, of elements that of all their descendants together.
 - `MARKS`: what words of class, id, role and itemprop say an element is for: bits 1 << group of `WORDS`.
-- `FLAGS`: `HIDDEN`, `ARIA_HIDDEN`, `BREAK_BEFORE`, `BREAK_AFTER`, `TEX`, `PRESENTATION`.
+- `FLAGS`: `HIDDEN`, `ARIA_HIDDEN`, `BREAK_BEFORE`, `BREAK_AFTER`, `TEX`, `PRESENTATION`, `GONE`.
 - `SPANS`: of a list the number of its first item (1 unless `start` says another), of an item its `value` or 0; else colspan
   (1 to 1,000) plus rowspan (0 to 32,767; 0 is "to the last row") times 65,536.
 """
@@ -32,7 +32,7 @@ TAG, PARENT, END, BEGIN, STOP, MARKS, FLAGS, SPANS = range(8)
 TEXT, UNKNOWN = 0, 1
 HIDDEN, ARIA_HIDDEN = attribute_values.HIDDEN, attribute_values.ARIA_HIDDEN
 BREAK_BEFORE, BREAK_AFTER = attribute_values.BREAK_BEFORE, attribute_values.BREAK_AFTER
-TEX, PRESENTATION = attribute_values.TEX, attribute_values.PRESENTATION
+TEX, PRESENTATION, GONE = attribute_values.TEX, attribute_values.PRESENTATION, attribute_values.GONE
 _INLINE = (
     "a abbr acronym b bdi bdo big br button cite code data del dfn em font i img ins kbd label map mark meter nobr output "
     "picture progress q rp rt ruby s samp slot small span strike strong sub sup time tt u var wbr ix:nonfr ix:nonnu"
@@ -274,7 +274,7 @@ def _note_attribute(nodes: np.ndarray, row: Int, kind: Int, place: Int, end: Int
         nodes[row, FLAGS] |= style_flags(place, end)
         return
     if kind == _HIDDEN:
-        nodes[row, FLAGS] |= HIDDEN
+        nodes[row, FLAGS] |= HIDDEN | GONE
         return
     if _COLSPAN <= kind <= _VALUE and kind != _ENCODING:
         _notenumber_at(nodes, row, kind, number_at(place, end))
