@@ -30,17 +30,7 @@ from pipeline.kernels.html.block_text import (
     TITLED,
     count_text,
 )  # fmt: skip
-from pipeline.kernels.html.tree import (
-    BODY,
-    BOUNDARY,
-    COMMENT,
-    MARKS,
-    PARENT,
-    TAG,
-    TAGS,
-    TRAITS,
-    WORDS,
-)
+from pipeline.kernels.html.tree import BODY, BOUNDARY, COMMENT, MARKS, PARENT, TAG, TAGS, TRAITS, WORDS
 
 _KINDS = "p li td th dd dt div section article blockquote pre figcaption center h1 h2 h3 h4 h5 h6".split()
 _OTHER_KIND = len(_KINDS)
@@ -218,9 +208,8 @@ def _features(
     largest, heading = 0, -1
     for at in range(count):
         box = counts[at, BOX]
-        amounts[at, 0], amounts[at, 1], amounts[at, 2], amounts[at, 3] = (
-            counts[at, COUNT], counts[at, LINKED], counts[at, GOOD], 1,
-        )  # fmt: skip
+        amounts[at, 0], amounts[at, 1] = counts[at, COUNT], counts[at, LINKED]
+        amounts[at, 2], amounts[at, 3] = counts[at, GOOD], 1
         keys[at] = _key(boxes, signatures, box) ^ fmix64(_key(boxes, signatures, boxes[box, _UP]))
         largest = max(largest, counts[at, GOOD])
         if heading < 0 and box > 0 and nodes[boxes[box, _ROW], TAG] == _H1:
@@ -276,12 +265,8 @@ def _fill_text(row: np.ndarray, counts: np.ndarray, title_words: int, same: int)
     row[0], row[1], row[2] = words, _share(counts[LINKED], words), counts[ENDS]
     row[3], row[4], row[5] = _share(counts[ENDS], words), _share(counts[COMMAS], words), counts[FINISHED]
     row[6], row[7] = _share(counts[DIGITS], counts[LETTERS]), _share(counts[CAPITALS], counts[LETTERS])
-    row[8], row[9], row[10], row[11] = (
-        _share(counts[LETTERS], words),
-        counts[DATED],
-        counts[COPYRIGHT],
-        counts[DIVIDERS],
-    )
+    row[8], row[9] = _share(counts[LETTERS], words), counts[DATED]
+    row[10], row[11] = counts[COPYRIGHT], counts[DIVIDERS]
     row[12], row[13], row[14] = _share(counts[TITLED], words), _share(counts[TITLED], title_words), same
 
 

@@ -27,7 +27,7 @@ from pipeline.kernels.html.html_tokens import (
     script_end,
     text_end,
 )
-from pipeline.kernels.html.names import kind_of, name_table
+from pipeline.kernels.html.names import NameTable, kind_of, name_table
 from pipeline.kernels.memory import Int, address, byte_at, put_byte, put_word, word_at
 
 MOST_ATTRIBUTES = 64
@@ -76,27 +76,18 @@ def slim(markup: bytes) -> tuple[bytes, int, int, int]:
     data = np.frombuffer(markup, np.uint8)
     # A kept attribute can gain a space before it, a tag one before its slash, a phrase's tag of three becomes a comment.
     out = np.empty(2 * len(data) + 16, np.uint8)
-    size, tags, depth, work = _slim(data, out, *_ELEMENTS, *_ATTRIBUTES)
+    size, tags, depth, work = _slim(data, out, _ELEMENTS, _ATTRIBUTES)
     return out[:size].tobytes(), tags, depth, work
 
 
 @kernel(nogil=True)
-def _slim(
-    data: np.ndarray,
-    out: np.ndarray,
-    element_names: np.ndarray,
-    element_kinds: np.ndarray,
-    element_factor: np.uint64,
-    attribute_names: np.ndarray,
-    attribute_kinds: np.ndarray,
-    attribute_factor: np.uint64,
-) -> tuple[int, int, int, int]:
+def _slim(data: np.ndarray, out: np.ndarray, elements: NameTable, attributes: NameTable) -> tuple[int, int, int, int]:
     tags, depth, deepest, work = 0, 0, 0, 0
     foreign, foreign_depth = np.uint64(0), 0
     begin = address(data)
     end = begin + data.shape[0]
-    names, kinds = address(element_names), address(element_kinds)
-    own_names, own_kinds = address(attribute_names), address(attribute_kinds)
+    names, kinds = address(elements[0]), address(elements[1])
+    own_names, own_kinds = address(attributes[0]), address(attributes[1])
     start_of_out = address(out)
     to, copied, here = start_of_out, begin, begin
     stays, open_phrases = np.zeros(8, np.uint64), np.zeros(8, np.int64)
@@ -123,13 +114,13 @@ def _slim(
             continue
         name, here = name_at(start + 1 + closing, end)
         tags += 1
-        kind = kind_of(name, names, kinds, element_factor, _SLOTS)
+        kind = kind_of(name, names, kinds, elements[2], _SLOTS)
         phrase = kind - _PHRASE if foreign_depth == 0 else -1
         if phrase >= 0:  # all before it is copied, so that it alone can be taken back
             to, copied = copy(copied, to, start - copied), start
         before = to
         here, to, copied, kept, closed_itself = _rest_of_tag(
-            here, end, start, to, copied, closing, own_names, own_kinds, attribute_factor
+            here, end, start, to, copied, closing, own_names, own_kinds, attributes[2]
         )
         if phrase >= 0 and not _phrase_stays(stays, open_phrases, phrase, closing, kept):
             to, copied = before, here

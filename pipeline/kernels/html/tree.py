@@ -25,7 +25,7 @@ from pipeline.kernels.hashing import xxh64
 from pipeline.kernels.html import attribute_values
 from pipeline.kernels.html.attribute_values import marks_of, number_at, style_flags
 from pipeline.kernels.html.html_tokens import attribute_at, is_letter, is_space, name_at, pack
-from pipeline.kernels.html.names import kind_of, name_table
+from pipeline.kernels.html.names import NameTable, kind_of, name_table
 from pipeline.kernels.memory import Int, address, byte_at, put_byte
 
 TAG, PARENT, END, BEGIN, STOP, MARKS, FLAGS, SPANS = range(8)
@@ -114,21 +114,12 @@ def read_tree(markup: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     `nodes` int32[rows, 8], see above; `signatures` uint64[rows]: a hash of an element's name and class value, 0 of text;
     `data` uint8: the text of all text nodes, character references decoded, back to back.
     """
-    return _read_tree(markup, *_TAG_TABLE, *_WORD_TABLE, *_ATTRIBUTE_TABLE)
+    return _read_tree(markup, _TAG_TABLE, _WORD_TABLE, _ATTRIBUTE_TABLE)
 
 
 @kernel(nogil=True)
 def _read_tree(
-    markup: np.ndarray,
-    tag_names: np.ndarray,
-    tag_kinds: np.ndarray,
-    tag_factor: np.uint64,
-    word_names: np.ndarray,
-    word_kinds: np.ndarray,
-    word_factor: np.uint64,
-    own_names: np.ndarray,
-    own_kinds: np.ndarray,
-    own_factor: np.uint64,
+    markup: np.ndarray, tags: NameTable, words: NameTable, attributes: NameTable
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     begin = address(markup)
     end = begin + markup.shape[0]
@@ -165,7 +156,7 @@ def _read_tree(
             foreign = foreign if parent >= foreign else -1
             here = min(find(after, end, end, codes.GREATER) + 1, end)
             continue
-        tag = kind_of(name, address(tag_names), address(tag_kinds), tag_factor, _TAG_SLOTS)
+        tag = kind_of(name, address(tags[0]), address(tags[1]), tags[2], _TAG_SLOTS)
         tag = tag if tag else UNKNOWN
         _put_node(nodes, rows, tag, parent, to - start_of_data, to - start_of_data)
         element_names[rows] = name
@@ -175,12 +166,12 @@ def _read_tree(
                 after += 1
                 continue
             key, value, value_end, after = attribute_at(after, end)
-            kind = kind_of(key, address(own_names), address(own_kinds), own_factor, _ATTRIBUTE_SLOTS)
+            kind = kind_of(key, address(attributes[0]), address(attributes[1]), attributes[2], _ATTRIBUTE_SLOTS)
             if kind == 0:
                 continue
             if _CLASS <= kind <= _ITEMPROP and (kind != _ID or value_end - value <= _LONGEST_ID):
                 nodes[rows, MARKS] |= marks_of(
-                    value, value_end, address(word_names), address(word_kinds), word_factor, _WORD_SLOTS
+                    value, value_end, address(words[0]), address(words[1]), words[2], _WORD_SLOTS
                 )
             if kind == _CLASS:
                 signature ^= xxh64(markup, value - begin, value_end - begin, np.uint64(tag))
