@@ -9,10 +9,11 @@ markup calls navigation and what is mostly links, because a list of news, a foru
 from typing import Literal
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from pipeline.core.shipped_weights import ShippedWeights
 from pipeline.kernels.html import tree
-from pipeline.kernels.html.block_features import FAR, NAMES, block_features
+from pipeline.kernels.html.block_features import FAR, KINDS, NAMES, block_features
 from pipeline.kernels.html.block_text import COUNT, FINISHED, GOOD, LETTERS, LINKED
 from pipeline.kernels.html.boosted_trees import tree_scores
 from pipeline.kernels.html.tables import DATA, FIGURES
@@ -33,7 +34,10 @@ _NAMED = (
 )
 _NAMED_GROUPS = [group for group in range(len(tree.WORDS)) if _NAMED >> group & 1]
 _NAVIGATION = [NAMES.index(f"in_{name}") for name in ("nav", "footer", "aside", "form")]
-_COMMENT = NAMES.index("to_comment")
+_COMMENT, _KIND = NAMES.index("to_comment"), NAMES.index("kind")
+_HEADINGS = [KINDS.index(name) for name in ("h1", "h2", "h3", "h4", "h5", "h6")]
+HEADING_REACH = 3
+"""Blocks behind a heading of which one is kept, or the heading goes, too."""
 
 
 WEIGHTS = ShippedWeights("pipeline.extract", "main_content.safetensors")
@@ -74,9 +78,13 @@ def keep_blocks(
     plain = counts[:, LETTERS].astype(np.int64) * (words - linked) // np.maximum(words, 1)
     if (total < SMALL_WORDS and not aside.any()) or (printed and named <= PLAIN_NAMED * total):
         keep = _or_else(~aside, np.ones(count, np.bool_))
+        if breaks < PAGE_BREAKS:
+            edges = _link_edges(words, linked, counts[:, GOOD]) & ~np.isin(features[_KIND], _HEADINGS)
+            keep = _or_else(keep & ~edges | _in_tables(nodes, block, role, count), keep)
     else:
         scores = tree_scores(features, weights["columns"], weights["bounds"], weights["leaves"])
         keep = scores >= weights["threshold"]
+        keep &= ~_bare_headings(features, keep)
         whole = plain[rest & ~aside].sum()
         if plain[keep].sum() < max(min_frac * whole, min(min_chars, 0.6 * whole)):
             keep = ~aside & (2 * linked < words)
@@ -88,6 +96,32 @@ def keep_blocks(
     if role is not None:
         _keep_whole_tables(nodes, block, keep, words, linked, role)
     return keep
+
+
+def _link_edges(words: np.ndarray, linked: np.ndarray, prose: np.ndarray) -> np.ndarray:
+    """bool[count]: what is mostly links before the first and after the last block of prose: menus without a name."""
+    places = np.flatnonzero(prose)
+    edge = np.ones(len(words), np.bool_)
+    if len(places):
+        edge[places[0] : places[-1] + 1] = False
+    return edge & (2 * linked > words)
+
+
+def _in_tables(nodes: np.ndarray, block: np.ndarray, role: np.ndarray | None, count: int) -> np.ndarray:
+    """bool[count]: what lies in tables that hold data."""
+    inside = np.zeros(count, np.bool_)
+    if role is not None:
+        for table in np.flatnonzero((role == DATA) | (role == FIGURES)).tolist():
+            rows = block[table : nodes[table, tree.END]]
+            inside[rows[rows >= 0]] = True
+    return inside
+
+
+def _bare_headings(features: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """bool[count]: headings, but a page's first lines, of whose next blocks none is kept: of links, of a list of other pages."""
+    after = np.append(keep, np.zeros(HEADING_REACH, np.bool_))[1:]
+    following = sliding_window_view(after, HEADING_REACH).any(axis=1)
+    return np.isin(features[_KIND], _HEADINGS[1:]) & ~following & (np.cumsum(keep) > HEADING_REACH)
 
 
 def _or_else(keep: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -56,6 +56,7 @@ def number(value: str | None) -> int:
 def flags(get) -> int:
     """The flags of an element whose attributes `get` gives."""
     found = (tree.HIDDEN | tree.GONE) * (get("hidden") is not None) | style_flags(get("style") or "")
+    found |= tree.LINK * (get("href") is not None)
     found |= tree.ARIA_HIDDEN * ((get("aria-hidden") or "").lower() == "true")
     found |= tree.PRESENTATION * ((get("role") or "").lower() in ("presentation", "none"))
     return found | tree.TEX * ("tex" in (get("encoding") or "").lower())

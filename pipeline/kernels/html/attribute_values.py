@@ -8,9 +8,9 @@ from pipeline.kernels.html.html_tokens import is_letter, is_space, pack
 from pipeline.kernels.html.names import kind_of
 from pipeline.kernels.memory import Int, byte_at
 
-HIDDEN, ARIA_HIDDEN, BREAK_BEFORE, BREAK_AFTER, TEX, PRESENTATION, GONE = (1 << bit for bit in range(7))
+HIDDEN, ARIA_HIDDEN, BREAK_BEFORE, BREAK_AFTER, TEX, PRESENTATION, GONE, LINK = (1 << bit for bit in range(8))
 """`hidden` or a style that hides; `aria-hidden=true`; page breaks by style; an annotation in TeX; `role=presentation`;
-hidden and without a place on the page, as by `display: none`."""
+hidden and without a place on the page, as by `display: none`; `href`."""
 
 _LEAST_BESIDE = 4
 """Letters that a word beside a digit has at least: the numbers that programs give as names have any two letters ("7ad3")."""

@@ -30,12 +30,12 @@ from pipeline.kernels.html.block_text import (
     TITLED,
     count_text,
 )  # fmt: skip
-from pipeline.kernels.html.tree import BODY, BOUNDARY, COMMENT, MARKS, PARENT, TAG, TAGS, TRAITS, WORDS
+from pipeline.kernels.html.tree import BODY, BOUNDARY, COMMENT, FLAGS, LINK, MARKS, PARENT, TAG, TAGS, TRAITS, WORDS
 
-_KINDS = "p li td th dd dt div section article blockquote pre figcaption center h1 h2 h3 h4 h5 h6".split()
-_OTHER_KIND = len(_KINDS)
+KINDS = "p li td th dd dt div section article blockquote pre figcaption center h1 h2 h3 h4 h5 h6".split()
+_OTHER_KIND = len(KINDS)
 _KIND = np.full(256, _OTHER_KIND, np.uint8)
-for _place, _name in enumerate(_KINDS):
+for _place, _name in enumerate(KINDS):
     _KIND[TAGS[_name]] = _place
 _KIND.flags.writeable = False
 _WITHIN = (
@@ -98,7 +98,7 @@ def _boxes(nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`(boxes, box_of)`: the block-level elements, in document order; box 0 stands for the page.
 
     `boxes` int32[n, 3]: the box around, depth, row; `box_of` int32[rows, 2]: the box that a row lies in or is, and whether
-    it lies in a link.
+    it lies in a link: an anchor that leads somewhere.
     """
     rows = nodes.shape[0]
     boxes, box_of = np.zeros((rows + 1, 3), np.int32), np.zeros((rows, 2), np.int32)
@@ -107,7 +107,7 @@ def _boxes(nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for row in range(rows):
         tag, parent = nodes[row, TAG], nodes[row, PARENT]
         up = box_of[parent, 0] if parent >= 0 else 0
-        box_of[row, 1] = tag == _A or (parent >= 0 and box_of[parent, 1])
+        box_of[row, 1] = (tag == _A and nodes[row, FLAGS] & LINK) or (parent >= 0 and box_of[parent, 1])
         box_of[row, 0] = up
         if TRAITS[tag] & BOUNDARY:
             box_of[row, 0] = count

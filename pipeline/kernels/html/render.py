@@ -116,7 +116,7 @@ def render(
             _put_row(nodes, data, block, role, column, row, tables == MARKDOWN_TABLES, state)
             row = nodes[row, END]
             continue
-        elif TRAITS[tag] & BOUNDARY or tag == _QUOTE or nodes[row, FLAGS]:
+        elif TRAITS[tag] & BOUNDARY or tag == _QUOTE or nodes[row, FLAGS] & (BREAK_BEFORE | BREAK_AFTER):
             _open(nodes, block, column, row, state)
             outer[depth] = row
             depth += 1

@@ -55,12 +55,13 @@ ELEMENTS = {
 _CDATA = np.uint64(pack("![CDATA["))
 _APART = np.int64(pack("<!---->"))
 """What stands for a tag left out behind "<" or "&", which would make a tag or a character of what follows."""
-_KEPT, _CSS = 1, 2
+_KEPT, _CSS, _NAMED = 1, 2, 3
 ATTRIBUTES = {
     # What says which text is main content, how a table's cells lie, and two names that the tree depends on.
     _KEPT: "class id role hidden rel itemprop aria-hidden aria-expanded data-ad data-advertisement data-text-ad type encoding "
     "colspan rowspan start value",
     _CSS: "style",
+    _NAMED: "href",  # kept without its value: an anchor that leads nowhere is no link, and old pages leave it open
 }  # fmt: skip
 _SLOTS = 7
 _ELEMENTS, _ATTRIBUTES = name_table(ELEMENTS, _SLOTS), name_table(ATTRIBUTES, _SLOTS)
@@ -223,6 +224,10 @@ def _rest_of_tag(
         if kind == _KEPT or (kind == _CSS and _may_matter(value, value_end)):
             put_byte(to, codes.SPACE)
             to = copy(begin, to + 1, place - begin)
+            kept += 1
+        elif kind == _NAMED:
+            put_byte(to, codes.SPACE)
+            to = copy(begin, to + 1, len("href"))
             kept += 1
     return end, copy(copied_before, to_before, start - copied_before), end, kept, False
 

@@ -11,7 +11,7 @@ A node is a row of `nodes`, int32[rows, 8]; the columns are:
 - `END`: the row after the last one inside; of a text node the next row.
 - `BEGIN`, `STOP`: bytes in `data` of the text inside, of elements that of all their descendants together.
 - `MARKS`: what words of class, id, role and itemprop say an element is for: bits 1 << group of `WORDS`.
-- `FLAGS`: `HIDDEN`, `ARIA_HIDDEN`, `BREAK_BEFORE`, `BREAK_AFTER`, `TEX`, `PRESENTATION`, `GONE`.
+- `FLAGS`: `HIDDEN`, `ARIA_HIDDEN`, `BREAK_BEFORE`, `BREAK_AFTER`, `TEX`, `PRESENTATION`, `GONE`, `LINK`.
 - `SPANS`: of a list the number of its first item (1 unless `start` says another), of an item its `value` or 0; else colspan
   (1 to 1,000) plus rowspan (0 to 32,767; 0 is "to the last row") times 65,536.
 """
@@ -32,7 +32,8 @@ TAG, PARENT, END, BEGIN, STOP, MARKS, FLAGS, SPANS = range(8)
 TEXT, UNKNOWN = 0, 1
 HIDDEN, ARIA_HIDDEN = attribute_values.HIDDEN, attribute_values.ARIA_HIDDEN
 BREAK_BEFORE, BREAK_AFTER = attribute_values.BREAK_BEFORE, attribute_values.BREAK_AFTER
-TEX, PRESENTATION, GONE = attribute_values.TEX, attribute_values.PRESENTATION, attribute_values.GONE
+TEX, PRESENTATION = attribute_values.TEX, attribute_values.PRESENTATION
+GONE, LINK = attribute_values.GONE, attribute_values.LINK
 _INLINE = (
     "a abbr acronym b bdi bdo big br button cite code data del dfn em font i img ins kbd label map mark meter nobr output "
     "picture progress q rp rt ruby s samp slot small span strike strong sub sup time tt u var wbr ix:nonfr ix:nonnu"
@@ -94,10 +95,13 @@ WORDS = (
 
 _LONGEST_ID = 40
 """Bytes of an id from which it is no name that a person gave: filings put whole sentences there."""
-_CLASS, _ID, _ROLE, _ITEMPROP, _HIDDEN, _ARIA, _STYLE, _COLSPAN, _ROWSPAN, _ENCODING, _START, _VALUE = range(1, 13)
+_CLASS, _ID, _ROLE, _ITEMPROP, _HIDDEN, _ARIA, _STYLE, _COLSPAN, _ROWSPAN, _ENCODING, _START, _VALUE, _HREF = range(
+    1, 14
+)
 _ATTRIBUTES = {
     _CLASS: "class", _ID: "id", _ROLE: "role", _ITEMPROP: "itemprop", _HIDDEN: "hidden", _ARIA: "aria-hidden",
     _STYLE: "style", _COLSPAN: "colspan", _ROWSPAN: "rowspan", _ENCODING: "encoding", _START: "start", _VALUE: "value",
+    _HREF: "href",
 }  # fmt: skip
 _TAG_SLOTS, _WORD_SLOTS, _ATTRIBUTE_SLOTS = 11, 11, 7
 _TAG_TABLE = name_table({number: name for name, number in TAGS.items()}, _TAG_SLOTS)
@@ -264,8 +268,8 @@ def _note_attribute(nodes: np.ndarray, row: Int, kind: Int, place: Int, end: Int
     if kind == _STYLE:
         nodes[row, FLAGS] |= style_flags(place, end)
         return
-    if kind == _HIDDEN:
-        nodes[row, FLAGS] |= HIDDEN | GONE
+    if kind in (_HIDDEN, _HREF):
+        nodes[row, FLAGS] |= HIDDEN | GONE if kind == _HIDDEN else LINK
         return
     if _COLSPAN <= kind <= _VALUE and kind != _ENCODING:
         _notenumber_at(nodes, row, kind, number_at(place, end))
