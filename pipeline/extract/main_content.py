@@ -9,7 +9,6 @@ markup calls navigation and what is mostly links, because a list of news, a foru
 from typing import Literal
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from pipeline.core.shipped_weights import ShippedWeights
 from pipeline.kernels.html import tree
@@ -35,9 +34,7 @@ _NAMED = (
 _NAMED_GROUPS = [group for group in range(len(tree.WORDS)) if _NAMED >> group & 1]
 _NAVIGATION = [NAMES.index(f"in_{name}") for name in ("nav", "footer", "aside", "form")]
 _COMMENT, _KIND = NAMES.index("to_comment"), NAMES.index("kind")
-_HEADINGS = [KINDS.index(name) for name in ("h1", "h2", "h3", "h4", "h5", "h6")]
-HEADING_REACH = 3
-"""Blocks behind a heading of which one is kept, or the heading goes, too."""
+_LEVELS = np.array([int(name[1]) if name[1:].isdigit() else 0 for name in KINDS] + [0], np.uint8)
 
 
 WEIGHTS = ShippedWeights("pipeline.extract", "main_content.safetensors")
@@ -79,7 +76,7 @@ def keep_blocks(
     if (total < SMALL_WORDS and not aside.any()) or (printed and named <= PLAIN_NAMED * total):
         keep = _or_else(~aside, np.ones(count, np.bool_))
         if breaks < PAGE_BREAKS:
-            edges = _link_edges(words, linked, counts[:, GOOD]) & ~np.isin(features[_KIND], _HEADINGS)
+            edges = _link_edges(words, linked, counts[:, GOOD]) & (_heading_level(features) == 0)
             keep = _or_else(keep & ~edges | _in_tables(nodes, block, role, count), keep)
     else:
         scores = tree_scores(features, weights["columns"], weights["bounds"], weights["leaves"])
@@ -117,11 +114,16 @@ def _in_tables(nodes: np.ndarray, block: np.ndarray, role: np.ndarray | None, co
     return inside
 
 
+def _heading_level(features: np.ndarray) -> np.ndarray:
+    """uint8[count]: 1 to 6 of headings, 0 of other blocks."""
+    return _LEVELS[features[_KIND].astype(np.uint8)]
+
+
 def _bare_headings(features: np.ndarray, keep: np.ndarray) -> np.ndarray:
-    """bool[count]: headings, but a page's first lines, of whose next blocks none is kept: of links, of a list of other pages."""
-    after = np.append(keep, np.zeros(HEADING_REACH, np.bool_))[1:]
-    following = sliding_window_view(after, HEADING_REACH).any(axis=1)
-    return np.isin(features[_KIND], _HEADINGS[1:]) & ~following & (np.cumsum(keep) > HEADING_REACH)
+    """bool[count]: headings, but a page's first lines, of whose next three blocks none is kept: those of lists of links."""
+    after = np.append(keep, (False, False, False))
+    following = after[1:-2] | after[2:-1] | after[3:]
+    return (_heading_level(features) > 1) & ~following & (np.cumsum(keep) > 3)
 
 
 def _or_else(keep: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -241,13 +241,9 @@ def _may_matter(place: Int, end: Int) -> bool:
         place += 1
         if byte > codes.SPACE:
             byte |= 0x20
-            if (
-                byte == codes.AMPERSAND
-                or (
-                    before == codes.SMALL_Y and last == codes.COLON and (byte == codes.SMALL_N or byte == codes.SMALL_H)
-                )
-                or (before == codes.SMALL_A and last == codes.SMALL_K and byte == codes.HYPHEN)
-            ):
+            hides = before == codes.SMALL_Y and last == codes.COLON and (byte == codes.SMALL_N or byte == codes.SMALL_H)
+            breaks = before == codes.SMALL_A and last == codes.SMALL_K and byte == codes.HYPHEN
+            if byte == codes.AMPERSAND or hides or breaks:
                 return True
             before, last = last, byte
     return False

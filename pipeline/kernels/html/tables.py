@@ -205,17 +205,11 @@ def _kind(start: np.ndarray, size: Int) -> Int:
     kind = _FILLED
     if nil or (digits and 2 * digits + 2 >= size and letters <= 2 and not year):
         kind |= _FIGURE
-    if nil or (
-        digits and (codes.ZERO <= first <= codes.NINE or first == codes.DOT or first == codes.LEFT_PAREN or dash)
-    ):
+    begins = codes.ZERO <= first <= codes.NINE or first == codes.DOT or first == codes.LEFT_PAREN or dash > 0
+    ends = codes.ZERO <= last <= codes.NINE or last == codes.RIGHT_PAREN or last == codes.PERCENT or last == codes.DOT
+    if nil or (digits and begins):
         kind |= _STARTS
-    if (digits or nil) and (
-        codes.ZERO <= last <= codes.NINE
-        or last == codes.RIGHT_PAREN
-        or last == codes.PERCENT
-        or nil
-        or last == codes.DOT
-    ):
+    if nil or (digits and ends):
         kind |= _ENDS
     if closing == size:
         kind |= _CLOSING
