@@ -86,6 +86,7 @@ def keep_blocks(
         if plain[keep].sum() < max(min_frac * whole, min(min_chars, 0.6 * whole)):
             keep = ~aside & (2 * linked < words)
             keep = _or_else(keep, _or_else(~aside, np.ones(count, np.bool_)))
+        keep = _or_else(keep, ~aside & (counts[:, FINISHED] > 0) & (words >= 10))  # a whole text within one link
     if comments == "keep":
         keep |= of_comments & (10 * linked < 3 * words) & ((words >= 10) | (counts[:, FINISHED] > 0))
     elif plain[keep & rest].sum() >= min(min_chars, 0.5 * plain[rest].sum()):

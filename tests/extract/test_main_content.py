@@ -235,3 +235,9 @@ def test_a_heading_whose_list_is_left_out_goes_with_it():
     )
     assert "What happens next" in text
     assert "also like" not in text
+
+
+def test_a_text_within_one_link_is_not_lost():
+    text = "\n".join(kept(f"<a href=/story>{paragraphs(6)}</a>"))
+    assert all(sentence in text for sentence in SENTENCES)
+    assert kept("<div><a href=/1>One</a> <a href=/2>Two</a></div>" * 30) == []
