@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("name", metavar="NAME", choices=list(NAMES))
     made.add_argument("--size", type=int, metavar="MB", help="about this much input (default: the bench's own)")
     made.add_argument("--every", action="store_true", help="language: compare labels on every text too (minutes)")
+    made.add_argument("--browser", action="store_true", help="tables: what Chromium draws as truth, not lxml's grid")
     made.add_argument(
         "--cache", type=Path, metavar="DIR", help="language: keep py3langid's labels here, to go on after a stop"
     )
@@ -70,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
         else:
             print(f"bench {options.name} is not written yet", file=sys.stderr)
         return 2
-    given = {"size_mb": options.size, "every": options.every, "cache": options.cache}
+    given = {"size_mb": options.size, "every": options.every, "browser": options.browser, "cache": options.cache}
     taken = inspect.signature(bench.run).parameters
     chosen = {key: value for key, value in given.items() if value and key in taken}
     result: dict[str, Any] = {"name": options.name, **bench.run(**chosen), "machine": machine()}

@@ -5,15 +5,15 @@ what two open extractors agree on, each counted only as far as it has the page's
 teaches nothing.
 """
 
-import html
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from bench.align import block_shares
 from bench.gold_sets import GoldPage
+from pipeline.extract.extract_settings import ExtractSettings, Method
+from pipeline.extract.html_text import extract_html
 from pipeline.kernels.html.tree import BEGIN, COMMENT, STOP, TAG, TAGS
 
 _WIDE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -97,28 +97,10 @@ def label(gold: GoldPage, drop_comments: bool = False) -> LabelledPage:
     return LabelledPage(gold, arrays, features.T, labels, np.minimum(share, 0.5) * known, texts)
 
 
-def extractors() -> dict[str, Callable[[str], str]]:
-    """The open extractors that are compared with, each as decoded page to text (extra `peers`)."""
-    import trafilatura  # pyright: ignore[reportMissingImports]
-    from readability import Document  # pyright: ignore[reportMissingImports]
-    from resiliparse.extract.html2text import extract_plain_text
-
-    def readability(page: str) -> str:
-        return html.unescape(re.sub(r"<[^>]+>", " ", Document(page).summary(html_partial=True)))
-
-    return {
-        "trafilatura": lambda page: trafilatura.extract(page, include_comments=False) or "",
-        "readability-lxml": readability,
-        "resiliparse": lambda page: extract_plain_text(page, main_content=True, alt_texts=False),
-    }
-
-
-def extracted(extract: Callable[[str], str], page: bytes) -> str:
-    """What an extractor makes of a page; nothing where it fails."""
-    from pipeline.extract.encoding import decode_payload
-
+def extracted(method: Method, page: bytes) -> str:
+    """What a method of `extract.method` makes of a page, without comments; nothing where it fails."""
     try:
-        return extract(decode_payload(page, None, True).text)
+        return extract_html(page, None, ExtractSettings(method=method)).text
     except Exception:  # noqa: BLE001 - other people's parsers raise what they like
         return ""
 
@@ -127,8 +109,8 @@ def _by_segments(gold: GoldPage, texts: list[str], words: list[list[str]]) -> tu
     """`(labels, weights)` of a page with segments."""
     marked = segment_labels(gold, texts)
     shares, rights = [], []
-    for name in ("trafilatura", "readability-lxml"):
-        share = np.array(block_shares(words, TOKEN.findall(extracted(extractors()[name], gold.page).lower())))
+    for method in ("trafilatura", "readability"):
+        share = np.array(block_shares(words, TOKEN.findall(extracted(method, gold.page).lower())))
         text = " ".join(text for text, part in zip(texts, share, strict=True) if part > 0.5)
         right = [segment in text for segment in gold.inside] + [segment not in text for segment in gold.outside]
         shares.append(share)

@@ -1,32 +1,26 @@
 """`python -m bench.gold [SET…]`: main content by every method on every set of pages with gold text.
 
-Ours stands twice. "shipped" are the weights of the package, which have seen all sets but CleanEval. "left out" is trained anew
-on all other sets, CleanEval too, and has seen no page of the set. All see the same decoded page; ours is the text as extract
-writes it for "shipped", and the words of the kept blocks for "left out".
+Every method of `extract.method` gives the text that a run with it has, under default settings. Ours stands twice: the weights of
+the package have seen all sets but CleanEval; "left out" is trained anew on all other sets, CleanEval too, and has seen no page of
+the set (its text is the words of the kept blocks).
 """
 
 import argparse
 import sys
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 
-from bench.block_labels import LabelledPage, extracted, extractors
+from bench.block_labels import LabelledPage, extracted
 from bench.corpora import root
-from bench.gold_sets import GoldPage, score
+from bench.gold_sets import score
 from bench.train_main_content import labelled, train
+from pipeline.extract.extract_settings import Method
 from pipeline.extract.main_content import keep_blocks
 
 SETS = ("cleaneval", "newspaper", "readability", "fed_speeches", "trafilatura")
 Score = tuple[float, float, float]
-
-
-def ours(page: GoldPage) -> str:
-    """The text that extract writes, under its default settings."""
-    from pipeline.extract.extract_settings import ExtractSettings
-    from pipeline.extract.html_text import extract_html
-
-    return extract_html(page.page, None, ExtractSettings()).text
 
 
 def by_weights(page: LabelledPage, weights: dict[str, np.ndarray]) -> str:
@@ -39,11 +33,10 @@ def scores(name: str, sets: dict[str, list[LabelledPage]]) -> dict[str, Score]:
     pages = sets[name]
     weights = train({other: known for other, known in sets.items() if other != name})
     rows = {
-        "shipped": score((page.gold, ours(page.gold)) for page in pages),
         "left out": score((page.gold, by_weights(page, weights)) for page in pages),
     }
-    for method, extract in extractors().items():
-        rows[method] = score((page.gold, extracted(extract, page.gold.page)) for page in pages)
+    for method in get_args(Method):
+        rows[method] = score((page.gold, extracted(method, page.gold.page)) for page in pages)
     return rows
 
 

@@ -4,6 +4,9 @@ Truth is a plain reading of the page by another parser (lxml): each table that h
 rowspan and colspan resolved. Of a row all that counts is the text's signs without white space, so that `$ | 1,234` and `$1,234`
 are the same. A figure is under its heading when reading up the columns of the text gives the heading that reading up the grid
 gives. Companies are split in two by a hash of their name: rules were made on one half, the numbers are of the other.
+
+With `--browser` the truth is what headless Chromium draws instead (`bench.browser`): cells by where they stand on the page, with
+style sheets and HTML's error recovery as a reader sees them.
 """
 
 import hashlib
@@ -11,16 +14,21 @@ import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.metadata import version
 from itertools import accumulate, islice, pairwise
 from typing import Any, NamedTuple
 
 from lxml import html as lxml_html  # pyright: ignore[reportMissingImports]
 
+from bench.browser import chromium_version, drawn
 from bench.corpora import members, root
 from bench.finance import NO_FILING, extracted
+from pipeline.extract.extract_settings import ExtractSettings
+from pipeline.extract.methods import readability, resiliparse, trafilatura
 
 FILINGS = ("finance/edgar_filings_b.tar.zst", "finance/edgar_filings_html_a.tar.zst")
+PACKAGES = ("resiliparse", "trafilatura", "readability-lxml", "html-to-markdown", "markdownify", "lxml")
 KINDS = ("figure", "dash", "one digit", "text", "sign")
 _DASH = re.compile(r"[-–—−]{1,2}")
 _SIGN = re.compile(r"[$€£¥()%\]\[]{1,3}|[A-Z]{1,3}\$")
@@ -96,7 +104,7 @@ def grid_of(table: Any) -> Grid:
     lines = table.xpath("./tr|./thead/tr|./tbody/tr|./tfoot/tr")
     for line, row in enumerate(lines):
         at, cells = 0, []
-        for cell in row.xpath("./td|./th"):
+        for cell in filter(seen, row.xpath("./td|./th")):
             while taken.get(at, 0) > line:
                 at += 1
             across, down = (
@@ -114,14 +122,19 @@ def grid_of(table: Any) -> Grid:
 
 
 def grids(page: Any) -> Iterator[Grid]:
-    """The tables of figures of a page: at least two rows of two filled cells, and two figures."""
+    """The innermost tables of a page that hold figures and are drawn."""
     for table in page.iter("table"):
         if table.find(".//table") is not None or not all(map(seen, table.iterancestors())):
             continue
         rows = grid_of(table)
-        several = sum(len(row) > 1 for row in rows)
-        if several > 1 and sum(cell.kind in ("figure", "dash", "one digit") for row in rows for cell in row) > 1:
+        if holds_figures(rows):
             yield rows
+
+
+def holds_figures(rows: Grid) -> bool:
+    """Whether a table has at least two rows of two filled cells, and two figures."""
+    figures = sum(cell.kind in ("figure", "dash", "one digit") for row in rows for cell in row)
+    return sum(len(row) > 1 for row in rows) > 1 and figures > 1
 
 
 class Reading(NamedTuple):
@@ -259,56 +272,78 @@ def filings(which: int) -> list[tuple[str, bytes]]:
     ]
 
 
-def ours(path: str, body: bytes) -> str:
-    """The text of the whole product path."""
-    return (extracted([(path, body)], "html")["text"].to_pylist() or [""])[0]
+def ours(path: str, body: bytes) -> tuple[str, str]:
+    """The text of the whole product path, and the page furniture that it cut."""
+    rows = extracted([(path, body)], "html").select(["text", "edits"]).to_pylist()
+    if not rows:
+        return "", ""
+    cut = [(edit["text"] + "\n") * edit["count"] for edit in rows[0]["edits"] if edit["rule"] == "page_furniture"]
+    return rows[0]["text"], "".join(cut)
 
 
-def bare_resiliparse(path: str, body: bytes) -> str:
-    from resiliparse.extract.html2text import extract_plain_text
-
-    return extract_plain_text(body.decode("utf-8", "replace"), main_content=True)
-
-
-def trafilatura(path: str, body: bytes) -> str:
-    from trafilatura import extract  # pyright: ignore[reportMissingImports]
-
-    return extract(body.decode("utf-8", "replace"), include_tables=True) or ""
-
-
-def readability(path: str, body: bytes) -> str:
-    from readability import Document  # pyright: ignore[reportMissingImports]
-
-    return visible_text(lxml_html.fromstring(Document(body.decode("utf-8", "replace")).summary()))
-
-
-def html_to_markdown(path: str, body: bytes) -> str:
+def html_to_markdown(page: str) -> str:
     from html_to_markdown import convert  # pyright: ignore[reportMissingImports]
 
-    return str(getattr(found := convert(body.decode("utf-8", "replace")), "content", found))
+    return str(getattr(found := convert(page), "content", found))
 
 
-SIDES: dict[str, Callable[[str, bytes], str]] = {
-    "ours": ours, "resiliparse": bare_resiliparse, "trafilatura": trafilatura, "readability": readability,
+def markdownify(page: str) -> str:
+    from markdownify import markdownify as convert  # pyright: ignore[reportMissingImports]
+
+    return convert(page)
+
+
+PEERS: dict[str, Callable[[str], str]] = {
+    "resiliparse": partial(resiliparse, settings=ExtractSettings()),
+    "trafilatura": partial(trafilatura, settings=ExtractSettings()),
+    "readability": partial(readability, settings=ExtractSettings()),
     "html-to-markdown": html_to_markdown,
-}  # fmt: skip
+    "markdownify": markdownify,
+}
 
 
-def measure(items: list[tuple[str, bytes]], side: str) -> Counter[str]:
+class Truth(NamedTuple):
+    """A filing, its tables and its visible words as another reader sees them."""
+
+    path: str
+    body: bytes
+    grids: list[Grid]
+    words: Counter[str]
+
+
+def truth(path: str, body: bytes) -> Truth:
+    """A filing read plainly by lxml."""
+    page = lxml_html.fromstring(re.sub(rb"^\s*<\?xml[^>]*>", b"", body), parser=_PARSER)
+    return Truth(path, body, list(grids(page)), Counter(_WORD.findall(visible_text(page))))
+
+
+def drawn_truth(path: str, body: bytes) -> Truth:
+    """A filing as Chromium draws it; a column is a pixel."""
+    tables, text = drawn(body)
+    rows = [
+        [[Cell(signs, first, last) for cell, first, last in row if (signs := bare(cell))] for row in table]
+        for table in tables
+    ]
+    return Truth(path, body, list(filter(holds_figures, rows)), Counter(_WORD.findall(text)))
+
+
+def measure(truths: list[Truth], side: str) -> Counter[str]:
     """Cells, rows, figures under headings and words, in the pages and in one extractor's text of them."""
     counts: Counter[str] = Counter()
-    for path, body in items:
-        page = lxml_html.fromstring(re.sub(rb"^\s*<\?xml[^>]*>", b"", body), parser=_PARSER)
-        text = SIDES[side](path, body)
+    for page in truths:
+        text, cut = (
+            ours(page.path, page.body) if side == "ours" else (PEERS[side](page.body.decode("utf-8", "replace")), "")
+        )
         found = reading(text)
-        all_grids = list(grids(page))
-        lines = iter(align([row for rows in all_grids for row in rows], found))
-        for rows in all_grids:
+        lines = iter(align([row for rows in page.grids for row in rows], found))
+        for rows in page.grids:
             counts += score(rows, list(islice(lines, len(rows))), found)
-        wanted, written = Counter(_WORD.findall(visible_text(page))), Counter(_WORD.findall(text))
+        written, furnishing = (Counter(_WORD.findall(part)) for part in (text, cut))
+        wanted = page.words - furnishing
         counts["words in"] += wanted.total()
         counts["words out"] += (wanted & written).total()
-        counts["words gained"] += (written - wanted).total()
+        counts["words gained"] += (written - page.words).total()
+        counts["furniture"] += furnishing.total()
     return counts
 
 
@@ -318,28 +353,31 @@ def shares(counts: Counter[str]) -> dict[str, float]:
     return {name: 100 * counts[f"{name} out"] / max(1, counts[f"{name} in"]) for name in names}
 
 
-def run(size_mb: int = 100) -> dict[str, Any]:
-    """Shares of cells, rows, figures under their heading and words kept, on filings of the companies held out."""
-    items = filings(1)
-    small = sorted(items, key=lambda item: hashlib.sha256(item[0].encode()).digest())[:: 1 if size_mb > 100 else 8]
-    held = measure(items, "ours")
-    peers = {side: shares(measure(small, side)) for side in SIDES}
-    table = [
-        [side, *(round(found[name], 2) for name in (*KINDS, "rows", "headed", "words"))]
-        for side, found in {"ours, all held out": shares(held), **peers}.items()
-    ]
+def run(size_mb: int = 100, browser: bool = False) -> dict[str, Any]:
+    """Shares of cells, rows, figures under their heading and words kept, on filings of the companies held out.
+
+    Every eighth filing for peers, all with a size above 100; with `browser` that sample for ours, too.
+    """
+    items = sorted(filings(1), key=lambda item: hashlib.sha256(item[0].encode()).digest())
+    small = items[:: 1 if size_mb > 100 else 8]
+    read = drawn_truth if browser else truth
+    sample = [read(*item) for item in small]
+    results = {side: measure(sample, side) for side in ("ours", *PEERS)}
+    held = results["ours"] if browser else measure([truth(*item) for item in items], "ours")
+    shown = results if browser else {"ours, all held out": held, **results}
+    columns = (*KINDS, "rows", "headed", "words")
+    table = [[side, *(round(shares(counts)[name], 2) for name in columns)] for side, counts in shown.items()]
+    ours_share, peer_share = shares(held)["figure"], shares(results["resiliparse"])["figure"]
+    versions = {name: version(name) for name in PACKAGES} | ({"Chromium": chromium_version()} if browser else {})
     return {
         "name": "tables",
         "unit": "% of figures in their row",
-        "ours": shares(held)["figure"],
-        "peer": peers["resiliparse"]["figure"],
-        "ratio": shares(held)["figure"] / max(0.1, peers["resiliparse"]["figure"]),
+        "ours": ours_share,
+        "peer": peer_share,
+        "ratio": ours_share / max(0.1, peer_share),
         "peer_name": "resiliparse",
-        "versions": {
-            name: version(name)
-            for name in ("resiliparse", "trafilatura", "readability-lxml", "html-to-markdown", "lxml")
-        },
-        "input": f"{len(items)} filings, {held['tables']:,} tables; peers on {len(small)}",
+        "versions": versions,
+        "input": f"{len(small if browser else items)} filings, {held['tables']:,} tables; peers on {len(small)}",
         "rounds": 1,
         "counts": dict(held),
         "tables": {"cells": {"head": ["", *KINDS, "rows whole", "under their heading", "words"], "rows": table}},

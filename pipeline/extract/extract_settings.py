@@ -6,10 +6,17 @@ from pydantic import Field, PositiveInt
 
 from pipeline.core.settings import Settings
 
+Method = Literal["ours", "resiliparse", "trafilatura", "readability"]
+
 
 class ExtractSettings(Settings):
     """Limits are bytes, tags and depth, never seconds: a time limit would make the output depend on the machine."""
 
+    method: Method = Field(
+        default="ours",
+        description="what takes the text out of pages; trafilatura and readability need their packages (trafilatura, "
+        "readability-lxml), take no part of the rules for tables and main content, and are there to compare with",
+    )
     main_content: bool = Field(default=True, description="leave out navigation, footers and side bars of pages")
     tables: Literal["text", "markdown", "drop"] = Field(
         default="text", description="tables that hold data: cells between tabs, Markdown, or left out of the text"

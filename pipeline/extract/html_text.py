@@ -8,6 +8,7 @@ from resiliparse.parse.html import HTMLTree
 from pipeline.extract.encoding import decode_within
 from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.extract.main_content import keep_blocks
+from pipeline.extract.methods import METHODS
 from pipeline.extract.page_facts import page_facts
 from pipeline.extract.payload import Extracted, RefusalError
 from pipeline.kernels.html.render import DROP_TABLES, MARKDOWN_TABLES, TEXT_TABLES, render
@@ -41,11 +42,19 @@ def extract_html(payload: bytes, charset: str | None, settings: ExtractSettings)
     if lead:
         markup, unchanged = markup[lead.end() :], False
     tree = _parsed(markup, settings)
-    text, facts, origin = page_text(tree, settings), page_facts(markup), "page"
-    if facts.article and len(facts.article) >= max(ARTICLE_BYTES, ARTICLE_TIMES * len(text)):
+    facts, origin = page_facts(markup), "page"
+    if settings.method == "ours":
+        text = page_text(tree, settings)
+    else:
+        text = METHODS[settings.method](markup.decode("utf-8", "replace"), settings)
+    if (
+        settings.method == "ours"
+        and facts.article
+        and len(facts.article) >= max(ARTICLE_BYTES, ARTICLE_TIMES * len(text))
+    ):
         text, origin = facts.article, "json-ld"
         if "</" in text:
-            text = page_text(_parsed(text.encode("utf-8", "replace"), settings), settings)
+            text = markup_text(text, settings)
     return Extracted(
         text=text,
         encoding=decoded.encoding,
@@ -57,6 +66,11 @@ def extract_html(payload: bytes, charset: str | None, settings: ExtractSettings)
         language=facts.language,
         origin=origin,
     )
+
+
+def markup_text(markup: str, settings: ExtractSettings) -> str:
+    """The text of a piece of markup. Raises `RefusalError` as `extract_html` does."""
+    return page_text(_parsed(markup.encode("utf-8", "replace"), settings), settings)
 
 
 def _parsed(markup: bytes, settings: ExtractSettings) -> HTMLTree:

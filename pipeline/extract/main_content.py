@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.core.shipped_weights import ShippedWeights
 from pipeline.kernels.html import tree
-from pipeline.kernels.html.block_features import FAR, NAMES, block_features
+from pipeline.kernels.html.block_features import FAR, KINDS, NAMES, block_features
 from pipeline.kernels.html.block_text import COUNT, FINISHED, GOOD, LETTERS, LINKED
 from pipeline.kernels.html.boosted_trees import tree_scores
 from pipeline.kernels.html.tables import DATA, FIGURES
@@ -33,7 +33,8 @@ _NAMED = (
 )
 _NAMED_GROUPS = [group for group in range(len(tree.WORDS)) if _NAMED >> group & 1]
 _NAVIGATION = [NAMES.index(f"in_{name}") for name in ("nav", "footer", "aside", "form")]
-_COMMENT = NAMES.index("to_comment")
+_COMMENT, _KIND = NAMES.index("to_comment"), NAMES.index("kind")
+_LEVELS = np.array([int(name[1]) if name[1:].isdigit() else 0 for name in KINDS] + [0], np.uint8)
 
 
 WEIGHTS = ShippedWeights("pipeline.extract", "main_content.safetensors")
@@ -74,13 +75,18 @@ def keep_blocks(
     plain = counts[:, LETTERS].astype(np.int64) * (words - linked) // np.maximum(words, 1)
     if (total < SMALL_WORDS and not aside.any()) or (printed and named <= PLAIN_NAMED * total):
         keep = _or_else(~aside, np.ones(count, np.bool_))
+        if breaks < PAGE_BREAKS:
+            edges = _link_edges(words, linked, counts[:, GOOD]) & (_heading_level(features) == 0)
+            keep = _or_else(keep & ~edges | _in_tables(nodes, block, role, count), keep)
     else:
         scores = tree_scores(features, weights["columns"], weights["bounds"], weights["leaves"])
         keep = scores >= weights["threshold"]
+        keep &= ~_bare_headings(features, keep)
         whole = plain[rest & ~aside].sum()
         if plain[keep].sum() < max(min_frac * whole, min(min_chars, 0.6 * whole)):
             keep = ~aside & (2 * linked < words)
             keep = _or_else(keep, _or_else(~aside, np.ones(count, np.bool_)))
+        keep = _or_else(keep, ~aside & (counts[:, FINISHED] > 0) & (words >= 10))  # a whole text within one link
     if comments == "keep":
         keep |= of_comments & (10 * linked < 3 * words) & ((words >= 10) | (counts[:, FINISHED] > 0))
     elif plain[keep & rest].sum() >= min(min_chars, 0.5 * plain[rest].sum()):
@@ -88,6 +94,37 @@ def keep_blocks(
     if role is not None:
         _keep_whole_tables(nodes, block, keep, words, linked, role)
     return keep
+
+
+def _link_edges(words: np.ndarray, linked: np.ndarray, prose: np.ndarray) -> np.ndarray:
+    """bool[count]: what is mostly links before the first and after the last block of prose: menus without a name."""
+    places = np.flatnonzero(prose)
+    edge = np.ones(len(words), np.bool_)
+    if len(places):
+        edge[places[0] : places[-1] + 1] = False
+    return edge & (2 * linked > words)
+
+
+def _in_tables(nodes: np.ndarray, block: np.ndarray, role: np.ndarray | None, count: int) -> np.ndarray:
+    """bool[count]: what lies in tables that hold data."""
+    inside = np.zeros(count, np.bool_)
+    if role is not None:
+        for table in np.flatnonzero((role == DATA) | (role == FIGURES)).tolist():
+            rows = block[table : nodes[table, tree.END]]
+            inside[rows[rows >= 0]] = True
+    return inside
+
+
+def _heading_level(features: np.ndarray) -> np.ndarray:
+    """uint8[count]: 1 to 6 of headings, 0 of other blocks."""
+    return _LEVELS[features[_KIND].astype(np.uint8)]
+
+
+def _bare_headings(features: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """bool[count]: headings, but a page's first lines, of whose next three blocks none is kept: those of lists of links."""
+    after = np.append(keep, (False, False, False))
+    following = after[1:-2] | after[2:-1] | after[3:]
+    return (_heading_level(features) > 1) & ~following & (np.cumsum(keep) > 3)
 
 
 def _or_else(keep: np.ndarray, other: np.ndarray) -> np.ndarray:

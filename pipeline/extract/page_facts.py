@@ -24,19 +24,12 @@ _JSON_LD = b"application/ld+json"
 _DATE = re.compile(r"[12][0-9]{3}(-?[01][0-9](-?[0-3][0-9]([T ][0-9:.]+ ?(Z|[+-][0-9:]{4,6})?)?)?)?")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 _DATE_NAMES = (
-    "article:published_time", "datepublished", "og:published_time", "dc.date", "dcterms.date", "dc.date.issued", "citation_date",
-    "citation_publication_date", "pubdate", "publishdate", "publish_date", "publication_date",
-    "parsely-pub-date", "sailthru.date", "date",
-)  # fmt: skip
+    "article:published_time datepublished og:published_time dc.date dcterms.date dc.date.issued citation_date "
+    "citation_publication_date pubdate publishdate publish_date publication_date parsely-pub-date sailthru.date date"
+).split()
 _AUTHOR_NAMES = (
-    "author",
-    "article:author",
-    "dc.creator",
-    "dcterms.creator",
-    "citation_author",
-    "parsely-author",
-    "sailthru.author",
-)
+    "author article:author dc.creator dcterms.creator citation_author parsely-author sailthru.author"
+).split()  # fmt: skip
 
 
 @dataclass(slots=True)

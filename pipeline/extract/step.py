@@ -20,6 +20,7 @@ from pipeline.errors import ConservationError, UsageError
 from pipeline.extract import tombstones
 from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.extract.main_content import WEIGHTS
+from pipeline.extract.methods import PACKAGES, require
 from pipeline.extract.payload import Known
 from pipeline.extract.records import EXTRACT_VERSION, extract_batch
 from pipeline.extract.tombstones import bury
@@ -132,51 +133,41 @@ def _without(record: pa.RecordBatch) -> pa.RecordBatch:
 
 @works_on_documents
 def extract_shard(store: Store, assignments: list[Assignment]) -> list[Produced]:
-    """Read and extract one shard. Every record the reader counted must come out as a document, or nothing commits."""
-    produced = []
-    for assigned in assignments:
-        settings = ExtractSettings.model_validate(assigned.settings["extract"])
-        source = Source.model_validate(assigned.settings["source"])
-        forgotten: set[str] = set(assigned.reads["tombstones"].values if "tombstones" in assigned.reads else [])
-        shard = InputShard(assigned.name, tuple(assigned.reads["files"]))
-        tally, accounts, read_files = Tally(), Accounts(), ReadFiles(shard.files)
-        killers = {name: Killer(assigned.name, name, *rest) for name, *rest in assigned.settings.get("killers", [])}
+    """Read and extract shards. Every record the reader counted must come out as a document, or nothing commits."""
+    return [_one_shard(store, assigned) for assigned in assignments]
 
-        def batches(
-            settings: ExtractSettings = settings,
-            source: Source = source,
-            shard: InputShard = shard,
-            tally: Tally = tally,
-            accounts: Accounts = accounts,
-            read_files: ReadFiles = read_files,
-            forgotten: set[str] = forgotten,
-            killers: dict[str, Killer] = killers,
-        ) -> Iterator[pa.RecordBatch]:
-            met = Known()
-            stops = {k.name: Stop(k.records, k.reason, k.detail) for k in killers.values() if k.records is not None}
-            for records in sandbox.watched(read_shard(source, shard, tally, stops)):
-                known = stopped(records, killers)
-                documents = sandbox.rows(
-                    shard.name, "extract", known, lambda batch: extract_batch(batch, settings, met), _without
+
+def _one_shard(store: Store, assigned: Assignment) -> Produced:
+    settings = ExtractSettings.model_validate(assigned.settings["extract"])
+    source = Source.model_validate(assigned.settings["source"])
+    forgotten: set[str] = set(assigned.reads["tombstones"].values if "tombstones" in assigned.reads else [])
+    shard = InputShard(assigned.name, tuple(assigned.reads["files"]))
+    tally, accounts, read_files = Tally(), Accounts(), ReadFiles(shard.files)
+    killers = {name: Killer(assigned.name, name, *rest) for name, *rest in assigned.settings.get("killers", [])}
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        met = Known()
+        stops = {k.name: Stop(k.records, k.reason, k.detail) for k in killers.values() if k.records is not None}
+        for records in sandbox.watched(read_shard(source, shard, tally, stops)):
+            known = stopped(records, killers)
+            documents = sandbox.rows(
+                shard.name, "extract", known, lambda batch: extract_batch(batch, settings, met), _without
+            )
+            if documents.num_rows != records.num_rows:
+                raise ConservationError(
+                    f"extract {shard.name}: {records.num_rows} records became {documents.num_rows} documents"
                 )
-                if documents.num_rows != records.num_rows:
-                    raise ConservationError(
-                        f"extract {shard.name}: {records.num_rows} records became {documents.num_rows} documents"
-                    )
-                documents = bury(documents, forgotten)
-                accounts.add(documents)
-                read_files.add(documents)
-                yield documents
+            documents = bury(documents, forgotten)
+            accounts.add(documents)
+            read_files.add(documents)
+            yield documents
 
-        # Level 1 takes three fifths of the time of level 3 for a tenth more bytes, and later steps only read them.
-        info = store.put_table(assigned.path("documents"), batches(), DOCUMENTS, level=1)
-        if tally.records != info.rows:
-            raise ConservationError(f"extract {shard.name}: read {tally.records} records, wrote {info.rows} documents")
-        account = store.put_table(assigned.path("files"), [read_files.table(source.name, tally)], FILES)
-        produced.append(
-            Produced({"table": info, "files": account}, accounts.counts(source.name, tally.skipped), accounts.balance)
-        )
-    return produced
+    # Level 1 takes three fifths of the time of level 3 for a tenth more bytes, and later steps only read them.
+    info = store.put_table(assigned.path("documents"), batches(), DOCUMENTS, level=1)
+    if tally.records != info.rows:
+        raise ConservationError(f"extract {shard.name}: read {tally.records} records, wrote {info.rows} documents")
+    account = store.put_table(assigned.path("files"), [read_files.table(source.name, tally)], FILES)
+    return Produced({"table": info, "files": account}, accounts.counts(source.name, tally.skipped), accounts.balance)
 
 
 def _input_files(run: Run, source: Source, unread: list[Unit]) -> list[InputFile]:
@@ -204,7 +195,8 @@ def _units(
         | {"optional": True},  # the worker reads the listed files, not the path
     }
     reads = {"tombstones": Values(forgotten)} if forgotten else {}
-    versions = libraries(*LIBRARIES, *(["datasets"] if source.kind == "hub" else []))
+    method = PACKAGES[run.recipe.extract.method]
+    versions = libraries(*LIBRARIES, method, *(["datasets"] if source.kind == "hub" else []))
     units = []
     for shard in plan_shards(source, _input_files(run, source, unread)):
         stopped_here = quarantine.listed(killers.get(shard.name, []))
@@ -222,6 +214,7 @@ def _units(
 
 def extract(run: Run) -> Commits:
     """One unit per input shard, keyed by the file's name, size and version and by how the source is read."""
+    require(run.recipe.extract.method)
     units: list[Unit] = []
     unread: list[Unit] = []
     forgotten = tombstones.load(run.store, run.recipe.tombstones)

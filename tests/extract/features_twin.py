@@ -12,6 +12,8 @@ from pipeline.kernels.html.tree import (
     BODY,
     BOUNDARY,
     COMMENT,
+    FLAGS,
+    LINK,
     MARKS,
     PARENT,
     STOP,
@@ -153,7 +155,7 @@ def read_blocks(nodes, signatures, data, block):
     for row, node in enumerate(nodes):
         parent = node[PARENT]
         box_of[row] = box_of.get(parent, page)
-        linked[row] = NAME.get(node[TAG]) == "a" or linked.get(parent, False)
+        linked[row] = (NAME.get(node[TAG]) == "a" and node[FLAGS] & LINK != 0) or linked.get(parent, False)
         if TRAITS[node[TAG]] & BOUNDARY:
             box_of[row] = Box(box_of[row], row, node[TAG], node[MARKS], signatures[row])
             box_of[row].order = len(boxes)
@@ -255,7 +257,7 @@ def key(box):
 
 
 def kind_number(box):
-    names = made._KINDS
+    names = made.KINDS
     name = NAME.get(box.tag) if box and box.up else None
     return names.index(name) if name in names else len(names)
 

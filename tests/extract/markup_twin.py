@@ -48,6 +48,12 @@ def is_kept(attribute: re.Match[bytes]) -> bool:
     return bool(HIDING.search(bytes(byte | 0x20 for byte in value if byte > 0x20)))
 
 
+def kept_part(attribute: re.Match[bytes]) -> bytes:
+    """What stays of an attribute that is kept."""
+    named = KEPT[attribute["name"][:NAME_BYTES].lower()] == kernel._NAMED
+    return attribute["name"] if named else attribute[0]
+
+
 def script_end(markup: bytes, at: int) -> int:
     """Where the end tag of a script starts whose content starts at `at`."""
     escaped = doubly = False
@@ -132,7 +138,7 @@ def pieces(markup: bytes) -> Iterator[tuple[str, bytes, int]]:
         yield "work", b"", len(kept) ** 2
         stays = markup[start:at]
         if attributes or not whole:
-            stays = tag[0] + b"".join(b" " + a[0] for a in kept) + (b" /" if closed_itself else b"") + b">"
+            stays = tag[0] + b"".join(b" " + kept_part(a) for a in kept) + (b" /" if closed_itself else b"") + b">"
             stays = stays if whole else b""  # what the page ends in is no tag
         yield "tag", stays, -1 if closing else 1
         if closing:

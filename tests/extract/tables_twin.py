@@ -9,6 +9,7 @@ from pipeline.kernels.html.tree import (
     BEGIN,
     END,
     FLAGS,
+    GONE,
     PARENT,
     PRESENTATION,
     SPANS,
@@ -144,7 +145,7 @@ def lay_grid(page: Page, table: int, cells: dict[int, bytes], role: list[int], c
         elif page.name(row) == "tr":
             grid.append({})
             at = 0
-        elif row in cells:
+        elif row in cells and (cells[row] or not page.rows[row][FLAGS] & GONE):
             while at < most - 1 and taken.get(at, 0) >= len(grid):
                 at += 1
             last = min(at + (page.rows[row][SPANS] & 0xFFFF), most)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from resiliparse.parse.html import HTMLTree
 
+from pipeline.extract.extract_settings import ExtractSettings
+from pipeline.extract.html_text import extract_html
 from pipeline.extract.main_content import WEIGHTS, keep_blocks
 from pipeline.kernels.html.block_features import FEATURES, NAMES
 from pipeline.kernels.html.slim import slim
@@ -190,3 +192,52 @@ def test_the_weights_belong_to_these_features():
     assert f'"features":"{" ".join(NAMES)}"'.encode() in WEIGHTS.stored[:8192]
     assert weights["bounds"].shape == weights["columns"].shape
     assert weights["leaves"].shape[1] == weights["columns"].shape[1] + 1
+
+
+MENU_OF_LINKS = "".join(f"<a href=/{name}>{name}</a> " for name in "Index Archive Letters".split())
+
+
+@pytest.mark.parametrize(
+    "frame", ["<p>{menu}</p>{prose}<p>{menu}</p>", "<div>{menu}</div><div>{prose}</div><center>{menu}</center>"]
+)
+def test_menus_without_a_name_around_a_page_of_prose_go(frame):
+    text = "\n".join(kept(frame.format(menu=MENU_OF_LINKS, prose=paragraphs(12))))
+    assert all(sentence in text for sentence in SENTENCES)
+    assert "Archive" not in text
+
+
+def test_a_linked_heading_above_a_page_of_prose_stays():
+    assert kept(f"<h2><a href=/1>Bank holds rate</a></h2>{paragraphs(12)}")[0] == "Bank holds rate"
+
+
+def test_an_index_of_links_in_a_table_of_a_document_stays():
+    rows = "".join(f"<tr><td>10.{at}<td><a href=/{at}>Form of note {at}</a></tr>" for at in range(5))
+    text = extract_html(f"{paragraphs(12)}<table>{rows}</table>".encode(), None, ExtractSettings()).text
+    assert "10.4\tForm of note 4" in text
+
+
+@pytest.mark.parametrize("anchor", ["<a name=top>", "<a id=start class=anchor>", "<a name='x'><span>"])
+def test_an_anchor_that_leads_nowhere_is_no_link(anchor):
+    text = "\n".join(kept(page(f"<div><h1>Bank holds rate</h1>{anchor}{paragraphs(6)}</div>")))
+    assert all(sentence in text for sentence in SENTENCES)
+    assert "Weather" not in text
+
+
+def test_a_heading_whose_list_is_left_out_goes_with_it():
+    list_of_links = "".join(f"<li><a href=/{at}>A headline of another story {at}</a></li>" for at in range(6))
+    related = f"<h3>You may also like</h3><ul>{list_of_links}</ul>"
+    text = "\n".join(
+        kept(
+            page(
+                f"<div><h1>Bank holds rate</h1>{paragraphs(3)}<h3>What happens next</h3>{paragraphs(3)}{related}</div>"
+            )
+        )
+    )
+    assert "What happens next" in text
+    assert "also like" not in text
+
+
+def test_a_text_within_one_link_is_not_lost():
+    text = "\n".join(kept(f"<a href=/story>{paragraphs(6)}</a>"))
+    assert all(sentence in text for sentence in SENTENCES)
+    assert kept("<div><a href=/1>One</a> <a href=/2>Two</a></div>" * 30) == []

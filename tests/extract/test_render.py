@@ -114,6 +114,12 @@ def table(*rows: str) -> str:
         (f"<table><tr><td>•<td>{PROSE}<tr><td>(ii)<td>{PROSE}</table>", f"• {PROSE.strip()}\n(ii) {PROSE.strip()}"),
         (f"<table><tr><td>{PROSE * 5}<td><p>{PROSE * 5}</table>", f"{(PROSE * 5).strip()}\n\n{(PROSE * 5).strip()}"),
         ("<table><tr><td>Fees<td>8<tr><td>Note<td><table><tr><td>a<td>1<tr><td>b<td>2</table></table>", "Fees\t8\nNote\n\na\t1\nb\t2"),
+        (
+            "<table><tr><td><td hidden colspan=2><td>2023<td style='display: none'><td>2022<tr><td>Fees<td>4<td>5"
+            "<tr style='display:none'><td>x<td>1<tr><td>Rents<td style='Display:None;width:9%' colspan=3><td>6<td>7</table>",
+            "\t2023\t2022\nFees\t4\t5\nRents\t6\t7",
+        ),
+        ("<table><tr><td>a<td style='visibility:hidden'>1<td>b<tr><td>c<td>2<td>3</table>", "a\t\tb\nc\t2\t3"),
         ("<table role=presentation><tr><td>a<td>1<tr><td>b<td>2</table>", "a\n1\nb\n2"),
         (f"<p>a</p>{'<div>' * 300}{table('b|1', 'c|2')}", "a\n\nb\t1\nc\t2"),
     ],

@@ -35,7 +35,7 @@ def style_flags(style: str) -> int:
         if not colon:
             continue
         if re.search(r"(display|visibility)$", name):
-            flags |= tree.HIDDEN * bool(re.match("none|hidden", value))
+            flags |= tree.HIDDEN * bool(re.match("none|hidden", value)) | tree.GONE * value.startswith("none")
         for end, flag in (("k-before", tree.BREAK_BEFORE), ("ak-after", tree.BREAK_AFTER)):
             if name.endswith(end):
                 flags |= flag * bool(re.match("(always|page|left)|right$", value))
@@ -55,7 +55,8 @@ def number(value: str | None) -> int:
 
 def flags(get) -> int:
     """The flags of an element whose attributes `get` gives."""
-    found = tree.HIDDEN * (get("hidden") is not None) | style_flags(get("style") or "")
+    found = (tree.HIDDEN | tree.GONE) * (get("hidden") is not None) | style_flags(get("style") or "")
+    found |= tree.LINK * (get("href") is not None)
     found |= tree.ARIA_HIDDEN * ((get("aria-hidden") or "").lower() == "true")
     found |= tree.PRESENTATION * ((get("role") or "").lower() in ("presentation", "none"))
     return found | tree.TEX * ("tex" in (get("encoding") or "").lower())

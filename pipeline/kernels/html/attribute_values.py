@@ -8,8 +8,9 @@ from pipeline.kernels.html.html_tokens import is_letter, is_space, pack
 from pipeline.kernels.html.names import kind_of
 from pipeline.kernels.memory import Int, byte_at
 
-HIDDEN, ARIA_HIDDEN, BREAK_BEFORE, BREAK_AFTER, TEX, PRESENTATION = (1 << bit for bit in range(6))
-"""`hidden` or a style that hides; `aria-hidden=true`; page breaks by style; an annotation in TeX; `role=presentation`."""
+HIDDEN, ARIA_HIDDEN, BREAK_BEFORE, BREAK_AFTER, TEX, PRESENTATION, GONE, LINK = (1 << bit for bit in range(8))
+"""`hidden` or a style that hides; `aria-hidden=true`; page breaks by style; an annotation in TeX; `role=presentation`;
+hidden and without a place on the page, as by `display: none`; `href`."""
 
 _LEAST_BESIDE = 4
 """Letters that a word beside a digit has at least: the numbers that programs give as names have any two letters ("7ad3")."""
@@ -69,8 +70,10 @@ def style_flags(place: Int, end: Int) -> Int:
         place += 1
         if byte == 0x3B:  # ;
             if which == HIDDEN:
-                hides = (value & _FOUR) == _NONE or (value & _SIX) == _HIDE
-                flags |= HIDDEN if hides else 0
+                if (value & _FOUR) == _NONE:
+                    flags |= HIDDEN | GONE
+                elif (value & _SIX) == _HIDE:
+                    flags |= HIDDEN
             elif which:
                 always = value & _SIX == _ALWAYS or value & _FOUR in (_PAGE, _LEFT) or value == _RIGHT
                 flags |= which if always else 0

@@ -30,22 +30,12 @@ from pipeline.kernels.html.block_text import (
     TITLED,
     count_text,
 )  # fmt: skip
-from pipeline.kernels.html.tree import (
-    BODY,
-    BOUNDARY,
-    COMMENT,
-    MARKS,
-    PARENT,
-    TAG,
-    TAGS,
-    TRAITS,
-    WORDS,
-)
+from pipeline.kernels.html.tree import BODY, BOUNDARY, COMMENT, FLAGS, LINK, MARKS, PARENT, TAG, TAGS, TRAITS, WORDS
 
-_KINDS = "p li td th dd dt div section article blockquote pre figcaption center h1 h2 h3 h4 h5 h6".split()
-_OTHER_KIND = len(_KINDS)
+KINDS = "p li td th dd dt div section article blockquote pre figcaption center h1 h2 h3 h4 h5 h6".split()
+_OTHER_KIND = len(KINDS)
 _KIND = np.full(256, _OTHER_KIND, np.uint8)
-for _place, _name in enumerate(_KINDS):
+for _place, _name in enumerate(KINDS):
     _KIND[TAGS[_name]] = _place
 _KIND.flags.writeable = False
 _WITHIN = (
@@ -108,7 +98,7 @@ def _boxes(nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`(boxes, box_of)`: the block-level elements, in document order; box 0 stands for the page.
 
     `boxes` int32[n, 3]: the box around, depth, row; `box_of` int32[rows, 2]: the box that a row lies in or is, and whether
-    it lies in a link.
+    it lies in a link: an anchor that leads somewhere.
     """
     rows = nodes.shape[0]
     boxes, box_of = np.zeros((rows + 1, 3), np.int32), np.zeros((rows, 2), np.int32)
@@ -117,7 +107,7 @@ def _boxes(nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for row in range(rows):
         tag, parent = nodes[row, TAG], nodes[row, PARENT]
         up = box_of[parent, 0] if parent >= 0 else 0
-        box_of[row, 1] = tag == _A or (parent >= 0 and box_of[parent, 1])
+        box_of[row, 1] = (tag == _A and nodes[row, FLAGS] & LINK) or (parent >= 0 and box_of[parent, 1])
         box_of[row, 0] = up
         if TRAITS[tag] & BOUNDARY:
             box_of[row, 0] = count
@@ -218,9 +208,8 @@ def _features(
     largest, heading = 0, -1
     for at in range(count):
         box = counts[at, BOX]
-        amounts[at, 0], amounts[at, 1], amounts[at, 2], amounts[at, 3] = (
-            counts[at, COUNT], counts[at, LINKED], counts[at, GOOD], 1,
-        )  # fmt: skip
+        amounts[at, 0], amounts[at, 1] = counts[at, COUNT], counts[at, LINKED]
+        amounts[at, 2], amounts[at, 3] = counts[at, GOOD], 1
         keys[at] = _key(boxes, signatures, box) ^ fmix64(_key(boxes, signatures, boxes[box, _UP]))
         largest = max(largest, counts[at, GOOD])
         if heading < 0 and box > 0 and nodes[boxes[box, _ROW], TAG] == _H1:
@@ -276,12 +265,8 @@ def _fill_text(row: np.ndarray, counts: np.ndarray, title_words: int, same: int)
     row[0], row[1], row[2] = words, _share(counts[LINKED], words), counts[ENDS]
     row[3], row[4], row[5] = _share(counts[ENDS], words), _share(counts[COMMAS], words), counts[FINISHED]
     row[6], row[7] = _share(counts[DIGITS], counts[LETTERS]), _share(counts[CAPITALS], counts[LETTERS])
-    row[8], row[9], row[10], row[11] = (
-        _share(counts[LETTERS], words),
-        counts[DATED],
-        counts[COPYRIGHT],
-        counts[DIVIDERS],
-    )
+    row[8], row[9] = _share(counts[LETTERS], words), counts[DATED]
+    row[10], row[11] = counts[COPYRIGHT], counts[DIVIDERS]
     row[12], row[13], row[14] = _share(counts[TITLED], words), _share(counts[TITLED], title_words), same
 
 

@@ -18,25 +18,13 @@ OTHER, LETTER, CAPITAL, DIGIT, IDEOGRAPH, UNSPACED, ENDING, COMMA, CLOSING, SPAC
 
 def _character_classes() -> np.ndarray:
     kinds = {
-        "Lu": CAPITAL,
-        "Lt": CAPITAL,
-        "Ll": LETTER,
-        "Lm": LETTER,
-        "Lo": LETTER,
-        "Nd": DIGIT,
-        "Nl": DIGIT,
-        "No": DIGIT,
-    }
-    kinds |= {
-        "Mn": MARK,
-        "Mc": MARK,
-        "Me": MARK,
-        "Pc": LETTER,
-        "Pe": CLOSING,
-        "Pf": CLOSING,
-        "Pi": CLOSING,
-        "Zs": SPACE,
-    }
+        name: kind
+        for kind, names in (
+            (CAPITAL, "Lu Lt"), (LETTER, "Ll Lm Lo Pc"), (DIGIT, "Nd Nl No"), (MARK, "Mn Mc Me"),
+            (CLOSING, "Pe Pf Pi"), (SPACE, "Zs"),
+        )
+        for name in names.split()
+    }  # fmt: skip
     classes = np.array([kinds.get(name, OTHER) for name in CATEGORIES], np.uint8)[CATEGORY]
     for first, end in ((0x3040, 0x3100), (0x3400, 0xA000), (0xF900, 0xFB00), (0x20000, 0x32000)):
         classes[first:end][classes[first:end] == LETTER] = IDEOGRAPH

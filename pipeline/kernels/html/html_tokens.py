@@ -132,12 +132,7 @@ def script_end(place: Int, end: Int) -> Int:
     escaped = doubly = False
     while place < end:
         byte = byte_at(place)
-        if (
-            byte == codes.GREATER
-            and escaped
-            and byte_at(place - 1) == codes.HYPHEN
-            and byte_at(place - 2) == codes.HYPHEN
-        ):
+        if byte == codes.GREATER and escaped and is_dashes(place - 2, place):
             escaped = doubly = False
         elif byte == codes.LESS and place + 2 < end:
             following = byte_at(place + 1)

@@ -6,8 +6,10 @@ from pipeline.kernels.compiled import kernel
 from pipeline.kernels.html.html_tokens import pack
 from pipeline.kernels.memory import Int, byte_at, word_at
 
+NameTable = tuple[np.ndarray, np.ndarray, np.uint64]
 
-def name_table(kinds: dict[int, str], slots: int = 7) -> tuple[np.ndarray, np.ndarray, np.uint64]:
+
+def name_table(kinds: dict[int, str], slots: int = 7) -> NameTable:
     """`(names, kinds, factor)` of kinds (1 to 255) with the names that have them.
 
     A name's place is the top `slots` bits of name times factor, and no two names share one. Both arrays have 2**slots items.

@@ -116,7 +116,7 @@ def render(
             _put_row(nodes, data, block, role, column, row, tables == MARKDOWN_TABLES, state)
             row = nodes[row, END]
             continue
-        elif TRAITS[tag] & BOUNDARY or tag == _QUOTE or nodes[row, FLAGS]:
+        elif TRAITS[tag] & BOUNDARY or tag == _QUOTE or nodes[row, FLAGS] & (BREAK_BEFORE | BREAK_AFTER):
             _open(nodes, block, column, row, state)
             outer[depth] = row
             depth += 1
@@ -291,13 +291,8 @@ def _open_script(nodes: np.ndarray, data: np.ndarray, block: np.ndarray, row: In
     text = row + 1
     while text < nodes[row, END] - 1 and nodes[text, TAG] != TEXT:
         text += 1
-    place, stop = address(data) + nodes[row, BEGIN], address(data) + nodes[row, STOP]
-    if (
-        block[text] < 0
-        or stop - place > _SMALL
-        or byte_at(to - 1) <= codes.SPACE
-        or byte_at(to - 1) == codes.LEFT_PAREN
-    ):
+    place, stop, before = address(data) + nodes[row, BEGIN], address(data) + nodes[row, STOP], byte_at(to - 1)
+    if block[text] < 0 or stop - place > _SMALL or before <= codes.SPACE or before == codes.LEFT_PAREN:
         return
     letters = digits = others = 0
     for at in range(place, stop):
@@ -307,7 +302,7 @@ def _open_script(nodes: np.ndarray, data: np.ndarray, block: np.ndarray, row: In
         others += not (byte == codes.HYPHEN and at == place)
     size, others = others, others - letters - digits
     first = byte_at(place) if size else codes.LEFT_PAREN
-    link = row + 1 < nodes[row, END] and nodes[row + 1, TAG] == _LINK
+    link = nodes[row + 1, TAG] == _LINK
     plain = is_letter(first) or codes.ZERO <= first <= codes.NINE or first == codes.HYPHEN
     if not plain or (tag == _SUP and letters == size and size > 1):
         return

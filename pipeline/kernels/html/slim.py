@@ -27,7 +27,7 @@ from pipeline.kernels.html.html_tokens import (
     script_end,
     text_end,
 )
-from pipeline.kernels.html.names import kind_of, name_table
+from pipeline.kernels.html.names import NameTable, kind_of, name_table
 from pipeline.kernels.memory import Int, address, byte_at, put_byte, put_word, word_at
 
 MOST_ATTRIBUTES = 64
@@ -55,12 +55,13 @@ ELEMENTS = {
 _CDATA = np.uint64(pack("![CDATA["))
 _APART = np.int64(pack("<!---->"))
 """What stands for a tag left out behind "<" or "&", which would make a tag or a character of what follows."""
-_KEPT, _CSS = 1, 2
+_KEPT, _CSS, _NAMED = 1, 2, 3
 ATTRIBUTES = {
     # What says which text is main content, how a table's cells lie, and two names that the tree depends on.
     _KEPT: "class id role hidden rel itemprop aria-hidden aria-expanded data-ad data-advertisement data-text-ad type encoding "
     "colspan rowspan start value",
     _CSS: "style",
+    _NAMED: "href",  # kept without its value: an anchor that leads nowhere is no link, and old pages leave it open
 }  # fmt: skip
 _SLOTS = 7
 _ELEMENTS, _ATTRIBUTES = name_table(ELEMENTS, _SLOTS), name_table(ATTRIBUTES, _SLOTS)
@@ -76,27 +77,18 @@ def slim(markup: bytes) -> tuple[bytes, int, int, int]:
     data = np.frombuffer(markup, np.uint8)
     # A kept attribute can gain a space before it, a tag one before its slash, a phrase's tag of three becomes a comment.
     out = np.empty(2 * len(data) + 16, np.uint8)
-    size, tags, depth, work = _slim(data, out, *_ELEMENTS, *_ATTRIBUTES)
+    size, tags, depth, work = _slim(data, out, _ELEMENTS, _ATTRIBUTES)
     return out[:size].tobytes(), tags, depth, work
 
 
 @kernel(nogil=True)
-def _slim(
-    data: np.ndarray,
-    out: np.ndarray,
-    element_names: np.ndarray,
-    element_kinds: np.ndarray,
-    element_factor: np.uint64,
-    attribute_names: np.ndarray,
-    attribute_kinds: np.ndarray,
-    attribute_factor: np.uint64,
-) -> tuple[int, int, int, int]:
+def _slim(data: np.ndarray, out: np.ndarray, elements: NameTable, attributes: NameTable) -> tuple[int, int, int, int]:
     tags, depth, deepest, work = 0, 0, 0, 0
     foreign, foreign_depth = np.uint64(0), 0
     begin = address(data)
     end = begin + data.shape[0]
-    names, kinds = address(element_names), address(element_kinds)
-    own_names, own_kinds = address(attribute_names), address(attribute_kinds)
+    names, kinds = address(elements[0]), address(elements[1])
+    own_names, own_kinds = address(attributes[0]), address(attributes[1])
     start_of_out = address(out)
     to, copied, here = start_of_out, begin, begin
     stays, open_phrases = np.zeros(8, np.uint64), np.zeros(8, np.int64)
@@ -123,13 +115,13 @@ def _slim(
             continue
         name, here = name_at(start + 1 + closing, end)
         tags += 1
-        kind = kind_of(name, names, kinds, element_factor, _SLOTS)
+        kind = kind_of(name, names, kinds, elements[2], _SLOTS)
         phrase = kind - _PHRASE if foreign_depth == 0 else -1
         if phrase >= 0:  # all before it is copied, so that it alone can be taken back
             to, copied = copy(copied, to, start - copied), start
         before = to
         here, to, copied, kept, closed_itself = _rest_of_tag(
-            here, end, start, to, copied, closing, own_names, own_kinds, attribute_factor
+            here, end, start, to, copied, closing, own_names, own_kinds, attributes[2]
         )
         if phrase >= 0 and not _phrase_stays(stays, open_phrases, phrase, closing, kept):
             to, copied = before, here
@@ -233,6 +225,10 @@ def _rest_of_tag(
             put_byte(to, codes.SPACE)
             to = copy(begin, to + 1, place - begin)
             kept += 1
+        elif kind == _NAMED:
+            put_byte(to, codes.SPACE)
+            to = copy(begin, to + 1, len("href"))
+            kept += 1
     return end, copy(copied_before, to_before, start - copied_before), end, kept, False
 
 
@@ -245,13 +241,9 @@ def _may_matter(place: Int, end: Int) -> bool:
         place += 1
         if byte > codes.SPACE:
             byte |= 0x20
-            if (
-                byte == codes.AMPERSAND
-                or (
-                    before == codes.SMALL_Y and last == codes.COLON and (byte == codes.SMALL_N or byte == codes.SMALL_H)
-                )
-                or (before == codes.SMALL_A and last == codes.SMALL_K and byte == codes.HYPHEN)
-            ):
+            hides = before == codes.SMALL_Y and last == codes.COLON and (byte == codes.SMALL_N or byte == codes.SMALL_H)
+            breaks = before == codes.SMALL_A and last == codes.SMALL_K and byte == codes.HYPHEN
+            if byte == codes.AMPERSAND or hides or breaks:
                 return True
             before, last = last, byte
     return False

@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.kernels import codes
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.html.html_tokens import is_letter, is_space
-from pipeline.kernels.html.tree import BEGIN, END, FLAGS, PARENT, PRESENTATION, SPANS, STOP, TAG, TAGS, TEXT
+from pipeline.kernels.html.tree import BEGIN, END, FLAGS, GONE, PARENT, PRESENTATION, SPANS, STOP, TAG, TAGS, TEXT
 from pipeline.kernels.memory import Int, address, byte_at, put_byte
 
 TABLE, ROW, CELL, HEADER_CELL = (TAGS[name] for name in ("table", "tr", "td", "th"))
@@ -205,17 +205,11 @@ def _kind(start: np.ndarray, size: Int) -> Int:
     kind = _FILLED
     if nil or (digits and 2 * digits + 2 >= size and letters <= 2 and not year):
         kind |= _FIGURE
-    if nil or (
-        digits and (codes.ZERO <= first <= codes.NINE or first == codes.DOT or first == codes.LEFT_PAREN or dash)
-    ):
+    begins = codes.ZERO <= first <= codes.NINE or first == codes.DOT or first == codes.LEFT_PAREN or dash > 0
+    ends = codes.ZERO <= last <= codes.NINE or last == codes.RIGHT_PAREN or last == codes.PERCENT or last == codes.DOT
+    if nil or (digits and begins):
         kind |= _STARTS
-    if (digits or nil) and (
-        codes.ZERO <= last <= codes.NINE
-        or last == codes.RIGHT_PAREN
-        or last == codes.PERCENT
-        or nil
-        or last == codes.DOT
-    ):
+    if nil or (digits and ends):
         kind |= _ENDS
     if closing == size:
         kind |= _CLOSING
@@ -283,7 +277,7 @@ def _lay_grid(nodes: np.ndarray, role: np.ndarray, column: np.ndarray, table: In
         elif tag == ROW:
             line, at = line + 1, 0
         elif tag == TABLE or is_cell(nodes, row):
-            if tag != TABLE:
+            if tag != TABLE and (role[row] or not nodes[row, FLAGS] & GONE):  # `display: none` leaves no place
                 while at < MOST_COLUMNS - 1 and busy[at] > line:
                     at += 1
                 last = min(at + (nodes[row, SPANS] & 0xFFFF), MOST_COLUMNS)

@@ -11,7 +11,7 @@ A node is a row of `nodes`, int32[rows, 8]; the columns are:
 - `END`: the row after the last one inside; of a text node the next row.
 - `BEGIN`, `STOP`: bytes in `data` of the text inside, of elements that of all their descendants together.
 - `MARKS`: what words of class, id, role and itemprop say an element is for: bits 1 << group of `WORDS`.
-- `FLAGS`: `HIDDEN`, `ARIA_HIDDEN`, `BREAK_BEFORE`, `BREAK_AFTER`, `TEX`, `PRESENTATION`.
+- `FLAGS`: `HIDDEN`, `ARIA_HIDDEN`, `BREAK_BEFORE`, `BREAK_AFTER`, `TEX`, `PRESENTATION`, `GONE`, `LINK`.
 - `SPANS`: of a list the number of its first item (1 unless `start` says another), of an item its `value` or 0; else colspan
   (1 to 1,000) plus rowspan (0 to 32,767; 0 is "to the last row") times 65,536.
 """
@@ -25,7 +25,7 @@ from pipeline.kernels.hashing import xxh64
 from pipeline.kernels.html import attribute_values
 from pipeline.kernels.html.attribute_values import marks_of, number_at, style_flags
 from pipeline.kernels.html.html_tokens import attribute_at, is_letter, is_space, name_at, pack
-from pipeline.kernels.html.names import kind_of, name_table
+from pipeline.kernels.html.names import NameTable, kind_of, name_table
 from pipeline.kernels.memory import Int, address, byte_at, put_byte
 
 TAG, PARENT, END, BEGIN, STOP, MARKS, FLAGS, SPANS = range(8)
@@ -33,6 +33,7 @@ TEXT, UNKNOWN = 0, 1
 HIDDEN, ARIA_HIDDEN = attribute_values.HIDDEN, attribute_values.ARIA_HIDDEN
 BREAK_BEFORE, BREAK_AFTER = attribute_values.BREAK_BEFORE, attribute_values.BREAK_AFTER
 TEX, PRESENTATION = attribute_values.TEX, attribute_values.PRESENTATION
+GONE, LINK = attribute_values.GONE, attribute_values.LINK
 _INLINE = (
     "a abbr acronym b bdi bdo big br button cite code data del dfn em font i img ins kbd label map mark meter nobr output "
     "picture progress q rp rt ruby s samp slot small span strike strong sub sup time tt u var wbr ix:nonfr ix:nonnu"
@@ -94,10 +95,13 @@ WORDS = (
 
 _LONGEST_ID = 40
 """Bytes of an id from which it is no name that a person gave: filings put whole sentences there."""
-_CLASS, _ID, _ROLE, _ITEMPROP, _HIDDEN, _ARIA, _STYLE, _COLSPAN, _ROWSPAN, _ENCODING, _START, _VALUE = range(1, 13)
+_CLASS, _ID, _ROLE, _ITEMPROP, _HIDDEN, _ARIA, _STYLE, _COLSPAN, _ROWSPAN, _ENCODING, _START, _VALUE, _HREF = range(
+    1, 14
+)
 _ATTRIBUTES = {
     _CLASS: "class", _ID: "id", _ROLE: "role", _ITEMPROP: "itemprop", _HIDDEN: "hidden", _ARIA: "aria-hidden",
     _STYLE: "style", _COLSPAN: "colspan", _ROWSPAN: "rowspan", _ENCODING: "encoding", _START: "start", _VALUE: "value",
+    _HREF: "href",
 }  # fmt: skip
 _TAG_SLOTS, _WORD_SLOTS, _ATTRIBUTE_SLOTS = 11, 11, 7
 _TAG_TABLE = name_table({number: name for name, number in TAGS.items()}, _TAG_SLOTS)
@@ -114,21 +118,12 @@ def read_tree(markup: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     `nodes` int32[rows, 8], see above; `signatures` uint64[rows]: a hash of an element's name and class value, 0 of text;
     `data` uint8: the text of all text nodes, character references decoded, back to back.
     """
-    return _read_tree(markup, *_TAG_TABLE, *_WORD_TABLE, *_ATTRIBUTE_TABLE)
+    return _read_tree(markup, _TAG_TABLE, _WORD_TABLE, _ATTRIBUTE_TABLE)
 
 
 @kernel(nogil=True)
 def _read_tree(
-    markup: np.ndarray,
-    tag_names: np.ndarray,
-    tag_kinds: np.ndarray,
-    tag_factor: np.uint64,
-    word_names: np.ndarray,
-    word_kinds: np.ndarray,
-    word_factor: np.uint64,
-    own_names: np.ndarray,
-    own_kinds: np.ndarray,
-    own_factor: np.uint64,
+    markup: np.ndarray, tags: NameTable, words: NameTable, attributes: NameTable
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     begin = address(markup)
     end = begin + markup.shape[0]
@@ -165,7 +160,7 @@ def _read_tree(
             foreign = foreign if parent >= foreign else -1
             here = min(find(after, end, end, codes.GREATER) + 1, end)
             continue
-        tag = kind_of(name, address(tag_names), address(tag_kinds), tag_factor, _TAG_SLOTS)
+        tag = kind_of(name, address(tags[0]), address(tags[1]), tags[2], _TAG_SLOTS)
         tag = tag if tag else UNKNOWN
         _put_node(nodes, rows, tag, parent, to - start_of_data, to - start_of_data)
         element_names[rows] = name
@@ -175,12 +170,12 @@ def _read_tree(
                 after += 1
                 continue
             key, value, value_end, after = attribute_at(after, end)
-            kind = kind_of(key, address(own_names), address(own_kinds), own_factor, _ATTRIBUTE_SLOTS)
+            kind = kind_of(key, address(attributes[0]), address(attributes[1]), attributes[2], _ATTRIBUTE_SLOTS)
             if kind == 0:
                 continue
             if _CLASS <= kind <= _ITEMPROP and (kind != _ID or value_end - value <= _LONGEST_ID):
                 nodes[rows, MARKS] |= marks_of(
-                    value, value_end, address(word_names), address(word_kinds), word_factor, _WORD_SLOTS
+                    value, value_end, address(words[0]), address(words[1]), words[2], _WORD_SLOTS
                 )
             if kind == _CLASS:
                 signature ^= xxh64(markup, value - begin, value_end - begin, np.uint64(tag))
@@ -273,8 +268,8 @@ def _note_attribute(nodes: np.ndarray, row: Int, kind: Int, place: Int, end: Int
     if kind == _STYLE:
         nodes[row, FLAGS] |= style_flags(place, end)
         return
-    if kind == _HIDDEN:
-        nodes[row, FLAGS] |= HIDDEN
+    if kind in (_HIDDEN, _HREF):
+        nodes[row, FLAGS] |= HIDDEN | GONE if kind == _HIDDEN else LINK
         return
     if _COLSPAN <= kind <= _VALUE and kind != _ENCODING:
         _notenumber_at(nodes, row, kind, number_at(place, end))
