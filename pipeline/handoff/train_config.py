@@ -125,6 +125,28 @@ class ScheduleSettings(HandoffModel):
     final_ratio: float = Field(default=0.0, ge=0, le=1, description="share of the peak learning rate left at the end")
 
 
+class WatchSettings(HandoffModel):
+    """What ends a training that goes nowhere, with a sentence and exit code 1."""
+
+    skip_limit: int = Field(
+        default=32,
+        ge=0,
+        description="end after this many skipped steps in a row; 0: never. fp16 skips up to 16 at first",
+    )
+    flat_steps: int = Field(
+        default=200,
+        ge=0,
+        description="end when the loss has not moved in optimizer.skip_window steps, or is within 1 % of the first one "
+        "this many steps after the warm-up (not of a continued model); 0: never",
+    )
+    repeat_steps: int = Field(
+        default=16, ge=0, description="end when this many batches in a row were seen a few steps before; 0: never"
+    )
+    wait_minutes: float = Field(
+        default=30, gt=0, description="end when data or another process keep a step waiting for so long"
+    )
+
+
 class CheckpointSettings(HandoffModel):
     """When checkpoints are written and how long they are kept. A checkpoint is complete or absent."""
 
@@ -188,11 +210,18 @@ class TrainConfig(HandoffModel):
         default=None, gt=0, description="samples per step over all processes; null: the plan's, else by model size"
     )
     micro_batch: int = Field(default=8, gt=0, description="samples per process and forward pass")
+    on_divergence: Literal["stop", "rewind"] = Field(
+        default="stop",
+        description="after skip_limit skipped steps: end (the next start resumes the last good checkpoint), or go back to "
+        "it at once, pass over the batches since and cut the learning rate, three times at most",
+    )
+    rewind_rate: float = Field(default=0.5, gt=0, le=1, description="rewind: the learning rate is multiplied by this")
     model: ModelSettings = ModelSettings()
     objective: ObjectiveSettings = ObjectiveSettings()
     parallel: ParallelSettings = ParallelSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    watch: WatchSettings = WatchSettings()
     checkpoint: CheckpointSettings = CheckpointSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     export: ExportSettings = ExportSettings()

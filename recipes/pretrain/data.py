@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pipeline.handoff import UsageError
+from pipeline.handoff import InfrastructureError, UsageError
 from pipeline.handoff.order import Turns, keys
 from pipeline.handoff.windows import Window, turn
 from recipes.pretrain.inputs import Handoff
@@ -99,8 +99,10 @@ class Loader:
     An error in the thread (a shard cut short, an id past the vocabulary) is raised where the step is asked for.
     """
 
-    def __init__(self, samples: Samples, *, consumed: int, batch: int, micro: int, rank: int, world: int) -> None:
-        self.samples = samples
+    def __init__(
+        self, samples: Samples, *, consumed: int, batch: int, micro: int, rank: int, world: int, wait_s: float = 1800
+    ) -> None:
+        self.samples, self.wait_s = samples, wait_s
         self.batch, self.micro, self.rank, self.world = batch, micro, rank, world
         self.ready: queue.Queue[list[Sample] | BaseException] = queue.Queue(READ_AHEAD)
         self.closed = threading.Event()
@@ -126,7 +128,13 @@ class Loader:
 
     def __iter__(self) -> Iterator[list[Sample]]:
         while True:
-            step = self.ready.get()
+            try:
+                step = self.ready.get(timeout=self.wait_s)
+            except queue.Empty:
+                raise InfrastructureError(
+                    f"process {self.rank} waited {self.wait_s / 60:.3g} minutes for its data (watch.wait_minutes); is the "
+                    "storage there? running again resumes"
+                ) from None
             if isinstance(step, BaseException):
                 raise step
             yield step

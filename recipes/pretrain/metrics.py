@@ -82,6 +82,8 @@ def _line(metrics: dict[str, Any]) -> str:
     parts = []
     if "loss" in metrics:
         parts.append(f"loss {metrics['loss']:.4f}  lr {metrics['lr']:.2e}  norm {metrics['grad_norm']:.2f}")
+        if metrics.get("skipped"):
+            parts.append(f"skipped {metrics['skipped']:,}")
         parts.append(f"{metrics['tokens_per_s']:,.0f} tokens/s")
         if metrics.get("mfu") is not None:
             parts.append(f"MFU {metrics['mfu']:.1%}")

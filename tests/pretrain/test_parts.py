@@ -58,16 +58,43 @@ def test_schedules(kind):
         assert set(rates[10:80]) == {2.0}
 
 
-def test_spikes_are_skipped_and_leave_no_trace():
+def decisions_of(guard, losses, norms):
+    return [
+        float(guard(torch.tensor(loss), torch.tensor(norm))) for loss, norm in zip(losses, norms, strict=True)
+    ]  # fmt: skip
+
+
+def test_spikes_are_skipped_and_counted():
     guard = SpikeGuard(6.0, 16, torch.device("cpu"))
-    noise = [1.0 + 0.01 * math.sin(i) for i in range(40)]
-    decisions = []
-    for i, loss in enumerate(noise):
-        value = {20: 9.0, 25: float("nan"), 30: float("inf")}.get(i, loss)
-        decisions.append(float(guard(torch.tensor(value), torch.tensor(0.5))))
+    losses = [{20: 9.0, 25: float("nan"), 30: float("inf")}.get(i, 1.0 + 0.01 * math.sin(i)) for i in range(40)]
+    decisions = decisions_of(guard, losses, [0.5] * 40)
     assert [i for i, d in enumerate(decisions) if d] == [20, 25, 30]
-    assert int(guard.seen) == 37
+    assert (int(guard.skipped), int(guard.in_row), int(guard.seen)) == (3, 0, 38)
     assert torch.isfinite(guard.values).all()
+
+
+@pytest.mark.parametrize("level", [1.5, 4.0, 60.0])
+def test_a_norm_that_rises_and_stays_becomes_the_usual_one(level):
+    guard = SpikeGuard(6.0, 128, torch.device("cpu"))
+    noise = [1.0 + 0.05 * math.sin(i) for i in range(400)]
+    norms = noise[:200] + [level * n for n in noise[200:]]
+    decisions = decisions_of(guard, [2.0] * 400, norms)
+    assert decisions[200] == 1.0
+    assert not any(decisions[225:])
+    assert int(guard.in_row) == 0
+
+
+def test_a_norm_that_doubles_ever_faster_is_not_followed():
+    guard = SpikeGuard(6.0, 32, torch.device("cpu"))
+    norms = [1.0 + 0.05 * math.sin(i) for i in range(64)] + [100.0 * 100.0**i for i in range(8)]
+    assert decisions_of(guard, [2.0] * len(norms), norms)[64:] == [1.0] * 8
+
+
+def test_one_huge_spike_leaves_the_guard_awake():
+    guard = SpikeGuard(6.0, 64, torch.device("cpu"))
+    losses = [1.0 + 0.01 * math.sin(i) for i in range(100)]
+    losses[80], losses[90] = 1e30, 30.0
+    assert [i for i, d in enumerate(decisions_of(guard, losses, [0.5] * 100)) if d] == [80, 90]
 
 
 @pytest.mark.parametrize("name", ["adamw", "muon"])
