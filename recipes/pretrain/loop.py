@@ -14,7 +14,6 @@ from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 
 from pipeline.handoff import TrainConfig, UsageError
-from pipeline.size.flops import flops_per_token
 from recipes.pretrain.attention import fits_varlen
 from recipes.pretrain.checkpoint import Checkpoints, write_durably
 from recipes.pretrain.cloze import TermCloze
@@ -60,8 +59,7 @@ class Trainer:
         varlen = world.device.type == "cuda" and fits_varlen(model, self.parallel.precision)
         self.trainable = Trainable(model, config.optimizer.z_loss, varlen)
         # only a causal model predicts as many tokens as it reads
-        shape = config_shape(model.config, self.objective.length)
-        self.flops = flops_per_token(shape, shape.sequence) if self.trainable.causal else None
+        self.shape = config_shape(model.config, self.objective.length) if self.trainable.causal else None
         apply_parallel(self.trainable, self.parallel, world, qat=config.export.qat)
         self.optimizers = Optimizers(self.trainable, self.trainable.blocks, config.optimizer)
         self.guard = SpikeGuard(config.optimizer.skip_sigma, config.optimizer.skip_window, world.device)
@@ -226,7 +224,7 @@ class Trainer:
 
     def _steps(self, loader: Loader, reporter: Reporter) -> None:
         config, world = self.config, self.world
-        speed = Speed(self.flops, world.size, world.device, config.report.price_per_gpu_hour)
+        speed = Speed(self.shape, world.size, world.device, config.report.price_per_gpu_hour)
         if self.step == 0:
             self.first_validation = self._validate(reporter)
         decay = decay_start(self.steps, config.schedule) if config.schedule.kind == "wsd" else -1
@@ -247,6 +245,8 @@ class Trainer:
             self.consumed += self.batch
             self.tokens += outcome["targets"]
             speed.tokens += outcome["targets"]
+            for batch in micro_batches:
+                speed.saw(batch["docs"])
             if self.step % COLLECT_GARBAGE_EVERY == 0:
                 gc.collect()
             if self.step % config.report.every_steps == 0 or self.step == self.steps:

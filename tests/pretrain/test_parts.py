@@ -4,11 +4,14 @@ import itertools
 import math
 import re
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
 from pipeline.handoff import OptimizerSettings, ScheduleSettings, TrainConfig
+from pipeline.size.flops import flops_per_token
+from pipeline.size.shape import PRESETS
 from recipes.pretrain.evaluate import bits_per_byte, cumulative_lengths
 from recipes.pretrain.loss import head_loss, logits_loss
 from recipes.pretrain.metrics import Reporter, Speed, peak_flops
@@ -164,12 +167,19 @@ def test_metrics_of_steps_taken_again_are_dropped(tmp_path):
 def test_utilisation_is_said_of_a_known_device_alone(monkeypatch):
     now = iter([100.0, 102.0, 104.0])
     monkeypatch.setattr("recipes.pretrain.metrics.time.perf_counter", lambda: next(now))
-    speed = Speed(3e9, world_size=2, device=torch.device("cpu"), price=2.5)
+    shape = PRESETS["llama-3.2-1b"]
+    speed = Speed(shape, world_size=2, device=torch.device("cpu"), price=2.5)
     speed.tokens, speed.data_wait = 4000, 0.1
     found = speed.report(step=10, steps=50, steps_since=10)
-    assert found == {"tokens_per_s": 2000, "mfu": None, "memory_bytes": None, "data_wait_ms": 10, "eta_s": 8}
+    unknown = {"mfu": None, "mfu_packed": None, "memory_bytes": None}
+    assert found == {"tokens_per_s": 2000, "data_wait_ms": 10, "eta_s": 8, **unknown}
     speed.peak, speed.tokens = 10e12, 4000
-    assert speed.report(20, 50, 10)["mfu"] == pytest.approx(2000 * 3e9 / 10e12 / 2)
+    # two rows of six places: documents of 4 and 2, of 1, 2 and 3
+    speed.saw(np.array([[0, 0, 0, 0, 1, 1], [0, 1, 1, 2, 2, 2]]))
+    said = speed.report(20, 50, 10)
+    attended = (16 + 4 + 1 + 4 + 9) / 12
+    assert said["mfu"] == pytest.approx(2000 * flops_per_token(shape, 512) / 10e12 / 2)
+    assert said["mfu_packed"] == pytest.approx(2000 * flops_per_token(shape, attended) / 10e12 / 2)
 
 
 def test_a_terminal_gets_a_bar_and_held_out_lines(tmp_path, monkeypatch, capsys):
