@@ -180,6 +180,7 @@ class ExportSettings(HandoffModel):
     """What is written after training, beside the checkpoints."""
 
     huggingface: bool = Field(default=True, description="write train/model, which from_pretrained opens")
+    dtype: Literal["fp32", "bf16"] = Field(default="fp32", description="number format of the exported weights")
     int8: bool = Field(
         default=False, description="also write train/model-int8 and its held-out loss (needs extra `quant`)"
     )
@@ -210,6 +211,9 @@ class TrainConfig(HandoffModel):
         default=None, gt=0, description="samples per step over all processes; null: the plan's, else by model size"
     )
     micro_batch: int = Field(default=8, gt=0, description="samples per process and forward pass")
+    check_shards: bool = Field(
+        default=True, description="compare local shards with the manifest's sums, once before the first step"
+    )
     on_divergence: Literal["stop", "rewind"] = Field(
         default="stop",
         description="after skip_limit skipped steps: end (the next start resumes the last good checkpoint), or go back to "

@@ -8,6 +8,7 @@ import math
 import queue
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from recipes.pretrain.objectives import Objective, Sample
 from recipes.pretrain.token_stream import TokenStream
 
 READ_AHEAD = 4
+REQUESTS = 16
+"""Range requests to an object store under way at a time."""
 
 
 class Windows:
@@ -50,6 +53,20 @@ class Samples:
             if not windows.count:
                 raise UsageError(f"source {windows.name} has too few training tokens for one window")
         self.turns = Turns([sources[i].weight for i in self.active])
+        remote = any(windows.stream.remote for windows in self.windows)
+        self.pool = ThreadPoolExecutor(REQUESTS, "range") if remote else None
+
+    def read(self, numbers: list[int | None]) -> list[Sample]:
+        """Samples by number, an empty one for None; from an object store many at a time."""
+        located = [None if k is None else (k, self.locate(k)) for k in numbers]
+
+        def one(which: tuple[int, tuple[int, int, int]] | None) -> Sample:
+            if which is None:
+                return self.objective.empty()
+            k, (source, _, window) = which
+            return self.windows[source].read(window, k, self.seed)
+
+        return list(self.pool.map(one, located) if self.pool else map(one, located))
 
     def locate(self, k: int) -> tuple[int, int, int]:
         """(source, epoch, window) of sample k."""
@@ -89,7 +106,7 @@ def micro_batches(samples: Samples, mine: list[int | None], size: int) -> list[S
     """One process's step as micro-batches of exactly `size` samples (the last filled up with empty ones)."""
     size = min(size, len(mine))
     mine = mine + [None] * (-len(mine) % size)
-    read = [samples.objective.empty() if k is None else samples[k] for k in mine]
+    read = samples.read(mine)
     return [stack(read[i : i + size]) for i in range(0, len(read), size)]
 
 

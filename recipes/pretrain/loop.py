@@ -1,6 +1,7 @@
 """The training loop: one step after the other, the same for every objective and every sharding."""
 
 import gc
+import hashlib
 import json
 import math
 import signal
@@ -17,17 +18,19 @@ from pipeline.handoff import TrainConfig, UsageError
 from recipes.pretrain.attention import fits_varlen
 from recipes.pretrain.checkpoint import Checkpoints, write_durably
 from recipes.pretrain.cloze import TermCloze
-from recipes.pretrain.continued import continued_model
+from recipes.pretrain.continued import continued
 from recipes.pretrain.data import Loader, Samples
 from recipes.pretrain.evaluate import Validation, to_device
 from recipes.pretrain.export import export_huggingface, export_int8
+from recipes.pretrain.initialise import Values, empty_model, fill, fresh_values
 from recipes.pretrain.inputs import Handoff
 from recipes.pretrain.metrics import Reporter, Speed, say
-from recipes.pretrain.model import Trainable, build_model, config_shape, count
+from recipes.pretrain.model import Trainable, build_config, check_objective, classes, config_shape, count
 from recipes.pretrain.objectives import IGNORE, build_objective
 from recipes.pretrain.optimizer import LossScale, Optimizers, SpikeGuard, clip, decay_start, learning_rate
 from recipes.pretrain.parallel import World, accumulate, all_max, all_sum, apply_parallel, resolve_precision
 from recipes.pretrain.quantize import need_torchao
+from recipes.pretrain.token_stream import damage, is_local
 from recipes.pretrain.watch import MAX_REWINDS, DivergedError, Divergence, StalledError, Watch, repeats_sentence
 
 COLLECT_GARBAGE_EVERY = 200
@@ -50,10 +53,12 @@ class Trainer:
             need_torchao("export.int8")  # before the training, not after it
         self.steps, self.batch = config.steps or 1, config.global_batch or 1
         self.objective = build_objective(config.objective, handoff.manifest.tokenizer)
+        self._check_shards()
         self.samples = Samples(handoff, self.objective)
         self.validation = Validation(handoff, self.objective, config.evaluate)
         self.cloze = TermCloze(handoff, self.objective, config.evaluate)
-        model = self._initial_model()
+        device = "cpu" if config.parallel.offload else str(world.device)
+        model, values = self._initial_model(device)
         self.parameters = count(model)
         self.parallel = resolve_precision(config.parallel, world)
         varlen = world.device.type == "cuda" and fits_varlen(model, self.parallel.precision)
@@ -61,6 +66,7 @@ class Trainer:
         # only a causal model predicts as many tokens as it reads
         self.shape = config_shape(model.config, self.objective.length) if self.trainable.causal else None
         apply_parallel(self.trainable, self.parallel, world, qat=config.export.qat)
+        fill(self.trainable, values, device, "model.")
         self.optimizers = Optimizers(self.trainable, self.trainable.blocks, config.optimizer)
         self.guard = SpikeGuard(config.optimizer.skip_sigma, config.optimizer.skip_window, world.device)
         self.scale = LossScale(self.parallel.precision == "fp16", world.device)
@@ -77,13 +83,37 @@ class Trainer:
         self.stop_requested, self.allow_data_change = False, allow_data_change
         self.resume()
 
-    def _initial_model(self) -> PreTrainedModel:
+    def _check_shards(self) -> None:
+        """Compare the local shards with the manifest's sums, each by one process, once for an `out`. Collective."""
+        manifest, marker = self.handoff.manifest, self.out / "shards-checked.txt"
+        shards = [s for source in manifest.sources for split in source.splits.values() for s in split if s.num_tokens]
+        files = [Path(at.removeprefix("file://")) for s in shards if is_local(at := self.handoff.at(s.path))]
+        if not self.config.check_shards or not files:
+            return
+        stats = [path.stat() for path in files if path.exists()]
+        told = repr((manifest.fingerprint, [(one.st_size, one.st_mtime_ns) for one in stats]))
+        done = hashlib.sha256(told.encode()).hexdigest()
+        if all_max(self.world, int(not marker.exists() or marker.read_text("utf-8") != done)) == 0:
+            return
+        found: list[Any] = [damage(self.handoff, shards[self.world.rank :: self.world.size])] * self.world.size
+        if self.world.size > 1:
+            dist.all_gather_object(found, found[0], group=self.world.control)
+        if wrong := [error for error in found if error is not None]:
+            raise wrong[0]
+        if self.world.is_main:
+            self.out.mkdir(parents=True, exist_ok=True)
+            write_durably(marker, done)
+
+    def _initial_model(self, device: str) -> tuple[PreTrainedModel, Values]:
+        """The model without memory, and the values its parameters start from."""
         config, tokenizer = self.config, self.handoff.manifest.tokenizer
         if config.model.init_from is not None:
             folder = self.handoff.at(config.model.init_from)
-            return continued_model(folder, self.handoff.read_tokenizer(), tokenizer, config.objective)
-        device = "cpu" if config.parallel.offload else str(self.world.device)
-        return build_model(config.model, config.objective, tokenizer, config.seed, device)
+            return continued(folder, self.handoff.read_tokenizer(), tokenizer, config.objective)
+        check_objective(str(config.model.architecture), config.objective)
+        built = build_config(config.model, config.objective, tokenizer)
+        model, calls = empty_model(classes(built.model_type)[1], built)
+        return model, fresh_values(model, calls, config.seed, device)
 
     # ------------------------------------------------------------------------------------------------ state
 

@@ -166,7 +166,8 @@ def prefer_flash_attention_3() -> bool:
 
 
 def apply_parallel(trainable: Trainable, settings: ParallelSettings, world: World, *, qat: bool = False) -> DeviceMesh:
-    """Round (fp8, `qat`), checkpoint, compile and shard the model in place, block by block, then what is left.
+    """Round (fp8, `qat`), checkpoint, compile and shard the model in place, block by block, then what is left. Its
+    parameters need no memory yet (`initialise.fill`).
 
     zero1 and zero2 keep parameters whole between forward and backward (`reshard_after_forward=False`); zero1 also keeps
     whole gradients until the last micro-batch (see `accumulate`). ddp and none have shards of one.
@@ -184,7 +185,6 @@ def apply_parallel(trainable: Trainable, settings: ParallelSettings, world: Worl
         for block in blocks:
             block.compile()
     if settings.sharding == "none" and settings.precision == "fp32" and not settings.offload:
-        trainable.to(world.device)
         return mesh
     dtype = DTYPES[settings.precision]
     policy = MixedPrecisionPolicy(param_dtype=None if dtype == torch.float32 else dtype, reduce_dtype=torch.float32)
