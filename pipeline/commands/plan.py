@@ -250,7 +250,9 @@ def _memory(answer: Plan) -> Table:
         "optimizer": memory.optimizer,
         "activations": memory.activations,
         "logits and their gradients": memory.transient,
-        "peak": memory.peak,
+        "peak of a step": memory.peak,
+        "start": memory.start,
+        "export": memory.export,
     }
     if memory.host:
         rows["host memory"] = memory.host

@@ -28,6 +28,10 @@ class ModelSettings(HandoffModel):
     head_dim: int | None = Field(default=None, gt=0, description="width of a head; null: hidden_size / num_heads")
     intermediate_size: int | None = Field(default=None, gt=0, description="width of the feed-forward layers")
     tie_embeddings: bool | None = Field(default=None, description="use one matrix as input embedding and output head")
+    gated: bool | None = Field(
+        default=None,
+        description="t5 only: a gated GELU feed-forward of three matrices (v1.1) instead of ReLU; null: ReLU",
+    )
     rope_theta: float | None = Field(default=None, gt=0, description="base of the rotary position embedding")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout rate; 0 is usual for one pass over the data")
     init_from: str | None = Field(

@@ -308,7 +308,7 @@ def complete(
         context_parallel=context_parallel,
         memory=memory,
         memory_rule_fp32_gb=rule_fp32(point.params)["total"] / 1e9,
-        fit=fit(memory.peak, setup, gpu),
+        fit=fit(memory.most, setup, gpu),
         strategies=strategies(shape, setup, gpu),
         equivalents=[compute.petaflops_equivalent(gpu_named(name)) for name in EQUIVALENTS],
         domain_share=request.domain_share,
@@ -339,7 +339,7 @@ def _context_parallel(shape: Shape, setup: Setup, gpu: Gpu, notes: list[str]) ->
         )
         for shared in (2**power for power in range(11)):
             short = replace(spread, sequence=max(1, setup.sequence // shared))
-            if fit(step_memory(shape, short).peak, short, gpu).fits:
+            if fit(step_memory(shape, short).most, short, gpu).fits:
                 return shared
         return 1
 

@@ -11,7 +11,7 @@ from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 
 from pipeline.handoff import ObjectiveSettings, TokenizerInfo, UsageError
 from recipes.pretrain.initialise import Part, Stored, Values, empty_model, fill
-from recipes.pretrain.model import check_objective, classes, load_model
+from recipes.pretrain.model import check_objective, load_model, model_class
 
 
 def read_config(folder: str) -> PreTrainedConfig:
@@ -37,7 +37,7 @@ def continued(
     added, known = _added(Tokenizer.from_file(str(old)), tokenizer, folder)
     rows = config.vocab_size
     config.vocab_size = max(rows, info.padded_vocab_size)
-    model, _ = empty_model(classes(config.model_type)[1], config)
+    model, _ = empty_model(model_class(config), config)
     stored = Stored(folder, model.base_model_prefix)
     layers = [cast(Any, layer) for layer in (model.get_input_embeddings(), model.get_output_embeddings()) if layer]
     tables = {id(layer.weight) for layer in layers}

@@ -4,14 +4,17 @@ import json
 import shutil
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import fsspec
 import torch
 import transformers
 from safetensors.torch import save_file
+from tokenizers import Tokenizer, processors
 from transformers import GenerationConfig
 
+from pipeline.handoff import TokenizerInfo
+from pipeline.size.memory import EXPORT_FILE_BYTES
 from recipes.pretrain.evaluate import Validation
 from recipes.pretrain.inputs import Handoff
 from recipes.pretrain.metrics import say
@@ -20,8 +23,6 @@ from recipes.pretrain.parallel import World, whole
 from recipes.pretrain.quantize import need_torchao
 from recipes.pretrain.sample import TEMPERATURE, sample, sentences
 
-FILE_BYTES = 2 << 30
-"""Of one file of exported weights: what rank 0 holds beside its shard while it exports."""
 SAMPLED = 300_000_000
 """Parameters up to which the exported model is loaded again to write samples."""
 CARD = """---
@@ -56,7 +57,7 @@ Sampled at temperature {temperature}, as it came; between « » the prompt.
 
 
 def write_weights(trainable: Trainable, world: World, folder: Path, dtype: str) -> None:
-    """Write the weights as safetensors of at most FILE_BYTES, gathered one tensor at a time. Collective.
+    """Write the weights as safetensors of at most EXPORT_FILE_BYTES, gathered one tensor at a time. Collective.
 
     Beside its shard rank 0 holds one file and every process one whole tensor, never a second model.
     """
@@ -67,7 +68,7 @@ def write_weights(trainable: Trainable, world: World, folder: Path, dtype: str) 
     size = total = 0
     for name in (name for name in tensors if name not in ties):
         each = tensors[name].numel() * kind.itemsize
-        if files[-1] and size + each > FILE_BYTES:
+        if files[-1] and size + each > EXPORT_FILE_BYTES:
             files.append([])
             size = 0
         files[-1].append(name)
@@ -124,12 +125,35 @@ def export_huggingface(
     fs, source = fsspec.core.url_to_fs(handoff.at(tokenizer.path))
     for path in sorted(fs.find(source)):
         fs.get_file(path, str(partial / Path(path).name))
+    if trainable.causal:
+        start_documents(partial, tokenizer)
     if trainable.causal and summary["parameters"] <= SAMPLED:
         model = plain_model.from_pretrained(partial, dtype=torch.float32)
         summary["written"] = sample(model, handoff, handoff.config.evaluate.samples)
     (partial / "README.md").write_text(_card(handoff, config.model_type, summary), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
+
+
+def start_documents(folder: Path, info: TokenizerInfo) -> None:
+    """Make the tokenizer of an exported causal model begin a text as training did: after the token that ends documents.
+
+    So an evaluation harness needs no setting. A tokenizer with a bos of its own, kept from a public model, stays as it is.
+    """
+    if info.bos_id not in (None, info.eos_id):
+        return
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    eos = cast(str, tokenizer.id_to_token(info.eos_id))
+    first = processors.TemplateProcessing(
+        single=f"{eos} $A", pair=f"{eos} $A {eos}:1 $B:1", special_tokens=[(eos, info.eos_id)]
+    )
+    before = tokenizer.post_processor
+    tokenizer.post_processor = first if before is None else processors.Sequence([before, first])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text("utf-8")) if path.is_file() else {"tokenizer_class": "PreTrainedTokenizerFast"}
+    config |= {"bos_token": eos, "eos_token": config.get("eos_token", eos), "add_bos_token": True}
+    path.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def _card(handoff: Handoff, architecture: str, summary: dict[str, Any]) -> str:

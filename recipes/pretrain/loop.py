@@ -25,7 +25,7 @@ from recipes.pretrain.export import export_huggingface, export_int8
 from recipes.pretrain.initialise import Values, empty_model, fill, fresh_values
 from recipes.pretrain.inputs import Handoff
 from recipes.pretrain.metrics import Reporter, Speed, say
-from recipes.pretrain.model import Trainable, build_config, check_objective, classes, config_shape, count
+from recipes.pretrain.model import Trainable, build_config, check_objective, config_shape, count, model_class
 from recipes.pretrain.objectives import IGNORE, build_objective
 from recipes.pretrain.optimizer import LossScale, Optimizers, SpikeGuard, clip, decay_start, learning_rate
 from recipes.pretrain.parallel import World, accumulate, all_max, all_sum, apply_parallel, resolve_precision
@@ -112,7 +112,7 @@ class Trainer:
             return continued(folder, self.handoff.read_tokenizer(), tokenizer, config.objective)
         check_objective(str(config.model.architecture), config.objective)
         built = build_config(config.model, config.objective, tokenizer)
-        model, calls = empty_model(classes(built.model_type)[1], built)
+        model, calls = empty_model(model_class(built), built)
         return model, fresh_values(model, calls, config.seed, device)
 
     # ------------------------------------------------------------------------------------------------ state

@@ -18,18 +18,17 @@ from .build import make_handoff, write_shard
 from .conftest import ENVIRONMENT
 
 pytestmark = pytest.mark.train
-SHARDS = 20_000
 
 
-@pytest.fixture(scope="module")
-def many(tmp_path_factory):
-    """A hand-off whose source `wiki` has 20,000 shards of two documents."""
+@pytest.fixture(scope="module", params=[1_200, pytest.param(20_000, marks=pytest.mark.slow)])
+def many(request, tmp_path_factory):
+    """A hand-off whose source `wiki` has very many shards of two documents."""
     root = tmp_path_factory.mktemp("many")
     handoff = make_handoff(root)
     fields = json.loads((handoff / "manifest.json").read_text())
     rng = np.random.default_rng(0)
     entries = []
-    for number in range(SHARDS):
+    for number in range(request.param):
         documents = [rng.integers(40, 115, 15).tolist() for _ in range(2)]
         entries.append(write_shard(root, f"shards/train/wiki/many/{number:05d}.ds", documents, 0, "uint16"))
     (source,) = [s for s in fields["sources"] if s["name"] == "wiki"]
@@ -39,7 +38,7 @@ def many(tmp_path_factory):
     return handoff
 
 
-def test_twenty_thousand_shards_train_with_few_open_files(many, tmp_path):
+def test_very_many_shards_train_with_few_open_files(many, tmp_path):
     settings = [f"out={tmp_path / 'out'}", "steps=40", "global_batch=32", "micro_batch=32", "parallel.sharding=none",
                 "evaluate.every_steps=40", "evaluate.max_samples=1", "export.huggingface=false"]  # fmt: skip
     limit = (1024, 1024)
