@@ -2,6 +2,7 @@
 
 import json
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from recipes.pretrain.loop import Trainer
 from .build import texts
 
 pytestmark = pytest.mark.train
-SMALL = {
+SMALL: dict[str, Any] = {
     "vocab_size": 384,
     "hidden_size": 32,
     "intermediate_size": 64,
