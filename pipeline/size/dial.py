@@ -273,12 +273,9 @@ def complete(
     total = compute.training_flops(point.params, point.tokens, request.kind)
     with_attention = compute.flops_per_token(shape, setup.sequence) * point.tokens
     document = request.document_tokens and min(request.document_tokens, setup.sequence)
-    hours = compute.gpu_hours(with_attention, gpu, request.mfu)
-    price = request.price if request.price is not None else gpu.price
     loss_law = law if law.surface else LAWS[YARDSTICK]
     unique = request.unique_tokens or point.tokens
     fitted = point.params >= SMALLEST_FITTED
-    domain = point.tokens * request.domain_share
     return Plan(
         params=round(point.params),
         tokens=round(point.tokens),
@@ -295,16 +292,7 @@ def complete(
         premium=premium(loss_law, point.params, point.tokens) if fitted else None,
         shape=shape,
         training=training,
-        gpu=gpu.name,
-        gpus=setup.gpus,
-        gpu_hours=hours,
-        hours=hours / setup.gpus,
-        energy_kwh=compute.energy_kwh(gpu, hours),
-        mfu=request.mfu,
-        mfu_convention=compute.PUBLISHED_CONVENTION,
-        peak_tflops=gpu.peak_tflops,
-        price_per_gpu_hour=price,
-        cost=None if price is None else price * hours,
+        **_time(with_attention, gpu, setup.gpus, request),
         context_parallel=context_parallel,
         memory=memory,
         memory_rule_fp32_gb=rule_fp32(point.params)["total"] / 1e9,
@@ -312,10 +300,28 @@ def complete(
         strategies=strategies(shape, setup, gpu),
         equivalents=[compute.petaflops_equivalent(gpu_named(name)) for name in EQUIVALENTS],
         domain_share=request.domain_share,
-        raw_crawl=[RawCrawl(rate, round(domain / rate)) for rate in request.keep_rates],
+        raw_crawl=[RawCrawl(rate, round(point.tokens * request.domain_share / rate)) for rate in request.keep_rates],
         epochs=point.tokens / unique,
         notes=notes + warnings(point.params, point.tokens, unique_tokens=request.unique_tokens, gpus=setup.gpus),
     )
+
+
+def _time(flops: float, gpu: Gpu, gpus: int, request: Request) -> dict[str, Any]:
+    """The fields of a plan on hours, energy and money of these FLOPs."""
+    hours = compute.gpu_hours(flops, gpu, request.mfu)
+    price = request.price if request.price is not None else gpu.price
+    return {
+        "gpu": gpu.name,
+        "gpus": gpus,
+        "gpu_hours": hours,
+        "hours": hours / gpus,
+        "energy_kwh": compute.energy_kwh(gpu, hours),
+        "mfu": request.mfu,
+        "mfu_convention": compute.PUBLISHED_CONVENTION,
+        "peak_tflops": gpu.peak_tflops,
+        "price_per_gpu_hour": price,
+        "cost": None if price is None else price * hours,
+    }
 
 
 def _place(request: Request, shape: Shape, setup: Setup, gpu: Gpu, notes: list[str]) -> Setup:
