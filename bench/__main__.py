@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--cache", type=Path, metavar="DIR", help="language: keep py3langid's labels here, to go on after a stop"
     )
+    made.add_argument("--dry", action="store_true", help="gpu: every row with a tiny shape, on the CPU too")
     made.add_argument("--json", action="store_true", help="last line: the result as JSON")
     return made
 
@@ -71,7 +72,13 @@ def main(argv: list[str] | None = None) -> int:
         else:
             print(f"bench {options.name} is not written yet", file=sys.stderr)
         return 2
-    given = {"size_mb": options.size, "every": options.every, "browser": options.browser, "cache": options.cache}
+    given = {
+        "size_mb": options.size,
+        "every": options.every,
+        "browser": options.browser,
+        "cache": options.cache,
+        "dry": options.dry,
+    }
     taken = inspect.signature(bench.run).parameters
     chosen = {key: value for key, value in given.items() if value and key in taken}
     result: dict[str, Any] = {"name": options.name, **bench.run(**chosen), "machine": machine()}

@@ -1,21 +1,36 @@
-"""Training speed and memory on one GPU: `python -m bench gpu`, one command of under eight minutes that does everything.
+"""Training speed and memory on one GPU: `python -m bench gpu`, one command of under six minutes that does everything.
 
 The recipe's own training step (loader, attention inside documents, chunked loss, clip, fused AdamW) on random tokens.
-Utilisation is 6 N_mm + 12 L H Q T FLOPs per token over the device's dense bf16 peak, attention a full square,
-recomputation not counted, at least 50 steady steps after the first ones. Best published near 1B: 49-50 % (nanochat).
+Utilisation is 6 N_mm + 12 L H Q T FLOPs per token over the device's dense bf16 peak, recomputation not counted, in two
+conventions: attention a full square of the sample, as published, and inside documents, as computed. Best published near
+1B: 49-50 % (nanochat). Every row is printed as it ends, so that a run cut short has said what it measured.
+`python -m bench gpu --dry` goes through all rows with a tiny shape on the CPU; torch, transformers, numpy and pydantic are
+enough for either.
 """
 
 import gc
+import itertools
+import json
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-SPEED = (("llama-3.2-1b", 4096, 128_256, 8, 0.50), ("tinyllama-1.1b", 2048, 32_000, 16, 0.50))
-"""(shape, tokens per sample, vocabulary, samples per micro-batch, best published utilisation near that size)."""
+import numpy as np
+
+SPEED = (
+    ("llama-3.2-1b", 4096, 128_256, 8, True),
+    ("llama-3.2-1b", 4096, 128_256, 8, False),
+    ("tinyllama-1.1b", 2048, 32_000, 16, True),
+)
+"""(shape, tokens per sample, vocabulary, samples per micro-batch, packed documents or one document a sample)."""
+DRY = (("tiny", 64, 512, 2, True), ("tiny", 64, 512, 2, False))
+BEST_PUBLISHED = 0.50
+"""Utilisation near 1B parameters: nanochat d26 on 8 H100."""
 MEMORY = ((1, "none"), (2, "none"), (4, "none"), (1, "full"), (2, "full"), (4, "full"))
 """(samples per micro-batch, activation checkpointing) at which the peak is compared with the estimate."""
-STEADY, DROPPED = 50, 10
+STEADY, DROPPED = 30, 10
 
 
 def trainer_for(root: Path, preset: str, length: int, vocab: int, settings: list[str]) -> Any:
@@ -61,28 +76,61 @@ def seconds_per_step(trainer: Any, steps: int, dropped: int) -> float:
         reader.close()
 
 
-def speed(preset: str, length: int, vocab: int, micro: int, steps: int = STEADY, dropped: int = DROPPED) -> dict:
-    """tokens/s, utilisation, peak memory of one shape, compiled block by block, in bf16."""
+def say(row: dict) -> dict:
+    """Print a row at once, as one line of JSON on standard error; returns it."""
+    print(json.dumps(row), file=sys.stderr, flush=True)
+    return row
+
+
+def reset() -> None:
+    """Free what a row left on the device, and forget its peak."""
     import torch
 
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def speed(
+    preset: str, length: int, vocab: int, micro: int, packed: bool, steps: int = STEADY, dropped: int = DROPPED
+) -> dict:
+    """tokens/s, utilisation in both conventions, peak memory of one shape, compiled block by block, in bf16."""
+    import torch
+
+    from pipeline.size.flops import attended, flops_per_token
     from recipes.pretrain.metrics import peak_flops
 
+    reset()
     with tempfile.TemporaryDirectory() as folder:
-        settings = [f"micro_batch={micro}", f"global_batch={micro}", "parallel.precision=bf16"]
-        compiled = "true" if torch.cuda.is_available() else "false"
-        trainer = trainer_for(Path(folder), preset, length, vocab, [*settings, f"parallel.compile={compiled}"])
+        on_gpu = torch.cuda.is_available()
+        settings = [
+            f"micro_batch={micro}",
+            f"global_batch={micro}",
+            "parallel.precision=bf16",
+            f"parallel.compile={on_gpu}",
+        ]
+        masks = f"objective.document_masks={packed}"
+        trainer = trainer_for(Path(folder), preset, length, vocab, [*settings, masks])
         seconds = seconds_per_step(trainer, steps, dropped)
         tokens = micro * length / seconds
-        on_gpu = trainer.world.device.type == "cuda"
         peak = peak_flops(torch.cuda.get_device_name()) if on_gpu else None
+        docs = np.concatenate([trainer.samples[k]["docs"][None] for k in range(32)])
+        lengths = [len(list(run)) for row in docs.tolist() for _, run in itertools.groupby(row)]
+        each = {
+            "mfu": flops_per_token(trainer.shape, length),
+            "mfu_packed": flops_per_token(trainer.shape, attended(lengths)),
+        }
         return {
             "shape": preset,
             "sequence": length,
             "micro_batch": micro,
+            "packed": packed,
             "parameters": trainer.parameters,
             "tokens_per_s": tokens,
-            "flops_per_token": trainer.flops,
-            "mfu": tokens * trainer.flops / peak if peak else None,
+            "flops_per_token": each["mfu"],
+            "flops_per_token_packed": each["mfu_packed"],
+            **{name: tokens * flops / peak if peak else None for name, flops in each.items()},
             "peak_bytes": torch.cuda.max_memory_allocated() if on_gpu else None,
             "steady_steps": steps,
         }
@@ -103,53 +151,46 @@ def memory(preset: str, length: int, vocab: int, cases: tuple = MEMORY) -> list[
             )
             expected = estimate(trainer.handoff, 1, None, on_gpu=False)["peak_bytes"]
             if torch.cuda.is_available():
-                torch.cuda.reset_peak_memory_stats()
+                torch.cuda.reset_peak_memory_stats()  # building the model is not the step
             seconds_per_step(trainer, 2, 1)
             found = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
-            rows.append(
-                {
-                    "micro_batch": micro,
-                    "checkpointing": checkpointing,
-                    "estimate_bytes": expected,
-                    "peak_bytes": found,
-                    "error": expected / found - 1 if found else None,
-                }
-            )
+            row = {
+                "micro_batch": micro,
+                "checkpointing": checkpointing,
+                "estimate_bytes": expected,
+                "peak_bytes": found,
+                "error": expected / found - 1 if found else None,
+            }
+            rows.append(say(row))
             del trainer
-            gc.collect()
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+            reset()
     return rows
 
 
-def run() -> dict:
-    """Both shapes and the memory table. Exits with a sentence where there is no GPU: no figure is made up."""
+def run(dry: bool = False) -> dict:
+    """All rows. Exits with a sentence where there is no GPU, unless `dry`: no figure is made up."""
     import torch
 
-    if not torch.cuda.is_available():
+    if not dry and not torch.cuda.is_available():
         raise SystemExit("bench gpu needs one NVIDIA GPU and there is none here; nothing was measured")
     from recipes.pretrain.parallel import prefer_flash_attention_3
 
     flash3 = prefer_flash_attention_3()
-    rows = []
-    for preset, length, vocab, micro, best in SPEED:
-        row = speed(preset, length, vocab, micro)
-        rows.append({**row, "best_published_mfu": best})
-        gc.collect()
-        torch.cuda.empty_cache()
+    few = {"steps": 2, "dropped": 1} if dry else {}
+    rows = [say(speed(*shape, **few)) for shape in (DRY if dry else SPEED)]
     first = rows[0]
     return {
         "name": "gpu",
         "unit": "tokens/s",
         "ours": first["tokens_per_s"],
-        "peer": first["best_published_mfu"] * 989.4e12 / first["flops_per_token"] if first["mfu"] else None,
-        "ratio": first["mfu"] / first["best_published_mfu"] if first["mfu"] else None,
+        "peer": BEST_PUBLISHED * 989.4e12 / first["flops_per_token"] if first["mfu"] else None,
+        "ratio": first["mfu"] / BEST_PUBLISHED if first["mfu"] else None,
         "peer_name": "50 % utilisation, nanochat d26 on 8xH100 (published)",
         "versions": {"torch": torch.__version__, "cuda": torch.version.cuda or "none"},
         "input": "random tokens; Llama-3.2-1B shape at T = 4096, TinyLlama shape at T = 2048, bf16",
-        "rounds": STEADY,
-        "device": torch.cuda.get_device_name(),
+        "rounds": first["steady_steps"],
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "flash_attention_3": flash3,
         "shapes": rows,
-        "memory": memory("llama-3.2-1b", 4096, 128_256),
+        "memory": memory("tiny", 64, 512, MEMORY[:1]) if dry else memory("llama-3.2-1b", 4096, 128_256),
     }

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.kernels.bpe.encoding import CACHE_WORDS, encode, pair_table
 from pipeline.kernels.bpe.pretokens import CLASSES, GPT2_PATTERN, PRESETS, WHOLE_ROWS, read_only
@@ -33,6 +34,7 @@ class Encoder:
 
     Ids are those of `tokenizers` with `encode_special_tokens = True`: a special string in a document is ordinary text,
     so that no document can inject an end-of-text. Nothing is added before or after a row.
+    `nfc` says that the caller composes the text first (`composed`), as Qwen's tokenizers do.
     Raises ValueError when the file is not byte-level BPE with one of our patterns, or when it takes whole pre-tokens that
     its merges do not make (`ignore_merges`; where merges make every token, as in Llama-3's, it changes nothing).
     """
@@ -40,8 +42,10 @@ class Encoder:
     def __init__(self, tokenizer_json: bytes) -> None:
         description = json.loads(tokenizer_json)
         model = description["model"]
-        if model["type"] != "BPE" or description.get("normalizer") or model.get("dropout"):
-            raise ValueError("the compiled encoder reads byte-level BPE without normalizer or dropout")
+        normalizer = (description.get("normalizer") or {}).get("type")
+        if model["type"] != "BPE" or normalizer not in (None, "NFC") or model.get("dropout"):
+            raise ValueError("the compiled encoder reads byte-level BPE without dropout, its text as it is or in NFC")
+        self.nfc = normalizer == "NFC"
         self.preset = _pattern_preset(description)
         vocab: dict[str, int] = model["vocab"]
         merges = [pair if isinstance(pair, list) else pair.split(" ") for pair in model["merges"]]
@@ -65,6 +69,10 @@ class Encoder:
                 f"this tokenizer has ignore_merges, and its merges do not make {len(lost)} of its tokens, such as "
                 f"{self.tokens[lost[0]]!r}: the compiled encoder reads it only where they make all"
             )
+
+    def composed(self, text: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+        """A text column as this tokenizer normalises it."""
+        return pc.utf8_normalize(text, "NFC") if self.nfc else text
 
     def unreachable(self) -> list[int]:
         """Ids whose own bytes encode to something else: no text ever contains them. Specials are left out."""

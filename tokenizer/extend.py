@@ -101,6 +101,8 @@ def _with_merges(
             known.add(pair)
             pairs.append(pair)
     vocab |= {written(token): number for token, number in zip(made, ids, strict=True)}
+    # `tokenizers` numbers added tokens that the vocabulary lacks anew, behind it: in it they keep their ids
+    vocab |= {token["content"]: token["id"] for token in description["added_tokens"]}
     model["vocab"] = vocab
     model["merges"] = [" ".join(pair) if spaced else list(pair) for pair in pairs]
     return (json.dumps(description, ensure_ascii=False, indent=1) + "\n").encode()

@@ -16,7 +16,7 @@ from pipeline.size.activations import Checkpointing
 from pipeline.size.advise import TASKS, advise
 from pipeline.size.dial import FIELD_KEEP_RATES, Plan, Request, plan
 from pipeline.size.facts import GPU, MEMBERS, facts
-from pipeline.size.flops import DEFAULT_MFU, PETAFLOPS_DAY
+from pipeline.size.flops import DEFAULT_MFU, PACKED_CONVENTION, PETAFLOPS_DAY
 from pipeline.size.gpus import GPUS, gpu_named
 from pipeline.size.laws import LAWS
 from pipeline.size.memory import Setup, Sharding, fewest_gpus
@@ -47,6 +47,10 @@ def parser(prog: str = "python -m pipeline plan") -> argparse.ArgumentParser:
     how.add_argument("--kind", default="decoder", choices=get_args(Kind))
     how.add_argument("--task", help=f"pick the kind for a task: {', '.join(TASKS)}")
     how.add_argument("--mfu", type=float, default=DEFAULT_MFU, help="share of the dense bf16 peak (default 0.40)")
+    how.add_argument(
+        "--document-tokens", type=quantity, help="mean tokens of a document: what packed documents compute is told too"
+    )
+    how.add_argument("--price", type=float, help="US dollars of a GPU-hour (default: a table of list prices)")
     how.add_argument("--unique-tokens", type=quantity, help="different tokens at hand; more tokens are repetition")
     how.add_argument("--inference-tokens", type=quantity, help="tokens to serve, for the law inference_aware")
     how.add_argument("--domain-share", type=float, default=0.51, help="share of domain tokens (default 0.51)")
@@ -169,6 +173,14 @@ def show_facts(answer: dict[str, Any], console: Console) -> None:
     console.print(_table("GPUs that make a petaFLOP/s-day in a day", columns, rows))
     days = ", ".join(f"{name} {value:,.0f}" for name, value in answer["petaflops_days"].items())
     console.print(f"petaFLOP/s-days: {days} (encoder-decoders 3ND, others 6ND)", highlight=False)
+    run = answer["bloomberggpt"]
+    console.print(
+        f"BloombergGPT: {run['params'] / 1e9:g} billion parameters, {run['tokens'] / 1e9:g} billion tokens, "
+        f"{run['steps']:,} steps of {run['batch_tokens'][0] / 1e6:.1f} to {run['batch_tokens'][1] / 1e6:.1f} million tokens "
+        f"at {run['learning_rate']:g}, on {run['gpus']} {run['gpu']} at {run['tflops_per_gpu']} TFLOP/s; "
+        f"a budget of {run['gpu_hours'] / 1e6:g} million GPU hours, trials included ({run['source']})",
+        highlight=False,
+    )
     rows = [(task, advice["architecture"], advice["objective"]) for task, advice in answer["tasks"].items()]
     console.print(_table("Objective by task", ("task", "architecture", "objective"), rows))
 
@@ -195,7 +207,9 @@ def _answers(answer: Plan) -> Table:
     if answer.loss is not None and answer.premium is not None:
         loss = f"{answer.loss:.4f} nats per token, {answer.premium:+.1%} FLOPs against the optimum ({answer.loss_law})"
     epochs = f"{answer.tokens_per_param:.1f} per parameter, {answer.epochs:.2f} epochs"
-    attention = f"{flops_text(answer.flops_with_attention)} with attention, embeddings out"
+    attention = f"{flops_text(answer.flops_with_attention)} with attention as a full square, embeddings out"
+    if answer.flops_packed:
+        attention += f"; {flops_text(answer.flops_packed)} {PACKED_CONVENTION}"
     days = [
         f"{one.whole} {one.gpu.upper()} ({one.printed_tflops:g}"
         + ("" if one.printed_tflops == one.peak_tflops else f" printed, {one.peak_tflops:g} dense")
@@ -206,7 +220,7 @@ def _answers(answer: Plan) -> Table:
     heads = f"{shape.heads} heads of {shape.head_dim} ({shape.kv_heads} key-value)"
     count = f"vocabulary {shape.vocab:,} = {shape.params:,} parameters"
     steps = f"{training.steps:,} steps of {training.batch_tokens:,} tokens, warm-up {training.warmup_steps:,} steps"
-    clock = f"{answer.gpu_hours:,.4g} GPU-hours = {hours_text(answer.hours)} on {answer.gpus} {answer.gpu}"
+    clock = f"{answer.gpu_hours:,.0f} GPU-hours = {hours_text(answer.hours)} on {answer.gpus} {answer.gpu}"
     rows = {
         "parameters": f"{number_text(answer.params)} ({answer.params:,})",
         "tokens": f"{number_text(answer.tokens)} tokens, {epochs}",
@@ -215,9 +229,11 @@ def _answers(answer: Plan) -> Table:
         "loss": loss,
         "shape": f"{shape.layers} layers x {shape.hidden} wide, {heads}, feed-forward {shape.ffn}, {count}",
         "training": f"{steps}, learning rate {training.learning_rate:.2g}",
-        "time": f"{clock} at MFU {answer.mfu:.2f} of {answer.peak_tflops:g} TFLOP/s",
+        "time": f"{clock} at MFU {answer.mfu:.2f} of {answer.peak_tflops:g} TFLOP/s ({answer.mfu_convention})",
         "energy": f"{answer.energy_kwh:,.4g} kWh at board power, cooling and hosts apart",
     }
+    if answer.cost is not None:
+        rows["cost"] = f"{answer.cost:,.0f} US dollars at {answer.price_per_gpu_hour:g} a GPU-hour"
     crawls = []
     for crawl in answer.raw_crawl:
         share = f"{answer.domain_share:.0%} domain at a keep rate of {crawl.keep_rate:.2%}"
@@ -234,7 +250,9 @@ def _memory(answer: Plan) -> Table:
         "optimizer": memory.optimizer,
         "activations": memory.activations,
         "logits and their gradients": memory.transient,
-        "peak": memory.peak,
+        "peak of a step": memory.peak,
+        "start": memory.start,
+        "export": memory.export,
     }
     if memory.host:
         rows["host memory"] = memory.host

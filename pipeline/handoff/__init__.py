@@ -23,5 +23,5 @@ from pipeline.handoff.shapes import default_train_config, model_shape, resolve_m
 from pipeline.handoff.text import dump_train_config, parse_train_config
 from pipeline.handoff.train_config import (
     CheckpointSettings, EvaluateSettings, ExportSettings, ModelSettings, ObjectiveSettings, OptimizerSettings,
-    ParallelSettings, ReportSettings, ScheduleSettings, TrainConfig,
+    ParallelSettings, ReportSettings, ScheduleSettings, TrainConfig, WatchSettings,
 )  # fmt: skip

@@ -20,6 +20,7 @@ SETTINGS = {
     "head_dim": "head_dim",
     "tied": "tie_embeddings",
     "rope_theta": "rope_theta",
+    "gated": "gated",
 }
 """Field of a Shape -> the setting of `model:` that says the same."""
 
@@ -55,6 +56,8 @@ def resolve_model(settings: ModelSettings) -> ModelSettings:
             if shape.kv_heads == shape.heads:
                 del base["num_kv_heads"]
     merged = ModelSettings.model_validate({**base, **given})
+    if merged.gated is not None and merged.architecture != "t5":
+        raise UsageError(f"model.gated is t5's alone; {merged.architecture} has its own feed-forward")
     if merged.init_from is None:
         needed = ("architecture", "hidden_size", "num_layers", "num_heads", "intermediate_size")
         if missing := [name for name in needed if getattr(merged, name) is None]:

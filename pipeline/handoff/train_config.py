@@ -28,6 +28,10 @@ class ModelSettings(HandoffModel):
     head_dim: int | None = Field(default=None, gt=0, description="width of a head; null: hidden_size / num_heads")
     intermediate_size: int | None = Field(default=None, gt=0, description="width of the feed-forward layers")
     tie_embeddings: bool | None = Field(default=None, description="use one matrix as input embedding and output head")
+    gated: bool | None = Field(
+        default=None,
+        description="t5 only: a gated GELU feed-forward of three matrices (v1.1) instead of ReLU; null: ReLU",
+    )
     rope_theta: float | None = Field(default=None, gt=0, description="base of the rotary position embedding")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout rate; 0 is usual for one pass over the data")
     init_from: str | None = Field(
@@ -125,6 +129,28 @@ class ScheduleSettings(HandoffModel):
     final_ratio: float = Field(default=0.0, ge=0, le=1, description="share of the peak learning rate left at the end")
 
 
+class WatchSettings(HandoffModel):
+    """What ends a training that goes nowhere, with a sentence and exit code 1."""
+
+    skip_limit: int = Field(
+        default=32,
+        ge=0,
+        description="end after this many skipped steps in a row; 0: never. fp16 skips up to 16 at first",
+    )
+    flat_steps: int = Field(
+        default=200,
+        ge=0,
+        description="end when the loss has not moved in optimizer.skip_window steps, or is within 1 % of the first one "
+        "this many steps after the warm-up (not of a continued model); 0: never",
+    )
+    repeat_steps: int = Field(
+        default=16, ge=0, description="end when this many batches in a row were seen a few steps before; 0: never"
+    )
+    wait_minutes: float = Field(
+        default=30, gt=0, description="end when data or another process keep a step waiting for so long"
+    )
+
+
 class CheckpointSettings(HandoffModel):
     """When checkpoints are written and how long they are kept. A checkpoint is complete or absent."""
 
@@ -158,6 +184,7 @@ class ExportSettings(HandoffModel):
     """What is written after training, beside the checkpoints."""
 
     huggingface: bool = Field(default=True, description="write train/model, which from_pretrained opens")
+    dtype: Literal["fp32", "bf16"] = Field(default="fp32", description="number format of the exported weights")
     int8: bool = Field(
         default=False, description="also write train/model-int8 and its held-out loss (needs extra `quant`)"
     )
@@ -188,11 +215,21 @@ class TrainConfig(HandoffModel):
         default=None, gt=0, description="samples per step over all processes; null: the plan's, else by model size"
     )
     micro_batch: int = Field(default=8, gt=0, description="samples per process and forward pass")
+    check_shards: bool = Field(
+        default=True, description="compare local shards with the manifest's sums, once before the first step"
+    )
+    on_divergence: Literal["stop", "rewind"] = Field(
+        default="stop",
+        description="after skip_limit skipped steps: end (the next start resumes the last good checkpoint), or go back to "
+        "it at once, pass over the batches since and cut the learning rate, three times at most",
+    )
+    rewind_rate: float = Field(default=0.5, gt=0, le=1, description="rewind: the learning rate is multiplied by this")
     model: ModelSettings = ModelSettings()
     objective: ObjectiveSettings = ObjectiveSettings()
     parallel: ParallelSettings = ParallelSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    watch: WatchSettings = WatchSettings()
     checkpoint: CheckpointSettings = CheckpointSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     export: ExportSettings = ExportSettings()

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pipeline.core.settings import Settings
 from pipeline.errors import UsageError
 from pipeline.size.design import Hyperparameters
-from pipeline.size.dial import FIELD_KEEP_RATES, Plan, Request, complete
+from pipeline.size.dial import FIELD_KEEP_RATES, Plan, Request, affordable, complete
 from pipeline.size.flops import DEFAULT_MFU, budget_flops
 from pipeline.size.gpus import gpu_named
 from pipeline.size.laws import Law, Point, law_named, tokens_per_param
@@ -204,8 +204,11 @@ def size_run(
     point, limited_by = optimum, "data"
     if settings.hours is not None and settings.gpus is not None:
         budget = budget_flops(gpu_named(settings.gpu), settings.gpus, settings.hours, settings.mfu)
-        if optimal.flops > budget:
-            point, limited_by = law.optimum(budget), "compute"
+        if optimal.flops_with_attention > budget:
+            point, limited_by = (
+                affordable(replace(request, hours=settings.hours), gpu_named(settings.gpu), law)[0],
+                "compute",
+            )
     label = f"{point.params:,.0f} parameters, limited by {limited_by}"
     if settings.preset == "tiny" or (shape is None and point.params < settings.min_params):
         chosen = _demonstration(request, law, optimal, usable, settings)

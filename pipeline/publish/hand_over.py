@@ -22,8 +22,7 @@ from pipeline.publish.export import export, exported
 from pipeline.publish.launch import launch_files
 from pipeline.size.shape import padded
 from pipeline.tokens.shards import SPLITS, token_type
-from pipeline.tokens.step import ShardCounts, TokenizerCounts, stream_of, streams
-from tokenizer.specials import ROLES
+from pipeline.tokens.step import ShardCounts, TokenizerCounts, stream_of, streams, token_roles
 from tokenizer.term_lists import load_terms
 
 SENTINEL = "<extra_id_0>"
@@ -51,7 +50,7 @@ def tokenizer_info(run: Run) -> dict[str, Any]:
         "sha256": file.sha256,
         "vocab_size": size,
         "padded_vocab_size": padded(size),
-        **{f"{role}_id": ids[token] for role, token in ROLES.items() if token in ids},
+        **{f"{role}_id": ids[token] for role, token in token_roles(run).items() if token in ids},
         "sentinel_first": ids.get(SENTINEL) if sentinels else None,
         "sentinel_count": sentinels,
     }

@@ -31,7 +31,7 @@ def block_bytes(shape: Shape, precision: Precision, checkpointing: Checkpointing
     if checkpointing == "full":
         return round(layers * width * hidden)
     if checkpointing == "selective":
-        up = 2 if shape.anatomy.gated else 1
+        up = 2 if shape.is_gated else 1
         return round(layers * (width * (3 * hidden + up * shape.ffn) + _attention_bytes(shape, width)))
     if shape.architecture == "t5":
         return _t5_bytes(shape, width, sequence)
@@ -67,9 +67,10 @@ def _t5_bytes(shape: Shape, width: int, sequence: int) -> int:
     is fused and keeps its mask.
     """
     inner, targets, hidden = shape.heads * shape.head_dim, shape.targets, shape.hidden
+    ffn = shape.ffn * (4 if shape.is_gated else 1)  # the gate, both sides of its GELU, the product
     scores, mask = width * shape.heads, 1
-    encoder = 16 * hidden + width * (2 * hidden + 4 * inner + shape.ffn) + (scores + mask) * sequence + 8
-    decoder = 24 * hidden + width * (3 * hidden + 6 * inner + shape.ffn) + 4 * shape.heads + 12
+    encoder = 16 * hidden + width * (2 * hidden + 4 * inner + ffn) + (scores + mask) * sequence + 8
+    decoder = 24 * hidden + width * (3 * hidden + 6 * inner + ffn) + 4 * shape.heads + 12
     decoder += (scores + mask) * targets + scores * sequence
     return round(encoder + 2 * width * inner + decoder * targets / sequence)
 

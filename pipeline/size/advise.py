@@ -6,6 +6,9 @@ from typing import NamedTuple
 from pipeline.size.names import named
 from pipeline.size.shape import Objective
 
+LARGE = 20e9
+"""Parameters from which sharding alone is not enough."""
+
 
 class Advice(NamedTuple):
     """What to train for a task: architecture, objective, and why."""
@@ -33,10 +36,29 @@ TASKS: dict[str, Advice] = {
 }
 
 
+PLAIN_WORDS = {
+    **dict.fromkeys(
+        ("ner", "named entities", "named entity recognition", "entity", "tagging", "extraction"), "entities"
+    ),
+    **dict.fromkeys(
+        ("classify", "classifier", "labelling", "labeling", "topic", "topics", "routing"), "classification"
+    ),
+    **dict.fromkeys(("sentiment analysis", "opinion", "tone"), "sentiment"),
+    **dict.fromkeys(("search", "embedding", "embeddings", "similarity", "ranking", "reranking", "rag"), "retrieval"),
+    **dict.fromkeys(("qa", "question", "questions", "questions and answers"), "question answering"),
+    **dict.fromkeys(("chatbot", "assistant", "dialogue", "dialog", "instructions"), "chat"),
+    **dict.fromkeys(("text", "writing", "completion", "text generation", "generate", "write"), "generation"),
+    **dict.fromkeys(("programming", "coding"), "code"),
+    **dict.fromkeys(("summarization", "summarise", "summarize", "summaries"), "summarisation"),
+    **dict.fromkeys(("translate", "machine translation"), "translation"),
+}
+"""What else people call a task."""
+
+
 def advise(task: str) -> Advice:
     """What to train for a task; a UsageError names the nearest known one."""
-    key = task.lower().strip().replace("_", " ").replace("-", " ").replace("summarization", "summarisation")
-    return named("task", TASKS, key)
+    key = " ".join(task.lower().replace("_", " ").replace("-", " ").split())
+    return named("task", TASKS, PLAIN_WORDS.get(key, key))
 
 
 def warnings(params: float, tokens: float, *, unique_tokens: float | None = None, gpus: int = 1) -> list[str]:
@@ -59,9 +81,12 @@ def warnings(params: float, tokens: float, *, unique_tokens: float | None = None
             f"{epochs:.1f} passes over the same {unique_tokens:.3g} tokens: up to 4 cost little, beyond that repeated "
             "tokens are worth ever less (arXiv 2305.16264)"
         )
-    if params > 15e9:
+    if params >= LARGE:
         sentences.append(
-            "over 15 billion parameters tensor parallelism pays: export the shards to torchtitan or Megatron"
+            f"from {LARGE / 1e9:.0f} billion parameters on you also need: tensor parallelism inside a node (export the "
+            "shards to torchtitan or Megatron), 400 Gb/s between nodes for each GPU or two, storage for checkpoints of "
+            f"{12 * params / 1e9:,.0f} GB each, spare nodes (Llama 3 405B: an interruption every three hours on 16,384 "
+            "GPUs, arXiv 2407.21783), and a rule for loss spikes (on_divergence: rewind)"
         )
     if gpus > 8:
         sentences.append(

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from pipeline.size.published import nearest_runs
 from pipeline.size.shape import Kind, Shape, padded
 
 
@@ -90,6 +91,25 @@ class Hyperparameters:
     learning_rate: float
     beta2: float
     source: str = "OLMo model ladder (arXiv 2412.04403), non-embedding parameters"
+
+
+LADDER_TOP = 2e9
+"""Non-embedding parameters up to which the ladder's batch and rate stand; its models have 190 million to 1.3 billion."""
+
+
+def outside_ladder(non_embedding: float, training: Hyperparameters) -> str | None:
+    """A sentence where batch and rate extrapolate the ladder, with what published runs of that size used."""
+    if non_embedding <= LADDER_TOP:
+        return None
+    runs = "; ".join(
+        f"{run.name}: {run.batch_tokens / 1e6:.3g} million tokens, {run.learning_rate:.2g} ({run.source})"
+        for run in nearest_runs(non_embedding)
+    )
+    return (
+        f"batch and learning rate are outside the ladder, which was fitted to 0.19-1.3 billion parameters: "
+        f"{training.batch_tokens / 1e6:.3g} million tokens a step at {training.learning_rate:.2g} extrapolate it. "
+        f"Published runs used {runs}"
+    )
 
 
 def hyperparameters(

@@ -5,8 +5,9 @@ from typing import Any
 
 from pipeline.errors import UsageError
 from pipeline.size import flops as compute
+from pipeline.size.activations import Checkpointing
 from pipeline.size.advise import warnings
-from pipeline.size.design import Hyperparameters, design, hyperparameters
+from pipeline.size.design import Hyperparameters, design, hyperparameters, outside_ladder
 from pipeline.size.facts import EQUIVALENTS
 from pipeline.size.gpus import Gpu, gpu_named
 from pipeline.size.laws import LAWS, Law, Point, law_named
@@ -18,6 +19,8 @@ FIELD_KEEP_RATES = (0.01, 0.03)
 """Kept share of raw crawl tokens in published pipelines; stands in until a run has measured its own."""
 SMALLEST_FITTED = 1e7
 """Parameters below which no law here was fitted, so no loss is stated."""
+SHORT = 8192
+"""Tokens of a sequence up to which activation checkpointing is the usual answer to a lack of memory."""
 YARDSTICK = "besiroglu"
 """The law whose loss surface judges plans whose own law has none."""
 
@@ -43,6 +46,10 @@ class Request:
     keep_rates: tuple[float, ...] = FIELD_KEEP_RATES
     unique_tokens: float | None = None
     """Different tokens at hand; more training tokens than these are repetitions."""
+    document_tokens: float | None = None
+    """Mean length of a token's own document: packed documents see only themselves, which costs less than a full square."""
+    price: float | None = None
+    """US dollars of a GPU-hour; null: the table's."""
     inference_tokens: float | None = None
     """Tokens the model will serve over its life, for the law inference_aware."""
 
@@ -66,6 +73,9 @@ class Plan:
     petaflops_days: float
     counting: str
     flops_with_attention: float
+    """As published figures of utilisation count: attention a full square, input embeddings out. Hours rest on these."""
+    flops_packed: float | None
+    """What packed documents of `document_tokens` compute; null where their length is not given."""
     loss: float | None
     """Null below 10 million parameters: no law was fitted there."""
     law: str
@@ -81,7 +91,13 @@ class Plan:
     hours: float
     energy_kwh: float
     mfu: float
+    mfu_convention: str
     peak_tflops: float
+    price_per_gpu_hour: float | None
+    cost: float | None
+    """US dollars of the GPU-hours."""
+    context_parallel: int
+    """GPUs that must share one sequence for its activations to fit; 1: one GPU holds it."""
     memory: Memory
     memory_rule_fp32_gb: float
     fit: Fit
@@ -114,7 +130,7 @@ def plan(request: Request | None = None, **asked: Any) -> Plan:
     if request.preset is not None:
         shape = preset(request.preset, request.vocab, request.setup.sequence)
         request = replace(request, params=float(shape.params), kind=shape.kind)
-    point, notes = _point(request, gpu, law)
+    point, notes = affordable(request, gpu, law, shape)
     if request.kind == "encoder_decoder":
         notes.append("encoder-decoder: each token passes half the parameters, counted as 3ND")
     if request.setup.precision == "bf16" and not gpu.bf16:
@@ -124,7 +140,17 @@ def plan(request: Request | None = None, **asked: Any) -> Plan:
 
 def _check(request: Request) -> None:
     dials = [name for name in ("preset", "params", "flops", "tokens") if getattr(request, name) is not None]
-    for name in ("params", "flops", "tokens", "gpus", "hours", "unique_tokens", "inference_tokens"):
+    for name in (
+        "params",
+        "flops",
+        "tokens",
+        "gpus",
+        "hours",
+        "unique_tokens",
+        "inference_tokens",
+        "document_tokens",
+        "price",
+    ):
         value = getattr(request, name)
         if value is not None and not 0 < value < 1e40:
             raise UsageError(f"{name} must be a positive number, not {value}")
@@ -142,8 +168,34 @@ def _check(request: Request) -> None:
         raise UsageError(f"--{dials[0]} already fixes the run: leave out --hours (it is an answer) or --{dials[0]}")
 
 
-def _point(request: Request, gpu: Gpu, law: Law) -> tuple[Point, list[str]]:
-    """Parameters and tokens by the request's law, and sentences on how they came about."""
+def _attention_ratio(request: Request, point: Point, shape: Shape | None = None) -> float:
+    """FLOPs with attention as a full square over those of 6ND (3ND)."""
+    shape = shape or design(point.params, request.vocab, request.kind, request.setup.sequence)
+    each = compute.training_flops(point.params, 1.0, request.kind)
+    return compute.flops_per_token(shape, request.setup.sequence) / each
+
+
+def affordable(request: Request, gpu: Gpu, law: Law, shape: Shape | None = None) -> tuple[Point, list[str]]:
+    """`_point`, and of GPUs for a time the point whose FLOPs with attention are what they deliver."""
+    if request.hours is None or request.gpus is None:
+        return _point(request, gpu, law)
+    part = 1.0
+    for _ in range(3):
+        point, _ = _point(request, gpu, law, part)
+        part = 1 / _attention_ratio(request, point, shape)
+    point, notes = _point(request, gpu, law, part)
+    if law.name != "inference_aware":  # shapes come in steps: the tokens take up what is left of the time
+        budget = compute.budget_flops(gpu, request.gpus, request.hours, request.mfu)
+        each = compute.training_flops(point.params, 1.0, request.kind) * _attention_ratio(request, point, shape)
+        point = point._replace(tokens=budget / each)
+    return point, notes
+
+
+def _point(request: Request, gpu: Gpu, law: Law, part: float = 1.0) -> tuple[Point, list[str]]:
+    """Parameters and tokens by the request's law, and sentences on how they came about.
+
+    part: share of the budget of GPUs for a time that 6ND may take; attention takes the rest.
+    """
     share = 2.0 if request.kind == "encoder_decoder" else 1.0  # FLOPs of 3ND buy twice the 6ND product
     budget = request.flops
     notes = [law.note] if law.note else []
@@ -156,8 +208,10 @@ def _point(request: Request, gpu: Gpu, law: Law) -> tuple[Point, list[str]]:
         assert request.hours is not None
         budget = compute.budget_flops(gpu, request.gpus, request.hours, request.mfu)
         notes.append(
-            f"budget: {request.gpus} {gpu.name} for {request.hours:g} h at MFU {request.mfu:g} = {budget:.3e} FLOPs"
+            f"budget: {request.gpus} {gpu.name} for {request.hours:g} h at MFU {request.mfu:g} = {budget:.3e} FLOPs "
+            "with attention"
         )
+        budget *= part
     if law.name == "inference_aware" and request.preset is None:
         return _served(request, budget, share, notes)
     if request.params is not None:
@@ -203,21 +257,25 @@ def complete(
     shape = shape or design(point.params, request.vocab, request.kind, setup.sequence)
     if training:
         setup = replace(setup, sequence=training.sequence_length)
+        flagged = None
     else:
-        training = hyperparameters(shape.params - shape.embedding_params, point.tokens, setup.sequence)
-    notes = list(notes)
+        non_embedding = shape.params - shape.embedding_params
+        training = hyperparameters(non_embedding, point.tokens, setup.sequence)
+        flagged = outside_ladder(non_embedding, training)
+    notes = [*notes, *([flagged] if flagged else [])]
     if shape.params > 1.5 * point.params:
         notes.append(
             f"no shape is that small: with {shape.vocab:,} tokens the smallest has {shape.params:,} parameters"
         )
     setup = _place(request, shape, setup, gpu, notes)
     memory = step_memory(shape, setup)
+    context_parallel = _context_parallel(shape, setup, gpu, notes)
     total = compute.training_flops(point.params, point.tokens, request.kind)
-    hours = compute.gpu_hours(total, gpu, request.mfu)
+    with_attention = compute.flops_per_token(shape, setup.sequence) * point.tokens
+    document = request.document_tokens and min(request.document_tokens, setup.sequence)
     loss_law = law if law.surface else LAWS[YARDSTICK]
     unique = request.unique_tokens or point.tokens
     fitted = point.params >= SMALLEST_FITTED
-    domain = point.tokens * request.domain_share
     return Plan(
         params=round(point.params),
         tokens=round(point.tokens),
@@ -225,7 +283,8 @@ def complete(
         flops=total,
         petaflops_days=compute.petaflops_days(total),
         counting=("3ND" if request.kind == "encoder_decoder" else "6ND") + ", embeddings in, attention out",
-        flops_with_attention=compute.flops_per_token(shape, setup.sequence) * point.tokens,
+        flops_with_attention=with_attention,
+        flops_packed=compute.flops_per_token(shape, document) * point.tokens if document else None,
         loss=repeated_loss(loss_law, point.params, point.tokens, unique) if fitted else None,
         law=law.name,
         law_source=law.source,
@@ -233,23 +292,36 @@ def complete(
         premium=premium(loss_law, point.params, point.tokens) if fitted else None,
         shape=shape,
         training=training,
-        gpu=gpu.name,
-        gpus=setup.gpus,
-        gpu_hours=hours,
-        hours=hours / setup.gpus,
-        energy_kwh=compute.energy_kwh(gpu, hours),
-        mfu=request.mfu,
-        peak_tflops=gpu.peak_tflops,
+        **_time(with_attention, gpu, setup.gpus, request),
+        context_parallel=context_parallel,
         memory=memory,
         memory_rule_fp32_gb=rule_fp32(point.params)["total"] / 1e9,
-        fit=fit(memory.peak, setup, gpu),
+        fit=fit(memory.most, setup, gpu),
         strategies=strategies(shape, setup, gpu),
         equivalents=[compute.petaflops_equivalent(gpu_named(name)) for name in EQUIVALENTS],
         domain_share=request.domain_share,
-        raw_crawl=[RawCrawl(rate, round(domain / rate)) for rate in request.keep_rates],
+        raw_crawl=[RawCrawl(rate, round(point.tokens * request.domain_share / rate)) for rate in request.keep_rates],
         epochs=point.tokens / unique,
         notes=notes + warnings(point.params, point.tokens, unique_tokens=request.unique_tokens, gpus=setup.gpus),
     )
+
+
+def _time(flops: float, gpu: Gpu, gpus: int, request: Request) -> dict[str, Any]:
+    """The fields of a plan on hours, energy and money of these FLOPs."""
+    hours = compute.gpu_hours(flops, gpu, request.mfu)
+    price = request.price if request.price is not None else gpu.price
+    return {
+        "gpu": gpu.name,
+        "gpus": gpus,
+        "gpu_hours": hours,
+        "hours": hours / gpus,
+        "energy_kwh": compute.energy_kwh(gpu, hours),
+        "mfu": request.mfu,
+        "mfu_convention": compute.PUBLISHED_CONVENTION,
+        "peak_tflops": gpu.peak_tflops,
+        "price_per_gpu_hour": price,
+        "cost": None if price is None else price * hours,
+    }
 
 
 def _place(request: Request, shape: Shape, setup: Setup, gpu: Gpu, notes: list[str]) -> Setup:
@@ -262,6 +334,31 @@ def _place(request: Request, shape: Shape, setup: Setup, gpu: Gpu, notes: list[s
     if lean.fits and (lean.gpus < needed.gpus or not needed.fits):
         notes.append(f"full activation checkpointing fits on {lean.gpus} {gpu.name}, for about a third more compute")
     return setup
+
+
+def _context_parallel(shape: Shape, setup: Setup, gpu: Gpu, notes: list[str]) -> int:
+    """The fewest GPUs that must share a long sequence for its activations to fit; adds the sentence where they are many."""
+
+    def needed(checkpointing: Checkpointing) -> int:
+        spread = replace(
+            setup, checkpointing=checkpointing, micro_batch=1, gpus=4096, sharding="full", sharding_factor=None
+        )
+        for shared in (2**power for power in range(11)):
+            short = replace(spread, sequence=max(1, setup.sequence // shared))
+            if fit(step_memory(shape, short).most, short, gpu).fits:
+                return shared
+        return 1
+
+    asked, lean = needed(setup.checkpointing), needed("full")
+    if asked == 1 or (lean == 1 and setup.sequence <= SHORT):
+        return 1
+    recomputed = "one GPU holds it" if lean == 1 else f"{lean} GPUs share it"
+    notes.append(
+        f"one sequence of {setup.sequence:,} tokens needs context parallelism over {asked} {gpu.name} (with full activation "
+        f"checkpointing {recomputed}, for about a third more compute); this recipe has none: export the shards to "
+        "torchtitan or Megatron"
+    )
+    return asked
 
 
 def premium(law: Law, params: float, tokens: float) -> float:

@@ -6,6 +6,7 @@ from pipeline.size.advise import TASKS, scaling_efficiency
 from pipeline.size.flops import PETAFLOPS_DAY, petaflops_days, petaflops_equivalent, training_flops
 from pipeline.size.gpus import gpu_named
 from pipeline.size.memory import rule_fp32, t5_under_ddp_and_fsdp, zero_paper_gb
+from pipeline.size.published import BLOOMBERGGPT
 
 EQUIVALENTS = ("v100", "a100", "h100", "h200")
 GPU = "a100"
@@ -26,5 +27,6 @@ def facts() -> dict[str, Any]:
             "T5-3B": petaflops_days(training_flops(3e9, 1e12, "encoder_decoder")),
             "GPT-3": petaflops_days(training_flops(174.6e9, 300e9)),
         },
+        "bloomberggpt": BLOOMBERGGPT,
         "tasks": {task: advice._asdict() for task, advice in TASKS.items()},
     }

@@ -1,6 +1,7 @@
 """Compute: FLOPs of training, petaFLOP/s-days, GPU-hours and energy, each by a stated counting rule."""
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from pipeline.size.gpus import Gpu
@@ -17,7 +18,7 @@ def training_flops(params: float, tokens: float, kind: Kind = "decoder") -> floa
     return (3 if kind == "encoder_decoder" else 6) * params * tokens
 
 
-def flops_per_token(shape: Shape, sequence: int) -> float:
+def flops_per_token(shape: Shape, sequence: float) -> float:
     """6 * N_mm + 12 * L * H * Q * T: forward and backward of one token, recomputation not counted.
 
     N_mm are the parameters that multiply tokens: blocks and the LM head (a tied head once), without the input
@@ -26,6 +27,20 @@ def flops_per_token(shape: Shape, sequence: int) -> float:
     """
     passes = 0.5 if shape.kind == "encoder_decoder" else 1.0
     return passes * 6 * shape.matmul_params + 12 * shape.depth * shape.heads * shape.head_dim * sequence
+
+
+PUBLISHED_CONVENTION = "model FLOPs as published: attention as a full square of the sequence, no recomputation"
+PACKED_CONVENTION = "as packed documents compute: attention inside documents alone, no recomputation"
+
+
+def attended(lengths: Iterable[float]) -> float:
+    """Mean length of a token's own document: what stands for the sequence in `flops_per_token` of packed documents.
+
+    >>> attended([580, 580]), attended([100, 300])
+    (580.0, 250.0)
+    """
+    listed = list(lengths)
+    return sum(length * length for length in listed) / sum(listed)
 
 
 def petaflops_days(flops: float) -> float:

@@ -18,6 +18,8 @@ from pipeline.size.shape import Shape
 
 Sharding = Literal["none", "ddp", "zero1", "zero2", "zero3", "full", "hybrid", "replicated"]
 """`full` is ZeRO-3 (FSDP full shard), `hybrid` shards in groups of `sharding_factor`, `replicated` is FSDP over 1."""
+EXPORT_FILE_BYTES = 2 << 30
+"""Of one file of exported weights: what rank 0's host holds beside its shard while it exports."""
 CONTEXT_BYTES = 1_000_000_000
 """What the driver, libraries and the allocator's rounding take of a GPU."""
 
@@ -71,7 +73,17 @@ class Memory:
     transient: float
     """Logits and their gradients while the loss is computed."""
     peak: float
+    """Of a step."""
     host: float = 0.0
+    start: float = 0.0
+    """While weights are drawn or read: this GPU's share, and one whole parameter at a time."""
+    export: float = 0.0
+    """While weights are written: states, and one whole parameter at a time. Rank 0's host also holds one file of them."""
+
+    @property
+    def most(self) -> float:
+        """Bytes that must be there: of start, step and export the largest."""
+        return max(self.peak, self.start, self.export)
 
     @property
     def static(self) -> float:
@@ -80,7 +92,10 @@ class Memory:
 
     def to_json(self) -> dict[str, Any]:
         """Bytes by part."""
-        return {f"{name}_bytes": round(value) for name, value in (asdict(self) | {"static": self.static}).items()}
+        return {
+            f"{name}_bytes": round(value)
+            for name, value in (asdict(self) | {"static": self.static, "most": self.most}).items()
+        }
 
 
 def rule_fp32(params: float) -> dict[str, float]:
@@ -133,7 +148,11 @@ def step_memory(shape: Shape, setup: Setup) -> Memory:
     late = gradients + max(block + work, both_parts)
     peak = held + max(earlier + saved + transient, earlier + saved + again + head + work, late)
     activations = saved + again
-    return Memory(weights, copies, gradients, optimizer, activations, transient, peak, host)
+    whole = 4 * max(shape.vocab * shape.hidden, shape.hidden * shape.ffn)
+    return Memory(
+        weights, copies, gradients, optimizer, activations, transient, peak, host,
+        start=weights + whole, export=weights + optimizer + whole,
+    )  # fmt: skip
 
 
 def zero_paper_gb(params: float, gpus: int) -> dict[str, float]:
@@ -181,7 +200,7 @@ def strategies(shape: Shape, setup: Setup, gpu: Gpu) -> list[Fit]:
 
 
 def _fit_step(shape: Shape, setup: Setup, gpu: Gpu) -> Fit:
-    return fit(step_memory(shape, setup).peak, setup, gpu)
+    return fit(step_memory(shape, setup).most, setup, gpu)
 
 
 def t5_under_ddp_and_fsdp(gpu: Gpu, gpus: int = 8) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Published numbers the laws are fitted to, and published models that plans and figures are compared with."""
 
+import math
 from typing import NamedTuple
 
 
@@ -53,3 +54,49 @@ MODELS = (
     Model("LLaMA-65B", 65.2e9, 1.4e12, "arXiv 2302.13971"),
     Model("BloombergGPT", 50.6e9, 569e9, "arXiv 2303.17564"),
 )
+
+
+class Run(NamedTuple):
+    """How a published model was trained: tokens of a step (once the batch had grown) and AdamW's peak rate."""
+
+    name: str
+    params: float
+    batch_tokens: float
+    learning_rate: float
+    source: str
+
+
+RUNS = (
+    Run("OLMo ladder 190M", 0.19e9, 0.46e6, 1.9e-3, "arXiv 2412.04403"),
+    Run("TinyLlama 1.1B", 1.1e9, 2.1e6, 4e-4, "arXiv 2401.02385"),
+    Run("OLMo 2 7B", 7.3e9, 4.2e6, 3e-4, "arXiv 2501.00656"),
+    Run("Llama 2 7B", 6.7e9, 4.2e6, 3e-4, "arXiv 2307.09288"),
+    Run("OLMo 2 13B", 13.7e9, 8.4e6, 9e-4, "arXiv 2501.00656"),
+    Run("GPT-NeoX 20B", 20e9, 3.15e6, 0.97e-4, "arXiv 2204.06745"),
+    Run("BloombergGPT 50B", 50.6e9, 4.2e6, 6e-5, "arXiv 2303.17564"),
+    Run("LLaMA 65B", 65.2e9, 4.2e6, 1.5e-4, "arXiv 2302.13971"),
+    Run("Chinchilla 70B", 70e9, 3e6, 1e-4, "arXiv 2203.15556"),
+    Run("BLOOM 176B", 176e9, 4.2e6, 6e-5, "arXiv 2211.05100"),
+    Run("Llama 3.1 405B", 405e9, 16.8e6, 8e-5, "arXiv 2407.21783"),
+)
+
+BLOOMBERGGPT = {
+    "params": 50.6e9,
+    "tokens": 569e9,
+    "gpu_hours": 1.3e6,
+    "gpu": "a100-40gb",
+    "gpus": 512,
+    "tflops_per_gpu": 102,
+    "steps": 139_200,
+    "batch_tokens": [2_097_152, 4_194_304],
+    "learning_rate": 6e-5,
+    "source": "arXiv 2303.17564",
+}
+"""Its compute budget (restarts and trials included), and what the final run did: 1,024 sequences of 2,048 tokens for the
+first 7,200 steps, then 2,048 of them."""
+
+
+def nearest_runs(params: float, count: int = 2) -> list[Run]:
+    """The published runs nearest in size, smaller first."""
+    by_distance = sorted(RUNS, key=lambda run: abs(math.log(run.params / params)))
+    return sorted(by_distance[:count], key=lambda run: run.params)

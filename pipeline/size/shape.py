@@ -85,6 +85,13 @@ class Shape:
     """Layers of an encoder-decoder's decoder; null: as many as `layers`."""
     rope_theta: float = 10_000.0
     """Base of rotary positions."""
+    gated: bool | None = None
+    """Whether the feed-forward has three matrices; null: as the architecture has it. T5 comes both ways (v1.1 is gated)."""
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether the feed-forward has three matrices."""
+        return self.anatomy.gated if self.gated is None else self.gated
 
     @property
     def anatomy(self) -> Anatomy:
@@ -105,7 +112,7 @@ class Shape:
     def _layer(self, attentions: int = 1) -> tuple[int, int]:
         """(matrices, biases and norms) of one layer, in parameters; a layer with cross-attention has two attentions."""
         inner, anatomy = self.head_dim * (self.heads + self.kv_heads), self.anatomy
-        matrices = attentions * 2 * self.hidden * inner + (3 if anatomy.gated else 2) * self.hidden * self.ffn
+        matrices = attentions * 2 * self.hidden * inner + (3 if self.is_gated else 2) * self.hidden * self.ffn
         vectors = (attentions + 1) * self.norm_params
         if anatomy.biases:
             vectors += attentions * (inner + self.head_dim * self.kv_heads + self.hidden) + self.ffn + self.hidden

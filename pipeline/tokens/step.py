@@ -16,9 +16,10 @@ from pipeline.core.store import FileInfo, Store
 from pipeline.errors import GateError
 from pipeline.extract.step import ExtractCounts
 from pipeline.kernels.buffers import text_buffers
+from pipeline.tokens import existing
 from pipeline.tokens.shards import SPLITS, pack, part_count, token_type
 from pipeline.tokens.vocabulary import in_sample, sample_fractions, vocabulary_size
-from tokenizer import count, encode, merge, save, superwords
+from tokenizer import count, encode, extend, merge, save, superwords
 from tokenizer.specials import ROLES, special_tokens
 
 COUNT_VERSION = TRAIN_VERSION = 2
@@ -89,6 +90,8 @@ def count_shard(store: Store, assignments: list[Assignment]) -> list[Produced]:
         chosen = in_sample(table["id"], table["role"].to_pylist(), settings["fractions"])
         chosen &= ~validation_mask(table["id"], settings["validation_frac"])
         text = table["text"].filter(pa.array(chosen)).combine_chunks()
+        if settings.get("nfc"):
+            text = pc.utf8_normalize(text, "NFC")
         files = {}
         for preset in stages(settings["preset"]):
             counts = count.count_batch(text, preset).to_table()
@@ -126,8 +129,55 @@ def train_tokenizer(store: Store, assignments: list[Assignment]) -> list[Produce
     return [Produced(files, TokenizerCounts(len(model), model.asked))]
 
 
+def keep_tokenizer(store: Store, assignments: list[Assignment]) -> list[Produced]:
+    """A public tokenizer as it is, or with tokens that the counts of domain text ask for."""
+    (assigned,) = assignments
+    files = {name: store.read(info.path) for name, info in assigned.reads["base"].items()}
+    base, more = files["tokenizer.json"], assigned.settings["extend"]
+    if more:
+        tables = [store.read_table(info.path) for info in assigned.reads["counts"]]
+        counts = count.merge_counts([count.Counts.from_table(table) for table in tables])
+        files["tokenizer.json"] = extend.extend(base, counts, more).tokenizer_json
+    folder = assigned.path("tokenizer", suffix="")
+    put = {name: store.put(f"{folder}/{name}", data) for name, data in sorted(files.items())}
+    sizes = [encode.Encoder(content).vocab_size for content in (files["tokenizer.json"], base)]
+    return [Produced(put, TokenizerCounts(sizes[0], sizes[1] + more))]
+
+
+def _count_units(run: Run, preset: str, fractions: dict[str, float], nfc: bool = False) -> list[Unit]:
+    settings = {
+        "preset": preset,
+        "fractions": fractions,
+        "validation_frac": run.recipe.shards.validation_frac,
+        **({"nfc": True} if nfc else {}),
+    }
+    return [Unit(shard, final_files(run, shard), settings, COUNT_VERSION, libraries("unicode")) for shard in run.shards]
+
+
+def _kept_tokenizer(run: Run, by_role: dict[str, int]) -> Commits:
+    """The tokenizer of `tokenizer.from`, extended by what the domain's text needs."""
+    settings = run.recipe.tokenizer
+    files = existing.read_folder(str(settings.folder))
+    encoder = encode.Encoder(files["tokenizer.json"])
+    counted: list[FileInfo] = []
+    if settings.extend:
+        role = "domain" if by_role.get("domain") else next(role for role, size in by_role.items() if size)
+        fractions = sample_fractions(by_role, {role: 1.0}, settings.max_sample_bytes)
+        commits = run.execute(Step.COUNT, _count_units(run, encoder.preset, fractions, encoder.nfc), count_shard)
+        counted = sorted((c.files[encoder.preset] for c in commits.values()), key=lambda info: info.sha256)
+    reads = {"base": existing.put(run.store, files), "counts": counted}
+    unit = Unit("all", reads, {"extend": settings.extend, "kept": True}, TRAIN_VERSION, libraries("unicode"))
+    return run.execute(Step.TOKENIZER, [unit], keep_tokenizer)
+
+
+def token_roles(run: Run) -> dict[str, str]:
+    """The special tokens of this run's tokenizer by role."""
+    folder = run.recipe.tokenizer.folder
+    return ROLES if folder is None else existing.roles(existing.read_folder(folder))
+
+
 def tokenizer(run: Run) -> Commits:
-    """Count per shard at the tokenizer's shares by bytes, then train one tokenizer."""
+    """Count per shard at the tokenizer's shares by bytes, then train one tokenizer; or keep a public one."""
     by_role: dict[str, int] = {}
     for stream in streams(run).values():
         by_role[stream.role] = by_role.get(stream.role, 0) + stream.bytes
@@ -137,21 +187,10 @@ def tokenizer(run: Run) -> Commits:
             "`python -m pipeline explain URL` shows which rule removed a document"
         )
     settings = run.recipe.tokenizer
+    if settings.folder is not None:
+        return _kept_tokenizer(run, by_role)
     fractions = sample_fractions(by_role, settings.shares(), settings.max_sample_bytes)
-    units = [
-        Unit(
-            name=shard,
-            reads=final_files(run, shard),
-            settings={
-                "preset": settings.pretokens,
-                "fractions": fractions,
-                "validation_frac": run.recipe.shards.validation_frac,
-            },
-            version=COUNT_VERSION,
-            libraries=libraries("unicode"),
-        )
-        for shard in run.shards
-    ]
+    units = _count_units(run, settings.pretokens, fractions)
     counted = run.execute(Step.COUNT, units, count_shard)
     sample_bytes = sum(text.bytes for text in run.counts(SampledText, Step.COUNT).values())
     unit = Unit(
@@ -217,10 +256,10 @@ def encode_part(store: Store, assignments: list[Assignment]) -> list[Produced]:
     for assigned in assignments:
         encoder = encode.Encoder(store.read(assigned.reads["tokenizer"].path))
         table = load_part(store, assigned)
-        ids, ends = encoder.encode(*text_buffers(table["text"]))
+        ids, ends = encoder.encode(*text_buffers(encoder.composed(table["text"])))
         ends = np.asarray(ends, np.int64)
         held_out = validation_mask(table["id"], assigned.settings["validation_frac"])
-        eos, dtype = encoder.specials[EOS], token_type(encoder.vocab_size)
+        eos, dtype = encoder.specials[assigned.settings.get("eos", EOS)], token_type(encoder.vocab_size)
         files, counts = {}, ShardCounts()
         for split, chosen in zip(SPLITS, (~held_out, held_out), strict=True):
             packed = pack(ids, ends, chosen, eos, dtype)
@@ -245,6 +284,7 @@ def encode_part(store: Store, assignments: list[Assignment]) -> list[Produced]:
 def shards(run: Run) -> Commits:
     """One unit per part of a stream. Parts are cut by id, so the same documents give the same shards in any layout."""
     encoder = run.file(Step.TOKENIZER, name="tokenizer.json")
+    eos = token_roles(run)["eos"]
     units = []
     for name, stream in streams(run).items():
         parts = part_count(stream.bytes, run.recipe.shards)
@@ -254,6 +294,7 @@ def shards(run: Run) -> Commits:
                 "validation_frac": run.recipe.shards.validation_frac,
                 "role": stream.role,
                 "part": [part, parts],
+                **({} if eos == EOS else {"eos": eos}),
             }
             reads = {"tokenizer": encoder, "shards": files}
             units.append(Unit(f"{name}/{part:05d}", reads, settings, ENCODE_VERSION, libraries("unicode")))

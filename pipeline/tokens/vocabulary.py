@@ -6,11 +6,13 @@ from typing import Literal, Self
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from pipeline.core.partition import id_fractions
 from pipeline.core.settings import Settings
+from pipeline.errors import UsageError
 from pipeline.kernels.bpe.pretokens import PRESETS
+from pipeline.tokens.existing import read_folder
 from tokenizer.specials import special_tokens
 
 SMALLEST, LARGEST = 4096, 65_408  # a multiple of 128 whose ids still fit uint16
@@ -19,8 +21,19 @@ BYTES_PER_ENTRY = 512
 
 
 class TokenizerSettings(Settings):
-    """A byte-level BPE trained on domain and general text, never on the domain alone."""
+    """A byte-level BPE trained on domain and general text, never on the domain alone; or a public one, kept or extended."""
 
+    model_config = ConfigDict(populate_by_name=True)
+
+    folder: str | None = Field(
+        default=None,
+        alias="from",
+        description="folder of a public tokenizer (GPT-2, Llama-3, Qwen, GPT-4) to keep, for continued pre-training; its "
+        "pattern and size replace `pretokens` and `vocab_size`",
+    )
+    extend: int = Field(
+        default=0, ge=0, description="with `from`: tokens to add, learnt from the domain's text; old ids stay"
+    )
     vocab_size: int | Literal["auto"] = Field(
         default="auto", description="entries, special tokens included; auto: by the text"
     )
@@ -55,6 +68,20 @@ class TokenizerSettings(Settings):
             if not reference_file(path).is_file():
                 raise ValueError(f"there is no tokenizer.json at {path}")
         return paths
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if self.folder is None:
+            if self.extend:
+                raise ValueError("extend: needs `from`, the tokenizer that is extended")
+            return self
+        if self.vocab_size != "auto" or self.sentinels:
+            raise ValueError("a tokenizer kept by `from` has its own vocab_size and no sentinels; `extend` adds tokens")
+        try:
+            read_folder(self.folder)
+        except UsageError as error:
+            raise ValueError(str(error).removeprefix("tokenizer.")) from error
+        return self
 
     @model_validator(mode="after")
     def _holds_every_byte(self) -> Self:

@@ -50,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if disk_is_full(error):
             _say("no space left on the disk; free some and run again to resume")
+        elif "timed out" in str(error).lower() or "timeout" in str(error).lower():
+            rank = os.environ.get("RANK", "0")
+            _say(f"process {rank} waited too long for another one (watch.wait_minutes); run again to resume")
         elif "gloo" in str(error).lower() or type(error).__name__ in ("DistBackendError", "DistNetworkError"):
             _say("another process of this training ended; run again to resume from the last checkpoint", wait_s=3)
         else:
@@ -101,7 +104,7 @@ def _main(options: argparse.Namespace) -> int:
     from recipes.pretrain.metrics import say
     from recipes.pretrain.parallel import start_world, stop_world
 
-    world = start_world()
+    world = start_world(handoff.config.watch.wait_minutes)
     try:
         trainer = Trainer(handoff, world, allow_data_change=options.allow_data_change)
         summary = trainer.run()

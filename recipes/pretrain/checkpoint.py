@@ -26,6 +26,7 @@ from pipeline.handoff import CheckpointSettings, InfrastructureError
 from recipes.pretrain.model import Trainable
 from recipes.pretrain.optimizer import Optimizers
 from recipes.pretrain.parallel import World
+from recipes.pretrain.watch import RECORD, Divergence
 
 NAME = re.compile(r"step-(\d{8})")
 
@@ -81,6 +82,11 @@ def verify(folder: Path, older: list[int]) -> None:
             raise InfrastructureError(f"checkpoint {folder} is damaged ({name} is missing); {advice}")
         if path.stat().st_size != wanted["bytes"] or crc32(path) != wanted["crc32"]:
             raise InfrastructureError(f"checkpoint {folder} is damaged ({name} was altered); {advice}")
+
+
+def _delete(folder: Path) -> None:
+    (folder / "complete.json").unlink()  # absent first, then gone
+    shutil.rmtree(folder)
 
 
 def disk_is_full(error: BaseException | None) -> bool:
@@ -192,19 +198,35 @@ class Checkpoints:
             every = self.settings.keep_every_steps
             if json.loads((folder / "complete.json").read_text("utf-8"))["keep"] or (every and step % every == 0):
                 continue
-            (folder / "complete.json").unlink()  # absent first, then gone
-            shutil.rmtree(folder)
+            _delete(folder)
 
-    def latest(self) -> tuple[int, dict[str, Any]] | None:
-        """Step and state of the newest complete checkpoint, verified by rank 0. Collective."""
-        answer: list[Any] = [None]
+    def diverged(self, record: Divergence) -> bool:
+        """Leave word of a divergence for the next start; whether there is a good checkpoint to go back to. Collective."""
+        if self.world.is_main:
+            write_durably(self.root / RECORD, record.dump())
+        return self.latest()[0] is not None
+
+    def latest(self) -> tuple[tuple[int, dict[str, Any]] | None, Divergence | None]:
+        """Step and state of the newest good checkpoint, verified by rank 0, and the last divergence. Collective.
+
+        Complete checkpoints that the divergence spoils are deleted.
+        """
+        answer: list[Any] = [(None, None)]
         if self.world.is_main:
             try:
-                steps = complete_steps(self.root)
-                if steps:
+                path = self.root / RECORD
+                record = Divergence(**json.loads(path.read_text("utf-8"))) if path.is_file() else None
+                newest, steps = None, complete_steps(self.root)
+                while steps and newest is None:
                     folder = folder_of(self.root, steps[-1])
                     verify(folder, steps[:-1])
-                    answer = [(steps[-1], json.loads((folder / "state.json").read_text("utf-8")))]
+                    state = json.loads((folder / "state.json").read_text("utf-8"))
+                    if record is not None and record.spoils(steps[-1], state):
+                        _delete(folder)
+                        steps.pop()
+                    else:
+                        newest = steps[-1], state
+                answer = [(newest, record)]
             except InfrastructureError as error:
                 answer = [error]
         dist.broadcast_object_list(answer, src=0, group=self.world.control)

@@ -1,14 +1,17 @@
 """Continued pre-training: start from a local Hugging Face model, with its tokenizer or one that extends it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from tokenizers import Tokenizer
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 
 from pipeline.handoff import ObjectiveSettings, TokenizerInfo, UsageError
-from recipes.pretrain.model import check_objective, load_model
+from recipes.pretrain.initialise import Part, Stored, Values, empty_model, fill
+from recipes.pretrain.model import check_objective, load_model, model_class
 
 
 def read_config(folder: str) -> PreTrainedConfig:
@@ -18,25 +21,64 @@ def read_config(folder: str) -> PreTrainedConfig:
     return AutoConfig.from_pretrained(folder, local_files_only=True)
 
 
-def continued_model(
+def continued(
     folder: str, tokenizer: Tokenizer, info: TokenizerInfo, objective: ObjectiveSettings
-) -> PreTrainedModel:
-    """The model of `folder` in fp32, its embedding grown to the hand-off's vocabulary.
+) -> tuple[PreTrainedModel, Values]:
+    """The model of `folder` without memory, its embedding grown to the hand-off's vocabulary, and its values in fp32.
 
     A token the old tokenizer does not have starts as the mean of the embeddings of its old pieces, so that the model
     reads old text as before. Raises UsageError when the hand-off's tokenizer is not the old one or an extension of it.
     """
-    check_objective(read_config(folder).model_type, objective)
-    model = load_model(folder)
+    config = read_config(folder)
+    check_objective(config.model_type, objective)
     old = Path(folder) / "tokenizer.json"
     if not old.is_file():
         raise UsageError(f"model.init_from: {folder} holds no tokenizer.json to compare the hand-off's with")
-    _grow(model, Tokenizer.from_file(str(old)), tokenizer, info, folder)
-    model.train()
+    added, known = _added(Tokenizer.from_file(str(old)), tokenizer, folder)
+    rows = config.vocab_size
+    config.vocab_size = max(rows, info.padded_vocab_size)
+    model, _ = empty_model(model_class(config), config)
+    stored = Stored(folder, model.base_model_prefix)
+    layers = [cast(Any, layer) for layer in (model.get_input_embeddings(), model.get_output_embeddings()) if layer]
+    tables = {id(layer.weight) for layer in layers}
+    names = dict(model.named_parameters())
+    read: Any = stored.read
+    if not all(map(stored.holds, names)):  # an older format: the whole model is read once, on the CPU
+        whole = dict(load_model(folder).named_parameters())
+        read = lambda name, part=None: whole[name].detach()[part or ()]  # noqa: E731
+
+    def values(wanted: dict[str, Part]) -> Iterator[tuple[str, torch.Tensor]]:
+        for name, part in wanted.items():
+            if id(names[name]) in tables:
+                yield name, _grown(read(name), config.vocab_size, added, known)[part]
+            elif rows < config.vocab_size == names[name].shape[0] and names[name].ndim == 1:  # the head's bias
+                yield name, F.pad(read(name), (0, config.vocab_size - rows))[part]
+            else:
+                yield name, read(name, part)
+
+    return model, values
+
+
+def continued_model(
+    folder: str, tokenizer: Tokenizer, info: TokenizerInfo, objective: ObjectiveSettings
+) -> PreTrainedModel:
+    """`continued`, whole and on the CPU."""
+    model, values = continued(folder, tokenizer, info, objective)
+    fill(model, values, "cpu")
     return model
 
 
-def _grow(model: PreTrainedModel, old: Tokenizer, new: Tokenizer, info: TokenizerInfo, folder: str) -> None:
+def _grown(table: torch.Tensor, rows: int, added: dict[int, list[int]], known: int) -> torch.Tensor:
+    """An embedding of `rows` rows: the old ones, new tokens' means, and the mean of all old tokens where there is none."""
+    mean = table[:known].mean(0)
+    grown = torch.cat([table, mean.expand(max(0, rows - len(table)), -1)])
+    for at, pieces in added.items():  # a new token may take the row of an old one that nothing reached
+        grown[at] = table[pieces].mean(0) if pieces else mean
+    return grown
+
+
+def _added(old: Tokenizer, new: Tokenizer, folder: str) -> tuple[dict[int, list[int]], int]:
+    """`new_tokens`, and how many tokens the old tokenizer has. UsageError where the new one is no extension of it."""
     added = new_tokens(old, new)
     if moved := [
         token for token, at in old.get_vocab().items() if at not in added and new.get_vocab().get(token) != at
@@ -45,16 +87,7 @@ def _grow(model: PreTrainedModel, old: Tokenizer, new: Tokenizer, info: Tokenize
             f"model.init_from: the hand-off's tokenizer is no extension of {folder}'s: {len(moved)} of its "
             f"{old.get_vocab_size()} tokens have another id or none (such as {min(moved)!r})"
         )
-    rows = cast(Any, model.get_input_embeddings()).weight.shape[0]
-    if info.padded_vocab_size > rows:
-        model.resize_token_embeddings(info.padded_vocab_size, mean_resizing=False)
-    layers = [cast(Any, layer) for layer in (model.get_input_embeddings(), model.get_output_embeddings()) if layer]
-    tables: dict[int, torch.Tensor] = {id(layer.weight): layer.weight for layer in layers}
-    with torch.no_grad():
-        for table in tables.values():
-            before = table.clone()  # a new token may take the row of an old one that nothing reached
-            for at, pieces in added.items():
-                table[at] = (before[pieces] if pieces else before[: old.get_vocab_size()]).mean(0)
+    return added, old.get_vocab_size()
 
 
 def new_tokens(old: Tokenizer, new: Tokenizer) -> dict[int, list[int]]:

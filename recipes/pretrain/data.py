@@ -8,10 +8,11 @@ import math
 import queue
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from pipeline.handoff import UsageError
+from pipeline.handoff import InfrastructureError, UsageError
 from pipeline.handoff.order import Turns, keys
 from pipeline.handoff.windows import Window, turn
 from recipes.pretrain.inputs import Handoff
@@ -19,6 +20,8 @@ from recipes.pretrain.objectives import Objective, Sample
 from recipes.pretrain.token_stream import TokenStream
 
 READ_AHEAD = 4
+REQUESTS = 16
+"""Range requests to an object store under way at a time."""
 
 
 class Windows:
@@ -50,6 +53,20 @@ class Samples:
             if not windows.count:
                 raise UsageError(f"source {windows.name} has too few training tokens for one window")
         self.turns = Turns([sources[i].weight for i in self.active])
+        remote = any(windows.stream.remote for windows in self.windows)
+        self.pool = ThreadPoolExecutor(REQUESTS, "range") if remote else None
+
+    def read(self, numbers: list[int | None]) -> list[Sample]:
+        """Samples by number, an empty one for None; from an object store many at a time."""
+        located = [None if k is None else (k, self.locate(k)) for k in numbers]
+
+        def one(which: tuple[int, tuple[int, int, int]] | None) -> Sample:
+            if which is None:
+                return self.objective.empty()
+            k, (source, _, window) = which
+            return self.windows[source].read(window, k, self.seed)
+
+        return list(self.pool.map(one, located) if self.pool else map(one, located))
 
     def locate(self, k: int) -> tuple[int, int, int]:
         """(source, epoch, window) of sample k."""
@@ -89,7 +106,7 @@ def micro_batches(samples: Samples, mine: list[int | None], size: int) -> list[S
     """One process's step as micro-batches of exactly `size` samples (the last filled up with empty ones)."""
     size = min(size, len(mine))
     mine = mine + [None] * (-len(mine) % size)
-    read = [samples.objective.empty() if k is None else samples[k] for k in mine]
+    read = samples.read(mine)
     return [stack(read[i : i + size]) for i in range(0, len(read), size)]
 
 
@@ -99,8 +116,10 @@ class Loader:
     An error in the thread (a shard cut short, an id past the vocabulary) is raised where the step is asked for.
     """
 
-    def __init__(self, samples: Samples, *, consumed: int, batch: int, micro: int, rank: int, world: int) -> None:
-        self.samples = samples
+    def __init__(
+        self, samples: Samples, *, consumed: int, batch: int, micro: int, rank: int, world: int, wait_s: float = 1800
+    ) -> None:
+        self.samples, self.wait_s = samples, wait_s
         self.batch, self.micro, self.rank, self.world = batch, micro, rank, world
         self.ready: queue.Queue[list[Sample] | BaseException] = queue.Queue(READ_AHEAD)
         self.closed = threading.Event()
@@ -126,7 +145,13 @@ class Loader:
 
     def __iter__(self) -> Iterator[list[Sample]]:
         while True:
-            step = self.ready.get()
+            try:
+                step = self.ready.get(timeout=self.wait_s)
+            except queue.Empty:
+                raise InfrastructureError(
+                    f"process {self.rank} waited {self.wait_s / 60:.3g} minutes for its data (watch.wait_minutes); is the "
+                    "storage there? running again resumes"
+                ) from None
             if isinstance(step, BaseException):
                 raise step
             yield step

@@ -9,7 +9,7 @@ import torch
 
 from pipeline.handoff import EXIT_OK, EXIT_USAGE
 from pipeline.size.activations import LOSS_CHUNK_BYTES
-from pipeline.size.memory import CONTEXT_BYTES, Setup, step_memory
+from pipeline.size.memory import CONTEXT_BYTES, EXPORT_FILE_BYTES, Setup, step_memory
 from pipeline.size.shape import Shape
 from recipes.pretrain.continued import read_config
 from recipes.pretrain.inputs import Handoff
@@ -25,7 +25,8 @@ def planned_shape(handoff: Handoff) -> Shape:
 
 
 def estimate(handoff: Handoff, processes: int, device_bytes: int | None, *, on_gpu: bool) -> dict[str, Any]:
-    """Bytes by part on each device, what it has, and whether that is enough (null without a device to compare with)."""
+    """Bytes by part on each device, of the start and of the export, what it has, and whether that is enough (null where there
+    is no device to compare with)."""
     config = handoff.config
     parallel = config.parallel
     shape = planned_shape(handoff)
@@ -43,7 +44,9 @@ def estimate(handoff: Handoff, processes: int, device_bytes: int | None, *, on_g
         accumulation=-(-per_process // config.micro_batch),
     )
     memory = step_memory(shape, setup)
-    needed = memory.peak + (CONTEXT_BYTES if on_gpu else 0)
+    # without a GPU the file that rank 0 is writing lies in the same memory
+    file = min(EXPORT_FILE_BYTES, 4 * shape.params)
+    needed = memory.most + CONTEXT_BYTES if on_gpu else max(memory.most, memory.export + file)
     return {
         "parameters": shape.params,
         "processes": processes,
@@ -73,7 +76,17 @@ def print_estimate(handoff: Handoff, *, as_json: bool) -> int:
             f"{result['parameters']:,} parameters, {result['precision']}, "
             f"sharding {result['sharding']}, {processes} processes"
         )
-        for part in ("weights", "copies", "gradients", "optimizer", "activations", "transient", "peak"):
+        for part in (
+            "weights",
+            "copies",
+            "gradients",
+            "optimizer",
+            "activations",
+            "transient",
+            "peak",
+            "start",
+            "export",
+        ):
             print(f"  {part:<12} {result[f'{part}_bytes'] / 1e9:10.3f} GB")
         print(f"  {'needed':<12} {result['needed_bytes'] / 1e9:10.3f} GB")
         print(f"  {'device':<12} {device_bytes / 1e9:10.3f} GB")

@@ -1,24 +1,30 @@
 """What a run leaves for others: a Hugging Face folder that `from_pretrained` opens, with tokenizer and card."""
 
+import json
 import shutil
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import fsspec
 import torch
 import transformers
-from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, processors
 from transformers import GenerationConfig
 
+from pipeline.handoff import TokenizerInfo
+from pipeline.size.memory import EXPORT_FILE_BYTES
 from recipes.pretrain.evaluate import Validation
 from recipes.pretrain.inputs import Handoff
 from recipes.pretrain.metrics import say
 from recipes.pretrain.model import Trainable, classes, load_model
-from recipes.pretrain.parallel import World
+from recipes.pretrain.parallel import World, whole
 from recipes.pretrain.quantize import need_torchao
 from recipes.pretrain.sample import TEMPERATURE, sample, sentences
 
+SAMPLED = 300_000_000
+"""Parameters up to which the exported model is loaded again to write samples."""
 CARD = """---
 library_name: transformers
 tags: [pretrained]
@@ -50,48 +56,104 @@ Sampled at temperature {temperature}, as it came; between « » the prompt.
 """
 
 
-def gather_weights(trainable: Trainable) -> dict[str, torch.Tensor]:
-    """The unsharded weights, on the CPU of rank 0. Collective."""
-    options = StateDictOptions(full_state_dict=True, cpu_offload=True)
-    return get_model_state_dict(trainable.model, options=options)  # pyright: ignore[reportReturnType]
+def write_weights(trainable: Trainable, world: World, folder: Path, dtype: str) -> None:
+    """Write the weights as safetensors of at most EXPORT_FILE_BYTES, gathered one tensor at a time. Collective.
+
+    Beside its shard rank 0 holds one file and every process one whole tensor, never a second model.
+    """
+    model, kind = trainable.model, torch.bfloat16 if dtype == "bf16" else torch.float32
+    tensors = model.state_dict()  # shards; of a shared tensor the first name is written, as transformers reads it
+    ties = {name for name, _ in model.named_parameters(remove_duplicate=False)} - dict(model.named_parameters()).keys()
+    files: list[list[str]] = [[]]
+    size = total = 0
+    for name in (name for name in tensors if name not in ties):
+        each = tensors[name].numel() * kind.itemsize
+        if files[-1] and size + each > EXPORT_FILE_BYTES:
+            files.append([])
+            size = 0
+        files[-1].append(name)
+        size, total = size + each, total + each
+    weight_map: dict[str, str] = {}
+    for number, names in enumerate(files, 1):
+        title = "model.safetensors" if len(files) == 1 else f"model-{number:05d}-of-{len(files):05d}.safetensors"
+        held: dict[str, torch.Tensor] = {}
+        for name in names:
+            tensor = whole(tensors[name])
+            if world.is_main:
+                held[name] = tensor.detach().to(device="cpu", dtype=kind, copy=True).contiguous()
+            del tensor
+            weight_map[name] = title
+        if world.is_main:
+            save_file(held, folder / title, metadata={"format": "pt"})
+    if world.is_main and len(files) > 1:
+        index = {"metadata": {"total_size": total}, "weight_map": weight_map}
+        (folder / "model.safetensors.index.json").write_text(
+            json.dumps(index, indent=2, sort_keys=True) + "\n", "utf-8"
+        )
 
 
 def export_huggingface(
     handoff: Handoff, trainable: Trainable, world: World, folder: Path, summary: dict[str, Any]
 ) -> None:
-    """Write `folder` with weights, configuration, tokenizer and card; it appears under its name only when whole."""
+    """Write `folder` with weights, configuration, tokenizer and card; it appears under its name only when whole.
+
+    A causal model of up to SAMPLED parameters also writes samples, for which rank 0 loads what was exported. Collective.
+    """
     transformers.utils.logging.disable_progress_bar()
-    weights = gather_weights(trainable)
+    partial = folder.with_name(folder.name + ".partial")
+    if world.is_main:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+    dtype = handoff.config.export.dtype
+    write_weights(trainable, world, partial, dtype)
     if not world.is_main:
         return
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
     config = trainable.model.config
     fields = {k: v for k, v in config.to_dict().items() if k not in ("transformers_version", "dtype")}
     plain_config, plain_model = classes(config.model_type)
     plain = plain_config(**fields)
-    model = plain_model(plain)
-    missing, unexpected = model.load_state_dict(weights, strict=False)
-    tied = set(getattr(model, "all_tied_weights_keys", {}) or {})
-    if unexpected or set(missing) - tied:
-        raise ValueError(f"the exported weights do not fit: missing {sorted(set(missing) - tied)}, left {unexpected}")
-    model.tie_weights()
+    plain.architectures = [plain_model.__name__]
+    plain.dtype = "bfloat16" if dtype == "bf16" else "float32"
+    plain.save_pretrained(partial)
     tokenizer = handoff.manifest.tokenizer
-    model.generation_config = GenerationConfig(
+    GenerationConfig(
         eos_token_id=tokenizer.eos_id,
         bos_token_id=tokenizer.bos_id if tokenizer.bos_id is not None else tokenizer.eos_id,
         pad_token_id=tokenizer.pad_id if tokenizer.pad_id is not None else tokenizer.eos_id,
         decoder_start_token_id=getattr(plain, "decoder_start_token_id", None),
-    )
-    if trainable.causal:
-        summary["written"] = sample(model, handoff, handoff.config.evaluate.samples)
-    model.save_pretrained(partial)
+    ).save_pretrained(partial)
     fs, source = fsspec.core.url_to_fs(handoff.at(tokenizer.path))
     for path in sorted(fs.find(source)):
         fs.get_file(path, str(partial / Path(path).name))
+    if trainable.causal:
+        start_documents(partial, tokenizer)
+    if trainable.causal and summary["parameters"] <= SAMPLED:
+        model = plain_model.from_pretrained(partial, dtype=torch.float32)
+        summary["written"] = sample(model, handoff, handoff.config.evaluate.samples)
     (partial / "README.md").write_text(_card(handoff, config.model_type, summary), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
+
+
+def start_documents(folder: Path, info: TokenizerInfo) -> None:
+    """Make the tokenizer of an exported causal model begin a text as training did: after the token that ends documents.
+
+    So an evaluation harness needs no setting. A tokenizer with a bos of its own, kept from a public model, stays as it is.
+    """
+    if info.bos_id not in (None, info.eos_id):
+        return
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    eos = cast(str, tokenizer.id_to_token(info.eos_id))
+    first = processors.TemplateProcessing(
+        single=f"{eos} $A", pair=f"{eos} $A {eos}:1 $B:1", special_tokens=[(eos, info.eos_id)]
+    )
+    before = tokenizer.post_processor
+    tokenizer.post_processor = first if before is None else processors.Sequence([before, first])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text("utf-8")) if path.is_file() else {"tokenizer_class": "PreTrainedTokenizerFast"}
+    config |= {"bos_token": eos, "eos_token": config.get("eos_token", eos), "add_bos_token": True}
+    path.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def _card(handoff: Handoff, architecture: str, summary: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """The training loop: one step after the other, the same for every objective and every sharding."""
 
 import gc
+import hashlib
 import json
 import math
 import signal
@@ -10,35 +11,33 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 
-from pipeline.handoff import PipelineError, TrainConfig, UsageError
-from pipeline.size.flops import flops_per_token
+from pipeline.handoff import TrainConfig, UsageError
 from recipes.pretrain.attention import fits_varlen
 from recipes.pretrain.checkpoint import Checkpoints, write_durably
 from recipes.pretrain.cloze import TermCloze
-from recipes.pretrain.continued import continued_model
+from recipes.pretrain.continued import continued
 from recipes.pretrain.data import Loader, Samples
 from recipes.pretrain.evaluate import Validation, to_device
 from recipes.pretrain.export import export_huggingface, export_int8
+from recipes.pretrain.initialise import Values, empty_model, fill, fresh_values
 from recipes.pretrain.inputs import Handoff
 from recipes.pretrain.metrics import Reporter, Speed, say
-from recipes.pretrain.model import Trainable, build_model, config_shape, count
+from recipes.pretrain.model import Trainable, build_config, check_objective, config_shape, count, model_class
 from recipes.pretrain.objectives import IGNORE, build_objective
 from recipes.pretrain.optimizer import LossScale, Optimizers, SpikeGuard, clip, decay_start, learning_rate
 from recipes.pretrain.parallel import World, accumulate, all_max, all_sum, apply_parallel, resolve_precision
 from recipes.pretrain.quantize import need_torchao
+from recipes.pretrain.token_stream import damage, is_local
+from recipes.pretrain.watch import MAX_REWINDS, DivergedError, Divergence, StalledError, Watch, repeats_sentence
 
 COLLECT_GARBAGE_EVERY = 200
-PROGRESS = ("step", "consumed", "tokens", "first_validation", "last_validation", "last_cloze")
-DUE, STOP = 1, 1 << 20
-"""Flags that ranks sum with their number of targets: rank 0 says that a checkpoint is due, any rank that it must stop."""
-
-
-class DivergedError(PipelineError):
-    """The loss is no longer a number."""
-
-    exit_code = 1
+PROGRESS = ("step", "consumed", "tokens", "first_validation", "last_validation", "last_cloze", "rate", "divergences")
+DUE, STOP, REPEATS = 1, 1 << 20, 1 << 40
+"""Flags that ranks sum with their number of targets: rank 0 says that a checkpoint is due, any rank that it must stop or
+that its batches repeat."""
 
 
 class Trainer:
@@ -54,18 +53,20 @@ class Trainer:
             need_torchao("export.int8")  # before the training, not after it
         self.steps, self.batch = config.steps or 1, config.global_batch or 1
         self.objective = build_objective(config.objective, handoff.manifest.tokenizer)
+        self._check_shards()
         self.samples = Samples(handoff, self.objective)
         self.validation = Validation(handoff, self.objective, config.evaluate)
         self.cloze = TermCloze(handoff, self.objective, config.evaluate)
-        model = self._initial_model()
+        device = "cpu" if config.parallel.offload else str(world.device)
+        model, values = self._initial_model(device)
         self.parameters = count(model)
         self.parallel = resolve_precision(config.parallel, world)
         varlen = world.device.type == "cuda" and fits_varlen(model, self.parallel.precision)
         self.trainable = Trainable(model, config.optimizer.z_loss, varlen)
         # only a causal model predicts as many tokens as it reads
-        shape = config_shape(model.config, self.objective.length)
-        self.flops = flops_per_token(shape, shape.sequence) if self.trainable.causal else None
+        self.shape = config_shape(model.config, self.objective.length) if self.trainable.causal else None
         apply_parallel(self.trainable, self.parallel, world, qat=config.export.qat)
+        fill(self.trainable, values, device, "model.")
         self.optimizers = Optimizers(self.trainable, self.trainable.blocks, config.optimizer)
         self.guard = SpikeGuard(config.optimizer.skip_sigma, config.optimizer.skip_window, world.device)
         self.scale = LossScale(self.parallel.precision == "fp16", world.device)
@@ -75,18 +76,44 @@ class Trainer:
         self.step = self.consumed = self.tokens = 0
         self.first_validation: dict[str, Any] = {}
         self.last_validation: dict[str, Any] = {}
-        self.last_cloze: dict[str, Any] | None = None  # these six are PROGRESS
-        self.skipped = torch.zeros((), dtype=torch.int64, device=world.device)
-        self.stop_requested = False
-        self.resume(allow_data_change)
+        self.last_cloze: dict[str, Any] | None = None
+        self.rate, self.divergences = 1.0, 0  # what divergences left of the learning rate; these eight are PROGRESS
+        learns_after = None if config.model.init_from else config.schedule.warmup_steps or 0
+        self.watch = Watch(config.watch, config.report.every_steps, learns_after)
+        self.stop_requested, self.allow_data_change = False, allow_data_change
+        self.resume()
 
-    def _initial_model(self) -> PreTrainedModel:
+    def _check_shards(self) -> None:
+        """Compare the local shards with the manifest's sums, each by one process, once for an `out`. Collective."""
+        manifest, marker = self.handoff.manifest, self.out / "shards-checked.txt"
+        shards = [s for source in manifest.sources for split in source.splits.values() for s in split if s.num_tokens]
+        files = [Path(at.removeprefix("file://")) for s in shards if is_local(at := self.handoff.at(s.path))]
+        if not self.config.check_shards or not files:
+            return
+        stats = [path.stat() for path in files if path.exists()]
+        told = repr((manifest.fingerprint, [(one.st_size, one.st_mtime_ns) for one in stats]))
+        done = hashlib.sha256(told.encode()).hexdigest()
+        if all_max(self.world, int(not marker.exists() or marker.read_text("utf-8") != done)) == 0:
+            return
+        found: list[Any] = [damage(self.handoff, shards[self.world.rank :: self.world.size])] * self.world.size
+        if self.world.size > 1:
+            dist.all_gather_object(found, found[0], group=self.world.control)
+        if wrong := [error for error in found if error is not None]:
+            raise wrong[0]
+        if self.world.is_main:
+            self.out.mkdir(parents=True, exist_ok=True)
+            write_durably(marker, done)
+
+    def _initial_model(self, device: str) -> tuple[PreTrainedModel, Values]:
+        """The model without memory, and the values its parameters start from."""
         config, tokenizer = self.config, self.handoff.manifest.tokenizer
         if config.model.init_from is not None:
             folder = self.handoff.at(config.model.init_from)
-            return continued_model(folder, self.handoff.read_tokenizer(), tokenizer, config.objective)
-        device = "cpu" if config.parallel.offload else str(self.world.device)
-        return build_model(config.model, config.objective, tokenizer, config.seed, device)
+            return continued(folder, self.handoff.read_tokenizer(), tokenizer, config.objective)
+        check_objective(str(config.model.architecture), config.objective)
+        built = build_config(config.model, config.objective, tokenizer)
+        model, calls = empty_model(model_class(built), built)
+        return model, fresh_values(model, calls, config.seed, device)
 
     # ------------------------------------------------------------------------------------------------ state
 
@@ -104,29 +131,52 @@ class Trainer:
     def state(self) -> dict[str, Any]:
         """What a checkpoint says beside its tensors: how far the run is, and of which run it is."""
         window = {"stride": self.objective.stride, "overlap": self.objective.overlap}
-        return {name: getattr(self, name) for name in PROGRESS} | {"window": window, "identity": self.identity()}
+        skips = {"skipped": int(self.guard.skipped), "in_row": int(self.guard.in_row)}
+        first = {"first_loss": self.watch.first_loss}
+        progress = {name: getattr(self, name) for name in PROGRESS}
+        return progress | skips | first | {"window": window, "identity": self.identity()}
 
-    def resume(self, allow_data_change: bool) -> None:
-        """Go on from the newest complete checkpoint. Raises UsageError when it belongs to another run."""
-        newest = self.checkpoints.latest()
-        if newest is None:
-            return
-        step, state = newest
-        now, then = self.identity(), state["identity"]
-        if now["fingerprint"] != then["fingerprint"] and not allow_data_change:
-            raise UsageError(
-                f"the data changed since the checkpoint of step {step} (fingerprint {then['fingerprint'][:12]}…, "
-                f"now {now['fingerprint'][:12]}…); choose another `out`, or continue with --allow-data-change"
+    def resume(self) -> None:
+        """Go on from the newest good checkpoint. Raises UsageError when it belongs to another run."""
+        newest, divergence = self.checkpoints.latest()
+        if newest is not None:
+            step, state = newest
+            now, then = self.identity(), state["identity"]
+            if now["fingerprint"] != then["fingerprint"] and not self.allow_data_change:
+                raise UsageError(
+                    f"the data changed since the checkpoint of step {step} (fingerprint {then['fingerprint'][:12]}…, "
+                    f"now {now['fingerprint'][:12]}…); choose another `out`, or continue with --allow-data-change"
+                )
+            changed = [key for key in now if key != "fingerprint" and now[key] != then.get(key)]
+            if changed:
+                raise UsageError(
+                    f"the checkpoint of step {step} was made with another {' and '.join(changed)}; choose another `out` "
+                    f"or delete {self.checkpoints.root}"
+                )
+            self.checkpoints.load(step)
+            for name in PROGRESS:
+                setattr(self, name, state.get(name, getattr(self, name)))
+            self.guard.skipped.fill_(state.get("skipped", 0))
+            self.guard.in_row.fill_(state.get("in_row", 0))
+            self.watch.first_loss = state.get("first_loss")
+        if divergence is not None and divergence.number > self.divergences:
+            self._after(divergence)
+
+    def _after(self, divergence: Divergence) -> None:
+        """Take note of a divergence that the resumed checkpoint does not know of, and say what follows."""
+        self.divergences = divergence.number
+        source = (
+            f"from step {self.step}, the last good checkpoint" if self.step else "from the start: no checkpoint is good"
+        )
+        told = f"the run diverged at step {divergence.step}; going on {source}"
+        if self.config.on_divergence == "rewind":
+            self.rate *= self.config.rewind_rate
+            told += (
+                f", {divergence.consumed - self.consumed:,} samples further on, at {self.rate:g} of the learning rate"
             )
-        changed = [key for key in now if key != "fingerprint" and now[key] != then.get(key)]
-        if changed:
-            raise UsageError(
-                f"the checkpoint of step {step} was made with another {' and '.join(changed)}; choose another `out` or "
-                f"delete {self.checkpoints.root}"
-            )
-        self.checkpoints.load(step)
-        for name in PROGRESS:
-            setattr(self, name, state[name])
+            self.consumed = divergence.consumed
+        if self.world.is_main:
+            say(told)
 
     # ------------------------------------------------------------------------------------------------- steps
 
@@ -158,74 +208,117 @@ class Trainer:
         self.optimizers.step(lr, skip)
         self.scale.update((~torch.isfinite(norm)).float())
         self.optimizers.zero_grad()
-        self.skipped += skip.to(torch.int64)
         return {"loss": loss, "grad_norm": norm, "targets": total, "flags": int(host[1])}
 
     def run(self) -> dict[str, Any]:
         """Train from where the run is to its last step. Returns the summary; `finished` is false after SIGTERM."""
-        config, world = self.config, self.world
+        world = self.world
         if self.step >= self.steps:
             # one that was killed between its last checkpoint and the export still has the export to write
             missing = world.is_main and not (self.out / "summary.json").exists()
             return self._finish() if all_max(world, int(missing)) else self.summary(already=True)
         previous = self._catch_signals()
-        reporter = Reporter(self.out, config, self.step, world.is_main)
-        if world.is_main and self.step:
-            say(f"resuming after step {self.step} of {self.steps}")
-        batches = {"consumed": self.consumed, "batch": self.batch, "micro": config.micro_batch}
-        loader = Loader(self.samples, **batches, rank=world.rank, world=world.size)
         gc.collect()
         gc.disable()  # collections at different moments on different processes make all of them wait
         try:
-            self._steps(loader, reporter)
+            while not self._train_on():
+                self.resume()
         finally:
             gc.enable()
-            loader.close()
-            reporter.close()
             for number, handler in previous.items():
                 signal.signal(number, handler)
         return self._finish()
 
+    def _train_on(self) -> bool:
+        """Train to the last step or a signal; false when the run diverged and is to go back to a checkpoint."""
+        config, world = self.config, self.world
+        reporter = Reporter(self.out, config, self.step, world.is_main)
+        if world.is_main and self.step:
+            say(f"resuming after step {self.step} of {self.steps}")
+        batches = {"consumed": self.consumed, "batch": self.batch, "micro": config.micro_batch}
+        loader = Loader(
+            self.samples, **batches, rank=world.rank, world=world.size, wait_s=config.watch.wait_minutes * 60
+        )
+        try:
+            self._steps(loader, reporter)
+        except DivergedError as error:
+            self.checkpoints.finish()
+            again = config.on_divergence == "rewind" and error.record.number <= MAX_REWINDS
+            if not self.checkpoints.diverged(error.record) or not again:
+                raise
+            return False
+        finally:
+            loader.close()
+            reporter.close()
+        return True
+
     def _steps(self, loader: Loader, reporter: Reporter) -> None:
         config, world = self.config, self.world
-        speed = Speed(self.flops, world.size, world.device, config.report.price_per_gpu_hour)
+        speed = Speed(self.shape, world.size, world.device, config.report.price_per_gpu_hour)
         if self.step == 0:
             self.first_validation = self._validate(reporter)
         decay = decay_start(self.steps, config.schedule) if config.schedule.kind == "wsd" else -1
         steps = iter(loader)
-        last_save, reported = time.monotonic(), self.step
+        last_save, reported, owed = time.monotonic(), self.step, False
         speed.last = time.perf_counter()
         while self.step < self.steps:
             waited = time.perf_counter()
             micro_batches = next(steps)
             speed.data_wait += time.perf_counter() - waited
             lr = learning_rate(self.step, self.steps, config.optimizer.learning_rate or 1e-3, config.schedule)
+            lr *= self.rate
             minutes = config.checkpoint.every_minutes
             due = world.is_main and minutes is not None and time.monotonic() - last_save > minutes * 60
-            outcome = self.train_step(micro_batches, lr, DUE * due + STOP * self.stop_requested)
+            flags = DUE * due + STOP * self.stop_requested + REPEATS * self.watch.repeats(micro_batches)
+            outcome = self.train_step(micro_batches, lr, flags)
             self.step += 1
             self.consumed += self.batch
             self.tokens += outcome["targets"]
             speed.tokens += outcome["targets"]
+            for batch in micro_batches:
+                speed.saw(batch["docs"])
             if self.step % COLLECT_GARBAGE_EVERY == 0:
                 gc.collect()
             if self.step % config.report.every_steps == 0 or self.step == self.steps:
                 self._report(outcome, lr, speed, reporter, self.step - reported)
                 reported = self.step
+            if outcome["flags"] >= REPEATS:
+                raise StalledError(repeats_sentence(config.watch, self.step))
+            if self.step % self.watch.every == 0 or self.step == self.steps:
+                self.watch.look(self.step, self.consumed, float(outcome["loss"]), self.guard, self.divergences)
             if self.step % config.evaluate.every_steps == 0 or self.step == self.steps:
                 paused = time.perf_counter()
                 self.last_validation = self._validate(reporter)
                 speed.last += time.perf_counter() - paused
-            at_decay = self.step == decay
-            if self.step == self.steps:
-                self.checkpoints.save(self.step, self.state(), keep=True, wait=True)
-            elif self.step % config.checkpoint.every_steps == 0 or at_decay or outcome["flags"]:
-                self.checkpoints.save(self.step, self.state(), keep=at_decay, wait=outcome["flags"] >= STOP)
-                last_save = time.monotonic()
-            if outcome["flags"] >= STOP:
+            at_decay, last = self.step == decay, self.step == self.steps
+            stop = outcome["flags"] % REPEATS >= STOP
+            owed = owed or last or self.step % config.checkpoint.every_steps == 0 or at_decay or outcome["flags"] > 0
+            if owed and self._save(float(outcome["loss"]), keep=last or at_decay, wait=last or stop):
+                owed, last_save = False, time.monotonic()
+            if stop and not last:
                 self.stop_requested = True
                 break
         self.checkpoints.finish()
+
+    def _save(self, loss: float, *, keep: bool, wait: bool) -> bool:
+        """Write a checkpoint of finite weights after an update from a finite loss; says whether it was written.
+
+        A skipped step has nothing new to write, and must not push a good checkpoint out. The last step and one that ends
+        by a signal may be skipped ones, the last where held-out losses are numbers.
+        """
+        if int(self.guard.in_row) and not wait:
+            return False
+        parameters = (p.to_local() if isinstance(p, DTensor) else p for p in self.trainable.parameters())
+        norms = torch.stack([p.detach().norm().cpu() for p in parameters])
+        held_out = [result["loss"] for result in self.last_validation.values()] if self.step == self.steps else []
+        good = math.isfinite(loss) or (bool(held_out) and all(map(math.isfinite, held_out)))
+        if all_max(self.world, int(not torch.isfinite(norms).all())) or not good:
+            if self.step == self.steps:
+                record = Divergence(self.divergences + 1, self.step, self.step - 2, self.consumed, f"loss {loss}")
+                raise DivergedError(f"the training ends with a loss of {loss}; lower optimizer.learning_rate", record)
+            return False
+        self.checkpoints.save(self.step, self.state(), keep=keep, wait=wait)
+        return True
 
     def _report(self, outcome: dict[str, Any], lr: float, speed: Speed, reporter: Reporter, since: int) -> None:
         loss, norm = float(outcome["loss"]), float(outcome["grad_norm"])
@@ -235,16 +328,10 @@ class Trainer:
             "tokens": self.tokens,
             "lr": lr,
             "grad_norm": norm,
-            "skipped": int(self.skipped),
+            "skipped": int(self.guard.skipped),
             **speed.report(self.step, self.steps, since),
         }
         reporter.write(metrics)
-        if not math.isfinite(loss):
-            self.checkpoints.save(self.step, self.state(), keep=True, wait=True)
-            raise DivergedError(
-                f"the loss is {loss} at step {self.step}; updates since it was last finite were skipped, and a "
-                f"checkpoint of the weights before is kept; lower optimizer.learning_rate or look at the data"
-            )
 
     def _validate(self, reporter: Reporter) -> dict[str, Any]:
         results = self.validation(self.trainable, self.world)
@@ -287,7 +374,7 @@ class Trainer:
             "validation_before": self.first_validation,
             "validation": self.last_validation,
             "cloze": self.last_cloze,
-            "skipped_steps": int(self.skipped),
+            "skipped": int(self.guard.skipped),
         }
 
     def _finish(self) -> dict[str, Any]:

@@ -7,10 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from pipeline.handoff import TrainConfig, UsageError
+from pipeline.size.flops import flops_per_token
 from pipeline.size.gpus import GPUS
+from pipeline.size.shape import Shape
 
 
 def peak_flops(device_name: str) -> float | None:
@@ -82,9 +85,11 @@ def _line(metrics: dict[str, Any]) -> str:
     parts = []
     if "loss" in metrics:
         parts.append(f"loss {metrics['loss']:.4f}  lr {metrics['lr']:.2e}  norm {metrics['grad_norm']:.2f}")
+        if metrics.get("skipped"):
+            parts.append(f"skipped {metrics['skipped']:,}")
         parts.append(f"{metrics['tokens_per_s']:,.0f} tokens/s")
         if metrics.get("mfu") is not None:
-            parts.append(f"MFU {metrics['mfu']:.1%}")
+            parts.append(f"MFU {metrics['mfu']:.1%} as published, {metrics['mfu_packed']:.1%} as computed")
         parts.append(f"ETA {metrics['eta_s']:.0f} s")
     for name, result in metrics.get("val", {}).items():
         bits = result["bits_per_byte"]
@@ -168,29 +173,45 @@ def _wandb(project: str, folder: Path, config: TrainConfig, resume_step: int) ->
 
 
 class Speed:
-    """Tokens per second and what follows from it, over the steps since the last report."""
+    """Tokens per second and what follows from it, over the steps since the last report.
 
-    def __init__(self, flops: float | None, world_size: int, device: torch.device, price: float | None) -> None:
-        self.flops, self.world_size, self.device, self.price = flops, world_size, device, price
+    Utilisation comes in two conventions: `mfu` as published (attention a full square of the sample), `mfu_packed` as
+    packed documents compute (attention inside documents alone).
+    """
+
+    def __init__(self, shape: Shape | None, world_size: int, device: torch.device, price: float | None) -> None:
+        self.shape, self.world_size, self.device, self.price = shape, world_size, device, price
         self.peak = peak_flops(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
         self.begun = self.last = time.perf_counter()
-        self.tokens = 0
+        self.tokens = self.pairs = self.places = 0
         self.data_wait = 0.0
 
+    def saw(self, docs: np.ndarray) -> None:
+        """Count what attention does in a micro-batch: `docs` [B, T] numbers the document of each place."""
+        ends = np.ones(docs.shape, dtype=np.bool_)
+        ends[:, :-1] = docs[:, 1:] != docs[:, :-1]
+        lengths = np.diff(np.flatnonzero(ends), prepend=-1)
+        self.pairs, self.places = self.pairs + int((lengths * lengths).sum()), self.places + docs.size
+
+    def _utilisation(self, per_second: float, sequence: float) -> float | None:
+        if self.shape is None or self.peak is None:
+            return None
+        return per_second * flops_per_token(self.shape, sequence) / self.peak / self.world_size
+
     def report(self, step: int, steps: int, steps_since: int) -> dict[str, Any]:
-        """tokens_per_s, mfu (null on an unknown device), memory, data wait, ETA, cost."""
+        """tokens_per_s, utilisation (null on an unknown device), memory, data wait, ETA, cost."""
         now = time.perf_counter()
         seconds = max(now - self.last, 1e-9)
         per_second = self.tokens / seconds
-        mfu = per_second * self.flops / self.peak / self.world_size if self.flops and self.peak else None
         out = {
             "tokens_per_s": per_second,
-            "mfu": mfu,
+            "mfu": self._utilisation(per_second, self.shape.sequence if self.shape else 0),
+            "mfu_packed": self._utilisation(per_second, self.pairs / max(1, self.places)),
             "memory_bytes": torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None,
             "data_wait_ms": self.data_wait * 1000 / max(1, steps_since),
             "eta_s": seconds / max(1, steps_since) * (steps - step),
         }
         if self.price is not None and self.device.type == "cuda":
             out["cost"] = (now - self.begun) / 3600 * self.world_size * self.price
-        self.last, self.tokens, self.data_wait = now, 0, 0.0
+        self.last, self.tokens, self.data_wait, self.pairs, self.places = now, 0, 0.0, 0, 0
         return out

@@ -81,8 +81,25 @@ def build_config(model: ModelSettings, objective: ObjectiveSettings, tokenizer: 
         "dropout": model.dropout,
     }
     names = FIELDS[shape.architecture]
+    if shape.architecture == "t5" and shape.gated:
+        values["act"], names = "gated-gelu", {**names, "act": "feed_forward_proj"}
     fields = {theirs: values[ours] for ours, many in names.items() for theirs in many.split()}
     return classes(shape.architecture)[0](**fields, **FIXED.get(shape.architecture, {}))
+
+
+class UntiedT5(transformers.T5ForConditionalGeneration):
+    """T5 with a head of its own. Its configuration always says tied, and remembers the head by not scaling the decoder."""
+
+    _tied_weights_keys = {  # noqa: RUF012  transformers' own name
+        name: source
+        for name, source in transformers.T5ForConditionalGeneration._tied_weights_keys.items()
+        if "lm_head" not in name
+    }
+
+
+def model_class(config: PreTrainedConfig) -> Any:
+    """The class of a configuration's model."""
+    return UntiedT5 if config.model_type == "t5" and not config.scale_decoder_outputs else classes(config.model_type)[1]
 
 
 def config_shape(config: PreTrainedConfig, sequence: int) -> Shape:
@@ -100,6 +117,8 @@ def config_shape(config: PreTrainedConfig, sequence: int) -> Shape:
     hidden, heads = read["hidden"], read["heads"]
     derived = {"ffn": 4 * hidden, "kv_heads": heads, "head_dim": hidden // heads}
     read.update({field: value for field, value in derived.items() if not read.get(field)})
+    if config.model_type == "t5":
+        read |= {"gated": True if config.is_gated_act else None, "tied": config.scale_decoder_outputs}
     if config.model_type == "bart":  # its table has two rows more than the configuration says
         read["positions"] += 2
     return Shape(**read, architecture=config.model_type, sequence=sequence)  # pyright: ignore[reportArgumentType]
@@ -115,8 +134,7 @@ def build_model(
     generator_state = torch.random.get_rng_state()
     torch.manual_seed(seed)
     with torch.device(device):
-        cls = classes(config.model_type)[1]
-        built = cls._from_config(config, attn_implementation=attention.NAME, dtype=torch.float32)
+        built = model_class(config)._from_config(config, attn_implementation=attention.NAME, dtype=torch.float32)
     torch.random.set_rng_state(generator_state)
     attention.assign_roles(built)
     built.train()
@@ -128,7 +146,7 @@ def load_model(folder: str | Path, **settings: Any) -> PreTrainedModel:
     attention.register()
     config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
     usual = {"attn_implementation": attention.NAME, "dtype": torch.float32, "local_files_only": True}
-    model = classes(config.model_type)[1].from_pretrained(folder, **usual, **settings)
+    model = model_class(config).from_pretrained(folder, **usual, **settings)
     attention.assign_roles(model)
     return model
 

@@ -92,30 +92,38 @@ def clip(parameters: list[nn.Parameter], limit: float, loss_scale: Tensor | floa
 class SpikeGuard:
     """Skips a step whose loss or gradient norm stands out: above mean + sigma deviations of the last `window` steps.
 
-    All state lives on the device. Skipped steps do not enter the statistics; non-finite ones are always skipped.
+    All state lives on the device. A skipped step enters the statistics too, so that a level that stays becomes the usual
+    one after a few steps; at most SPIKE times the bound, so that one huge value does not switch the guard off. Steps that
+    are not finite are always skipped and never enter. `skipped` counts all of them, `in_row` those since the last update.
     """
+
+    SPIKE = 4.0
 
     def __init__(self, sigma: float, window: int, device: torch.device) -> None:
         self.sigma, self.window = sigma, window
         self.values = torch.zeros(2, window, device=device)
-        self.seen = torch.zeros((), dtype=torch.int64, device=device)
+        self.seen, self.skipped, self.in_row = (torch.zeros((), dtype=torch.int64, device=device) for _ in range(3))
 
     def __call__(self, loss: Tensor, norm: Tensor) -> Tensor:
         """1.0 where the step should be skipped, else 0.0."""
         now = torch.stack([loss.detach().float(), norm.detach().float()])
-        bad = ~torch.isfinite(now).all()
+        finite = torch.isfinite(now).all()
+        bad, entered = ~finite, now
         if self.sigma > 0:
             filled = torch.arange(self.window, device=now.device)[None, :] < self.seen
             n = filled.sum().clamp_min(1)
             mean = (self.values * filled).sum(1) / n
             deviation = (((self.values - mean[:, None]) * filled).square().sum(1) / n).sqrt()
+            bound = mean + self.sigma * deviation + 1e-6
             # the first half window only watches: early losses fall too fast for a mean to mean anything
-            spike = ((now > mean + self.sigma * deviation + 1e-6) & (self.seen >= self.window // 2)).any()
-            bad = bad | spike
-        keep = ~bad
+            watching = self.seen >= self.window // 2
+            bad = bad | ((now > bound) & watching).any()
+            entered = torch.where(watching, now.minimum(self.SPIKE * bound), now)
         slot = (self.seen % self.window).expand(2, 1)
-        self.values.scatter_(1, slot, torch.where(keep, now, self.values.gather(1, slot)[:, 0])[:, None])
-        self.seen += keep
+        self.values.scatter_(1, slot, torch.where(finite, entered, self.values.gather(1, slot)[:, 0])[:, None])
+        self.seen += finite
+        self.skipped += bad
+        self.in_row.copy_((self.in_row + 1) * bad)
         return bad.float()
 
     def state_dict(self) -> dict[str, Any]:

@@ -45,8 +45,12 @@ class World:
         return self.rank == 0
 
 
-def start_world() -> World:
-    """Join the process group torchrun, Slurm or Ray Train announced in the environment; alone without one."""
+def start_world(wait_minutes: float = 30) -> World:
+    """Join the process group torchrun, Slurm or Ray Train announced in the environment; alone without one.
+
+    A process that waits `wait_minutes` for another one raises.
+    """
+    timeout = timedelta(minutes=wait_minutes)
     rank, size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     local, local_size = int(os.environ.get("LOCAL_RANK", 0)), int(os.environ.get("LOCAL_WORLD_SIZE", size))
     cuda = torch.cuda.is_available() and torch.cuda.device_count() > 0
@@ -60,21 +64,20 @@ def start_world() -> World:
         if size == 1 and "MASTER_ADDR" not in os.environ:
             dist.init_process_group(backend, store=HashStore(), rank=0, world_size=1)
         else:
-            _join(backend, one_node=local_size == size)
+            _join(backend, timeout, one_node=local_size == size)
     world = World(rank, size, local_size, device)
-    world.control = dist.new_group(backend="gloo")
-    world.saving = dist.new_group(backend="gloo")
+    world.control = dist.new_group(backend="gloo", timeout=timeout)
+    world.saving = dist.new_group(backend="gloo", timeout=timeout)
     return world
 
 
-def _join(backend: str, *, one_node: bool) -> None:
+def _join(backend: str, timeout: timedelta, *, one_node: bool) -> None:
     """Join by the addresses in the environment.
 
     torchrun of torch 2.13 keeps one store over its restarts, and in it the addresses of the processes that died; a
     restarted group must not read them. On one node the restart's number sets it apart; agents of several nodes count
     differently, and the launch files switch the sharing off (TORCH_DISABLE_SHARE_RDZV_TCP_STORE).
     """
-    timeout = timedelta(minutes=30)
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT")
     if attempt is None or not one_node:
         dist.init_process_group(backend, timeout=timeout)
@@ -163,7 +166,8 @@ def prefer_flash_attention_3() -> bool:
 
 
 def apply_parallel(trainable: Trainable, settings: ParallelSettings, world: World, *, qat: bool = False) -> DeviceMesh:
-    """Round (fp8, `qat`), checkpoint, compile and shard the model in place, block by block, then what is left.
+    """Round (fp8, `qat`), checkpoint, compile and shard the model in place, block by block, then what is left. Its
+    parameters need no memory yet (`initialise.fill`).
 
     zero1 and zero2 keep parameters whole between forward and backward (`reshard_after_forward=False`); zero1 also keeps
     whole gradients until the last micro-batch (see `accumulate`). ddp and none have shards of one.
@@ -181,7 +185,6 @@ def apply_parallel(trainable: Trainable, settings: ParallelSettings, world: Worl
         for block in blocks:
             block.compile()
     if settings.sharding == "none" and settings.precision == "fp32" and not settings.offload:
-        trainable.to(world.device)
         return mesh
     dtype = DTYPES[settings.precision]
     policy = MixedPrecisionPolicy(param_dtype=None if dtype == torch.float32 else dtype, reduce_dtype=torch.float32)

@@ -1,44 +1,45 @@
-"""Token shards as one long stream per source: memory-mapped when local, by byte ranges from any fsspec URL."""
+"""Token shards as one long stream per source: memory-mapped when local, by the very ranges of its windows from a URL.
 
+A run may have tens of thousands of shards: of local ones a bounded number is mapped at a time, of remote ones the small
+indexes stay in memory (4 bytes a document) and nothing else. Nothing is opened before it is read.
+"""
+
+import hashlib
 import os
-from collections.abc import Sequence
+import resource
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import fsspec
 import numpy as np
 
-from pipeline.handoff import InfrastructureError, Shard, UsageError
+from pipeline.handoff import InfrastructureError, PipelineError, Shard, UsageError
 from recipes.pretrain.inputs import Handoff
-
-MAX_OPEN_BLOCKS = 64
-BLOCK_BYTES = 1 << 20
 
 
 class RemoteArray:
-    """A flat little-endian array at an fsspec URL, sliced by range requests of whole 1 MiB blocks (a few are kept)."""
+    """A flat little-endian array at an fsspec URL; a slice is one range request of exactly its bytes."""
 
-    def __init__(self, url: str, dtype: np.dtype[Any]) -> None:
+    def __init__(self, url: str, dtype: np.dtype[Any], size: int) -> None:
         self.fs, self.path = fsspec.core.url_to_fs(url)
-        self.dtype = dtype
-        self.size = int(self.fs.size(self.path) or 0)
-        self.blocks: dict[int, bytes] = {}
+        self.dtype, self.size = dtype, size
 
     def __len__(self) -> int:
         return self.size // self.dtype.itemsize
 
     def __getitem__(self, where: slice) -> np.ndarray:
         first, last = where.start * self.dtype.itemsize, where.stop * self.dtype.itemsize
-        parts = [self._block(b) for b in range(first // BLOCK_BYTES, (last + BLOCK_BYTES - 1) // BLOCK_BYTES)]
-        offset = first % BLOCK_BYTES
-        return np.frombuffer(b"".join(parts)[offset : offset + last - first], dtype=self.dtype)
+        if first == last:
+            return np.empty(0, dtype=self.dtype)
+        return np.frombuffer(self.fs.cat_file(self.path, start=first, end=last), dtype=self.dtype)
 
-    def _block(self, number: int) -> bytes:
-        if number not in self.blocks:
-            if len(self.blocks) >= MAX_OPEN_BLOCKS:
-                self.blocks.pop(next(iter(self.blocks)))
-            start = number * BLOCK_BYTES
-            self.blocks[number] = self.fs.cat_file(self.path, start=start, end=min(self.size, start + BLOCK_BYTES))
-        return self.blocks[number]
+
+def is_local(url: str) -> bool:
+    """Whether a path or URL is a file of this machine."""
+    return "://" not in url.removeprefix("file://")
 
 
 def open_array(url: str, dtype: str, expected_bytes: int) -> Any:
@@ -49,7 +50,7 @@ def open_array(url: str, dtype: str, expected_bytes: int) -> Any:
     kind = np.dtype(dtype).newbyteorder("<")
     local = url.removeprefix("file://")
     try:
-        size = os.path.getsize(local) if "://" not in local else fsspec.core.url_to_fs(url)[0].size(url)
+        size = os.path.getsize(local) if is_local(url) else fsspec.core.url_to_fs(url)[0].size(url)
     except FileNotFoundError:
         raise InfrastructureError(f"{url} is missing; the manifest names it") from None
     if size != expected_bytes:
@@ -57,20 +58,81 @@ def open_array(url: str, dtype: str, expected_bytes: int) -> Any:
             f"{url} has {size:,} bytes and the manifest says {expected_bytes:,}: it was "
             f"{'cut short' if (size or 0) < expected_bytes else 'changed'} after it was written"
         )
-    if "://" in local:
-        return RemoteArray(url, kind)
+    if not is_local(url):
+        return RemoteArray(url, kind, expected_bytes)
     return np.memmap(local, dtype=kind, mode="r") if size else np.empty(0, dtype=kind)
 
 
 def open_ends(handoff: Handoff, shard: Shard) -> np.ndarray:
-    """Where each document of a shard ends, uint64. Raises InfrastructureError when the index is another shard's."""
+    """Where each document of a shard ends, unsigned. Raises InfrastructureError when the index is another shard's."""
     url = handoff.at(shard.path) + ".index"
-    array = open_array(url, "uint64", 8 * shard.num_documents)
-    ends = array if isinstance(array, np.ndarray) else array[slice(0, len(array))]
+    ends = open_array(url, "uint64", 8 * shard.num_documents)
+    if isinstance(ends, RemoteArray):
+        ends = ends[slice(0, len(ends))]
+        ends = ends.astype(np.uint32 if shard.num_tokens < 1 << 32 else np.uint64)
     if not len(ends) or int(ends[-1]) != shard.num_tokens:
         last = int(ends[-1]) if len(ends) else 0
         raise InfrastructureError(f"{url} ends at token {last:,}, the shard at {shard.num_tokens:,}: another index")
     return ends
+
+
+def map_limit() -> int:
+    """How many files may be mapped at a time: half of what the process may open, once that is raised as far as allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        soft = hard if hard != resource.RLIM_INFINITY else max(soft, 65_536)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(8, min(4096, soft // 2))
+
+
+class Maps:
+    """Open shards of all streams of this process; of local files those used last, `limit` maps at most."""
+
+    def __init__(self) -> None:
+        self.limit = 0
+        self.lock = threading.Lock()
+        self.local: OrderedDict[tuple[str, bool], Any] = OrderedDict()
+
+    def get(self, handoff: Handoff, shard: Shard, ends: bool) -> Any:
+        """The tokens of a local shard, or the ends of its documents."""
+        key = (handoff.at(shard.path), ends)
+        with self.lock:
+            if key in self.local:
+                self.local.move_to_end(key)
+                return self.local[key]
+            self.limit = self.limit or map_limit()
+            while len(self.local) >= self.limit:
+                self.local.popitem(last=False)
+            opened = open_ends(handoff, shard) if ends else open_array(key[0], handoff.manifest.dtype, shard.bytes)
+            self.local[key] = opened
+            return opened
+
+
+MAPS = Maps()
+
+
+def damage(handoff: Handoff, shards: Iterable[Shard]) -> PipelineError | None:
+    """What is wrong with the first local shard whose bytes are not those of the manifest; None when all are right."""
+    for shard in shards:
+        path = Path(handoff.at(shard.path).removeprefix("file://"))
+        try:
+            open_array(str(path), handoff.manifest.dtype, shard.bytes)
+            open_ends(handoff, shard)
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except PipelineError as error:
+            return error
+        if digest != shard.sha256:
+            largest = int(np.memmap(path, np.dtype(handoff.manifest.dtype).newbyteorder("<"), "r").max())
+            if largest >= handoff.manifest.tokenizer.vocab_size:
+                return UsageError(past_vocabulary(largest, shard, handoff.manifest.tokenizer.vocab_size))
+            return InfrastructureError(f"{path} was altered after it was written: its sha256 is another")
+    return None
+
+
+def past_vocabulary(token: int, shard: Shard, vocab_size: int) -> str:
+    """The sentence for an id that no token has."""
+    return f"token id {token} in {shard.path} is past the vocabulary of {vocab_size}"
 
 
 class TokenStream:
@@ -80,14 +142,24 @@ class TokenStream:
     """
 
     def __init__(self, handoff: Handoff, shards: Sequence[Shard]) -> None:
-        dtype = handoff.manifest.dtype
-        width = np.dtype(dtype).itemsize
-        self.vocab_size = handoff.manifest.tokenizer.vocab_size
+        self.handoff, self.vocab_size = handoff, handoff.manifest.tokenizer.vocab_size
         self.shards = [shard for shard in shards if shard.num_tokens]
         self.starts = np.concatenate([[0], np.cumsum([s.num_tokens for s in self.shards])]).astype(np.int64)
-        self.tokens = [open_array(handoff.at(s.path), dtype, s.num_tokens * width) for s in self.shards]
-        self.ends = [open_ends(handoff, s) for s in self.shards]
         self.num_tokens = int(self.starts[-1])
+        self.remote = bool(self.shards) and not is_local(handoff.at(self.shards[0].path))
+        self.kept: dict[tuple[int, bool], Any] = {}
+
+    def _open(self, number: int, ends: bool = False) -> Any:
+        """The tokens of a shard, or where its documents end."""
+        shard = self.shards[number]
+        if not self.remote:
+            return MAPS.get(self.handoff, shard, ends)
+        key = (number, ends)
+        if key not in self.kept:
+            at = self.handoff.at(shard.path)
+            dtype = self.handoff.manifest.dtype
+            self.kept[key] = open_ends(self.handoff, shard) if ends else open_array(at, dtype, shard.bytes)
+        return self.kept[key]
 
     def read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Tokens `[start, stop)` as int64, and where documents end among them: start < end <= stop, minus start."""
@@ -98,17 +170,13 @@ class TokenStream:
         while at < stop:
             base = int(self.starts[shard])
             until = min(stop, int(self.starts[shard + 1]))
-            tokens[at - start : until - start] = self.tokens[shard][slice(at - base, until - base)]
-            document_ends = self.ends[shard]
-            # asarray: searching a uint64 memmap with an int would convert the whole index to float
-            low, high = np.searchsorted(
-                document_ends, np.array([at - base, until - base], dtype=np.uint64), side="right"
-            )
+            tokens[at - start : until - start] = self._open(shard)[slice(at - base, until - base)]
+            document_ends = self._open(shard, ends=True)
+            # in the index's own integer: searching it with another would convert the whole index
+            reach = np.array([at - base, until - base], dtype=document_ends.dtype)
+            low, high = np.searchsorted(document_ends, reach, side="right")
             ends.append(np.asarray(document_ends[low:high]).astype(np.int64) + (base - start))
             at, shard = until, shard + 1
         if len(tokens) and int(tokens.max()) >= self.vocab_size:
-            raise UsageError(
-                f"token id {int(tokens.max())} in {self.shards[shard - 1].path} is past the vocabulary of "
-                f"{self.vocab_size}"
-            )
+            raise UsageError(past_vocabulary(int(tokens.max()), self.shards[shard - 1], self.vocab_size))
         return tokens, np.concatenate(ends) if ends else np.empty(0, dtype=np.int64)

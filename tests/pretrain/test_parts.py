@@ -4,11 +4,14 @@ import itertools
 import math
 import re
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
 from pipeline.handoff import OptimizerSettings, ScheduleSettings, TrainConfig
+from pipeline.size.flops import flops_per_token
+from pipeline.size.shape import PRESETS
 from recipes.pretrain.evaluate import bits_per_byte, cumulative_lengths
 from recipes.pretrain.loss import head_loss, logits_loss
 from recipes.pretrain.metrics import Reporter, Speed, peak_flops
@@ -58,16 +61,43 @@ def test_schedules(kind):
         assert set(rates[10:80]) == {2.0}
 
 
-def test_spikes_are_skipped_and_leave_no_trace():
+def decisions_of(guard, losses, norms):
+    return [
+        float(guard(torch.tensor(loss), torch.tensor(norm))) for loss, norm in zip(losses, norms, strict=True)
+    ]  # fmt: skip
+
+
+def test_spikes_are_skipped_and_counted():
     guard = SpikeGuard(6.0, 16, torch.device("cpu"))
-    noise = [1.0 + 0.01 * math.sin(i) for i in range(40)]
-    decisions = []
-    for i, loss in enumerate(noise):
-        value = {20: 9.0, 25: float("nan"), 30: float("inf")}.get(i, loss)
-        decisions.append(float(guard(torch.tensor(value), torch.tensor(0.5))))
+    losses = [{20: 9.0, 25: float("nan"), 30: float("inf")}.get(i, 1.0 + 0.01 * math.sin(i)) for i in range(40)]
+    decisions = decisions_of(guard, losses, [0.5] * 40)
     assert [i for i, d in enumerate(decisions) if d] == [20, 25, 30]
-    assert int(guard.seen) == 37
+    assert (int(guard.skipped), int(guard.in_row), int(guard.seen)) == (3, 0, 38)
     assert torch.isfinite(guard.values).all()
+
+
+@pytest.mark.parametrize("level", [1.5, 4.0, 60.0])
+def test_a_norm_that_rises_and_stays_becomes_the_usual_one(level):
+    guard = SpikeGuard(6.0, 128, torch.device("cpu"))
+    noise = [1.0 + 0.05 * math.sin(i) for i in range(400)]
+    norms = noise[:200] + [level * n for n in noise[200:]]
+    decisions = decisions_of(guard, [2.0] * 400, norms)
+    assert decisions[200] == 1.0
+    assert not any(decisions[225:])
+    assert int(guard.in_row) == 0
+
+
+def test_a_norm_that_doubles_ever_faster_is_not_followed():
+    guard = SpikeGuard(6.0, 32, torch.device("cpu"))
+    norms = [1.0 + 0.05 * math.sin(i) for i in range(64)] + [100.0 * 100.0**i for i in range(8)]
+    assert decisions_of(guard, [2.0] * len(norms), norms)[64:] == [1.0] * 8
+
+
+def test_one_huge_spike_leaves_the_guard_awake():
+    guard = SpikeGuard(6.0, 64, torch.device("cpu"))
+    losses = [1.0 + 0.01 * math.sin(i) for i in range(100)]
+    losses[80], losses[90] = 1e30, 30.0
+    assert [i for i, d in enumerate(decisions_of(guard, losses, [0.5] * 100)) if d] == [80, 90]
 
 
 @pytest.mark.parametrize("name", ["adamw", "muon"])
@@ -137,12 +167,19 @@ def test_metrics_of_steps_taken_again_are_dropped(tmp_path):
 def test_utilisation_is_said_of_a_known_device_alone(monkeypatch):
     now = iter([100.0, 102.0, 104.0])
     monkeypatch.setattr("recipes.pretrain.metrics.time.perf_counter", lambda: next(now))
-    speed = Speed(3e9, world_size=2, device=torch.device("cpu"), price=2.5)
+    shape = PRESETS["llama-3.2-1b"]
+    speed = Speed(shape, world_size=2, device=torch.device("cpu"), price=2.5)
     speed.tokens, speed.data_wait = 4000, 0.1
     found = speed.report(step=10, steps=50, steps_since=10)
-    assert found == {"tokens_per_s": 2000, "mfu": None, "memory_bytes": None, "data_wait_ms": 10, "eta_s": 8}
+    unknown = {"mfu": None, "mfu_packed": None, "memory_bytes": None}
+    assert found == {"tokens_per_s": 2000, "data_wait_ms": 10, "eta_s": 8, **unknown}
     speed.peak, speed.tokens = 10e12, 4000
-    assert speed.report(20, 50, 10)["mfu"] == pytest.approx(2000 * 3e9 / 10e12 / 2)
+    # two rows of six places: documents of 4 and 2, of 1, 2 and 3
+    speed.saw(np.array([[0, 0, 0, 0, 1, 1], [0, 1, 1, 2, 2, 2]]))
+    said = speed.report(20, 50, 10)
+    attended = (16 + 4 + 1 + 4 + 9) / 12
+    assert said["mfu"] == pytest.approx(2000 * flops_per_token(shape, 512) / 10e12 / 2)
+    assert said["mfu_packed"] == pytest.approx(2000 * flops_per_token(shape, attended) / 10e12 / 2)
 
 
 def test_a_terminal_gets_a_bar_and_held_out_lines(tmp_path, monkeypatch, capsys):

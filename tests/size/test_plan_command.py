@@ -5,6 +5,7 @@ import json
 import pytest
 
 from pipeline.commands.plan import main, quantity
+from pipeline.size.advise import advise
 from pipeline.size.laws import LAWS
 
 
@@ -22,8 +23,72 @@ def test_one_dial_gives_everything(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_gpus_for_a_time(capsys: pytest.CaptureFixture[str]) -> None:
     made = answer(capsys, "--gpu", "h100", "--gpus", "64", "--hours", "72")
-    assert made["flops"] == pytest.approx(989.4e12 * 0.4 * 64 * 72 * 3600, rel=1e-6)
+    assert made["flops_with_attention"] == pytest.approx(989.4e12 * 0.4 * 64 * 72 * 3600, rel=1e-6)
+    assert made["flops"] == pytest.approx(made["flops_with_attention"], rel=0.1)
     assert made["hours"] == pytest.approx(72)
+
+
+def test_hours_count_attention(capsys: pytest.CaptureFixture[str]) -> None:
+    """Half a million tokens of context cost far more than 6ND says, and no GPU holds such a sequence."""
+    argv = ("--params", "8e9", "--gpu", "h100", "--gpus", "64")
+    short, long = answer(capsys, *argv, "--sequence", "4096"), answer(capsys, *argv, "--sequence", "524288")
+    for made in (short, long):
+        hours = made["flops_with_attention"] / (989.4e12 * 0.4 * 3600)
+        assert made["gpu_hours"] == pytest.approx(hours)
+        assert made["cost"] == pytest.approx(hours * made["price_per_gpu_hour"])
+        assert "full square" in made["mfu_convention"]
+    assert short["flops"] == long["flops"]
+    assert long["gpu_hours"] > 20 * short["gpu_hours"]
+    assert (short["context_parallel"], long["context_parallel"]) == (1, 64)
+    assert any("context parallelism over 64" in note for note in long["notes"])
+    assert not any("context parallelism" in note for note in short["notes"])
+
+
+def test_packed_documents_compute_less(capsys: pytest.CaptureFixture[str]) -> None:
+    made = answer(
+        capsys, "--preset", "llama-3.2-1b", "--vocab", "128256", "--sequence", "4096", "--document-tokens", "580"
+    )
+    square, inside = 12 * 16 * 2048 * 4096, 12 * 16 * 2048 * 580
+    assert made["flops_with_attention"] / made["tokens"] == pytest.approx(6 * 1_235_746_816 + square, rel=1e-4)
+    assert made["flops_packed"] / made["tokens"] == pytest.approx(6 * 1_235_746_816 + inside, rel=1e-4)
+    assert answer(capsys, "--preset", "llama-3.2-1b")["flops_packed"] is None
+    assert main(["--preset", "llama-3.2-1b", "--document-tokens", "580"]) == 0
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "as packed documents compute" in said
+    assert "model FLOPs as published" in said
+
+
+def test_batches_far_from_the_ladder_are_flagged(capsys: pytest.CaptureFixture[str]) -> None:
+    large, small = answer(capsys, "--params", "70e9"), answer(capsys, "--params", "1e9")
+    (flagged,) = [note for note in large["notes"] if "outside the ladder" in note]
+    assert "Chinchilla 70B: 3 million tokens, 0.0001 (arXiv 2203.15556)" in flagged
+    assert not any("outside the ladder" in note for note in small["notes"])
+    (also,) = [note for note in large["notes"] if "you also need" in note]
+    assert "840 GB each" in also
+    assert not any("you also need" in note for note in answer(capsys, "--params", "19e9")["notes"])
+
+
+def test_money(capsys: pytest.CaptureFixture[str]) -> None:
+    made = answer(capsys, "--params", "1e9", "--price", "2.25")
+    assert made["cost"] == pytest.approx(2.25 * made["gpu_hours"])
+    assert answer(capsys, "--params", "1e9", "--gpu", "gb200")["cost"] is None
+    assert main(["--params", "1e9", "--price", "2.25"]) == 0
+    assert "US dollars at 2.25 a GPU-hour" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("task", "kind"),
+    [("ner", "encoder"), ("NER", "encoder"), ("Named-Entity recognition", "encoder"), ("semantic search", None),
+     ("search", "encoder"), ("chatbot", "decoder"), ("q_a", None), ("qa", "decoder"), ("summarize", "encoder_decoder")],
+)  # fmt: skip
+def test_tasks_in_plain_words(task: str, kind: str | None, capsys: pytest.CaptureFixture[str]) -> None:
+    if kind is None:
+        assert main(["--params", "1e9", "--task", task]) == 2
+        assert "no task named" in capsys.readouterr().err
+    else:
+        counting = answer(capsys, "--params", "1e9", "--task", task)["counting"]
+        assert counting.startswith("3ND") == (kind == "encoder_decoder")
+        assert advise(task).objective == {"encoder": "masked", "decoder": "causal"}.get(kind, "spans")
 
 
 def test_tokens_at_hand(capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,8 +181,12 @@ def test_the_facts_of_the_course(capsys: pytest.CaptureFixture[str]) -> None:
     kinds = {task: advice["architecture"] for task, advice in found["tasks"].items()}
     assert (kinds["classification"], kinds["generation"]) == ("encoder", "decoder")
     assert kinds["translation"] == kinds["summarisation"] == "encoder-decoder"
+    bloomberg = found["bloomberggpt"]
+    assert (bloomberg["gpu_hours"], bloomberg["steps"]) == (1.3e6, 139_200)
+    assert bloomberg["batch_tokens"] == [1024 * 2048, 2048 * 2048]
     assert main(["--facts"]) == 0
     said = " ".join(capsys.readouterr().out.split())  # however wide the terminal is
     assert "24 GB per billion parameters" in said
     assert "out of memory" in said
+    assert "1.3 million GPU hours" in said
     assert "7% less TFLOP/s" in said
