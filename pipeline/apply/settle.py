@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.apply.dial import RULE, STAGE, Dial, Offered, below, dial, offered, sentence
 from pipeline.apply.rewrite import is_too_short
 from pipeline.apply.select_settings import SelectSettings
+from pipeline.apply.selection import RULE, STAGE, Dial, Offered, below, dial, offered, sentence
 from pipeline.apply.spans import ApplySettings
 from pipeline.core.conserve import Balance
 from pipeline.core.execute import Assignment, Produced, Unit

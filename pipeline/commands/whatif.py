@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 import yaml
 from pydantic import ValidationError
 
-from pipeline.apply.dial import STAGE, Offered, dial, offered, sentence
 from pipeline.apply.select_settings import SelectSettings
+from pipeline.apply.selection import STAGE, Offered, dial, offered, sentence
 from pipeline.apply.settle import amounts
 from pipeline.cluster.step import ClusterCounts
 from pipeline.core.judge import judges

@@ -39,7 +39,7 @@ def test_descriptors_as_shares_within_their_axis():
     assert not {"pronoun", "person", "dialect"} & rows.keys()
 
 
-def test_dialect_counts_documents_with_two_features_by_source_and_stage():
+def test_selectionect_counts_documents_with_two_features_by_source_and_stage():
     spoken, standard = "She finna go, ain't nobody there.", "Nobody is there and she is leaving."
     texts = [spoken] * 30 + [standard] * 30 + ["It ain't so."] * 30
     found = signals(texts)

@@ -45,7 +45,7 @@ DIALECTS = {
 
 
 @pytest.mark.parametrize("name", DIALECTS)
-def test_dialects_of_csv_are_found_and_said(tmp_path, name):
+def test_selectionects_of_csv_are_found_and_said(tmp_path, name):
     data, said = DIALECTS[name]
     tally = Tally()
     rows = read(tmp_path, "a.csv", data, tally)
@@ -90,7 +90,7 @@ def test_a_lone_quotation_mark_swallows_no_rows(tmp_path):
     assert len(read(tmp_path, "a.csv", data)) == 49
 
 
-def test_dialects_can_be_given(tmp_path):
+def test_selectionects_can_be_given(tmp_path):
     data = b"id~text\n1~'Wool ~ raw'\n"
     assert texts(read(tmp_path, "a.csv", data, csv={"delimiter": "~", "quote": "'"})) == ["Wool ~ raw"]
     with pytest.raises(ValueError, match="no encoding is named 'utf-9'"):

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.__main__ import main as command
-from pipeline.apply.dial import Offered, below, dial, sentence
 from pipeline.apply.select_settings import SelectSettings
+from pipeline.apply.selection import Offered, below, dial, sentence
 from pipeline.errors import UsageError
 from pipeline.recipe.model import load
 from pipeline.run import main
