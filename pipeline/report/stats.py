@@ -395,15 +395,17 @@ class RunReport(Figure):
         totals = self.totals
         if not totals.conserved:
             return "bad", "Documents do not add up: do not use this corpus, and report a defect."
+        measured = [gate for gate in self.gates if gate.passed is not None]
+        unmeasured = [gate.name for gate in self.gates if gate.passed is None]
         every = f"Every one of {totals.documents_in + totals.children:,} documents is accounted for"
         if self.red_gates:
             names = ", ".join(gate.name for gate in self.red_gates)
-            return "bad", f"{every}, but {len(self.red_gates)} of {len(self.gates)} gates failed: {names}."
-        measured = [gate for gate in self.gates if gate.passed is not None]
+            failed = f"{len(self.red_gates)} of {len(measured)} gates {'that measured something ' if unmeasured else ''}failed"
+            return "bad", f"{every}, but {failed}: {names}."
         checks = f", and all {len(measured)} gates passed" if measured else ""
         if warned := [gate.name for gate in measured if not gate.passed]:
             checks = f"; reported, not gating: {', '.join(warned)}"
-        if unmeasured := [gate.name for gate in self.gates if gate.passed is None]:
+        if unmeasured:
             checks += f"; not measured: {', '.join(unmeasured)}"
         return "good", f"{every}{checks}."
 
