@@ -64,7 +64,10 @@ def inspect(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--verdict", choices=["kept", "removed", "quarantined"], help="only these")
     parser.add_argument(
-        "--rule", metavar="STAGE.RULE", help="only documents that this rule hits, as gopher.min_num_words"
+        "--rule",
+        metavar="STAGE.RULE",
+        help="only documents that this rule hits, as gopher.min_num_words; that any rule of a stage hits, as gopher; "
+        "or in which a judge marks spans of a kind, as pii.phone",
     )
     parser.add_argument("--source", help="only documents of this source")
     parser.add_argument("--host", help="only documents whose URL has this host; *.HOST is every subdomain")

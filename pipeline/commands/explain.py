@@ -289,6 +289,8 @@ def places(opened: RunFolder, wanted: str) -> list[tuple[str, int]]:
 
     Raises UsageError when there is none, or several that only share a file or a part.
     """
+    if not wanted.strip():
+        raise UsageError("name a document: its URL, id, path, file name, or a part of either that only one has")
     if by_name := list(opened.find(wanted)):
         return by_name
     several = list(opened.find(wanted, "file")) or list(opened.find(wanted, "part"))

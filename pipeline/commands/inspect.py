@@ -22,9 +22,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.commands.explain import plain_signals
-from pipeline.core.judge import judges
+from pipeline.core.judge import SPANS, judges
 from pipeline.core.partition import id_fractions
 from pipeline.core.run_folder import RunFolder, open_run
+from pipeline.core.settings import side_of
 from pipeline.core.steps import Step
 from pipeline.core.store import FileInfo, Store
 from pipeline.errors import InfrastructureError, UsageError
@@ -107,6 +108,33 @@ def hosts(opened: RunFolder, shard: str) -> list[str]:
     return [host_of(url) for url in opened.documents(shard, ["url"])["url"].to_pylist()]
 
 
+def hit_by(opened: RunFolder, shard: str, reasons: pa.ChunkedArray, rule: str) -> np.ndarray:
+    """bool[n]: documents that a rule removes, that any rule of a stage removes (`gopher`), or in which a judge marks spans of
+    a kind (`pii.phone`)."""
+    stage, _, kind = rule.partition(".")
+    lists = reasons.to_pylist()
+    mask = np.array([any(rule in (one, one.partition(".")[0]) for one in each) for each in lists], bool)
+    if kind and stage in opened.judges:
+        for name, column in judges()[stage].columns.items():
+            if column != SPANS:
+                continue
+            for start, part in groups(opened.store, opened.signal_file(stage, shard), [name]):
+                spans = part[name].combine_chunks()
+                marked = pc.equal(pc.struct_field(pc.list_flatten(spans), "kind"), kind)
+                rows = pc.list_parent_indices(spans).filter(pc.fill_null(marked, False)).to_numpy()
+                mask[start + rows.astype(np.int64)] = True
+    return mask
+
+
+def rules_of(opened: RunFolder, stage: str) -> set[str]:
+    """Rules and kinds of spans that a judge can name, whether they hit anything here or not."""
+    judge = judges()[stage]
+    names = {name for name in judge.settings.decided_fields() if side_of(name)}
+    names |= {column.removeprefix("num_") for column in judge.columns if column.startswith("num_") and judge.cuts}
+    names |= {"duplicate", "in_index"} if stage in ("exact", "minhash") else set()
+    return {f"{stage}.{name}" for name in names}
+
+
 def matching(opened: RunFolder, arguments: argparse.Namespace) -> Iterator[tuple[str, np.ndarray]]:
     """(shard, rows as int64[n]) of the documents that pass every filter."""
     for shard in opened.shards:
@@ -116,7 +144,7 @@ def matching(opened: RunFolder, arguments: argparse.Namespace) -> Iterator[tuple
             if wanted := getattr(arguments, name):
                 mask &= pc.equal(table[name], wanted).to_numpy()
         if arguments.rule:
-            mask &= np.array([arguments.rule in reasons for reasons in table["reasons"].to_pylist()], bool)
+            mask &= hit_by(opened, shard, table["reasons"], arguments.rule)
         if arguments.host:
             mask &= np.array([is_host(host, arguments.host) for host in hosts(opened, shard)], bool)
         if arguments.grep and mask.any():
@@ -216,12 +244,17 @@ def check(opened: RunFolder, arguments: argparse.Namespace) -> str | None:
             raise UsageError(f"--host {arguments.host}: this run has no such host{near(arguments.host, names)}")
     if not arguments.rule or arguments.rule in rules:
         return None
-    stage = arguments.rule.partition(".")[0]
-    if stage not in {rule.partition(".")[0] for rule in rules} | set(opened.judges):
-        raise UsageError(f"--rule {arguments.rule}: this run has no such stage{near(arguments.rule, rules)}")
-    if stage in judges():
-        rules |= {f"{stage}.{name}" for name in judges()[stage].settings.decided_fields()}
-    return None if arguments.rule in rules else f"no document was hit by {arguments.rule}{near(arguments.rule, rules)}"
+    stage, _, rule = arguments.rule.partition(".")
+    stages = {rule.partition(".")[0] for rule in rules} | set(opened.judges) | {"ingest", "extract", "measure", "apply"}
+    if stage not in stages:
+        raise UsageError(f"--rule {arguments.rule}: this run has no such stage{near(arguments.rule, rules | stages)}")
+    known = {one for one in rules if one.startswith(f"{stage}.")} | (
+        rules_of(opened, stage) if stage in judges() else set()
+    )
+    if stage in judges() and judges()[stage].cuts and (not rule or arguments.rule in known):
+        return None  # its spans are looked at by `hit_by`
+    hint = near(arguments.rule, known) if rule and arguments.rule not in known else ""
+    return f"no document was hit by {arguments.rule}{hint}"
 
 
 def print_files(opened: RunFolder, arguments: argparse.Namespace) -> int:

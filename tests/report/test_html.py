@@ -165,3 +165,19 @@ def test_what_the_model_writes_is_shown_with_what_it_is() -> None:
     assert "<pre><b>Net income</b> rose &lt;script&gt;" in page
     assert "61.0% are more frequent in domain" in page
     assert "What it writes" not in render(example().model_copy(update={"training": Training()}))
+
+
+def test_cells_carry_their_headings_for_a_phone() -> None:
+    page = render(example())
+    rows = re.findall(r"<tr>(<td.*?)</tr>", page, re.DOTALL)
+    (row,) = [row for row in rows if "repetition.max_dup_line_frac" in row]
+    assert re.findall(r'data-h="([^"]*)"', row)[:3] == ["", "documents, first reason", "documents it hit at all"]
+    assert 'colspan="12" class="muted"' in page  # a note has no column of its own
+    assert "<script" not in page
+
+
+def test_only_wide_drawings_scroll_on_a_phone() -> None:
+    page = render(example())
+    inside = page.count('<div class="scroll"><svg')
+    assert 0 < inside < page.count("<svg")
+    assert page.count('<div class="scroll">') == inside
