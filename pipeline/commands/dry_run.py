@@ -65,7 +65,7 @@ def problem_of_out(recipe: RecipeBase, out: str) -> str | None:
     return None
 
 
-def disk(files: list[InputFile], out: str) -> dict[str, int | None]:
+def disk(files: list[InputFile], out: str) -> dict[str, Any]:
     """Bytes of the local inputs, bytes that the run folder is likely to take, and bytes free there (None: not local)."""
     unpacked = sum(file.size * (UNPACKED if file.path.lower().endswith(PACKED) else 1) for file in files)
     store = Store(out)

@@ -100,6 +100,9 @@ def render(report: RunReport) -> str:
         most_bias_rows=MOST_BIAS_ROWS,
         scaling_figures=scaling.scaling_figures(report.plan) if report.plan else [],
         nav=_nav(report),
+        taken_sources=sorted(
+            {name for row in report.taken for name in row.documents}, key=lambda name: (name == "others", name)
+        ),
     )
     return TABLE.sub(_with_labels, page)
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
-
 WIDE = 600
 """Units of width above which the words of a drawing do not fit a phone."""
 
