@@ -83,7 +83,18 @@ def inspect(parser: argparse.ArgumentParser) -> None:
         help="the --limit documents nearest to this value of a signal on each side, nearest first",
     )
     show_removed(parser)
-    parser.add_argument("--limit", type=int, default=10, metavar="N", help="at most N documents (default 10)")
+    parser.add_argument(
+        "--sql",
+        metavar="CONDITION",
+        help="only documents for which this holds, over source, host, verdict, text, … and every signal as JUDGE_COLUMN: "
+        "\"gopher_num_words < 80 and host like '%%.gov'\"",
+    )
+    parser.add_argument(
+        "--export", metavar="FILE", help="write them, with their signals, as FILE.jsonl, FILE.csv or FILE.parquet"
+    )
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="at most N documents (default 10; all of them with --export)"
+    )
 
 
 def whatif(parser: argparse.ArgumentParser) -> None:

@@ -13,6 +13,7 @@ import math
 import os
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,9 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.markup import escape
 
+from pipeline.commands.condition import Condition
 from pipeline.commands.explain import plain_signals
+from pipeline.commands.export import export
 from pipeline.core.judge import SPANS, judges
 from pipeline.core.partition import id_fractions
 from pipeline.core.run_folder import RunFolder, open_run
@@ -36,6 +39,8 @@ from pipeline.recipe.model import near
 from pipeline.report.hidden import is_hidden, masked
 
 SHOWN = 160
+LIMIT = 10
+"""Documents shown when `--limit` is not given; an export has all."""
 BLOCK = 256
 """Rows that are Python values at one time."""
 Place = tuple[str, int]
@@ -137,6 +142,7 @@ def rules_of(opened: RunFolder, stage: str) -> set[str]:
 
 def matching(opened: RunFolder, arguments: argparse.Namespace) -> Iterator[tuple[str, np.ndarray]]:
     """(shard, rows as int64[n]) of the documents that pass every filter."""
+    asked, read = Condition(opened, arguments.sql) if arguments.sql else None, partial(values, opened.store)
     for shard in opened.shards:
         table = opened.verdicts(shard, ["verdict", "source", "reasons"])
         mask = np.ones(table.num_rows, bool)
@@ -151,7 +157,8 @@ def matching(opened: RunFolder, arguments: argparse.Namespace) -> Iterator[tuple
             for start, part in groups(opened.store, text_file(opened, shard), ["text"]):
                 hit = pc.match_substring(part["text"], arguments.grep, ignore_case=arguments.ignore_case)
                 mask[start : start + part.num_rows] &= hit.to_numpy()
-        yield shard, np.flatnonzero(mask)
+        rows = np.flatnonzero(mask)
+        yield shard, rows if asked is None else asked.rows(shard, rows, text_file(opened, shard), read)
 
 
 def sampled(opened: RunFolder, arguments: argparse.Namespace) -> Iterator[tuple[str, np.ndarray]]:
@@ -217,8 +224,9 @@ def chosen(opened: RunFolder, arguments: argparse.Namespace) -> Iterator[dict[st
         yield from nearest(opened, arguments)
         return
     left = max(0, arguments.limit if arguments.sample is None else arguments.sample)
+    signals = bool(arguments.json or arguments.export)
     for shard, rows in (matching if arguments.sample is None else sampled)(opened, arguments):
-        yield from documents(opened, shard, rows[:left], arguments.json, arguments.show)
+        yield from documents(opened, shard, rows[:left], signals, arguments.show)
         left -= len(rows[:left])
         if left <= 0:
             return
@@ -269,11 +277,12 @@ def print_files(opened: RunFolder, arguments: argparse.Namespace) -> int:
         return 0
     console = Console()
     rows = sorted(account.to_pylist(), key=lambda row: row["outcome"] == READ)
-    for row in rows[: arguments.limit]:
+    limit = LIMIT if arguments.limit is None else arguments.limit
+    for row in rows[:limit]:
         console.print(f"[bold]{row['outcome']}[/]  {escape(row['path'])}  {row['kind']}  {megabytes(row['bytes'])}")
         if row["reason"]:
             console.print(f"  {row['reason']}", markup=False, highlight=False)
-    console.print(f"{sums(account).sentence()}; {min(len(rows), arguments.limit)} shown (--limit {arguments.limit})")
+    console.print(f"{sums(account).sentence()}; {min(len(rows), limit)} shown (--limit {limit})")
     return 0
 
 
@@ -282,9 +291,16 @@ def run(arguments: argparse.Namespace) -> int:
     opened = open_run(arguments.run)
     if arguments.files:
         return print_files(opened, arguments)
+    if arguments.limit is None:
+        arguments.limit = sys.maxsize if arguments.export and not arguments.near else LIMIT
     remark = check(opened, arguments)
     if remark:
         print(remark, file=sys.stderr)
+    if arguments.export:
+        count = export(opened, chosen(opened, arguments), arguments.export)
+        said = {"exit": 0, "documents": count, "file": arguments.export}
+        print(json.dumps(said, ensure_ascii=False) if arguments.json else f"{count:,} documents in {arguments.export}")
+        return 0
     if arguments.json:
         try:
             for row in chosen(opened, arguments):
