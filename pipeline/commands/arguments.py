@@ -126,6 +126,12 @@ def forget(parser: argparse.ArgumentParser) -> None:
 report = status = verify = run_folder
 
 
+def clean(parser: argparse.ArgumentParser) -> None:
+    """Of `clean`."""
+    run_folder(parser)
+    parser.add_argument("--yes", action="store_true", help="delete; without it, say what would go and what is lost")
+
+
 def doctor(parser: argparse.ArgumentParser) -> None:
     """Of `doctor`."""
     parser.add_argument("--run", default=".", metavar="DIR", help="folder that a run would write to")
