@@ -145,7 +145,7 @@ def plan(recipe: RecipeBase, out: str) -> dict[str, Any]:
 
 def print_plan(recipe: RecipeBase, out: str, as_json: bool) -> None:
     """Print the plan. Raises UsageError with every problem that is known without reading data."""
-    found = plan(recipe, out) | {"disk": disk(check(recipe, out), out)}
+    found: dict[str, Any] = plan(recipe, out) | {"disk": disk(check(recipe, out), out)}
     if as_json:
         print(json.dumps(found, ensure_ascii=False))
         return
