@@ -17,6 +17,7 @@ COMMANDS = {
     "diff": "what changed between two runs",
     "report": "write report.html of a finished run again",
     "forget": "take documents out of a run, keep them out, and list the checkpoints that had them",
+    "clean": "drop what a run needs only to go on, and keep corpus, tokenizer, hand-off and report",
     "verify": "compare every committed file with its checksum",
     "plan": "parameters, tokens, compute, memory and time from one number",
     "doctor": "whether this machine can run the pipeline",

@@ -86,7 +86,8 @@ def complete_result(run: Run) -> dict[str, Any]:
     counted = tokens(run)
     mix, plan = mix_plan(run), size_plan(run)
     audit = bias(run)
-    results = [*bias_gates(run.recipe.bias, audit), *gates(run.recipe.gates, mix, counted["kept_of_extracted"])]
+    share = counted["kept_of_extracted"] if counted["extracted_pretokens"] else None
+    results = [*bias_gates(run.recipe.bias, audit), *gates(run.recipe.gates, mix, share)]
     results += unread_gate(run.recipe.gates, sums(account_of(run)))
     red = [gate for gate in results if gate.gating and gate.passed is False]
     if audit is not None:

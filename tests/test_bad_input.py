@@ -86,6 +86,7 @@ def test_everything_removed(tiny, tmp_path, capsys):
     code, _, err = run(tiny, tmp_path / "out", capsys, "--set", "curate.gopher.min_num_words=100000")
     assert code == 1
     assert "no document was kept" in err
+    assert "gopher.min_num_words took most, 19 of 20" in err
 
 
 def test_shuffled_records_and_renamed_order_give_the_same_root_hash(tiny, tmp_path, capsys):

@@ -64,7 +64,10 @@ def inspect(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--verdict", choices=["kept", "removed", "quarantined"], help="only these")
     parser.add_argument(
-        "--rule", metavar="STAGE.RULE", help="only documents that this rule hits, as gopher.min_num_words"
+        "--rule",
+        metavar="STAGE.RULE",
+        help="only documents that this rule hits, as gopher.min_num_words; that any rule of a stage hits, as gopher; "
+        "or in which a judge marks spans of a kind, as pii.phone",
     )
     parser.add_argument("--source", help="only documents of this source")
     parser.add_argument("--host", help="only documents whose URL has this host; *.HOST is every subdomain")
@@ -80,7 +83,18 @@ def inspect(parser: argparse.ArgumentParser) -> None:
         help="the --limit documents nearest to this value of a signal on each side, nearest first",
     )
     show_removed(parser)
-    parser.add_argument("--limit", type=int, default=10, metavar="N", help="at most N documents (default 10)")
+    parser.add_argument(
+        "--sql",
+        metavar="CONDITION",
+        help="only documents for which this holds, over source, host, verdict, text, … and every signal as JUDGE_COLUMN: "
+        "\"gopher_num_words < 80 and host like '%%.gov'\"",
+    )
+    parser.add_argument(
+        "--export", metavar="FILE", help="write them, with their signals, as FILE.jsonl, FILE.csv or FILE.parquet"
+    )
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="at most N documents (default 10; all of them with --export)"
+    )
 
 
 def whatif(parser: argparse.ArgumentParser) -> None:
@@ -110,6 +124,12 @@ def forget(parser: argparse.ArgumentParser) -> None:
 
 
 report = status = verify = run_folder
+
+
+def clean(parser: argparse.ArgumentParser) -> None:
+    """Of `clean`."""
+    run_folder(parser)
+    parser.add_argument("--yes", action="store_true", help="delete; without it, say what would go and what is lost")
 
 
 def doctor(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from rich.console import Console
 from rich.markup import escape
 
@@ -28,6 +29,7 @@ TEXT_SHOWN = 600
 DIFF_LINES = 24
 SPANS_SHOWN, SPAN_SHOWN = 12, 100
 CONTEXT, FEW, MAX_WORDS = 5, 12, 3000
+COPIES_SHOWN = 20
 FIRST = 5
 """Documents listed when several match."""
 
@@ -67,6 +69,7 @@ def account(opened: RunFolder, shard: str, row: int) -> dict[str, Any]:
         found["survivor"] = survivor(opened, verdict["duplicate_of"], shown, original)
     if verdict["verdict"] == "kept":
         found["uses"] = opened.uses(document["id"])
+        found |= copies(opened, document["id"])
     found["spans"] = spans(opened, shard, row, original, verdict["verdict"] == "kept")
     return found
 
@@ -84,6 +87,19 @@ def earlier_runs(opened: RunFolder) -> list[str]:
     if not opened.has(Step.CLUSTER):
         return []
     return list(dict.fromkeys(index.root for index in opened.counted(ClusterCounts, Step.CLUSTER).index_files))
+
+
+def copies(opened: RunFolder, own: str) -> dict[str, Any]:
+    """How many removed documents a kept one stands for, and the first of them, the most alike first."""
+    rows = []
+    for shard in opened.shards:
+        table = opened.verdicts(shard, ["id", "source", "stage", "similarity", "duplicate_of"])
+        mask = pc.fill_null(pc.equal(table["duplicate_of"], own), False)
+        if pc.any(mask).as_py():
+            urls = opened.documents(shard, ["url"]).filter(mask)["url"].to_pylist()
+            rows += [row | {"url": url} for row, url in zip(table.filter(mask).to_pylist(), urls, strict=True)]
+    rows.sort(key=lambda row: (-(row["similarity"] or 0.0), row["id"]))
+    return {"copies": len(rows), "first_copies": rows[:COPIES_SHOWN]} if rows else {}
 
 
 def survivor(opened: RunFolder, wanted: str, text: str, original: str) -> dict[str, Any]:
@@ -229,6 +245,12 @@ def show(found: dict[str, Any], console: Console, whole: bool) -> None:
     )
     if found.get("uses") is not None:
         console.print(f"  used {found['uses']:.2f} times by the planned training")
+    if count := found.get("copies"):
+        console.print(f"  stands for {count:,} removed cop{'y' if count == 1 else 'ies'}")
+        for one in found["first_copies"]:
+            alike = "" if one["similarity"] is None else f", similarity {one['similarity']:.2f}"
+            name = escape(one["url"] or one["id"])
+            console.print(f"    {name} ({one['id']}, {escape(one['source'])}, {one['stage']}{alike})")
     for reason in verdict["reasons"]:
         judge, _, rule = reason.partition(".")
         bound = found.get("thresholds", {}).get(judge, {}).get(rule)
@@ -289,6 +311,8 @@ def places(opened: RunFolder, wanted: str) -> list[tuple[str, int]]:
 
     Raises UsageError when there is none, or several that only share a file or a part.
     """
+    if not wanted.strip():
+        raise UsageError("name a document: its URL, id, path, file name, or a part of either that only one has")
     if by_name := list(opened.find(wanted)):
         return by_name
     several = list(opened.find(wanted, "file")) or list(opened.find(wanted, "part"))

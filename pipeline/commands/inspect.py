@@ -13,6 +13,7 @@ import math
 import os
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,13 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.markup import escape
 
+from pipeline.commands.condition import Condition
 from pipeline.commands.explain import plain_signals
-from pipeline.core.judge import judges
+from pipeline.commands.export import export
+from pipeline.core.judge import SPANS, judges
 from pipeline.core.partition import id_fractions
 from pipeline.core.run_folder import RunFolder, open_run
+from pipeline.core.settings import side_of
 from pipeline.core.steps import Step
 from pipeline.core.store import FileInfo, Store
 from pipeline.errors import InfrastructureError, UsageError
@@ -35,6 +39,8 @@ from pipeline.recipe.model import near
 from pipeline.report.hidden import is_hidden, masked
 
 SHOWN = 160
+LIMIT = 10
+"""Documents shown when `--limit` is not given; an export has all."""
 BLOCK = 256
 """Rows that are Python values at one time."""
 Place = tuple[str, int]
@@ -107,8 +113,36 @@ def hosts(opened: RunFolder, shard: str) -> list[str]:
     return [host_of(url) for url in opened.documents(shard, ["url"])["url"].to_pylist()]
 
 
+def hit_by(opened: RunFolder, shard: str, reasons: pa.ChunkedArray, rule: str) -> np.ndarray:
+    """bool[n]: documents that a rule removes, that any rule of a stage removes (`gopher`), or in which a judge marks spans of
+    a kind (`pii.phone`)."""
+    stage, _, kind = rule.partition(".")
+    lists = reasons.to_pylist()
+    mask = np.array([any(rule in (one, one.partition(".")[0]) for one in each) for each in lists], bool)
+    if kind and stage in opened.judges:
+        for name, column in judges()[stage].columns.items():
+            if column != SPANS:
+                continue
+            for start, part in groups(opened.store, opened.signal_file(stage, shard), [name]):
+                spans = part[name].combine_chunks()
+                marked = pc.equal(pc.struct_field(pc.list_flatten(spans), "kind"), kind)
+                rows = pc.list_parent_indices(spans).filter(pc.fill_null(marked, False)).to_numpy()
+                mask[start + rows.astype(np.int64)] = True
+    return mask
+
+
+def rules_of(opened: RunFolder, stage: str) -> set[str]:
+    """Rules and kinds of spans that a judge can name, whether they hit anything here or not."""
+    judge = judges()[stage]
+    names = {name for name in judge.settings.decided_fields() if side_of(name)}
+    names |= {column.removeprefix("num_") for column in judge.columns if column.startswith("num_") and judge.cuts}
+    names |= {"duplicate", "in_index"} if stage in ("exact", "minhash") else set()
+    return {f"{stage}.{name}" for name in names}
+
+
 def matching(opened: RunFolder, arguments: argparse.Namespace) -> Iterator[tuple[str, np.ndarray]]:
     """(shard, rows as int64[n]) of the documents that pass every filter."""
+    asked, read = Condition(opened, arguments.sql) if arguments.sql else None, partial(values, opened.store)
     for shard in opened.shards:
         table = opened.verdicts(shard, ["verdict", "source", "reasons"])
         mask = np.ones(table.num_rows, bool)
@@ -116,14 +150,15 @@ def matching(opened: RunFolder, arguments: argparse.Namespace) -> Iterator[tuple
             if wanted := getattr(arguments, name):
                 mask &= pc.equal(table[name], wanted).to_numpy()
         if arguments.rule:
-            mask &= np.array([arguments.rule in reasons for reasons in table["reasons"].to_pylist()], bool)
+            mask &= hit_by(opened, shard, table["reasons"], arguments.rule)
         if arguments.host:
             mask &= np.array([is_host(host, arguments.host) for host in hosts(opened, shard)], bool)
         if arguments.grep and mask.any():
             for start, part in groups(opened.store, text_file(opened, shard), ["text"]):
                 hit = pc.match_substring(part["text"], arguments.grep, ignore_case=arguments.ignore_case)
                 mask[start : start + part.num_rows] &= hit.to_numpy()
-        yield shard, np.flatnonzero(mask)
+        rows = np.flatnonzero(mask)
+        yield shard, rows if asked is None else asked.rows(shard, rows, text_file(opened, shard), read)
 
 
 def sampled(opened: RunFolder, arguments: argparse.Namespace) -> Iterator[tuple[str, np.ndarray]]:
@@ -189,8 +224,9 @@ def chosen(opened: RunFolder, arguments: argparse.Namespace) -> Iterator[dict[st
         yield from nearest(opened, arguments)
         return
     left = max(0, arguments.limit if arguments.sample is None else arguments.sample)
+    signals = bool(arguments.json or arguments.export)
     for shard, rows in (matching if arguments.sample is None else sampled)(opened, arguments):
-        yield from documents(opened, shard, rows[:left], arguments.json, arguments.show)
+        yield from documents(opened, shard, rows[:left], signals, arguments.show)
         left -= len(rows[:left])
         if left <= 0:
             return
@@ -216,12 +252,17 @@ def check(opened: RunFolder, arguments: argparse.Namespace) -> str | None:
             raise UsageError(f"--host {arguments.host}: this run has no such host{near(arguments.host, names)}")
     if not arguments.rule or arguments.rule in rules:
         return None
-    stage = arguments.rule.partition(".")[0]
-    if stage not in {rule.partition(".")[0] for rule in rules} | set(opened.judges):
-        raise UsageError(f"--rule {arguments.rule}: this run has no such stage{near(arguments.rule, rules)}")
-    if stage in judges():
-        rules |= {f"{stage}.{name}" for name in judges()[stage].settings.decided_fields()}
-    return None if arguments.rule in rules else f"no document was hit by {arguments.rule}{near(arguments.rule, rules)}"
+    stage, _, rule = arguments.rule.partition(".")
+    stages = {rule.partition(".")[0] for rule in rules} | set(opened.judges) | {"ingest", "extract", "measure", "apply"}
+    if stage not in stages:
+        raise UsageError(f"--rule {arguments.rule}: this run has no such stage{near(arguments.rule, rules | stages)}")
+    known = {one for one in rules if one.startswith(f"{stage}.")} | (
+        rules_of(opened, stage) if stage in judges() else set()
+    )
+    if stage in judges() and judges()[stage].cuts and (not rule or arguments.rule in known):
+        return None  # its spans are looked at by `hit_by`
+    hint = near(arguments.rule, known) if rule and arguments.rule not in known else ""
+    return f"no document was hit by {arguments.rule}{hint}"
 
 
 def print_files(opened: RunFolder, arguments: argparse.Namespace) -> int:
@@ -236,11 +277,12 @@ def print_files(opened: RunFolder, arguments: argparse.Namespace) -> int:
         return 0
     console = Console()
     rows = sorted(account.to_pylist(), key=lambda row: row["outcome"] == READ)
-    for row in rows[: arguments.limit]:
+    limit = LIMIT if arguments.limit is None else arguments.limit
+    for row in rows[:limit]:
         console.print(f"[bold]{row['outcome']}[/]  {escape(row['path'])}  {row['kind']}  {megabytes(row['bytes'])}")
         if row["reason"]:
             console.print(f"  {row['reason']}", markup=False, highlight=False)
-    console.print(f"{sums(account).sentence()}; {min(len(rows), arguments.limit)} shown (--limit {arguments.limit})")
+    console.print(f"{sums(account).sentence()}; {min(len(rows), limit)} shown (--limit {limit})")
     return 0
 
 
@@ -249,9 +291,16 @@ def run(arguments: argparse.Namespace) -> int:
     opened = open_run(arguments.run)
     if arguments.files:
         return print_files(opened, arguments)
+    if arguments.limit is None:
+        arguments.limit = sys.maxsize if arguments.export and not arguments.near else LIMIT
     remark = check(opened, arguments)
     if remark:
         print(remark, file=sys.stderr)
+    if arguments.export:
+        count = export(opened, chosen(opened, arguments), arguments.export)
+        said = {"exit": 0, "documents": count, "file": arguments.export}
+        print(json.dumps(said, ensure_ascii=False) if arguments.json else f"{count:,} documents in {arguments.export}")
+        return 0
     if arguments.json:
         try:
             for row in chosen(opened, arguments):

@@ -104,6 +104,7 @@ class Writer(io.RawIOBase):
         target = store.locate(path)
         self._target = target
         if store.local:
+            store.make_folder()
             CALLS.makedirs(os.path.dirname(target))
             self._temporary = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.{os.getpid()}.tmp")
             self._handle: Any = CALLS.open(self._temporary)
@@ -199,6 +200,13 @@ class Store:
     def url(self, path: str) -> str:
         """What any reader of files opens: an absolute path on a local disk, a URL elsewhere."""
         return self.locate(path) if self.local else self.filesystem.unstrip_protocol(self.locate(path))
+
+    def make_folder(self) -> None:
+        """Make the run folder for its owner alone, as it holds unmasked text; one that is there keeps the mode it has."""
+        if not os.path.isdir(self._base):
+            CALLS.makedirs(os.path.dirname(self._base))
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(self._base, 0o700)
 
     @contextlib.contextmanager
     def explained(self, path: str) -> Iterator[None]:

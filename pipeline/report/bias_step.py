@@ -95,7 +95,7 @@ def bias(run: Run) -> dict[str, Any] | None:
     return {
         "settings": settings.model_dump(mode="json"),
         "documents": {"extracted": table.num_rows, "kept": int(kept.sum()), "sampled": read.pop("sampled")},
-        "verdict": "fail" if failures else "pass",
+        "verdict": "fail" if failures else "pass" if _judged(rows, read["flips"], settings) else "not measured",
         "failures": failures,
         "counts": {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in VERDICTS},
         "rows": rows,
@@ -108,6 +108,13 @@ def bias(run: Run) -> dict[str, Any] | None:
         "dialect": dialect_rows(table, gone, settings),
         "term_survival": survival_summary(run),
     }
+
+
+def _judged(rows: Sequence[dict[str, Any]], flips: Sequence[dict[str, Any]], settings: BiasSettings) -> int:
+    """How many rows of the gated stages have enough documents, or swapped texts, for a verdict."""
+    return sum(
+        row["verdict"] in ("pass", "warn", "fail") and row["stage"] in settings.stages for row in [*rows, *flips]
+    )
 
 
 def _add_examples(rows: list[dict[str, Any]], table: pa.Table, removing: dict[str, np.ndarray]) -> None:
@@ -157,13 +164,15 @@ def bias_gates(settings: BiasSettings, found: dict[str, Any] | None) -> list[Gat
     gating = settings.action != "report"
     results = [GateResult("bias", False, gating, sentence) for sentence in found["failures"]]
     if not results:
-        judged = sum(row["verdict"] in ("pass", "warn") and row["stage"] in settings.stages for row in found["rows"])
+        terms, swapped = (_judged(found["rows"], [], settings), _judged([], found["flips"], settings))
+        said = f"no identity term is under four fifths ({terms} terms judged)"
+        if not terms:
+            said = "no identity term has enough documents to be judged" + "; swaps keep their verdicts" * bool(swapped)
         stages = ", ".join(settings.stages)
-        results.append(
-            GateResult("bias", True, gating, f"{stages}: no identity term is under four fifths ({judged} terms judged)")
-        )
+        results.append(GateResult("bias", True if terms or swapped else None, gating, f"{stages}: {said}"))
     for stage, done in found["rebalance"].items():
-        results.append(GateResult("bias rebalanced", True, False, rebalanced_sentence(stage, done)))
+        measured = True if done["removed_before"] else None
+        results.append(GateResult("bias rebalanced", measured, False, rebalanced_sentence(stage, done)))
     return results
 
 
@@ -181,8 +190,8 @@ def rebalanced_sentence(stage: str, done: dict[str, Any]) -> str:
     )
 
 
-def gates(settings: GateSettings, mix: dict[str, Any], kept: float) -> list[GateResult]:
-    """The other gates of the recipe with their results. `kept` is kept / extracted pre-tokens."""
+def gates(settings: GateSettings, mix: dict[str, Any], kept: float | None) -> list[GateResult]:
+    """The other gates of the recipe with their results. `kept` is kept / extracted pre-tokens, None where no text is."""
     found = []
     if mix["missing"]:
         found += [GateResult("mix", False, True, sentence) for sentence in mix["missing"]]
@@ -198,12 +207,7 @@ def gates(settings: GateSettings, mix: dict[str, Any], kept: float) -> list[Gate
     )
     if settings.kept_share is not None:
         low, high = settings.kept_share
-        found.append(
-            GateResult(
-                "kept_share",
-                low <= kept <= high,
-                True,
-                f"kept {kept:.2%} of extracted tokens; bounds {low:.2%}–{high:.2%}",
-            )
-        )
+        measured = "no text was extracted" if kept is None else f"kept {kept:.2%} of extracted tokens"
+        passed = None if kept is None else low <= kept <= high
+        found.append(GateResult("kept_share", passed, True, f"{measured}; bounds {low:.2%}–{high:.2%}"))
     return found

@@ -19,7 +19,7 @@ from pipeline.decide.step import DecideCounts
 from pipeline.extract.step import ExtractCounts
 from pipeline.ingest.account import account_of, sums
 from pipeline.plan.step import mix_plan, size_plan
-from pipeline.report import tally
+from pipeline.report import tally, where
 from pipeline.report.bias_step import BIAS
 from pipeline.report.cards import data_card
 from pipeline.report.file_account import file_rows
@@ -133,7 +133,7 @@ def _languages(run: Run) -> list[Count]:
     return [Count(name=name, documents=count) for name, count in ordered]
 
 
-def _duplicates(run: Run, reasons: list[Reason]) -> Duplicates | None:
+def _duplicates(run: Run, reasons: list[Reason], tables: list[_Tables]) -> Duplicates | None:
     joined = pa.concat_tables([run.clusters(shard) for shard in run.shards])
     exact, near = (joined[name].drop_null() for name in ("exact_cluster", "near_cluster"))
     removed = sum(
@@ -149,6 +149,7 @@ def _duplicates(run: Run, reasons: list[Reason]) -> Duplicates | None:
         near_documents=len(near),
         removed=removed,
         delta=delta,
+        largest=where.clusters([(table.documents, table.verdicts) for table in tables]),
     )
 
 
@@ -158,10 +159,17 @@ def _cuts(run: Run) -> list[Cut]:
     documents = sum(
         (Counter(counts.documents_cut) for counts in run.counts(ApplyCounts, Step.APPLY).values()), Counter()
     )
+    sources = {unit: counts.source for unit, counts in run.counts(ExtractCounts, Step.EXTRACT).items()}
+    by_source: dict[str, Counter[str]] = {}
+    for unit, counts in run.counts(ApplyCounts, Step.APPLY).items():
+        for rule, number in counts.documents_cut.items():
+            by_source.setdefault(rule, Counter())[sources[unit]] += number
     found = [
         Cut(rule=rule, documents=documents[rule], bytes_cut=size, bytes_inserted=balance.inserted.get(rule, 0))
         for rule, size in balance.cut.items()
     ]
+    for one in found:
+        one.by_source = dict(sorted(by_source.get(one.rule, {}).items()))
     edited: Counter[tuple[str, str]] = Counter()
     for counts in run.counts(ExtractCounts, Step.EXTRACT).values():
         for rule, (number, size) in counts.edited.items():
@@ -302,6 +310,7 @@ PLACES = (
 def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
     """The report's data."""
     tables = [_Tables(run, shard) for shard in run.shards]
+    parts, histograms = [(table.documents, table.verdicts) for table in tables], _histograms(run)
     account = account_of(run)
     order = ["extract", *(name for name, _ in run.recipe.judges), "apply"]
     reasons = tally.merge_reasons((tally.reasons(t.documents, t.verdicts, order) for t in tables), order)
@@ -336,16 +345,19 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
         sources=_sources(run, tables),
         file_sentence=sums(account).sentence() if account.num_rows else "",
         files=file_rows(account),
-        rights=rights_rows((table.documents, table.verdicts) for table in tables),
+        rights=rights_rows(parts),
         contamination=_items(run, tables),
         languages=_languages(run),
-        histograms=_histograms(run),
+        taken=where.rules_by_source(parts),
+        hosts=where.hosts(parts),
+        edges=where.edges(run, histograms),
+        histograms=histograms,
         kept_samples=_samples(run, tables, "kept"),
         removed_samples=_samples(run, tables, "removed"),
         bias=[BiasRow.model_validate(row) for row in bias_rows],
         bias_audit=bias,
         classifiers=[_classifier(name, found) for name, found in result["classifiers"].items()],
-        duplicates=_duplicates(run, reasons),
+        duplicates=_duplicates(run, reasons, tables),
         mix=mix_plan(run),
         tokenizer=vocabulary_figures(run, result["tokenizer"]),
         plan=size_plan(run) if result["mix"]["total_tokens"] else None,

@@ -16,8 +16,11 @@ def unread_gate(settings: GateSettings, found: FileSums) -> list[GateResult]:
     """Whether the share of bytes that was not read is within `max_unread_frac`; none when that is null."""
     if settings.max_unread_frac is None:
         return []
-    passed = found.unread_frac <= settings.max_unread_frac if found.files - found.excluded else None
-    bound = f"{found.unread_frac:.1%} of the bytes are not read, at most {settings.max_unread_frac:.1%} may be"
+    passed = found.unread_frac <= settings.max_unread_frac if found.bytes else None
+    share = (
+        f"{found.unread_frac:.1%} of the bytes are not read" if found.bytes else "the sources have no files with bytes"
+    )
+    bound = f"{share}, at most {settings.max_unread_frac:.1%} may be"
     return [GateResult("files", passed, True, f"{bound}; {found.sentence()}")]
 
 

@@ -4,6 +4,7 @@ Text of documents is hostile: everything passes through autoescape, and the page
 images and connections, so that even a mistake here could not run what a crawl brought along.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -62,11 +63,29 @@ def _glyph(character: str) -> str:
     return "�" if 0xD800 <= code <= 0xDFFF else character
 
 
+TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
+ROW = re.compile(r"<tr>.*?</tr>", re.DOTALL)
+
+
+def _with_labels(table: re.Match[str]) -> str:
+    """A table whose cells carry their column's heading, which a phone shows beside the value: a row becomes a card there.
+
+    What comes from documents is escaped in the page already, so a tag that is found here is the template's.
+    """
+    heads = [re.sub(r"<[^>]*>", "", head) for head in re.findall(r"<th[^>]*>(.*?)</th>", table[0], re.DOTALL)]
+
+    def labelled(row: re.Match[str]) -> str:
+        names = iter(["", *heads[1:]])
+        return re.sub(r"<td(?! colspan)", lambda _: f'<td data-h="{next(names, "")}"', row[0])
+
+    return ROW.sub(labelled, table[0])
+
+
 def render(report: RunReport) -> str:
     """The whole page. Deterministic: the same report gives the same bytes."""
     steps = funnel(report.totals, report.reasons)
     template = environment().get_template("report.html.jinja")
-    return template.render(
+    page = template.render(
         r=report,
         tone=report.verdict[0],
         verdict=report.verdict[1],
@@ -81,7 +100,11 @@ def render(report: RunReport) -> str:
         most_bias_rows=MOST_BIAS_ROWS,
         scaling_figures=scaling.scaling_figures(report.plan) if report.plan else [],
         nav=_nav(report),
+        taken_sources=sorted(
+            {name for row in report.taken for name in row.documents}, key=lambda name: (name == "others", name)
+        ),
     )
+    return TABLE.sub(_with_labels, page)
 
 
 def _charts(report: RunReport, steps: list[Any]) -> dict[str, Markup]:

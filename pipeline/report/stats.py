@@ -69,6 +69,8 @@ class Cut(Figure):
     documents: int
     bytes_cut: int
     bytes_inserted: int = 0
+    by_source: dict[str, int] = {}
+    """Documents by source."""
 
 
 class SourceRow(Figure):
@@ -173,6 +175,50 @@ class Cluster(Figure):
     documents: int
     survivor: str
     kind: str = "minhash"
+    url: str = ""
+    copies: list[str] = []
+    """A few of the documents that the survivor stands for, by address or id."""
+    lowest: float = 1.0
+    """How alike the least alike of them is to the survivor."""
+
+
+class TakenRow(Figure):
+    """What a rule takes as first reason, by source, in documents and in pre-tokens."""
+
+    rule: str
+    documents: dict[str, int] = {}
+    pretokens: dict[str, int] = {}
+
+
+class HostRow(Figure):
+    """One host: what came in and stayed, and the rule that takes most of its pre-tokens."""
+
+    host: str
+    documents: int = 0
+    kept_documents: int = 0
+    pretokens: int = 0
+    kept_pretokens: int = 0
+    rule: str = ""
+    rule_pretokens: int = 0
+
+
+class EdgeDocument(Figure):
+    """A document near a threshold, with the value that is compared and how its text, masked, begins."""
+
+    id: str
+    url: str = ""
+    source: str = ""
+    verdict: Verdict
+    value: float
+    text: str
+
+
+class Edge(Figure):
+    """A threshold and the documents nearest to it on both sides, in the order of their values."""
+
+    rule: str
+    bound: float
+    documents: list[EdgeDocument]
 
 
 class ClassifierFigures(Figure):
@@ -361,6 +407,9 @@ class RunReport(Figure):
     totals: Totals
     reasons: list[Reason] = []
     cuts: list[Cut] = []
+    taken: list[TakenRow] = []
+    hosts: list[HostRow] = []
+    edges: list[Edge] = []
     sources: list[SourceRow] = []
     file_sentence: str = ""
     files: list[FileRow] = []
@@ -395,15 +444,17 @@ class RunReport(Figure):
         totals = self.totals
         if not totals.conserved:
             return "bad", "Documents do not add up: do not use this corpus, and report a defect."
+        measured = [gate for gate in self.gates if gate.passed is not None]
+        unmeasured = [gate.name for gate in self.gates if gate.passed is None]
         every = f"Every one of {totals.documents_in + totals.children:,} documents is accounted for"
         if self.red_gates:
             names = ", ".join(gate.name for gate in self.red_gates)
-            return "bad", f"{every}, but {len(self.red_gates)} of {len(self.gates)} gates failed: {names}."
-        measured = [gate for gate in self.gates if gate.passed is not None]
+            failed = f"{len(self.red_gates)} of {len(measured)} gates {'that measured something ' if unmeasured else ''}failed"
+            return "bad", f"{every}, but {failed}: {names}."
         checks = f", and all {len(measured)} gates passed" if measured else ""
         if warned := [gate.name for gate in measured if not gate.passed]:
             checks = f"; reported, not gating: {', '.join(warned)}"
-        if unmeasured := [gate.name for gate in self.gates if gate.passed is None]:
+        if unmeasured:
             checks += f"; not measured: {', '.join(unmeasured)}"
         return "good", f"{every}{checks}."
 

@@ -104,6 +104,16 @@ def _opened_corpus(out: str) -> str:
     return f'datasets.load_dataset("{out}/corpus")'
 
 
+def gate_rows(gates: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """(name, state and sentence) of every gate."""
+    rows = []
+    for gate in gates:
+        failed = "FAIL" if gate["gating"] else "over (reports only)"
+        state = "not measured" if gate["passed"] is None else "pass" if gate["passed"] else failed
+        rows.append((gate["name"], f"{state}: {gate['sentence']}"))
+    return rows
+
+
 def print_summary(result: dict[str, Any], console: Console | None = None) -> None:
     """A finished run."""
     console = console or Console()
@@ -136,12 +146,7 @@ def print_summary(result: dict[str, Any], console: Console | None = None) -> Non
     )
     console.print(_rows("Plan", _plan_rows(result["plan"])))
     console.print(_rows("Training", _train_rows(result["train"])))
-    gate_rows = []
-    for gate in result["gates"]:
-        failed = "FAIL" if gate["gating"] else "over (reports only)"
-        state = "not measured" if gate["passed"] is None else "pass" if gate["passed"] else failed
-        gate_rows.append((gate["name"], f"{state}: {gate['sentence']}"))
-    console.print(_rows("Gates", gate_rows))
+    console.print(_rows("Gates", gate_rows(result["gates"])))
     console.print(
         _rows(
             "Where",

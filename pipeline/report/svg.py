@@ -5,6 +5,9 @@ from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
+WIDE = 600
+"""Units of width above which the words of a drawing do not fit a phone."""
+
 
 class Svg:
     """A drawing of `width` by `height` units that scales with the page. Classes are those of report.css."""
@@ -44,8 +47,13 @@ class Svg:
 
     def done(self) -> Markup:
         """The drawing as markup."""
-        head = f'<svg viewBox="0 0 {_n(self.width)} {_n(self.height)}" role="img" aria-label="{escape(self.title)}">'
-        return Markup(head + "".join(self._parts) + "</svg>")
+        # A wide drawing scrolls inside its own box on a phone, where its words would be too small to read.
+        before, after = ('<div class="scroll">', "</div>") if self.width > WIDE else ("", "")
+        head = (
+            before
+            + f'<svg viewBox="0 0 {_n(self.width)} {_n(self.height)}" role="img" aria-label="{escape(self.title)}">'
+        )
+        return Markup(head + "".join(self._parts) + "</svg>" + after)
 
 
 def _n(value: float) -> str:

@@ -176,16 +176,28 @@ def token_roles(run: Run) -> dict[str, str]:
     return ROLES if folder is None else existing.roles(existing.read_folder(folder))
 
 
+def _nothing_kept(run: Run) -> str:
+    """Why there is nothing to train a tokenizer on: the rule that took most, by first reasons."""
+    said = "no document was kept, so there is nothing to train a tokenizer on"
+    tables = [run.verdicts(shard, ["verdict", "stage", "rule"]) for shard in run.shards]
+    grouped = pa.concat_tables(tables).group_by(["verdict", "stage", "rule"]).aggregate([([], "count_all")])
+    rows = sorted(grouped.to_pylist(), key=lambda row: (-row["count_all"], f"{row['stage']}.{row['rule']}"))
+    if not rows:
+        return said
+    rule, most = f"{rows[0]['stage']}.{rows[0]['rule']}", rows[0]["count_all"]
+    whole = sum(table.num_rows for table in tables)
+    return (
+        f"{said}; {rule} took most, {most:,} of {whole:,}: domain-corpus inspect --run {run.store.root} --rule {rule}"
+    )
+
+
 def tokenizer(run: Run) -> Commits:
     """Count per shard at the tokenizer's shares by bytes, then train one tokenizer; or keep a public one."""
     by_role: dict[str, int] = {}
     for stream in streams(run).values():
         by_role[stream.role] = by_role.get(stream.role, 0) + stream.bytes
     if not sum(by_role.values()):
-        raise GateError(
-            "no document was kept, so there is nothing to train a tokenizer on. "
-            "`python -m pipeline explain URL` shows which rule removed a document"
-        )
+        raise GateError(_nothing_kept(run))
     settings = run.recipe.tokenizer
     if settings.folder is not None:
         return _kept_tokenizer(run, by_role)

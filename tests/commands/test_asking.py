@@ -132,3 +132,27 @@ def test_explain_lists_the_first_of_several(out, capsys):
     assert "10 documents match 'crawl-7.jsonl'" in said
     assert said.count("(") == 5
     assert "no URL or path contains it" in refused(["explain", "nowhere"], out, capsys)
+
+
+def test_a_rule_may_be_a_stage_or_a_kind_of_span(inspected, out, capsys):
+    by_stage = inspected("--rule", "exact")
+    assert by_stage == inspected("--rule", "exact.duplicate")
+    assert len(by_stage) == 1
+    (masked,) = inspected("--rule", "pii.email")
+    assert masked["verdict"] == "kept"
+    assert "Write to" in masked["text"]
+    assert inspected("--rule", "pii.email", "--verdict", "removed") == []
+    for asked, said in (
+        ("pii.phone", ""),
+        ("pii.emial", "did you mean pii.email?"),
+        ("minhash", "no document was hit by"),
+    ):
+        capsys.readouterr()
+        assert main(["inspect", "--run", str(out), "--rule", asked]) == 0
+        assert said in capsys.readouterr().err
+    assert "no such stage; did you mean extract?" in refused(["inspect", "--rule", "extrat.x"], out, capsys)
+
+
+@pytest.mark.parametrize("nothing", ["", "  "])
+def test_explain_wants_a_name(nothing: str, out, capsys):
+    assert "name a document" in refused(["explain", nothing], out, capsys)

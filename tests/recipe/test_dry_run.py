@@ -5,6 +5,9 @@ import os
 
 import pytest
 
+from pipeline.core import sealed
+from pipeline.core.run_folder import RECIPE as RECIPE_FILE
+from pipeline.core.store import Store
 from pipeline.run import main
 
 RECIPE = """\
@@ -21,10 +24,12 @@ curate:
 
 @pytest.fixture
 def dry_run(tmp_path, capsys):
-    def run(pages, more, *sets, recipe=RECIPE):
+    def run(pages, more, *sets, recipe=RECIPE, out=tmp_path / "out", shown="--json"):
         path = tmp_path / "r.yaml"
         path.write_text(recipe % (pages, more))
-        code = main([str(path), "--dry-run", "--json", *(word for one in sets for word in ("--set", one))])
+        code = main(
+            [str(path), "--dry-run", shown, "--out", str(out), *(word for one in sets for word in ("--set", one))]
+        )
         said = capsys.readouterr()
         return code, said.out, said.err
 
@@ -103,3 +108,50 @@ def test_an_unknown_preset_is_refused(dry_run, folder, path):
         assert code == 2
         assert f"{path} no preset named '{wrong}'; did you mean {nearest}?" in err
     assert dry_run(folder, folder, f"{path}=tiny")[0] == 0
+
+
+def test_a_source_of_nothing_but_empty_files_is_refused(dry_run, folder, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "one.jsonl").touch()
+    code, _, err = dry_run(folder, empty)
+    assert code == 2
+    assert "source more" in err
+    assert "one.jsonl has no bytes" in err
+    (empty / "two.jsonl").write_text('{"text": "b"}\n')
+    assert dry_run(folder, empty)[0] == 0
+
+
+def test_a_folder_that_a_run_cannot_use_is_refused(dry_run, folder, tmp_path):
+    for out in (folder / "a.jsonl", folder / "a.jsonl/deeper"):
+        code, _, err = dry_run(folder, folder, out=out)
+        assert code == 2
+        assert "a.jsonl is not a folder" in err
+    held = Store(str(tmp_path / "held"))
+    sealed.write(held, RECIPE_FILE, {"name": "another"})
+    code, _, err = dry_run(folder, folder, out=held.root)
+    assert code == 2
+    assert "holds the run of the recipe 'another'" in err
+    assert dry_run(folder, folder, "name=another", out=held.root)[0] == 0
+
+
+def test_a_scheme_whose_library_is_missing_is_refused(dry_run, folder, monkeypatch):
+    def missing(url):
+        raise ImportError("Install gcsfs to access Google Storage")
+
+    monkeypatch.setattr("fsspec.core.url_to_fs", missing)
+    problem = dry_run(folder, "gcs://bucket/pages", out=folder / "out")[2]
+    assert "source more: gcs://bucket/pages: gcs:// cannot be opened" in problem
+
+
+def test_disk_is_estimated_from_the_inputs(dry_run, folder):
+    (folder / "b.jsonl").write_text('{"text": "b"}\n' * 70_000)
+    (folder / "c.jsonl.gz").write_bytes(b"\x1f\x8b" + b"\0" * 500_000)
+    code, out, _ = dry_run(folder / "a.jsonl", folder)
+    assert code == 0
+    size = json.loads(out)["disk"]
+    assert size["inputs"] == 14 + 14 + 14 * 70_000 + 500_002
+    assert size["run_folder"] == 2 * (14 + 14 + 14 * 70_000 + 4 * 500_002)
+    assert size["free"] > 0
+    shown = dry_run(folder / "a.jsonl", folder, shown="--no-train")[1]
+    assert "disk: about 5.96 MB for 1.48 MB of local inputs" in " ".join(shown.split())

@@ -133,7 +133,7 @@ def test_verdict_says_what_is_wrong() -> None:
 def test_toxic_samples_are_folded_and_others_shown() -> None:
     page = render(example())
     folded = re.findall(r"<details( open)?>.*?</details>", page, re.S)
-    assert len(folded) == 6  # five of documents, one the model wrote
+    assert len(folded) == 7  # five of documents, one the model wrote, one of a threshold
     hidden = page[page.index("text hidden") - 400 : page.index("text hidden")]
     assert hidden.rindex("<details>") > hidden.rfind("<details open>")
 
@@ -165,3 +165,19 @@ def test_what_the_model_writes_is_shown_with_what_it_is() -> None:
     assert "<pre><b>Net income</b> rose &lt;script&gt;" in page
     assert "61.0% are more frequent in domain" in page
     assert "What it writes" not in render(example().model_copy(update={"training": Training()}))
+
+
+def test_cells_carry_their_headings_for_a_phone() -> None:
+    page = render(example())
+    rows = re.findall(r"<tr>(<td.*?)</tr>", page, re.DOTALL)
+    (row,) = [row for row in rows if "repetition.max_dup_line_frac" in row]
+    assert re.findall(r'data-h="([^"]*)"', row)[:3] == ["", "documents, first reason", "documents it hit at all"]
+    assert 'colspan="12" class="muted"' in page  # a note has no column of its own
+    assert "<script" not in page
+
+
+def test_only_wide_drawings_scroll_on_a_phone() -> None:
+    page = render(example())
+    inside = page.count('<div class="scroll"><svg')
+    assert 0 < inside < page.count("<svg")
+    assert page.count('<div class="scroll">') == inside

@@ -1,0 +1,156 @@
+"""Where rules take: by source, by host, at the edge of a threshold, and which copies stand behind one survivor.
+
+Every list is bounded, so the page of a million documents is as long as that of a thousand; counts are made by Arrow, a shard at
+a time, and texts are read of the few documents shown.
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.core.run_folder import RunFolder
+from pipeline.core.steps import Step
+from pipeline.report.hidden import is_hidden
+from pipeline.report.stats import Cluster, Edge, EdgeDocument, Histogram, HostRow, TakenRow
+
+MOST_RULES, MOST_SOURCES, MOST_HOSTS = 40, 12, 30
+MOST_EDGES, EACH_SIDE, EDGE_CHARACTERS = 6, 3, 240
+MOST_CLUSTERS, MOST_COPIES = 8, 5
+HOST = r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(?P<host>\[[^\]]*\]|[^/?#:]+)"
+Parts = Iterable[tuple[pa.Table, pa.Table]]
+"""(documents, verdicts) of every shard, row by row the same documents."""
+
+
+def grouped(parts: Parts, keys: Mapping[str, Any]) -> Counter[tuple[Any, ...]]:
+    """Documents and pre-tokens by the columns that `keys` makes of (documents, verdicts), under
+    (*key, "documents" or "pretokens")."""
+    found: Counter[tuple[Any, ...]] = Counter()
+    for documents, verdicts in parts:
+        table = pa.table({name: make(documents, verdicts) for name, make in keys.items()})
+        table = table.append_column("pretokens", documents["num_pretokens"])
+        for row in table.group_by(list(keys)).aggregate([("pretokens", "sum"), ([], "count_all")]).to_pylist():
+            key = tuple(row[name] for name in keys)
+            found[*key, "documents"] += row["count_all"]
+            found[*key, "pretokens"] += row["pretokens_sum"] or 0
+    return found
+
+
+def _rule(_: pa.Table, verdicts: pa.Table) -> pa.ChunkedArray:
+    return pc.binary_join_element_wise(verdicts["stage"], verdicts["rule"], ".")
+
+
+def _host(documents: pa.Table, _: pa.Table) -> pa.Array | pa.ChunkedArray:
+    return pc.utf8_lower(pc.struct_field(pc.extract_regex(documents["url"].combine_chunks(), HOST), "host"))
+
+
+def rules_by_source(parts: Parts) -> list[TakenRow]:
+    """What each rule takes of each source as first reason, the rule of most pre-tokens first; sources past the largest few are
+    one column, "others"."""
+    source = {"rule": _rule, "source": lambda documents, _: documents["source"]}
+    counts = grouped(parts, source)
+    sizes, of_rule = Counter[str](), Counter[str]()
+    for (rule, name, what), count in counts.items():
+        if rule is not None and what == "pretokens":
+            sizes[name] += count
+            of_rule[rule] += count
+    shown = {name for name, _ in sizes.most_common(MOST_SOURCES)}
+    rows: dict[str, TakenRow] = {}
+    for (rule, name, what), count in counts.items():
+        if rule is not None:
+            row = rows.setdefault(rule, TakenRow(rule=rule))
+            cells = row.documents if what == "documents" else row.pretokens
+            column = name if name in shown else "others"
+            cells[column] = cells.get(column, 0) + count
+    return sorted(rows.values(), key=lambda row: (-of_rule[row.rule], row.rule))[:MOST_RULES]
+
+
+def hosts(parts: Parts) -> list[HostRow]:
+    """The hosts of most extracted pre-tokens: in, kept, and the rule that takes most of each."""
+    counts = grouped(parts, {"host": _host, "rule": _rule, "verdict": lambda _, verdicts: verdicts["verdict"]})
+    rows: dict[str, HostRow] = {}
+    most: dict[str, tuple[int, str]] = {}
+    for (host, rule, verdict, what), count in counts.items():
+        if not host:
+            continue
+        row = rows.setdefault(host, HostRow(host=host))
+        setattr(row, what, getattr(row, what) + count)
+        if verdict == "kept":
+            setattr(row, f"kept_{what}", getattr(row, f"kept_{what}") + count)
+        elif what == "pretokens":
+            most[host] = max(most.get(host, (-1, "")), (count, rule or "unknown"))
+    for host, (count, rule) in most.items():
+        rows[host].rule, rows[host].rule_pretokens = rule, count
+    return sorted(rows.values(), key=lambda row: (-row.pretokens, row.host))[:MOST_HOSTS]
+
+
+def edges(run: RunFolder, histograms: Sequence[Histogram]) -> list[Edge]:
+    """The documents nearest to the thresholds that remove most, on both sides, with how their texts begin."""
+    found = []
+    for one in sorted(histograms, key=lambda one: (-one.removed, one.judge, one.signal))[:MOST_EDGES]:
+        for side, bound in (("min", one.lower), ("max", one.upper)):
+            if bound is None or not one.removed:
+                continue
+            below: list[tuple[float, str, int]] = []
+            above: list[tuple[float, str, int]] = []
+            for shard in run.shards:
+                values = run.signals(one.judge, shard, [one.signal])[one.signal].cast(pa.float64()).to_numpy()
+                read = np.asarray(pc.not_equal(run.verdicts(shard, ["verdict"])["verdict"], "quarantined"))
+                # A document at the bound stays: it stands on the side that is kept.
+                under = values < bound if side == "min" else values <= bound
+                for best, mask in ((below, under), (above, np.isfinite(values) & ~under)):
+                    rows = np.flatnonzero(mask & read)
+                    order = np.argsort(np.abs(values[rows] - bound), kind="stable")[:EACH_SIDE]
+                    best[:] = heapq.nsmallest(
+                        EACH_SIDE, [*best, *((abs(values[row] - bound), shard, int(row)) for row in rows[order])]
+                    )
+            name = f"{one.judge}.{side}_{one.signal}"
+            places = [*reversed(below), *above]
+            documents = [_edge_document(run, one.judge, one.signal, shard, row) for _, shard, row in places]
+            found.append(Edge(rule=name, bound=bound, documents=documents))
+    return found
+
+
+def _edge_document(run: RunFolder, judge: str, signal: str, shard: str, row: int) -> EdgeDocument:
+    verdict = run.verdicts(shard, ["id", "verdict", "source", "reasons"]).slice(row, 1).to_pylist()[0]
+    text = run.table(run.file(Step.APPLY, shard), ["text"])["text"][row].as_py()
+    hidden = is_hidden(verdict["reasons"])
+    return EdgeDocument(
+        id=verdict["id"],
+        url=run.documents(shard, ["url"])["url"][row].as_py() or "",
+        source=verdict["source"],
+        verdict=verdict["verdict"],
+        value=run.signals(judge, shard, [signal])[signal][row].as_py(),
+        text="text hidden: it was removed for toxicity" if hidden else " ".join(text.split())[:EDGE_CHARACTERS],
+    )
+
+
+def clusters(parts: Sequence[tuple[pa.Table, pa.Table]]) -> list[Cluster]:
+    """The survivors that most removed documents name, with a few of these copies."""
+    counts: Counter[str] = Counter()
+    for _, verdicts in parts:
+        values = pc.value_counts(verdicts["duplicate_of"].drop_null()).to_pylist()
+        counts.update({row["values"]: row["counts"] for row in values})
+    largest = sorted(counts, key=lambda own: (-counts[own], own))[:MOST_CLUSTERS]
+    found = {own: Cluster(documents=counts[own] + 1, survivor=own, kind="") for own in largest}
+    for documents, verdicts in parts:
+        mask = pc.or_(
+            *(
+                pc.fill_null(pc.is_in(verdicts[name], pa.array(largest, pa.string())), False)
+                for name in ("id", "duplicate_of")
+            )
+        )
+        urls = documents["url"].filter(mask).to_pylist()
+        for row, url in zip(verdicts.filter(mask).to_pylist(), urls, strict=True):
+            if row["id"] in found:
+                found[row["id"]].url = url or ""
+            if one := found.get(row["duplicate_of"]):
+                one.kind = one.kind or row["stage"] or ""
+                one.lowest = min(one.lowest, 1.0 if row["similarity"] is None else row["similarity"])
+                if len(one.copies) < MOST_COPIES:
+                    one.copies.append(url or row["id"])
+    return list(found.values())
