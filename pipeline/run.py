@@ -140,10 +140,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     store = Store(out)
     refuse_other_recipe(store, recipe)
-    with lease.held(store) as mine:
+    with contextlib.ExitStack() as until_the_end:
         engine = engine_for(arguments.ray, arguments.workers, recipe.sandbox)
         end_like_interrupted()  # again: Ray puts a handler of its own in place
         try:
+            mine = until_the_end.enter_context(lease.held(store))
             claim(store, recipe)
             engine.check(store)
             runner = Runner(store, engine, verify=arguments.verify or default_verify(store), may_go_on=mine.check)

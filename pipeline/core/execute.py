@@ -170,11 +170,18 @@ def parts_of(step: str, unit: Unit) -> dict[str, Any]:
 
 
 def record(store: Store, step: str, unit: Unit, files: dict[str, FileInfo], counts: dict[str, Any]) -> None:
-    """Commit a unit that the driver made by itself, and with it its step, which has no other unit."""
+    """Commit a unit that the driver made by itself, and with it its step, which has no other unit.
+
+    Its files keep their names, so what an earlier record says of them no longer holds: it goes.
+    """
     parts = parts_of(step, unit)
     commit, ledger = Commit(step, unit.name, fingerprint(parts), parts, files, counts), Ledger(store)
     ledger.write(commit)
     ledger.write_step(step, {unit.name: commit})
+    own = ledger.unit_path(step, commit.fingerprint)
+    for path in store.list(own.rpartition("/")[0]):
+        if path != own:
+            store.delete(path)
 
 
 Verify = Literal["sums", "sizes"]

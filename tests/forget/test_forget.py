@@ -181,7 +181,7 @@ def test_tombstones_hold_hashes_alone(tmp_path):
     store = Store(str(tmp_path))
     tombstones.save(store, [tombstones.mark("url", URL)])
     assert tombstones.load(store) == [tombstones.mark("url", URL)]
-    assert set(json.loads((tmp_path / "tombstones.json").read_text())) == {"version", "sha256"}
+    assert set(json.loads((tmp_path / "tombstones.json").read_text())) == {"version", "sha256", "checksum"}
     (tmp_path / "bad.json").write_text("[]")
     with pytest.raises(Exception, match=r"bad\.json"):
         tombstones.load(store, [str(tmp_path / "bad.json")])
