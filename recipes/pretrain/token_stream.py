@@ -91,11 +91,12 @@ class Maps:
     def __init__(self) -> None:
         self.limit = 0
         self.lock = threading.Lock()
-        self.local: OrderedDict[tuple[str, bool], Any] = OrderedDict()
+        self.local: OrderedDict[tuple[str, int, str, bool], Any] = OrderedDict()
 
     def get(self, handoff: Handoff, shard: Shard, ends: bool) -> Any:
         """The tokens of a local shard, or the ends of its documents."""
-        key = (handoff.at(shard.path), ends)
+        path = handoff.at(shard.path)
+        key = (path, shard.bytes, shard.sha256, ends)  # a search writes shorter cuts of a shard to one path
         with self.lock:
             if key in self.local:
                 self.local.move_to_end(key)
@@ -103,7 +104,7 @@ class Maps:
             self.limit = self.limit or map_limit()
             while len(self.local) >= self.limit:
                 self.local.popitem(last=False)
-            opened = open_ends(handoff, shard) if ends else open_array(key[0], handoff.manifest.dtype, shard.bytes)
+            opened = open_ends(handoff, shard) if ends else open_array(path, handoff.manifest.dtype, shard.bytes)
             self.local[key] = opened
             return opened
 
