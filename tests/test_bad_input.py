@@ -76,7 +76,7 @@ def test_unknown_step(tiny, tmp_path, capsys):
 def test_one_side_missing_says_so_and_there_is_nothing_to_train_on(tiny, tmp_path, capsys):
     code, result, _ = run(tiny, tmp_path / "out", capsys, "--set", "sources.here.web.role=domain")
     assert code == 1
-    (gate,) = [gate for gate in result["gates"] if not gate["passed"]]
+    (gate,) = [gate for gate in result["gates"] if gate["passed"] is False]
     assert gate["name"] == "mix"
     assert "general" in gate["sentence"]
     assert not (tmp_path / "out/handoff").exists()

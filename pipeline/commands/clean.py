@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps({"exit": 0, "files": len(paths), "bytes": size, "lost": LOST, "deleted": arguments.yes}))
         return 0
     if not arguments.yes:
-        print(f"{store.name(WORK)}: {len(paths):,} files would go. What is lost:")
+        print(f"{store.url(WORK)}: {len(paths):,} files would go. What is lost:")
         print("\n".join(f"- {line}" for line in LOST))
         print(f"{megabytes(size)} come back. Nothing was deleted; `--yes` does it.")
         return 0

@@ -126,4 +126,4 @@ def test_clean_refuses_a_run_that_has_published_nothing(tmp_path, capsys):
     capsys.readouterr()
     assert main(["clean", "--run", str(tmp_path / "out"), "--yes"]) == 2
     assert "has not published" in capsys.readouterr().err
-    assert (tmp_path / "out/work/ledger").is_dir()
+    assert (tmp_path / "out" / "work/ledger").is_dir()
