@@ -67,7 +67,7 @@ class Run(NamedTuple):
 
 
 RUNS = (
-    Run("OLMo ladder 190M", 0.19e9, 0.46e6, 1.9e-3, "arXiv 2412.04403"),
+    Run("Pythia 160M", 0.16e9, 2.1e6, 6e-4, "arXiv 2304.01373"),
     Run("TinyLlama 1.1B", 1.1e9, 2.1e6, 4e-4, "arXiv 2401.02385"),
     Run("OLMo 2 7B", 7.3e9, 4.2e6, 3e-4, "arXiv 2501.00656"),
     Run("Llama 2 7B", 6.7e9, 4.2e6, 3e-4, "arXiv 2307.09288"),
