@@ -137,8 +137,12 @@ def run(size_mb: int = 1000) -> dict:
         "versions": {},
         "input": f"{sizes[2]:,} documents of a dozen words in shards of {SHARD:,}",
         "rounds": 1,
-        "columns": ["step", "tasks", "CPU µs a document", "peak MiB of a task", "bytes a document of the run"],
-        "rows": rows,
+        "tables": {
+            "steps": {
+                "head": ["step", "tasks", "CPU µs a document", "peak MiB of a task", "bytes a document of the run"],
+                "rows": rows,
+            }
+        },
     }
 
 
