@@ -96,7 +96,8 @@ class Ledger:
         if value is None:
             if must_be_whole and self.store.exists(path):
                 raise InfrastructureError(
-                    f"{self.store.locate(path)} is damaged; run the recipe into this folder again, which makes it again"
+                    f"{self.store.locate(path)} is damaged, or of an earlier version; run the recipe into this folder again, "
+                    "which makes it again"
                 )
             return {}
         return {unit: Commit.from_json(one) for unit, one in value["units"].items()}
