@@ -42,3 +42,8 @@ class SelectSettings(Settings):
     def judge(self) -> str:
         """The judge whose signal it goes by."""
         return self.by.partition(".")[0]
+
+    @property
+    def column(self) -> str:
+        """The column of that judge."""
+        return self.by.partition(".")[2]

@@ -4,7 +4,7 @@ The bound is exact, over all shards: documents are ordered by score, equal score
 number of documents whose tokens come nearest to what was asked. About 30 bytes are held for each document that may stay.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,8 +75,7 @@ def offered(
     exempt = np.asarray(pc.is_in(table["source"], pa.array(told.exempt, pa.string())))
     rows = np.flatnonzero(stays & ~exempt)
     chosen = pa.array(rows)
-    column = told.by.partition(".")[2]
-    scores = store.read_table(read["score"].path, [column])[column].take(chosen)
+    scores = store.read_table(read["score"].path, [told.column])[told.column].take(chosen)
     if told.per == "language":
         groups = pc.fill_null(
             store.read_table(read["language"].path, ["label"])["label"].cast(pa.string()), "und"
@@ -92,12 +91,8 @@ def offered(
     )
 
 
-Edges = dict[str, tuple[float, str]]
-"""By group the last (score, id) that stays."""
-
-
-def dial(shards: Iterator[Offered], told: SelectSettings, amounts: Mapping[str, int]) -> tuple[Dial, Edges]:
-    """What the dial does, and where it cuts.
+def dial(shards: Iterable[Offered], told: SelectSettings, amounts: Mapping[str, int]) -> tuple[Dial, list[np.ndarray]]:
+    """What the dial does, and of each shard the rows that it removes, ascending.
 
     `amounts`: raw or extracted tokens by source, as `of` says.
     """
@@ -118,7 +113,7 @@ def dial(shards: Iterator[Offered], told: SelectSettings, amounts: Mapping[str, 
     rank = pc.sort_indices(
         pa.table({"score": scores, "id": ids.combine_chunks()}), [("score", "descending"), ("id", "ascending")]
     ).to_numpy()
-    found, last = Dial(of_tokens=whole), {}
+    found, stays = Dial(of_tokens=whole), np.zeros(len(scores), np.bool_)
     for number, name in enumerate(names):
         order = rank[group_of[rank] == number]
         there = int(tokens[order].sum())
@@ -132,13 +127,13 @@ def dial(shards: Iterator[Offered], told: SelectSettings, amounts: Mapping[str, 
         kept = int(tokens[order[:count]].sum())
         cut = Bound(str(name), round(share), kept, there, count, len(order) - count, lowest, *edge)
         found.bounds.append(cut)
-        if count:
-            last[str(name)] = (float(scores[order[count - 1]]), str(edge[0]))
+        stays[order[:count]] = True
     sums = np.cumsum(tokens[rank])
     for share in OTHER_DIALS:
         count = _nearest(sums, share * whole)
         found.others[f"{share:g}"] = _finite(float(scores[rank[count - 1]])) if count else None
-    return found, last
+    borders = np.cumsum([0, *(len(one.rows) for one in held)])
+    return found, [one.rows[~stays[at : at + len(one.rows)]] for one, at in zip(held, borders, strict=False)]
 
 
 def _finite(score: float) -> float | None:
@@ -153,18 +148,6 @@ def _nearest(sums: np.ndarray, wanted: float) -> int:
         return count
     below = int(sums[count - 1]) if count else 0
     return count + (int(sums[count]) - wanted < wanted - below)
-
-
-def below(one: Offered, last: Edges) -> np.ndarray:
-    """Rows of a shard that the dial removes."""
-    found = []
-    for row, score, own, group in zip(
-        one.rows.tolist(), one.scores.tolist(), one.ids.to_pylist(), one.groups, strict=True
-    ):
-        edge = last.get(group)
-        if edge is None or score < edge[0] or (score == edge[0] and own > edge[1]):
-            found.append(row)
-    return np.array(found, np.int64)
 
 
 def sentence(found: Dial, told: SelectSettings) -> str:

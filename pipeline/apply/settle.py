@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from pipeline.apply.rewrite import is_too_short
 from pipeline.apply.select_settings import SelectSettings
-from pipeline.apply.selection import RULE, STAGE, Dial, Offered, below, dial, offered, sentence
+from pipeline.apply.selection import RULE, STAGE, Dial, Offered, dial, offered, sentence
 from pipeline.apply.spans import ApplySettings
 from pipeline.core.conserve import Balance
 from pipeline.core.execute import Assignment, Produced, Unit
@@ -27,6 +27,8 @@ from pipeline.extract.step import ExtractCounts
 SETTLE_VERSION = 2
 MEASURES = ["text_hash", "text_bytes", "num_pretokens"]
 """What settling needs of the published texts besides their length."""
+Removal = tuple[str, str, str | None]
+"""Stage and rule that remove a document now, and the document with the same text, where that is why."""
 
 
 @dataclass
@@ -69,68 +71,57 @@ def settle_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
     settings = ApplySettings.model_validate(assigned.settings.get("apply", assigned.settings))
     shards = assigned.reads["shards"]
     short = {name: _short(store, read["texts"], settings) for name, read in shards.items()}
-    best = _best_of_equals(store, shards, short) if settings.drop_newly_identical else {}
-    told = SelectSettings.model_validate(assigned.settings["select"]) if "select" in assigned.settings else None
-    select = _Select(store, told, assigned.settings["amounts"], shards, short, best) if told else None
+    equal = _newly_equal(store, shards, short) if settings.drop_newly_identical else {}
+    found, below = _selected(store, assigned, short, equal) if "select" in assigned.settings else (None, {})
     files: dict[str, FileInfo] = {}
     streams: dict[str, StreamCounts] = {}
-    balance, rows, fallen, taken = Balance(), 0, [], set[bytes]()
+    balance, rows, fallen = Balance(), 0, []
     for name, read in shards.items():
         table, text = store.read_table(read["decisions"].path), store.read_table(read["texts"].path, MEASURES)
-        kept = np.asarray(pc.equal(table["verdict"], "kept"))
-        fallen.append(table["id"].filter(pa.array(kept & short[name])))
-        final = _removed(table, kept & short[name], _newly_equal(table, text, kept & ~short[name], best, taken))
-        if select:
-            final = select.cut(name, final, text)
+        too_short = np.asarray(pc.equal(table["verdict"], "kept")) & short[name]
+        fallen.append(table["id"].filter(pa.array(too_short)))
+        gone: dict[int, Removal] = {row: ("apply", "too_short", None) for row in np.flatnonzero(too_short).tolist()}
+        gone |= {row: ("apply", "newly_identical", survivor) for row, survivor in equal.get(name, {}).items()}
+        gone |= {row: (STAGE, RULE, None) for row in below.get(name, [])}
+        final = _removed(table, gone)
         files[name] = store.put_table(assigned.path("verdicts", name), [final], DECISIONS)
         _add_balance(balance, final, text["text_bytes"].to_numpy())
         _add_streams(streams, final, text)
         rows = (rows + table_sum(final, text)) % MODULUS
     gone = pa.chunked_array([chunk for ids in fallen for chunk in ids.chunks], pa.string()).combine_chunks()
     lost = _lost(store, shards, files, gone) if len(gone) else LostRepeats()
-    counts = SettleCounts(dict(sorted(streams.items())), f"{rows:064x}", lost, select.found if select else None)
+    counts = SettleCounts(dict(sorted(streams.items())), f"{rows:064x}", lost, found)
     return [Produced(files, counts, balance)]
 
 
-class _Select:
-    """The dial over all shards: finds its bounds, then cuts a shard at a time."""
+def _selected(
+    store: Store, assigned: Assignment, short: Mapping[str, np.ndarray], equal: Mapping[str, Mapping[int, str]]
+) -> tuple[Dial, dict[str, list[int]]]:
+    """What the dial does, and the rows that it removes of each shard."""
+    shards, told = assigned.reads["shards"], SelectSettings.model_validate(assigned.settings["select"])
 
-    def __init__(
-        self,
-        store: Store,
-        told: SelectSettings,
-        amounts: Mapping[str, int],
-        shards: Mapping[str, Any],
-        short: Mapping[str, np.ndarray],
-        best: Mapping[bytes, str],
-    ) -> None:
-        self._store, self._told, self._shards = store, told, shards
-        taken = set[bytes]()
+    def each() -> Iterator[Offered]:
+        for name, read in shards.items():
+            table = store.read_table(read["decisions"].path, ["id", "source", "role", "verdict"])
+            stays = np.asarray(pc.equal(table["verdict"], "kept")) & ~short[name]
+            stays[list(equal.get(name, {}))] = False
+            tokens = store.read_table(read["texts"].path, ["num_pretokens"])["num_pretokens"]
+            yield offered(store, read, table, tokens, stays, told)
 
-        def each() -> Iterator[Offered]:
-            for name, read in shards.items():
-                table, text = store.read_table(read["decisions"].path), store.read_table(read["texts"].path, MEASURES)
-                stays = np.asarray(pc.equal(table["verdict"], "kept")) & ~short[name]
-                stays[list(_newly_equal(table, text, stays, best, taken))] = False
-                yield offered(store, read, table, text["num_pretokens"], stays, told)
-
-        self.found, self._last = dial(each(), told, amounts)
-
-    def cut(self, name: str, table: pa.Table, text: pa.Table) -> pa.Table:
-        """The verdicts of a shard with those removed that are below the bound."""
-        kept = np.asarray(pc.equal(table["verdict"], "kept"))
-        one = offered(self._store, self._shards[name], table, text["num_pretokens"], kept, self._told)
-        return with_verdict(table, {row: {} for row in below(one, self._last).tolist()}, STAGE, RULE)
+    found, below = dial(each(), told, assigned.settings["amounts"])
+    return found, {name: rows.tolist() for name, rows in zip(shards, below, strict=True)}
 
 
-def with_verdict(table: pa.Table, rows: Mapping[int, Mapping[str, Any]], stage: str, rule: str) -> pa.Table:
-    """The verdicts with those rows removed by a rule; `rows` may set further columns."""
-    if not rows:
+def _removed(table: pa.Table, gone: Mapping[int, Removal]) -> pa.Table:
+    """The verdicts with these rows removed."""
+    if not gone:
         return table
-    changed = table.to_pylist()
-    for row, more in rows.items():
-        changed[row].update(verdict="removed", stage=stage, rule=rule, reasons=[f"{stage}.{rule}"], **more)
-    return pa.Table.from_pylist(changed, schema=DECISIONS)
+    rows = table.to_pylist()
+    for row, (stage, rule, survivor) in gone.items():
+        rows[row].update(verdict="removed", stage=stage, rule=rule, reasons=[f"{stage}.{rule}"])
+        if survivor is not None:
+            rows[row].update(duplicate_of=survivor, similarity=1.0, plain_similarity=1.0)
+    return pa.Table.from_pylist(rows, schema=DECISIONS)
 
 
 def _short(store: Store, texts: FileInfo, settings: ApplySettings) -> np.ndarray:
@@ -145,61 +136,36 @@ def _hash_halves(texts: pa.Table) -> np.ndarray:
     return data.reshape(-1, 2)[column.offset : column.offset + len(column)]
 
 
-def _best_of_equals(store: Store, shards: Mapping[str, Any], short: Mapping[str, np.ndarray]) -> dict[bytes, str]:
-    """The smallest id by text hash, of texts that more than one document which may stay could have.
+def _newly_equal(store: Store, shards: Mapping[str, Any], short: Mapping[str, np.ndarray]) -> dict[str, dict[int, str]]:
+    """By shard, the rows whose text another document has too that stays, and that document: the one with the smallest id.
 
     Halves of hashes are compared first: of 10^9 documents some 0.03 pairs share one by chance, which the whole hash tells apart.
     """
 
-    def eligible(name: str, read: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    def eligible(name: str) -> tuple[np.ndarray, np.ndarray]:
+        read = shards[name]
         verdicts = store.read_table(read["decisions"].path, ["verdict"])["verdict"]
         stays = np.asarray(pc.equal(verdicts, "kept")) & ~short[name]
         return stays, _hash_halves(store.read_table(read["texts"].path, ["text_hash"]))
 
-    halves = [halves[stays, 0] for stays, halves in (eligible(name, read) for name, read in shards.items())]
+    halves = [halves[stays, 0] for stays, halves in map(eligible, shards)]
     every = np.concatenate(halves or [np.zeros(0, np.uint64)])
     del halves
     every.sort()
     twice = np.unique(every[1:][every[1:] == every[:-1]])
-    best: dict[bytes, str] = {}
-    for name, read in shards.items() if len(twice) else ():
-        stays, halves_of = eligible(name, read)
+    met: dict[bytes, list[tuple[str, int, str]]] = {}
+    for name in shards if len(twice) else ():
+        stays, halves_of = eligible(name)
         rows = np.flatnonzero(stays & np.isin(halves_of[:, 0], twice))
-        ids = store.read_table(read["decisions"].path, ["id"])["id"].take(pa.array(rows)).to_pylist()
-        for row, own in zip(rows, map(str, ids), strict=True):
-            key = halves_of[row].tobytes()
-            best[key] = min(own, best.get(key, own))
-    return best
-
-
-def _newly_equal(
-    table: pa.Table, text: pa.Table, stays: np.ndarray, best: Mapping[bytes, str], taken: set[bytes]
-) -> dict[int, str]:
-    """The survivor's id for every row that goes because a better-ranked document has its text. `taken`: texts whose document was
-    met already."""
-    if not best:
-        return {}
-    halves = _hash_halves(text)
-    first = np.unique(np.frombuffer(b"".join(best), np.uint64)[::2])
-    found: dict[int, str] = {}
-    for row in np.flatnonzero(stays & np.isin(halves[:, 0], first)).tolist():
-        key = halves[row].tobytes()
-        survivor = best.get(key)
-        if survivor is None:
-            continue
-        if table["id"][row].as_py() == survivor and key not in taken:
-            taken.add(key)
-        else:
-            found[row] = survivor
+        ids = store.read_table(shards[name]["decisions"].path, ["id"])["id"].take(pa.array(rows)).to_pylist()
+        for row, own in zip(rows.tolist(), map(str, ids), strict=True):
+            met.setdefault(halves_of[row].tobytes(), []).append((name, row, own))
+    found: dict[str, dict[int, str]] = {}
+    for same in met.values():
+        survivor = min(same, key=lambda one: one[2])  # of equal ids the first
+        for name, row, _ in (one for one in same if one is not survivor):
+            found.setdefault(name, {})[row] = survivor[2]
     return found
-
-
-def _removed(table: pa.Table, short: np.ndarray, equal: Mapping[int, str]) -> pa.Table:
-    """The verdicts with those rows removed that became too short, or equal to a survivor."""
-    table = with_verdict(table, {row: {} for row in np.flatnonzero(short).tolist()}, "apply", "too_short")
-    same = {"similarity": 1.0, "plain_similarity": 1.0}
-    equals = {row: {"duplicate_of": survivor, **same} for row, survivor in equal.items()}
-    return with_verdict(table, equals, "apply", "newly_identical")
 
 
 def _add_balance(balance: Balance, final: pa.Table, sizes: np.ndarray) -> None:

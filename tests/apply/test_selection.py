@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.__main__ import main as command
 from pipeline.apply.select_settings import SelectSettings
-from pipeline.apply.selection import Offered, below, dial, sentence
+from pipeline.apply.selection import Offered, dial, sentence
 from pipeline.errors import UsageError
 from pipeline.recipe.model import load
 from pipeline.run import main
@@ -31,8 +31,8 @@ def shard(documents):
 
 
 def kept_by(shards, told, amounts):
-    found, last = dial(iter(shards), told, amounts)
-    gone = {own for one in shards for own in one.ids.take(pa.array(below(one, last))).to_pylist()}
+    found, removed = dial(iter(shards), told, amounts)
+    gone = {own for one, rows in zip(shards, removed, strict=True) for own in one.ids.take(pa.array(rows)).to_pylist()}
     return found, {own for one in shards for own in one.ids.to_pylist()} - gone
 
 
