@@ -88,8 +88,8 @@ def settle_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
         _add_balance(balance, final, text["text_bytes"].to_numpy())
         _add_streams(streams, final, text)
         rows = (rows + table_sum(final, text)) % MODULUS
-    gone = pa.chunked_array([chunk for ids in fallen for chunk in ids.chunks], pa.string()).combine_chunks()
-    lost = _lost(store, shards, files, gone) if len(gone) else LostRepeats()
+    fallen_ids = pa.chunked_array([chunk for ids in fallen for chunk in ids.chunks], pa.string()).combine_chunks()
+    lost = _lost(store, shards, files, fallen_ids) if len(fallen_ids) else LostRepeats()
     counts = SettleCounts(dict(sorted(streams.items())), f"{rows:064x}", lost, found)
     return [Produced(files, counts, balance)]
 

@@ -90,43 +90,58 @@ def hosts(parts: Parts) -> list[HostRow]:
 
 def edges(run: RunFolder, histograms: Sequence[Histogram]) -> list[Edge]:
     """The documents nearest to the thresholds that remove most, on both sides, with how their texts begin."""
-    found = []
+    nearest: list[tuple[str, float, list[Near]]] = []
     for one in sorted(histograms, key=lambda one: (-one.removed, one.judge, one.signal))[:MOST_EDGES]:
         for side, bound in (("min", one.lower), ("max", one.upper)):
-            if bound is None or not one.removed:
-                continue
-            below: list[tuple[float, str, int]] = []
-            above: list[tuple[float, str, int]] = []
-            for shard in run.shards:
-                values = run.signals(one.judge, shard, [one.signal])[one.signal].cast(pa.float64()).to_numpy()
-                read = np.asarray(pc.not_equal(run.verdicts(shard, ["verdict"])["verdict"], "quarantined"))
-                # A document at the bound stays: it stands on the side that is kept.
-                under = values < bound if side == "min" else values <= bound
-                for best, mask in ((below, under), (above, np.isfinite(values) & ~under)):
-                    rows = np.flatnonzero(mask & read)
-                    order = np.argsort(np.abs(values[rows] - bound), kind="stable")[:EACH_SIDE]
-                    best[:] = heapq.nsmallest(
-                        EACH_SIDE, [*best, *((abs(values[row] - bound), shard, int(row)) for row in rows[order])]
-                    )
-            name = f"{one.judge}.{side}_{one.signal}"
-            places = [*reversed(below), *above]
-            documents = [_edge_document(run, one.judge, one.signal, shard, row) for _, shard, row in places]
-            found.append(Edge(rule=name, bound=bound, documents=documents))
+            if bound is not None and one.removed:
+                places = _nearest(run, one.judge, one.signal, side, bound)
+                nearest.append((f"{one.judge}.{side}_{one.signal}", bound, places))
+    texts = _beginnings(run, [place for _, _, places in nearest for place in places])
+    return [
+        Edge(
+            rule=rule,
+            bound=bound,
+            documents=[EdgeDocument(value=value, **texts[shard, row]) for _, shard, row, value in places],
+        )
+        for rule, bound, places in nearest
+    ]
+
+
+Near = tuple[float, str, int, float]
+"""A document beside a threshold: its distance, its shard and row, and its value."""
+
+
+def _nearest(run: RunFolder, judge: str, signal: str, side: str, bound: float) -> list[Near]:
+    """The documents nearest to a bound: those below it from afar, then those above it."""
+    below: list[Near] = []
+    above: list[Near] = []
+    for shard in run.shards:
+        values = run.signals(judge, shard, [signal])[signal].cast(pa.float64()).to_numpy()
+        read = np.asarray(pc.not_equal(run.verdicts(shard, ["verdict"])["verdict"], "quarantined"))
+        # A document at the bound stays: it stands on the side that is kept.
+        under = values < bound if side == "min" else values <= bound
+        for best, mask in ((below, under), (above, np.isfinite(values) & ~under)):
+            rows = np.flatnonzero(mask & read)
+            order = np.argsort(np.abs(values[rows] - bound), kind="stable")[:EACH_SIDE]
+            best += [(abs(values[row] - bound), shard, int(row), float(values[row])) for row in rows[order]]
+            best[:] = heapq.nsmallest(EACH_SIDE, best)
+    return [*reversed(below), *above]
+
+
+def _beginnings(run: RunFolder, places: Sequence[Near]) -> dict[tuple[str, int], dict[str, Any]]:
+    """What is shown of these documents, by shard and row. Each shard is read once."""
+    found = {}
+    for shard in sorted({shard for _, shard, *_ in places}):
+        rows = sorted({row for _, own, row, _ in places if own == shard})
+        chosen = pa.array(rows)
+        verdicts = run.verdicts(shard, ["id", "verdict", "source", "reasons"]).take(chosen).to_pylist()
+        urls = run.documents(shard, ["url"])["url"].take(chosen).to_pylist()
+        texts = run.table(run.file(Step.APPLY, shard), ["text"])["text"].take(chosen).to_pylist()
+        for row, verdict, url, text in zip(rows, verdicts, urls, texts, strict=True):
+            hidden = is_hidden(verdict.pop("reasons"))
+            text = "text hidden: it was removed for toxicity" if hidden else " ".join(text.split())[:EDGE_CHARACTERS]
+            found[shard, row] = {**verdict, "url": url or "", "text": text}
     return found
-
-
-def _edge_document(run: RunFolder, judge: str, signal: str, shard: str, row: int) -> EdgeDocument:
-    verdict = run.verdicts(shard, ["id", "verdict", "source", "reasons"]).slice(row, 1).to_pylist()[0]
-    text = run.table(run.file(Step.APPLY, shard), ["text"])["text"][row].as_py()
-    hidden = is_hidden(verdict["reasons"])
-    return EdgeDocument(
-        id=verdict["id"],
-        url=run.documents(shard, ["url"])["url"][row].as_py() or "",
-        source=verdict["source"],
-        verdict=verdict["verdict"],
-        value=run.signals(judge, shard, [signal])[signal][row].as_py(),
-        text="text hidden: it was removed for toxicity" if hidden else " ".join(text.split())[:EDGE_CHARACTERS],
-    )
 
 
 def clusters(parts: Sequence[tuple[pa.Table, pa.Table]]) -> list[Cluster]:
