@@ -8,12 +8,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.store import FileInfo, Store
+from pipeline.core.store import WORK, FileInfo, Store
 from pipeline.errors import UsageError
 from tokenizer.encode import Encoder
 from tokenizer.specials import ROLES
 
-FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+NAMING = ("special_tokens_map.json", "tokenizer_config.json")
+"""The files that name special tokens; the later one has the last word."""
+FILES = ("tokenizer.json", *NAMING)
 
 
 def read_folder(folder: str) -> dict[str, bytes]:
@@ -33,7 +35,7 @@ def read_folder(folder: str) -> dict[str, bytes]:
 def roles(files: dict[str, bytes]) -> dict[str, str]:
     """The special tokens by role, as the folder's configuration names them. Raises UsageError without an end of text."""
     named: dict[str, str] = {}
-    for name in ("special_tokens_map.json", "tokenizer_config.json"):
+    for name in NAMING:
         values: dict[str, Any] = json.loads(files.get(name, b"{}"))
         for role in ROLES:
             token = values.get(f"{role}_token")
@@ -48,4 +50,4 @@ def roles(files: dict[str, bytes]) -> dict[str, str]:
 def put(store: Store, files: dict[str, bytes]) -> dict[str, FileInfo]:
     """The files under a name that holds their content, for workers on other machines too."""
     digest = hashlib.sha256(b"".join(name.encode() + data for name, data in sorted(files.items()))).hexdigest()
-    return {name: store.put(f"work/tokenizer/from-{digest[:16]}/{name}", data) for name, data in files.items()}
+    return {name: store.put(f"{WORK}/tokenizer/from-{digest[:16]}/{name}", data) for name, data in files.items()}

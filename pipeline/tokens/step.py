@@ -172,8 +172,10 @@ def _kept_tokenizer(run: Run, by_role: dict[str, int]) -> Commits:
 
 def token_roles(run: Run) -> dict[str, str]:
     """The special tokens of this run's tokenizer by role."""
-    folder = run.recipe.tokenizer.folder
-    return ROLES if folder is None else existing.roles(existing.read_folder(folder))
+    if run.recipe.tokenizer.folder is None:
+        return ROLES
+    files = run.commit(Step.TOKENIZER).files
+    return existing.roles({name: run.store.read(info.path) for name, info in files.items() if name in existing.NAMING})
 
 
 def _nothing_kept(run: Run) -> str:

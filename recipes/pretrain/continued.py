@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 
 from pipeline.handoff import ObjectiveSettings, TokenizerInfo, UsageError
-from recipes.pretrain.initialise import Part, Stored, Values, empty_model, fill
+from recipes.pretrain.initialise import Part, Stored, Values, empty_model
 from recipes.pretrain.model import check_objective, load_model, model_class
 
 
@@ -57,15 +57,6 @@ def continued(
                 yield name, read(name, part)
 
     return model, values
-
-
-def continued_model(
-    folder: str, tokenizer: Tokenizer, info: TokenizerInfo, objective: ObjectiveSettings
-) -> PreTrainedModel:
-    """`continued`, whole and on the CPU."""
-    model, values = continued(folder, tokenizer, info, objective)
-    fill(model, values, "cpu")
-    return model
 
 
 def _grown(table: torch.Tensor, rows: int, added: dict[int, list[int]], known: int) -> torch.Tensor:

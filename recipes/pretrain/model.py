@@ -124,23 +124,6 @@ def config_shape(config: PreTrainedConfig, sequence: int) -> Shape:
     return Shape(**read, architecture=config.model_type, sequence=sequence)  # pyright: ignore[reportArgumentType]
 
 
-def build_model(
-    model: ModelSettings, objective: ObjectiveSettings, tokenizer: TokenizerInfo, seed: int, device: str = "cpu"
-) -> PreTrainedModel:
-    """A model in fp32 with fresh weights drawn from the seed alone: the same ones in every process."""
-    attention.register()
-    config = build_config(model, objective, tokenizer)
-    check_objective(config.model_type, objective)
-    generator_state = torch.random.get_rng_state()
-    torch.manual_seed(seed)
-    with torch.device(device):
-        built = model_class(config)._from_config(config, attn_implementation=attention.NAME, dtype=torch.float32)
-    torch.random.set_rng_state(generator_state)
-    attention.assign_roles(built)
-    built.train()
-    return built
-
-
 def load_model(folder: str | Path, **settings: Any) -> PreTrainedModel:
     """The model of a local Hugging Face folder in fp32, with this recipe's attention."""
     attention.register()

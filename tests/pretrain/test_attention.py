@@ -7,8 +7,10 @@ import torch
 from pipeline.handoff import ModelSettings, ObjectiveSettings, TokenizerInfo
 from pipeline.size.shape import ARCHITECTURES
 from recipes.pretrain.data import stack
-from recipes.pretrain.model import Trainable, build_model
+from recipes.pretrain.model import Trainable
 from recipes.pretrain.objectives import build_objective
+
+from .whole import build_model
 
 pytestmark = pytest.mark.train
 

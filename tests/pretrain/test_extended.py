@@ -10,12 +10,14 @@ from tokenizers import Tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from pipeline.handoff import ObjectiveSettings, TokenizerInfo, UsageError
-from recipes.pretrain.continued import continued_model, new_tokens
+from recipes.pretrain.continued import new_tokens
 from tokenizer.count import count_batch
 from tokenizer.encode import Encoder
 from tokenizer.extend import extend
 from tokenizer.merge import train
 from tokenizer.save import save
+
+from .whole import continued_model
 
 pytestmark = pytest.mark.train
 GENERAL = ["the river runs to the sea and the wind blows over the hills; été, naïve, 中文 " * 20]

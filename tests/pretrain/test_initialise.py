@@ -12,9 +12,10 @@ from pipeline.size.shape import ARCHITECTURES
 from recipes.pretrain.initialise import empty_model, fill, fresh_values
 from recipes.pretrain.inputs import open_handoff
 from recipes.pretrain.loop import Trainer
-from recipes.pretrain.model import build_config, build_model, config_shape, model_class
+from recipes.pretrain.model import build_config, config_shape, model_class
 
 from .conftest import torchrun
+from .whole import build_model
 
 pytestmark = pytest.mark.train
 

@@ -48,7 +48,9 @@ def test_a_preset_is_the_same_everywhere(name: str) -> None:
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_has_the_parameters_of_its_model(name: str) -> None:
     pytest.importorskip("torch")
-    from recipes.pretrain.model import build_model, config_shape, count
+    from recipes.pretrain.model import config_shape, count
+
+    from .whole import build_model
 
     planned, by_size, by_name = settings_of(name)
     for config in (by_size, by_name):
@@ -70,7 +72,9 @@ def test_a_preset_has_the_parameters_of_its_model(name: str) -> None:
 def test_parameters_of_every_architecture(architecture: str, tied: bool) -> None:
     """Grouped keys, heads wider than their share, fewer decoder layers, an untied head: where the architecture has them."""
     pytest.importorskip("torch")
-    from recipes.pretrain.model import build_model, count
+    from recipes.pretrain.model import count
+
+    from .whole import build_model
 
     grouped = architecture in ("llama", "qwen3")
     given = {"architecture": architecture, "hidden_size": 96, "num_layers": 3, "num_heads": 6, "intermediate_size": 160,
