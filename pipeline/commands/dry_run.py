@@ -52,18 +52,24 @@ def is_remote(path: str) -> bool:
     return "::" in path or ("://" in path and not path.startswith(("file://", "local://")))
 
 
+def standing(store: Store) -> str:
+    """The run folder, or the nearest thing above it that exists; of a local store."""
+    above = store.locate("").rstrip("/")
+    while not os.path.lexists(above):
+        above = os.path.dirname(above)
+    return above
+
+
 def problem_of_out(recipe: RecipeBase, out: str) -> str | None:
     """Why a run could not use its folder: a file of that name, no permission, or the run of another recipe."""
     try:
         store = Store(out)
-        above = store.locate("").rstrip("/")
-        while store.local and not os.path.lexists(above):
-            above = os.path.dirname(above)
-        if store.local and not os.path.isdir(above):
-            return f"--out {out}: {above} is not a folder"
-        if store.local and not os.access(above, os.W_OK):
-            return f"--out {out}: no permission to write in {above}"
         if store.local:
+            above = standing(store)
+            if not os.path.isdir(above):
+                return f"--out {out}: {above} is not a folder"
+            if not os.access(above, os.W_OK):
+                return f"--out {out}: no permission to write in {above}"
             refuse_other_recipe(store, recipe)
     except (UsageError, InfrastructureError) as error:
         return str(error)
@@ -74,10 +80,7 @@ def disk(files: list[InputFile], out: str) -> dict[str, Any]:
     """Bytes of the local inputs, bytes that the run folder is likely to take, and bytes free there (None: not local)."""
     unpacked = sum(file.size * (UNPACKED if file.path.lower().endswith(PACKED) else 1) for file in files)
     store = Store(out)
-    above = store.locate("").rstrip("/")
-    while store.local and not os.path.isdir(above):
-        above = os.path.dirname(above)
-    free = shutil.disk_usage(above).free if store.local else None
+    free = shutil.disk_usage(standing(store)).free if store.local else None
     return {"inputs": sum(file.size for file in files), "run_folder": round(DISK * unpacked), "free": free}
 
 

@@ -31,6 +31,7 @@ from pipeline.core.run_folder import RunFolder, open_run
 from pipeline.core.settings import side_of
 from pipeline.core.steps import Step
 from pipeline.core.store import FileInfo, Store
+from pipeline.decide.rules import DUPLICATE_STAGES
 from pipeline.errors import InfrastructureError, UsageError
 from pipeline.ingest.account import account_of, megabytes, sums
 from pipeline.ingest.files import READ
@@ -136,7 +137,7 @@ def rules_of(opened: RunFolder, stage: str) -> set[str]:
     judge = judges()[stage]
     names = {name for name in judge.settings.decided_fields() if side_of(name)}
     names |= {column.removeprefix("num_") for column in judge.columns if column.startswith("num_") and judge.cuts}
-    names |= {"duplicate", "in_index"} if stage in ("exact", "minhash") else set()
+    names |= {"duplicate", "in_index"} if stage in DUPLICATE_STAGES else set()
     return {f"{stage}.{name}" for name in names}
 
 

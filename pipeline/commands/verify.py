@@ -36,7 +36,7 @@ class Ledgered:
     files: dict[FileInfo, Commit] = field(default_factory=dict)
     """Files of the steps as they stand."""
     earlier: dict[FileInfo, Commit] = field(default_factory=dict)
-    """Files of earlier settings, which a run with those settings would use again."""
+    """Files of earlier settings that are there: a run with those settings would use them again."""
     damaged: list[str] = field(default_factory=list)
     """Paths of records that are damaged or gone, those of earlier settings left out: a run does without them."""
 
@@ -63,18 +63,18 @@ def read_ledger(store: Store) -> Ledgered:
     if store.exists(RESULT):  # of a finished run, no step is without its record
         named |= {Ledger.step_path(path.split("/")[-2]) for path in listed if path not in step_paths}
     found.damaged = sorted(named - set(listed)) + [path for path in torn if path in named | step_paths]
-    found.earlier = {info: commit for info, commit in found.earlier.items() if info not in found.files}
+    found.earlier = {i: c for i, c in found.earlier.items() if i not in found.files and store.exists(i.path)}
     return found
 
 
 def damage_in(store: Store) -> tuple[Ledgered, list[Damage]]:
     """What the ledger names, and everything in the folder that is not as its record says."""
     ledger = read_ledger(store)
-    bad = [Damage(path, path.removeprefix(f"{LEDGER}/").partition("/")[0].removesuffix(".json"), "record", "damaged")
-           for path in ledger.damaged]  # fmt: skip
+    steps_of = {
+        path: path.removeprefix(f"{LEDGER}/").partition("/")[0].removesuffix(".json") for path in ledger.damaged
+    }
+    bad = [Damage(path, step, "record", "damaged") for path, step in steps_of.items()]
     for info, commit in [*ledger.files.items(), *ledger.earlier.items()]:
-        if info in ledger.earlier and not store.exists(info.path):
-            continue  # nothing needs it, and a run that would makes it again
         try:
             digest = store.digest(info.path)
         except OSError:

@@ -1,6 +1,5 @@
 """The nodes of a Ray cluster that others own: reached, given the package, and asked whether they see the run folder."""
 
-import os
 import re
 import socket
 import subprocess
@@ -74,10 +73,9 @@ def problems(ray: Any, store: Store, root: str) -> list[str]:
     expected = ray.put(code_version.code_version())
     task = ray.remote(num_cpus=0, max_retries=1)(look)
     asked = {}
-    for node in ray.nodes():
-        if node["Alive"] and node["Resources"].get("CPU"):
-            place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            asked[node["NodeManagerAddress"]] = task.options(scheduling_strategy=place).remote(root, token, expected)
+    for node in working(ray):
+        place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        asked[node["NodeManagerAddress"]] = task.options(scheduling_strategy=place).remote(root, token, expected)
     found = []
     for node, reference in asked.items():
         try:
@@ -102,11 +100,11 @@ def missing_library(error: BaseException) -> str:
     return f"{what}: install domain-corpus {pipeline.__version__} on every node"
 
 
-def alive(ray: Any) -> int:
-    """Nodes with a processor that are alive."""
-    return sum(bool(node["Alive"] and node["Resources"].get("CPU")) for node in ray.nodes())
+def working(ray: Any) -> list[dict[str, Any]]:
+    """The nodes that are alive and have a processor."""
+    return [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
 
 
 def folder_for_all(store: Store) -> str:
     """The run folder as any process finds it: absolute where it is a local one."""
-    return os.path.abspath(store.locate("")).rstrip("/") if store.local else store.root
+    return store.locate("").rstrip("/") if store.local else store.root

@@ -163,7 +163,7 @@ class RayEngine:
             ready, _ = self._ray.wait(pending, num_returns=1, timeout=LOOK_AT_NODES_S)
             if ready:
                 return ready
-            if nodes.alive(self._ray):
+            if nodes.working(self._ray):
                 lonely_since = None
             elif lonely_since is None:
                 lonely_since = time.monotonic()

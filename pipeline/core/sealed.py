@@ -19,8 +19,8 @@ def _json(value: dict[str, Any]) -> bytes:
 
 
 def checksum(value: dict[str, Any]) -> str:
-    """sha256, 64 hex digits, over the JSON of everything but the checksum itself."""
-    return hashlib.sha256(_json({key: part for key, part in value.items() if key != CHECKSUM})).hexdigest()
+    """sha256, 64 hex digits, over the JSON of a record that has no checksum yet."""
+    return hashlib.sha256(_json(value)).hexdigest()
 
 
 def write(store: Store, path: str, value: dict[str, Any]) -> FileInfo:

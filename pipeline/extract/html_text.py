@@ -43,18 +43,14 @@ def extract_html(payload: bytes, charset: str | None, settings: ExtractSettings)
         markup, unchanged = markup[lead.end() :], False
     tree = _parsed(markup, settings)
     facts, origin = page_facts(markup), "page"
-    if settings.method == "ours":
-        text = page_text(tree, settings)
-    else:
+    if settings.method != "ours":
         text = METHODS[settings.method](markup.decode("utf-8", "replace"), settings)
-    if (
-        settings.method == "ours"
-        and facts.article
-        and len(facts.article) >= max(ARTICLE_BYTES, ARTICLE_TIMES * len(text))
-    ):
-        text, origin = facts.article, "json-ld"
-        if "</" in text:
-            text = markup_text(text, settings)
+    else:
+        text = page_text(tree, settings)
+        if facts.article and len(facts.article) >= max(ARTICLE_BYTES, ARTICLE_TIMES * len(text)):
+            text, origin = facts.article, "json-ld"
+            if "</" in text:
+                text = markup_text(text, settings)
     return Extracted(
         text=text,
         encoding=decoded.encoding,
