@@ -17,20 +17,22 @@ FETCHERS = {
     "edgar": "pipeline.ingest.crawl.edgar",
     "commoncrawl": "pipeline.ingest.crawl.commoncrawl",
 }
-"""The module of each kind of fetch: `planned` gives its units as far as they are known, `work` does one,
-`estimate` says what there is to fetch. Network clients are
-only loaded where something is fetched."""
+"""The module of each kind of fetch: `planned` gives its units as far as they are known, `work` does one, `estimate` says what
+there is to fetch. Network clients are only loaded where something is fetched."""
 FRONTIER = "frontier.jsonl"
 """The file of a round of a crawl that the next one goes on from."""
 
 
 def freeze(store: Store, assignments: list[Assignment]) -> list[Produced]:
     """Write what a made source gives as files of the run folder."""
-    return [_sample(store, one) if "sample" in one.settings else _fetcher(one).work(store, one) for one in assignments]
+    return [
+        _sample(store, one) if "sample" in one.settings else _fetcher(one.settings["fetch"]).work(store, one)
+        for one in assignments
+    ]
 
 
-def _fetcher(assigned: Assignment) -> ModuleType:
-    return importlib.import_module(FETCHERS[assigned.settings["fetch"]])
+def _fetcher(kind: str) -> ModuleType:
+    return importlib.import_module(FETCHERS[kind])
 
 
 def _sample(store: Store, assigned: Assignment) -> Produced:
@@ -58,7 +60,7 @@ def ingest(run: Run) -> Commits:
 def estimate(source: Source) -> str:
     """What a source would fetch: pages, bytes and hours, as far as its index says. Raises InfrastructureError when that cannot
     be asked."""
-    return importlib.import_module(FETCHERS[source.fetcher or ""]).estimate(source)
+    return _fetcher(source.fetcher or "").estimate(source)
 
 
 def _planned(run: Run, source: Source, commits: Commits) -> list[Unit]:
@@ -68,7 +70,7 @@ def _planned(run: Run, source: Source, commits: Commits) -> list[Unit]:
         return [Unit(source.name, {}, settings, SAMPLE_VERSION, libraries("fastwarc"))]
     if source.fetcher is None:
         return []
-    return importlib.import_module(FETCHERS[source.fetcher]).planned(run.store, source, commits)
+    return _fetcher(source.fetcher).planned(run.store, source, commits)
 
 
 def frozen_files(commits: Mapping[str, Commit], source: str) -> dict[str, FileInfo]:

@@ -24,7 +24,6 @@ from pipeline.core.execute import Assignment, Produced, Unit
 from pipeline.core.run_folder import Commits
 from pipeline.core.store import Store
 from pipeline.errors import InfrastructureError
-from pipeline.ingest.crawl.client import Response
 from pipeline.ingest.crawl.service import Service
 from pipeline.ingest.crawl.settings import CommonCrawlFetch
 from pipeline.ingest.source import Source
@@ -55,7 +54,7 @@ class RangeFile(AbstractBufferedFile):
 
     def __init__(self, service: Service, url: str) -> None:
         self._service = service
-        size = _size_of(service.ranged(url, 0, 1), url)
+        size = _size_of(service, url)
         super().__init__(fsspec.filesystem("file"), url, block_size=2**16, size=size)  # pyright: ignore[reportArgumentType]
 
     def _fetch_range(self, start: int, end: int) -> bytes:
@@ -131,7 +130,7 @@ def _ranges(plan: CommonCrawlFetch, rows: list[dict]) -> Iterator[tuple[str, int
     """(URL, start, end, (offset, length) of each capture) of each request: rows are sorted by file and offset."""
     url, begin, stop, inside = "", 0, 0, []
     for row in rows:
-        place, offset, length = f"{plan.base.rstrip('/')}/{row['filename']}", row["offset"], row["length"]
+        place, offset, length = _url(plan, row["filename"]), row["offset"], row["length"]
         if inside and (place != url or offset > stop + _GAP or offset + length - begin > _RANGE_BYTES):
             yield url, begin, stop, inside
             inside = []
@@ -174,17 +173,13 @@ def _whole_files(plan: CommonCrawlFetch, service: Service) -> Iterator[dict]:
         names = _lines(plan, service, f"crawl-data/{crawl}/{kind}.paths.gz")
         for number in range(min(plan.files or 0, len(names))):
             name = names[number * len(names) // (plan.files or 1)] if len(names) > (plan.files or 0) else names[number]
-            url = f"{plan.base.rstrip('/')}/{name}"
-            size = (
-                _size_of(service.ranged(url, 0, 1), url)
-                if url.startswith("http")
-                else fsspec.core.url_to_fs(url)[0].size(url)
-            )
+            url = _url(plan, name)
+            size = _size_of(service, url) if url.startswith("http") else fsspec.core.url_to_fs(url)[0].size(url)
             yield {"url": url, "filename": name, "offset": 0, "length": size}
 
 
 def _lines(plan: CommonCrawlFetch, service: Service, path: str) -> list[str]:
-    url = f"{plan.base.rstrip('/')}/{path}"
+    url = _url(plan, path)
     if url.startswith("http"):
         data = service.listing(url)
     else:
@@ -220,7 +215,7 @@ def _columnar(plan: CommonCrawlFetch, service: Service, crawl: str) -> Iterator[
     for path in _lines(plan, service, f"crawl-data/{crawl}/cc-index-table.paths.gz"):
         if "/subset=warc/" not in path:
             continue
-        url = f"{plan.base.rstrip('/')}/{path}"
+        url = _url(plan, path)
         opened = RangeFile(service, url) if url.startswith("http") else fsspec.open(url, "rb").open()
         with opened as file:
             fragment = ds.ParquetFileFormat().make_fragment(file)
@@ -258,8 +253,13 @@ def _cdx(plan: CommonCrawlFetch, service: Service, crawl: str) -> Iterator[dict]
                 break
 
 
-def _size_of(response: Response, url: str) -> int:
-    size = response.header("content-range").rpartition("/")[2]
+def _url(plan: CommonCrawlFetch, path: str) -> str:
+    return f"{plan.base.rstrip('/')}/{path}"
+
+
+def _size_of(service: Service, url: str) -> int:
+    """Bytes of a file behind HTTP, as the answer to a range says."""
+    size = service.ranged(url, 0, 1).header("content-range").rpartition("/")[2]
     if not size.isdecimal():
         raise InfrastructureError(f"{url} does not serve ranges of bytes")
     return int(size)

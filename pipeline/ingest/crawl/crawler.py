@@ -20,12 +20,13 @@ from pipeline.core.store import Store
 from pipeline.errors import InfrastructureError
 from pipeline.ingest.crawl.client import REDIRECTS, UNREACHABLE, Client, Response
 from pipeline.ingest.crawl.earlier import Earlier
-from pipeline.ingest.crawl.frontier import FRONTIER, State, pending
+from pipeline.ingest.crawl.frontier import State, pending
 from pipeline.ingest.crawl.host import Ask, Host
-from pipeline.ingest.crawl.journal import REQUEST, Entry, Journal, Span, log_path
+from pipeline.ingest.crawl.journal import Entry, Exchanges, Journal, Span, log_path
 from pipeline.ingest.crawl.netguard import RefusedError
 from pipeline.ingest.crawl.settings import CrawlPlan
 from pipeline.ingest.crawl.urls import host_name
+from pipeline.ingest.step import FRONTIER
 
 CRAWL_VERSION = 2
 _CONNECTIONS = 64
@@ -93,13 +94,9 @@ class _Task:
 
     def replay(self, entries: Iterable[Entry]) -> None:
         """Take in what an earlier try logged, and note where each record lies."""
-        sent: dict[str, Entry] = {}
-        for entry in entries:
+        exchanges = Exchanges()
+        for request, entry in exchanges.pairs(entries, lambda entry: host_name(entry.asked)):
             host = self._hosts[host_name(entry.asked)]
-            if entry.kind == REQUEST:
-                self.counts.repeated += host.name in sent
-                sent[host.name] = entry
-                continue
             ask = host.next()
             if ask is None or ask.url != entry.asked:
                 raise InfrastructureError(
@@ -107,9 +104,8 @@ class _Task:
                 )
             host.took(ask, entry.response, entry.failure)
             self._count(host, entry.response)
-            request = sent.pop(host.name)
             self.spans[host.name] += [(entry.start, entry.end), (request.start, request.end)]
-        self.counts.repeated += len(sent)
+        self.counts.repeated += exchanges.repeated
 
     def run(self) -> None:
         """Crawl until no host has anything left. Raises what a thread raised that no host is to blame for."""

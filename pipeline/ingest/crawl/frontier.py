@@ -10,9 +10,6 @@ from pipeline.core.store import Store
 from pipeline.ingest.crawl.host import Budget, Host, Item, Rest
 from pipeline.ingest.crawl.settings import CrawlPlan
 from pipeline.ingest.crawl.urls import host_name
-from pipeline.ingest.step import FRONTIER
-
-__all__ = ["FRONTIER", "State", "is_more", "pending"]
 
 
 def order(item: Item) -> tuple[int, str, int]:

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,6 +149,25 @@ class Journal:
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+
+
+class Exchanges:
+    """The requests of a log with their answers. A request without one was in flight when a fetch was killed."""
+
+    def __init__(self) -> None:
+        self.repeated = 0
+        """Requests that were in flight at a kill, and so are sent again."""
+
+    def pairs(self, entries: Iterable[Entry], party: Callable[[Entry], str]) -> Iterator[tuple[Entry, Entry]]:
+        """(request, answer), in the order of the answers. `party` names what has one request in flight at a time."""
+        sent: dict[str, Entry] = {}
+        for entry in entries:
+            if entry.kind == REQUEST:
+                self.repeated += party(entry) in sent
+                sent[party(entry)] = entry
+            else:
+                yield sent.pop(party(entry)), entry
+        self.repeated += len(sent)
 
 
 def discard(store: Store, commit: Commit) -> None:

@@ -4,9 +4,10 @@ from pipeline.core.execute import Assignment, Produced, Unit, libraries
 from pipeline.core.run_folder import Commits
 from pipeline.core.store import Store
 from pipeline.ingest.crawl.crawler import CRAWL_VERSION, crawl_round
-from pipeline.ingest.crawl.frontier import FRONTIER, State, is_more
+from pipeline.ingest.crawl.frontier import State, is_more
 from pipeline.ingest.crawl.journal import discard
 from pipeline.ingest.source import Source
+from pipeline.ingest.step import FRONTIER
 
 _MORE_ROUNDS = 10
 """Beyond those that links and redirects between hosts can take: for shares of the budget that other hosts left."""
@@ -30,6 +31,8 @@ def planned(store: Store, source: Source, done: Commits) -> list[Unit]:
         for commit in finished:
             discard(store, commit)
         after = [commit.files[FRONTIER].path for commit in finished]
+        if f"{source.name}/{number + 1}.0" in done:
+            continue  # what this round left was looked at when the next one was planned
         if number > plan.max_depth + plan.max_redirects + _MORE_ROUNDS or not is_more(
             plan, [State.read(store, path) for path in after]
         ):

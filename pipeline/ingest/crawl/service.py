@@ -12,7 +12,7 @@ from pipeline.core.execute import Assignment
 from pipeline.core.store import FileInfo, Store
 from pipeline.errors import InfrastructureError
 from pipeline.ingest.crawl.client import Client, Response
-from pipeline.ingest.crawl.journal import FAILURE, REQUEST, RESPONSE, Entry, Journal, Span, log_path
+from pipeline.ingest.crawl.journal import RESPONSE, Entry, Exchanges, Journal, Span, log_path
 from pipeline.ingest.crawl.links import body_of
 from pipeline.ingest.crawl.settings import Fetch
 
@@ -38,17 +38,13 @@ class Service:
             self._read_log(self._journal)
 
     def _read_log(self, journal: Journal) -> None:
-        sent: dict[str, Entry] = {}
-        for entry in journal.entries():
-            if entry.kind == REQUEST:
-                self.repeated += entry.asked in sent
-                sent[entry.asked] = entry
-            elif entry.kind != FAILURE and (request := sent.pop(entry.asked, None)):
-                if entry.kind == RESPONSE and entry.response:
-                    entry.response.body = b""  # of a document only its status is asked again
-                self._known[entry.asked] = entry
-                self._spans[entry.asked] = [(entry.start, entry.end), (request.start, request.end)]
-        self.repeated += len(sent)
+        exchanges = Exchanges()
+        for request, answer in exchanges.pairs(journal.entries(), lambda entry: entry.asked):
+            if answer.kind == RESPONSE and answer.response:
+                answer.response.body = b""  # of a document only its status is asked again
+            self._known[answer.asked] = answer
+            self._spans[answer.asked] = [(answer.start, answer.end), (request.start, request.end)]
+        self.repeated = exchanges.repeated
 
     def listing(self, url: str) -> bytes | None:
         """An index or list, its encoding undone; None when there is none at this address."""
