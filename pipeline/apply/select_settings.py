@@ -13,24 +13,18 @@ class SelectSettings(Settings):
     Tokens are pre-tokens here, as in `tokens.kept_of_raw` of the result: no vocabulary is trained yet.
     """
 
-    keep: float | None = Field(default=None, gt=0, le=1, description="share of `of` that is to be published, as 0.02")
-    of: Literal["raw_tokens", "extracted_tokens"] = Field(
-        default="raw_tokens",
-        description="what `keep` is a share of: all words of the raw input, or of the text extracted",
-    )
-    keep_tokens: PositiveInt | None = Field(default=None, description="instead of `keep`: so many tokens in all")
-    per: Literal["source", "role", "language"] | None = Field(
-        default=None,
-        description="keep the same share of each source, role or language; without it the best of all together",
-    )
-    by: str = Field(
-        default="quality.score",
-        pattern=r"^\w+\.\w+$",
-        description="the signal to go by, highest first: JUDGE.COLUMN. The judge `quality` is added where the recipe has none",
-    )
-    exempt: list[str] = Field(
-        default=[], description="sources that are kept as they are; `keep` is of the others, as filings beside a crawl"
-    )
+    keep: float | None = Field(default=None, gt=0, le=1)
+    """Share of `of` that is to be published, as 0.02."""
+    of: Literal["raw_tokens", "extracted_tokens"] = "raw_tokens"
+    """What `keep` is a share of: all words of the raw input, or of the text extracted."""
+    keep_tokens: PositiveInt | None = None
+    """Instead of `keep`: so many tokens in all."""
+    per: Literal["source", "role", "language"] | None = None
+    """Keep the same share of each source, role or language; without it the best of all together."""
+    by: str = Field(default="quality.score", pattern=r"^\w+\.\w+$")
+    """The signal to go by, highest first: JUDGE.COLUMN. The judge `quality` is added where the recipe has none."""
+    exempt: list[str] = []
+    """Sources that are kept as they are; `keep` is of the others, as filings beside a crawl."""
 
     @model_validator(mode="after")
     def _one_amount(self) -> Self:

@@ -15,8 +15,10 @@ from pipeline.core.settings import Settings
 class ApplySettings(Settings):
     """What apply does with a kept document after its spans are cut and masked."""
 
-    min_chars: int = Field(default=0, ge=0, description="remove a kept document whose final text has fewer characters")
-    drop_newly_identical: bool = Field(default=True, description="of documents whose final text became equal, keep one")
+    min_chars: int = Field(default=0, ge=0)
+    """Remove a kept document whose final text has fewer characters."""
+    drop_newly_identical: bool = True
+    """Of documents whose final text became equal, keep one."""
 
 
 @dataclass(frozen=True)

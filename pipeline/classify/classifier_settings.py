@@ -16,14 +16,14 @@ class Selection(Settings):
     True
     """
 
-    sources: list[str] = Field(default=[], description="names of sources of the set in use")
-    roles: list[Literal["domain", "general", "auto"]] = Field(
-        default=[], description="roles as sources and hosts give them; auto: not given yet"
-    )
-    hosts: list[str] = Field(default=[], description="globs of hosts")
-    files: list[str] = Field(
-        default=[], description="paths, folders or globs, any fsspec URL: text to learn from that is not in the corpus"
-    )
+    sources: list[str] = []
+    """Names of sources of the set in use."""
+    roles: list[Literal["domain", "general", "auto"]] = []
+    """Roles as sources and hosts give them; auto: not given yet."""
+    hosts: list[str] = []
+    """Globs of hosts."""
+    files: list[str] = []
+    """Paths, folders or globs, any fsspec URL: text to learn from that is not in the corpus."""
 
     @model_validator(mode="after")
     def _names_something(self) -> Self:
@@ -43,8 +43,10 @@ class Selection(Settings):
 class Pinned(Settings):
     """A file by its path and its checksum: anything but these bytes is an error."""
 
-    path: str = Field(min_length=1, description="any fsspec URL")
-    sha256: str = Field(description="64 hex digits")
+    path: str = Field(min_length=1)
+    """Any fsspec URL."""
+    sha256: str
+    """64 hex digits."""
 
     @field_validator("sha256")
     @classmethod
@@ -57,39 +59,33 @@ class Pinned(Settings):
 class FastText(Pinned):
     """A fastText `.bin` on local disk, scored through fasttext-predict."""
 
-    label: str = Field(min_length=1, description="label whose probability is the score, such as __label__hq")
+    label: str = Field(min_length=1)
+    """Label whose probability is the score, such as __label__hq."""
 
 
 class ClassifierSettings(JudgeSettings):
     """Base of the judges that are trained from documents of the run, or load weights."""
 
-    positives: Selection | None = Field(default=None, description="documents that score towards 1")
-    negatives: Selection | None = Field(default=None, description="documents that score towards 0")
-    hard_negatives: dict[str, Selection] = Field(
-        default={},
-        description="named groups of further negatives that look like positives; each is reported on its own",
-    )
-    weights: Pinned | None = Field(default=None, description="load these weights instead of training")
-    fasttext: FastText | None = Field(default=None, description="score with this fastText model instead of training")
-    method: Literal["logistic", "dsir"] = Field(
-        default="logistic", description="logistic regression, or the log ratio of n-gram frequencies (DSIR)"
-    )
-    max_documents: PositiveInt = Field(default=10_000, description="documents sampled for each side")
-    everyday: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="everyday talk written here, as negatives: so many for each other one (`pipeline.classify.everyday`)",
-    )
-    shuffled: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="share of positives that are added as hard negatives with their words shuffled",
-    )
-    min_score: Threshold = Field(
-        default=None, description="remove documents below this score; sources in `exempt` are spared"
-    )
+    positives: Selection | None = None
+    """Documents that score towards 1."""
+    negatives: Selection | None = None
+    """Documents that score towards 0."""
+    hard_negatives: dict[str, Selection] = {}
+    """Named groups of further negatives that look like positives; each is reported on its own."""
+    weights: Pinned | None = None
+    """Load these weights instead of training."""
+    fasttext: FastText | None = None
+    """Score with this fastText model instead of training."""
+    method: Literal["logistic", "dsir"] = "logistic"
+    """Logistic regression, or the log ratio of n-gram frequencies (DSIR)."""
+    max_documents: PositiveInt = 10_000
+    """Documents sampled for each side."""
+    everyday: float = Field(default=0.0, ge=0, le=1)
+    """Everyday talk written here, as negatives: so many for each other one (`pipeline.classify.everyday`)."""
+    shuffled: float = Field(default=0.0, ge=0, le=1)
+    """Share of positives that are added as hard negatives with their words shuffled."""
+    min_score: Threshold = None
+    """Remove documents below this score; sources in `exempt` are spared."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -135,15 +131,10 @@ class ClassifierSettings(JudgeSettings):
 class DomainSettings(ClassifierSettings):
     """Text of the domain against other text: role `auto` follows its score."""
 
-    everyday: float = Field(
-        default=0.15,
-        ge=0,
-        le=1,
-        description="everyday talk written here, as negatives: so many for each other one (`pipeline.classify.everyday`)",
-    )
-    role_score: Annotated[float, DecidedBy()] = Field(
-        default=0.5, ge=0, le=1, description="documents of role auto that score at least this are domain"
-    )
+    everyday: float = Field(default=0.15, ge=0, le=1)
+    """Everyday talk written here, as negatives: so many for each other one (`pipeline.classify.everyday`)."""
+    role_score: Annotated[float, DecidedBy()] = Field(default=0.5, ge=0, le=1)
+    """Documents of role auto that score at least this are domain."""
 
     @property
     def bound(self) -> tuple[str, float | None]:
@@ -154,9 +145,5 @@ class DomainSettings(ClassifierSettings):
 class QualitySettings(ClassifierSettings):
     """Curated text against raw text; the better copy of near-duplicates stays."""
 
-    shuffled: float = Field(
-        default=0.25,
-        ge=0,
-        le=1,
-        description="share of positives that are added as hard negatives with their words shuffled",
-    )
+    shuffled: float = Field(default=0.25, ge=0, le=1)
+    """Share of positives that are added as hard negatives with their words shuffled."""

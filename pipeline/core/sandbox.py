@@ -37,15 +37,11 @@ Function = Callable[[pa.RecordBatch], pa.RecordBatch]
 class SandboxSettings(Settings):
     """Limits of the process in which a task is done again whose process died."""
 
-    max_memory_bytes: int = Field(
-        default=4 * 2**30, ge=2**26, description="address space one batch may add, there and in a supervised run"
-    )
-    max_cpu_s: int | None = Field(
-        default=None,
-        ge=1,
-        description="CPU seconds one batch may take; setting it runs every task in the sandbox from the first try, "
-        "and makes the result depend on the machine's speed",
-    )
+    max_memory_bytes: int = Field(default=4 * 2**30, ge=2**26)
+    """Address space one batch may add, there and in a supervised run."""
+    max_cpu_s: int | None = Field(default=None, ge=1)
+    """CPU seconds one batch may take; setting it runs every task in the sandbox from the first try, and makes the
+    result depend on the machine's speed."""
 
 
 @dataclass(frozen=True)

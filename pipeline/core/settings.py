@@ -11,7 +11,7 @@ from pipeline.errors import did_you_mean
 class Settings(BaseModel):
     """Base of every recipe model: unknown keys are errors, values are validated and frozen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
 
 
 class DecidedBy:

@@ -10,7 +10,7 @@ FORMAT_VERSION = 1
 class HandoffModel(BaseModel):
     """Base of the hand-off's models: unknown keys are errors, values are validated and frozen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
 
 
 def sentences(error: ValidationError, model: type[BaseModel]) -> str:

@@ -18,23 +18,27 @@ TokenDtype = Literal["uint16", "uint32"]
 class TokenizerInfo(HandoffModel):
     """What the trainer must know of the tokenizer. An id is null where the tokenizer has no such token."""
 
-    path: str = Field(default="tokenizer", description="folder of the tokenizer, relative to the run folder")
-    sha256: str = Field(description="of tokenizer.json")
-    vocab_size: int = Field(gt=0, description="number of tokens, special tokens included")
-    padded_vocab_size: int = Field(
-        gt=0, description="rows of the embedding: vocab_size rounded up to a multiple of 128"
-    )
-    eos_id: int = Field(ge=0, description="token that ends every document in the shards")
+    path: str = "tokenizer"
+    """Folder of the tokenizer, relative to the run folder."""
+    sha256: str
+    """Of tokenizer.json."""
+    vocab_size: int = Field(gt=0)
+    """Number of tokens, special tokens included."""
+    padded_vocab_size: int = Field(gt=0)
+    """Rows of the embedding: vocab_size rounded up to a multiple of 128."""
+    eos_id: int = Field(ge=0)
+    """Token that ends every document in the shards."""
     bos_id: int | None = None
     pad_id: int | None = None
-    mask_id: int | None = Field(default=None, description="needed for masked language modelling and infilling")
+    mask_id: int | None = None
+    """Needed for masked language modelling and infilling."""
     cls_id: int | None = None
     sep_id: int | None = None
     unk_id: int | None = None
-    sentinel_first: int | None = Field(
-        default=None, description="id of <extra_id_0>; the next sentinels follow upwards"
-    )
-    sentinel_count: int = Field(default=0, ge=0, description="sentinels reserved for span corruption")
+    sentinel_first: int | None = None
+    """Id of <extra_id_0>; the next sentinels follow upwards."""
+    sentinel_count: int = Field(default=0, ge=0)
+    """Sentinels reserved for span corruption."""
 
     @model_validator(mode="after")
     def _ids_exist(self) -> Self:
@@ -54,12 +58,17 @@ class TokenizerInfo(HandoffModel):
 class Shard(HandoffModel):
     """One `.ds` file and its `.ds.index`."""
 
-    path: str = Field(description="of the .ds file, relative to the run folder; the index is at <path>.index")
-    bytes: int = Field(ge=0, description="size of the .ds file")
-    num_tokens: int = Field(ge=0, description="eos of each document included")
+    path: str
+    """Of the .ds file, relative to the run folder; the index is at <path>.index."""
+    bytes: int = Field(ge=0)
+    """Size of the .ds file."""
+    num_tokens: int = Field(ge=0)
+    """Eos of each document included."""
     num_documents: int = Field(ge=0)
-    max_id: int = Field(ge=0, description="the largest token id in the file")
-    sha256: str = Field(description="of the .ds file")
+    max_id: int = Field(ge=0)
+    """The largest token id in the file."""
+    sha256: str
+    """Of the .ds file."""
 
 
 class Source(HandoffModel):
@@ -67,16 +76,18 @@ class Source(HandoffModel):
 
     name: str = Field(min_length=1)
     role: Role
-    licence: str = Field(default="unknown", description="licence of the text, as the recipe states it")
-    weight: float = Field(ge=0, le=1, description="share of the training tokens; the weights of all sources sum to 1")
-    epochs: float = Field(default=0.0, ge=0, description="passes over this source's training tokens in the plan")
-    splits: dict[str, list[Shard]] = Field(description="shards by split: `train`, `validation`, …")
-    text_bytes: dict[str, int] = Field(
-        default_factory=dict, description="UTF-8 bytes of text by split, for bits per byte"
-    )
-    uses: list[str] = Field(
-        default_factory=list, description="Parquet files with the number of uses of each training document"
-    )
+    licence: str = "unknown"
+    """Licence of the text, as the recipe states it."""
+    weight: float = Field(ge=0, le=1)
+    """Share of the training tokens; the weights of all sources sum to 1."""
+    epochs: float = Field(default=0.0, ge=0)
+    """Passes over this source's training tokens in the plan."""
+    splits: dict[str, list[Shard]]
+    """Shards by split: `train`, `validation`, …."""
+    text_bytes: dict[str, int] = Field(default_factory=dict)
+    """UTF-8 bytes of text by split, for bits per byte."""
+    uses: list[str] = Field(default_factory=list)
+    """Parquet files with the number of uses of each training document."""
 
     def num_tokens(self, split: str = "train") -> int:
         """Tokens of a split, eos included."""
@@ -88,14 +99,20 @@ class Manifest(HandoffModel):
 
     format_version: Literal[1] = FORMAT_VERSION
     tokenizer: TokenizerInfo
-    dtype: TokenDtype = Field(description="of the shards: uint16 up to 65,536 ids, else uint32")
+    dtype: TokenDtype
+    """Of the shards: uint16 up to 65,536 ids, else uint32."""
     byte_order: Literal["little"] = "little"
-    separator: Literal["eos"] = Field(default="eos", description="the eos id follows every document")
+    separator: Literal["eos"] = "eos"
+    """The eos id follows every document."""
     sources: list[Source] = Field(min_length=1)
-    mix: dict[str, Any] = Field(default_factory=dict, description="shares asked for and shares reached")
-    terms: list[str] = Field(default_factory=list, description="domain terms the model is tested on in held-out text")
-    plan: dict[str, Any] = Field(default_factory=dict, description="the sized model: parameters, tokens, law, memory")
-    fingerprint: str = Field(description="of the sequence of tokens this manifest stands for; see `fingerprint`")
+    mix: dict[str, Any] = Field(default_factory=dict)
+    """Shares asked for and shares reached."""
+    terms: list[str] = Field(default_factory=list)
+    """Domain terms the model is tested on in held-out text."""
+    plan: dict[str, Any] = Field(default_factory=dict)
+    """The sized model: parameters, tokens, law, memory."""
+    fingerprint: str
+    """Of the sequence of tokens this manifest stands for; see `fingerprint`."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

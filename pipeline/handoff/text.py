@@ -16,7 +16,7 @@ def dump_train_config(config: TrainConfig) -> str:
     """The text of train.yaml: every setting with its value, its meaning beside it.
 
     >>> print(dump_train_config(TrainConfig()).splitlines()[2])
-    out: train                                          # folder of metrics, checkpoints, export; relative to the run
+    out: train                                          # Folder of metrics, checkpoints, export; relative to the run.
     """
     lines = ["# What the pre-training recipe does, every default spelled out. Paths are relative to the run folder."]
     _dump_model(config, 0, lines)
@@ -32,7 +32,7 @@ def _dump_model(model: BaseModel, depth: int, lines: list[str]) -> None:
             continue
         scalar = json.dumps(value) if isinstance(value, str) and not value.isidentifier() else _scalar(value)
         entry = f"{'  ' * depth}{name}: {scalar}"
-        lines.append(f"{entry:<51} # {field.description}" if field.description else entry)
+        lines.append(f"{entry:<51} # {' '.join(field.description.split())}" if field.description else entry)
 
 
 def _scalar(value: Any) -> str:

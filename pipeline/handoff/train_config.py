@@ -13,217 +13,201 @@ Sharding = Literal["none", "ddp", "zero1", "zero2", "full", "hybrid"]
 class ModelSettings(HandoffModel):
     """The model. A preset fixes its shape; a field given beside it overrides the preset's."""
 
-    preset: str | None = Field(
-        default=None,
-        description="named shape (see size.preset); null: the fields below, else the plan's shape, else tiny",
-    )
-    architecture: Architecture | None = Field(default=None, description="null: the preset's")
-    hidden_size: int | None = Field(default=None, gt=0, description="width of the residual stream; null: the preset's")
-    num_layers: int | None = Field(default=None, gt=0, description="number of layers; of t5 and bart, in the encoder")
-    num_decoder_layers: int | None = Field(default=None, gt=0, description="t5 and bart only; null: same as num_layers")
-    num_heads: int | None = Field(default=None, gt=0, description="attention heads")
-    num_kv_heads: int | None = Field(
-        default=None, gt=0, description="key-value heads (grouped-query attention); null: same as num_heads"
-    )
-    head_dim: int | None = Field(default=None, gt=0, description="width of a head; null: hidden_size / num_heads")
-    intermediate_size: int | None = Field(default=None, gt=0, description="width of the feed-forward layers")
-    tie_embeddings: bool | None = Field(default=None, description="use one matrix as input embedding and output head")
-    gated: bool | None = Field(
-        default=None,
-        description="t5 only: a gated GELU feed-forward of three matrices (v1.1) instead of ReLU; null: ReLU",
-    )
-    rope_theta: float | None = Field(default=None, gt=0, description="base of the rotary position embedding")
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout rate; 0 is usual for one pass over the data")
-    init_from: str | None = Field(
-        default=None, description="local Hugging Face model folder to continue training from; replaces the fields above"
-    )
+    preset: str | None = None
+    """Named shape (see size.preset); null: the fields below, else the plan's shape, else tiny."""
+    architecture: Architecture | None = None
+    """`null`: the preset's."""
+    hidden_size: int | None = Field(default=None, gt=0)
+    """Width of the residual stream; null: the preset's."""
+    num_layers: int | None = Field(default=None, gt=0)
+    """Number of layers; of t5 and bart, in the encoder."""
+    num_decoder_layers: int | None = Field(default=None, gt=0)
+    """`t5` and bart only; `null`: same as num_layers."""
+    num_heads: int | None = Field(default=None, gt=0)
+    """Attention heads."""
+    num_kv_heads: int | None = Field(default=None, gt=0)
+    """Key-value heads (grouped-query attention); null: same as num_heads."""
+    head_dim: int | None = Field(default=None, gt=0)
+    """Width of a head; null: hidden_size / num_heads."""
+    intermediate_size: int | None = Field(default=None, gt=0)
+    """Width of the feed-forward layers."""
+    tie_embeddings: bool | None = None
+    """Use one matrix as input embedding and output head."""
+    gated: bool | None = None
+    """T5 only: a gated GELU feed-forward of three matrices (v1.1) instead of ReLU; null: ReLU."""
+    rope_theta: float | None = Field(default=None, gt=0)
+    """Base of the rotary position embedding."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropout rate; 0 is usual for one pass over the data."""
+    init_from: str | None = None
+    """Local Hugging Face model folder to continue training from; replaces the fields above."""
 
 
 class ObjectiveSettings(HandoffModel):
     """What the model is trained to predict."""
 
-    kind: Objective | None = Field(default=None, description="null: the objective of the architecture")
-    sequence_length: int | None = Field(
-        default=None,
-        ge=8,
-        description="tokens per sample, of t5 and bart on the encoder's side; null: the plan's, else 256",
-    )
-    document_masks: bool = Field(
-        default=True,
-        description="tokens attend only within their own document, and positions restart with each document",
-    )
-    mask_probability: float = Field(
-        default=0.15, gt=0, lt=1, description="masked: share of tokens to predict (80 % masked, 10 % random, 10 % kept)"
-    )
-    noise_density: float = Field(default=0.15, gt=0, lt=1, description="spans: share of tokens replaced by sentinels")
-    mean_span: float = Field(default=3.0, ge=1, description="spans and infilling: mean length of a replaced span")
-    infill_density: float = Field(default=0.30, gt=0, lt=1, description="infilling: share of tokens hidden")
+    kind: Objective | None = None
+    """`null`: the objective of the architecture."""
+    sequence_length: int | None = Field(default=None, ge=8)
+    """Tokens per sample, of t5 and bart on the encoder's side; null: the plan's, else 256."""
+    document_masks: bool = True
+    """Tokens attend only within their own document, and positions restart with each document."""
+    mask_probability: float = Field(default=0.15, gt=0, lt=1)
+    """`masked`: share of tokens to predict (80 % masked, 10 % random, 10 % kept)."""
+    noise_density: float = Field(default=0.15, gt=0, lt=1)
+    """`spans`: share of tokens replaced by sentinels."""
+    mean_span: float = Field(default=3.0, ge=1)
+    """Spans and infilling: mean length of a replaced span."""
+    infill_density: float = Field(default=0.30, gt=0, lt=1)
+    """`infilling`: share of tokens hidden."""
 
 
 class ParallelSettings(HandoffModel):
     """How memory and work are divided between processes."""
 
-    sharding: Sharding = Field(
-        default="full",
-        description="none: one process; ddp: a full copy in each; zero1: sharded optimizer states; zero2: also gradients; "
-        "full: also parameters (FSDP, ZeRO-3); hybrid: full within groups of sharding_factor, copies across groups",
-    )
-    sharding_factor: int | None = Field(
-        default=None,
-        gt=0,
-        description="processes that share one copy; must divide their number; null: all (hybrid: one node)",
-    )
-    offload: bool = Field(default=False, description="keep parameters and optimizer states in CPU memory")
-    activation_checkpointing: Literal["none", "selective", "full"] = Field(
-        default="none",
-        description="recompute in backward: nothing, all but matrix products and attention, or whole layers",
-    )
-    precision: Literal["auto", "fp32", "bf16", "fp16", "fp8"] = Field(
-        default="auto",
-        description="of matrix products; auto: bf16 on a GPU, fp32 on a CPU; weights and optimizer stay fp32",
-    )
-    compile: bool = Field(default=False, description="compile each layer with torch.compile")
+    sharding: Sharding = "full"
+    """`none`: one process; `ddp`: a full copy in each; `zero1`: sharded optimizer states; `zero2`: also gradients; `full`: also
+    parameters (FSDP, ZeRO-3); `hybrid`: full within groups of sharding_factor, copies across groups."""
+    sharding_factor: int | None = Field(default=None, gt=0)
+    """Processes that share one copy; must divide their number; null: all (hybrid: one node)."""
+    offload: bool = False
+    """Keep parameters and optimizer states in CPU memory."""
+    activation_checkpointing: Literal["none", "selective", "full"] = "none"
+    """Recompute in backward: nothing, all but matrix products and attention, or whole layers."""
+    precision: Literal["auto", "fp32", "bf16", "fp16", "fp8"] = "auto"
+    """Of matrix products; auto: bf16 on a GPU, fp32 on a CPU; weights and optimizer stay fp32."""
+    compile: bool = False
+    """Compile each layer with torch.compile."""
 
 
 class OptimizerSettings(HandoffModel):
     """The optimizer. Null fields follow the plan, else the size of the model."""
 
-    name: Literal["adamw", "muon"] = Field(
-        default="adamw", description="muon: Muon for the matrices of the layers, AdamW for everything else"
-    )
-    learning_rate: float | None = Field(
-        default=None,
-        gt=0,
-        description="peak; null: the plan's, else 0.00235 * (non-embedding parameters / 108e6)^(-1/3)",
-    )
-    beta1: float = Field(default=0.9, ge=0, lt=1, description="decay rate of the first moment")
-    beta2: float | None = Field(
-        default=None, ge=0, lt=1, description="of the second; null: 0.95 from 524,288 tokens per step on, else 0.99"
-    )
-    eps: float = Field(default=1e-8, gt=0, description="added to the denominator of AdamW's update")
-    weight_decay: float = Field(default=0.1, ge=0, description="of matrices; norms, biases and embeddings have none")
-    clip: float = Field(default=1.0, gt=0, description="gradients are scaled down to this norm")
-    z_loss: float = Field(
-        default=0.0, ge=0, description="weight of the auxiliary loss log(Z)^2, which keeps logits small"
-    )
-    skip_sigma: float = Field(
-        default=6.0,
-        ge=0,
-        description="skip updates with loss or gradient norm this many deviations above the mean; 0: never",
-    )
-    skip_window: int = Field(default=128, ge=8, description="number of past steps in that mean and deviation")
+    name: Literal["adamw", "muon"] = "adamw"
+    """`muon`: Muon for the matrices of the layers, AdamW for everything else."""
+    learning_rate: float | None = Field(default=None, gt=0)
+    """Peak; null: the plan's, else 0.00235 * (non-embedding parameters / 108e6)^(-1/3)."""
+    beta1: float = Field(default=0.9, ge=0, lt=1)
+    """Decay rate of the first moment."""
+    beta2: float | None = Field(default=None, ge=0, lt=1)
+    """Of the second; null: 0.95 from 524,288 tokens per step on, else 0.99."""
+    eps: float = Field(default=1e-8, gt=0)
+    """Added to the denominator of AdamW's update."""
+    weight_decay: float = Field(default=0.1, ge=0)
+    """Of matrices; norms, biases and embeddings have none."""
+    clip: float = Field(default=1.0, gt=0)
+    """Gradients are scaled down to this norm."""
+    z_loss: float = Field(default=0.0, ge=0)
+    """Weight of the auxiliary loss log(Z)^2, which keeps logits small."""
+    skip_sigma: float = Field(default=6.0, ge=0)
+    """Skip updates with loss or gradient norm this many deviations above the mean; 0: never."""
+    skip_window: int = Field(default=128, ge=8)
+    """Number of past steps in that mean and deviation."""
 
 
 class ScheduleSettings(HandoffModel):
     """Learning rate over the steps."""
 
-    kind: Literal["wsd", "cosine"] = Field(
-        default="wsd", description="wsd: warm-up, stable, linear decay; or cosine decay"
-    )
-    warmup_steps: int | None = Field(
-        default=None, ge=0, description="null: one token per parameter, at most a tenth of the steps"
-    )
-    decay_fraction: float = Field(
-        default=0.2, gt=0, le=1, description="wsd: share of the steps, at the end, that decay"
-    )
-    final_ratio: float = Field(default=0.0, ge=0, le=1, description="share of the peak learning rate left at the end")
+    kind: Literal["wsd", "cosine"] = "wsd"
+    """`wsd`: warm-up, stable, linear decay; or cosine decay."""
+    warmup_steps: int | None = Field(default=None, ge=0)
+    """`null`: one token per parameter, at most a tenth of the steps."""
+    decay_fraction: float = Field(default=0.2, gt=0, le=1)
+    """`wsd`: share of the steps, at the end, that decay."""
+    final_ratio: float = Field(default=0.0, ge=0, le=1)
+    """Share of the peak learning rate left at the end."""
 
 
 class WatchSettings(HandoffModel):
     """What ends a training that goes nowhere, with a sentence and exit code 1."""
 
-    skip_limit: int = Field(
-        default=32,
-        ge=0,
-        description="end after this many skipped steps in a row; 0: never. fp16 skips up to 16 at first",
-    )
-    flat_steps: int = Field(
-        default=200,
-        ge=0,
-        description="end when the loss has not moved in optimizer.skip_window steps, or is within 1 % of the first one "
-        "this many steps after the warm-up (not of a continued model); 0: never",
-    )
-    repeat_steps: int = Field(
-        default=16, ge=0, description="end when this many batches in a row were seen a few steps before; 0: never"
-    )
-    wait_minutes: float = Field(
-        default=30, gt=0, description="end when data or another process keep a step waiting for so long"
-    )
+    skip_limit: int = Field(default=32, ge=0)
+    """End after this many skipped steps in a row; 0: never. fp16 skips up to 16 at first."""
+    flat_steps: int = Field(default=200, ge=0)
+    """End when the loss has not moved in optimizer.skip_window steps, or is within 1 % of the first one this many
+    steps after the warm-up (not of a continued model); 0: never."""
+    repeat_steps: int = Field(default=16, ge=0)
+    """End when this many batches in a row were seen a few steps before; 0: never."""
+    wait_minutes: float = Field(default=30, gt=0)
+    """End when data or another process keep a step waiting for so long."""
 
 
 class CheckpointSettings(HandoffModel):
     """When checkpoints are written and how long they are kept. A checkpoint is complete or absent."""
 
-    every_steps: int = Field(default=100, gt=0, description="steps between checkpoints")
-    every_minutes: float | None = Field(default=None, gt=0, description="write one after this many minutes as well")
-    keep_last: int = Field(default=2, gt=0, description="number of checkpoints kept; older ones are deleted")
-    keep_every_steps: int | None = Field(
-        default=None, gt=0, description="never delete those at multiples of this many steps"
-    )
-    asynchronous: bool = Field(default=True, description="write in the background while training goes on")
+    every_steps: int = Field(default=100, gt=0)
+    """Steps between checkpoints."""
+    every_minutes: float | None = Field(default=None, gt=0)
+    """Write one after this many minutes as well."""
+    keep_last: int = Field(default=2, gt=0)
+    """Number of checkpoints kept; older ones are deleted."""
+    keep_every_steps: int | None = Field(default=None, gt=0)
+    """Never delete those at multiples of this many steps."""
+    asynchronous: bool = True
+    """Write in the background while training goes on."""
 
 
 class EvaluateSettings(HandoffModel):
     """Evaluation on held-out text: loss and bits per byte by source."""
 
-    every_steps: int = Field(default=100, gt=0, description="steps between evaluations")
-    max_samples: int = Field(default=64, gt=0, description="windows per source, the same ones every time")
-    max_terms: int = Field(
-        default=256,
-        ge=0,
-        description="held-out occurrences of domain terms the model has to complete or fill in; 0: none",
-    )
-    samples: int = Field(
-        default=8,
-        ge=0,
-        description="causal: texts to generate after training, prompted with this many domain terms; 0: none",
-    )
+    every_steps: int = Field(default=100, gt=0)
+    """Steps between evaluations."""
+    max_samples: int = Field(default=64, gt=0)
+    """Windows per source, the same ones every time."""
+    max_terms: int = Field(default=256, ge=0)
+    """Held-out occurrences of domain terms the model has to complete or fill in; 0: none."""
+    samples: int = Field(default=8, ge=0)
+    """`causal`: texts to generate after training, prompted with this many domain terms; `0`: none."""
 
 
 class ExportSettings(HandoffModel):
     """What is written after training, beside the checkpoints."""
 
-    huggingface: bool = Field(default=True, description="write train/model, which from_pretrained opens")
-    dtype: Literal["fp32", "bf16"] = Field(default="fp32", description="number format of the exported weights")
-    int8: bool = Field(
-        default=False, description="also write train/model-int8 and its held-out loss (needs extra `quant`)"
-    )
-    qat: bool = Field(
-        default=False, description="quantization-aware training: round weights to int8 in the forward pass"
-    )
+    huggingface: bool = True
+    """Write train/model, which from_pretrained opens."""
+    dtype: Literal["fp32", "bf16"] = "fp32"
+    """Number format of the exported weights."""
+    int8: bool = False
+    """Also write train/model-int8 and its held-out loss (needs extra `quant`)."""
+    qat: bool = False
+    """Quantization-aware training: round weights to int8 in the forward pass."""
 
 
 class ReportSettings(HandoffModel):
     """Metrics. metrics.jsonl is always written."""
 
-    every_steps: int = Field(default=10, gt=0, description="steps between lines of metrics")
-    tensorboard: bool = Field(default=False, description="also write train/tensorboard (needs the package tensorboard)")
-    wandb: str | None = Field(default=None, description="also log to this Weights & Biases project (needs wandb)")
-    price_per_gpu_hour: float | None = Field(default=None, gt=0, description="adds the cost so far to the metrics")
+    every_steps: int = Field(default=10, gt=0)
+    """Steps between lines of metrics."""
+    tensorboard: bool = False
+    """Also write train/tensorboard (needs the package tensorboard)."""
+    wandb: str | None = None
+    """Also log to this Weights & Biases project (needs wandb)."""
+    price_per_gpu_hour: float | None = Field(default=None, gt=0)
+    """Adds the cost so far to the metrics."""
 
 
 class TrainConfig(HandoffModel):
     """`handoff/train.yaml`, and the recipe's `pretrain:` block."""
 
     format_version: Literal[1] = FORMAT_VERSION
-    out: str = Field(default="train", description="folder of metrics, checkpoints, export; relative to the run")
-    seed: int = Field(default=0, ge=0, description="of initial weights, sample order and noise")
-    steps: int | None = Field(
-        default=None, gt=0, description="optimizer steps; null: the plan's tokens / tokens per step"
-    )
-    global_batch: int | None = Field(
-        default=None, gt=0, description="samples per step over all processes; null: the plan's, else by model size"
-    )
-    micro_batch: int = Field(default=8, gt=0, description="samples per process and forward pass")
-    check_shards: bool = Field(
-        default=True, description="compare local shards with the manifest's sums, once before the first step"
-    )
-    on_divergence: Literal["stop", "rewind"] = Field(
-        default="stop",
-        description="after skip_limit skipped steps: end (the next start resumes the last good checkpoint), or go back to "
-        "it at once, pass over the batches since and cut the learning rate, three times at most",
-    )
-    rewind_rate: float = Field(default=0.5, gt=0, le=1, description="rewind: the learning rate is multiplied by this")
+    """Version of this file's format."""
+    out: str = "train"
+    """Folder of metrics, checkpoints, export; relative to the run."""
+    seed: int = Field(default=0, ge=0)
+    """Of initial weights, sample order and noise."""
+    steps: int | None = Field(default=None, gt=0)
+    """Optimizer steps; null: the plan's tokens / tokens per step."""
+    global_batch: int | None = Field(default=None, gt=0)
+    """Samples per step over all processes; null: the plan's, else by model size."""
+    micro_batch: int = Field(default=8, gt=0)
+    """Samples per process and forward pass."""
+    check_shards: bool = True
+    """Compare local shards with the manifest's sums, once before the first step."""
+    on_divergence: Literal["stop", "rewind"] = "stop"
+    """After skip_limit skipped steps: end (the next start resumes the last good checkpoint), or go back to it at
+    once, pass over the batches since and cut the learning rate, three times at most."""
+    rewind_rate: float = Field(default=0.5, gt=0, le=1)
+    """`rewind`: the learning rate is multiplied by this."""
     model: ModelSettings = ModelSettings()
     objective: ObjectiveSettings = ObjectiveSettings()
     parallel: ParallelSettings = ParallelSettings()

@@ -37,26 +37,33 @@ MOVING_REVISIONS = ("main", "master", "head", "latest")
 class Fields(Settings):
     """Which fields of a JSON object, Parquet row, CSV row or Hub row hold what. Missing optional ones are null."""
 
-    text: str = Field(default="text", description="field with the document's text; a record without it is quarantined")
-    id: str | None = Field(default="id", description="field with the record's own id; it enters the document's id")
-    url: str | None = Field(default="url", description="field with the address")
-    title: str | None = Field(default="title", description="field with the title")
-    date: str | None = Field(default="date", description="field with the date, as the source writes it")
-    licence: str | None = Field(
-        default="licence", description="field with the record's own licence, as metadata.license; then `license`"
-    )
-    rights: str | None = Field(default="rights", description="field with signals such as `tdm-reservation: 1`")
-    html: bool = Field(default=False, description="the text field holds HTML, to be extracted like a page")
+    text: str = "text"
+    """Field with the document's text; a record without it is quarantined."""
+    id: str | None = "id"
+    """Field with the record's own id; it enters the document's id."""
+    url: str | None = "url"
+    """Field with the address."""
+    title: str | None = "title"
+    """Field with the title."""
+    date: str | None = "date"
+    """Field with the date, as the source writes it."""
+    licence: str | None = "licence"
+    """Field with the record's own licence, as metadata.license; then `license`."""
+    rights: str | None = "rights"
+    """Field with signals such as `tdm-reservation: 1`."""
+    html: bool = False
+    """The text field holds HTML, to be extracted like a page."""
 
 
 class CsvDialect(Settings):
     """How CSV and TSV files are written. What is not set is told from each file, and stands in the account of files."""
 
-    delimiter: str | None = Field(default=None, min_length=1, max_length=1, description="sign between two fields")
-    encoding: str | None = Field(default=None, description="encoding of the file, as utf-8, cp1252 or utf-16")
-    quote: str | None = Field(
-        default=None, max_length=1, description='sign around fields that hold the delimiter; "" when there is none'
-    )
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    """Sign between two fields."""
+    encoding: str | None = None
+    """Encoding of the file, as utf-8, cp1252 or utf-16."""
+    quote: str | None = Field(default=None, max_length=1)
+    """Sign around fields that hold the delimiter; "" when there is none."""
 
     @field_validator("encoding")
     @classmethod
@@ -70,11 +77,16 @@ class CsvDialect(Settings):
 class HubDataset(Settings):
     """A data set of the Hugging Face Hub, read through `datasets`."""
 
-    dataset: str = Field(description="name on the Hub, as owner/name")
-    config: str | None = Field(default=None, description="configuration (subset) of the data set")
-    split: str = Field(default="train", description="split to read")
-    revision: str = Field(description="commit hash or tag; branches move, so they are refused")
-    streaming: bool = Field(default=True, description="read over the network as it goes, without a local copy")
+    dataset: str
+    """Name on the Hub, as owner/name."""
+    config: str | None = None
+    """Configuration (subset) of the data set."""
+    split: str = "train"
+    """Split to read."""
+    revision: str
+    """Commit hash or tag; branches move, so they are refused."""
+    streaming: bool = True
+    """Read over the network as it goes, without a local copy."""
 
     @field_validator("revision")
     @classmethod
@@ -87,8 +99,10 @@ class HubDataset(Settings):
 class SamplePlan(Settings):
     """The embedded sample: a made-up crawl that needs no network and carries its truth."""
 
-    seed: NonNegativeInt = Field(default=0, description="seed of the grammars; the same seed writes the same bytes")
-    pages: PositiveInt = Field(default=3000, description="pages to write, planted junk and duplicates included")
+    seed: NonNegativeInt = 0
+    """Seed of the grammars; the same seed writes the same bytes."""
+    pages: PositiveInt = 3000
+    """Pages to write, planted junk and duplicates included."""
 
 
 class Source(Settings):
@@ -101,79 +115,63 @@ class Source(Settings):
     ('domain', 'auto')
     """
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="short name, unique in the recipe")
-    kind: str = Field(
-        default="auto",
-        description="format of the files; auto decides for each file by name and content",
-        json_schema_extra=_list_kinds,
-    )
-    path: str | None = Field(default=None, description="folder, file or glob; any fsspec URL")
-    include: list[str] = Field(
-        default_factory=list, description="globs on paths relative to the folder; empty takes what fits the kind"
-    )
-    exclude: list[str] = Field(default_factory=list, description="globs of files and archive members to leave out")
-    members: list[str] = Field(default_factory=list, description="globs of archive members to read; empty reads all")
-    role: Literal["domain", "general", "auto"] = Field(
-        default="auto", description="what the documents are for; auto decides by host, then by the domain score"
-    )
-    domain_hosts: list[str] = Field(
-        default_factory=list,
-        description="for role auto: globs of hosts that are domain; `other_hosts` says what the others are",
-    )
-    other_hosts: Literal["general", "auto"] = Field(
-        default="general", description="role of hosts that `domain_hosts` does not name; auto: the domain score decides"
-    )
-    licence: str = Field(
-        default="unknown",
-        min_length=1,
-        description="SPDX identifier, name of the terms, or unknown; a licence stated by the record itself comes first",
-    )
-    priority: int = Field(
-        default=0, description="among duplicates, the copy from the source with the highest priority is kept"
-    )
-    optional: bool = Field(default=False, description="skip the source, with a note, when its path is not set")
-    fields: Fields = Field(default=Fields(), description="names of the fields in structured formats")
-    csv: CsvDialect = Field(default=CsvDialect(), description="for CSV and TSV: delimiter, encoding and quotes")
-    query: str | None = Field(
-        default=None,
-        description="for sql and SQLite: the SELECT whose rows are read; null, for SQLite: the one table that has the text field",
-    )
-    url: str | None = Field(
-        default=None,
-        description="for kind sql: the database, as postgresql://user:${PASSWORD}@host/name; its driver is yours to install",
-    )
-    element: str | None = Field(
-        default=None, description="for XML: name of the element that is one document; null: the file"
-    )
-    follow_links: bool = Field(
-        default=False, description="also read what symbolic links that lead out of the folder point to"
-    )
-    limit: PositiveInt | None = Field(default=None, description="read at most this many documents of each file")
-    keep_truncated: bool = Field(
-        default=False,
-        description="for WARC: keep pages that the crawler cut (WARC-Truncated), marked, in place of quarantining them",
-    )
-    max_records: PositiveInt | None = Field(
-        default=None,
-        description="records of one file, rows that are too small to be documents included; one quarantined row stands for "
-        "the rest. null: 10,000, and more if the file has 4 bytes, as stored, for each",
-    )
-    max_record_bytes: PositiveInt = Field(
-        default=64 * 2**20, description="a longer record is quarantined without being read"
-    )
-    max_expansion: PositiveInt = Field(
-        default=250,
-        description="largest ratio of decompressed to compressed size (256 MiB always pass); a file beyond it is quarantined",
-    )
-    hub: HubDataset | None = Field(default=None, description="for kind hub: the data set")
-    crawl: CrawlPlan | None = Field(default=None, description="for kind crawl: seeds and limits")
-    fetch: EdgarFetch | None = Field(
-        default=None, description="for kind edgar without a path: filings to fetch from EDGAR"
-    )
-    commoncrawl: CommonCrawlFetch | None = Field(
-        default=None, description="for kind commoncrawl: captures to fetch from Common Crawl"
-    )
-    sample: SamplePlan | None = Field(default=None, description="for kind sample: seed and size")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    """Short name, unique in the recipe."""
+    kind: str = Field(default="auto", json_schema_extra=_list_kinds)
+    """Format of the files; auto decides for each file by name and content."""
+    path: str | None = None
+    """Folder, file or glob; any fsspec URL."""
+    include: list[str] = Field(default_factory=list)
+    """Globs on paths relative to the folder; empty takes what fits the kind."""
+    exclude: list[str] = Field(default_factory=list)
+    """Globs of files and archive members to leave out."""
+    members: list[str] = Field(default_factory=list)
+    """Globs of archive members to read; empty reads all."""
+    role: Literal["domain", "general", "auto"] = "auto"
+    """What the documents are for; auto decides by host, then by the domain score."""
+    domain_hosts: list[str] = Field(default_factory=list)
+    """For role auto: globs of hosts that are domain; `other_hosts` says what the others are."""
+    other_hosts: Literal["general", "auto"] = "general"
+    """Role of hosts that `domain_hosts` does not name; auto: the domain score decides."""
+    licence: str = Field(default="unknown", min_length=1)
+    """SPDX identifier, name of the terms, or unknown; a licence stated by the record itself comes first."""
+    priority: int = 0
+    """Among duplicates, the copy from the source with the highest priority is kept."""
+    optional: bool = False
+    """Skip the source, with a note, when its path is not set."""
+    fields: Fields = Fields()
+    """Names of the fields in structured formats."""
+    csv: CsvDialect = CsvDialect()
+    """For CSV and TSV: delimiter, encoding and quotes."""
+    query: str | None = None
+    """For sql and SQLite: the SELECT whose rows are read; null, for SQLite: the one table that has the text field."""
+    url: str | None = None
+    """For kind sql: the database, as postgresql://user:${PASSWORD}@host/name; its driver is yours to install."""
+    element: str | None = None
+    """For XML: name of the element that is one document; null: the file."""
+    follow_links: bool = False
+    """Also read what symbolic links that lead out of the folder point to."""
+    limit: PositiveInt | None = None
+    """Read at most this many documents of each file."""
+    keep_truncated: bool = False
+    """For WARC: keep pages that the crawler cut (WARC-Truncated), marked, in place of quarantining them."""
+    max_records: PositiveInt | None = None
+    """Records of one file, rows that are too small to be documents included; one quarantined row stands for the rest.
+    null: 10,000, and more if the file has 4 bytes, as stored, for each."""
+    max_record_bytes: PositiveInt = 64 * 2**20
+    """A longer record is quarantined without being read."""
+    max_expansion: PositiveInt = 250
+    """Largest ratio of decompressed to compressed size (256 MiB always pass); a file beyond it is quarantined."""
+    hub: HubDataset | None = None
+    """For kind hub: the data set."""
+    crawl: CrawlPlan | None = None
+    """For kind crawl: seeds and limits."""
+    fetch: EdgarFetch | None = None
+    """For kind edgar without a path: filings to fetch from EDGAR."""
+    commoncrawl: CommonCrawlFetch | None = None
+    """For kind commoncrawl: captures to fetch from Common Crawl."""
+    sample: SamplePlan | None = None
+    """For kind sample: seed and size."""
 
     @field_validator("kind")
     @classmethod

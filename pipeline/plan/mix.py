@@ -26,29 +26,27 @@ Strategy = Literal["proportional", "temperature", "unimax"]
 class MixSettings(Settings):
     """Shares of domain and general text in training tokens, and what to do when one side runs out."""
 
-    domain: float = Field(default=0.51, ge=0, le=1, description="share of domain tokens")
-    general: float | None = Field(default=None, ge=0, le=1, description="share of general tokens; null: the rest")
-    search: str | None = Field(
-        default=None,
-        description="a mixture.json of recipes.pretrain.mixture, whose best shares replace domain and within",
-    )
-    within: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
-        default={}, description="share of a source in its role's tokens; the others divide the rest by the strategy"
-    )
-    strategy: Strategy = Field(default="proportional", description="how a role's sources share its tokens")
-    temperature: float = Field(
-        default=2.0, ge=1, description="strategy temperature: shares go with tokens^(1/temperature)"
-    )
-    max_epochs: float = Field(default=4.0, gt=0, description="how often a source may be seen at most")
-    max_epochs_by: dict[str, float] = Field(default={}, description="the same for single sources or roles, by name")
-    on_shortage: Literal["shrink", "repeat", "lower_share"] = Field(
-        default="shrink",
-        description="shrink: fewer tokens in all; repeat: see the scarcer role again, up to max_epochs; "
-        "lower_share: use everything once at the shares that gives",
-    )
-    total_tokens: int | None = Field(
-        default=None, gt=0, description="training tokens wanted; null: what the corpus allows"
-    )
+    domain: float = Field(default=0.51, ge=0, le=1)
+    """Share of domain tokens."""
+    general: float | None = Field(default=None, ge=0, le=1)
+    """Share of general tokens; null: the rest."""
+    search: str | None = None
+    """A mixture.json of recipes.pretrain.mixture, whose best shares replace domain and within."""
+    within: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
+    """Share of a source in its role's tokens; the others divide the rest by the strategy."""
+    strategy: Strategy = "proportional"
+    """How a role's sources share its tokens."""
+    temperature: float = Field(default=2.0, ge=1)
+    """Strategy temperature: shares go with tokens^(1/temperature)."""
+    max_epochs: float = Field(default=4.0, gt=0)
+    """How often a source may be seen at most."""
+    max_epochs_by: dict[str, float] = {}
+    """The same for single sources or roles, by name."""
+    on_shortage: Literal["shrink", "repeat", "lower_share"] = "shrink"
+    """`shrink`: fewer tokens in all; `repeat`: see the scarcer role again, up to max_epochs; `lower_share`: use everything
+    once at the shares that gives."""
+    total_tokens: int | None = Field(default=None, gt=0)
+    """Training tokens wanted; null: what the corpus allows."""
 
     @model_validator(mode="before")
     @classmethod

@@ -39,49 +39,35 @@ def _checked(look_up: Callable[[str], object]) -> AfterValidator:
 class SizeSettings(Settings):
     """How large a model is trained on the corpus."""
 
-    law: Annotated[str, _checked(law_named)] = Field(
-        default="rule_of_20", description="scaling law that sizes the model"
-    )
-    tokens_per_param: float = Field(
-        default=20, gt=0, description="training tokens per parameter, for the law rule_of_20"
-    )
+    law: Annotated[str, _checked(law_named)] = "rule_of_20"
+    """Scaling law that sizes the model."""
+    tokens_per_param: float = Field(default=20, gt=0)
+    """Training tokens per parameter, for the law rule_of_20."""
     preset: Annotated[str, _checked(lambda name: named("preset", {"auto": None, **PRESETS}, name))] = Field(
         default="auto", description=f"auto sizes the model by the law; a name fixes its shape: {', '.join(PRESETS)}"
     )
-    min_params: float = Field(
-        default=2e6, gt=0, description="train the preset tiny as a demonstration when the optimal size is below this"
-    )
-    demonstration: float = Field(
-        default=0,
-        ge=0,
-        le=1,
-        description="share of the tokens a demonstration could learn from that it trains on; at least 307,200 tokens",
-    )
-    wanted_params: list[float] = Field(
-        default=[125e6, 1.3e9], description="model sizes for which the plan states how much text is missing"
-    )
-    gpu: Annotated[str, _checked(gpu_named)] = Field(
-        default="h100", description="GPU for which time and memory are stated"
-    )
-    gpus: int | None = Field(
-        default=None, ge=1, description="number of GPUs; null: the fewest whose memory holds the model"
-    )
-    hours: float | None = Field(default=None, gt=0, description="most hours of training on these GPUs; null: no limit")
-    mfu: float = Field(
-        default=DEFAULT_MFU,
-        gt=0,
-        le=1,
-        description="expected model FLOPs utilization, as a share of the dense bf16 peak",
-    )
-    precision: Precision = Field(default="bf16", description="number format of matrix products")
-    sequence_length: int = Field(default=2048, ge=16, description="tokens per training sequence")
-    objective: Objective = Field(
-        default="causal",
-        description="what the model learns: causal, masked, spans or infilling; a preset brings its own",
-    )
-    inference_tokens: float | None = Field(
-        default=None, gt=0, description="tokens the model will serve over its life, for the law inference_aware"
-    )
+    min_params: float = Field(default=2e6, gt=0)
+    """Train the preset tiny as a demonstration when the optimal size is below this."""
+    demonstration: float = Field(default=0, ge=0, le=1)
+    """Share of the tokens a demonstration could learn from that it trains on; at least 307,200 tokens."""
+    wanted_params: list[float] = [125e6, 1.3e9]
+    """Model sizes for which the plan states how much text is missing."""
+    gpu: Annotated[str, _checked(gpu_named)] = "h100"
+    """GPU for which time and memory are stated."""
+    gpus: int | None = Field(default=None, ge=1)
+    """Number of GPUs; null: the fewest whose memory holds the model."""
+    hours: float | None = Field(default=None, gt=0)
+    """Most hours of training on these GPUs; null: no limit."""
+    mfu: float = Field(default=DEFAULT_MFU, gt=0, le=1)
+    """Expected model FLOPs utilization, as a share of the dense bf16 peak."""
+    precision: Precision = "bf16"
+    """Number format of matrix products."""
+    sequence_length: int = Field(default=2048, ge=16)
+    """Tokens per training sequence."""
+    objective: Objective = "causal"
+    """What the model learns: causal, masked, spans or infilling; a preset brings its own."""
+    inference_tokens: float | None = Field(default=None, gt=0)
+    """Tokens the model will serve over its life, for the law inference_aware."""
 
     @model_validator(mode="after")
     def _served(self) -> Self:

@@ -47,34 +47,34 @@ VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 class RecipeBase(Settings):
     """Everything a run does. Sections and their defaults live beside the code that reads them."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="names the run folder: runs/<name>/")
-    domain: Literal["finance", "legal", "medical"] | str = Field(
-        default="finance", description="the term list reports use"
-    )
-    seed: int = Field(default=0, ge=0, description="the one seed of everything that samples")
-    use: str = Field(description="the set of `sources` this run reads")
-    sources: dict[str, list[Source]] = Field(description="named sets of sources")
-    tombstones: list[str] = Field(
-        default=[], description="tombstones.json of other runs: what they forgot, this run does not take in"
-    )
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    """Names the run folder: runs/<name>/."""
+    domain: Literal["finance", "legal", "medical"] | str = "finance"
+    """The term list reports use."""
+    seed: int = Field(default=0, ge=0)
+    """The one seed of everything that samples."""
+    use: str
+    """The set of `sources` this run reads."""
+    sources: dict[str, list[Source]]
+    """Named sets of sources."""
+    tombstones: list[str] = []
+    """Files `tombstones.json` of other runs: what they forgot, this run does not take in."""
     extract: ExtractSettings = ExtractSettings()
     sandbox: SandboxSettings = SandboxSettings()
     cluster: ClusterSettings = ClusterSettings()
     survivors: SurvivorSettings = SurvivorSettings()
     repeats: RepeatSettings = RepeatSettings()
     apply: ApplySettings = ApplySettings()
-    select: SelectSettings | None = Field(
-        default=None, description="keep the best share of what rules and duplicates leave; without it all of it stays"
-    )
+    select: SelectSettings | None = None
+    """Keep the best share of what rules and duplicates leave; without it all of it stays."""
     tokenizer: TokenizerSettings = TokenizerSettings()
     shards: ShardSettings = ShardSettings()
     size: SizeSettings = SizeSettings()
     mix: MixSettings = MixSettings()
     gates: GateSettings = GateSettings()
     bias: BiasSettings = BiasSettings()
-    pretrain: TrainConfig | None = Field(
-        default=None, description="present: the run ends by training, where torch is installed"
-    )
+    pretrain: TrainConfig | None = None
+    """Present: the run ends by training, where torch is installed."""
     _written: dict[str, Any] | None = PrivateAttr(None)
 
     @property

@@ -7,7 +7,7 @@ the trained tokenizer's.
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 Verdict = Literal["kept", "removed", "quarantined"]
 
@@ -15,7 +15,7 @@ Verdict = Literal["kept", "removed", "quarantined"]
 class Figure(BaseModel):
     """Base of the report's models: plain data, unknown keys refused, readable from `report.json`."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class Totals(Figure):
@@ -389,7 +389,8 @@ class FileRow(Figure):
     kind: str
     outcome: str
     reason: str
-    first: str = Field(description="the first of them")
+    first: str
+    """The first of them."""
     files: int = 0
     bytes: int = 0
 
@@ -420,12 +421,15 @@ class RunReport(Figure):
     kept_samples: list[Sample] = []
     removed_samples: list[Sample] = []
     bias: list[BiasRow] = []
-    bias_audit: dict[str, Any] | None = Field(default=None, description="bias.json without its rows")
+    bias_audit: dict[str, Any] | None = None
+    """Bias.json without its rows."""
     classifiers: list[ClassifierFigures] = []
     duplicates: Duplicates | None = None
-    mix: dict[str, Any] | None = Field(default=None, description="MixPlan.to_json()")
+    mix: dict[str, Any] | None = None
+    """MixPlan.to_json()."""
     tokenizer: TokenizerFigures | None = None
-    plan: dict[str, Any] | None = Field(default=None, description="PlanResult.to_json()")
+    plan: dict[str, Any] | None = None
+    """PlanResult.to_json()."""
     training: Training | None = None
     truth: list[TruthRow] = []
     gates: list[Gate] = []

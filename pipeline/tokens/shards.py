@@ -14,12 +14,10 @@ SPLITS = ("train", "validation")
 class ShardSettings(Settings):
     """How kept documents become token shards."""
 
-    validation_frac: float = Field(
-        default=0.02, ge=0, lt=1, description="share of documents held out, by a hash of their id"
-    )
-    shard_bytes: int = Field(
-        default=256 << 20, gt=0, description="text per shard; the number of shards follows from it"
-    )
+    validation_frac: float = Field(default=0.02, ge=0, lt=1)
+    """Share of documents held out, by a hash of their id."""
+    shard_bytes: int = Field(default=256 << 20, gt=0)
+    """Text per shard; the number of shards follows from it."""
 
 
 @dataclass(frozen=True)

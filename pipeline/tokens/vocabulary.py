@@ -25,32 +25,25 @@ class TokenizerSettings(Settings):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    folder: str | None = Field(
-        default=None,
-        alias="from",
-        description="folder of a public tokenizer (GPT-2, Llama-3, Qwen, GPT-4) to keep, for continued pre-training; its "
-        "pattern and size replace `pretokens` and `vocab_size`",
-    )
-    extend: int = Field(
-        default=0, ge=0, description="with `from`: tokens to add, learnt from the domain's text; old ids stay"
-    )
-    vocab_size: int | Literal["auto"] = Field(
-        default="auto", description="entries, special tokens included; auto: by the text"
-    )
-    domain: float = Field(
-        default=0.51,
-        ge=0,
-        le=1,
-        description="share of domain text, by bytes, it is trained on; apart from mix.domain, so that other shares of "
-        "the mix rewrite no token",
-    )
-    pretokens: str = Field(default="gpt4", description="preset of the pre-token pattern")
-    sentinels: int = Field(default=0, ge=0, le=1000, description="sentinel tokens reserved for span corruption")
-    max_sample_bytes: int = Field(default=1 << 30, gt=0, description="text the tokenizer is trained on, at most")
+    folder: str | None = Field(default=None, alias="from")
+    """Folder of a public tokenizer (GPT-2, Llama-3, Qwen, GPT-4) to keep, for continued pre-training; its pattern and
+    size replace `pretokens` and `vocab_size`."""
+    extend: int = Field(default=0, ge=0)
+    """With `from`: tokens to add, learnt from the domain's text; old ids stay."""
+    vocab_size: int | Literal["auto"] = "auto"
+    """Entries, special tokens included; auto: by the text."""
+    domain: float = Field(default=0.51, ge=0, le=1)
+    """Share of domain text, by bytes, it is trained on; apart from mix.domain, so that other shares of the mix
+    rewrite no token."""
+    pretokens: str = "gpt4"
+    """Preset of the pre-token pattern."""
+    sentinels: int = Field(default=0, ge=0, le=1000)
+    """Sentinel tokens reserved for span corruption."""
+    max_sample_bytes: int = Field(default=1 << 30, gt=0)
+    """Text the tokenizer is trained on, at most."""
 
-    references: list[str] = Field(
-        default=[], description="tokenizer.json files, or folders with one, that the report compares ours with"
-    )
+    references: list[str] = []
+    """Files `tokenizer.json`, or folders with one, that the report compares ours with."""
 
     @field_validator("pretokens")
     @classmethod

@@ -90,7 +90,7 @@ def build_config(model: ModelSettings, objective: ObjectiveSettings, tokenizer: 
 class UntiedT5(transformers.T5ForConditionalGeneration):
     """T5 with a head of its own. Its configuration always says tied, and remembers the head by not scaling the decoder."""
 
-    _tied_weights_keys = {  # noqa: RUF012  transformers' own name
+    _tied_weights_keys = {  # transformers' own name
         name: source
         for name, source in transformers.T5ForConditionalGeneration._tied_weights_keys.items()
         if "lm_head" not in name

@@ -244,6 +244,19 @@ def test_order_of_judges_is_the_files_order():
     assert [name for name, _ in good().judges] == ["language", "gopher", "exact"]
 
 
+def test_every_setting_is_described():
+    schema = json_schema()
+    fields = {
+        f"{model}.{name}": field
+        for model, parts in [("", schema), *schema["$defs"].items()]
+        for name, field in parts.get("properties", {}).items()
+    }
+    assert len(fields) > 400
+    # A section is described by the first sentence of its own model.
+    bare = [name for name, field in fields.items() if "description" not in field and "$ref" not in field]
+    assert not bare
+
+
 def test_schema_lists_every_judge():
     from pipeline.core.judge import judges
 

@@ -28,11 +28,12 @@ _TYPES = [
 class Fetch(Settings):
     """What every fetch over the network says of itself and keeps to."""
 
-    user_agent: str = Field(
-        description="who asks: a name, looked up in robots.txt, and a contact, as `acme/1.0 (+https://acme.example/bot)`"
-    )
-    timeout_s: PositiveFloat = Field(default=20.0, description="seconds to wait for bytes; thrice that for an answer")
-    allow_hosts: list[str] = Field(default=[], description="host:port pairs fetched in spite of a private address")
+    user_agent: str
+    """Who asks: a name, looked up in robots.txt, and a contact, as `acme/1.0 (+https://acme.example/bot)`."""
+    timeout_s: PositiveFloat = 20.0
+    """Seconds to wait for bytes; thrice that for an answer."""
+    allow_hosts: list[str] = []
+    """Host:port pairs fetched in spite of a private address."""
 
     @field_validator("user_agent")
     @classmethod
@@ -47,32 +48,40 @@ class Fetch(Settings):
 class CrawlPlan(Fetch):
     """A polite crawl: one connection a host, robots.txt obeyed, private addresses refused, everything written to WARC."""
 
-    seeds: list[str] = Field(default=[], description="addresses to start from (http or https): pages, sitemaps, feeds")
-    domains: list[str] = Field(default=[], description="hosts to start from at their first page and their sitemap.xml")
-    sitemaps: bool = Field(default=True, description="also fetch what the sitemaps in a host's robots.txt list")
-    since: str | None = Field(
-        default=None, pattern=r"^\d{4}-\d{2}-\d{2}$", description="leave out older entries of sitemaps, as 2026-01-31"
-    )
-    previous: str | None = Field(default=None, description="an earlier crawl's folder: only changes are sent again")
-    max_pages: PositiveInt = Field(default=100, description="pages fetched in all")
-    max_pages_per_host: PositiveInt = Field(default=10_000, description="pages fetched of one host (name and port)")
-    max_depth: NonNegativeInt = Field(default=2, description="links followed from a seed")
-    max_page_bytes: PositiveInt = Field(default=8 * 2**20, description="bytes of a body; a longer one is cut, marked")
-    max_bytes: PositiveInt = Field(default=2**30, description="bytes of all bodies; the crawl ends when reached")
-    max_redirects: NonNegativeInt = Field(default=5, description="redirects followed for one page")
-    delay_s: NonNegativeFloat = Field(
-        default=1.0,
-        description="from request to request of a host; Crawl-delay and slow answers make it longer, 0 does not",
-    )
-    max_wait_s: PositiveFloat = Field(default=60.0, description="a host that asks for a longer pause than this is left")
-    tasks: PositiveInt = Field(
-        default=2, description="tasks the hosts are spread over; it changes nothing in what is got"
-    )
-    follow: Literal["none", "host", "seeds", "any"] = Field(
-        default="host", description="links followed: none, to the page's own host, to the seeds' hosts, or any"
-    )
-    types: list[str] = Field(default=_TYPES, description="how media types begin whose bodies are fetched")
-    languages: list[str] = Field(default=[], description="codes asked for, as [de, en]; pages declared otherwise go")
+    seeds: list[str] = []
+    """Addresses to start from (http or https): pages, sitemaps, feeds."""
+    domains: list[str] = []
+    """Hosts to start from at their first page and their sitemap.xml."""
+    sitemaps: bool = True
+    """Also fetch what the sitemaps in a host's robots.txt list."""
+    since: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
+    """Leave out older entries of sitemaps, as 2026-01-31."""
+    previous: str | None = None
+    """An earlier crawl's folder: only changes are sent again."""
+    max_pages: PositiveInt = 100
+    """Pages fetched in all."""
+    max_pages_per_host: PositiveInt = 10_000
+    """Pages fetched of one host (name and port)."""
+    max_depth: NonNegativeInt = 2
+    """Links followed from a seed."""
+    max_page_bytes: PositiveInt = 8 * 2**20
+    """Bytes of a body; a longer one is cut, marked."""
+    max_bytes: PositiveInt = 2**30
+    """Bytes of all bodies; the crawl ends when reached."""
+    max_redirects: NonNegativeInt = 5
+    """Redirects followed for one page."""
+    delay_s: NonNegativeFloat = 1.0
+    """From request to request of a host; Crawl-delay and slow answers make it longer, 0 does not."""
+    max_wait_s: PositiveFloat = 60.0
+    """A host that asks for a longer pause than this is left."""
+    tasks: PositiveInt = 2
+    """Tasks the hosts are spread over; it changes nothing in what is got."""
+    follow: Literal["none", "host", "seeds", "any"] = "host"
+    """Links followed: none, to the page's own host, to the seeds' hosts, or any."""
+    types: list[str] = _TYPES
+    """How media types begin whose bodies are fetched."""
+    languages: list[str] = []
+    """Codes asked for, as [de, en]; pages declared otherwise go."""
 
     @field_validator("seeds")
     @classmethod
@@ -116,45 +125,53 @@ class CrawlPlan(Fetch):
 class EdgarFetch(Fetch):
     """Filings to fetch from EDGAR, by the SEC's rules: at most ten requests a second, whatever the number of workers."""
 
-    forms: list[str] = Field(default=["10-K"], min_length=1, description="form types, as [10-K, 8-K]")
-    years: list[int] = Field(min_length=1, description="years in which the filings were filed")
-    companies: list[int | str] = Field(
-        default=[], description="central index keys or tickers; empty takes every company"
-    )
-    sic: list[int | str] = Field(
-        default=[], description="industry codes, as [6021]; EDGAR is asked once for each company"
-    )
-    amendments: bool = Field(default=True, description="also amendments of these forms, linked to what they amend")
-    max_filings: PositiveInt = Field(default=1000, description="filings fetched in all, the earliest first")
-    per_second: float = Field(
-        default=8.0, gt=0, le=10, description="requests a second over all workers; ten are allowed"
-    )
-    base: str = Field(default="https://www.sec.gov", description="where the archive is")
-    data: str = Field(default="https://data.sec.gov", description="where the submissions API is")
+    forms: list[str] = Field(default=["10-K"], min_length=1)
+    """Form types, as [10-K, 8-K]."""
+    years: list[int] = Field(min_length=1)
+    """Years in which the filings were filed."""
+    companies: list[int | str] = []
+    """Central index keys or tickers; empty takes every company."""
+    sic: list[int | str] = []
+    """Industry codes, as [6021]; EDGAR is asked once for each company."""
+    amendments: bool = True
+    """Also amendments of these forms, linked to what they amend."""
+    max_filings: PositiveInt = 1000
+    """Filings fetched in all, the earliest first."""
+    per_second: float = Field(default=8.0, gt=0, le=10)
+    """Requests a second over all workers; ten are allowed."""
+    base: str = "https://www.sec.gov"
+    """Where the archive is."""
+    data: str = "https://data.sec.gov"
+    """Where the submissions API is."""
 
 
 class CommonCrawlFetch(Fetch):
     """Captures to fetch from Common Crawl: of domains and address patterns through its index, or whole files."""
 
-    crawls: list[str] = Field(min_length=1, description="names of crawls, as [CC-MAIN-2024-10]")
-    domains: list[str] = Field(default=[], description="domains with everything under them, as [sec.gov]")
-    urls: list[str] = Field(default=[], description="patterns of addresses under a domain, as ['*.sec.gov/news/*']")
-    index: Literal["columnar", "cdx"] = Field(
-        default="columnar", description="the Parquet index, read in part, or the index server, for a few domains"
-    )
-    types: list[str] = Field(
-        default=["text/html", "application/xhtml+xml", "application/pdf", "text/plain"],
-        description="media types detected",
-    )
-    languages: list[str] = Field(default=[], description="main languages, by ISO 639-3, as [eng, deu]")
-    max_pages: PositiveInt = Field(default=10_000, description="captures fetched in all")
-    files: PositiveInt | None = Field(
-        default=None, description="in place of captures so many whole files of each crawl"
-    )
-    text: bool = Field(default=False, description="with `files`: WET files, which hold the text alone")
-    per_second: PositiveFloat = Field(default=5.0, description="requests a second of each worker")
-    base: str = Field(default="https://data.commoncrawl.org", description="where the files are")
-    cdx: str = Field(default="https://index.commoncrawl.org", description="where the index server is")
+    crawls: list[str] = Field(min_length=1)
+    """Names of crawls, as [CC-MAIN-2024-10]."""
+    domains: list[str] = []
+    """Domains with everything under them, as [sec.gov]."""
+    urls: list[str] = []
+    """Patterns of addresses under a domain, as ['*.sec.gov/news/*']."""
+    index: Literal["columnar", "cdx"] = "columnar"
+    """The Parquet index, read in part, or the index server, for a few domains."""
+    types: list[str] = ["text/html", "application/xhtml+xml", "application/pdf", "text/plain"]
+    """Media types detected."""
+    languages: list[str] = []
+    """Main languages, by ISO 639-3, as [eng, deu]."""
+    max_pages: PositiveInt = 10_000
+    """Captures fetched in all."""
+    files: PositiveInt | None = None
+    """In place of captures so many whole files of each crawl."""
+    text: bool = False
+    """With `files`: WET files, which hold the text alone."""
+    per_second: PositiveFloat = 5.0
+    """Requests a second of each worker."""
+    base: str = "https://data.commoncrawl.org"
+    """Where the files are."""
+    cdx: str = "https://index.commoncrawl.org"
+    """Where the index server is."""
 
     @model_validator(mode="after")
     def _names_something(self) -> Self:

@@ -34,27 +34,19 @@ from pipeline.measure.item_index import EVIDENCE, QUESTION, THOUSANDS, Index, bu
 class Contamination(JudgeSettings):
     """Overlap with benchmark items, by word n-grams and an alignment weighted by rarity."""
 
-    files: list[str] = Field(
-        default=[],
-        description="JSONL, JSON, CSV, TSV, Parquet or text files of benchmark items, or archives of them "
-        "(archive.tar.zst#*/test*.csv: these members); "
-        "one whose ${VARIABLE} is not set is left out",
-    )
-    ngram: int = Field(default=4, ge=2, le=20, description="words of the n-grams that find candidate places")
-    min_words: int = Field(
-        default=13, ge=3, description="shorter texts occur by chance: of questions they need the answer beside them"
-    )
-    min_overlap: float = Field(
-        default=0.75, gt=0, le=1, description="share of an item's weight from which a place counts as a copy"
-    )
-    common_in: Annotated[int, DecidedBy()] = Field(
-        default=3,
-        ge=1,
-        description="what stands in more documents that are no copies of each other is a stock phrase, and stays",
-    )
-    max_score: Threshold = Field(
-        default=None, description="remove documents with a higher share of an item; other copies are cut"
-    )
+    files: list[str] = []
+    """JSONL, JSON, CSV, TSV, Parquet or text files of benchmark items, or archives of them
+    (archive.tar.zst#*/test*.csv: these members); one whose ${VARIABLE} is not set is left out."""
+    ngram: int = Field(default=4, ge=2, le=20)
+    """Words of the n-grams that find candidate places."""
+    min_words: int = Field(default=13, ge=3)
+    """Shorter texts occur by chance: of questions they need the answer beside them."""
+    min_overlap: float = Field(default=0.75, gt=0, le=1)
+    """Share of an item's weight from which a place counts as a copy."""
+    common_in: Annotated[int, DecidedBy()] = Field(default=3, ge=1)
+    """What stands in more documents that are no copies of each other is a stock phrase, and stays."""
+    max_score: Threshold = None
+    """Remove documents with a higher share of an item; other copies are cut."""
 
 
 ANSWERED_OVERLAP = 0.6

@@ -28,18 +28,18 @@ DIGITS = 3
 class HfClassifier(JudgeSettings):
     """A sequence classifier of your own, such as a toxicity model: a folder with config, tokenizer and safetensors weights."""
 
-    path: str = Field(default="", description="the folder, on this machine")
-    sha256: str = Field(
-        default="",
-        pattern=r"^([0-9a-f]{64})?$",
-        description="checksum of the folder; the error for a wrong value gives the right one",
-    )
-    label: str = Field(default="", description="the label whose probability is the score, by name as in its config")
-    max_score: Threshold = Field(
-        default=None, description="remove when the mean of the worst tenth of pieces (1,000 characters) scores higher"
-    )
-    min_score: Threshold = Field(default=None, description="remove when it scores lower, for a label of good text")
-    max_worst_piece: Threshold = Field(default=None, description="remove when any one piece scores higher")
+    path: str = ""
+    """The folder, on this machine."""
+    sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    """Checksum of the folder; the error for a wrong value gives the right one."""
+    label: str = ""
+    """The label whose probability is the score, by name as in its config."""
+    max_score: Threshold = None
+    """Remove when the mean of the worst tenth of pieces (1,000 characters) scores higher."""
+    min_score: Threshold = None
+    """Remove when it scores lower, for a label of good text."""
+    max_worst_piece: Threshold = None
+    """Remove when any one piece scores higher."""
 
 
 def folder_sha256(folder: Path) -> str:

@@ -24,10 +24,16 @@ class MinHashSettings(JudgeSettings):
     """Shingles and bands. `preset` sets `bands` and `rows` together; without it they are taken as given."""
 
     ngram: int = Field(default=5, ge=1, le=64)
+    """Words in a shingle."""
     preset: Literal["14x8", "26x11"] | None = None
+    """BANDSxROWS. Of pairs that share 80 % of their shingles 14x8 finds 92 % and 26x11 90 %, of those that share 60 %
+    21 % and 9 %."""
     bands: int = Field(default=14, ge=1, le=128)
+    """Groups of minima; two documents are candidates when one group is equal."""
     rows: int = Field(default=8, ge=1, le=64)
+    """Minima in a group."""
     seed: int = Field(default=1, ge=0, lt=2**32)
+    """Chooses the hash functions."""
     keep_numerals: bool = True
     """False reads every figure as "0": reports on one template then become duplicates of each other."""
     figure_weight: int = Field(default=1, ge=1, le=16)

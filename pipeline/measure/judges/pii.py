@@ -15,7 +15,6 @@ from typing import Annotated, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field
 
 from pipeline.core.judge import SPANS, Columns, judge
 from pipeline.core.settings import DecidedBy, JudgeSettings, Threshold
@@ -32,23 +31,18 @@ DEFAULT_KINDS: list[Kind] = ["email", "phone", "ipv4", "ipv6", "iban", "card", "
 class Pii(JudgeSettings):
     """Which kinds are found, and what becomes of them: `mask` writes a typed placeholder, `remove` drops the document."""
 
-    kinds: list[Kind] = Field(
-        default=DEFAULT_KINDS,
-        description="kinds to find; ein (employer identification number) is off, because it is public for companies",
-    )
-    names: Literal["off", "list"] = Field(
-        default="off",
-        description="list: also mask names of people (lists of the US census, titles, labels), days of dates and ages over 89",
-    )
-    keep_contacts_of: list[Literal["organisation"]] = Field(
-        default=[],
-        description="organisation: leave numbers and addresses of investor relations, media, switchboards and calls",
-    )
-    public_ips_only: bool = Field(default=True, description="leave out private, loopback and documentation addresses")
+    kinds: list[Kind] = DEFAULT_KINDS
+    """Kinds to find; ein (employer identification number) is off, because it is public for companies."""
+    names: Literal["off", "list"] = "off"
+    """`list`: also mask names of people (lists of the US census, titles, labels), days of dates and ages over 89."""
+    keep_contacts_of: list[Literal["organisation"]] = []
+    """`organisation`: leave numbers and addresses of investor relations, media, switchboards and calls."""
+    public_ips_only: bool = True
+    """Leave out private, loopback and documentation addresses."""
     action: Annotated[Literal["mask", "remove"], DecidedBy()] = "mask"
-    max_num_spans: Threshold = Field(
-        default=None, description="remove documents with more spans, such as lists of people"
-    )
+    """Mask what is found, or remove the documents that hold it."""
+    max_num_spans: Threshold = None
+    """Remove documents with more spans, such as lists of people."""
 
 
 def placeholder(kind: str) -> str:

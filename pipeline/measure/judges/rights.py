@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field
 
 from pipeline.core.judge import Columns, judge
 from pipeline.core.settings import DecidedBy, JudgeSettings
@@ -20,19 +19,14 @@ from pipeline.ingest.rights.signals import RESERVED
 class Licences(JudgeSettings):
     """Licences that may be in the corpus, and whether reserved text may."""
 
-    allow: Annotated[list[str], DecidedBy()] = Field(
-        default=[],
-        description="licences kept, by name or glob (CC-BY-*); empty: all. `unknown` is a name like any other",
-    )
-    deny: Annotated[list[str], DecidedBy()] = Field(
-        default=[], description="licences removed, by name or glob (*-NC-*); comes before allow"
-    )
-    tdm: Annotated[Literal["allow", "deny"], DecidedBy()] = Field(
-        default="allow", description="deny: remove records that reserve text and data mining or training"
-    )
-    robots: Annotated[Literal["allow", "deny"], DecidedBy()] = Field(
-        default="allow", description="deny: remove pages whose archived robots.txt refuses all or AI crawlers"
-    )
+    allow: Annotated[list[str], DecidedBy()] = []
+    """Licences kept, by name or glob (CC-BY-*); empty: all. `unknown` is a name like any other."""
+    deny: Annotated[list[str], DecidedBy()] = []
+    """Licences removed, by name or glob (*-NC-*); comes before allow."""
+    tdm: Annotated[Literal["allow", "deny"], DecidedBy()] = "allow"
+    """`deny`: remove records that reserve text and data mining or training."""
+    robots: Annotated[Literal["allow", "deny"], DecidedBy()] = "allow"
+    """`deny`: remove pages whose archived robots.txt refuses all or AI crawlers."""
 
 
 @judge(

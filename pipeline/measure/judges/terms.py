@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from pipeline.core.judge import Columns, judge
 from pipeline.core.settings import JudgeSettings
@@ -21,9 +21,8 @@ from tokenizer.term_lists import load_terms
 class Terms(JudgeSettings):
     """Terms of the domain in each document, for the audit of what the filters do to them."""
 
-    list: str = Field(
-        default="finance", description="finance, legal, medical, or the path of a TSV file: term, gloss, source"
-    )
+    list: str = "finance"
+    """Finance, legal, medical, or the path of a TSV file: term, gloss, source."""
 
     @field_validator("list")
     @classmethod

@@ -8,7 +8,6 @@ licences and errors per identity: `toxicity.md` beside this file.
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
 
 from pipeline.core.judge import SPANS, Columns, judge
 from pipeline.core.settings import JudgeSettings, Threshold
@@ -31,11 +30,12 @@ SENTENCE_THRESHOLD = 0.9
 class Toxicity(JudgeSettings):
     """Insults, threats, hate and obscenity, by sentence; listed words are a signal and never a verdict."""
 
-    max_score: Threshold = Field(
-        default=None, description="remove when the mean of the worst third of sentences is higher"
-    )
-    max_sentence_share: Threshold = Field(default=None, description="remove when more of the sentences are toxic")
-    max_worst_sentence: Threshold = Field(default=None, description="remove when any one sentence scores higher")
+    max_score: Threshold = None
+    """Remove when the mean of the worst third of sentences is higher."""
+    max_sentence_share: Threshold = None
+    """Remove when more of the sentences are toxic."""
+    max_worst_sentence: Threshold = None
+    """Remove when any one sentence scores higher."""
 
 
 WEIGHTS = ShippedWeights("pipeline.measure.judges", "toxicity.safetensors")
