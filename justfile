@@ -49,11 +49,17 @@ gold *sets:
 bench *names:
     python -m bench table "$@" --write
 
-# regenerate what is generated: JSON schema, licences; then check it
+# regenerate what is generated: JSON schema, reference, licences; then check it
 docs:
     python -m pipeline schema --write recipes/recipe.schema.json
+    python -m bench.reference --write
     python -m bench.licences --write
     python -m pytest tests/test_docs.py
+
+# the documentation as a site, in build/site (installs mkdocs-material where it is missing)
+site:
+    python -c "import material" 2>/dev/null || pip install "mkdocs-material>=9.5"
+    mkdocs build --strict
 
 # write the lock: exact versions for all extras
 lock:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from bench import reference
 from pipeline.__main__ import COMMANDS
 from pipeline.commands.schema import text as schema_text
 from pipeline.run import parser
@@ -56,6 +57,40 @@ def test_schema_file_is_current():
     assert (ROOT / "recipes/recipe.schema.json").read_text() == schema_text(), "run `just docs`"
 
 
+def test_reference_is_what_the_code_says():
+    assert reference.PAGE.read_text() == reference.page(), "run `just docs`"
+
+
+def test_links_between_pages_lead_somewhere():
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    anchors = {
+        page: {_anchor(line) for line in page.read_text().splitlines() if line.startswith("#")} for page in pages
+    }
+    broken = []
+    for page in pages:
+        for target in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"```.*?```", "", page.read_text(), flags=re.S)):
+            if target.startswith(("http:", "https:", "mailto:")):
+                continue
+            file, _, part = target.partition("#")
+            to = (page.parent / file).resolve() if file else page
+            if not to.exists() or (part and to in anchors and part not in anchors[to]):
+                broken.append(f"{page.name}: {target}")
+    assert broken == []
+
+
+def test_the_site_builds(tmp_path):
+    pytest.importorskip("material", reason="`just site` installs mkdocs-material")
+    subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path], cwd=ROOT, check=True, timeout=300
+    )
+    assert "2,939 pages" in (tmp_path / "first-run/index.html").read_text()
+
+
+def _anchor(heading):
+    """A heading's anchor as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lstrip("# ").lower()).strip().replace(" ", "-")
+
+
 def test_every_recipe_has_the_editors_line_and_loads():
     from pipeline.recipe.model import load
 
@@ -64,8 +99,9 @@ def test_every_recipe_has_the_editors_line_and_loads():
         assert load(str(path)).use == "sample"
 
 
-def test_the_judge_in_the_readme_works():
-    code = re.search(r"```python\n(class Shouting.*?)```", README, re.S).group(1)
+def test_the_judge_in_the_docs_works():
+    text = (ROOT / "docs/architecture.md").read_text()
+    code = re.search(r"```python\n(class Shouting.*?)```", text, re.S).group(1)
     names = {}
     exec(
         "import pyarrow as pa, pyarrow.compute as pc\n"
@@ -81,6 +117,15 @@ def test_the_judge_in_the_readme_works():
         assert mask["max_capital_frac"].to_pylist() == [True, False, False]
     finally:
         names["_REGISTRY"].pop("shouting")
+
+
+def test_the_recipe_of_the_page_on_documents_loads():
+    from pipeline.recipe.located_yaml import read_yaml
+    from pipeline.recipe.model import parse
+
+    text = re.search(r"```yaml\n(name: reports.*?)```", (ROOT / "docs/own-documents.md").read_text(), re.S).group(1)
+    recipe = parse("reports.yaml", read_yaml("reports.yaml", text.encode()), [], {"DOCUMENTS": "/data"})
+    assert [source.name for source in recipe.sources["files"]] == ["documents", "general"]
 
 
 def test_nothing_says_how_or_where_it_is_made():
