@@ -23,6 +23,9 @@ PARAGRAPH = (
     "aside xmp plaintext listing"
 ).split()  # fmt: skip
 
+BULLET = re.compile(rb"\xe2(?:\x80\xa2|\x96[\xa0-\xbf]|\x97[\x80-\xbf]|\x98[\x90-\x92])")
+MARKER = re.compile(BULLET.pattern + rb"(?=.)|\(?[A-Za-z0-9]{1,4}\)(?=[A-Z])|[0-9]{1,4}\.(?=[A-Z])", re.S)
+
 
 class Writer:
     """The text so far and what must stand before the next sign."""
@@ -59,6 +62,10 @@ class Writer:
             if word:
                 if self.pending or self.mark is not None or self.feed or self.start:
                     self.flush()
+                marker = MARKER.match(word) if self.out[-1:] <= b"\n" else None
+                if marker:
+                    self.out += marker[0] + b" "
+                    word = word[marker.end() :]
                 self.out += word.replace(b"|", b"\\|") if self.escape else word
 
     def end_script(self, row: int) -> None:
@@ -164,6 +171,8 @@ def put_text(page: Page, row: int, code: bool, to: Writer) -> None:
         to.flush()
         to.out += text
     else:
+        if not to.pending and text and BULLET.match(to.out[-3:]):
+            to.apart(1)
         to.words(text)
     if formula:
         to.out += b"$"

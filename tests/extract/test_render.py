@@ -45,6 +45,7 @@ PIECES = st.sampled_from([
     "<math><mi>x</mi><annotation encoding='application/x-tex'>{\\displaystyle  x+1 }</annotation></math>", "<nav>", "</nav>", "<div class=comments>", "<aside>",
     "<div class='sidebar'>", "<div class='article sidebar'>", "<form>", "</form>", "<div style=display:none>", "x", "10", " ", "\n", "\t", "&nbsp;", "\u2003", "word ",
     PROSE, PROSE * 3, "<table><tr><td>(b)<td>" + PROSE + "</table>", "<table><tr><td>" + PROSE * 5 + "<td>x</table>", "|", "\u200b",
+    "<b>\u2022</b>", "<b>(a)</b>", "<i>12.</i>", "<b>\u2610</b>", "<b>\u25aa</b>",
 ])  # fmt: skip
 
 
@@ -210,3 +211,27 @@ def test_a_list_in_a_shallow_page_stays():
 def test_pages_made_to_be_slow_or_large(page):
     """Quadratic work would take minutes; what comes out is no longer than a few times what went in."""
     assert len(main(page)) <= 4 * len(page)
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("<p><span>\u2022</span><span style='padding-left:14pt'>total costs</span></p>", "\u2022 total costs"),
+        ("<div><span>\u25aa</span><span>5 million units</span></div>", "\u25aa 5 million units"),
+        ("<p><b>\u2610</b>Written communications</p>", "\u2610 Written communications"),
+        ("<p><span>(iv)</span><i>The lease</i></p>", "(iv) The lease"),
+        ("<p>(s)he, U.S. and A.M. stay</p><p>U.S.</p><p>3.Q</p>", "(s)he, U.S. and A.M. stay\n\nU.S.\n\n3. Q"),
+        ("<p><span>2.</span><span>Statements</span></p>", "2. Statements"),
+        ("<p><b>\u2022</b> apart already</p>", "\u2022 apart already"),
+        ("<p>rate of <b>2.</b>5 percent</p>", "rate of 2.5 percent"),
+        ("<p><b>2.</b>5 percent</p>", "2.5 percent"),
+        ("<p><b>T</b>he first letter</p>", "The first letter"),
+        ("<p>see note (a)<i>above</i></p>", "see note (a)above"),
+        (
+            "<table><tr><td>1</td><td>2</td></tr><tr><td><b>(a)</b>Lease</td><td>7</td></tr></table>",
+            "1\t2\n(a) Lease\t7",
+        ),
+    ],
+)
+def test_a_marker_stands_apart_from_the_text_of_the_next_element(markup, text):
+    assert text_of(f"<html><body>{markup}</body></html>") == text

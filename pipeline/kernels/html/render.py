@@ -244,6 +244,8 @@ def _put_text(nodes: np.ndarray, data: np.ndarray, row: Int, code: bool, state: 
         place, stop = _bare_formula(place, stop)
     if code:
         _flush(state)
+    elif state[_PENDING] == 0 and state[_TO] - state[_BEGIN] >= 3 and place < stop and _is_bullet(state[_TO] - 3):
+        state[_PENDING] = _SPACE  # browsers part a bullet and the text of the next element by padding alone
     while place < stop:
         gap = 0 if code else space_at(place, stop)
         if gap:
@@ -253,6 +255,14 @@ def _put_text(nodes: np.ndarray, data: np.ndarray, row: Int, code: bool, state: 
         if state[_PENDING] or state[_MARK] != _NO_ITEM or state[_FEED] or state[_START]:
             _flush(state)
         to = state[_TO]
+        if not code and (to == state[_BEGIN] or byte_at(to - 1) <= codes.LINE_FEED):
+            for _ in range(_marker(place, stop)):
+                put_byte(to, byte_at(place))
+                to, place = to + 1, place + 1
+                state[_PENDING] = _SPACE
+            if state[_PENDING]:
+                state[_TO] = to
+                continue
         while place < stop:
             byte = byte_at(place)
             if not code and (byte <= codes.SPACE or byte >= 0xC2) and space_at(place, stop):
@@ -267,6 +277,32 @@ def _put_text(nodes: np.ndarray, data: np.ndarray, row: Int, code: bool, state: 
     if formula:
         _put(state, codes.DOLLAR)
         state[_PENDING] = 0
+
+
+@kernel()
+def _is_bullet(place: Int) -> bool | np.bool_:
+    """Whether three bytes are a bullet, a geometric shape or a box to tick."""
+    second, third = byte_at(place + 1), byte_at(place + 2)
+    shape = second == 0x97 or (second == 0x96 and third >= 0xA0)
+    return byte_at(place) == 0xE2 and (
+        shape or (second == 0x80 and third == 0xA2) or (second == 0x98 and 0x90 <= third <= 0x92)
+    )
+
+
+@kernel()
+def _marker(place: Int, stop: Int) -> Int:
+    """Bytes of a marker that a text begins with and that nothing parts from it: a bullet, `(a)` or `12.` before a capital."""
+    if stop - place > 3 and _is_bullet(place):
+        return 3 if space_at(place + 3, stop) == 0 else 0
+    at, digits = place + (byte_at(place) == codes.LEFT_PAREN), 0
+    first = at
+    while at < stop and at - first < 4 and (is_letter(byte_at(at)) or codes.ZERO <= byte_at(at) <= codes.NINE):
+        digits += byte_at(at) <= codes.NINE
+        at += 1
+    if at == first or at + 1 >= stop or not is_letter(byte_at(at + 1)) or byte_at(at + 1) >= codes.SMALL_A:
+        return 0
+    numbered = byte_at(at) == codes.DOT and digits == at - place
+    return at + 1 - place if numbered or byte_at(at) == codes.RIGHT_PAREN else 0
 
 
 @kernel()
