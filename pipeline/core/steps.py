@@ -13,6 +13,10 @@ class Step(StrEnum):
     MEASURE = "measure"
     PAIRS = "pairs"
     CLUSTER = "cluster"
+    OVERALL = "overall"
+    RANK = "rank"
+    SURVIVE = "survive"
+    VERDICTS = "verdicts"
     DECIDE = "decide"
     REPEATS = "repeats"
     APPLY = "apply"
@@ -36,6 +40,10 @@ TITLES: dict[str, str] = {
     Step.CLASSIFY: "classifiers",
     Step.PAIRS: "cluster: pairs",
     Step.CLUSTER: "cluster: union",
+    Step.OVERALL: "decide: whole corpus",
+    Step.RANK: "decide: candidates",
+    Step.SURVIVE: "decide: survivors",
+    Step.VERDICTS: "decide: verdicts",
     Step.REPEATS: "apply: repeats",
     Step.SETTLE: "apply: final verdicts",
     Step.COUNT: "tokenizer: count",
