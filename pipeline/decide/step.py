@@ -281,7 +281,7 @@ def decide(run: Run) -> Commits:
     reads = {
         "verdicts": [commit.files for commit in verdicts],
         "counted": [Counted.by(commit) for commit in verdicts],
-        "overall": Counted.by(said),
+        "overall": Counted(said.fingerprint, asdict(told), {}),
     }
     settings["indexed"] = bool(run.indexes)
     return run.execute(Step.DECIDE, [Unit("all", reads, settings, VERSION)], add_decisions)

@@ -50,9 +50,9 @@ class ForgettingRunner(Runner):
             key, old = fingerprint(parts), before.get(unit.name)
             if old is None or old.fingerprint == key or not self._stays(step, unit, old):
                 continue
-            done_before = ledger.find(step, key)
+            done_before = ledger.find(step, [key]).get(key)
             if done_before is None or self._damaged([done_before]):
-                ledger.write(self._kept(step, unit, old, key, parts))
+                ledger.write([self._kept(step, unit, old, key, parts)])
         done = super().execute(step, units, work)
         changed = [n for n, c in done.items() if known.get(n) != c.fingerprint and not c.counts.get("kept_by_forget")]
         self.emitted += [f"{step} {name}" for name in changed if step not in ANNOTATED + BETWEEN]
