@@ -269,9 +269,14 @@ class Store:
         """All bytes of a file; None without it, in one request."""
         with self.explained(path):
             try:
-                return CALLS.read(self.locate(path)) if self.local else self.filesystem.cat_file(self.locate(path))
+                return CALLS.read(self.locate(path)) if self.local else self._get(path)
             except FileNotFoundError:
                 return None
+
+    def _get(self, path: str) -> bytes:
+        """A small object in one request: s3fs asks for the size first where it may read in pieces at once."""
+        options = {"max_concurrency": 1} if hasattr(self.filesystem, "max_concurrency") else {}
+        return self.filesystem.cat_file(self.locate(path), **options)
 
     def map(self, path: str) -> np.ndarray:
         """The bytes of a file, uint8[n]: mapped where the store is local, so that workers of a machine share them.
@@ -321,7 +326,7 @@ class Store:
             data = CALLS.read(written or self.locate(path))
             return len(data), hashlib.sha256(data).hexdigest()
         if expected <= AT_ONCE:  # one request, where a file that is opened takes two
-            data = self.filesystem.cat_file(self.locate(path))
+            data = self._get(path)
             return len(data), hashlib.sha256(data).hexdigest()
         with self.filesystem.open(self.locate(path), "rb") as handle:
             while block := handle.read(READ_BLOCK):
