@@ -9,6 +9,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "crawl": "fifty hosts fetched politely: pages a second, processor time a page",
         "growth": "WARC to verdicts from 10 MB to 1 GB: time linear, memory flat, first-run compile time",
         "scale": "seconds and memory of every step from 10^4 to 10^6 small documents",
+        "scale_driver": "requests, memory and seconds of a driver that finds 10^4 shards of 13 judges done",
+        "scale_plan": "what 1, 100 and 1,000 TB would take, from measured rates",
         "tables": "cells, rows and headings of filings' tables, and their words, after extraction",
         "finance": "good documents of real finance sets kept by the recipe and by stock rules",
         "judged": "precision of removal by rule, and junk among the kept, on documents that were read",

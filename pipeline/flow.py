@@ -34,7 +34,7 @@ STAGES: dict[str, Stage] = {
     "classify": Stage("pipeline.classify.step:classify", (Step.CLASSIFY,)),
     "measure": Stage("pipeline.measure.step:measure", (Step.MEASURE,)),
     "cluster": Stage("pipeline.cluster.step:cluster", (Step.PAIRS, Step.CLUSTER)),
-    "decide": Stage("pipeline.decide.step:decide", (Step.DECIDE,)),
+    "decide": Stage("pipeline.decide.step:decide", (Step.OVERALL, Step.RANK, Step.SURVIVE, Step.VERDICTS, Step.DECIDE)),
     "apply": Stage("pipeline.apply.step:apply", (Step.REPEATS, Step.APPLY, Step.SETTLE)),
     "tokenizer": Stage("pipeline.tokens.step:tokenizer", (Step.COUNT, Step.TOKENIZER)),
     "shards": Stage("pipeline.tokens.step:shards", (Step.SHARDS,)),

@@ -1,8 +1,9 @@
 """Exact and near-duplicate clusters over all shards, with flat memory and labels that do not depend on the layout.
 
 `band_pairs` finds documents with equal keys, band by band; `partition` joins all pairs over dense ids (a document's
-position in the given shards), at most about 75 bytes a document. Both are tasks of a run (`pipeline.cluster.step`): one for
-every few bands, whose pairs lie on disk at 16 bytes a pair before compression, then one over all pairs.
+position among those that are in any pair), at most about 75 bytes a document. Both are tasks of a run
+(`pipeline.cluster.step`): one for every few bands, whose pairs lie on disk at 16 bytes a pair before compression, then one over
+all pairs.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,14 +34,15 @@ CLUSTERS = pa.schema(
 for a quarantined one."""
 
 _NONE = np.empty(0, np.uint64)
+_ROWS_AT_ONCE = 1 << 17
 _LAST = np.uint64(2**62)  # the key of a document without text, which only its URL can put into a cluster
 
 
 class Keys(Candidates, Protocol):
     """What `partition` needs to know of the keys of n documents."""
 
-    def pairs(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """`(left, right)` int64: star pairs of documents with equal keys (`text`, `url`, `band_00` …)."""
+    def pairs(self, name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """`(left, right)` int64: star pairs of documents with equal keys (`text`, `url`, `band_00` …), some at a time."""
         ...
 
     def labels(self, exact: bool) -> np.ndarray:
@@ -116,7 +118,8 @@ def partition(
     """
     parent = np.arange(sum(rows for rows, _ in texts), dtype=np.int64)
     if settings.exact:
-        union(parent, *keys.pairs("text"))
+        for pairs in keys.pairs("text"):
+            union(parent, *pairs)
     labels = keys.labels(settings.exact)
     exact = label(parent, labels)[0]
     edges = EDGES.empty_table()
@@ -126,7 +129,8 @@ def partition(
         for pairs in keys.band_pairs():
             union(parent, *pairs)
     if settings.url:
-        union(parent, *keys.pairs("url"))
+        for pairs in keys.pairs("url"):
+            union(parent, *pairs)
     flatten(parent)
     nodes = parent.copy()
     edges = _between(nodes, edges)
@@ -148,19 +152,22 @@ def _between(nodes: np.ndarray, edges: pa.Table) -> pa.Table:
     return pa.table([pa.array(array) for array in arrays], schema=EDGES)
 
 
-def tables(
-    shards: Sequence[tuple[str, int]], found: Partition, documents: np.ndarray
-) -> Iterator[tuple[str, pa.Table]]:
-    """`(name, CLUSTERS table)` of each shard (name, rows); `documents` is false for no document."""
-    at = 0
-    for name, num_rows in shards:
-        rows = slice(at, at + num_rows)
-        at += num_rows
-        alone = found.near[rows] < 0
+def tables(first: int, last: int, found: Partition, members: np.ndarray, documents: np.ndarray) -> Iterator[pa.Table]:
+    """`CLUSTERS` of the documents from `first` up to `last`, some at a time; `documents` is false for no document.
+
+    `found` is of the documents that `members` numbers, int64[m] in order; the others are alone.
+    """
+    for at in range(first, last, _ROWS_AT_ONCE):
+        count = min(_ROWS_AT_ONCE, last - at)
+        own = slice(*np.searchsorted(members, [at, at + count]))
+        places = members[own] - at
+        exact, near, nodes, sizes = (np.full(count, value) for value in (-1, -1, -1, 1))
+        exact[places], near[places], sizes[places] = found.exact[own], found.near[own], found.sizes[own]
+        nodes[places] = members[found.nodes[own]]
         columns = [
-            pa.array(found.exact[rows], mask=found.exact[rows] < 0),
-            pa.array(found.near[rows], mask=alone),
-            pa.array(found.sizes[rows], mask=~documents[rows]),
-            pa.array(found.nodes[rows], mask=alone),
+            pa.array(exact, mask=exact < 0),
+            pa.array(near, mask=near < 0),
+            pa.array(sizes, mask=~documents[at : at + count]),
+            pa.array(nodes, mask=near < 0),
         ]
-        yield name, pa.Table.from_arrays(columns, schema=CLUSTERS)
+        yield pa.Table.from_arrays(columns, schema=CLUSTERS)

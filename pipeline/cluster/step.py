@@ -1,12 +1,14 @@
 """Cluster, as two steps: pairs of documents with equal keys, by tasks of a few bands each; then one union over all.
 
-A task holds the keys of its bands alone, 8 bytes a document and band; the union at most about 75 bytes a document. Documents
-are numbered by their place in the shards given; labels depend on texts alone, so neither tasks nor layout show in them.
+A task of pairs holds the keys of its bands alone, or, of many documents, those of one band in a range of keys. The union holds
+6 bytes a document, and about 75 a document that has a key in common with another. Documents are numbered by their place in the
+shards given; labels depend on texts alone, so neither tasks nor layout show in them.
 """
 
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +29,14 @@ from pipeline.kernels.dedup.jaccard import group_pairs
 from pipeline.kernels.rows import column_rows
 from pipeline.measure.judges.minhash import MinHashSettings
 
-PAIRS_VERSION = 2
-VERSION = 4
+PAIRS_VERSION = 3
+VERSION = 5
 JUDGES = {"text_hash": "exact", "url_hash": "exact", "bands": "minhash", "sketch": "minhash", "anchors": "minhash"}
 """Where clustering finds its columns; a judge that the recipe leaves out joins nothing."""
 KEYS_AT_ONCE = 1 << 23
-"""Keys that a task of pairs holds, unless one band alone has more."""
+"""Keys that a task of pairs holds."""
+PAIRS_AT_ONCE = 1 << 27
+"""Pairs of documents with an anchor in common that the union counts at once, at 8 bytes each."""
 ShardFiles = dict[str, FileInfo]
 """The files of a shard: signals by their judge, and `documents` where its texts are needed; all have a row a document."""
 ANCHORS_A_DOCUMENT = 32
@@ -41,6 +45,8 @@ COMMON_ANCHOR = 16
 """An anchor of more documents than this says nothing about any two of them."""
 EDGES_FILE = "edges"
 """The file of near-copies, among those of the shards by their names, which end in a number."""
+NODE_EDGES = EDGES.append(pa.field("near_cluster", pa.int64()))
+"""Near-copies among nodes, and the cluster that both are in."""
 PAIRS = pa.schema([("left", pa.int64()), ("right", pa.int64())])
 
 
@@ -87,16 +93,19 @@ class Signals:
                 start += batch.num_rows
             at += index.rows
 
-    def keys(self, name: str, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
-        """`(values uint64[n, last - first], valid bool[n])`: words `first` to `last` of each document's keys, by column."""
-        values = np.zeros((self.num_rows, last - first), np.uint64, order="F")
-        valid = np.zeros(self.num_rows, bool)
+    def keys(self, name: str, words: slice, part: int, parts: int) -> tuple[np.ndarray, np.ndarray]:
+        """`(keys uint64[m, words], documents int64[m])`: some words of the keys, by column, of the documents whose first one is
+        in one of so many equal ranges."""
+        found, documents = [np.empty((0, words.stop - words.start), np.uint64)], [np.empty(0, np.int64)]
         for at, column in self.column(name):
-            words, known = column_rows(column, np.uint64)
-            valid[at : at + len(column)] = known
-            if known.any():
-                values[at : at + len(column)] = words[:, first:last]
-        return values, valid
+            keys, known = column_rows(column, np.uint64)
+            rows = np.flatnonzero(known)
+            if len(rows):
+                rows = rows[_part_of(keys[rows, words.start], parts) == part]
+                found.append(keys[rows, words])
+                documents.append(rows + at)
+        keys = np.empty((sum(map(len, found)), words.stop - words.start), np.uint64, order="F")
+        return np.concatenate(found, out=keys), np.concatenate(documents)
 
     def anchors(self, part: int, parts: int) -> tuple[np.ndarray, np.ndarray]:
         """`(keys uint64[m], documents int64[m])`: the anchors of one of so many equal ranges of keys."""
@@ -104,10 +113,15 @@ class Signals:
         for at, column in self.column("anchors"):
             lengths = pc.fill_null(pc.binary_length(column), 0).to_numpy() // 8
             found = np.frombuffer(b"".join(column.drop_null().to_pylist()), np.uint64)
-            inside = ((found >> np.uint64(32)) * np.uint64(parts)) >> np.uint64(32) == part
+            inside = _part_of(found, parts) == part
             keys.append(found[inside])
             documents.append(np.repeat(np.arange(at, at + len(column)), lengths)[inside])
         return np.concatenate(keys), np.concatenate(documents)
+
+
+def _part_of(keys: np.ndarray, parts: int) -> np.ndarray:
+    """uint64[n]: in which of so many equal ranges each key is."""
+    return ((keys >> np.uint64(32)) * np.uint64(parts)) >> np.uint64(32)
 
 
 def _rows(files: dict[str, FileInfo]) -> int:
@@ -140,16 +154,17 @@ def find_pairs(store: Store, assignments: list[Assignment]) -> list[Produced]:
     (assigned,) = assignments
     signals, settings = Signals.given(store, assigned.reads), assigned.settings
     if settings["column"] == "anchors":
-        table = _anchor_pairs(*signals.anchors(settings["first"], settings["last"]))
+        table = _anchor_pairs(*signals.anchors(*settings["part"]))
         info = store.put_table(assigned.path("pairs"), [table], PAIRS)
         return [Produced({assigned.name: info}, PairCounts({assigned.name: info.rows or 0}))]
-    values, valid = signals.keys(settings["column"], settings["first"], settings["last"])
-    one_key = settings["column"] != "bands"
-    names = [assigned.name] if one_key else [band_name(n) for n in range(settings["first"], settings["last"])]
+    words = range(settings["first"], settings["last"])
+    values, documents = signals.keys(settings["column"], slice(words.start, words.stop), *settings["part"])
+    one_key, valid = settings["column"] != "bands", np.ones(len(documents), bool)
+    ending = "" if settings["part"][1] == 1 else f"_{settings['part'][0]:05d}"
     files = {}
-    for number, name in enumerate(names):
+    for number, name in enumerate([assigned.name] if one_key else [band_name(word) + ending for word in words]):
         left, right = band_pairs(values if one_key else values[:, number], valid)
-        table = pa.table([left, right], schema=PAIRS)
+        table = pa.table([documents[left], documents[right]], schema=PAIRS)
         files[name] = store.put_table(assigned.path("pairs", name), [table], PAIRS)
     return [Produced(files, PairCounts({name: info.rows or 0 for name, info in files.items()}))]
 
@@ -168,53 +183,105 @@ def _anchor_pairs(keys: np.ndarray, documents: np.ndarray) -> pa.Table:
     return pa.table([pa.array(column) for column in columns], schema=PAIRS)
 
 
-@dataclass(frozen=True)
 class CommittedPairs:
-    """Pairs that tasks have found, as `partition` wants them."""
+    """Pairs that tasks have found, as `partition` wants them: documents in no pair are left out, the others numbered anew.
 
-    signals: Signals
-    files: dict[str, FileInfo]
-    num_bands: int
+    `members` are the numbers of these documents, int64[m] in order.
+    """
 
-    def pairs(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """See `Keys`."""
-        table = self.signals.store.read_table(self.files[name].path)
+    def __init__(self, signals: Signals, files: dict[str, FileInfo], num_bands: int) -> None:
+        self.signals, self._files, self._num_bands = signals, files, num_bands
+        count = signals.num_rows
+        member = np.zeros(count, bool)
+        self._anchors = self._shared_anchors()
+        for name in files:
+            for both in self._read(name) if not name.startswith("anchors") else self._anchors:
+                member[both] = True
+        self.members = np.flatnonzero(member)
+        self._number = np.cumsum(member, dtype=np.int32 if count < 2**31 else np.int64)
+        self._number -= 1
+
+    def _read(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        table = self.signals.store.read_table(self._files[name].path)
         return table["left"].to_numpy(), table["right"].to_numpy()
+
+    def _shared_anchors(self) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs of documents that share two anchors or more, a range of the lower numbers at a time."""
+        names = sorted(name for name in self._files if name.startswith("anchors"))
+        count = max(self.signals.num_rows, 1)
+        passes = 1 + sum(self._files[name].rows or 0 for name in names) // PAIRS_AT_ONCE
+        found = [np.empty(0, np.int64)]
+        for low, high in pairwise(np.linspace(0, count, passes + 1).astype(np.int64)):
+            codes = [np.empty(0, np.int64)]
+            for left, right in map(self._read, names):
+                inside = (left >= low) & (left < high)
+                codes.append(left[inside] * count + right[inside])
+            ordered = np.sort(np.concatenate(codes))
+            found.append(np.unique(ordered[1:][ordered[1:] == ordered[:-1]]))
+        return np.divmod(np.concatenate(found), count)
+
+    def _numbered(self, pairs: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        left, right = pairs
+        return self._number[left].astype(np.int64), self._number[right].astype(np.int64)
+
+    def pairs(self, name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """See `Keys`."""
+        for file in sorted(self._files):
+            if file == name or file.startswith(f"{name}_"):
+                yield self._numbered(self._read(file))
 
     def band_pairs(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """See `Candidates`."""
-        for band in range(self.num_bands):
-            yield self.pairs(band_name(band))
+        for band in range(self._num_bands):
+            yield from self.pairs(band_name(band))
 
     def anchor_pairs(self) -> tuple[np.ndarray, np.ndarray]:
         """See `Candidates`."""
-        found = [self.pairs(name) for name in sorted(self.files) if name.startswith("anchors")]
-        codes = np.sort(
-            np.concatenate([np.empty(0, np.int64), *(left * self.signals.num_rows + right for left, right in found)])
-        )
-        twice = np.unique(codes[1:][codes[1:] == codes[:-1]])
-        return np.divmod(twice, max(self.signals.num_rows, 1))
+        return self._numbered(self._anchors)
+
+    def within(self, first: int, rows: int) -> tuple[slice, np.ndarray]:
+        """Which members are among so many documents from the first on, and their places there."""
+        own = slice(*np.searchsorted(self.members, [first, first + rows]))
+        return own, self.members[own] - first
 
     def sketches(self, wanted: np.ndarray) -> np.ndarray:
         """See `Candidates`."""
         found = np.zeros((int(wanted.sum()), 0), np.uint8)
         number = np.cumsum(wanted) - 1
         for at, column in self.signals.column("sketch"):
+            own, places = self.within(at, len(column))
             rows, known = column_rows(column, np.uint8)
-            chosen = np.flatnonzero(known & wanted[at : at + len(column)])
+            chosen = np.flatnonzero(known[places] & wanted[own])
             if not len(chosen):
                 continue
             if not found.shape[1]:
                 found = np.zeros((len(found), rows.shape[1]), np.uint8)
-            found[number[at + chosen]] = rows[chosen]
+            found[number[own][chosen]] = rows[places[chosen]]
         return found
 
     def labels(self, exact: bool) -> np.ndarray:
         """See `Keys`."""
-        if exact:
-            return text_labels(*self.signals.keys("text_hash", 0, 2))
-        values, valid = self.signals.keys("bands", 0, 1)
-        return key_labels(values[:, 0], valid)
+        keys, valid = np.zeros((len(self.members), 2 if exact else 1), np.uint64), np.zeros(len(self.members), bool)
+        for at, column in self.signals.column("text_hash" if exact else "bands"):
+            own, places = self.within(at, len(column))
+            found, known = column_rows(column, np.uint64)
+            valid[own] = known[places]
+            if known.any():
+                keys[own] = found[places, : keys.shape[1]]
+        return text_labels(keys, valid) if exact else key_labels(keys[:, 0].copy(), valid)
+
+    def texts(self, files: ShardFiles, first: int) -> tuple[int, Texts | None]:
+        """How many members a shard has, and a reader of their texts."""
+        own, _ = self.within(first, _rows(files))
+
+        def read() -> Iterator[pa.Array]:
+            at, parquet = first, self.signals.store.open_table(files["documents"].path)
+            for group in range(parquet.num_row_groups):
+                column = parquet.read_row_group(group, columns=["text"], use_threads=False)["text"].combine_chunks()
+                yield column.take(pa.array(self.within(at, len(column))[1]))
+                at += len(column)
+
+        return own.stop - own.start, read if "documents" in files else None
 
     def documents(self, columns: list[str]) -> np.ndarray:
         """bool[n]: documents with any of these keys."""
@@ -231,12 +298,6 @@ def _columns(settings: ClusterSettings) -> list[str]:
     return [name for name, wanted in asked.items() if wanted]
 
 
-def _texts(store: Store, path: str) -> Iterator[pa.Array]:
-    parquet = store.open_table(path)
-    for group in range(parquet.num_row_groups):
-        yield parquet.read_row_group(group, columns=["text"], use_threads=False)["text"].combine_chunks()
-
-
 def cluster_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
     """Clusters of all documents; a table per shard, aligned with its documents."""
     (assigned,) = assignments
@@ -249,41 +310,45 @@ def cluster_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
         for name, rows in signals.names:
             empty = pa.table([pa.nulls(rows, pa.int64())] * len(CLUSTERS), schema=CLUSTERS)
             files[name] = store.put_table(assigned.path("clusters", name), [empty], CLUSTERS)
-        files[EDGES_FILE] = store.put_table(assigned.path("clusters", EDGES_FILE), [], EDGES)
+        files[EDGES_FILE] = store.put_table(assigned.path("clusters", EDGES_FILE), [], NODE_EDGES)
         return [Produced(files, counts)]
     keys = CommittedPairs(signals, assigned.reads["pairs"], assigned.settings["bands"])
-    readers: list[Texts | None] = [
-        (lambda path=files["documents"].path: _texts(store, path)) if "documents" in files else None
-        for files in signals.shards.values()
-    ]
-    readers += [None] * len(signals.indexes)
-    texts = [(rows, read) for (_, rows), read in zip(signals.names, readers, strict=True)]
+    starts = np.cumsum([0, *(rows for _, rows in signals.names)]).tolist()
+    texts = [keys.texts(shard, at) for shard, at in zip(signals.shards.values(), starts, strict=False)]
+    texts.append((len(keys.members) - sum(count for count, _ in texts), None))  # those of earlier runs
     with tempfile.TemporaryDirectory(prefix="clusters-") as folder:
         found = partition(keys, settings, texts, minhash, Path(folder, "shingles.u32"))
-    for name, table in tables(signals.names, found, keys.documents(_columns(settings))):
-        counts.in_clusters += table.num_rows - table["near_cluster"].null_count
-        files[name] = store.put_table(assigned.path("clusters", name), [table], CLUSTERS)
-    files[EDGES_FILE] = store.put_table(assigned.path("clusters", EDGES_FILE), [found.edges], EDGES)
+    counts.in_clusters, documents = int((found.near >= 0).sum()), keys.documents(_columns(settings))
+    for (name, rows), first in zip(signals.names, starts, strict=False):
+        own = tables(first, first + rows, found, keys.members, documents)
+        files[name] = store.put_table(assigned.path("clusters", name), own, CLUSTERS)
+    clusters = pa.array(found.near[found.edges["document"].to_numpy()], pa.int64())
+    columns = {name: found.edges[name] for name in EDGES.names} | {"near_cluster": clusters}
+    columns |= {name: pa.array(keys.members[found.edges[name].to_numpy()]) for name in ("document", "by")}
+    edges = pa.table(columns, schema=NODE_EDGES)
+    files[EDGES_FILE] = store.put_table(assigned.path("clusters", EDGES_FILE), [edges], NODE_EDGES)
     return [Produced(files, counts)]
 
 
 def _pair_units(settings: ClusterSettings, bands: int, rows: int, reads: Reads) -> list[Unit]:
-    """A unit for equal texts, for equal addresses, for every few bands and for a range of anchors: the more documents there
-    are, the more units."""
+    """A unit for equal texts, for equal addresses, for every few bands and for anchors, or for ranges of their keys: the more
+    documents there are, the more units."""
     wanted = [
-        (name, f"{name}_hash", 0, 2) for name, asked in (("text", settings.exact), ("url", settings.url)) if asked
+        (name, f"{name}_hash", 0, 2, rows) for name, asked in (("text", settings.exact), ("url", settings.url)) if asked
     ]
     step = max(1, KEYS_AT_ONCE // max(rows, 1))
     for first in range(0, bands, step):
         last = min(first + step, bands)
-        wanted.append((f"bands_{first:02d}_{last - 1:02d}", "bands", first, last))
+        wanted.append((f"bands_{first:02d}_{last - 1:02d}", "bands", first, last, rows))
     if bands and settings.min_similarity is not None and settings.contained:
-        parts = 1 + rows * ANCHORS_A_DOCUMENT // KEYS_AT_ONCE
-        wanted += [(f"anchors_{part:03d}", "anchors", part, parts) for part in range(parts)]
-    return [
-        Unit(name, reads, {"column": column, "first": first, "last": last}, PAIRS_VERSION)
-        for name, column, first, last in wanted
-    ]
+        wanted.append(("anchors", "anchors", 0, 1, rows * ANCHORS_A_DOCUMENT))
+    units = []
+    for name, column, first, last, keys in wanted:
+        parts = 1 + keys // KEYS_AT_ONCE
+        for part in range(parts):
+            own = {"column": column, "first": first, "last": last, "part": [part, parts]}
+            units.append(Unit(name if parts == 1 else f"{name}_{part:05d}", reads, own, PAIRS_VERSION))
+    return units
 
 
 def cluster(run: Run) -> Commits:

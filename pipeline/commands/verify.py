@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass, field
 
 from pipeline.core import sealed
-from pipeline.core.ledger import LEDGER, Commit, Ledger
+from pipeline.core.ledger import LEDGER, Commit, Ledger, commits_in
 from pipeline.core.run_folder import refuse_old_layout
 from pipeline.core.steps import Step
 from pipeline.core.store import FileInfo, Store
@@ -53,13 +53,13 @@ def read_ledger(store: Store) -> Ledgered:
             torn.append(path)
         elif path in step_paths:
             for commit in map(Commit.from_json, value["units"].values()):
-                named.add(Ledger.unit_path(commit.step, commit.fingerprint))
+                named.add(Ledger.unit_path(commit))
                 found.files |= dict.fromkeys(commit.files.values(), commit)
                 if commit.step == Step.REPORT:
                     named |= {Ledger.step_path(step) for step in commit.counted(LooseCounts).steps}
         elif value["step"] not in OVERWRITTEN:
-            commit = Commit.from_json(value)
-            found.earlier |= dict.fromkeys(commit.files.values(), commit)
+            for commit in commits_in(value):
+                found.earlier |= dict.fromkeys(commit.files.values(), commit)
     if store.exists(RESULT):  # of a finished run, no step is without its record
         named |= {Ledger.step_path(path.split("/")[-2]) for path in listed if path not in step_paths}
     found.damaged = sorted(named - set(listed)) + [path for path in torn if path in named | step_paths]

@@ -23,7 +23,7 @@ from pipeline.cluster.step import ClusterCounts
 from pipeline.core.judge import judges
 from pipeline.core.run_folder import RunFolder, open_run
 from pipeline.core.steps import Step
-from pipeline.decide.step import Decision
+from pipeline.decide.decision import Decision
 from pipeline.errors import UsageError
 from pipeline.recipe.model import near
 

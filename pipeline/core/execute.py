@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 
 from pipeline.core.conserve import Balance
 from pipeline.core.fingerprint import fingerprint, library_versions, why_changed
-from pipeline.core.ledger import Commit, Ledger
+from pipeline.core.ledger import REQUESTS_AT_ONCE, Commit, Ledger
 from pipeline.core.reads import Reads, from_json, identities, to_json
 from pipeline.core.store import WORK, FileInfo, Store
 from pipeline.errors import InfrastructureError
@@ -117,16 +117,14 @@ def perform(
         return []
     if len(produced) != len(assignments):
         raise InfrastructureError(f"{assignments[0].step}: {len(produced)} results for {len(assignments)} units")
-    commits, ledger = [], Ledger(store)
+    commits = []
     for assigned, made in zip(assignments, produced, strict=True):
         if made.balance is not None:
             made.balance.check(f"{assigned.step} {assigned.name}")
         counts = asdict(made.counts) if made.counts is not None else {}
         key, parts = assigned.fingerprint, assigned.parts
-        commit = Commit(assigned.step, assigned.name, key, parts, made.files, counts, made.balance)
-        ledger.write(commit)
-        commits.append(commit)
-    return commits
+        commits.append(Commit(assigned.step, assigned.name, key, parts, made.files, counts, made.balance))
+    return Ledger(store).write(commits)
 
 
 def _settle() -> None:
@@ -176,9 +174,9 @@ def record(store: Store, step: str, unit: Unit, files: dict[str, FileInfo], coun
     """
     parts = parts_of(step, unit)
     commit, ledger = Commit(step, unit.name, fingerprint(parts), parts, files, counts), Ledger(store)
-    ledger.write(commit)
+    ledger.write([commit])
     ledger.write_step(step, {unit.name: commit})
-    own = ledger.unit_path(step, commit.fingerprint)
+    own = ledger.unit_path(commit)
     for path in store.list(own.rpartition("/")[0]):
         if path != own:
             store.delete(path)
@@ -186,8 +184,6 @@ def record(store: Store, step: str, unit: Unit, files: dict[str, FileInfo], coun
 
 Verify = Literal["sums", "sizes"]
 """How a file of an earlier run is checked before it is used again: by its checksum, which reads it, or by its size alone."""
-CHECKS_AT_ONCE = 8
-"""Checksums leave the interpreter's lock, and a request to an object store mostly waits."""
 
 
 @dataclass
@@ -212,12 +208,10 @@ class Runner:
         waiting: dict[str, list[Assignment]] = {}
         reason = ""
         keyed = [(unit, parts := parts_of(step, unit), fingerprint(parts)) for unit in units]
-        committed: dict[str, Commit] = {}
-        for unit, _, key in keyed:
-            known = before.get(unit.name)
-            commit = known if known is not None and known.fingerprint == key else ledger.find(step, key)
-            if commit is not None:
-                committed[unit.name] = commit
+        same = {unit.name for unit, _, key in keyed if unit.name in before and before[unit.name].fingerprint == key}
+        others = ledger.find(step, {key for unit, _, key in keyed if unit.name not in same})
+        known_by = {u.name: before[u.name] if u.name in same else others.get(key) for u, _, key in keyed}
+        committed = {name: commit for name, commit in known_by.items() if commit is not None}
         damaged = self._damaged(committed.values())
         self._mend_records(ledger, committed, before)
         for unit, parts, key in keyed:
@@ -246,18 +240,23 @@ class Runner:
 
     def _damaged(self, commits: Iterable[Commit]) -> set[str]:
         """Units of which a file is gone or does not hold what was committed."""
-        whole = self.store.whole if self.verify == "sums" else self.store.present
         named = [(commit.unit, info) for commit in commits for info in commit.files.values()]
-        with ThreadPoolExecutor(CHECKS_AT_ONCE) as pool:
-            checked = pool.map(whole, [info for _, info in named])
+        if self.verify == "sizes":
+            present = self.store.those_present(info for _, info in named)
+            return {unit for unit, info in named if info.path not in present}
+        with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+            checked = pool.map(self.store.whole, [info for _, info in named])
             return {unit for (unit, _), right in zip(named, checked, strict=True) if not right}
 
     def _mend_records(self, ledger: Ledger, committed: dict[str, Commit], before: dict[str, Commit]) -> None:
         """Write again the damaged records of units that the record of their step still has."""
-        listed = [commit for name, commit in committed.items() if before.get(name) is commit]
-        for commit in listed if self.verify == "sums" else ():
-            if ledger.find(commit.step, commit.fingerprint) is None:
-                ledger.write(commit)
+        records: dict[str, list[Commit]] = {}
+        for name, commit in committed.items() if self.verify == "sums" else ():
+            if before.get(name) is commit:
+                records.setdefault(ledger.unit_path(commit), []).append(commit)
+        for found, commits in zip(ledger.read(records), records.values(), strict=True):
+            if not {one.fingerprint for one in found or ()} >= {commit.fingerprint for commit in commits}:
+                ledger.put(commits)
 
     @staticmethod
     def _phrase(reused: int, todo: int, reason: str) -> str:

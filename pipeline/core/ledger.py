@@ -1,10 +1,13 @@
-"""The ledger: commit records are the only truth about what exists. Readers never list folders.
+"""The ledger: commit records are the only truth about what exists. Readers never list folders of data.
 
-Every record carries a checksum (`pipeline.core.sealed`). A damaged one is as good as none: its units are found by their own
-records, or made again.
+The units of one task are committed by one record, whose name begins each of their fingerprints: a listing of a step's records
+says which of them to read. Every record carries a checksum (`pipeline.core.sealed`). A damaged one is as good as none: its units
+are found by the record of their step, or made again.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, TypeVar
 
@@ -17,6 +20,12 @@ from pipeline.errors import InfrastructureError
 
 Counts = TypeVar("Counts")
 LEDGER = f"{WORK}/ledger"
+NAMED = 10
+"""Digits of each fingerprint in the name of a record of several units."""
+UNITS_OF_A_RECORD = 16
+"""So that its name fits every file system."""
+REQUESTS_AT_ONCE = 16
+"""Checksums leave the interpreter's lock, and a request to an object store mostly waits."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,8 @@ class Commit:
     counts: dict[str, Any] = field(default_factory=dict)
     """The fields of the step's own dataclass; `counted` reads them."""
     balance: Balance | None = None
+    record: str = ""
+    """The name of the record that commits it with others; empty for one of its own, which its fingerprint names."""
 
     def counted(self, kind: type[Counts]) -> Counts:
         """What the unit counted, as the dataclass that stands beside the step. A field that is missing has its default."""
@@ -46,6 +57,7 @@ class Commit:
             "files": {name: info.to_json() for name, info in self.files.items()},
             "counts": self.counts,
             "balance": self.balance.to_json() if self.balance else None,
+            **({"record": self.record} if self.record else {}),
         }
 
     @classmethod
@@ -53,12 +65,18 @@ class Commit:
         """The inverse of `to_json`."""
         files = {name: FileInfo(**info) for name, info in value["files"].items()}
         balance = Balance(**value["balance"]) if value["balance"] else None
-        return cls(value["step"], value["unit"], value["fingerprint"], value["parts"], files, value["counts"], balance)
+        named = {name: value[name] for name in ("step", "unit", "fingerprint", "parts", "counts")}
+        return cls(**named, files=files, balance=balance, record=value.get("record", ""))
 
 
 @cache
 def _adapter(kind: type[Counts]) -> TypeAdapter[Counts]:
     return TypeAdapter(kind)
+
+
+def commits_in(value: dict[str, Any]) -> list[Commit]:
+    """The units of a unit record, of one unit or of several."""
+    return [Commit.from_json(one) for one in value.get("commits", [value])]
 
 
 class Ledger:
@@ -68,18 +86,43 @@ class Ledger:
         self.store = store
 
     @staticmethod
-    def unit_path(step: str, fingerprint: str) -> str:
+    def unit_path(commit: Commit) -> str:
         """Where the record of a unit lies."""
-        return f"{LEDGER}/{step}/{fingerprint}.json"
+        return f"{LEDGER}/{commit.step}/{commit.record or commit.fingerprint}.json"
 
-    def find(self, step: str, fingerprint: str) -> Commit | None:
-        """The commit of this key; None without a whole record of it. Its files may be gone or damaged."""
-        value = sealed.read(self.store, self.unit_path(step, fingerprint))
-        return Commit.from_json(value) if value is not None else None
+    def find(self, step: str, fingerprints: Collection[str]) -> dict[str, Commit]:
+        """The commits of these keys that have a whole record, by key. Their files may be gone or damaged."""
+        if not fingerprints:
+            return {}
+        named: dict[str, list[str]] = {}
+        for path in self.store.list(f"{LEDGER}/{step}"):
+            for part in path.rpartition("/")[2].removesuffix(".json").split("-"):
+                named.setdefault(part[:NAMED], []).append(path)
+        paths = {path for key in fingerprints for path in named.get(key[:NAMED], ())}
+        commits = (commit for record in self.read(sorted(paths)) for commit in record or ())
+        return {commit.fingerprint: commit for commit in commits if commit.fingerprint in fingerprints}
 
-    def write(self, commit: Commit) -> None:
-        """Make a unit exist: its files are already in place and checked."""
-        sealed.write(self.store, self.unit_path(commit.step, commit.fingerprint), commit.to_json())
+    def read(self, paths: Iterable[str]) -> Iterator[list[Commit] | None]:
+        """The commits of unit records, several read at once; None for a record that is gone or damaged."""
+        with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+            for value in pool.map(lambda path: sealed.read(self.store, path), paths):
+                yield None if value is None else commits_in(value)
+
+    def write(self, commits: Sequence[Commit]) -> list[Commit]:
+        """Make the units of one task exist: their files are already in place and checked. Returns them with their record."""
+        done = []
+        for at in range(0, len(commits), UNITS_OF_A_RECORD):
+            some = commits[at : at + UNITS_OF_A_RECORD]
+            record = "-".join(commit.fingerprint[:NAMED] for commit in some) if len(some) > 1 else ""
+            done += self.put([replace(commit, record=record) for commit in some])
+        return done
+
+    def put(self, commits: Sequence[Commit]) -> Sequence[Commit]:
+        """Write the record that these units have in common."""
+        values = [commit.to_json() for commit in commits]
+        value = values[0] if not commits[0].record else {"step": commits[0].step, "commits": values}
+        sealed.write(self.store, self.unit_path(commits[0]), value)
+        return commits
 
     @staticmethod
     def step_path(step: str) -> str:

@@ -15,6 +15,7 @@ from pipeline.core.code_version import code_version, difference
 from pipeline.core.execute import Assignment, Work, is_document_work, perform
 from pipeline.core.ledger import Commit
 from pipeline.core.sandbox import Killer, SandboxSettings
+from pipeline.core.steps import out_of_memory
 from pipeline.core.store import Store
 from pipeline.core.supervise import Child, Reply, commits_of, killers_of, performed
 from pipeline.errors import InfrastructureError, KilledWorkerError, PipelineError
@@ -43,7 +44,7 @@ def guarded(
     except (MemoryError, RecursionError):
         if is_document_work(work):
             return None
-        return "InfrastructureError", f"{where}: the worker ran out of memory"
+        return "InfrastructureError", f"{where}: the worker ran out of memory. {out_of_memory(assignments[0].step)}"
     except Exception:  # noqa: BLE001 - reported in full to the driver, which stops the run
         return "InfrastructureError", f"{where} failed:\n{traceback.format_exc()}"
 
@@ -138,8 +139,7 @@ class RayEngine:
                 if in_sandbox or not documents:
                     raise InfrastructureError(
                         f"{where}: the worker died {RETRIES + 1} times "
-                        f"({type(error).__name__}). Usually memory: give Ray fewer CPUs or smaller shards, "
-                        "then run the same command again."
+                        f"({type(error).__name__}). {out_of_memory(assignments[0].step)}"
                     ) from error
                 result = None
             if result is None:

@@ -13,6 +13,10 @@ class Step(StrEnum):
     MEASURE = "measure"
     PAIRS = "pairs"
     CLUSTER = "cluster"
+    OVERALL = "overall"
+    RANK = "rank"
+    SURVIVE = "survive"
+    VERDICTS = "verdicts"
     DECIDE = "decide"
     REPEATS = "repeats"
     APPLY = "apply"
@@ -36,6 +40,10 @@ TITLES: dict[str, str] = {
     Step.CLASSIFY: "classifiers",
     Step.PAIRS: "cluster: pairs",
     Step.CLUSTER: "cluster: union",
+    Step.OVERALL: "decide: whole corpus",
+    Step.RANK: "decide: candidates",
+    Step.SURVIVE: "decide: survivors",
+    Step.VERDICTS: "decide: verdicts",
     Step.REPEATS: "apply: repeats",
     Step.SETTLE: "apply: final verdicts",
     Step.COUNT: "tokenizer: count",
@@ -46,3 +54,17 @@ TITLES: dict[str, str] = {
     Step.USES: "publish: uses",
 }
 """What a step is called for a person, where that is not its name."""
+
+LOWER: dict[str, str] = {
+    Step.COUNT: "tokenizer.max_sample_bytes",
+    Step.TOKENIZER: "tokenizer.max_sample_bytes",
+    Step.SHARDS: "shards.shard_bytes",
+    Step.PUBLISH: "shards.shard_bytes",
+}
+"""The setting that says how much one task of a step holds."""
+
+
+def out_of_memory(step: str) -> str:
+    """What to do when a worker of this step died, which is usually for want of memory."""
+    what = f"lower {LOWER[step]}, or give Ray fewer CPUs" if step in LOWER else "give Ray fewer CPUs or smaller shards"
+    return f"Usually memory: {what}, then run the same command again."

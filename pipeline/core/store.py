@@ -22,6 +22,8 @@ import pyarrow.parquet as pq
 from pipeline.errors import InfrastructureError, UsageError
 
 READ_BLOCK = 1 << 20
+AT_ONCE = 1 << 24
+"""Bytes of an object that are read by one request."""
 STORAGE_LIBRARIES = ("botocore", "aiobotocore", "aiohttp", "google", "gcsfs", "azure", "adlfs")
 """Whose errors are those of storage, though not all are OSErrors: no credentials, an endpoint that is down."""
 WORK = "work"
@@ -263,6 +265,19 @@ class Store:
         with self.explained(path):
             return CALLS.read(self.locate(path)) if self.local else self.filesystem.cat_file(self.locate(path))
 
+    def read_if_there(self, path: str) -> bytes | None:
+        """All bytes of a file; None without it, in one request."""
+        with self.explained(path):
+            try:
+                return CALLS.read(self.locate(path)) if self.local else self._get(path)
+            except FileNotFoundError:
+                return None
+
+    def _get(self, path: str) -> bytes:
+        """A small object in one request: s3fs asks for the size first where it may read in pieces at once."""
+        options = {"max_concurrency": 1} if hasattr(self.filesystem, "max_concurrency") else {}
+        return self.filesystem.cat_file(self.locate(path), **options)
+
     def map(self, path: str) -> np.ndarray:
         """The bytes of a file, uint8[n]: mapped where the store is local, so that workers of a machine share them.
 
@@ -301,11 +316,17 @@ class Store:
         except (pa.ArrowException, OSError) as error:
             raise InfrastructureError(f"{self.locate(path)} is damaged: {error}; {MAKE_AGAIN}") from error
 
-    def digest(self, path: str, written: str | None = None) -> tuple[int, str]:
-        """Size in bytes and sha256 of a file as it lies there, or of the local file `written` that is to become it."""
+    def digest(self, path: str, written: str | None = None, expected: int = AT_ONCE + 1) -> tuple[int, str]:
+        """Size in bytes and sha256 of a file as it lies there, or of the local file `written` that is to become it.
+
+        `expected`: bytes that it should have, which says whether an object store is asked for all of them at once.
+        """
         found, size = hashlib.sha256(), 0
         if self.local:
             data = CALLS.read(written or self.locate(path))
+            return len(data), hashlib.sha256(data).hexdigest()
+        if expected <= AT_ONCE:  # one request, where a file that is opened takes two
+            data = self._get(path)
             return len(data), hashlib.sha256(data).hexdigest()
         with self.filesystem.open(self.locate(path), "rb") as handle:
             while block := handle.read(READ_BLOCK):
@@ -319,7 +340,7 @@ class Store:
         `written`: the absolute path of a local file that is to become it.
         """
         with self.explained(info.path):
-            size, sha256 = self.digest(info.path, written)
+            size, sha256 = self.digest(info.path, written, info.bytes)
         if (size, sha256) != (info.bytes, info.sha256):
             raise InfrastructureError(
                 f"{self.locate(info.path)}: read back {size} bytes with sha256 {sha256[:12]}, "
@@ -332,7 +353,9 @@ class Store:
             found = [str(path) for path in Path(self.locate(folder)).rglob("*") if path.is_file()]
         else:
             with self.explained(folder):
+                self.filesystem.invalidate_cache()  # other processes write, too
                 found = ["/" + name.lstrip("/") for name in self.filesystem.find(self.locate(folder))]
+                self.filesystem.invalidate_cache()
         prefix = self.locate("").lstrip("/")
         return sorted(path.lstrip("/").removeprefix(prefix) for path in found)
 
@@ -371,7 +394,7 @@ class Store:
         """Whether the file is there and holds exactly the bytes its record names."""
         with self.explained(info.path):
             try:
-                return self.present(info) and self.digest(info.path) == (info.bytes, info.sha256)
+                return self.digest(info.path, expected=info.bytes) == (info.bytes, info.sha256)
             except OSError:
                 return False
 
@@ -379,7 +402,7 @@ class Store:
         """Whether the file is there with the recorded size (`whole` compares the checksum)."""
         try:
             if self.local:
-                return Path(self.locate(info.path)).stat().st_size == info.bytes
+                return os.stat(self.locate(info.path)).st_size == info.bytes
         except OSError:
             return False
         with self.explained(info.path):
@@ -387,3 +410,17 @@ class Store:
                 return int(self.filesystem.size(self.locate(info.path))) == info.bytes
             except FileNotFoundError:
                 return False
+
+    def those_present(self, infos: Iterable[FileInfo]) -> set[str]:
+        """Paths of those files that are `present`. An object store lists their folders, a thousand files a request."""
+        if self.local:
+            return {info.path for info in infos if self.present(info)}
+        sizes = {info.path: info.bytes for info in infos}
+        found: dict[str, int] = {}
+        for folder in sorted({path.rpartition("/")[0] for path in sizes}):
+            with self.explained(folder), contextlib.suppress(FileNotFoundError):
+                self.filesystem.invalidate_cache()  # other processes write, too
+                for one in self.filesystem.ls(self.locate(folder), detail=True):
+                    found[f"{folder}/{one['name'].rpartition('/')[2]}"] = one["size"] or 0
+        self.filesystem.invalidate_cache()
+        return {path for path, size in sizes.items() if found.get(path) == size}

@@ -15,6 +15,7 @@ from pipeline import errors
 from pipeline.core.execute import Assignment, Work, perform
 from pipeline.core.ledger import Commit
 from pipeline.core.sandbox import Killer, Probe, SandboxSettings, limit_memory, probing, to_line
+from pipeline.core.steps import out_of_memory
 from pipeline.core.store import Store
 from pipeline.errors import InfrastructureError, PipelineError
 
@@ -93,8 +94,7 @@ def performed(child: Child, root: str, work: Work, assignments: list[Assignment]
         return _raised(child.ask(task_of(root, work, assignments, probe=True)))
     except DiedError as error:
         raise InfrastructureError(
-            f"{where}: the worker died ({error}), and not by one of its documents. Usually memory: give Ray fewer CPUs "
-            "or smaller shards, then run the same command again."
+            f"{where}: the worker died ({error}), and not by one of its documents. {out_of_memory(assignments[0].step)}"
         ) from error
 
 

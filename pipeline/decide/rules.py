@@ -150,12 +150,10 @@ def decisions(documents: pa.Table, hits: Hits, duplicates: Duplicates) -> pa.Tab
     removed = matrix.any(axis=1)
     verdict = np.where(quarantined, "quarantined", np.where(removed, "removed", "kept"))
     reasons = reasons_column(hits.rules, matrix)
-    if quarantined.any():
-        lists = reasons.to_pylist()
-        for row in np.nonzero(quarantined)[0]:
-            lists[row] = [own[int(row)].as_py()]
-        reasons = pa.array(lists, pa.list_(pa.string()))
     mask = pa.array(quarantined)
+    if quarantined.any():
+        alone = pa.ListArray.from_arrays(pa.array(np.arange(len(own) + 1), pa.int32()), own)
+        reasons = pc.if_else(mask, alone, reasons)
     return pa.table(
         {
             "id": documents["id"],

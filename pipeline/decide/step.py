@@ -1,214 +1,86 @@
-"""Decide, as a step: one unit over all signals and clusters; cheap, and all that a changed threshold reruns."""
+"""Decide, as five steps; cheap, and all that a changed threshold reruns.
+
+`overall`: what the whole corpus says. `rank`: a block of shards at a time, the documents that are in a cluster, cut into parts
+by cluster. `survive`: a part at a time, which documents stay instead of which. `verdicts`: a block at a time, the verdicts of its
+shards. `decide` adds up. So a task holds one shard and what one part or block of documents in clusters says of each other (about
+300 bytes each), however many documents there are; a cluster is never divided, so a part is at least as large as one. Blocks and
+parts follow from the number of documents alone, and neither shows in a verdict. Rebalancing looks at all documents in one task.
+"""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from pipeline.audit.bias_settings import BiasSettings
-from pipeline.classify.audit_stream import audited_classifiers
-from pipeline.classify.classifier_settings import DomainSettings
-from pipeline.classify.score import reads_as_domain
-from pipeline.cluster.cluster_settings import SurvivorSettings
-from pipeline.cluster.index_file import IndexFile
-from pipeline.cluster.step import EDGES_FILE
-from pipeline.core.conserve import Balance
+from pipeline.core.conserve import Balance, add_up
 from pipeline.core.execute import Assignment, Produced, Unit
-from pipeline.core.judge import Judge, judges
-from pipeline.core.reads import Reads
-from pipeline.core.run_folder import Commits, Run, RunFolder
-from pipeline.core.settings import JudgeSettings
+from pipeline.core.ledger import Commit
+from pipeline.core.run_folder import Commits, Run
 from pipeline.core.steps import Step
 from pipeline.core.store import FileInfo, Store
-from pipeline.decide.rebalance import rebalance
-from pipeline.decide.rules import DECISIONS, DUPLICATE_STAGES, Duplicates, Hits, decisions, rule_hits
-from pipeline.decide.survivors import CANDIDATES, Survivors, best_members, similarity_to
+from pipeline.decide.decision import (
+    COPIES,
+    Decision,
+    Shard,
+    candidates,
+    classifiers_over,
+    copies,
+    decided,
+    entries_of,
+    indexed_candidates,
+    overall,
+    ranks_by,
+)
+from pipeline.decide.rules import DECISIONS, DUPLICATE_STAGES
+from pipeline.decide.survivors import CANDIDATES
 
-VERSION = 7
-ShardFiles = Mapping[str, FileInfo]
-"""The files of one shard: `documents`, `clusters`, and the signals of each judge by its name."""
-DOCUMENT_COLUMNS = ["id", "source", "role", "reason", "date", "text_bytes"]
-
-
-def _signals(store: Store, files: ShardFiles, judge: Judge) -> pa.Table:
-    """What the decision reads of a judge's signals: all but the spans that apply acts on."""
-    return store.read_table(files[judge.name].path, [c for c in judge.columns if c not in judge.cuts])
-
-
-class _Shard:
-    """What the decision needs of one shard."""
-
-    def __init__(
-        self,
-        store: Store,
-        files: ShardFiles,
-        entries: list[tuple[Judge, JudgeSettings]],
-        aside: Mapping[str, list[str]] | None = None,
-    ) -> None:
-        self.signals = {judge.name: _signals(store, files, judge) for judge, _ in entries}
-        for judge, _ in entries:
-            if aside and judge.signals_without is not None and aside.get(judge.name):
-                self.signals[judge.name] = judge.signals_without(self.signals[judge.name], aside[judge.name])
-        documents = store.read_table(files["documents"].path, DOCUMENT_COLUMNS)
-        self.documents = _with_roles(documents, self.signals, entries)
-        self.clusters = store.read_table(files["clusters"].path)
-        self.hits: Hits = rule_hits(entries, self.signals, self.documents)
-
-    @property
-    def passing(self) -> np.ndarray:
-        """bool[n]: extracted, and no rule hit."""
-        return self.hits.passing & ~self.documents["reason"].combine_chunks().is_valid().to_numpy(zero_copy_only=False)
+VERSION = 8
+BLOCK_ROWS = 1 << 17
+"""Documents of a block of shards, unless that makes more than `BLOCKS` of them."""
+BLOCKS = 1 << 10
+PART_ROWS = 1 << 22
+"""Documents of the run for each part of its clusters: at most so many are in one, unless a single cluster is larger."""
 
 
-def _with_roles(
-    documents: pa.Table, signals: dict[str, pa.Table], entries: list[tuple[Judge, JudgeSettings]]
-) -> pa.Table:
-    """Roles are domain or general from here on: what neither its source nor its host decides follows the domain score.
+@dataclass
+class OverallCounts:
+    """What the whole corpus says; see `DecideCounts`."""
 
-    Without a domain judge, or without a score, it is general.
-    """
-    undecided: pa.ChunkedArray | str = "general"
-    for judge, settings in entries:
-        if judge.name == "domain":
-            assert isinstance(settings, DomainSettings)
-            undecided = pc.if_else(reads_as_domain(signals["domain"]["score"], settings), "domain", "general")
-    roles = pc.if_else(pc.equal(documents["role"], "auto"), undecided, documents["role"])
-    return documents.set_column(documents.schema.get_field_index("role"), "role", roles)
+    rebalance: dict[str, Any] = field(default_factory=dict)
+    set_aside: dict[str, list[str]] = field(default_factory=dict)
+    classifiers: dict[str, Any] = field(default_factory=dict)
 
 
-def candidates(shard: _Shard, name: str, priorities: dict[str, int]) -> pa.Table:
-    """The documents of a shard that may stand for their cluster. Priority: the source's, within it domain before general."""
-    clusters = shard.clusters
-    chosen = pa.array(np.asarray(clusters["near_cluster"].is_valid()) & shard.passing)
-    documents, rows = shard.documents.filter(chosen), pc.indices_nonzero(chosen)
-    count = documents.num_rows
-    sources, roles = documents["source"].to_pylist(), documents["role"].to_pylist()
-    quality, minhash = shard.signals.get("quality"), shard.signals.get("minhash")
-    return pa.table(
-        {
-            "node": clusters["node"].filter(chosen),
-            "indexed": pa.array(np.zeros(count, bool)),
-            "priority": [2 * priorities[s] + (r == "domain") for s, r in zip(sources, roles, strict=True)],
-            "quality": pa.array(np.zeros(count)) if quality is None else quality["score"].filter(chosen),
-            "length": documents["text_bytes"],
-            "date": documents["date"],
-            "id": documents["id"],
-            "shard": pa.array([name] * count, pa.string()),
-            "row": pc.cast(rows, pa.int64()),
-            "exact_cluster": clusters["exact_cluster"].filter(chosen),
-            "sketch": pa.nulls(count, pa.binary()) if minhash is None else minhash["sketch"].filter(chosen),
-        }
-    ).cast(CANDIDATES)
+@dataclass
+class VerdictCounts:
+    """Documents of a block by first reason (`stage.rule`), and by every reason."""
 
-
-def indexed_candidates(store: Store, index_file: IndexFile, labels: FileInfo) -> pa.Table:
-    """The documents that an earlier run kept and that are in a cluster of this one."""
-    index = index_file.read(["id", "kept", "sketch"])
-    clusters = store.read_table(labels.path)
-    chosen = pc.and_(clusters["near_cluster"].is_valid().combine_chunks(), index["kept"].combine_chunks())
-    count = int(pc.sum(chosen).as_py() or 0)
-    known = {
-        "node": clusters["node"].filter(chosen),
-        "indexed": pa.array(np.ones(count, bool)),
-        "id": index["id"].filter(chosen),
-        "shard": pa.array([index_file.name] * count, pa.string()),
-        "row": pc.cast(pc.indices_nonzero(chosen), pa.int64()),
-        "exact_cluster": clusters["exact_cluster"].filter(chosen),
-        "sketch": index["sketch"].filter(chosen),
-    }
-    rest = {field.name: pa.nulls(count, field.type) for field in CANDIDATES if field.name not in known}
-    return pa.table({name: (known | rest)[name] for name in CANDIDATES.names}).cast(CANDIDATES)
+    first_reasons: dict[str, int] = field(default_factory=dict)
+    hits: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Decision:
-    """Everything that the verdicts of a run follow from: what a unit of decide gets, and what `whatif` changes."""
+class Counted:
+    """What another unit counted, which follows from its key."""
 
-    settings: dict[str, Any]
-    """`order` of the judges, and by name their settings (`judges`); `survivors`, `priorities`, and `bias` when it rebalances."""
-    shards: Mapping[str, ShardFiles]
-    edges: FileInfo
-    """Near-copies among the clusters' nodes."""
-    indexes: Sequence[Mapping[str, Any]] = ()
-    """Of each earlier run its index (`file`) and the clusters of its documents (`clusters`)."""
+    fingerprint: str
+    counts: dict[str, Any]
+    balance: dict[str, Any]
+
+    def identity(self) -> str:
+        """See `pipeline.core.reads.Readable`."""
+        return self.fingerprint
 
     @classmethod
-    def of(cls, run: RunFolder, settings: dict[str, Any], index_files: Sequence[IndexFile]) -> "Decision":
-        """The decision over a run's signals and clusters with these settings."""
-        shards = {}
-        for shard in run.shards:
-            shards[shard] = {"documents": run.file(Step.EXTRACT, shard), "clusters": run.file(Step.CLUSTER, name=shard)}
-            shards[shard] |= {name: run.signal_file(name, shard) for name in settings["order"]}
-        clusters = run.commit(Step.CLUSTER).files
-        indexes = [{"file": index, "clusters": clusters[index.name]} for index in index_files]
-        return cls(settings, shards, clusters[EDGES_FILE], indexes)
-
-    @property
-    def reads(self) -> Reads:
-        """For a unit."""
-        return {"shards": self.shards, "edges": self.edges, "indexes": list(self.indexes)}
-
-    @property
-    def entries(self) -> list[tuple[Judge, JudgeSettings]]:
-        """Judges with their settings, in the recipe's order."""
-        known = judges()
-        return [
-            (known[n], known[n].settings.model_validate(self.settings["judges"][n])) for n in self.settings["order"]
-        ]
-
-    def set_aside(self, store: Store) -> dict[str, list[str]]:
-        """By judge, what the whole corpus shows to be no finding. Copies of one document count once."""
-
-        def numbered(judge: Judge) -> Iterator[tuple[pa.Table, np.ndarray]]:
-            alone = -1
-            for files in self.shards.values():
-                numbers = store.read_table(files["clusters"].path, ["near_cluster"])["near_cluster"]
-                known = np.asarray(numbers.is_valid())
-                values = numbers.fill_null(0).to_numpy().copy()
-                values[~known] = alone - np.arange(int((~known).sum()))  # labels are not negative
-                alone -= int((~known).sum())
-                yield (
-                    store.read_table(files[judge.name].path, [c for c in judge.columns if c not in judge.cuts]),
-                    values,
-                )
-
-        return {j.name: j.set_aside(numbered(j), own) for j, own in self.entries if j.set_aside is not None}
-
-    def verdicts(
-        self, store: Store, corrected: dict[str, Any] | None = None, aside: Mapping[str, list[str]] | None = None
-    ) -> Iterator[pa.Table]:
-        """Verdicts of every shard: rules first, then rebalancing where the recipe asks for it, then the survivors of clusters
-        among the documents that pass. What rebalancing did is put into `corrected`, by stage.
-
-        Shards are read one at a time, twice; between the readings the best candidate of every node is all that is held.
-        Rebalancing looks at all of them at once.
-        """
-        entries = self.entries
-        aside = self.set_aside(store) if aside is None else aside
-        order = SurvivorSettings.model_validate(self.settings["survivors"]).order
-        held: dict[str, _Shard] = {}
-        if "bias" in self.settings:
-            held = {name: _Shard(store, files, entries, aside) for name, files in self.shards.items()}
-            corrections = rebalance(list(held.values()), entries, BiasSettings.model_validate(self.settings["bias"]))
-            if corrected is not None:
-                corrected.update(corrections)
-
-        def shards() -> Iterator[tuple[str, _Shard]]:
-            for name, files in self.shards.items():
-                yield name, held.get(name) or _Shard(store, files, entries, aside)
-
-        tables = [best_members(indexed_candidates(store, one["file"], one["clusters"]), order) for one in self.indexes]
-        tables += [
-            best_members(candidates(shard, name, self.settings["priorities"]), order) for name, shard in shards()
-        ]
-        best = best_members(pa.concat_tables([CANDIDATES.empty_table(), *tables]).combine_chunks(), order)
-        survivors = Survivors(best, store.read_table(self.edges.path), self.settings["min_similarity"])
-        for name, shard in shards():
-            yield _decided(name, shard, survivors)
+    def by(cls, commit: Commit) -> "Counted":
+        """What this unit counted."""
+        return cls(commit.fingerprint, commit.counts, asdict(commit.balance or Balance()))
 
 
 @dataclass
@@ -224,56 +96,121 @@ class DecideCounts:
     classifiers: dict[str, Any] = field(default_factory=dict)
 
 
-def _decided(name: str, shard: _Shard, survivors: Survivors) -> pa.Table:
-    """The verdicts of one shard, given who stays."""
-    best, nodes = survivors.best, shard.clusters["node"].fill_null(-1).to_numpy()
-    places, similar = survivors.of(nodes)
-    here = np.asarray(pc.equal(best["shard"], name)) if best.num_rows else np.zeros(0, bool)
-    if len(here):
-        stays = (places >= 0) & here[places] & (best["row"].to_numpy()[places] == np.arange(len(nodes)))
-        places, similar[stays] = np.where(stays, -1, places), np.nan
-    survivor = pa.array(places, mask=places < 0)
-    exact = pc.equal(best["exact_cluster"].take(survivor), shard.clusters["exact_cluster"])
-    same = np.asarray(pc.fill_null(exact, False))
-    if "minhash" in shard.signals:  # documents that count as one, though their texts differ
-        unknown = (places >= 0) & np.isnan(similar[:, 0])
-        estimate = similarity_to(shard.signals["minhash"]["sketch"], best, np.where(unknown, places, -1))
-        similar[unknown] = estimate[unknown, None]
-    similar[same] = 1.0
-    found = Duplicates(
-        best["id"].take(survivor).combine_chunks(),
-        same,
-        np.asarray(pc.fill_null(best["indexed"].take(survivor), False)),
-        similar[:, 0],
-        similar[:, 1],
-    )
-    return decisions(shard.documents, shard.hits, found)
+def decide_overall(store: Store, assignments: list[Assignment]) -> list[Produced]:
+    """What the whole corpus says, and of each shard the hits that rebalancing took back."""
+    (assigned,) = assignments
+    shards = assigned.reads["shards"]
+    said = overall(store, assigned.settings, shards)
+    files = {}
+    for name, table in said.overruled.items():
+        files[name] = store.put_table(assigned.path("overruled", name), [table], table.schema)
+    audited = classifiers_over(store, assigned.settings, shards)
+    return [Produced(files, OverallCounts(said.rebalance, said.set_aside, audited))]
 
 
-def decide_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
-    """Write the verdicts of every shard, and count them."""
+def _shards(store: Store, assigned: Assignment) -> Iterator[tuple[str, int, Shard]]:
+    """Name, number of the first document, and what is decided of it, of each shard of a block."""
+    entries, overruled = entries_of(assigned.settings), assigned.reads["overruled"]
+    for name, files in assigned.reads["shards"].items():
+        table = store.read_table(overruled[name].path) if name in overruled else None
+        shard = Shard(store, files, entries, assigned.settings["set_aside"], table)
+        yield name, assigned.settings["firsts"][name], shard
+
+
+def rank_block(store: Store, assignments: list[Assignment]) -> list[Produced]:
+    """The documents in clusters of a block of shards, or of an earlier run's index: a row group for each part."""
+    produced = []
+    for assigned in assignments:
+        reads, settings = assigned.reads, assigned.settings
+        if "index" in reads:
+            tables = [indexed_candidates(store, reads["index"], reads["clusters"], settings["first"])]
+        else:
+            tables = [candidates(shard, at, settings["priorities"]) for _, at, shard in _shards(store, assigned)]
+        table = pa.concat_tables([CANDIDATES.empty_table(), *tables])
+        part = table["near_cluster"].to_numpy() % settings["parts"]
+        table, part = table.take(pa.array(np.argsort(part, kind="stable"))), np.sort(part)
+        table = table.append_column("part", pa.array(part))
+        borders = np.flatnonzero(np.diff(part, prepend=-1, append=settings["parts"]))
+        groups = [table.slice(at, end - at) for at, end in pairwise(borders)]
+        produced.append(Produced({"table": store.put_table(assigned.path("candidates"), groups, table.schema)}))
+    return produced
+
+
+def _rows_between(parquet: pq.ParquetFile, column: str, low: int, high: int) -> Iterator[pa.Table]:
+    """The row groups of a table that may hold values from `low` up to below `high`; its last column or first is sorted."""
+    at = parquet.schema_arrow.get_field_index(column)
+    for group in range(parquet.num_row_groups):
+        found = parquet.metadata.row_group(group).column(at).statistics
+        if found.min < high and found.max >= low:
+            table = parquet.read_row_group(group, use_threads=False)
+            values = table[column].to_numpy()
+            inside = (values >= low) & (values < high)
+            yield table if inside.all() else table.filter(pa.array(inside))
+
+
+def survive_part(store: Store, assignments: list[Assignment]) -> list[Produced]:
+    """Which documents of a part of the clusters go for which: a row group for each block that has any."""
+    (assigned,) = assignments
+    settings = assigned.settings
+    part, parts = settings["part"]
+    tables = [CANDIDATES.empty_table()]
+    for info in assigned.reads["candidates"]:
+        with store.open_table(info.path) as parquet:
+            tables += [table.drop_columns("part") for table in _rows_between(parquet, "part", part, part + 1)]
+    edges, parquet = [], store.open_table(assigned.reads["edges"].path)
+    for group in range(parquet.num_row_groups):
+        table = parquet.read_row_group(group, use_threads=False)
+        edges.append(table.filter(pa.array(table["near_cluster"].to_numpy() % parts == part)))
+    edges = pa.concat_tables([parquet.schema_arrow.empty_table(), *edges])
+    found = copies(pa.concat_tables(tables), edges, ranks_by(settings), settings["min_similarity"])
+    borders = np.unique(np.searchsorted(found["row"].to_numpy(), settings["borders"]))
+    groups = [found.slice(at, end - at) for at, end in pairwise(borders)]
+    return [Produced({"table": store.put_table(assigned.path("copies"), groups, COPIES)})]
+
+
+def decide_block(store: Store, assignments: list[Assignment]) -> list[Produced]:
+    """Write the verdicts of every shard of a block, and count them."""
+    produced = []
+    for assigned in assignments:
+        rows = assigned.settings["rows"]
+        tables = [COPIES.empty_table()]
+        for info in assigned.reads["copies"]:
+            with store.open_table(info.path) as parquet:
+                tables += _rows_between(parquet, "row", *rows)
+        found = pa.concat_tables(tables).sort_by("row").combine_chunks()
+        files: dict[str, FileInfo] = {}
+        balance, reasons, hits = Balance(), Counter(), Counter()
+        for name, first, shard in _shards(store, assigned):
+            table = decided(shard, first, found)
+            files[name] = store.put_table(assigned.path("decisions", name), [table], DECISIONS)
+            balance.entered += table.num_rows
+            for row in pc.value_counts(table["verdict"]).to_pylist():
+                setattr(balance, row["values"], getattr(balance, row["values"]) + row["counts"])
+            _add(reasons, pc.binary_join_element_wise(table["stage"], table["rule"], ".").drop_null())
+            _add(hits, pc.list_flatten(table["reasons"]))
+        counts = VerdictCounts(dict(sorted(reasons.items())), dict(sorted(hits.items())))
+        produced.append(Produced(files, counts, balance))
+    return produced
+
+
+def _add(counter: Counter[str], names: pa.ChunkedArray) -> None:
+    for row in pc.value_counts(names).to_pylist():
+        counter[row["values"]] += row["counts"]
+
+
+def add_decisions(_: Store, assignments: list[Assignment]) -> list[Produced]:
+    """The verdicts of all blocks as one unit, with what they and the whole corpus come to."""
     (assigned,) = assignments
     reads = assigned.reads
-    decision = Decision(assigned.settings, reads["shards"], reads["edges"], reads["indexes"])
-    files: dict[str, FileInfo] = {}
-    balance, reasons, hits = Balance(), Counter(), Counter()
-    counts = DecideCounts()
-    counts.set_aside = decision.set_aside(store)
-    tables = decision.verdicts(store, counts.rebalance, counts.set_aside)
-    for name, table in zip(decision.shards, tables, strict=True):
-        files[name] = store.put_table(assigned.path("decisions", name), [table], DECISIONS)
-        verdicts = Counter(table["verdict"].to_pylist())
-        balance.entered += table.num_rows
-        balance.kept += verdicts["kept"]
-        balance.removed += verdicts["removed"]
-        balance.quarantined += verdicts["quarantined"]
-        stages, rules = table["stage"].to_pylist(), table["rule"].to_pylist()
-        reasons.update(f"{stage}.{rule}" for stage, rule in zip(stages, rules, strict=True) if stage)
-        hits.update(pc.list_flatten(table["reasons"]).to_pylist())
+    counts = DecideCounts(**reads["overall"].counts)
+    reasons, hits = Counter(), Counter()
+    for block in reads["counted"]:
+        reasons.update(block.counts["first_reasons"])
+        hits.update(block.counts["hits"])
+    balance = add_up(Balance(**block.balance) for block in reads["counted"])
     counts.first_reasons = dict(sorted(reasons.items()))
-    counts.delta = _delta(hits, balance) if decision.indexes else None
-    counts.classifiers = audited_classifiers(store, decision.entries, decision.shards)
-    return [Produced(files, counts, balance)]
+    counts.delta = _delta(hits, balance) if assigned.settings["indexed"] else None
+    return [Produced({name: info for block in reads["verdicts"] for name, info in block.items()}, counts, balance)]
 
 
 def _delta(hits: Counter[str], balance: Balance) -> dict[str, int]:
@@ -285,6 +222,18 @@ def _delta(hits: Counter[str], balance: Balance) -> dict[str, int]:
         "removed_among_themselves": among,
         "new": balance.entered - balance.quarantined - known - among,
     }
+
+
+def _blocks(rows: Mapping[str, int]) -> list[list[str]]:
+    """Shards by their names in order, as many as make a block."""
+    size = max(BLOCK_ROWS, sum(rows.values()) // BLOCKS)
+    found, held = [[]], 0
+    for name in sorted(rows):
+        if held >= size:
+            found, held = [*found, []], 0
+        found[-1].append(name)
+        held += rows[name]
+    return found
 
 
 def decide(run: Run) -> Commits:
@@ -299,4 +248,53 @@ def decide(run: Run) -> Commits:
     if run.recipe.bias.action == "rebalance":
         settings["bias"] = run.recipe.bias.model_dump(mode="json")
     decision = Decision.of(run, settings, run.indexes)
-    return run.execute(Step.DECIDE, [Unit("all", decision.reads, settings, VERSION)], decide_all)
+    unit = Unit("all", {"shards": _needed_overall(decision)}, settings, VERSION)
+    said = run.execute(Step.OVERALL, [unit], decide_overall)["all"]
+    told = said.counted(OverallCounts)
+    rows = {name: files["documents"].rows or 0 for name, files in decision.shards.items()}
+    firsts = decision.firsts
+    parts = 1 + sum(rows.values()) // PART_ROWS
+    ranks, blocks, borders = [], [], []
+    for number, names in enumerate(_blocks(rows)):
+        reads = {
+            "shards": {name: decision.shards[name] for name in names},
+            "overruled": {name: said.files[name] for name in names if name in said.files},
+        }
+        own = settings | {"set_aside": told.set_aside, "firsts": {name: firsts[name] for name in names}}
+        ranks.append(Unit(f"{number:05d}", reads, own | {"parts": parts}, VERSION))
+        ends = [firsts[names[0]], firsts[names[-1]] + rows[names[-1]]] if names else [0, 0]
+        blocks.append((reads, own | {"rows": ends}))
+        borders += ends
+    ranks += [
+        Unit(index.name, {"index": index, "clusters": labels}, {"first": firsts[index.name], "parts": parts}, VERSION)
+        for index, labels in decision.indexes
+    ]
+    ranked = [commit.files["table"] for commit in run.execute(Step.RANK, ranks, rank_block).values()]
+    asked = {name: settings[name] for name in ("survivors", "min_similarity")} | {"borders": borders}
+    reads = {"candidates": ranked, "edges": decision.edges}
+    units = [Unit(f"{part:05d}", reads, asked | {"part": [part, parts]}, VERSION) for part in range(parts)]
+    found = [commit.files["table"] for commit in run.execute(Step.SURVIVE, units, survive_part).values()]
+    units = [
+        Unit(f"{number:05d}", reads | {"copies": found}, own, VERSION) for number, (reads, own) in enumerate(blocks)
+    ]
+    verdicts = run.execute(Step.VERDICTS, units, decide_block).values()
+    reads = {
+        "verdicts": [commit.files for commit in verdicts],
+        "counted": [Counted.by(commit) for commit in verdicts],
+        "overall": Counted(said.fingerprint, asdict(told), {}),
+    }
+    settings["indexed"] = bool(run.indexes)
+    return run.execute(Step.DECIDE, [Unit("all", reads, settings, VERSION)], add_decisions)
+
+
+def _needed_overall(decision: Decision) -> dict[str, dict[str, FileInfo]]:
+    """What the whole corpus is asked about: judges that set something aside and classifiers, or all where it rebalances."""
+    names = [
+        judge.name
+        for judge, _ in entries_of(decision.settings)
+        if judge.set_aside is not None or judge.model is not None or "bias" in decision.settings
+    ]
+    wanted = {"documents", "clusters", *names}
+    if not names:
+        return {}
+    return {shard: {name: files[name] for name in files if name in wanted} for shard, files in decision.shards.items()}

@@ -1,7 +1,7 @@
 """Which documents of a cluster stay, and how alike a removed document is to the one that stays instead.
 
-A node is the documents that count as one: equal texts, and whatever else the recipe joins. Its best candidate is found within
-a shard, then of all shards. Then the best of the nodes are taken in their order: each stays, unless it is a near-copy of one
+A node is the documents that count as one: equal texts, and whatever else the recipe joins. Its best candidate is found first.
+Then the best of the nodes are taken in their order: each stays, unless it is a near-copy of one
 that stays already. So every removed document is a near-copy of the survivor that is named, and no chain of others leads to it.
 """
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.cluster.cluster_settings import RankBy, SurvivorSettings
 from pipeline.cluster.verify import estimate_similarity
@@ -19,51 +20,47 @@ __all__ = ["CANDIDATES", "SurvivorSettings", "Survivors", "best_members", "simil
 
 CANDIDATES = pa.schema(
     [
+        ("near_cluster", pa.int64()),
         ("node", pa.int64()),
+        ("passing", pa.bool_()),  # extracted, and removed by no other rule: may stay
         ("indexed", pa.bool_()),  # kept by an earlier run: wins over every new document
         ("priority", pa.int64()),  # the higher wins
         ("quality", pa.float64()),  # the higher wins; null or NaN is lowest
         ("length", pa.int64()),  # the longer wins
         ("date", pa.string()),  # ISO 8601; the earlier wins, empty is last
         ("id", pa.string()),  # the smaller wins
-        ("shard", pa.string()),  # with `row`: where the document is
-        ("row", pa.int64()),
+        ("row", pa.int64()),  # its number; decides among equal ids
         ("exact_cluster", pa.int64()),
         ("sketch", pa.binary()),
     ]
 )
-"""Documents that may stand for their node: those that no other rule removes, and those an earlier run kept."""
+"""Documents in clusters, and those of them that an earlier run kept."""
 
 
-def _place(candidates: pa.Table, order: Sequence[RankBy]) -> np.ndarray:
+def _place(candidates: pa.Table, order: Sequence[RankBy]) -> pa.Array:
     """The order of candidates, the best first."""
-
-    def numbers(name: str) -> np.ndarray:
-        return candidates[name].to_numpy().astype(np.float64)
-
-    dates = np.array(candidates["date"].fill_null("").to_pylist(), np.str_)
-    codes = np.unique(dates, return_inverse=True)[1]  # strings cannot be negated, their ranks can
-    ids = np.array(candidates["id"].to_pylist(), np.bytes_)
-    keys = [candidates["row"].to_numpy(), np.array(candidates["shard"].to_pylist(), np.str_), ids]
-    for name in reversed(order):
-        if name == "date":
-            keys += [codes, dates == ""]
-        elif name == "newest":
-            keys.append(-codes)
-        else:
-            keys.append(-np.nan_to_num(numbers(name), nan=-np.inf))
-    keys.append(~candidates["indexed"].to_numpy())
-    return np.lexsort(keys)
+    dates = candidates["date"]
+    quality = pc.if_else(pc.is_nan(candidates["quality"]), pa.scalar(None, pa.float64()), candidates["quality"])
+    columns = {
+        "date": pc.if_else(pc.equal(dates, ""), pa.scalar(None, pa.string()), dates),
+        "quality": quality,
+        **{name: candidates[name] for name in ("indexed", "priority", "length", "id", "row")},
+    }
+    columns["indexed"] = pc.cast(columns["indexed"], pa.int8())
+    ways = {"date": ("date", "ascending"), "newest": ("date", "descending")}
+    keys = [ways.get(name, (name, "descending")) for name in ("indexed", *order)]
+    keys += [("id", "ascending"), ("row", "ascending")]
+    return pc.sort_indices(pa.table(columns), sort_keys=keys)  # nulls come last
 
 
 def best_members(candidates: pa.Table, order: Sequence[RankBy] = ("priority", "quality", "length", "date")) -> pa.Table:
     """The best candidate of every node, the best of all first.
 
-    >>> rows = [{"node": 7, "indexed": False, "priority": p, "id": i, "shard": "s", "row": p} for p, i in ((0, "a"), (1, "b"))]
+    >>> rows = [{"node": 7, "indexed": False, "priority": p, "id": i, "row": p} for p, i in ((0, "a"), (1, "b"))]
     >>> best_members(pa.Table.from_pylist(rows, schema=CANDIDATES))["id"].to_pylist()
     ['b']
     """
-    ranked = candidates.take(pa.array(_place(candidates, order)))
+    ranked = candidates.take(_place(candidates, order))
     first = np.sort(np.unique(ranked["node"].to_numpy(), return_index=True)[1])
     return ranked.take(pa.array(first)).combine_chunks()
 

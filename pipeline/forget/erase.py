@@ -189,7 +189,7 @@ def _forget_raw(store: Store, found: Found) -> dict[str, Commit]:
             # Where a fetch goes on from is named in the key of the units that went on: it stays in its place.
             files[name] = store.put(info.path if name == FRONTIER else f"{folder}/{name}", data)
         commits[unit] = replace(commit, files=files)
-        ledger.write(commits[unit])
+        ledger.write([commits[unit]])
         changed = True
     if changed:
         ledger.write_step(Step.INGEST, commits)
@@ -228,7 +228,7 @@ def _forget_documents(run: Run, found: Found) -> dict[str, Commit]:
             done[shard] = replace(
                 done[shard], files=commit.files | {"table": info}, counts=counted, balance=accounts.balance
             )
-        ledger.write(done[shard])
+        (done[shard],) = ledger.write([done[shard]])
     ledger.write_step(Step.EXTRACT, done)
     return done
 

@@ -21,10 +21,12 @@ from pipeline.core.steps import Step
 from pipeline.core.store import FileInfo, Store
 from pipeline.extract.tombstones import REASON
 
-LEARNED = (Step.CLASSIFY, Step.TOKENIZER)
+LEARNED = (Step.CLASSIFY, Step.OVERALL, Step.TOKENIZER)
 """Steps whose files are kept as they are."""
-ANNOTATED = (Step.CLUSTER, Step.DECIDE)
-"""Steps of one unit with a file per shard, of which only the rows of forgotten documents change."""
+ANNOTATED = (Step.CLUSTER, Step.VERDICTS)
+"""Steps of units with a file per shard, of which only the rows of forgotten documents change."""
+BETWEEN = (Step.RANK, Step.SURVIVE, Step.DECIDE)
+"""Steps that are made again, though no verdict moves."""
 PARTS = {Step.SHARDS: "counts", Step.PUBLISH: "kept"}
 """Steps whose units hold documents from several shards: kept unless this file of theirs names a forgotten id."""
 
@@ -48,12 +50,12 @@ class ForgettingRunner(Runner):
             key, old = fingerprint(parts), before.get(unit.name)
             if old is None or old.fingerprint == key or not self._stays(step, unit, old):
                 continue
-            done_before = ledger.find(step, key)
+            done_before = ledger.find(step, [key]).get(key)
             if done_before is None or self._damaged([done_before]):
-                ledger.write(self._kept(step, unit, old, key, parts))
+                ledger.write([self._kept(step, unit, old, key, parts)])
         done = super().execute(step, units, work)
         changed = [n for n, c in done.items() if known.get(n) != c.fingerprint and not c.counts.get("kept_by_forget")]
-        self.emitted += [f"{step} {name}" for name in changed if step not in ANNOTATED]
+        self.emitted += [f"{step} {name}" for name in changed if step not in ANNOTATED + BETWEEN]
         return done
 
     def _stays(self, step: Step, unit: Unit, old: Commit) -> bool:
@@ -71,9 +73,9 @@ class ForgettingRunner(Runner):
         if step in ANNOTATED:
             for shard in self.rows:
                 if shard in files:
-                    change = _forgotten_verdict if step == Step.DECIDE else _no_annotation
+                    change = _forgotten_verdict if step == Step.VERDICTS else _no_annotation
                     files[shard] = self._with_rows(files[shard], shard, key, change)
-        if step == Step.DECIDE:
+        if step == Step.VERDICTS:
             balance, counts["first_reasons"] = self._verdict_counts(files, balance or Balance())
         return Commit(step, unit.name, key, parts, files, counts | {"kept_by_forget": True}, balance)
 

@@ -75,6 +75,42 @@ def test_units_of_a_group_share_one_call(runner):
     assert calls == [["a", "c"], ["b"]]
 
 
+@pytest.fixture
+def grouped(runner):
+    """A group of three units, which one record commits."""
+    return lambda **settings: runner.execute("s", [Unit(f"u{n}", {}, settings, group="g") for n in range(3)], work)
+
+
+def test_units_of_a_group_share_a_record(runner, tmp_path, grouped):
+    first = grouped(bound=1)
+    (path,) = (tmp_path / "work/ledger/s").iterdir()
+    assert path.stem == "-".join(commit.fingerprint[:10] for commit in first.values())
+    whole = path.read_bytes()
+    (tmp_path / "work/ledger/s.json").unlink()
+    assert grouped(bound=1) == first
+    assert len(CALLS) == 3, "found by the record of their task"
+    for damage in DAMAGE.values():
+        damage(path)
+        assert grouped(bound=1) == first
+        assert (path.read_bytes(), len(CALLS)) == (whole, 3), "written again from the record of the step"
+    grouped(bound=2)
+    assert grouped(bound=1) == first
+    assert len(CALLS) == 6
+    path.unlink()
+    (tmp_path / "work/ledger/s.json").unlink()
+    assert grouped(bound=1) == first
+    assert len(CALLS) == 9
+
+
+def test_a_record_that_names_more_units_than_fit_is_divided(runner, tmp_path):
+    units = [Unit(f"u{n:02}", {}, {}, group="g") for n in range(20)]
+    commits = runner.execute("s", units, work)
+    (tmp_path / "work/ledger/s.json").unlink()
+    assert {path.stem.count("-") for path in (tmp_path / "work/ledger/s").iterdir()} == {15, 3}
+    assert runner.execute("s", units, work) == commits
+    assert len(CALLS) == 20
+
+
 def test_a_step_that_loses_a_document_cannot_commit(runner):
     with pytest.raises(ConservationError, match="10 documents entered \\+ 0 children ≠ 9 kept"):
         runner.execute("s", [Unit("a")], lossy)
@@ -119,7 +155,7 @@ def test_a_damaged_step_record_is_made_again_from_those_of_its_units(runner, tmp
 @pytest.mark.parametrize("how", DAMAGE)
 def test_a_damaged_unit_record_is_written_again_or_its_unit_made_again(runner, tmp_path, how):
     first = runner.execute("s", units(bound=1), work)
-    path = tmp_path / Ledger.unit_path("s", first["u1"].fingerprint)
+    path = tmp_path / Ledger.unit_path(first["u1"])
     whole = path.read_bytes()
     DAMAGE[how](path)
     assert runner.execute("s", units(bound=1), work) == first
