@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from bench import labelled
-from bench.train_toxicity import SHIPPED, Choice, train
+from bench.train_toxicity import SHIPPED, Choice, score_documents, train
 from pipeline.audit.bias import area_under_curve, identity_auc
 from pipeline.audit.identity_terms import NAMES_NOBODY, find_terms, identity_terms
 from pipeline.kernels.buffers import text_buffers
@@ -106,11 +106,7 @@ def trained_without(corpora: Path, name: str, choice: Choice = SHIPPED) -> dict[
 
 def left_out(corpora: Path, name: str, texts: list[str], choice: Choice = SHIPPED) -> np.ndarray:
     """Scores of a scorer that never saw the set."""
-    from pipeline.measure.judges.toxicity import _documents, _sentences
-
-    tensors = trained_without(corpora, name, choice)
-    rows, _, _, scored, at_people = _sentences(pa.array(texts, pa.large_string()), tensors)
-    return _documents(rows, scored, at_people, len(texts), 1.0)[0]
+    return score_documents(pa.array(texts, pa.large_string()), trained_without(corpora, name, choice))
 
 
 def _share(mask: np.ndarray) -> str:

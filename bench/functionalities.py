@@ -1,182 +1,122 @@
 """Written sentences by what they do: threats, denied worth and slurs at people; and what only looks like them.
 
 Counter-speech, denial, reports of abuse, complaints about things, names, animals and medicine are as many as the hate, in
-families of frames. Two of three frames of each family train; the third (`HELD_OUT`) is measured and never trained on, and so are
+families of frames (`functionalities.tsv`). The third frame of each three (`HELD_OUT`) is measured, and so are
 whole families (`UNSEEN`): implied derogation, kind words on a group, and spelling that hides a word.
 
-`python -m bench.functionalities` prints the AUC of the shipped weights by family.
+`python -m bench.functionalities CORPORA` trains without them and prints the AUC by family; the shipped weights are trained on
+the held-out frames, too, and never on the unseen families.
 """
 
+import argparse
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
+from pathlib import Path
 
 import numpy as np
 
-THINGS = (
-    "adverts,pop-up ads,landfill sites,the curtains,this phone,the battery,that film,the soup,the customer service,hotel rooms,"
-    "these shoes,the sequel,potholes,traffic jams,the plot,the wallpaper,the weather,tax forms,the coffee,this printer"
-).split(",")
-AWFUL = (
-    "disgusting,despicable,pathetic,garbage,trash,useless,horrible,stupid,ridiculous,a joke,terrible,awful,shit,crap,vile,"
-    "a disgrace,rubbish,appalling,idiotic,fucking awful"
-).split(",")
-CREATURES = "vermin,animals,parasites,cockroaches,a disease,a cancer,a plague,subhuman,savages,filth,scum,dirt".split(
-    ","
-)
-HARM = "kill,shoot,hang,burn,stab,gas,beat up,hurt,attack,exterminate,lynch,drown".split(",")
-SURNAMES = "Butt,Cockburn,Dick,Hooker,Wang,Hoare,Gay,Bastardi,Slutsky,Fuchs,Assad,Titmuss".split(",")
-
-TOXIC: dict[str, tuple[str, ...]] = {
-    "threat": (
-        "i am going to {h} the next {i} person i see",
-        "someone should {h} all the {i}s in this town",
-        "if i meet a {i} today i will {h} them",
-        "we will {h} you and your {i} friends",
-        "watch your back, i know where you live and i will {h} you",
-        "every {i} deserves to be {h}ed",
-    ),
-    "worth": (
-        "{i} people are {w}",
-        "{i}s are nothing but {w}",
-        "a {i} is worth less than a dog",
-        "{i} people do not deserve to live",
-        "the world would be better without {i}s",
-        "{i}s are not real people, they are {w}",
-    ),
-    "hate": (
-        "i can't stand {i} people, they disgust me",
-        "{i} people make me sick",
-        "all {i}s are stupid and dirty",
-        "typical {i}, too stupid to understand anything",
-        "{i}s should go back to where they came from",
-        "you are just another disgusting {i}",
-    ),
-    "slur": (
-        "shut up you stupid {i} bitch",
-        "what a filthy {i}, absolute scum",
-        "those fucking {i}s ruin everything",
-        "{i}s are whores and thieves",
-    ),
-}
-CLEAN: dict[str, tuple[str, ...]] = {
-    "counter": (
-        "it is wrong to say that {i} people are {w}",
-        "calling {i}s {w} is hateful and has to stop",
-        "whoever says that all {i}s should die should be ashamed",
-        "saying you want to {h} {i} people is a crime and a disgrace",
-        "nobody should ever be told that {i}s are {w}",
-    ),
-    "denial": (
-        "no {i} person is {w}",
-        "i would never say that {i}s are stupid",
-        "{i} people are not {w}, they are our neighbours",
-        "we don't hate {i}s and never will",
-        "there is nothing wrong with being {i}",
-    ),
-    "report": (
-        "the court heard that he had threatened to {h} a {i} man",
-        "police said the message called {i} people {w}",
-        "he was jailed for telling a crowd to {h} {i}s",
-        'the paper printed the words "{i}s are {w}" as evidence',
-        "the report counts attacks on {i} people and the insults used in them",
-    ),
-    "thing": (
-        "{t} are absolutely {a}",
-        "i hate {t}, they are {a}",
-        "{t} in this place is just {a}",
-        "honestly, {t} was {a} and i want my money back",
-        "why is {t} always so {a}",
-        "what a {a} way to ruin {t}",
-    ),
-    "people_and_power": (
-        "he called the bankers greedy idiots and crooks",
-        "the minister said that the plan was idiotic and a disgrace",
-        "critics called the film pathetic and its hero a moron",
-        "she told the board that the accounts were garbage",
-        "the manager admitted that he had been an idiot",
-    ),
-    "name": (
-        "senator {s} asked the committee for a vote",
-        "mr {s} joined the bank as chief economist",
-        "dr {s} and her team published the study",
-        "the goal was scored by {s} in the second half",
-        "{s} & sons was founded in 1911",
-    ),
-    "animal": (
-        "the milk of healthy bitches was sampled after they whelped",
-        "the ass and the mule carried the load up the hill",
-        "a cock and two hens were kept in the yard",
-        "great tits and blue tits nest in the wood",
-        "the sow killed her piglets and was kept apart",
-        "rats and pigs were infected with the parasite in the laboratory",
-    ),
-    "body": (
-        "the visual orientation of neurons in the cortex",
-        "bisexual flowers have both stamens and pistils",
-        "the queen of spades beat the queen of hearts",
-        "patients with anal fissures and rectal pain were examined",
-        "sexual dysfunction was reported in both sexes",
-        "the black box and the white paper were lost in the yellow fever ward",
-        "homosexual men and heterosexual women were asked about testing",
-        "the retarded growth of the crystals was measured",
-        "mental illness and crazy paving are not the same subject",
-        "the tumour invaded the breast and the vagina",
-    ),
-    "swearing": (
-        "that was a fucking great game",
-        "holy shit we won the cup",
-        "damn, this song is good",
-        "i am so fucking tired today",
-        "this cake is the shit, try it",
-    ),
-}  # fmt: skip
 HELD_OUT = 3
 """Every third frame of a family, from the third on, is held out."""
+FRAMES = Path(__file__).with_name("functionalities.tsv")
+GROUPS = (
+    "women:woman:female,gay people:gay man:gay,Muslims:Muslim:Muslim,black people:black person:black,"
+    "Jews:Jew:Jewish,disabled people:disabled person:disabled,immigrants:immigrant:foreign,trans people:trans woman:trans,"
+    "Mexicans:Mexican:Mexican,lesbians:lesbian:lesbian,refugees:refugee:refugee,Asians:Asian:Asian,gypsies:gypsy:Romani,"
+    "Christians:Christian:Christian,old people:old man:elderly,Arabs:Arab:Arab,white people:white man:white,"
+    "blind people:blind man:blind,Africans:African:African,homosexuals:homosexual:homosexual,Indians:Indian:Indian,"
+    "Chinese people:Chinese man:Chinese,men:man:male,Poles:Pole:Polish,autistic people:autistic kid:autistic,"
+    "Hindus:Hindu:Hindu,deaf people:deaf woman:deaf,Latinos:Latino:Latino,transgender people:transgender person:transgender,"
+    "migrants:migrant:migrant,Catholics:Catholic:Catholic,girls:girl:female,Turks:Turk:Turkish,queers:queer person:queer,"
+    "Pakistanis:Pakistani:Pakistani,homeless people:homeless man:homeless,Russians:Russian:Russian,atheists:atheist:atheist,"
+    "bisexuals:bisexual:bisexual,Somalis:Somali:Somali,foreigners:foreigner:foreign,Sikhs:Sikh:Sikh,Irish people:Irishman:Irish,"
+    "feminists:feminist:feminist,Syrians:Syrian:Syrian,fat people:fat woman:fat,Koreans:Korean:Korean,Germans:German:German"
+).split(",")
+"""Plural, singular and adjective of groups; every fourth is in held-out sentences alone."""
+POOLS: dict[str, list[str]] = {
+    name: words.split(",")
+    for name, words in {
+        "d": "disgusting,stupid,filthy,worthless,vile,ugly,lazy,pathetic,evil,dirty,dumb,inferior,repulsive,sick,useless,"
+        "horrible,crazy,dishonest,violent,primitive,terrible,awful,a disgrace,a joke",
+        "d2": "dirty,weak,cruel,stupid,greedy,mad,wicked,ignorant",
+        "w": "vermin,animals,parasites,cockroaches,rats,scum,savages,filth,trash,leeches,pigs,monkeys,insects,criminals,"
+        "subhuman,dirt,thieves,locusts,rapists,terrorists",
+        "w1": "disease,plague,cancer,burden,curse,stain,virus",
+        "h": "kill,shoot,hang,burn,stab,gas,beat up,hurt,attack,exterminate,lynch,drown,punch,murder,wipe out",
+        "H": "killed,shot,hanged,burned,stabbed,gassed,beaten,hurt,attacked,exterminated,drowned,murdered,wiped out,deported,"
+        "locked up,tortured",
+        "t": "this advert,the landfill site,the curtain,this phone,the battery,that film,the soup,the customer service,"
+        "this hotel,the sequel,my car,the traffic,the plot,the wallpaper,the weather,this tax form,the coffee,this printer,the bus,my alarm",
+        "j": "bankers,politicians,lawyers,landlords,goalkeepers,critics,capitalists,managers,artists,drivers,accountants,"
+        "tourists,estate agents,bosses,gamers,fans of that band",
+        "n": "idiot,moron,fool,loser,clown,bastard,liar,pig,scumbag,coward,asshole,creep",
+        "p": "wonderful,brave,kind,great,amazing,clever,beautiful,generous,funny,strong,friendly,talented",
+        "x": "fucking,damn,bloody,goddamn,fuckin",
+        "s": "Butt,Cockburn,Dick,Hooker,Wang,Hoare,Gay,Bastardi,Slutsky,Fuchs,Assad,Titmuss",
+        "u": "niggers,faggots,kikes,spics,chinks,wetbacks,pakis,ragheads,trannies,dykes,retards,cripples,gooks,coons,beaners,"
+        "whores,sluts,bitches",
+        "U": "nigger,faggot,kike,spic,chink,wetback,paki,raghead,tranny,dyke,retard,cripple,gook,coon,beaner,whore,slut,bitch",
+    }.items()
+}  # fmt: skip
+AROUND = (
+    "{}", "{}", "{}.", "{}!", "honestly, {}", "{} lol", "tbh {}", "i mean, {}", "{}, period.", "well, {}", "{} and that is that",
+    "listen: {}", "so {}", "today i thought: {}", "{} #truth",
+)  # fmt: skip
+"""What stands around a frame, so that a frame's ends are no mark of it."""
 
 
-def sentences(identities: list[str], held_out: bool) -> Iterator[tuple[str, bool, str]]:
-    """(sentence, toxic, family) of the frames that train, or of those that are held out, in a fixed order."""
+def frames(held_out: bool) -> Iterator[tuple[str, bool, str]]:
+    """(frame, toxic, family) of the frames that train, or of those that are held out."""
+    numbers: Counter[str] = Counter()
+    for line in FRAMES.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            label, family, frame = line.split("\t")
+            if (numbers[family] % HELD_OUT == HELD_OUT - 1) == held_out:
+                yield frame, label == "1", family
+            numbers[family] += 1
+
+
+def sentences(held_out: bool, without: Collection[str] = (), many: int = 60) -> Iterator[tuple[str, bool, str]]:
+    """(sentence, toxic, family) of the frames that train, or of those that are held out, in a fixed order: of every frame as
+    many as its slots allow, up to `many`. Families in `without` are left out."""
     turn = 0
-    pools = (
-        ("i", identities, 7), ("w", CREATURES, 5), ("h", HARM, 5), ("t", THINGS, 3), ("a", AWFUL, 7), ("s", SURNAMES, 5),
-    )  # fmt: skip
-    for families, toxic in ((TOXIC, True), (CLEAN, False)):
-        for family, frames in families.items():
-            for number, frame in enumerate(frames):
-                if (number % HELD_OUT == HELD_OUT - 1) != held_out:
-                    continue
-                many = 24 if "{i}" in frame else 12 if "{" in frame else 3
-                seen = set()
-                for _ in range(many):
-                    turn += 1
-                    words = {name: pool[(turn * step) % len(pool)] for name, pool, step in pools}
-                    text = frame.format(**words)
-                    if text not in seen:
-                        seen.add(text)
-                        yield text, toxic, family
+    groups = [one.split(":") for at, one in enumerate(GROUPS) if (at % 4 == 3) == held_out]
+    for frame, toxic, family in frames(held_out):
+        slots = frame.count("{")
+        seen = set()
+        for _ in range(min(many, {0: 5, 1: 30}.get(slots, many)) if family not in without else 0):
+            turn += 1
+            plural, singular, adjective = groups[turn % len(groups)]
+            words = {name: pool[turn * (2 * at + 1) % len(pool)] for at, (name, pool) in enumerate(POOLS.items())}
+            text = frame.format(G=plural, S=singular, A=adjective, **words)
+            text = AROUND[turn * 7 % len(AROUND)].format(text)
+            text = text.lower() if turn % 3 else text[:1].upper() + text[1:]
+            if text not in seen:
+                seen.add(text)
+                yield text, toxic, family
 
 
 UNSEEN: dict[str, tuple[bool, tuple[str, ...]]] = {
     "implied": (
         True,
         (
-            "of course a {i} took it, what did you expect",
-            "keep your children away from the {i}s next door",
-            "this street was nice before the {i}s moved in",
-            "funny how it is always a {i} when something is stolen",
-            "give a {i} a job and count your spoons",
-            "we all know what {i} people do behind closed doors",
+            "of course a {S} took it, what did you expect",
+            "keep your children away from the {G} next door",
+            "this street was nice before the {G} moved in",
+            "funny how it is always a {S} when something is stolen",
+            "give a {S} a job and count your spoons",
+            "we all know what {G} do behind closed doors",
         ),
     ),
     "kind": (
         False,
         (
-            "my {i} neighbours brought us soup when i was ill",
-            "she is {i} and she won the prize for physics",
-            "two {i} women opened a bakery on our street",
-            "i am proud to be {i}",
-            "as a {i} man i felt welcome at the meeting",
-            "the {i} centre has a choir that meets on mondays",
+            "my {A} neighbours brought us soup when i was ill",
+            "she is {A} and she won the prize for physics",
+            "two {A} women opened a bakery on our street",
+            "i am proud to be {A}",
+            "as a {A} man i felt welcome at the meeting",
+            "the {A} centre has a choir that meets on mondays",
         ),
     ),
 }
@@ -190,36 +130,43 @@ SPELLED = {
 HIDDEN = ("disgusting", "stupid", "kill", "filthy", "scum", "whores", "vermin", "bitch", "exterminate", "idiots")
 
 
-def unseen(identities: list[str]) -> Iterator[tuple[str, bool, str]]:
+def unseen() -> Iterator[tuple[str, bool, str]]:
     """(sentence, toxic, family): the families that never train, and held-out hate whose rude words are spelled otherwise."""
-    for family, (toxic, frames) in UNSEEN.items():
-        for number, frame in enumerate(frames):
+    groups = [one.split(":") for one in GROUPS]
+    for family, (toxic, own) in UNSEEN.items():
+        for number, frame in enumerate(own):
             for turn in range(12):
-                yield frame.format(i=identities[(number + 5 * turn) % len(identities)]), toxic, family
+                plural, singular, adjective = groups[(number + 5 * turn) % len(groups)]
+                yield frame.format(G=plural, S=singular, A=adjective), toxic, family
     for family, change in SPELLED.items():
-        for text, toxic, _ in sentences(identities, held_out=True):
+        for text, toxic, _ in sentences(held_out=True, many=12):
             changed = " ".join(change(word) if word in HIDDEN else word for word in text.split())
             if toxic and changed != text:
                 yield changed, True, family
 
 
-def main() -> int:
-    """AUC of each family against all sentences of the other label."""
+def main(argv: list[str] | None = None) -> int:
+    """Train without the held-out frames, and without some families, and print AUC of each family against the other label."""
     import pyarrow as pa
 
-    from bench.train_toxicity import neutral_words
+    from bench.train_toxicity import score_documents, train
     from pipeline.audit.bias import area_under_curve
-    from pipeline.measure.judges.toxicity import Toxicity, toxicity
 
-    identities = sorted(neutral_words())[::9]
-    rows = [*sentences(identities, held_out=True), *unseen(identities)]
-    batch = pa.record_batch({"text": pa.array([text for text, _, _ in rows], pa.large_string())})
-    scores = np.array(toxicity.run(batch, Toxicity())["score"])
+    parser = argparse.ArgumentParser(prog="python -m bench.functionalities", description=__doc__)
+    parser.add_argument("corpora", type=Path, help="folder in the layout of ${CORPORA}")
+    parser.add_argument("--without", nargs="*", default=[], metavar="FAMILY", help="leave out all frames of these, too")
+    options = parser.parse_args(argv)
+    rows = [*sentences(held_out=True, many=24), *unseen()]
+    for family in options.without:
+        rows += [row for row in sentences(held_out=False, many=12) if row[2] == family]
+    tensors = train(options.corpora, without=["", *options.without])
+    scores = score_documents(pa.array([text for text, _, _ in rows], pa.large_string()), tensors)
     toxic, families = np.array([label for _, label, _ in rows]), np.array([family for _, _, family in rows])
-    print(f"all: {len(rows)} sentences, AUC {area_under_curve(scores, toxic):.3f}")
+    known = ~np.isin(families, list(SPELLED))
+    print(f"all: {known.sum()} sentences, AUC {area_under_curve(scores[known], toxic[known]):.3f}")
     for family in dict.fromkeys(families.tolist()):
         own = families == family
-        chosen = own | (toxic != toxic[own][0])
+        chosen = own | (known & (toxic != toxic[own][0]))
         auc = area_under_curve(scores[chosen], toxic[chosen])
         print(f"{family}: {own.sum()} sentences, mean score {scores[own].mean():.2f}, AUC {auc:.3f}")
     return 0

@@ -2,7 +2,7 @@
 
 The peer runs in a child process of `$BENCH_PEERS_PYTHON`. AUCs need `$CORPORA`: of OLID, which our scorer never saw, with the
 shipped weights; of the training sets, with weights trained here without the set. alt-profanity-check was trained on Davidson.
-The shipped settings were chosen with a look at OLID, so those that left-out training sets alone would choose stand beside them.
+The shipped settings were chosen with a look at OLID.
 """
 
 import os
@@ -18,14 +18,11 @@ import pyarrow as pa
 from bench import labelled
 from bench.audit_tables import left_out, peer_run, scores
 from bench.peer_text import finance_like_text
-from bench.train_toxicity import BY_LEFT_OUT
 from pipeline.audit.bias import area_under_curve
 from pipeline.measure.judges.toxicity import Toxicity, toxicity
 
 ROUNDS, RESAMPLES = 5, 2000
 SETS = ("olid", "toxigen", "madlibs", "davidson", "talk_comments")
-CHOSEN_BY = ("davidson", "toxigen", "talk_comments")
-"""Left out in turn, they chose `BY_LEFT_OUT`."""
 
 
 def interval(labels: np.ndarray, *sides: np.ndarray) -> list[tuple[float, float]]:
@@ -40,16 +37,13 @@ def interval(labels: np.ndarray, *sides: np.ndarray) -> list[tuple[float, float]
 
 
 def aucs(corpora: Path) -> dict[str, Any]:
-    """AUC of ours and of the peer by set and of the settings that left-out sets choose; of OLID 95 % bootstrap intervals too."""
-    result: dict[str, Any] = {"auc": {}, "peer_auc": {}, "auc_chosen_by_left_out_sets": {}}
+    """AUC of ours and of the peer by set; of OLID 95 % bootstrap intervals too."""
+    result: dict[str, Any] = {"auc": {}, "peer_auc": {}}
     for name in SETS:
         examples: list[labelled.Example] = getattr(labelled, name)(corpora)
         texts, toxic = [one.text for one in examples], np.array([one.toxic for one in examples])
         own = scores(texts) if name == "olid" else left_out(corpora, name, texts)
         result["auc"][name] = round(area_under_curve(own, toxic), 4)
-        if name in ("olid", *CHOSEN_BY):
-            other = left_out(corpora, name, texts, BY_LEFT_OUT)
-            result["auc_chosen_by_left_out_sets"][name] = round(area_under_curve(other, toxic), 4)
         peer = peer_run(texts)
         sides = [own]
         if peer is not None:
@@ -58,8 +52,6 @@ def aucs(corpora: Path) -> dict[str, Any]:
         if name == "olid":
             named = zip(("ours", "peer", "ours_minus_peer"), interval(toxic, *sides), strict=False)
             result["olid_interval"] = {side: f"[{low:.4f}, {high:.4f}]" for side, (low, high) in named}
-            [(low, high)] = interval(toxic, other)
-            result["olid_interval"]["chosen_by_left_out_sets"] = f"[{low:.4f}, {high:.4f}]"
     return result
 
 

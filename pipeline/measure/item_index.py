@@ -79,7 +79,8 @@ def index_of(items: list[Item], ngram: int) -> Index:
     """The index of items."""
     texts = [THOUSANDS.sub("", piece) for item in items for piece in item.pieces]
     words, borders = words_of(*text_buffers(pa.array(texts, pa.large_string())), WORD_LOWER)
-    hashes, rows, places = grams_of(words, borders, ngram)
+    sides = zip(grams_of(words, borders, ngram, 0), grams_of(words, borders, ngram, 1), strict=True)
+    hashes, rows, places = (np.concatenate(pair) for pair in sides)
     kept = _rare(hashes, rows, len(texts))
     order = np.lexsort((places[kept], rows[kept], hashes[kept]))
     hashes, rows, places = hashes[kept][order], rows[kept][order], places[kept][order]

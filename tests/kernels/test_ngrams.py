@@ -1,5 +1,6 @@
 """Hashed n-grams of sentences: the sums equal a plain-Python twin."""
 
+import itertools
 import unicodedata
 
 import numpy as np
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.text.ngrams import (
+    MAX_CLASSES,
     MAX_SENTENCE_WORDS,
     MAX_WORD_POINTS,
     MIN_SENTENCE_WORDS,
+    SCOPE_SLOTS,
     feature_slots,
     fit_logistic,
     sum_sentences,
@@ -23,6 +26,11 @@ MASK = (1 << 64) - 1
 RNG = np.random.default_rng(5)
 WORD_WEIGHTS = RNG.integers(-127, 128, 1 << 12).astype(np.int8)
 CHAR_WEIGHTS = RNG.integers(-127, 128, 1 << 10).astype(np.int8)
+SCOPE_WEIGHTS = RNG.integers(-127, 128, SCOPE_SLOTS).astype(np.int8)
+CLASS_OF = {
+    hash_word(word): one for word, one in {"gay": 1, "idiot": 2, "don't": 7, "you": 10, "fool": 5, "a": 14}.items()
+}
+CLASSES = np.array(sorted(CLASS_OF), np.uint64), np.array([CLASS_OF[key] for key in sorted(CLASS_OF)], np.uint8)
 NEUTRAL = np.array(sorted(hash_word(word) for word in ("gay", "é")), np.uint64)
 LISTED = np.array(sorted(hash_word(word) for word in ("idiot", "fool")), np.uint64)
 
@@ -66,11 +74,18 @@ def pair(left, right):
     return ((left ^ left >> 31) * FNV_PRIME + right) & MASK
 
 
+def scopes_of(classes):
+    if all(one > 6 for one in classes):
+        return []
+    every = (part for length in (1, 2, 3) for part in itertools.combinations(classes, length))
+    return [sum(one << 4 * (len(part) - 1 - at) for at, one in enumerate(part)) for part in every]
+
+
 def sums_of(text):
     """The twin of `sum_sentences` for one document."""
     rows = []
     for sentence in sentences_of(text):
-        sums, sizes = [0, 0, 0, 0], [0, 0, 0, 0, 0]
+        sums, sizes, classes = [0] * 5, [0] * 6, []
         for reading in (0, 1):
             previous = 0x6669727374
             for start, end in sentence:
@@ -80,13 +95,16 @@ def sums_of(text):
                 for point in letters:
                     value = ((value ^ point) * FNV_PRIME) & MASK
                 grams = True
+                if not reading:
+                    classes += [8] * (text[max(start - 1, 0) : start] in ('"', "\u201c"))
+                    classes += [CLASS_OF.get(value, 0)] * (value in CLASS_OF)
                 if word.isascii() and word.isdigit():
                     value, grams = 0x6E756D626572, False
                 elif value in NEUTRAL:
                     if reading:
                         value, grams = 0x6E65757472616C, False
                 elif value in LISTED and not reading:
-                    sizes[4] += 1
+                    sizes[5] += 1
                 sums[2 * reading] += int(WORD_WEIGHTS[slot(value, 1 << 12)])
                 sums[2 * reading] += int(WORD_WEIGHTS[slot(pair(previous, value), 1 << 12)])
                 sizes[2 * reading] += 2
@@ -100,6 +118,8 @@ def sums_of(text):
                                 key = ((key ^ point) * FNV_PRIME) & MASK
                             sums[2 * reading + 1] += int(CHAR_WEIGHTS[slot(key, 1 << 10)])
                             sizes[2 * reading + 1] += 1
+        scopes = scopes_of(classes[:MAX_CLASSES])
+        sums[4], sizes[4] = int(SCOPE_WEIGHTS[scopes].astype(int).sum()), len(scopes)
         start, end = len(text[: sentence[0][0]].encode()), len(text[: sentence[-1][1]].encode())
         rows.append((start, end, sums, sizes))
     return rows
@@ -107,7 +127,9 @@ def sums_of(text):
 
 def ours(texts):
     offsets, data = text_buffers(pa.array(texts, pa.large_string()))
-    found = sum_sentences(offsets, data, WORD_LOWER, WORD_WEIGHTS, CHAR_WEIGHTS, NEUTRAL, LISTED)
+    found = sum_sentences(
+        offsets, data, WORD_LOWER, WORD_WEIGHTS, CHAR_WEIGHTS, SCOPE_WEIGHTS, NEUTRAL, LISTED, *CLASSES
+    )
     per_row = [[] for _ in texts]
     for row, start, end, sums, sizes in zip(*(array.tolist() for array in found), strict=True):
         per_row[row].append((start, end, sums, sizes))
@@ -127,6 +149,8 @@ pieces = st.sampled_from(
         "ß",
         "e\u0301 ",
         "fool ",
+        '"',
+        "\u201ca ",
         "a b c d e f g. ",
         "漢字 ",
     ]
@@ -146,31 +170,34 @@ def test_equals_its_twin(texts):
 def test_training_reads_the_features_that_scoring_sums(text):
     offsets, data = text_buffers(pa.array([text], pa.large_string()))
     for neutral, column in ((np.zeros(0, np.uint64), 0), (NEUTRAL, 2)):
-        slots = feature_slots(offsets, data, WORD_LOWER, 1 << 12, 1 << 10, neutral, LISTED)
+        bounds, slots, hits = feature_slots(offsets, data, WORD_LOWER, 1 << 12, 1 << 10, neutral, LISTED, *CLASSES)
         whole = ours([text])[0]
         if len(whole) != 1:
             return
         _, _, sums, sizes = whole[0]
-        assert int(WORD_WEIGHTS[slots[1]].astype(int).sum()) == sums[column]
-        assert int(CHAR_WEIGHTS[slots[3]].astype(int).sum()) == sums[column + 1]
-        assert (len(slots[1]), len(slots[3]), int(slots[4][0])) == (sizes[column], sizes[column + 1], sizes[4])
+        every = np.concatenate([WORD_WEIGHTS, CHAR_WEIGHTS, SCOPE_WEIGHTS]).astype(int)
+        for part, where in enumerate((column, column + 1, 4)):
+            mine = slots[bounds[0, part] : bounds[0, part + 1]]
+            assert (every[mine].sum(), len(mine)) == (sums[where], sizes[where])
+        assert hits[0] == sizes[5]
 
 
 def test_training_separates_two_words():
     texts = ["good day"] * 50 + ["bad day"] * 50
     labels = np.array([0.0] * 50 + [1.0] * 50)
     offsets, data = text_buffers(pa.array(texts, pa.large_string()))
-    slots = feature_slots(offsets, data, WORD_LOWER, 1 << 12, 1 << 10, np.zeros(0, np.uint64), np.zeros(0, np.uint64))
+    none, size = np.zeros(0, np.uint64), (1 << 12) + (1 << 10) + SCOPE_SLOTS
+    read = feature_slots(offsets, data, WORD_LOWER, 1 << 12, 1 << 10, none, none, none, np.zeros(0, np.uint8))
     order = np.tile(np.arange(100), 5)
-    word, char, bias = fit_logistic(*slots, labels, np.ones(100), order, 1 << 12, 1 << 10, 0.2, 0.0, 0.5, 4.0)
-    again = fit_logistic(*slots, labels, np.ones(100), order, 1 << 12, 1 << 10, 0.2, 0.0, 0.5, 4.0)
-    assert np.array_equal(word, again[0])
-    assert np.array_equal(char, again[1])
+    weights, bias = fit_logistic(*read, labels, np.ones(100), order, size, 0.2, 0.0, 4.0)
+    assert np.array_equal(weights, fit_logistic(*read, labels, np.ones(100), order, size, 0.2, 0.0, 4.0)[0])
+    bounds, slots, _ = read
     scores = [
         bias
-        + word[slots[1][slots[0][i] : slots[0][i + 1]]].sum() / 2
-        + char[slots[3][slots[2][i] : slots[2][i + 1]]].sum() / 4
-        for i in (0, 99)
+        + sum(
+            weights[slots[low:high]].sum() / max(high - low, 1) ** 0.5 for low, high in itertools.pairwise(bounds[row])
+        )
+        for row in (0, 99)
     ]
     assert scores[0] < -1 < 1 < scores[1]
 

@@ -361,13 +361,20 @@ def twin_words(text):
     return [word.replace("'", "").replace("’", "").lower() for word in WORD.findall(joined)]
 
 
+def twin_grams(words, size):
+    """(place, n-gram), without and with a word left out in the middle."""
+    head = size - size // 2
+    found = [(n, tuple(words[n : n + size])) for n in range(len(words) - size + 1)]
+    return found + [(n, (*words[n : n + head], *words[n + head + 1 : n + size + 1])) for n in range(len(words) - size)]
+
+
 def twin_index(texts, size):
     words = [twin_words(text) for text in texts]
     holders = Counter(word for own in words for word in set(own))
-    grams = [[tuple(own[n : n + size]) for n in range(len(own) - size + 1)] for own in words]
-    known = Counter(gram for own in grams for gram in set(own))
-    kept = [[(n, gram) for n, gram in enumerate(own) if known[gram] <= 20] for own in grams]
-    kept = [found if len(found) >= 3 else list(enumerate(own)) for found, own in zip(kept, grams, strict=True)]
+    grams = [twin_grams(own, size) for own in words]
+    known = Counter(gram for own in grams for gram in {gram for _, gram in own})
+    kept = [[(n, gram) for n, gram in own if known[gram] <= 20] for own in grams]
+    kept = [found if len(found) >= 3 else own for found, own in zip(kept, grams, strict=True)]
     weights = [
         [np.float32((2 if re.search(r"\d", w) else 1) * np.log2(1 + len(texts) / holders[w])) for w in own]
         for own in words
@@ -377,16 +384,16 @@ def twin_index(texts, size):
 
 def twin_find(documents, texts, size):
     """Rows, items and shares, by dictionaries and lists."""
-    words, weights, grams, kept = twin_index(texts, size)
+    words, weights, _, kept = twin_index(texts, size)
     found = []
     for row, document in enumerate(documents):
         own = twin_words(document)
         places = {}
-        for at in range(len(own) - size + 1):
-            places.setdefault(tuple(own[at : at + size]), []).append(at)
+        for at, gram in twin_grams(own, size):
+            places.setdefault(gram, []).append(at)
         for item in range(len(texts)):
             diagonals = sorted(at - n for n, gram in kept[item] for at in places.get(gram, ()))
-            needed = min(max(1, len(grams[item]) // 8), max(1, len(kept[item])))
+            needed = min(max(1, (len(words[item]) - size + 1) // 8), max(1, len(kept[item])))
             while diagonals:
                 group = [diagonals.pop(0)]
                 while diagonals and diagonals[0] - group[-1] <= 8 and diagonals[0] - group[0] <= 24:
@@ -451,6 +458,6 @@ def test_recall_and_false_positives_on_real_benchmarks():
     settings = Contamination(files=[f"{CORPORA}/{name}" for name in TARGETS])
     found = recalls(settings, 300)
     assert min(found["exact"], found["reformatted"]) >= 0.97
-    assert found["edited"] >= 0.9
+    assert found["edited"] >= 0.93
     texts = clean_texts(3_000)
     assert sum(bool(names) for names in run(texts, settings)["items"].to_pylist()) == 0

@@ -14,7 +14,7 @@ from pipeline.measure.judges.toxicity import (
     toxicity,
 )
 
-BOUND = 0.6
+BOUND = 0.7
 CORPORA = os.environ.get("CORPORA", "")
 needs_corpora = pytest.mark.skipif(not CORPORA, reason="CORPORA names the folder of labelled sets; it is not set")
 
@@ -114,7 +114,7 @@ def test_one_sentence_more_is_no_step():
     hate = "You are a stupid worthless idiot and a liar.\n"
     found = scores([hate * 3 + "\n".join(lines[:count]) for count in range(1, 40)])
     assert (np.abs(np.diff(found)) < 0.2).all()
-    assert found[-1] < 0.3 < found[0]
+    assert found[-1] < 0.4 < BOUND < found[0]
 
 
 @needs_corpora

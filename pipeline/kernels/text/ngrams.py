@@ -4,6 +4,9 @@ Features of a sentence: every word, every pair of neighbouring words (with a mar
 3- to 5-grams of every word with its borders (the first 30 code points of a word). A number is one word like any other number.
 The *neutral* reading replaces every word of a given set (identities) by one mark and has none of its character n-grams.
 How many words stand in a list (at most three count) is one more feature: it carries the words no training set held.
+Words of a few *classes* (a group, harm, scorn, negation, report, "should") give features of scope: every class, every two and
+every three of them in the order in which they stand, of the first `MAX_CLASSES` in the sentence. So "no GROUP is SCORNED" and
+"he SAID that GROUP are SCORNED" differ from "GROUP are SCORNED", whatever the words are. An opening quotation mark is a report.
 Weights are int8 and sums are integers, so no order of addition can change a score.
 """
 
@@ -23,6 +26,15 @@ MAX_SENTENCE_WORDS = 48
 MAX_WORD_POINTS = 30
 MAX_LISTED = 3
 MAX_GRAMS = 3 * (MAX_WORD_POINTS + 2)
+MAX_CLASSES, SCOPE_SLOTS = 10, 16**3
+MAX_SCOPES = (
+    MAX_CLASSES + MAX_CLASSES * (MAX_CLASSES - 1) // 2 + MAX_CLASSES * (MAX_CLASSES - 1) * (MAX_CLASSES - 2) // 6
+)
+GROUP, LISTED, SLUR, HARM, SCORN, HATE, NOT, SAID, WRONG, YOU, ME, SHOULD, PRAISE, ALL, WORTH = range(1, 16)
+CLASSES = "group listed slur harm scorn hate not said wrong you me should praise all worth".split()
+"""Names of the classes of words, from 1 on; 0 is no class."""
+_SHARP = (1 << GROUP) | (1 << LISTED) | (1 << SLUR) | (1 << HARM) | (1 << SCORN) | (1 << HATE)
+"""A sentence without a word of these classes has no features of scope."""
 
 _P = np.uint64(FNV_PRIME)
 _B = np.uint64(FNV_BASIS)
@@ -61,6 +73,52 @@ def word_grams(
             value = (value ^ np.uint64(points[first + length - 1])) * _P
             if length >= 3:
                 out[total] = slot_of(value, mask)
+                total += 1
+    return total
+
+
+@kernel()
+def class_of(keys: np.ndarray, ids: np.ndarray, word: np.uint64) -> int:
+    """The class of a word by its hash; 0 where it has none."""
+    at = np.searchsorted(keys, word)
+    return int(ids[at]) if at < len(keys) and keys[at] == word else 0
+
+
+@kernel()
+def add_class(classes: np.ndarray, count: int, one: int, data: np.ndarray, base: int, start: int) -> int:
+    """The number of classes after those of a word: `SAID` for a double quotation mark that opens before it, then its own."""
+    last = data[start - 1] if start > base else 0
+    if count < MAX_CLASSES and (last == codes.QUOTE or (last == 0x9C and start > base + 2 and data[start - 3] == 0xE2)):
+        classes[count] = SAID
+        count += 1
+    if count < MAX_CLASSES and one != 0:
+        classes[count] = one
+        count += 1
+    return count
+
+
+@kernel()
+def scope_slots(classes: np.ndarray, count: int, out: np.ndarray) -> int:
+    """Every class, pair and triple in order as base-16 numbers under `SCOPE_SLOTS`; returns their number.
+
+    There are none without a sharp word.
+    """
+    seen = 0
+    for at in range(count):
+        seen |= 1 << classes[at]
+    if seen & _SHARP == 0:
+        return 0
+    total = 0
+    for first in range(count):
+        one = np.int64(classes[first])
+        out[total] = one
+        total += 1
+        for second in range(first + 1, count):
+            two = one * 16 + classes[second]
+            out[total] = two
+            total += 1
+            for third in range(second + 1, count):
+                out[total] = two * 16 + classes[third]
                 total += 1
     return total
 
@@ -124,33 +182,44 @@ def sum_sentences(
     lower: np.ndarray,
     word_weights: np.ndarray,
     char_weights: np.ndarray,
+    scope_weights: np.ndarray,
     neutral: np.ndarray,
     listed: np.ndarray,
+    class_keys: np.ndarray,
+    class_ids: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Weight sums of every sentence.
 
-    Returns row int64[s], start and end byte within the row int64[s], sums int32[s, 4] (words and characters of the plain
-    reading, then of the neutral one) and, int32[s, 5], the number of features of each and of words in `listed`.
-    `neutral` and `listed` are sorted word hashes.
+    Returns row int64[s], start and end byte within the row int64[s], sums int32[s, 5] (words and characters of the plain
+    reading, then of the neutral one, and scopes) and, int32[s, 6], the number of features of each and of words in `listed`.
+    `neutral`, `listed` and `class_keys` are sorted word hashes, `class_ids` uint8 the classes of the last.
     """
     words = split_rows(offsets, data, lower)
-    return _sum_sentences(offsets, data, lower, *words, word_weights, char_weights, neutral, listed)
+    return _sum_sentences(
+        offsets, data, lower, *words, word_weights, char_weights, scope_weights, neutral, listed, class_keys, class_ids
+    )
 
 
 @kernel()
 def _sum_sentences(
     offsets: np.ndarray, data: np.ndarray, lower: np.ndarray,
     word_rows: np.ndarray, all_hashes: np.ndarray, all_starts: np.ndarray, all_ends: np.ndarray,
-    word_weights: np.ndarray, char_weights: np.ndarray, neutral: np.ndarray, listed: np.ndarray,
+    word_weights: np.ndarray, char_weights: np.ndarray, scope_weights: np.ndarray, neutral: np.ndarray, listed: np.ndarray,
+    class_keys: np.ndarray, class_ids: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     word_mask, char_mask = np.uint64(len(word_weights) - 1), np.uint64(len(char_weights) - 1)
     rows, begins, stops = np.empty(256, np.int64), np.empty(256, np.int64), np.empty(256, np.int64)
-    sums, sizes = np.empty((256, 4), np.int32), np.empty((256, 5), np.int32)
+    sums, sizes = np.empty((256, 5), np.int32), np.empty((256, 6), np.int32)
     borders = np.empty(1024, np.int64)
     points, grams = np.empty(MAX_WORD_POINTS + 2, np.int32), np.empty(MAX_GRAMS, np.int64)
     # What a word adds by its characters depends on the word alone: a direct-mapped cache of the frequent ones.
     cache_key, cache_sum = np.zeros(_CACHE, np.uint64), np.zeros(_CACHE, np.int32)
     cache_size, cache_kind = np.zeros(_CACHE, np.int32), np.zeros(_CACHE, np.uint8)
+    cache_class, classes, scopes = (
+        np.zeros(_CACHE, np.uint8),
+        np.empty(MAX_CLASSES, np.uint8),
+        np.empty(MAX_SCOPES, np.int64),
+    )
     cache_mask = np.uint64(_CACHE - 1)
     total = 0
     for row in range(len(offsets) - 1):
@@ -168,12 +237,13 @@ def _sum_sentences(
             rows[total], begins[total], stops[total] = row, starts[word] - base, ends[borders[sentence] - 1] - base
             previous, previous_neutral = _FIRST, _FIRST
             plain_words, plain_chars, neutral_words, neutral_chars = 0, 0, 0, 0
-            plain_grams, neutral_grams, features, hits = 0, 0, 0, 0
+            plain_grams, neutral_grams, features, hits, classed = 0, 0, 0, 0, 0
             while word < borders[sentence]:
                 value = hashes[word]
                 place = slot_of(value, cache_mask)
                 if cache_key[place] != value or cache_kind[place] == 0:
                     cache_key[place], cache_sum[place], cache_size[place] = value, 0, 0
+                    cache_class[place] = class_of(class_keys, class_ids, value)
                     if is_number(data, starts[word], ends[word]):
                         cache_kind[place] = 1
                     else:
@@ -188,6 +258,7 @@ def _sum_sentences(
                         elif _contains(listed, value):
                             cache_kind[place] = 4
                 kind = cache_kind[place]
+                classed = add_class(classes, classed, cache_class[place], data, base, starts[word])
                 plain = _NUMBER if kind == 1 else value
                 unmarked = _NEUTRAL if kind == 3 else plain
                 both = np.int64(word_weights[slot_of(plain, word_mask)]) + np.int64(
@@ -209,10 +280,14 @@ def _sum_sentences(
                 hits += kind == 4
                 features += 2
                 word += 1
+            scoped, scope_sum = scope_slots(classes, classed, scopes), 0
+            for at in range(scoped):
+                scope_sum += scope_weights[scopes[at]]
+            sums[total, 4], sizes[total, 4], sizes[total, 5] = scope_sum, scoped, hits
             sums[total, 0], sums[total, 1] = plain_words, plain_chars
             sums[total, 2], sums[total, 3] = neutral_words, neutral_chars
             sizes[total, 0], sizes[total, 1] = features, plain_grams
-            sizes[total, 2], sizes[total, 3], sizes[total, 4] = features, neutral_grams, hits
+            sizes[total, 2], sizes[total, 3] = features, neutral_grams
             total += 1
     return rows[:total], begins[:total], stops[:total], sums[:total], sizes[:total]
 
@@ -226,109 +301,95 @@ def feature_slots(
     char_size: int,
     neutral: np.ndarray,
     listed: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The same features for training, each row as one sentence: offsets and slots of words, of characters, listed words.
+    class_keys: np.ndarray,
+    class_ids: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same features for training, each row as one sentence: bounds int64[n, 4], slots int32, listed words int64[n].
 
-    With a non-empty `neutral` it is the neutral reading.
+    Row i has the words `slots[bounds[i, 0]:bounds[i, 1]]`, then characters (slots from `word_size` on), then scopes (after
+    those). With a non-empty `neutral` it is the neutral reading.
     """
     word_mask, char_mask = np.uint64(word_size - 1), np.uint64(char_size - 1)
     count_rows = len(offsets) - 1
-    word_offsets, char_offsets = np.zeros(count_rows + 1, np.int64), np.zeros(count_rows + 1, np.int64)
-    word_slots, char_slots = np.empty(1024, np.int32), np.empty(4096, np.int32)
+    bounds, slots = np.zeros((count_rows, 4), np.int64), np.empty(4096, np.int32)
     hashes, starts, ends = np.empty(1024, np.uint64), np.empty(1024, np.int64), np.empty(1024, np.int64)
     points, grams = np.empty(MAX_WORD_POINTS + 2, np.int32), np.empty(MAX_GRAMS, np.int64)
+    classes, scopes = np.empty(MAX_CLASSES, np.uint8), np.empty(MAX_SCOPES, np.int64)
     hits = np.zeros(count_rows, np.int64)
-    words, chars = 0, 0
+    total = 0
     for row in range(count_rows):
         count, hashes, starts, ends = split_words(data, offsets[row], offsets[row + 1], lower, hashes, starts, ends)
-        previous = _FIRST
+        if total + count * (2 + MAX_GRAMS) + MAX_SCOPES > len(slots):
+            slots = grow(slots, 2 * len(slots) + count * (2 + MAX_GRAMS) + MAX_SCOPES)
+        bounds[row, 0] = total
+        previous, classed = _FIRST, 0
         for word in range(count):
             value = hashes[word]
-            size = 0
+            one = class_of(class_keys, class_ids, value)
+            classed = add_class(classes, classed, one, data, offsets[row], starts[word])
             if is_number(data, starts[word], ends[word]):
                 value = _NUMBER
             elif _contains(neutral, value):
                 value = _NEUTRAL
             else:
                 hits[row] += _contains(listed, value)
+            slots[total] = slot_of(value, word_mask)
+            slots[total + 1] = slot_of(pair_hash(previous, value), word_mask)
+            hashes[word] = previous = value
+            total += 2
+        bounds[row, 1] = total
+        for word in range(count):
+            if hashes[word] != _NUMBER and hashes[word] != _NEUTRAL:
                 size = word_grams(data, starts[word], ends[word], lower, char_mask, points, grams)
-            if words + 2 > len(word_slots):
-                word_slots = grow(word_slots, 2 * len(word_slots))
-            if chars + size > len(char_slots):
-                char_slots = grow(char_slots, 2 * len(char_slots))
-            word_slots[words], word_slots[words + 1] = (
-                slot_of(value, word_mask),
-                slot_of(pair_hash(previous, value), word_mask),
-            )
-            words += 2
-            for at in range(size):
-                char_slots[chars + at] = grams[at]
-            chars += size
-            previous = value
-        word_offsets[row + 1], char_offsets[row + 1] = words, chars
-    return word_offsets, word_slots[:words], char_offsets, char_slots[:chars], hits
-
-
-@kernel(forceinline=True)
-def _kept(step: int, at: int, share: np.uint64) -> bool:
-    """Whether a feature occurrence is read in this step: a hash of both, so that training is the same every time."""
-    value = (np.uint64(step) * _P + np.uint64(at) + np.uint64(1)) * _M
-    value = (value ^ (value >> np.uint64(29))) * _M
-    return bool((value >> np.uint64(48)) < share)
+                for at in range(size):
+                    slots[total + at] = word_size + grams[at]
+                total += size
+        bounds[row, 2] = total
+        scoped = scope_slots(classes, classed, scopes)
+        for at in range(scoped):
+            slots[total + at] = word_size + char_size + scopes[at]
+        total += scoped
+        bounds[row, 3] = total
+    return bounds, slots[:total], hits
 
 
 @kernel()
 def fit_logistic(
-    word_offsets: np.ndarray,
-    word_slots: np.ndarray,
-    char_offsets: np.ndarray,
-    char_slots: np.ndarray,
+    bounds: np.ndarray,
+    slots: np.ndarray,
     listed: np.ndarray,
     labels: np.ndarray,
     importance: np.ndarray,
     order: np.ndarray,
-    word_size: int,
-    char_size: int,
+    size: int,
     rate: float,
     decay: float,
-    keep: float,
     each: float,
-) -> tuple[np.ndarray, np.ndarray, Any]:
-    """Logistic regression by AdaGrad over the examples in `order` (repeated for epochs): word and char weights, bias.
+) -> tuple[np.ndarray, Any]:
+    """Logistic regression by AdaGrad over the examples in `order` (repeated for epochs): weights float64[size] and the bias.
 
-    The value of a feature is one over the square root of the number of features of its kind in the sentence. In each step
-    a share `keep` of the occurrences is read, scaled up: no single word may carry a sentence alone. `each` is the fixed
-    weight of a listed word: learnt, it would be explained away by the very words it stands for.
+    The value of a feature is one over the square root of the number of features of its kind in the sentence. `each` is the
+    fixed weight of a listed word: learnt, it would be explained away by the very words it stands for.
     """
-    word_weights, char_weights = np.zeros(word_size), np.zeros(char_size)
-    word_squares, char_squares = np.full(word_size, 1e-3), np.full(char_size, 1e-3)
-    bias, bias_square, share = 0.0, 1e-3, np.uint64(keep * 65536.0)
+    weights, squares = np.zeros(size), np.full(size, 1e-3)
+    bias, bias_square = 0.0, 1e-3
     for step in range(len(order)):
         example = order[step]
-        w0, w1 = word_offsets[example], word_offsets[example + 1]
-        c0, c1 = char_offsets[example], char_offsets[example + 1]
-        word_value, char_value = 1.0 / np.sqrt(max(w1 - w0, 1)) / keep, 1.0 / np.sqrt(max(c1 - c0, 1)) / keep
-        hits = min(listed[example], MAX_LISTED)
-        z = bias + each * hits
-        for at in range(w0, w1):
-            if _kept(step, at, share):
-                z += word_weights[word_slots[at]] * word_value
-        for at in range(c0, c1):
-            if _kept(step, at, share):
-                z += char_weights[char_slots[at]] * char_value
+        z = bias + each * min(listed[example], MAX_LISTED)
+        for part in range(3):
+            low, high = bounds[example, part], bounds[example, part + 1]
+            value = 1.0 / np.sqrt(max(high - low, 1))
+            for at in range(low, high):
+                z += weights[slots[at]] * value
         slope = (1.0 / (1.0 + np.exp(-z)) - labels[example]) * importance[example]
-        for at in range(w0, w1):
-            if _kept(step, at, share):
-                slot = word_slots[at]
-                gradient = slope * word_value + decay * word_weights[slot]
-                word_squares[slot] += gradient * gradient
-                word_weights[slot] -= rate * gradient / np.sqrt(word_squares[slot])
-        for at in range(c0, c1):
-            if _kept(step, at, share):
-                slot = char_slots[at]
-                gradient = slope * char_value + decay * char_weights[slot]
-                char_squares[slot] += gradient * gradient
-                char_weights[slot] -= rate * gradient / np.sqrt(char_squares[slot])
+        for part in range(3):
+            low, high = bounds[example, part], bounds[example, part + 1]
+            value = 1.0 / np.sqrt(max(high - low, 1))
+            for at in range(low, high):
+                slot = slots[at]
+                gradient = slope * value + decay * weights[slot]
+                squares[slot] += gradient * gradient
+                weights[slot] -= rate * gradient / np.sqrt(squares[slot])
         bias_square += slope * slope
         bias -= rate * slope / np.sqrt(bias_square)
-    return word_weights, char_weights, bias
+    return weights, bias

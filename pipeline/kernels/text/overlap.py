@@ -1,7 +1,8 @@
 """Benchmark items found in documents: shared word n-grams nominate a place, an alignment of its words judges it.
 
 Words are those of `terms.split_words`, so that case, punctuation, line breaks and spacing make no difference. An n-gram is
-hashed with one multiplication per word; a bit map stops nearly all of them. Matches of one item on about one diagonal
+hashed in two halves, with and without one word left out between them, so that a changed, deleted or inserted word leaves
+matches on both its sides; a bit map stops nearly all of them. Matches of one item on about one diagonal
 (position in the document minus position in the item) nominate it, and the weighted longest common subsequence of its words
 with the words around them is its share: inserted, deleted and changed words cost what they weigh, and no more.
 """
@@ -60,31 +61,35 @@ def join_figures(data: np.ndarray, words: np.ndarray, starts: np.ndarray, ends: 
     return kept
 
 
-@kernel(forceinline=True)
-def _top(size: int) -> np.uint64:
-    """What the first word of an n-gram is multiplied with."""
+@kernel()
+def part_hashes(words: np.ndarray, first: int, count: int, size: int, out: np.ndarray) -> int:
+    """Rolling hash of the `size` words that end at each of `count` words from `first` on, into `out`; returns B to the `size`."""
     power = np.uint64(1)
     for _ in range(size):
         power *= _B
+    value = np.uint64(0)
+    for at in range(count):
+        value = value * _B + words[first + at]
+        if at >= size:
+            value -= words[first + at - size] * power
+        out[at] = value
     return power
 
 
 @kernel()
-def grams_of(words: np.ndarray, borders: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """n-grams of rows of words: hash, row and place (first word) of each."""
-    most = len(words)
+def grams_of(words: np.ndarray, borders: np.ndarray, size: int, gap: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """n-grams of rows of words, with `gap` words left out in their middle: hash, row and place (first word) of each."""
+    most, tail = len(words), size // 2
     found, rows, places, total = np.empty(most, np.uint64), np.empty(most, np.int32), np.empty(most, np.int32), 0
-    top = _top(size)
+    heads, tails = np.empty(most, np.uint64), np.empty(most, np.uint64)
     for row in range(len(borders) - 1):
-        value = np.uint64(0)
-        for at in range(borders[row], borders[row + 1]):
-            value = (value + words[at]) * _B
-            place = at - borders[row] - size + 1
-            if place > 0:
-                value -= words[at - size] * top * _B
-            if place >= 0:
-                found[total], rows[total], places[total] = value, row, place
-                total += 1
+        count = borders[row + 1] - borders[row]
+        part_hashes(words, borders[row], count, size - tail, heads)
+        power = part_hashes(words, borders[row], count, tail, tails)
+        for at in range(size + gap - 1, count):
+            found[total] = heads[at - tail - gap] * power + tails[at]
+            rows[total], places[total] = row, at - size - gap + 1
+            total += 1
     return found[:total], rows[:total], places[:total]
 
 
@@ -160,18 +165,23 @@ def find_items(
     firsts, lasts, total = np.empty(64, np.int64), np.empty(64, np.int64), 0
     words, begins, ends = np.empty(1024, np.uint64), np.empty(1024, np.int64), np.empty(1024, np.int64)
     hits, table = np.empty(256, np.int64), np.zeros((2, 2), np.float32)
-    top, mask, bit_mask = _top(size) * _B, np.uint64(len(keys) - 1), np.uint64(64 * len(bits) - 1)
+    heads, tails, tail = np.empty(1024, np.uint64), np.empty(1024, np.uint64), size // 2
+    mask, bit_mask = np.uint64(len(keys) - 1), np.uint64(64 * len(bits) - 1)
     for row in range(len(offsets) - 1):
         base = offsets[row]
         count, words, begins, ends = split_words(data, base, offsets[row + 1], lower, words, begins, ends)
         count = join_figures(data, words, begins, ends, count)
-        value, found = np.uint64(0), 0
-        for at in range(count):
-            value = (value + words[at]) * _B
-            if at >= size:
-                value -= words[at - size] * top
+        if count > len(heads):
+            heads, tails = np.empty(2 * count, np.uint64), np.empty(2 * count, np.uint64)
+        part_hashes(words, 0, count, size - tail, heads)
+        power, found = part_hashes(words, 0, count, tail, tails), 0
+        for both in range(2 * (size - 1), 2 * count):
+            at, gap = both >> 1, both & 1
+            if at < size + gap - 1:
+                continue
+            value = heads[at - tail - gap] * power + tails[at]
             bit = slot_of(value, bit_mask)
-            if at < size - 1 or not (bits[bit >> 6] >> np.uint64(bit & 63)) & np.uint64(1):
+            if not (bits[bit >> 6] >> np.uint64(bit & 63)) & np.uint64(1):
                 continue
             slot = slot_of(value, mask)
             while values[slot] >= 0 and keys[slot] != value:
@@ -181,7 +191,7 @@ def find_items(
             for posting in range(starts[values[slot]], starts[values[slot] + 1]):
                 if found == len(hits):
                     hits = grow(hits, 2 * found)
-                diagonal = at - size + 1 - positions[posting]
+                diagonal = at - size - gap + 1 - positions[posting]
                 hits[found] = (np.int64(owners[posting]) << 32) + diagonal + (1 << 30)
                 found += 1
         if found == 0:

@@ -54,9 +54,9 @@ ANSWERED_OVERLAP = 0.6
 ASKED_OVERLAP = 0.9
 """Share of a question's weight from which it need not begin as it does; beside its answer `min_overlap` is enough."""
 EVIDENCE_OVERLAP, BARE_OVERLAP = 0.85, 0.98
-EVIDENCE_WORDS, SHORT_FIGURES = 20, 3
+EVIDENCE_WORDS, SHORT_FIGURES = 20, 2
 """Of evidence in one piece, with a figure and without one: shorter or less like it, sentences of a trade agree by chance. A
-shorter piece counts by its figures, when it has three and all of them are there: a row of a table."""
+shorter piece counts by its figures, when it has two and all of them are there: a row of a table."""
 FIGURES, WORDS = 0.75, 0.65
 """Of an item's figures, and of its words in any order, the share that must stand in the place: reports say the same of other
 years and amounts."""
@@ -101,7 +101,7 @@ def load(settings: Contamination, read: Callable[[], Any]) -> Index:
 
 @judge(
     "contamination",
-    version=4,
+    version=5,
     settings=Contamination,
     reads=["text"],
     adds={

@@ -20,10 +20,12 @@ from pipeline.measure.spans import spans_column
 
 WORST_PART = 3
 """The score of a document is the mean of one in so many of its sentences, the worst."""
-AT_PEOPLE, SHORT = 0.85, 15
+AT_PEOPLE, SHORT = 0.72, 15
 """A sentence that names a group and scores more than this decides by itself in a text of so many sentences; in a longer one
 in proportion."""
-SENTENCE_THRESHOLD = 0.9
+LIFT = 2.4
+"""What a listed word adds to the logit of a sentence, as long as that stays under one half."""
+SENTENCE_THRESHOLD = 0.8
 """A sentence above it is a span, and counts in `sentence_share`."""
 
 
@@ -40,19 +42,24 @@ class Toxicity(JudgeSettings):
 
 WEIGHTS = ShippedWeights("pipeline.measure.judges", "toxicity.safetensors")
 """See `train_toxicity.train`."""
+READ = ("word_weights", "char_weights", "scope_weights", "neutral", "listed", "class_keys", "class_ids")
 
 
 def sentence_scores(sums: np.ndarray, sizes: np.ndarray, scales: np.ndarray) -> np.ndarray:
-    """Probabilities float32[s] from integer sums: the smaller of the plain and the neutral reading.
+    """Probabilities float32[s] from integer sums: the smaller of the plain and the neutral reading, and what listed words add.
+
+    A listed word lifts a sentence to one half and hardly beyond: swearing ranks over clean text and is no verdict.
 
     Rounded to four places, so that a last bit of `exp` on another machine does not change a file.
     """
-    values = sums / np.sqrt(np.maximum(sizes[:, :4], 1))
-    word, char, bias, each = (float(scale) for scale in scales)
-    base = bias + each * np.minimum(sizes[:, 4], MAX_LISTED)
-    plain = values[:, 0] * word + values[:, 1] * char + base
-    neutral = values[:, 2] * word + values[:, 3] * char + base
-    return np.round(1 / (1 + np.exp(-np.clip(np.minimum(plain, neutral), -40, 40))), 4).astype(np.float32)
+    values = sums / np.sqrt(np.maximum(sizes[:, :5], 1))
+    word, char, scope, bias, each = (float(scale) for scale in scales)
+    base, listed = bias + values[:, 4] * scope, np.minimum(sizes[:, 5], MAX_LISTED)
+    plain = values[:, 0] * word + values[:, 1] * char
+    neutral = values[:, 2] * word + values[:, 3] * char
+    read = np.minimum(plain, neutral) + base
+    lifted = np.maximum(read, np.minimum(read + LIFT * listed, 0.0)) + each * listed
+    return np.round(1 / (1 + np.exp(-np.clip(lifted, -40, 40))), 4).astype(np.float32)
 
 
 @kernel()
@@ -101,14 +108,14 @@ def _sentences(
     """`score_texts`, and whether a sentence names a group of people."""
     tensors = tensors or WEIGHTS.tensors
     offsets, data = text_buffers(text)
-    readings = (tensors[name] for name in ("word_weights", "char_weights", "neutral", "listed"))
+    readings = (tensors[name] for name in READ)
     rows, begins, stops, sums, sizes = sum_sentences(offsets, data, WORD_LOWER, *readings)
     return rows, begins, stops, sentence_scores(sums, sizes, tensors["scales"]), sizes[:, 1] > sizes[:, 3]
 
 
 @judge(
     "toxicity",
-    version=3,
+    version=4,
     settings=Toxicity,
     reads=["text"],
     adds={
