@@ -12,6 +12,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "tables": "cells, rows and headings of filings' tables, and their words, after extraction",
         "finance": "good documents of real finance sets kept by the recipe and by stock rules",
         "judged": "precision of removal by rule, and junk among the kept, on documents that were read",
+        "quality_labels": "good pages against thin ones and junk, of pages that were read: the score and its peers",
         "language": "language identification",
         "classifier": "domain classifier: training, held-out figures, scoring",
         "domain": "role by domain score on sources that training did and did not see",

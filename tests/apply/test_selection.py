@@ -101,7 +101,7 @@ def test_a_run_keeps_the_share_and_whatif_knows_it(tmp_path, capsys):
     [
         ("{keep: 0.1, keep_tokens: 5}", "one of them"),
         ("{keep: 0.1, by: gopher.words}", "there is no signal 'gopher.words'"),
-        ("{keep: 0.1}", "put `quality` with positives and negatives"),
+        ("{keep: 0.1, by: domain.score}", "put the judge 'domain' under curate"),
         ("{keep: 0.1, by: gopher.num_words, exempt: [nwes]}", "did you mean news"),
         ("{keep: 0.1, by: gopher.num_words, per: language}", "needs the judge language"),
     ],
