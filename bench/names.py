@@ -43,10 +43,11 @@ GROUPS: dict[str, dict[str, str]] = {
         "gpu": "training speed and memory on one GPU",
         "memory": "the plan's memory of a training step against what is allocated, on a CPU",
         "fsdp_overhead": "FSDP on two CPU processes against one process, same global batch",
+        "frontier": "the best share of a pool by the quality score against all of it and a random share, at equal compute",
         "adaptation": "curated mix against raw crawl and general text at equal compute",
     },
 }
 """Heading -> name -> one line."""
 NAMES = {name: text for group in GROUPS.values() for name, text in group.items()}
-ALL_CORES = ("crawl", "gpu", "fsdp_overhead", "adaptation", "loader")
+ALL_CORES = ("crawl", "gpu", "fsdp_overhead", "adaptation", "frontier", "loader")
 """Benches that may use every processor; the others stay on one."""

@@ -24,7 +24,7 @@ from pipeline.core.store import FileInfo, Store
 from pipeline.decide.rules import DECISIONS
 from pipeline.extract.step import ExtractCounts
 
-SETTLE_VERSION = 2
+SETTLE_VERSION = 3
 MEASURES = ["text_hash", "text_bytes", "num_pretokens"]
 """What settling needs of the published texts besides their length."""
 Removal = tuple[str, str, str | None]

@@ -422,6 +422,9 @@ class RunReport(Figure):
     bias: list[BiasRow] = []
     bias_audit: dict[str, Any] | None = Field(default=None, description="bias.json without its rows")
     classifiers: list[ClassifierFigures] = []
+    dial: dict[str, Any] | None = Field(
+        default=None, description="of `select:`: its bounds, what it did by source and role"
+    )
     duplicates: Duplicates | None = None
     mix: dict[str, Any] | None = Field(default=None, description="MixPlan.to_json()")
     tokenizer: TokenizerFigures | None = None
