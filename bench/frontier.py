@@ -34,7 +34,13 @@ MOST_EPOCHS = 10
 TOKENS_A_STEP = adaptation.LENGTH * adaptation.BATCH
 HELD = 150_000
 """Characters of held-out text of each set."""
-SMALL = ("model.preset=tiny", "evaluate.max_samples=128")
+SMALL = (
+    "model.preset=tiny",
+    "model.hidden_size=64",
+    "model.num_layers=2",
+    "model.intermediate_size=160",
+    "evaluate.max_samples=96",
+)
 
 
 def pool() -> list[str]:
