@@ -1,9 +1,10 @@
 """Settings of `select:`, the dial: how much of the corpus to keep, the best first."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
+from pipeline.apply.select_search import read_selection
 from pipeline.core.settings import Settings
 
 
@@ -14,9 +15,10 @@ class SelectSettings(Settings):
     """
 
     keep: float | None = Field(default=None, gt=0, le=1, description="share of `of` that is to be published, as 0.02")
-    of: Literal["raw_tokens", "extracted_tokens"] = Field(
+    of: Literal["raw_tokens", "extracted_tokens", "kept_tokens"] = Field(
         default="raw_tokens",
-        description="what `keep` is a share of: all words of the raw input, or of the text extracted",
+        description="what `keep` is a share of: all words of the raw input, of the text extracted, or of what rules, "
+        "duplicates and cuts leave",
     )
     keep_tokens: PositiveInt | None = Field(default=None, description="instead of `keep`: so many tokens in all")
     per: Literal["source", "role", "language"] | None = Field(
@@ -31,6 +33,23 @@ class SelectSettings(Settings):
     exempt: list[str] = Field(
         default=[], description="sources that are kept as they are; `keep` is of the others, as filings beside a crawl"
     )
+
+    search: str | None = Field(
+        default=None,
+        description="a `selection.json` of `python -m recipes.pretrain.selection`: its best share of kept_tokens, or all of "
+        "them where it gains no more than chance",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _searched(cls, given: Any) -> Any:
+        """What a search found in place of `keep`, so that all who read the settings see one share."""
+        if not isinstance(given, dict) or not given.get("search"):
+            return given
+        if set(given) & {"keep", "keep_tokens", "of"}:
+            raise ValueError("search says how much to keep: leave out keep, keep_tokens and of")
+        found = read_selection(given["search"])
+        return {"exempt": found.exempt, **given, "keep": found.share, "of": "kept_tokens"}
 
     @model_validator(mode="after")
     def _one_amount(self) -> Self:

@@ -123,7 +123,7 @@ def offered(
 def dial(shards: Iterable[Offered], told: SelectSettings, amounts: Mapping[str, int]) -> tuple[Dial, list[np.ndarray]]:
     """What the dial does, and of each shard the rows that it removes, ascending.
 
-    `amounts`: raw or extracted tokens by source, as `of` says.
+    `amounts`: raw or extracted tokens by source, as `of` says; not looked at for `kept_tokens`.
     """
     held = list(shards)
     scores = np.concatenate([np.zeros(0), *(one.scores for one in held)])
@@ -135,7 +135,8 @@ def dial(shards: Iterable[Offered], told: SelectSettings, amounts: Mapping[str, 
     ids = pa.chunked_array([one.ids for one in held], pa.string())
     names, group_of = np.unique([name for one in held for name in one.groups] or [ALL], return_inverse=True)
     group_of = group_of[: len(scores)]
-    whole = sum(amount for source, amount in amounts.items() if source not in told.exempt)
+    of_kept = told.of == "kept_tokens"
+    whole = int(tokens.sum()) if of_kept else sum(n for source, n in amounts.items() if source not in told.exempt)
     asked = told.keep_tokens if told.keep is None else told.keep * whole
     assert asked is not None
     # Ids are distinct, so the order of equal scores is one order whatever the shards are.
@@ -146,7 +147,7 @@ def dial(shards: Iterable[Offered], told: SelectSettings, amounts: Mapping[str, 
     for number, name in enumerate(names):
         order = rank[group_of[rank] == number]
         there = int(tokens[order].sum())
-        if told.per == "source" and told.keep is not None:
+        if told.per == "source" and told.keep is not None and not of_kept:
             share = told.keep * amounts.get(str(name), 0)
         else:
             share = asked * there / max(int(tokens.sum()), 1)

@@ -73,6 +73,14 @@ def test_it_says_what_it_did_to_each_source_and_what_stands_at_each_tenth():
     assert found.ladder[5].score == 0.45
 
 
+def test_a_share_of_what_rules_leave_needs_no_other_amounts():
+    documents = [(f"{n:02d}", (n / 20, 10, "a")) for n in range(20)]
+    for per in (None, "source"):
+        found, kept = kept_by([shard(documents)], SelectSettings(keep=0.25, of="kept_tokens", per=per), {"s": 10**9})
+        assert sorted(kept) == ["15", "16", "17", "18", "19"]
+        assert found.of_tokens == 200
+
+
 def test_more_than_there_is_removes_nothing_and_says_so():
     found, kept = kept_by(
         [shard([("1", (0.5, 10, "all")), ("2", (0.1, 10, "all"))])], SelectSettings(keep=0.5), {"s": 100}
