@@ -278,6 +278,20 @@ def speed(views: Views, texts: pa.Array) -> float:
     return statistics.median(found[1:])
 
 
+def rows_of(table: dict[str, Any]) -> list[list[str]]:
+    """The table of AUCs and their intervals as text."""
+    return [
+        [
+            name,
+            *(
+                "not installed" if found is None else "{:.3f} ({:.2f} to {:.2f})".format(*found[k])
+                for k in ("junk", "thin")
+            ),
+        ]
+        for name, found in table.items()
+    ]
+
+
 def run() -> dict[str, Any]:
     """The table of docs/quality.md."""
     chosen, said = labelled(tuning=False)
@@ -308,21 +322,10 @@ def run() -> dict[str, Any]:
         "input": f"untouched half: {counts}; {len(labels()) - len(chosen) - len(labelled(True)[0])} labels of other texts",
         "rounds": 1,
         "versions": {},
-        "table": table,
+        "tables": {"auc": {"head": ["score", "good against junk", "good against thin"], "rows": rows_of(table)}},
         "megabytes_a_second": speed(views, raw),
         "audit": audit(views, texts.to_pylist()),
     }
-
-
-def lines(table: dict[str, Any]) -> list[str]:
-    """The table of AUCs as Markdown."""
-    head = ["| score | good against junk | good against thin |", "|---|---|---|"]
-    for name, found in table.items():
-        cells = ["not installed"] * 2 if found is None else [
-            f"{found[kind][0]:.3f} ({found[kind][1]:.2f} to {found[kind][2]:.2f})" for kind in ("junk", "thin")
-        ]  # fmt: skip
-        head.append(f"| {name} | {cells[0]} | {cells[1]} |")
-    return head
 
 
 def main() -> int:
