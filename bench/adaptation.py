@@ -98,11 +98,14 @@ def train_tokenizer(arm: Arm) -> Any:
     return tokenizer
 
 
-def write_arm(root: Path, arm: Arm, held: dict[str, list[str]]) -> Path:
-    """The arm as a hand-off: its sources for training, the held-out text by role for validation."""
+def write_arm(root: Path, arm: Arm, held: dict[str, list[str]], tokenizer: Any = None) -> Path:
+    """The arm as a hand-off: its sources for training, the held-out text by role for validation.
+
+    Without a tokenizer it gets one of its own.
+    """
     from pipeline.handoff import TrainConfig, build_manifest, default_train_config, dump_manifest, dump_train_config
 
-    tokenizer = train_tokenizer(arm)
+    tokenizer = tokenizer or train_tokenizer(arm)
     (root / "tokenizer").mkdir(parents=True)
     tokenizer.save(str(root / "tokenizer" / "tokenizer.json"))
     digest = hashlib.sha256((root / "tokenizer" / "tokenizer.json").read_bytes()).hexdigest()
@@ -147,15 +150,15 @@ def write_arm(root: Path, arm: Arm, held: dict[str, list[str]]) -> Path:
     return handoff
 
 
-def train_arm(handoff: Path, steps: int, seed: int, world: Any) -> dict[str, float]:
-    """Bits per byte by held-out role after `steps`."""
+def train_arm(handoff: Path, steps: int, seed: int, world: Any, *more: str) -> dict[str, float]:
+    """Bits per byte by held-out role after `steps`; `more` are further settings."""
     from recipes.pretrain.inputs import open_handoff
     from recipes.pretrain.loop import Trainer
 
     settings = [f"steps={steps}", f"seed={seed}", f"out=train-{seed}-{steps}", "parallel.sharding=none",
                 "optimizer.learning_rate=0.003", "schedule.warmup_steps=30", f"evaluate.every_steps={steps}",
                 "evaluate.max_samples=256", f"checkpoint.every_steps={steps}", "export.huggingface=false",
-                f"report.every_steps={steps}", "micro_batch=8"]  # fmt: skip
+                f"report.every_steps={steps}", "micro_batch=8", *more]  # fmt: skip
     summary = Trainer(open_handoff(str(handoff), settings), world).run()
     return {name.removeprefix("held-"): result["bits_per_byte"] for name, result in summary["validation"].items()}
 

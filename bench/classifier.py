@@ -379,9 +379,10 @@ PAGE = """# Classifiers trained in the run
 
 Made by `CORPORA=… python -m bench.classifier`; speed alone: `python -m bench classifier`.
 
-The `domain` and `quality` judges score with a linear model over hashed words and word pairs (2^18 float16 weights, 512 KiB of
-safetensors). `classify`, the step before `measure`, learns it from documents of the run, or loads pinned weights. The score is
-a probability at even odds of the two sides; a threshold is a setting of the recipe.
+The `domain` and `quality` judges use a linear model over hashed words and word pairs (2^18 float16 weights, 512 KiB of
+safetensors). `classify`, the step before `measure`, learns it from documents of the run, or loads pinned weights. The score of
+`domain` is a probability at even odds of the two sides; that of `quality` is the mean of up to three ranks, of which this model
+gives the first, and needs no model at all ([the dial](quality.md)). Cards describe the model. A threshold is a setting of the recipe.
 
 ```yaml
 - domain: {{positives: {{roles: [domain]}}, negatives: {{sources: [wikipedia, books]}}, role_score: 0.5}}
@@ -407,7 +408,8 @@ a probability at even odds of the two sides; a threshold is a setting of the rec
 - Audit: a random 1 % of ids (column `audit`) is never learned from. decide scores every classifier on it: documents,
   kept share at the threshold beside that of all documents, AUC between the sides the recipe names. With the card this
   stands under "Classifiers" in `report.html`, and under `classifiers` in the last line of `--json`.
-- Fewer than 20 documents of a side: the run stops when `min_score` is set, else it says so and leaves the scores empty.
+- Fewer than 20 documents of a side: the run stops when `min_score` is set, else it says so and leaves the scores empty; `quality`
+  then has the score of its informative view.
 - `role: auto` follows the domain score (`role_score`); the report has a table of roles by host and score. `min_score` removes;
   `exempt` names the sources it spares. A recipe that wants general text too gives `domain` no `min_score`, or exempts those
   sources.

@@ -14,6 +14,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "tables": "cells, rows and headings of filings' tables, and their words, after extraction",
         "finance": "good documents of real finance sets kept by the recipe and by stock rules",
         "judged": "precision of removal by rule, and junk among the kept, on documents that were read",
+        "quality_labels": "good pages against thin ones and junk, of pages that were read: the score and its peers",
         "language": "language identification",
         "classifier": "domain classifier: training, held-out figures, scoring",
         "domain": "role by domain score on sources that training did and did not see",
@@ -44,10 +45,11 @@ GROUPS: dict[str, dict[str, str]] = {
         "gpu": "training speed and memory on one GPU",
         "memory": "the plan's memory of a training step against what is allocated, on a CPU",
         "fsdp_overhead": "FSDP on two CPU processes against one process, same global batch",
+        "frontier": "the best share of a pool by the quality score against all of it and a random share, at equal compute",
         "adaptation": "curated mix against raw crawl and general text at equal compute",
     },
 }
 """Heading -> name -> one line."""
 NAMES = {name: text for group in GROUPS.values() for name, text in group.items()}
-ALL_CORES = ("crawl", "gpu", "fsdp_overhead", "adaptation", "loader")
+ALL_CORES = ("crawl", "gpu", "fsdp_overhead", "adaptation", "frontier", "loader")
 """Benches that may use every processor; the others stay on one."""

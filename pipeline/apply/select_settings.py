@@ -1,9 +1,10 @@
 """Settings of `select:`, the dial: how much of the corpus to keep, the best first."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
+from pipeline.apply.select_search import read_selection
 from pipeline.core.settings import Settings
 
 
@@ -15,8 +16,9 @@ class SelectSettings(Settings):
 
     keep: float | None = Field(default=None, gt=0, le=1)
     """Share of `of` that is to be published, as 0.02."""
-    of: Literal["raw_tokens", "extracted_tokens"] = "raw_tokens"
-    """What `keep` is a share of: all words of the raw input, or of the text extracted."""
+    of: Literal["raw_tokens", "extracted_tokens", "kept_tokens"] = "raw_tokens"
+    """What `keep` is a share of: all words of the raw input, of the text extracted, or of what rules, duplicates and
+    cuts leave."""
     keep_tokens: PositiveInt | None = None
     """Instead of `keep`: so many tokens in all."""
     per: Literal["source", "role", "language"] | None = None
@@ -25,6 +27,21 @@ class SelectSettings(Settings):
     """The signal to go by, highest first: JUDGE.COLUMN. The judge `quality` is added where the recipe has none."""
     exempt: list[str] = []
     """Sources that are kept as they are; `keep` is of the others, as filings beside a crawl."""
+
+    search: str | None = None
+    """A `selection.json` of `python -m recipes.pretrain.selection`: its best share of kept_tokens, or all of them
+    where it gains no more than chance."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _searched(cls, given: Any) -> Any:
+        """What a search found in place of `keep`, so that all who read the settings see one share."""
+        if not isinstance(given, dict) or not given.get("search"):
+            return given
+        if set(given) & {"keep", "keep_tokens", "of"}:
+            raise ValueError("search says how much to keep: leave out keep, keep_tokens and of")
+        found = read_selection(given["search"])
+        return {"exempt": found.exempt, **given, "keep": found.share, "of": "kept_tokens"}
 
     @model_validator(mode="after")
     def _one_amount(self) -> Self:

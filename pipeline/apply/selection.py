@@ -19,6 +19,8 @@ from pipeline.errors import UsageError
 STAGE, RULE = "select", "below"
 OTHER_DIALS = (0.01, 0.03, 0.1, 0.3)
 ALL = "all"
+AT_A_RUNG = 20
+"""Documents to read at each tenth of the order."""
 
 
 @dataclass
@@ -40,6 +42,28 @@ class Bound:
 
 
 @dataclass
+class Stream:
+    """What the dial did to one source and role, as "source/role"."""
+
+    name: str
+    documents: int
+    removed: int
+    tokens: int
+    kept_tokens: int
+    deciles: list[float | None]
+    """Scores of the lowest document, of those at each tenth of the documents, and of the highest."""
+
+
+@dataclass
+class Rung:
+    """A place in the order, best first: the share of the offered tokens before it, the score, and documents to read there."""
+
+    share: float
+    score: float | None
+    ids: list[str]
+
+
+@dataclass
 class Dial:
     """What the dial did: its bounds, and the bound that other shares of the same tokens would have had, by share."""
 
@@ -47,6 +71,8 @@ class Dial:
     others: dict[str, float | None] = field(default_factory=dict)
     of_tokens: int = 0
     """What a share is of, the exempt sources left out."""
+    streams: list[Stream] = field(default_factory=list)
+    ladder: list[Rung] = field(default_factory=list)
 
 
 @dataclass
@@ -58,6 +84,8 @@ class Offered:
     tokens: np.ndarray
     ids: pa.Array
     groups: list[str]
+    streams: list[str]
+    """Source and role of each, as "source/role"."""
 
 
 def offered(
@@ -88,13 +116,14 @@ def offered(
         tokens.take(chosen).to_numpy(),
         table["id"].take(chosen).combine_chunks(),
         groups.to_pylist(),
+        pc.binary_join_element_wise(table["source"], pc.fill_null(table["role"], "auto"), "/").take(chosen).to_pylist(),
     )
 
 
 def dial(shards: Iterable[Offered], told: SelectSettings, amounts: Mapping[str, int]) -> tuple[Dial, list[np.ndarray]]:
     """What the dial does, and of each shard the rows that it removes, ascending.
 
-    `amounts`: raw or extracted tokens by source, as `of` says.
+    `amounts`: raw or extracted tokens by source, as `of` says; not looked at for `kept_tokens`.
     """
     held = list(shards)
     scores = np.concatenate([np.zeros(0), *(one.scores for one in held)])
@@ -106,7 +135,8 @@ def dial(shards: Iterable[Offered], told: SelectSettings, amounts: Mapping[str, 
     ids = pa.chunked_array([one.ids for one in held], pa.string())
     names, group_of = np.unique([name for one in held for name in one.groups] or [ALL], return_inverse=True)
     group_of = group_of[: len(scores)]
-    whole = sum(amount for source, amount in amounts.items() if source not in told.exempt)
+    of_kept = told.of == "kept_tokens"
+    whole = int(tokens.sum()) if of_kept else sum(n for source, n in amounts.items() if source not in told.exempt)
     asked = told.keep_tokens if told.keep is None else told.keep * whole
     assert asked is not None
     # Ids are distinct, so the order of equal scores is one order whatever the shards are.
@@ -117,7 +147,7 @@ def dial(shards: Iterable[Offered], told: SelectSettings, amounts: Mapping[str, 
     for number, name in enumerate(names):
         order = rank[group_of[rank] == number]
         there = int(tokens[order].sum())
-        if told.per == "source" and told.keep is not None:
+        if told.per == "source" and told.keep is not None and not of_kept:
             share = told.keep * amounts.get(str(name), 0)
         else:
             share = asked * there / max(int(tokens.sum()), 1)
@@ -132,8 +162,33 @@ def dial(shards: Iterable[Offered], told: SelectSettings, amounts: Mapping[str, 
     for share in OTHER_DIALS:
         count = _nearest(sums, share * whole)
         found.others[f"{share:g}"] = _finite(float(scores[rank[count - 1]])) if count else None
+    found.streams = _streams([name for one in held for name in one.streams], scores, tokens, stays)
+    found.ladder = _ladder(rank, scores, sums, ids)
     borders = np.cumsum([0, *(len(one.rows) for one in held)])
     return found, [one.rows[~stays[at : at + len(one.rows)]] for one, at in zip(held, borders, strict=False)]
+
+
+def _streams(names: list[str], scores: np.ndarray, tokens: np.ndarray, stays: np.ndarray) -> list[Stream]:
+    every, place = np.unique(np.array(names, np.str_), return_inverse=True)
+    found = []
+    for number, name in enumerate(every.tolist()):
+        own = place == number
+        ordered = np.sort(scores[own])
+        deciles = [_finite(float(ordered[round(tenth * (len(ordered) - 1) / 10)])) for tenth in range(11)]
+        kept = own & stays
+        sums = (int(own.sum()), int((own & ~stays).sum()), int(tokens[own].sum()), int(tokens[kept].sum()))
+        found.append(Stream(name, *sums, deciles))
+    return found
+
+
+def _ladder(rank: np.ndarray, scores: np.ndarray, sums: np.ndarray, ids: pa.ChunkedArray) -> list[Rung]:
+    """The first documents at each tenth of the tokens."""
+    found = []
+    for tenth in range(10 if len(rank) else 0):
+        at = min(int(np.searchsorted(sums, tenth / 10 * sums[-1], "right")), len(rank) - 1)
+        there = rank[at : at + AT_A_RUNG].tolist()
+        found.append(Rung(tenth / 10, _finite(float(scores[rank[at]])), [ids[own].as_py() for own in there]))
+    return found
 
 
 def _finite(score: float) -> float | None:

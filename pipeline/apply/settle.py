@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.apply.rewrite import is_too_short
+from pipeline.apply.select_search import read_selection
 from pipeline.apply.select_settings import SelectSettings
 from pipeline.apply.selection import RULE, STAGE, Dial, Offered, dial, offered, sentence
 from pipeline.apply.spans import ApplySettings
@@ -24,7 +25,7 @@ from pipeline.core.store import FileInfo, Store
 from pipeline.decide.rules import DECISIONS
 from pipeline.extract.step import ExtractCounts
 
-SETTLE_VERSION = 2
+SETTLE_VERSION = 3
 MEASURES = ["text_hash", "text_bytes", "num_pretokens"]
 """What settling needs of the published texts besides their length."""
 Removal = tuple[str, str, str | None]
@@ -233,7 +234,8 @@ def settle(run: Run) -> Commits:
     settings: dict[str, Any] = run.recipe.apply.model_dump(mode="json")
     told = run.recipe.select
     if told is not None:
-        settings = {"apply": settings, "select": told.model_dump(mode="json"), "amounts": amounts(run, told)}
+        select = told.model_dump(mode="json", exclude={"search"})
+        settings = {"apply": settings, "select": select, "amounts": amounts(run, told)}
         for shard, files in shards.items():
             files["score"] = run.signal_file(told.judge, shard)
             if told.per == "language":
@@ -242,6 +244,7 @@ def settle(run: Run) -> Commits:
     settled = run.execute(Step.SETTLE, [unit], settle_all)
     selected = run.counted(SettleCounts, Step.SETTLE).select
     if selected is not None and told is not None:
+        run.notes += [read_selection(told.search).evidence()] if told.search else []
         run.notes.append(sentence(selected, told))
     lost = run.counted(SettleCounts, Step.SETTLE).lost_repeats
     if lost.spans:

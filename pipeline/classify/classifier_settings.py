@@ -115,6 +115,11 @@ class ClassifierSettings(JudgeSettings):
         """Whether the settings say where the model comes from."""
         return bool(self.positives or self.weights or self.fasttext)
 
+    @property
+    def needs_origin(self) -> bool:
+        """Whether there is no score without a model."""
+        return True
+
     def libraries(self) -> list[str]:
         """fastText's reader, where it is used."""
         return ["fasttext-predict"] if self.fasttext else []
@@ -142,8 +147,32 @@ class DomainSettings(ClassifierSettings):
         return ("role_score", self.role_score) if self.min_score is None else ("min_score", self.min_score)
 
 
-class QualitySettings(ClassifierSettings):
-    """Curated text against raw text; the better copy of near-duplicates stays."""
+class ViewShares(Settings):
+    """How much each view counts in the score of quality: their ranks among raw text, weighed by these numbers."""
 
+    reference: float = Field(default=1.0, ge=0)
+    """How much it reads like the positives (learned in the run)."""
+    informative: float = Field(default=2.0, ge=0)
+    """How much it informs (shipped weights, English)."""
+    domain: float = Field(default=0.0, ge=0)
+    """How much it reads like text of role domain rather than general: the log ratio of their n-grams."""
+
+    @model_validator(mode="after")
+    def _something_counts(self) -> Self:
+        if not self.reference + self.informative + self.domain:
+            raise ValueError("every view counts nothing: give one of them a number above 0")
+        return self
+
+
+class QualitySettings(ClassifierSettings):
+    """The best of a crawl first: three views of quality, combined by rank; the better copy of near-duplicates stays."""
+
+    views: ViewShares = ViewShares()
+    """How much each view counts in `score`."""
     shuffled: float = Field(default=0.25, ge=0, le=1)
     """Share of positives that are added as hard negatives with their words shuffled."""
+
+    @property
+    def needs_origin(self) -> bool:
+        """The informative view is shipped: without a model the score is that view alone."""
+        return False

@@ -22,6 +22,11 @@ def probability(values: np.ndarray) -> np.ndarray:
     return np.round(1 / (1 + np.exp(-np.clip(values, -40, 40))), 4)
 
 
+def grams(text: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    """Row offsets int64[n + 1] and the slots of every text's different n-grams, as models read them."""
+    return gram_slots(*text_buffers(text), WORD_LOWER, SLOTS, 0)
+
+
 @dataclass(frozen=True)
 class Model:
     """`weights` float32[2^18] (values of float16); the score is the logistic of slope * mean weight + intercept."""
@@ -32,8 +37,7 @@ class Model:
 
     def score(self, text: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
         """Scores float64[n] of 0-1, and which rows have words at all (bool[n])."""
-        offsets, data = text_buffers(text)
-        borders, slots = gram_slots(offsets, data, WORD_LOWER, SLOTS, 0)
+        borders, slots = grams(text)
         means = mean_weights(borders, slots, self.weights)
         return probability(self.slope * means + self.intercept), np.diff(borders) > 0
 

@@ -10,13 +10,14 @@ import fsspec
 import numpy as np
 import pyarrow as pa
 
-from pipeline.classify.classifier_settings import ClassifierSettings
+from pipeline.classify.classifier_settings import ClassifierSettings, QualitySettings
 from pipeline.classify.everyday import everyday_texts
 from pipeline.classify.learn import train as learn
 from pipeline.classify.model import Model
 from pipeline.classify.named_files import documents as documents_of_files
 from pipeline.classify.named_files import inputs
 from pipeline.classify.sample import AUDIT_SEED, Sample, audit_mask, excerpt, hosts_of, id_hashes
+from pipeline.classify.views import Views, view_of, without_identity
 from pipeline.core.execute import Assignment, Produced, Unit, libraries
 from pipeline.core.judge import judges
 from pipeline.core.reads import Digest, PinnedFile
@@ -27,7 +28,7 @@ from pipeline.errors import UsageError
 from pipeline.ingest.files import InputFile
 from pipeline.recipe.model import RecipeBase, near
 
-VERSION = 6
+VERSION = 7
 COLUMNS = ["id", "url", "source", "role", "reason"]
 MIN_DOCUMENTS = 20
 """Fewer of one side, and nothing said about the classifier would mean anything."""
@@ -35,12 +36,11 @@ SIDES = ("negatives", "positives")
 
 
 def classifiers(recipe: RecipeBase) -> list[tuple[str, ClassifierSettings]]:
-    """The judges of a recipe that need a model."""
-    known = judges()
+    """The judges of a recipe that need a model, or are given one."""
     return [
         (name, settings)
         for name, settings in recipe.judges
-        if known[name].model and isinstance(settings, ClassifierSettings)
+        if isinstance(settings, ClassifierSettings) and (settings.has_origin or settings.needs_origin)
     ]
 
 
@@ -216,7 +216,7 @@ def _pinned(settings: ClassifierSettings) -> tuple[bytes | None, dict[str, Any]]
     digest = hashlib.sha256(data).hexdigest()
     if digest != pinned.sha256:
         raise UsageError(f"classifier weights {pinned.path} have the sha256 {digest}, the recipe says {pinned.sha256}")
-    Model.from_bytes(data)
+    (Views if isinstance(settings, QualitySettings) else Model).from_bytes(data)
     return data, {"method": "pinned"}
 
 
@@ -234,7 +234,19 @@ def _trained(store: Store, assigned: Assignment, settings: ClassifierSettings) -
             )
             return None, {"method": "none", "why": why, "documents": known}
     model, card = learn(sample, settings.method, settings.shuffled)
-    return model.to_bytes(), {"documents": known, "copies_in_the_sample": copies, **card}
+    card = {"documents": known, "copies_in_the_sample": copies, **card}
+    if not isinstance(settings, QualitySettings):
+        return model.to_bytes(), card
+    raw = sample.texts.filter(pa.array(sample.labels == 0))
+    views = {"reference": view_of(without_identity(model), raw)}
+    if settings.views.domain:
+        roles = {side: {"roles": [role]} for side, role in zip(SIDES, ("general", "domain"), strict=True)}
+        own = ClassifierSettings.model_validate({**roles, "method": "dsir", "max_documents": settings.max_documents})
+        texts, count, _ = draw(store, paths, {side: [] for side in SIDES}, own, seed)
+        card["domain_view"] = {"documents": count}
+        if min(int((texts.labels == label).sum()) for label in (0, 1)) >= MIN_DOCUMENTS:
+            views["domain"] = view_of(learn(texts, own.method)[0], raw)
+    return Views(views).to_bytes(), card
 
 
 @dataclass
@@ -311,5 +323,6 @@ def classify(run: Run) -> Commits:
         if why := run.counted(ModelCounts, Step.CLASSIFY, name).why:
             if settings.min_score is not None:
                 raise UsageError(why)
-            run.notes.append(f"{why}. Nothing removes by it, so its scores are left empty")
+            left = "its scores are left empty" if settings.needs_origin else "its score is that of the informative view"
+            run.notes.append(f"{why}. Nothing removes by it, so {left}")
     return commits

@@ -102,14 +102,6 @@ class RecipeBase(Settings):
         if self.select.by not in known:
             raise ValueError(f"select.by: there is no signal {self.select.by!r}{near(self.select.by, known)}")
         given = {next(iter(entry.model_fields_set)) for entry in self.curate}  # type: ignore[attr-defined]
-        crawls = [source for source in self.chosen if source.role == "auto"]
-        raw = any(source.other_hosts == "auto" or not source.domain_hosts for source in crawls)
-        picked = len(crawls) < len(self.chosen) or any(source.domain_hosts for source in crawls)
-        if name == "quality" and name not in given and not (raw and picked):
-            raise ValueError(
-                "select needs a score: put `quality` with positives and negatives under curate. By itself it learns documents "
-                "whose role their source or host gives against those of role auto, and the set in use lacks one side"
-            )
         if name != "quality" and name not in given:
             raise ValueError(f"select.by: put the judge {name!r} under curate")
         if (
@@ -160,9 +152,13 @@ class RecipeBase(Settings):
         return found
 
     def _default_quality(self) -> JudgeSettings:
-        """Documents whose role their source or host gives, which someone chose, against the rest of the raw crawl."""
+        """Documents whose role their source or host gives, which someone chose, against the rest of the raw crawl; where the set
+        in use lacks one side there is nothing to learn, and the informative view stands alone."""
+        crawls = [source for source in self.chosen if source.role == "auto"]
+        raw = any(source.other_hosts == "auto" or not source.domain_hosts for source in crawls)
+        picked = len(crawls) < len(self.chosen) or any(source.domain_hosts for source in crawls)
         sides = {"positives": {"roles": ["domain", "general"]}, "negatives": {"roles": ["auto"]}}
-        return judges()["quality"].settings.model_validate(sides)
+        return judges()["quality"].settings.model_validate(sides if raw and picked else {})
 
     @property
     def chosen(self) -> list[Source]:

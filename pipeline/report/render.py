@@ -146,6 +146,7 @@ def _nav(report: RunReport) -> list[tuple[str, str]]:
         "contamination": ("Contamination", report.contamination),
         "bias": ("Bias", report.bias),
         "classifiers": ("Classifiers", report.classifiers),
+        "dial": ("The dial", report.dial),
         "duplicates": ("Duplicates", report.duplicates),
         "tokenizer": ("Tokenizer", report.tokenizer),
         "plan": ("Plan", report.plan),

@@ -424,6 +424,8 @@ class RunReport(Figure):
     bias_audit: dict[str, Any] | None = None
     """Bias.json without its rows."""
     classifiers: list[ClassifierFigures] = []
+    dial: dict[str, Any] | None = None
+    """Of `select:`: its bounds, what it did by source and role."""
     duplicates: Duplicates | None = None
     mix: dict[str, Any] | None = None
     """MixPlan.to_json()."""

@@ -9,7 +9,7 @@ from pipeline.sample.truth import score
 
 __all__ = ["DOMAIN_HOSTS", "SAMPLE_VERSION", "generate", "score"]
 
-SAMPLE_VERSION = 2
+SAMPLE_VERSION = 3
 """Goes up whenever the same seed gives other pages."""
 
 DOMAIN_HOSTS: dict[str, list[str]] = {name: domain.hosts for name, domain in DOMAINS.items()}

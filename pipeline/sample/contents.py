@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline.sample import damage, finance, general, legal, medical, noise
+from pipeline.sample import damage, finance, general, legal, medical, noise, worth
 from pipeline.sample.article import Article
 from pipeline.sample.draw import Draw
 from pipeline.sample.pages import Pages
@@ -35,6 +35,7 @@ _GENERAL = ((general.page, 388), (general.identity, 46))
 _NOISE = (
     (noise.boilerplate, 450), (noise.spam, 310), (noise.listing, 620), (noise.foreign, 280), (noise.toxic, 90),
 )  # fmt: skip
+_WORTH = ((worth.thin, 90), (worth.odd, 30))
 _COPIES = (
     ("duplicate", 170),
     ("near_duplicate", 130),
@@ -57,7 +58,7 @@ class Job:
 def jobs(domain: str, seed: int, pages: int) -> list[Job]:
     """All jobs of a sample in crawl order; a smaller sample keeps the proportions."""
     found: list[Job] = []
-    for builder, share in (*DOMAINS[domain].builders, *_GENERAL, *_NOISE):
+    for builder, share in (*DOMAINS[domain].builders, *_GENERAL, *_NOISE, *_WORTH):
         found += [Job("page", builder, number) for number in range(_scaled(share, pages))]
     for make, share in (*_COPIES, *_OTHER):
         found += [Job(make, None, number) for number in range(_scaled(share, pages))]

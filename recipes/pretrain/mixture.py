@@ -102,7 +102,7 @@ class _Runner:
         tokenizer = self.handoff.at(self.handoff.manifest.tokenizer.path)
         manifest = at_share(self.handoff.manifest, self.sources, domain, tokenizer, within)
         out = self.folder / f"{name}-{share:g}-{manifest.fingerprint[:8]}"
-        summary = _train(self.handoff, manifest, self.config, out, self.world)
+        summary = train_proxy(self.handoff, manifest, self.config, out, self.world)
         losses, self.unit = role_losses(manifest, summary["validation"])
         shown = ", ".join(f"{role} {loss:.4f}" for role, loss in losses.items())
         print(f"{name} {share:.0%}: held out, {self.unit}: {shown}", file=sys.stderr, flush=True)
@@ -134,7 +134,7 @@ def search(handoff: Handoff, asked: Proxies, overrides: Sequence[str] = ()) -> d
     from recipes.pretrain.parallel import start_world, stop_world
 
     named = check_sources(handoff.manifest.sources, asked.sources)
-    config = _proxy_config(handoff, asked.steps, overrides)
+    config = proxy_config(handoff, asked.steps, overrides)
     tokens = asked.steps * (config.global_batch or 1) * (config.objective.sequence_length or 1)
     part = min(1.0, tokens / asked.target)
     folder = Path(handoff.at("mixture"))
@@ -168,7 +168,7 @@ def search(handoff: Handoff, asked: Proxies, overrides: Sequence[str] = ()) -> d
     }
 
 
-def _proxy_config(handoff: Handoff, steps: int, overrides: Sequence[str]) -> TrainConfig:
+def proxy_config(handoff: Handoff, steps: int, overrides: Sequence[str]) -> TrainConfig:
     """`train.yaml` cut down to a proxy; rate and batch follow the proxy's size, not the target's."""
     from pipeline.handoff import parse_train_config
 
@@ -183,7 +183,8 @@ def _proxy_config(handoff: Handoff, steps: int, overrides: Sequence[str]) -> Tra
     return default_train_config(bare, given)
 
 
-def _train(handoff: Handoff, manifest: Manifest, config: TrainConfig, out: Path, world: Any) -> dict[str, Any]:
+def train_proxy(handoff: Handoff, manifest: Manifest, config: TrainConfig, out: Path, world: Any) -> dict[str, Any]:
+    """Train one proxy on a manifest of cut sources: the trainer's summary."""
     from recipes.pretrain.loop import Trainer
 
     out.mkdir(parents=True, exist_ok=True)

@@ -23,24 +23,29 @@ def cut_source(handoff: Handoff, source: Source, part: float, folder: Path) -> t
     tokens, ends = stream.read(0, min(stream.num_tokens, max(wanted, 1)))
     last = int(ends[-1]) if len(ends) else 0
     whole = last if last >= 0.5 * wanted else len(tokens)
-    kept = np.ascontiguousarray(tokens[:whole], np.dtype(handoff.manifest.dtype).newbyteorder("<"))
     bounds = np.array([*(int(end) for end in ends if end <= whole)], np.uint64)
     if not len(bounds) or int(bounds[-1]) != whole:
         bounds = np.append(bounds, np.uint64(whole))
+    return write_source(source, tokens[:whole], bounds, handoff, folder), whole
+
+
+def write_source(source: Source, tokens: np.ndarray, ends: np.ndarray, handoff: Handoff, folder: Path) -> Source:
+    """The source with these tokens alone to train on, in documents that end at `ends`, written under `folder`."""
+    kept = np.ascontiguousarray(tokens, np.dtype(handoff.manifest.dtype).newbyteorder("<"))
     path = folder / f"{source.name}.ds"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(kept.tobytes())
-    Path(f"{path}.index").write_bytes(bounds.astype("<u8").tobytes())
+    Path(f"{path}.index").write_bytes(ends.astype("<u8").tobytes())
     shard = Shard(
         path=str(path),
         bytes=kept.nbytes,
-        num_tokens=whole,
-        num_documents=len(bounds),
+        num_tokens=len(kept),
+        num_documents=len(ends),
         max_id=int(kept.max(initial=0)),
         sha256=hashlib.sha256(kept.tobytes()).hexdigest(),
     )
     held = [shard.model_copy(update={"path": handoff.at(shard.path)}) for shard in source.splits.get("validation", [])]
-    return source.model_copy(update={"splits": {"train": [shard], "validation": held}}), whole
+    return source.model_copy(update={"splits": {"train": [shard], "validation": held}})
 
 
 def at_share(

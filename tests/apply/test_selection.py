@@ -1,6 +1,7 @@
 """The dial: the best documents up to a share of tokens, exactly, whatever the shards; what whatif says is what a run does."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +28,7 @@ def shard(documents):
         np.array([tokens for _, (_, tokens, _) in documents], np.int64),
         pa.array([own for own, _ in documents], pa.string()),
         [group for _, (_, _, group) in documents],
+        [f"s/{group}" for _, (_, _, group) in documents],
     )
 
 
@@ -54,6 +56,29 @@ def test_it_keeps_the_best_and_comes_nearest(documents, cut, keep, per):
         assert abs(bound.kept_tokens - wanted) <= min(abs(total - wanted) for total in sums) + 1e-9
         assert {own for _, own, _ in order[: bound.kept]} == {own for _, own, _ in order} & kept
         assert bound.kept + bound.removed == len(order)
+
+
+def test_it_says_what_it_did_to_each_source_and_what_stands_at_each_tenth():
+    documents = [(f"{n:02d}", (n / 20, 10, "a" if n < 15 else "b")) for n in range(20)]
+    shards = [replace(one, groups=["all"] * len(one.rows)) for one in (shard(documents[:7]), shard(documents[7:]))]
+    found, kept = kept_by(shards, SelectSettings(keep=0.5), {"s": 200})
+    assert len(kept) == 10
+    a, b = found.streams
+    assert (a.name, a.documents, a.removed, a.tokens, a.kept_tokens) == ("s/a", 15, 10, 150, 50)
+    assert (b.name, b.documents, b.removed, b.tokens, b.kept_tokens) == ("s/b", 5, 0, 50, 50)
+    assert (a.deciles[0], a.deciles[5], a.deciles[10]) == (0, 0.35, 0.7)
+    assert [rung.share for rung in found.ladder] == [tenth / 10 for tenth in range(10)]
+    assert found.ladder[0].ids[:3] == ["19", "18", "17"]
+    assert found.ladder[5].ids[0] == "09", "the first that the dial removes"
+    assert found.ladder[5].score == 0.45
+
+
+def test_a_share_of_what_rules_leave_needs_no_other_amounts():
+    documents = [(f"{n:02d}", (n / 20, 10, "a")) for n in range(20)]
+    for per in (None, "source"):
+        found, kept = kept_by([shard(documents)], SelectSettings(keep=0.25, of="kept_tokens", per=per), {"s": 10**9})
+        assert sorted(kept) == ["15", "16", "17", "18", "19"]
+        assert found.of_tokens == 200
 
 
 def test_more_than_there_is_removes_nothing_and_says_so():
@@ -101,7 +126,7 @@ def test_a_run_keeps_the_share_and_whatif_knows_it(tmp_path, capsys):
     [
         ("{keep: 0.1, keep_tokens: 5}", "one of them"),
         ("{keep: 0.1, by: gopher.words}", "there is no signal 'gopher.words'"),
-        ("{keep: 0.1}", "put `quality` with positives and negatives"),
+        ("{keep: 0.1, by: domain.score}", "put the judge 'domain' under curate"),
         ("{keep: 0.1, by: gopher.num_words, exempt: [nwes]}", "did you mean news"),
         ("{keep: 0.1, by: gopher.num_words, per: language}", "needs the judge language"),
     ],

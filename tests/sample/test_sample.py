@@ -15,6 +15,8 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 from resiliparse.extract.html2text import extract_plain_text
 
 from pipeline import sample
+from pipeline.classify.informative import informative
+from pipeline.classify.measures import auc
 from pipeline.kernels.bpe.pretokens import count_pretokens
 from pipeline.kernels.buffers import text_buffers
 from pipeline.sample.contents import DOMAINS
@@ -203,6 +205,21 @@ def test_proportions_are_those_of_a_crawl(whole):
 def test_whole_sample_has_no_false_friends(whole):
     good = {url: whole.texts[url] for url in whole.urls(expect="keep")}
     assert not list(lsh_pairs(good))
+
+
+def test_no_rule_tells_worth_and_the_score_does(whole):
+    """Thin pages are clean by the rules; the score puts them below pages with facts in an odd form and below ordinary ones."""
+    worth = {"thin": "little", "odd": "much"}
+    urls = {kind: whole.urls(kind) for kind in (*worth, "general")}
+    for kind, said in worth.items():
+        assert {whole.truth[url]["facts"]["worth"] for url in urls[kind]} == {said}
+    broken = [url for kind in worth for url in urls[kind] if broken_rules(whole.texts[url])]
+    assert len(broken) <= 0.05 * sum(len(urls[kind]) for kind in worth), broken
+    scores = {
+        kind: informative(pa.array([whole.texts[url] for url in own], pa.large_string())) for kind, own in urls.items()
+    }
+    assert auc(scores["odd"], scores["thin"]) > 0.95
+    assert auc(scores["general"], scores["thin"]) > 0.95
 
 
 def test_damage_is_what_the_truth_says(whole):

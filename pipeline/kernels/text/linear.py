@@ -65,7 +65,7 @@ def hash_words(data: np.ndarray, begin: int, end: int, lower: np.ndarray, out: n
 
 
 @kernel()
-def _pieces(data: np.ndarray, begin: int, end: int, out: np.ndarray) -> int:
+def pieces(data: np.ndarray, begin: int, end: int, out: np.ndarray) -> int:
     """Copies the pieces of a long text to `out`, cut at code points, a line end between them: their bytes."""
     step, used = (end - begin - PIECE_BYTES) // (PIECES - 1), 0
     for piece in range(PIECES):
@@ -99,7 +99,7 @@ def gram_slots(
     total = 0
     for row in range(len(offsets) - 1):
         if offsets[row + 1] - offsets[row] > WHOLE_BYTES:
-            used = _pieces(data, offsets[row], offsets[row + 1], reader)
+            used = pieces(data, offsets[row], offsets[row + 1], reader)
             count, words = hash_words(reader, 0, used, lower, words)
         else:
             count, words = hash_words(data, offsets[row], offsets[row + 1], lower, words)

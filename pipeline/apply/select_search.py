@@ -1,0 +1,88 @@
+"""`selection.json`: what the proxies of `recipes.pretrain.selection` found, read and checked for a recipe's `select.search`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+FORMAT_VERSION = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+
+class ProxyRun(_Part):
+    """One proxy: the share it kept, and the held-out loss of each role; null where its text was too little to measure."""
+
+    share: float = Field(gt=0, le=1)
+    seed: int
+    losses: dict[str, float] | None
+    tokens: int = Field(ge=0)
+
+
+class Best(_Part):
+    """The share with the least mean loss, what it gains on everything, and how far seeds differ."""
+
+    share: float = Field(gt=0, le=1)
+    gain: float
+    spread: float = Field(ge=0)
+    beyond_spread: bool
+
+
+class SelectionSearch(_Part):
+    """A finished search."""
+
+    format_version: int
+    unit: str
+    target_tokens: int
+    runs: list[ProxyRun] = Field(min_length=2)
+    best: Best
+    exempt: list[str] = []
+
+    @property
+    def share(self) -> float:
+        """The share to keep: the best, or everything where its gain may be chance."""
+        return self.best.share if self.best.beyond_spread else 1.0
+
+    def evidence(self) -> str:
+        """What the search says, for terminal and report."""
+        by_share: dict[float, list[float]] = {}
+        for run in self.runs:
+            by_share.setdefault(run.share, []).extend(
+                [sum(run.losses.values()) / len(run.losses)] if run.losses else []
+            )
+        said = ", ".join(
+            f"{share:g}: {sum(own) / len(own):.4f}" if own else f"{share:g}: not measured"
+            for share, own in sorted(by_share.items())
+        )
+        verdict = (
+            f"the best, {self.best.share:g}, gains {self.best.gain:.4f} and is kept"
+            if self.best.beyond_spread
+            else "warning: no share gains more than chance on everything, so everything is kept"
+        )
+        return (
+            f"select.search: proxies of {self.runs[0].tokens:,} tokens for a run of {self.target_tokens:,}, {self.unit} by share "
+            f"kept: {said}; seeds differ by {self.best.spread:.4f}: {verdict}"
+        )
+
+
+def read_selection(path: str) -> SelectionSearch:
+    """A search from its file. ValueError in one sentence when it is missing or damaged."""
+    try:
+        fields: Any = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(
+            f"search: {path} does not exist; `python -m recipes.pretrain.selection HANDOFF` writes it"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"search: {path} is no JSON file: {error}") from None
+    version = fields.get("format_version") if isinstance(fields, dict) else None
+    if version != FORMAT_VERSION:
+        raise ValueError(f"search: {path} has format version {version}; this release reads {FORMAT_VERSION}")
+    try:
+        return SelectionSearch.model_validate(fields)
+    except ValidationError as errors:
+        first = errors.errors()[0]
+        raise ValueError(f"search: {path}, {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}") from None
