@@ -5,18 +5,22 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.ask.tables import Column, Relation, Tables, literal, quoted
 from pipeline.core.judge import SPANS
+from pipeline.core.run_folder import RunFolder
+from pipeline.core.steps import Step
 from pipeline.errors import InfrastructureError, UsageError
 from pipeline.recipe.model import near as nearest_name
+from pipeline.report.hidden import masked
 
 if TYPE_CHECKING:
     import pandas
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 ENDINGS = (".jsonl", ".csv", ".parquet", ".txt")
 BLOCK = 256
 """Rows that are Python values at one time."""
+MANY = 10_000
+"""Documents of which the texts are read by themselves; of more, with a scan."""
 HTML_ROWS, HTML_CHARACTERS = 10, 80
 FIRST = ("id", "url", "path")
 DECIDED = (
@@ -88,6 +94,24 @@ def signal_wanted(tables: Tables, asked: str, option: str = "near") -> tuple[str
     return column, value
 
 
+def texts_at(opened: RunFolder, places: Sequence[tuple[str, int]]) -> list[str]:
+    """The published texts at (shard, row), in that order. Only the row groups that hold them are read."""
+    step, found = Step.APPLY if opened.has(Step.APPLY) else Step.EXTRACT, {}
+    for shard in dict.fromkeys(shard for shard, _ in places):
+        rows, start = np.unique([row for own, row in places if own == shard]), 0
+        with opened.store.open_table(opened.file(step, shard).path) as parquet:
+            for group in range(parquet.num_row_groups):
+                end = start + parquet.metadata.row_group(group).num_rows
+                inside = rows[(rows >= start) & (rows < end)]
+                if len(inside):
+                    texts = parquet.read_row_group(group, ["text"], use_threads=False)["text"].take(
+                        pa.array(inside - start)
+                    )
+                    found |= {(shard, row): text for row, text in zip(inside.tolist(), texts.to_pylist(), strict=True)}
+                start = end
+    return [found[place] for place in places]
+
+
 class Documents:
     """Documents of a run, lazily: filter further, draw, count, or take them out as Arrow, pandas, polars, or a file.
 
@@ -95,12 +119,12 @@ class Documents:
     texts that filters of abuse removed masked, unless `show`.
     """
 
-    def __init__(self, tables: Tables, relation: Relation | None = None, show: bool = False) -> None:
-        self.tables, self.show = tables, show
+    def __init__(self, tables: Tables, relation: Relation | None = None, show: bool = False, few: bool = False) -> None:
+        self.tables, self.show, self._few = tables, show, few
         self.relation = tables.documents() if relation is None else relation
 
-    def _with(self, relation: Relation) -> "Documents":
-        return Documents(self.tables, relation, self.show)
+    def _with(self, relation: Relation, few: bool = False) -> "Documents":
+        return Documents(self.tables, relation, self.show, few or self._few)
 
     def where(
         self,
@@ -121,12 +145,12 @@ class Documents:
 
     def first(self, count: int, skip: int = 0) -> "Documents":
         """The first `count`, after `skip`."""
-        return self._with(self.relation.limit(count, skip))
+        return self._with(self.relation.limit(count, skip), count <= MANY)
 
     def sample(self, count: int) -> "Documents":
         """`count` random ones, the same every time in every layout of shards; a larger draw holds a smaller one."""
         drawn = self.relation.order("md5('inspect' || id), id").limit(count)
-        return self._with(drawn.order("shard_file, shard_row"))
+        return self._with(drawn.order("shard_file, shard_row"), count <= MANY)
 
     def near(self, asked: str, count: int, option: str = "near") -> "Documents":
         """The `count` documents below a value of a signal and the `count` at or above it, nearest first:
@@ -135,7 +159,7 @@ class Documents:
         sql, distance = f"{quoted(column)}::DOUBLE", f"abs({quoted(column)}::DOUBLE - {value!r}), shard_file, shard_row"
         known = self.relation.filter(f"isfinite({sql})")
         below, above = (known.filter(f"{sql} {side} {value!r}").order(distance).limit(count) for side in ("<", ">="))
-        return self._with(below.union(above).order(distance))
+        return self._with(below.union(above).order(distance), count <= MANY)
 
     def sorted(self, column: str, descending: bool = False) -> "Documents":
         """By a column, documents without a value last. Raises UsageError for an unknown one."""
@@ -150,58 +174,62 @@ class Documents:
         rest = [name for name in self.tables.columns if name not in {*FIRST, *DECIDED, "text", *signals}]
         return [*FIRST, *(name for name in DECIDED if name in self.tables.columns), *rest, "text", *signals]
 
-    def select(self, columns: Iterable[str] | None = None) -> Relation:
-        """A relation of these columns (of all, if not given) as they come out. Raises UsageError for an unknown one."""
-        names = self.columns if columns is None else list(columns)
+    def select(self, columns: Iterable[str], *places: str) -> Relation:
+        """A relation of these columns as they come out, and of where the documents lie. Raises UsageError for an unknown one."""
+        names = list(columns)
         for name in names:
             if name not in self.tables.columns:
                 raise UsageError(f"{name}: no such column{nearest_name(name, self.tables.columns)}")
-        return self.relation.project(
-            ", ".join(
-                f"{quoted(n) if n == 'text' and self.show else self.tables.plain(n)} AS {quoted(n)}" for n in names
-            )
-        )
+        shown = [f"{quoted(n) if n == 'text' and self.show else self.tables.plain(n)} AS {quoted(n)}" for n in names]
+        return self.relation.project(", ".join([*shown, *places]))
 
     def __len__(self) -> int:
         with self.tables.explained():
             return int(self.relation.aggregate("count(*)").fetchall()[0][0])
 
-    def batches(self, columns: Iterable[str] | None = None, rows: int = BLOCK) -> Iterator[pa.RecordBatch]:
-        """The documents, `rows` at a time, so memory does not grow with the run."""
-        with self.tables.explained():
-            yield from self.select(columns).to_arrow_reader(rows)
+    def reader(self, columns: Iterable[str] | None = None) -> pa.RecordBatchReader:
+        """The documents, a few at a time, so memory does not grow with the run. Raises UsageError for an unknown column."""
+        names = self.columns if columns is None else list(columns)
+        if not self._few or "text" not in names:
+            return self.select(names).to_arrow_reader(BLOCK)
+        # A scan would read every text of the run: the rows are found by the other columns, and their texts read by row group.
+        light = [name for name in self.tables.columns if name in {*names, "hidden"} and name != "text"]
+        found = self.select(light, "shard_file", "shard_row").to_arrow_table()
+        places = [
+            (self.tables.places[file], row)
+            for file, row in zip(found["shard_file"].to_pylist(), found["shard_row"].to_pylist(), strict=True)
+        ]
+        texts = texts_at(self.tables.opened, places)
+        if not self.show:
+            hidden = found["hidden"].to_pylist()
+            texts = [masked(text) if hide else text for text, hide in zip(texts, hidden, strict=True)]
+        whole = found.append_column("text", pa.array(texts, pa.large_string())).select(names)
+        return whole.combine_chunks().to_reader(BLOCK)
 
     def rows(self, columns: Iterable[str] | None = None) -> Iterator[dict[str, Any]]:
         """The documents as Python values, a few at a time."""
-        for batch in self.batches(columns):
-            yield from batch.to_pylist()
+        with self.tables.explained():
+            for batch in self.reader(columns):
+                yield from batch.to_pylist()
 
     __iter__ = rows
-
-    def places(self) -> list[tuple[str, int]]:
-        """(shard, row) of each."""
-        with self.tables.explained():
-            found = self.relation.project("shard_file, shard_row").fetchall()
-        return [(self.tables.places[file], row) for file, row in found]
 
     def to_arrow(self, columns: Iterable[str] | None = None) -> pa.Table:
         """As an Arrow table."""
         with self.tables.explained():
-            return self.select(columns).to_arrow_table()
+            return self.reader(columns).read_all()
 
     def to_pandas(self, columns: Iterable[str] | None = None) -> "pandas.DataFrame":
         """As a pandas data frame."""
-        with self.tables.explained():
-            return self.select(columns).df()
+        return self.to_arrow(columns).to_pandas()
 
     def to_polars(self, columns: Iterable[str] | None = None) -> "polars.DataFrame":
         """As a polars data frame. Raises InfrastructureError without polars."""
         try:
-            import polars  # noqa: F401
+            import polars
         except ImportError as error:
             raise InfrastructureError("to_polars needs polars: pip install polars") from error
-        with self.tables.explained():
-            return self.select(columns).pl()
+        return polars.DataFrame(self.to_arrow(columns))
 
     def export(self, name: str, option: str = "export", columns: Iterable[str] | None = None) -> int:
         """Write JSON lines, CSV, Parquet or a list of ids, by the file's ending; returns how many.
@@ -224,9 +252,9 @@ class Documents:
 
     def write(self, handle: BinaryIO, ending: str, columns: Iterable[str] | None = None) -> int:
         """Write them to an open file in the form that an ending names, a few at a time; returns how many."""
-        relation, count = self.select(["id"] if ending == ".txt" else columns), 0
+        count = 0
         with self.tables.explained():
-            reader = relation.to_arrow_reader(BLOCK)
+            reader = self.reader(["id"] if ending == ".txt" else columns)
             if ending == ".parquet":
                 with pq.ParquetWriter(handle, reader.schema, compression="zstd") as parquet:
                     for batch in reader:
