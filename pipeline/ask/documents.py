@@ -64,12 +64,17 @@ def equal(tables: Tables, name: str, value: Any) -> str:
 def hit_by(tables: Tables, rule: str) -> str:
     """SQL: documents that a rule removes, that any rule of a stage removes (`gopher`), or in which a judge marks spans of a kind
     (`pii.phone`)."""
-    stage, _, kind = rule.partition(".")
-    tests = [f"len(list_filter(reasons, lambda r: r = {literal(rule)} OR split_part(r, '.', 1) = {literal(rule)})) > 0"]
-    for name, column in tables.columns.items():
-        if kind and column.judge == stage and column.kind == SPANS:
-            tests.append(f"len(list_filter({quoted(name)}, lambda s: s.kind = {literal(kind)})) > 0")
+    named = f"lambda r: r = {literal(rule)} OR split_part(r, '.', 1) = {literal(rule)}"
+    tests = [f"len(list_filter(reasons, {named})) > 0"]
+    kind = literal(rule.partition(".")[2])
+    tests += [f"len(list_filter({quoted(name)}, lambda s: s.kind = {kind})) > 0" for name in marks_spans(tables, rule)]
     return f"coalesce({' OR '.join(tests)}, false)"
+
+
+def marks_spans(tables: Tables, rule: str) -> list[str]:
+    """The columns of spans that a rule of this name may be a kind of."""
+    stage, _, kind = rule.partition(".")
+    return [name for name, column in tables.columns.items() if kind and column.judge == stage and column.kind == SPANS]
 
 
 def contains(text: str, ignore_case: bool = False) -> str:

@@ -101,15 +101,17 @@ def earlier_runs(opened: RunFolder) -> list[str]:
 def copies(tables: Tables, own: str) -> dict[str, Any]:
     """How many removed documents a kept one stands for, and the first of them, the most alike first."""
     rows = tables.rows(
-        f"SELECT id, source, stage, similarity, duplicate_of, url, count(*) OVER () AS copies FROM documents "
+        f"SELECT id, source, stage, similarity, duplicate_of, url, count(*) OVER () AS copies FROM {tables.known} "
         f"WHERE duplicate_of = {literal(own)} ORDER BY similarity DESC NULLS LAST, id LIMIT {COPIES_SHOWN}"
     )
     counts = [row.pop("copies") for row in rows]
     return {"copies": counts[0], "first_copies": rows} if rows else {}
 
 
-def _place(tables: Tables, own: str, condition: str = "") -> tuple[str, int] | None:
-    rows = tables.rows(f"SELECT shard_file, shard_row FROM documents WHERE id = {literal(own)} {condition} LIMIT 1")
+def place_of(tables: Tables, own: str, condition: str = "") -> tuple[str, int] | None:
+    rows = tables.rows(
+        f"SELECT shard_file, shard_row FROM {tables.known} WHERE id = {literal(own)} {condition} LIMIT 1"
+    )
     return (tables.places[rows[0]["shard_file"]], rows[0]["shard_row"]) if rows else None
 
 
@@ -120,7 +122,7 @@ def survivor(tables: Tables, wanted: str, text: str, original: str) -> dict[str,
     """
     settings, earlier = tables.opened.settings("minhash", MinHashSettings), earlier_runs(tables.opened)
     for there in (tables, *(Tables(open_run(folder)) for folder in filter(holds_a_run, earlier))):
-        if place := _place(there, wanted, "AND verdict = 'kept'"):
+        if place := place_of(there, wanted, "AND verdict = 'kept'"):
             other, (shard, row) = there.opened, place
             document = row_of(other, other.file(Step.EXTRACT, shard), row, ["id", "url", "source", "text"])
             extracted = document.pop("text")
@@ -185,7 +187,7 @@ def beginning(raw: bytes, start: int, end: int, masks: list[Span]) -> str:
 
 def kept_copy(tables: Tables, wanted: str) -> dict[str, Any]:
     """The document that has the copy of a repeated span."""
-    rows = tables.rows(f"SELECT id, url, source FROM documents WHERE id = {literal(wanted)} LIMIT 1")
+    rows = tables.rows(f"SELECT id, url, source FROM {tables.known} WHERE id = {literal(wanted)} LIMIT 1")
     return rows[0] if rows else {"id": wanted}
 
 

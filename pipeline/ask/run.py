@@ -19,12 +19,12 @@ from pipeline.report.stats import FunnelStep, Reason, Totals, funnel
 REASONS = """
 SELECT verdict, coalesce(stage, 'unknown') AS stage, coalesce(rule, 'unknown') AS rule, count(*) AS documents,
   coalesce(sum(text_bytes), 0)::BIGINT AS text_bytes, coalesce(sum(num_pretokens), 0)::BIGINT AS pretokens
-FROM documents WHERE verdict <> 'kept' GROUP BY ALL ORDER BY pretokens DESC, documents DESC, stage, rule
+FROM {table} WHERE verdict <> 'kept' GROUP BY ALL ORDER BY pretokens DESC, documents DESC, stage, rule
 """
 TOTALS = """
 SELECT count(*) AS documents_in, count(*) FILTER (verdict = 'kept') AS kept, count(*) FILTER (verdict = 'removed') AS removed,
   count(*) FILTER (verdict = 'quarantined') AS quarantined, coalesce(sum(num_pretokens), 0)::BIGINT AS extracted_pretokens,
-  coalesce(sum(num_pretokens) FILTER (verdict = 'kept'), 0)::BIGINT AS kept_pretokens FROM documents
+  coalesce(sum(num_pretokens) FILTER (verdict = 'kept'), 0)::BIGINT AS kept_pretokens FROM {table}
 """
 
 
@@ -83,11 +83,11 @@ class FinishedRun:
 
     def reasons(self) -> list[Reason]:
         """First reasons with their documents and pre-tokens, the rule that costs most first."""
-        return [Reason.model_validate(row) for row in self.tables.rows(REASONS)]
+        return [Reason.model_validate(row) for row in self.tables.rows(REASONS.format(table=self.tables.light))]
 
     def totals(self) -> Totals:
         """Documents and pre-tokens of the run."""
-        return Totals.model_validate(self.tables.rows(TOTALS)[0])
+        return Totals.model_validate(self.tables.rows(TOTALS.format(table=self.tables.light))[0])
 
     def funnel(self) -> list[FunnelStep]:
         """The way down from extracted to kept by first reason, in documents and pre-tokens, stages in the recipe's order."""

@@ -8,6 +8,7 @@ browser, so the connection reads the run folder and nothing else.
 
 import contextlib
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -27,6 +28,24 @@ from pipeline.report.where import HOST
 Relation = duckdb.DuckDBPyRelation
 NOT_SHOWN = ("text", "text_bytes", "reason", "source", "role", "id", "table_spans", "sections", "edits")
 """Columns of the documents' files that the view has from elsewhere, or that only `explain` shows."""
+LIGHT = (
+    *(
+        "id",
+        "url",
+        "path",
+        "title",
+        "source",
+        "role",
+        "verdict",
+        "stage",
+        "rule",
+        "reasons",
+        "duplicate_of",
+        "similarity",
+    ),
+    *("licence", "doc_type", "tdm", "year", "host", "language_label", "num_pretokens", "text_bytes", "hidden"),
+)
+"""What pages count and list by, held in memory when it is first asked for: some 300 bytes a document."""
 MISSING = re.compile(r'Referenced column "([^"]*)" (?:was )?not found')
 
 
@@ -76,6 +95,7 @@ class Tables:
         if not store.local:
             self._database.register_filesystem(store.filesystem)
         self.columns: dict[str, Column] = {}
+        self.has_light, self._lighting = False, threading.Lock()
         with self.explained():
             self._database.execute(f"CREATE VIEW documents AS {self._view()}")
         for setting in (
@@ -93,9 +113,24 @@ class Tables:
             self.opened.store.url(self.opened.file(Step.EXTRACT, shard).path): shard for shard in self.opened.shards
         }
 
-    def documents(self) -> Relation:
-        """The whole view, lazily. Every call has a cursor of its own, so threads do not wait for each other."""
-        return self._database.cursor().table("documents")
+    def documents(self, light: bool = False) -> Relation:
+        """The whole view, lazily, or the columns of LIGHT. Every call has a cursor of its own, so that threads do not wait."""
+        return self._database.cursor().table(self.light if light else "documents")
+
+    @property
+    def light(self) -> str:
+        """The name of a table of LIGHT and where the documents lie, in the order of the view."""
+        with self._lighting, self.explained():
+            if not self.has_light:
+                columns = ", ".join(quoted(name) for name in LIGHT if name in self.columns)
+                self._database.execute(f"CREATE TABLE light AS SELECT {columns}, shard_file, shard_row FROM documents")
+                self.has_light = True
+        return "light"
+
+    @property
+    def known(self) -> str:
+        """`light` when it is there, else the view."""
+        return "light" if self.has_light else "documents"
 
     def query(self, text: str) -> Relation:
         """A SELECT over `documents` that this project wrote, lazily."""
