@@ -28,22 +28,9 @@ from pipeline.report.where import HOST
 Relation = duckdb.DuckDBPyRelation
 NOT_SHOWN = ("text", "text_bytes", "reason", "source", "role", "id", "table_spans", "sections", "edits")
 """Columns of the documents' files that the view has from elsewhere, or that only `explain` shows."""
-LIGHT = (
-    *(
-        "id",
-        "url",
-        "path",
-        "title",
-        "source",
-        "role",
-        "verdict",
-        "stage",
-        "rule",
-        "reasons",
-        "duplicate_of",
-        "similarity",
-    ),
-    *("licence", "doc_type", "tdm", "year", "host", "language_label", "num_pretokens", "text_bytes", "hidden"),
+LIGHT = tuple(
+    "id url path locator title source role verdict stage rule reasons duplicate_of similarity licence doc_type tdm year host "
+    "language_label num_pretokens text_bytes hidden".split()
 )
 """What pages count and list by, held in memory when it is first asked for: some 300 bytes a document."""
 MISSING = re.compile(r'Referenced column "([^"]*)" (?:was )?not found')
@@ -161,7 +148,7 @@ class Tables:
             yield
         except (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.PermissionException) as error:
             raise UsageError(str(error).partition("\n")[0]) from error
-        except (duckdb.Error, pa.ArrowException, OSError) as error:
+        except (duckdb.IOException, duckdb.InvalidInputException, pa.ArrowException, OSError) as error:
             said = str(error).partition("\n")[0]
             raise InfrastructureError(f"{self.opened.store.root} is damaged: {said}; {MAKE_AGAIN}") from error
 

@@ -1,11 +1,12 @@
 """The page of documents: every filter is a parameter of its address, so that a state can be sent to somebody else."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any, cast
 
 from starlette.datastructures import QueryParams
 
-from pipeline.ask.documents import Documents, marks_spans, signal_wanted
+from pipeline.ask.documents import Documents, equal, marks_spans, signal_wanted
 from pipeline.ask.tables import LIGHT, Relation, literal, quoted
 from pipeline.errors import UsageError
 from pipeline.explore.page import KINDS, Download, Explorer, Page, number, whole
@@ -18,6 +19,7 @@ SHOWN = (
     "id",
     "url",
     "path",
+    "locator",
     "title",
     "verdict",
     "reasons",
@@ -36,11 +38,12 @@ def chosen(explorer: Explorer, asked: QueryParams, to_list: bool = True) -> Docu
     hit, sort = asked.get("hit") or "", asked.get("sort") or "id"
     light = not (asked.get("where") or ranges(asked) or marks_spans(tables, hit))
     text = (asked.get("text") or None) if to_list or asked.get("count") else None
-    if text or (to_list and (asked.get("near") or sort not in LIGHT)):
+    if text or (to_list and (asked.get("near") or asked.get("as") or sort not in LIGHT)):
         light = False
-    equals = {name: asked[name] for name in FACETS if asked.get(name)}
-    found = Documents(tables, tables.documents(light)).where(
-        asked.get("where") or None, rule=hit or None, grep=text, ignore_case=bool(asked.get("any_case")), **equals
+    tests = [equal(tables, name, asked[name]) for name in FACETS if asked.get(name)]
+    relation = tables.documents(light)
+    found = Documents(tables, relation.filter(" AND ".join(tests)) if tests else relation).where(
+        asked.get("where") or None, rule=hit or None, grep=text, ignore_case=bool(asked.get("any_case"))
     )
     for column, low, high in ranges(asked):
         if column not in tables.columns or not tables.columns[column].is_number:
@@ -53,7 +56,7 @@ def chosen(explorer: Explorer, asked: QueryParams, to_list: bool = True) -> Docu
 def ranges(asked: QueryParams) -> list[tuple[str, str, str]]:
     """(column, lowest, highest) of every range, the bounds as they were written."""
     parts = (asked.getlist(name) for name in ("column", "low", "high"))
-    return [(column, low, high) for column, low, high in zip(*parts, strict=False) if column and (low or high)]
+    return [(column, low, high) for column, low, high in zip_longest(*parts, fillvalue="") if column and (low or high)]
 
 
 def ordered(found: Documents, asked: QueryParams, count: int, skip: int) -> Documents:

@@ -93,12 +93,12 @@ def way(explorer: Explorer, found: dict[str, Any]) -> list[tuple[str, str]]:
         ("extract", document["detail"] or f"{document['text_bytes'] or 0:,} bytes of text, {document['num_pretokens'] or 0:,} "
          f"pre-tokens; {len(document['edits'] or ())} edits"),
     ]  # fmt: skip
-    if verdict["reasons"]:
-        steps.append(("decide", f"{verdict['verdict']} by {', '.join(verdict['reasons'])}"))
     if verdict["duplicate_of"]:
         steps.append(("cluster", f"a copy of {verdict['duplicate_of']}"))
     if found.get("copies"):
         steps.append(("cluster", f"stands for {found['copies']:,} removed copies"))
+    if verdict["reasons"]:
+        steps.append(("decide", f"{verdict['verdict']} by {', '.join(verdict['reasons'])}"))
     if found["spans"]:
         size = sum(span["bytes"] for span in cuts)
         steps.append(("apply", f"{len(cuts):,} cuts of {size:,} bytes, {len(found['spans']) - len(cuts):,} masks"))
@@ -138,4 +138,5 @@ def document(explorer: Explorer, asked: QueryParams) -> Page:
         "cut_off": len((stored["text"] or "").encode()) > most,
         "changes": changes(found.get("survivor", {}).get("diff", [])),
     }
-    return Page("document", found["document"]["title"] or found["document"]["url"] or own, data, drawn)
+    name = " ".join(filter(None, (found["document"]["path"], found["document"]["locator"])))
+    return Page("document", found["document"]["title"] or found["document"]["url"] or name or own, data, drawn)

@@ -48,7 +48,7 @@ def clusters(explorer: Explorer, asked: QueryParams) -> Page:
     tables = explorer.run.tables
     largest = tables.rows(
         f"SELECT duplicate_of AS id, count(*) AS copies, min(similarity) AS lowest, {PRETOKENS} AS pretokens, "
-        f"arg_min(stage, id) AS stage, list(id ORDER BY id)[:{MEMBERS}] AS members FROM {tables.light} "
+        f"list(id ORDER BY id)[:{MEMBERS}] AS members FROM {tables.light} "
         f"WHERE duplicate_of IS NOT NULL GROUP BY duplicate_of ORDER BY copies DESC, id LIMIT {CLUSTERS}"
     )
     shown = {
@@ -128,7 +128,7 @@ def tokens(explorer: Explorer, asked: QueryParams) -> Page:
     if not run.has(Step.TOKENIZER):
         raise UsageError("this run has no tokenizer yet")
     encoder = _encoder(run.store.read(run.file(Step.TOKENIZER, name="tokenizer.json").path))
-    ids = encoder.encode_column(pa.array([text], pa.large_string()))[1].tolist() if text else []
+    ids = encoder.encode_column(pa.array([text], pa.large_string()))[0].tolist() if text else []
     shown = [encoder.tokens[own].decode("utf-8", "replace") for own in ids[:TOKENS_SHOWN]]
     size = len(text.encode())
     data = {"text": text, "ids": ids, "tokens": shown, "bytes": size, "vocabulary": encoder.vocab_size}

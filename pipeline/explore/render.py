@@ -53,7 +53,11 @@ def figure(value: Any) -> str:
 def environment() -> Environment:
     """The templates, with the report's filters."""
     made = report.environment().overlay(loader=PackageLoader("pipeline.explore", "templates"))
-    made.filters |= {"figure": figure, "web": lambda url: str(url).lower().startswith(("http://", "https://"))}
+    made.filters |= {
+        "figure": figure,
+        "change": "{:+,}".format,
+        "web": lambda url: str(url).lower().startswith(("http://", "https://")),
+    }
     made.globals |= {"link": link, "address": address, "nav": NAV}
     return made
 

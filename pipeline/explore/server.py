@@ -41,7 +41,7 @@ POLICY = ("default-src 'self'", "object-src 'none'", "base-uri 'none'", "form-ac
 HEADERS = {
     "Content-Security-Policy": "; ".join(POLICY),
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with none at all, forms of our own pages would come without an origin
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
@@ -149,21 +149,31 @@ def application(explorer: Explorer, token: str, port: int) -> ASGIApp:
 
     routes = [Route("/review", review, methods=["POST"])]
     routes += [Route(f"/static/explore.{ending}", asset) for ending in ("css", "js")]
+    routes.append(Route("/favicon.ico", lambda request: Response(status_code=204)))
     for path, page in PAGES.items():
         routes += [Route(f"{path}.json" if path != "/" else "/index.json", answer(explorer, token, page))]
         routes += [Route(path, answer(explorer, token, page))]
     return Guard(Starlette(routes=routes), token, port)
 
 
+def listen(port: int) -> tuple[socket.socket, int]:
+    """A socket on loopback, and its port; 0 takes a free one. Raises InfrastructureError for one that is taken."""
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+        listening.listen()
+    except (OSError, OverflowError) as error:
+        listening.close()
+        raise InfrastructureError(f"--port {port}: {getattr(error, 'strerror', None) or error}") from error
+    return listening, listening.getsockname()[1]
+
+
 def serve(explorer: Explorer, port: int, say: Callable[[str], None]) -> None:
-    """Serve until interrupted. Port 0 takes a free one. Raises InfrastructureError for one that is taken."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise InfrastructureError(f"--port {port}: {error.strerror}") from error
-        token, bound = secrets.token_urlsafe(24), listening.getsockname()[1]
+    """Say the address, and serve until interrupted."""
+    listening, bound = listen(port)
+    with listening:
+        token = secrets.token_urlsafe(24)
         say(f"http://127.0.0.1:{bound}/?token={token}")
         config = uvicorn.Config(
             application(explorer, token, bound), log_level="warning", access_log=False, server_header=False
