@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/licences.md"
-EXTRAS = ("train", "documents", "quant", "fasttext")
+EXTRAS = ("train", "documents", "quant", "explore", "fasttext")
 SPDX = {
     "3-Clause BSD License": "BSD-3-Clause",
     "Apache 2.0": "Apache-2.0",

@@ -13,6 +13,7 @@ COMMANDS = {
     "explain": "what happened to one document, and why",
     "status": "which steps of a run folder are done",
     "inspect": "signals, verdict and text of documents, filtered",
+    "explore": "the run in a browser, on this machine alone",
     "whatif": "how many documents other thresholds would keep, without running",
     "diff": "what changed between two runs",
     "report": "write report.html of a finished run again",
@@ -42,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
             continue
         own = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         getattr(arguments, name)(own)
-        if name != "completion":
+        if name not in ("completion", "explore"):
             own.add_argument(
                 "--json", action="store_true", help="JSON instead of tables: one line, from inspect one a document"
             )

@@ -97,6 +97,15 @@ def inspect(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def explore(parser: argparse.ArgumentParser) -> None:
+    """Of `explore`."""
+    run_folder(parser)
+    parser.add_argument(
+        "--other", action="append", default=[], metavar="DIR", help="a run to compare with; may be repeated"
+    )
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="port on 127.0.0.1 (default: a free one)")
+
+
 def whatif(parser: argparse.ArgumentParser) -> None:
     """Of `whatif`."""
     parser.add_argument(

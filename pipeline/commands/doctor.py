@@ -11,11 +11,13 @@ from pipeline.errors import EXIT_INFRASTRUCTURE, EXIT_OK
 
 NEEDED = ("ray", "datasets", "tokenizers", "huggingface-hub", "transformers", "datatrove", "pyarrow", "numpy", "numba",
           "resiliparse", "fastwarc", "pydantic", "pyyaml", "rich", "fsspec", "zstandard", "ftfy", "isal", "protego",
-          "safetensors", "py3langid", "jinja2")  # fmt: skip
+          "safetensors", "py3langid", "jinja2", "duckdb")  # fmt: skip
 """The dependencies of pyproject.toml."""
 OPTIONAL = {
     "torch": "curation works, training needs pip install 'domain-corpus[train]'",
     "torchao": "int8 export and low-precision training need pip install 'domain-corpus[quant]'",
+    "starlette": "the explorer needs pip install 'domain-corpus[explore]'",
+    "uvicorn": "the explorer needs pip install 'domain-corpus[explore]'",
     "fasttext-predict": "fastText models in a recipe need pip install 'domain-corpus[fasttext]'",
 }
 ABSENT = "absent"

@@ -124,10 +124,10 @@ class RunFolder:
         units = [commit for unit, commit in self.commits(Step.MEASURE).items() if unit.startswith(f"{judge}/")]
         return model.model_validate(units[0].parts["settings"]) if units else None
 
-    def spans(self, name: str, shard: str) -> pa.Table:
-        """Spans that apply read: a judge's signals, or `repeats/<kind>`."""
+    def span_file(self, name: str, shard: str) -> FileInfo:
+        """The file of spans that apply read: a judge's signals, or `repeats/<kind>`."""
         stage, _, kind = name.partition("/")
-        return self.table(self.file(Step.REPEATS, kind, shard)) if stage == "repeats" else self.signals(name, shard)
+        return self.file(Step.REPEATS, kind, shard) if stage == "repeats" else self.signal_file(name, shard)
 
     def uses(self, wanted: str) -> float | None:
         """How often the planned training visits a document; None when it is not trained on, or the run has no plan."""

@@ -81,6 +81,11 @@ def _with_labels(table: re.Match[str]) -> str:
     return ROW.sub(labelled, table[0])
 
 
+def with_labels(page: str) -> str:
+    """A page whose tables read as cards on a phone."""
+    return TABLE.sub(_with_labels, page)
+
+
 def render(report: RunReport) -> str:
     """The whole page. Deterministic: the same report gives the same bytes."""
     steps = funnel(report.totals, report.reasons)
@@ -104,7 +109,7 @@ def render(report: RunReport) -> str:
             {name for row in report.taken for name in row.documents}, key=lambda name: (name == "others", name)
         ),
     )
-    return TABLE.sub(_with_labels, page)
+    return with_labels(page)
 
 
 def _charts(report: RunReport, steps: list[Any]) -> dict[str, Markup]:

@@ -60,8 +60,9 @@ def test_sql_goes_with_the_other_filters(inspected):
         ("gopher_num_word > 3", "no such column: gopher_num_word; did you mean gopher_num_words?"),
         ("verdict = ", "syntax error"),
         ("1); delete from documents; --", "--sql"),
-        ("load_extension('x')", "not authorized"),
-        ("nosuch(text)", "no such function"),
+        ("load_extension('x')", "name load_extension does not exist"),
+        ("nosuch(text)", "name nosuch does not exist"),
+        ("text = (select content from read_text('/etc/passwd'))", 'Cannot access file "/etc/passwd"'),
     ],
 )
 def test_a_condition_that_cannot_be_read_is_answered(condition, said, out, capsys):
@@ -73,11 +74,14 @@ def test_a_condition_that_cannot_be_read_is_answered(condition, said, out, capsy
 def test_export_in_three_formats_is_the_same(inspected, out, tmp_path, capsys):
     wanted = inspected("--verdict", "kept")
     assert len(wanted) > 10  # more than are printed: an export has all
-    for ending in ("jsonl", "csv", "parquet"):
+    for ending in ("jsonl", "csv", "parquet", "txt"):
         file = tmp_path / f"kept.{ending}"
         capsys.readouterr()
         assert main(["inspect", "--run", str(out), "--verdict", "kept", "--export", str(file), "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["documents"] == len(wanted)
+        if ending == "txt":
+            assert file.read_text().split() == [row["id"] for row in wanted]
+            continue
         if ending == "parquet":
             rows = pq.read_table(file).to_pylist()
         elif ending == "csv":
@@ -90,10 +94,10 @@ def test_export_in_three_formats_is_the_same(inspected, out, tmp_path, capsys):
             row["signals"]["gopher"]["num_words"] for row in wanted
         ]
         assert "ann@" not in json.dumps(rows)
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["kept.csv", "kept.jsonl", "kept.parquet"]
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["kept.csv", "kept.jsonl", "kept.parquet", "kept.txt"]
 
 
-@pytest.mark.parametrize(("name", "said"), [("x.txt", ".jsonl, .csv, .parquet"), ("none/x.csv", "No such file")])
+@pytest.mark.parametrize(("name", "said"), [("x.doc", ".jsonl, .csv, .parquet, .txt"), ("none/x.csv", "No such file")])
 def test_an_export_that_cannot_be_written_is_answered(name, said, out, tmp_path, capsys):
     capsys.readouterr()
     assert main(["inspect", "--run", str(out), "--export", str(tmp_path / name)]) == 2

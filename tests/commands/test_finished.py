@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.__main__ import main
-from pipeline.commands.diff import leaves
+from pipeline.ask.diff import leaves
 from pipeline.core.run_folder import open_run
 from pipeline.core.store import Store
 from pipeline.run import main as run

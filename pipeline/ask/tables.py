@@ -1,0 +1,215 @@
+"""All documents of a run as one DuckDB view: what was extracted, the verdict, the published text and every signal.
+
+Signal files have no ids; they follow the rows of their shard's documents. A positional join puts them side by side, reads only
+the columns that a question names and copies nothing: a count over 500,000 rows takes some 50 ms. A run on an object store is
+read through its fsspec file system, as DuckDB's own extension for that is a download. Conditions come from people and from a
+browser, so the connection reads the run folder and nothing else.
+"""
+
+import contextlib
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.core.batch import DOCUMENTS
+from pipeline.core.judge import SPANS
+from pipeline.core.run_folder import RunFolder
+from pipeline.core.steps import Step
+from pipeline.core.store import MAKE_AGAIN, FileInfo
+from pipeline.errors import InfrastructureError, UsageError, did_you_mean
+from pipeline.report.hidden import HIDDEN_STAGES
+from pipeline.report.where import HOST
+
+Relation = duckdb.DuckDBPyRelation
+NOT_SHOWN = ("text", "text_bytes", "reason", "source", "role", "id", "table_spans", "sections", "edits")
+"""Columns of the documents' files that the view has from elsewhere, or that only `explain` shows."""
+LIGHT = tuple(
+    "id url path locator title source role verdict stage rule reasons duplicate_of similarity licence doc_type tdm year host "
+    "language_label num_pretokens text_bytes hidden".split()
+)
+"""What pages count and list by, held in memory when it is first asked for: some 300 bytes a document."""
+MISSING = re.compile(r'Referenced column "([^"]*)" (?:was )?not found')
+
+
+class Column(NamedTuple):
+    """A column of the view: its Arrow type, and for a signal the judge and the judge's name for it."""
+
+    kind: pa.DataType
+    judge: str = ""
+    signal: str = ""
+
+    @property
+    def is_bytes(self) -> bool:
+        """Whether it holds bytes, such as a hash."""
+        return pa.types.is_binary(self.kind) or pa.types.is_fixed_size_binary(self.kind)
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it can be compared with a number."""
+        return pa.types.is_integer(self.kind) or pa.types.is_floating(self.kind) or pa.types.is_boolean(self.kind)
+
+
+def quoted(name: str) -> str:
+    """A name as SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: Any) -> str:
+    """A value as SQL. Raises UsageError for a character that no text of a run holds."""
+    if isinstance(value, bool | int | float):
+        return repr(value)
+    if "\0" in value or any(0xD800 <= ord(character) <= 0xDFFF for character in value):
+        raise UsageError(f"{value!r}: NUL bytes and halves of characters are in no text")
+    return "'" + value.replace("'", "''") + "'"
+
+
+class Tables:
+    """The view `documents` of a run, in the order of shards and rows. Raises UsageError when nothing is decided yet.
+
+    `columns` says what it has. `hidden` tells texts that filters of abuse removed. Signals are `judge_column`.
+    """
+
+    def __init__(self, opened: RunFolder) -> None:
+        self.opened = opened
+        opened.verdicts(opened.shards[0], ["id"])
+        store = opened.store
+        self._database = duckdb.connect(config={"threads": "4", "python_enable_replacements": "false"})
+        if not store.local:
+            self._database.register_filesystem(store.filesystem)
+        self.columns: dict[str, Column] = {}
+        self.has_light, self._lighting = False, threading.Lock()
+        with self.explained():
+            self._database.execute(f"CREATE VIEW documents AS {self._view()}")
+        for setting in (
+            f"allowed_directories = [{literal(store.url(''))}]",
+            "enable_external_access = false",
+            "old_implicit_casting = true",  # `reasons like '%gopher%'`
+            "lock_configuration = true",
+        ):
+            self._database.execute(f"SET {setting}")
+
+    @cached_property
+    def places(self) -> dict[str, str]:
+        """The shard that each file of extracted documents belongs to."""
+        return {
+            self.opened.store.url(self.opened.file(Step.EXTRACT, shard).path): shard for shard in self.opened.shards
+        }
+
+    def documents(self, light: bool = False) -> Relation:
+        """The whole view, lazily, or the columns of LIGHT. Every call has a cursor of its own, so that threads do not wait."""
+        return self._database.cursor().table(self.light if light else "documents")
+
+    @property
+    def light(self) -> str:
+        """The name of a table of LIGHT and where the documents lie, in the order of the view."""
+        with self._lighting, self.explained():
+            if not self.has_light:
+                columns = ", ".join(quoted(name) for name in LIGHT if name in self.columns)
+                self._database.execute(f"CREATE TABLE light AS SELECT {columns}, shard_file, shard_row FROM documents")
+                self.has_light = True
+        return "light"
+
+    @property
+    def known(self) -> str:
+        """`light` when it is there, else the view."""
+        return "light" if self.has_light else "documents"
+
+    def query(self, text: str) -> Relation:
+        """A SELECT over `documents` that this project wrote, lazily."""
+        return self._database.cursor().sql(text)
+
+    def rows(self, text: str) -> list[dict[str, Any]]:
+        """The answer to `query` as Python values."""
+        with self.explained():
+            return self.query(text).to_arrow_table().to_pylist()
+
+    def filtered(self, relation: Relation, condition: str, option: str = "where") -> Relation:
+        """The rows for which a person's condition holds. Raises UsageError for one that cannot be read, with the nearest
+        column."""
+        try:
+            found = relation.filter(f"coalesce(try_cast(({condition}\n) AS BOOLEAN), false)")
+            found.columns  # noqa: B018 - binds the names
+            return found
+        except (duckdb.Error, UnicodeError) as error:
+            said = str(error).partition("\n")[0]
+            if missing := MISSING.search(str(error)):
+                said = f"no such column: {missing[1]}{did_you_mean(missing[1], list(self.columns))}"
+            raise UsageError(f"{option} {condition}: {said}") from error
+
+    @contextlib.contextmanager
+    def explained(self) -> Iterator[None]:
+        """While reading: a condition that cannot be answered is UsageError, a file that cannot be read InfrastructureError."""
+        try:
+            yield
+        except (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.PermissionException) as error:
+            raise UsageError(str(error).partition("\n")[0]) from error
+        except (duckdb.IOException, duckdb.InvalidInputException, pa.ArrowException, OSError) as error:
+            said = str(error).partition("\n")[0]
+            raise InfrastructureError(f"{self.opened.store.root} is damaged: {said}; {MAKE_AGAIN}") from error
+
+    def _read(self, files: Mapping[str, FileInfo], more: str = "") -> tuple[str, pa.Schema]:
+        store = self.opened.store
+        paths = ", ".join(literal(store.url(file.path)) for file in files.values())
+        return f"read_parquet([{paths}]{more})", store.open_table(next(iter(files.values())).path).schema_arrow
+
+    def _view(self) -> str:
+        opened, parts, shown = self.opened, [], list[str]()
+
+        def add(alias: str, name: str, kind: pa.DataType, as_name: str = "", judge: str = "") -> None:
+            self.columns[as_name or name] = Column(kind, judge, name if judge else "")
+            shown.append(f"{alias}.{quoted(name)} AS {quoted(as_name or name)}")
+
+        step = opened.verdict_step
+        assert step is not None
+        extracted, schema = self._read(
+            {shard: opened.file(Step.EXTRACT, shard) for shard in opened.shards},
+            ", filename=true, file_row_number=true",
+        )
+        verdicts, decided = self._read({shard: opened.file(step, name=shard) for shard in opened.shards})
+        parts += [f"{extracted} AS e", f"{verdicts} AS v"]
+        for field in decided:
+            add("v", field.name, field.type)
+        for field in DOCUMENTS:
+            if field.name not in NOT_SHOWN and field.name in schema.names:
+                add("e", field.name, field.type)
+        add("e", "text_bytes", pa.int64())
+        if opened.has(Step.CLUSTER):
+            clusters, _ = self._read({shard: opened.file(Step.CLUSTER, name=shard) for shard in opened.shards})
+            parts.append(f"{clusters} AS c")
+            for name in ("exact_cluster", "near_cluster"):
+                add("c", name, pa.int64())
+        if opened.has(Step.APPLY):
+            texts, _ = self._read({shard: opened.file(Step.APPLY, shard) for shard in opened.shards})
+            parts.append(f"{texts} AS t")
+            add("t", "text_hash", pa.binary(16))
+            add("t", "num_pretokens", pa.int64(), "published_pretokens")
+        add("t" if opened.has(Step.APPLY) else "e", "text", pa.large_string())
+        for number, judge in enumerate(opened.judges):
+            signals, schema = self._read({shard: opened.signal_file(judge, shard) for shard in opened.shards})
+            parts.append(f"{signals} AS s{number}")
+            for field in schema:
+                add(f"s{number}", field.name, field.type, f"{judge}_{field.name}", judge)
+        stages = ", ".join(map(literal, HIDDEN_STAGES))
+        self.columns |= {"host": Column(pa.string()), "year": Column(pa.string()), "hidden": Column(pa.bool_())}
+        shown += [
+            f"lower(regexp_extract(coalesce(e.url, ''), {literal(HOST)}, 1)) AS host",
+            r"nullif(regexp_extract(coalesce(e.date, ''), '^\d{4}'), '') AS year",
+            f"len(list_filter(v.reasons, lambda r: split_part(r, '.', 1) IN ({stages}))) > 0 AS hidden",
+            "e.filename AS shard_file",
+            "e.file_row_number AS shard_row",
+        ]
+        return f"SELECT {', '.join(shown)} FROM {' POSITIONAL JOIN '.join(parts)}"
+
+    def plain(self, name: str) -> str:
+        """A column as it is shown: spans are counted, bytes are measured, and the text of a hidden document is masked."""
+        column, sql = self.columns[name], quoted(name)
+        if name == "text":
+            return r"CASE WHEN hidden THEN regexp_replace(text, '[\pL\pN_]', '█', 'g') ELSE text END"
+        if column.kind == SPANS:
+            return f"coalesce(len({sql}), 0)"
+        return f"octet_length({sql}) || ' bytes'" if column.is_bytes else sql

@@ -1,0 +1,170 @@
+"""The verdicts that other thresholds would give, from the signals of a finished run.
+
+Exact through decide: rules, clusters and survivors are applied by the code that a run decides with. `select.keep` is exact
+to the end.
+Nothing is written.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import ValidationError
+
+from pipeline.apply.select_settings import SelectSettings
+from pipeline.apply.selection import STAGE, Offered, dial, offered, sentence
+from pipeline.apply.settle import amounts
+from pipeline.ask.tables import literal
+from pipeline.cluster.step import ClusterCounts
+from pipeline.core.judge import judges
+from pipeline.core.run_folder import RunFolder
+from pipeline.core.steps import Step
+from pipeline.decide.decision import Decision
+from pipeline.errors import UsageError
+from pipeline.recipe.model import near
+
+EXAMPLES = 10
+
+
+def _problems(errors: ValidationError, name: str) -> str:
+    return "; ".join(
+        f"{'.'.join((name, *map(str, e['loc'])))}: {e['msg'].removeprefix('Value error, ')}, not {e['input']!r}"
+        for e in errors.errors()
+    )
+
+
+def changed(opened: RunFolder, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The decision's settings with new thresholds by path. Raises UsageError for names that the run has no signal for."""
+    settings = opened.commit(Step.DECIDE).parts["settings"]
+    of_judges = {name: dict(settings["judges"][name]) for name in settings["order"]}
+    known = judges()
+    for path, value in changes.items():
+        judge, _, field = path.partition(".")
+        field, *inner = field.split(".")
+        if judge not in of_judges:
+            raise UsageError(f"{path}: expected judge.threshold=value{near(judge, of_judges)}")
+        decided = known[judge].settings.decided_fields()
+        if field not in decided:
+            raise UsageError(f"{path}: {judge} has no threshold {field}{near(field, decided)}")
+        holder = of_judges[judge]
+        for part in inner:  # a bound of a source or a role: by_source.news.min_num_words
+            holder[field] = dict(holder[field] or {}) if isinstance(holder.get(field), dict | None) else {}
+            holder, field = holder[field], part
+        holder[field] = value
+    for name in {path.partition(".")[0] for path in changes}:
+        try:
+            known[name].settings.model_validate(of_judges[name])
+        except ValidationError as errors:
+            raise UsageError(_problems(errors, name)) from errors
+    return settings | {"judges": of_judges}
+
+
+def both(opened: RunFolder, changes: Mapping[str, Any]) -> pa.Table:
+    """A row a document: `id`, `source`, `text_bytes`, `num_pretokens`, and `verdict` and first `reason` as decided (`old_`)
+    and with the changes (`new_`)."""
+    if not opened.has(Step.DECIDE):
+        raise UsageError(f"{opened.store.root}: nothing is decided yet; run it at least to `--to decide`")
+    indexes = opened.counted(ClusterCounts, Step.CLUSTER).index_files
+    parts = []
+    for shard, new in zip(
+        opened.shards, Decision.of(opened, changed(opened, changes), indexes).verdicts(opened.store), strict=True
+    ):
+        old = opened.table(opened.file(Step.DECIDE, name=shard), ["verdict", "stage", "rule"])
+        sizes = opened.documents(shard, ["text_bytes", "num_pretokens"])
+        columns = {
+            "id": new["id"],
+            "source": new["source"],
+            **dict(zip(sizes.column_names, sizes.columns, strict=True)),
+        }
+        for age, table in (("old", old), ("new", new)):
+            columns |= {
+                f"{age}_verdict": table["verdict"],
+                f"{age}_reason": pc.binary_join_element_wise(table["stage"], table["rule"], "."),
+            }
+        parts.append(pa.table(columns))
+    return pa.concat_tables(parts)
+
+
+def compare(opened: RunFolder, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Documents by verdict and by first reason, and kept bytes and pre-tokens, as decided (`before`) and with the changes
+    (`after`); what comes `back` and what would be `gone`: documents and pre-tokens by source, and the first ids.
+
+    Raises UsageError for names that the run has no signal for.
+    """
+    database = duckdb.connect(config={"threads": "2"})
+    database.register("moves", both(opened, changes))
+
+    def counted(age: str) -> dict[str, Any]:
+        def by(column: str) -> dict[str, int]:
+            query = f"SELECT {age}_{column}, count(*) FROM moves WHERE {age}_{column} IS NOT NULL GROUP BY 1 ORDER BY 1"
+            return dict(database.sql(query).fetchall())
+
+        sums = "coalesce(sum(text_bytes), 0)::BIGINT, coalesce(sum(num_pretokens), 0)::BIGINT"
+        size, tokens = database.sql(f"SELECT {sums} FROM moves WHERE {age}_verdict = 'kept'").fetchall()[0]
+        return {
+            "verdicts": by("verdict"),
+            "first_reasons": by("reason"),
+            "kept_text_bytes": size,
+            "kept_pretokens": tokens,
+        }
+
+    def moved(old: str, new: str) -> dict[str, Any]:
+        rows = f"FROM moves WHERE {old}_verdict <> 'kept' AND {new}_verdict = 'kept'"
+        query = f"SELECT source, count(*), sum(num_pretokens)::BIGINT {rows} GROUP BY source ORDER BY 2 DESC, 1"
+        by_source = {
+            name: {"documents": count, "pretokens": size} for name, count, size in database.sql(query).fetchall()
+        }
+        ids = database.sql(f"SELECT id {rows} ORDER BY md5(id || {literal('whatif')}) LIMIT {EXAMPLES}").fetchall()
+        return {"by_source": by_source, "examples": [own for (own,) in ids]}
+
+    found = {"before": counted("old"), "after": counted("new")}
+    return found | {"back": moved("old", "new"), "gone": moved("new", "old")}
+
+
+def dialled(opened: RunFolder, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What another dial (`{"select.keep": 0.1}`) would keep of the finished run: its bounds, documents and pre-tokens.
+
+    Raises UsageError when the run has not settled, or has no signal to go by.
+    """
+    if not opened.has(Step.SETTLE):
+        raise UsageError(f"{opened.store.root}: no verdict is final yet; `select` comes last")
+    told = dict(opened.commit(Step.SETTLE).parts["settings"].get("select") or {}) | {"search": None}
+    for path, value in changes.items():
+        name = path.removeprefix("select.")
+        if name not in SelectSettings.model_fields:
+            raise UsageError(f"{path}: expected select.setting=value{near(name, SelectSettings.model_fields)}")
+        told |= {"keep": None, "keep_tokens": None} if name in ("keep", "keep_tokens") else {}
+        told[name] = value
+    try:
+        settings = SelectSettings.model_validate(told)
+    except ValidationError as errors:
+        raise UsageError(_problems(errors, "select")) from errors
+    if settings.judge not in opened.judges:
+        raise UsageError(
+            f"select.by {settings.by}: the run has no judge {settings.judge}{near(settings.judge, opened.judges)}"
+        )
+
+    def each() -> Iterator[Offered]:
+        for shard in opened.shards:
+            table = opened.verdicts(shard)
+            stays = pc.or_(pc.equal(table["verdict"], "kept"), pc.fill_null(pc.equal(table["stage"], STAGE), False))
+            texts = opened.table(opened.file(Step.APPLY, shard), ["num_pretokens"])
+            read = {"score": opened.signal_file(settings.judge, shard)}
+            if settings.per == "language":
+                read["language"] = opened.signal_file("language", shard)
+            yield offered(opened.store, read, table, texts["num_pretokens"], np.asarray(stays), settings)
+
+    found, _ = dial(each(), settings, amounts(opened, settings))
+    return {"select": asdict(found), "sentence": sentence(found, settings)}
+
+
+def answer(opened: RunFolder, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`dialled` when the changes are of `select`, else `compare`. Raises UsageError for both at once."""
+    dials = [path for path in changes if path.startswith("select.")]
+    if dials and len(dials) < len(changes):
+        raise UsageError("select is asked about by itself: rules change what it goes over, which takes a run")
+    return dialled(opened, changes) if dials else compare(opened, changes)

@@ -1,0 +1,147 @@
+"""The page of documents: every filter is a parameter of its address, so that a state can be sent to somebody else."""
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any, cast
+
+from starlette.datastructures import QueryParams
+
+from pipeline.ask.documents import Documents, equal, marks_spans, signal_wanted
+from pipeline.ask.tables import LIGHT, Relation, literal, quoted
+from pipeline.errors import UsageError
+from pipeline.explore.page import KINDS, Download, Explorer, Page, number, whole
+
+FACETS = ("verdict", "stage", "rule", "source", "role", "host", "language_label", "licence", "year", "doc_type", "tdm")
+FACET_VALUES = 12
+ROWS, MOST_ROWS = 25, 500
+SNIPPET = 180
+SHOWN = (
+    "id",
+    "url",
+    "path",
+    "locator",
+    "title",
+    "verdict",
+    "reasons",
+    "source",
+    "host",
+    "num_pretokens",
+    "duplicate_of",
+    "hidden",
+)
+
+
+def chosen(explorer: Explorer, asked: QueryParams, to_list: bool = True) -> Documents:
+    """The documents that the address asks for, without order and draw; to count them, without the text search too, which would
+    read every text. What is held in memory answers where it can. Raises UsageError for what the address cannot mean."""
+    tables = explorer.run.tables
+    hit, sort = asked.get("hit") or "", asked.get("sort") or "id"
+    light = not (asked.get("where") or ranges(asked) or marks_spans(tables, hit))
+    text = (asked.get("text") or None) if to_list or asked.get("count") else None
+    if text or (to_list and (asked.get("near") or asked.get("as") or sort not in LIGHT)):
+        light = False
+    tests = [equal(tables, name, asked[name]) for name in FACETS if asked.get(name)]
+    relation = tables.documents(light)
+    found = Documents(tables, relation.filter(" AND ".join(tests)) if tests else relation).where(
+        asked.get("where") or None, rule=hit or None, grep=text, ignore_case=bool(asked.get("any_case"))
+    )
+    for column, low, high in ranges(asked):
+        if column not in tables.columns or not tables.columns[column].is_number:
+            raise UsageError(f"{column[:80]}: this run has no number of that name")
+        tests = [f"{quoted(column)} {side} {number(column, v)!r}" for side, v in ((">=", low), ("<=", high)) if v]
+        found = Documents(tables, found.relation.filter(" AND ".join(tests)))
+    return found
+
+
+def ranges(asked: QueryParams) -> list[tuple[str, str, str]]:
+    """(column, lowest, highest) of every range, the bounds as they were written."""
+    parts = (asked.getlist(name) for name in ("column", "low", "high"))
+    return [(column, low, high) for column, low, high in zip_longest(*parts, fillvalue="") if column and (low or high)]
+
+
+def ordered(found: Documents, asked: QueryParams, count: int, skip: int) -> Documents:
+    """Drawn, nearest to a value, or sorted by a column."""
+    if asked.get("near"):
+        return found.near(asked["near"], count)
+    if asked.get("draw"):
+        return found.sample(count)
+    if column := asked.get("sort"):
+        found = found.sorted(column, descending=asked.get("down") == "1")
+    return found.first(count, skip)
+
+
+def facets(found: Documents) -> dict[str, list[dict[str, Any]]]:
+    """Of each facet the most frequent values, with how many of these documents have them."""
+    names = [name for name in FACETS if name in found.tables.columns]
+    sets = ", ".join(f"({quoted(name)})" for name in names)
+    columns = ", ".join(map(quoted, names))
+    levels = ", ".join(f"grouping({quoted(name)}) AS g{n}" for n, name in enumerate(names))
+    with found.tables.explained():
+        query = f"SELECT {columns}, {levels}, count(*) AS n FROM chosen GROUP BY GROUPING SETS ({sets}) ORDER BY n DESC"
+        counted = cast(Relation, found.relation.project(columns).query("chosen", query)).to_arrow_table()
+    shown: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    for row in counted.to_pylist():
+        name = next(name for n, name in enumerate(names) if row[f"g{n}"] == 0)
+        if row[name] not in (None, "") and len(shown[name]) < FACET_VALUES:
+            shown[name].append({"value": row[name], "documents": row["n"]})
+    return {name: values for name, values in shown.items() if values}
+
+
+def documents(explorer: Explorer, asked: QueryParams) -> Page | Download:
+    """Documents with facets, ranges, text search, order and draw; or the selection as a file (`as=jsonl`)."""
+    found, tables = chosen(explorer, asked), explorer.run.tables
+    if ending := asked.get("as"):
+        if ending not in KINDS:
+            raise UsageError(f"as={ending[:20]!r}: expected one of {', '.join(KINDS)}")
+        wanted = (
+            found
+            if not (asked.get("near") or asked.get("draw"))
+            else ordered(found, asked, whole(asked, "rows", ROWS, 10**6), 0)
+        )
+        return Download(wanted, ending)
+    count, page = whole(asked, "rows", ROWS, MOST_ROWS), whole(asked, "page", 1, 10**7)
+    signals = [column for column, *_ in ranges(asked)]
+    if sort := asked.get("sort"):
+        signals.append(sort)
+    if near := asked.get("near"):
+        signals.append(signal_wanted(tables, near)[0])
+    signals = [name for name in dict.fromkeys(signals) if name not in SHOWN and name != "text"]
+    rows = listed(ordered(found, asked, count, max(0, page - 1) * count), signals, asked.get("text") or "")
+    # Counting what a text search finds would read every text: the page is shown at once, and the count is asked for.
+    counted = chosen(explorer, asked, to_list=False)
+    total = len(counted) if not asked.get("text") or asked.get("count") else None
+    data = {
+        "documents": rows,
+        "total": total,
+        "signals": signals,
+        "page": page,
+        "rows": count,
+        "facets": facets(counted),
+    }
+    numbers = [name for name, column in tables.columns.items() if column.is_number]
+    fields = [name for name in FACETS if asked.get(name) or name in ("verdict", "source", "host")]
+    drawn = {"numbers": numbers, "ranges": ranges(asked), "kinds": KINDS, "chosen": fields}
+    return Page("documents", "Documents", data, drawn)
+
+
+def snippet(text: str, around: str) -> str:
+    """A few words of a text, around what was searched for."""
+    at = max(0, text.lower().find(around.lower())) if around else 0
+    start = max(0, at - SNIPPET // 3) if at > SNIPPET // 2 else 0
+    shown = " ".join(text[start : start + SNIPPET + len(around)].split())
+    return ("… " if start else "") + shown + ("…" if start + SNIPPET + len(around) < len(text) else "")
+
+
+def listed(found: Documents, signals: Sequence[str] = (), around: str = "") -> list[dict[str, Any]]:
+    """Documents as a table shows them, with these signals and the beginning of their texts."""
+    return [row | {"text": snippet(row["text"], around)} for row in found.rows([*SHOWN, *signals, "text"])]
+
+
+def by_ids(explorer: Explorer, ids: list[str], text: bool = True) -> list[dict[str, Any]]:
+    """These documents, as the table shows them."""
+    if not ids:
+        return []
+    tables = explorer.run.tables
+    condition = f"id IN ({', '.join(map(literal, ids))})"
+    found = Documents(tables, tables.documents(light=True).filter(condition)).first(len(ids))
+    return listed(found) if text else list(found.rows(SHOWN))

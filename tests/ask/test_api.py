@@ -1,0 +1,187 @@
+"""`import pipeline`: a finished run in Python says what the commands say, on disk and on another storage."""
+
+import json
+import subprocess
+import sys
+
+import fsspec
+import pytest
+
+import pipeline
+from pipeline.__main__ import main
+from pipeline.errors import InfrastructureError, UsageError
+from tests.faults.tiny import write_recipe
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("api")
+    recipe = write_recipe(folder)
+    run = pipeline.run_recipe(str(recipe), out=str(folder / "out"), to="apply", ray="none")
+    other = pipeline.run_recipe(
+        str(recipe), set={"curate.gopher.min_num_words": 204}, out=str(folder / "two"), to="apply", ray="none"
+    )
+    return folder, run, other
+
+
+@pytest.fixture
+def run(made):
+    return made[1]
+
+
+def command(capsys, *words: str):
+    capsys.readouterr()
+    assert main([*words, "--json"]) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_the_import_needs_neither_ray_nor_numba_nor_arrow():
+    code = "import sys, pipeline; print([m for m in ('ray', 'numba', 'pyarrow', 'duckdb') if m in sys.modules], dir(pipeline))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.startswith("[] ")
+    with pytest.raises(AttributeError, match="no attribute 'open_ran'"):
+        _ = pipeline.open_ran
+
+
+def test_documents_are_those_of_inspect(run, made, capsys):
+    out = str(made[0] / "out")
+    rows = list(run.documents(verdict="removed", where="gopher_num_words < 80"))
+    (shown,) = command(capsys, "inspect", "--run", out, "--verdict", "removed", "--sql", "gopher_num_words < 80")
+    assert [row["id"] for row in rows] == [shown["id"]]
+    assert rows[0]["gopher_num_words"] == shown["signals"]["gopher"]["num_words"]
+    assert len(run.documents()) == len(list(run.documents())) == 20
+    assert len(run.documents(rule="pii.email", source="news")) == len(run.documents(grep="Write to")) == 1
+
+
+def test_every_signal_is_keyed_by_its_document(run):
+    folder = run.folder
+    wanted = {}
+    for shard in folder.shards:
+        ids = folder.documents(shard, ["id"])["id"].to_pylist()
+        wanted |= dict(zip(ids, folder.signals("gopher", shard)["num_words"].to_pylist(), strict=True))
+    table = run.documents().to_arrow(["id", "gopher_num_words"])
+    assert dict(zip(*(column.to_pylist() for column in table.columns), strict=True)) == wanted
+    frame = run.documents().to_pandas()
+    assert dict(zip(frame["id"], frame["pii_spans"], strict=True))[frame["id"][0]] == 0
+    assert {f"{judge}_" for judge in folder.judges} <= {name.partition("_")[0] + "_" for name in frame.columns}
+
+
+def test_polars_has_the_same_rows(run):
+    pytest.importorskip("polars")
+    frame = run.documents().to_polars(["id", "verdict"])
+    assert frame.rows() == [tuple(row.values()) for row in run.documents().rows(["id", "verdict"])]
+
+
+def test_without_polars_it_says_what_to_install(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(InfrastructureError, match="pip install polars"):
+        run.documents().to_polars()
+
+
+def test_sample_and_near(run):
+    five = [row["id"] for row in run.sample(5)]
+    assert len(five) == 5
+    assert set(five) < {row["id"] for row in run.sample(9)}
+    near = [row["gopher_num_words"] for row in run.sample(2, near="gopher_num_words=203", verdict="kept")]
+    kept = [row["gopher_num_words"] for row in run.documents(verdict="kept")]
+    below, above = sorted(n for n in kept if n < 203), sorted(n for n in kept if n >= 203)
+    assert sorted(near) == below[-2:] + above[:2]
+
+
+def test_whatif_is_the_other_run(made):
+    _, run, other = made
+    found = run.whatif({"gopher.min_num_words": 204})
+    assert found["after"]["verdicts"] == other.whatif({"gopher.min_num_words": 204})["before"]["verdicts"]
+    gone = set(found["gone"]["examples"])
+    assert 0 < len(gone) == sum(each["documents"] for each in found["gone"]["by_source"].values())
+    assert gone == {row["id"] for row in other.documents(rule="gopher.min_num_words") if row["gopher_num_words"] > 20}
+    assert found["back"] == {"by_source": {}, "examples": []}
+    reverse = other.whatif({"gopher.min_num_words": 20})
+    assert set(reverse["back"]["examples"]) == gone
+    with pytest.raises(UsageError, match="did you mean min_num_words"):
+        run.whatif({"gopher.min_num_word": 3})
+    with pytest.raises(UsageError, match="asked about by itself"):
+        run.whatif({"select.keep": 0.5, "gopher.min_num_words": 3})
+
+
+def test_diff_explain_and_funnel(made, capsys):
+    folder, run, other = made
+    found = run.diff(other)
+    (said,) = command(capsys, "diff", str(folder / "out"), str(folder / "two"))
+    assert found == {name: value for name, value in said.items() if name != "exit"}
+    copy = next(iter(run.documents(rule="exact.duplicate")))
+    account = run.explain(copy["id"])
+    assert account["survivor"]["id"] == copy["duplicate_of"]
+    assert run.explain(copy["duplicate_of"])["copies"] == 1
+    steps = run.funnel()
+    totals = run.totals()
+    assert [step.stage for step in steps] == ["gopher", "exact"]
+    assert steps[-1].left_documents == totals.kept == len(run.documents(verdict="kept"))
+    assert steps[-1].left_pretokens == totals.kept_pretokens
+
+
+def test_a_mistake_is_answered_with_the_nearest_name(run):
+    for call, said in (
+        (lambda: run.documents(verdikt="kept"), "did you mean verdict"),
+        (lambda: run.documents(where="gopher_num_word < 3"), "did you mean gopher_num_words"),
+        (lambda: run.documents().to_arrow(["urk"]), "did you mean url"),
+        (lambda: run.documents().sorted("nothing"), "no such column"),
+        (lambda: run.sample(1, near="gopher_num_words=x"), "expected a number"),
+        (lambda: pipeline.run_recipe("finanse"), "did you mean finance"),
+        (lambda: pipeline.open_run("/nowhere"), "no run is recorded here"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            call()
+
+
+def test_a_notebook_shows_escaped_tables(run):
+    shown = run.documents(where="verdict = 'kept'")
+    assert "documents" in shown._repr_html_()
+    assert "<td>exact</td>" in run._repr_html_()
+    hostile = run.documents().relation.project("* REPLACE ('<script>x</script>' AS url)")
+    html = type(shown)(run.tables, hostile)._repr_html_()
+    assert "&lt;script&gt;" in html
+    assert "<script" not in html
+
+
+def test_a_condition_reads_the_run_and_nothing_else(run, tmp_path):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("x")
+    for condition in (
+        f"id = (SELECT content FROM read_text('{secret}'))",
+        f"exists (SELECT * FROM '{secret}')",
+        "exists (SELECT * FROM duckdb_settings()) OR id = getenv('HOME')",
+        "1); COPY (SELECT 1) TO '/tmp/x.csv'; --",
+    ):
+        with pytest.raises(UsageError):
+            list(run.documents(where=condition))
+
+
+def test_removed_abuse_is_masked_until_asked_for(run):
+    shown = run.documents().relation.project("* REPLACE (true AS hidden, 'Größe 12 is' AS text)")
+    documents = type(run.documents())
+    assert next(documents(run.tables, shown).rows(["text"]))["text"] == "█████ ██ ██"
+    assert next(documents(run.tables, shown, show=True).rows(["text"]))["text"] == "Größe 12 is"
+
+
+def test_a_run_under_another_url_reads_the_same(made):
+    folder, run, _ = made
+    memory = fsspec.filesystem("memory")
+    memory.put(str(folder / "out"), "/api/out", recursive=True)
+    there = pipeline.open_run("memory://api/out")
+    assert list(there.documents()) == list(run.documents())
+    own = next(iter(run.documents(verdict="kept")))["id"]
+    assert there.explain(own) == run.explain(own)
+    memory.rm("/api", recursive=True)
+
+
+def test_a_damaged_file_is_named_as_such(made):
+    folder, run, _ = made
+    file = folder / "out" / run.folder.signal_file("gopher", run.folder.shards[0]).path
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    try:
+        with pytest.raises(InfrastructureError, match="is damaged"):
+            len(pipeline.open_run(str(folder / "out")).documents(where="gopher_num_words > 1"))
+    finally:
+        file.write_bytes(whole)
