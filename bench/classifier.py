@@ -381,8 +381,9 @@ Made by `CORPORA=… python -m bench.classifier`; speed alone: `python -m bench 
 
 The `domain` and `quality` judges use a linear model over hashed words and word pairs (2^18 float16 weights, 512 KiB of
 safetensors). `classify`, the step before `measure`, learns it from documents of the run, or loads pinned weights. The score of
-`domain` is a probability at even odds of the two sides; that of `quality` is the mean of up to three ranks, of which this model
-gives the first, and needs no model at all ([the dial](quality.md)). Cards describe the model. A threshold is a setting of the recipe.
+`domain` is a probability at even odds of the two sides; that of `quality` is the mean of up to three ranks, of which this
+model gives the first, and needs no model at all ([the dial](quality.md)). Cards describe the model. A threshold is a setting
+of the recipe.
 
 ```yaml
 - domain: {{positives: {{roles: [domain]}}, negatives: {{sources: [wikipedia, books]}}, role_score: 0.5}}

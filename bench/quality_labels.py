@@ -128,9 +128,18 @@ def unread() -> list[Page]:
 
 
 def fit() -> dict[str, np.ndarray]:
-    """The informative view's arrays: logistic regression of good against thin and junk on the tuning half, by Newton's method."""
+    """The informative view's arrays: logistic regression of good against thin and junk on the tuning half.
+
+    Beside them stand bad texts made of every second good page: the first eight words of it, said again until they are as many as
+    the page has. The web's own junk is mostly short, and length alone must not make soup worth reading.
+    """
     chosen, said = labelled(tuning=True)
-    raw = features(_column(chosen))
+    soup = []
+    for page in [page for page, label in zip(chosen, said, strict=True) if label == "good"][::2]:
+        words = page.text.split()
+        soup.append(" ".join((words[:8] * (len(words) // 8 + 1))[: len(words)]))
+    raw = features(pa.array([*(page.text for page in chosen), *soup], pa.large_string()))
+    said = np.concatenate([said, ["junk"] * len(soup)])
     middle, scale = (np.round(own, 4) for own in (np.median(raw, axis=0), raw.std(axis=0) + 1e-6))
     inputs = np.c_[standard(raw, middle, scale), np.ones(len(raw))]
     target, found = (said == "good").astype(float), np.zeros(inputs.shape[1])

@@ -38,6 +38,10 @@ class SelectSettings(Settings):
         """What a search found in place of `keep`, so that all who read the settings see one share."""
         if not isinstance(given, dict) or not given.get("search"):
             return given
+        if not isinstance(given["search"], str):
+            raise ValueError(
+                "search names a file; `python -m recipes.pretrain.selection HANDOFF --shares 0.01,0.1` makes it"
+            )
         if set(given) & {"keep", "keep_tokens", "of"}:
             raise ValueError("search says how much to keep: leave out keep, keep_tokens and of")
         found = read_selection(given["search"])

@@ -57,7 +57,7 @@ class Views:
         """Of each view that there is, and of their mean as `score`: float64[n] of 0-1, NaN for texts without words."""
         borders, slots = grams(text)
         found = {name: rank(mean_weights(borders, slots, v.model.weights), v.ranks) for name, v in self.learned.items()}
-        found["informative"] = informative(text)
+        found["informative"] = informative(text, borders)
         weight = {name: getattr(shares, name) for name in found}
         if not sum(weight.values()):
             weight = dict.fromkeys(found, 1.0)

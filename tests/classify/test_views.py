@@ -38,6 +38,14 @@ def test_informative_puts_an_explanation_before_sales_chat_and_menus():
     assert scores[2] < 0.1
 
 
+def test_saying_the_same_again_does_not_help():
+    once, soups = (
+        informative(column(EXPLAINS * 3)),
+        ("word " * 5000, "cheap loans for bonds and shares " * 900, EXPLAINS[:50] * 200),
+    )
+    assert informative(column(*soups)).max() < 0.3 < once[0]
+
+
 def test_features_have_a_weight_each_and_ranks_rise():
     fitted = WEIGHTS.tensors
     assert features(column(EXPLAINS, "")).shape == (2, len(FEATURES))

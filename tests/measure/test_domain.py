@@ -246,3 +246,42 @@ def test_a_fasttext_model_scores_by_path_and_checksum(corpus, tmp_path):
     other = write_fasttext(model, {"__label__hq": OTHER, "__label__cc": MONEY}, weight=40)
     changed = run(corpus, tmp_path / "run", domain=origin.replace(digest, other), to="measure")
     assert changed.runner.reasons["measure"].startswith("ran")
+
+
+def test_quality_learns_its_views_and_pinned_weights_give_the_same(corpus, tmp_path):
+    origin = "{positives: {sources: [filings]}, negatives: {sources: [crawl]}, views: {domain: 1}}"
+    state = run(corpus, tmp_path / "run", curate=origin, to="measure")
+    card = state.commits("classify")["quality"].counts["card"]
+    assert card["domain_view"]["documents"]["positives"] > 200
+    found: dict[str, list[float]] = {}
+    for shard in state.shards:
+        paths = state.store.read_table(state.file("extract", shard).path, ["path"])["path"].to_pylist()
+        for path, row in zip(
+            paths, state.store.read_table(state.file("measure", f"quality/{shard}").path).to_pylist(), strict=True
+        ):
+            assert row["score"] == pytest.approx(
+                (row["reference"] + 2 * row["informative"] + row["domain"]) / 4, abs=2e-4
+            )
+            found.setdefault(path, []).append(row["domain"])
+    assert min(found["filings.jsonl"]) > 0.9 * max(found["stories.jsonl"])
+    assert np.mean(found["crawl0.jsonl"]) > 0.6 > 0.4 > np.mean(found["crawl1.jsonl"])
+    info = state.file("classify", "quality", "weights")
+    path = state.store.locate(info.path)
+    pinned = f"{{weights: {{path: {path}, sha256: {info.sha256}}}, views: {{domain: 1}}}}"
+    again = run(corpus, tmp_path / "b", curate=pinned, to="measure")
+    for shard in state.shards:
+        assert state.file("measure", f"quality/{shard}").sha256 == again.file("measure", f"quality/{shard}").sha256
+    domain = state.file("classify", "domain", "weights")
+    wrong = f"{{weights: {{path: {state.store.locate(domain.path)}, sha256: {domain.sha256}}}}}"
+    with pytest.raises(UsageError, match="have no ranks"):
+        run(corpus, tmp_path / "c", curate=wrong)
+
+
+def test_quality_without_sides_has_no_model_and_scores_all_the_same(corpus, tmp_path):
+    state = run(corpus, tmp_path / "run", curate="{min_score: 0.01}")
+    assert set(state.commits("classify")) == {"domain"}
+    assert set(state.commits("decide")["all"].counts["classifiers"]) == {"domain", "quality"}
+    for shard in state.shards:
+        table = state.store.read_table(state.file("measure", f"quality/{shard}").path)
+        assert table["score"].null_count == 0
+        assert table["reference"].null_count == len(table)

@@ -102,8 +102,9 @@ def test_a_recipe_takes_the_share_or_keeps_everything_with_a_warning(searched: P
         path.write_text(json.dumps({**fields, **change}))
         with pytest.raises(ValueError, match=said):
             read_selection(str(path))
-    with pytest.raises(ValidationError, match="does not exist"):
-        SelectSettings.model_validate({"search": str(tmp_path / "none.json")})
+    for search, said in ((str(tmp_path / "none.json"), "does not exist"), ([0.01, 0.1], "search names a file")):
+        with pytest.raises(ValidationError, match=said):
+            SelectSettings.model_validate({"search": search})
 
 
 def test_mistakes_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
