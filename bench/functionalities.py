@@ -46,7 +46,8 @@ POOLS: dict[str, list[str]] = {
         "H": "killed,shot,hanged,burned,stabbed,gassed,beaten,hurt,attacked,exterminated,drowned,murdered,wiped out,deported,"
         "locked up,tortured",
         "t": "this advert,the landfill site,the curtain,this phone,the battery,that film,the soup,the customer service,"
-        "this hotel,the sequel,my car,the traffic,the plot,the wallpaper,the weather,this tax form,the coffee,this printer,the bus,my alarm",
+        "this hotel,the sequel,my car,the traffic,the plot,the wallpaper,the weather,this tax form,"
+        "the coffee,this printer,the bus,my alarm",
         "j": "bankers,politicians,lawyers,landlords,goalkeepers,critics,capitalists,managers,artists,drivers,accountants,"
         "tourists,estate agents,bosses,gamers,fans of that band",
         "n": "idiot,moron,fool,loser,clown,bastard,liar,pig,scumbag,coward,asshole,creep",

@@ -1,14 +1,16 @@
-"""Written clinical notes with names, dates and ages marked: recall and precision of `pii: {names: list}`.
+"""Written clinical notes with names, dates and ages marked: recall and precision of `pii: {names: list}`, or of a model.
 
-`python -m bench.pii_notes`. Half of the names are of the census lists, half of other languages; eponyms, drugs, places and months
-stand among them as what must stay.
+`python -m bench.pii_notes`, or with `--path FOLDER --labels PER …` for `names: model`. Half of the names are of the census lists,
+half of other languages; eponyms, drugs, places and months stand among them as what must stay.
 """
 
+import argparse
 import random
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
-from pipeline.measure.names import find_names
+from pipeline.measure.names import FindNames, by_lists, by_model, find_names
 
 LISTED = (
     "Linda Hayes|Robert Chavez|Denise Whitaker|Harold Simmons|Teresa Morales|Gregory Fuller|Yolanda Brooks|Walter Jennings|"
@@ -48,11 +50,11 @@ def notes(count: int, names: Sequence[str], seed: int = 0) -> list[tuple[str, se
     return found
 
 
-def measure(names: Sequence[str], count: int = 400) -> tuple[float, float]:
+def measure(names: Sequence[str], count: int = 400, finder: FindNames = by_lists) -> tuple[float, float]:
     """(recall, precision): a marked span is found when a span overlaps all of it; one is right when it touches a marked one."""
     hit = total = right = made = 0
     for text, wanted in notes(count, names):
-        found = [(start, end) for start, end, _ in find_names(text)]
+        found = [(start, end) for start, end, _ in find_names(text, finder)]
         total += len(wanted)
         hit += sum(any(start <= low and high <= end for start, end in found) for low, high in wanted)
         made += len(found)
@@ -79,5 +81,23 @@ def lines() -> list[str]:
     ]
 
 
+def main(argv: list[str] | None = None) -> int:
+    """The lines of docs/pii.md, or recall and precision of a model."""
+    from pipeline.measure.hf_models import folder_sha256
+
+    parser = argparse.ArgumentParser(prog="python -m bench.pii_notes", description=__doc__)
+    parser.add_argument("--path", type=Path, help="folder of a token classifier")
+    parser.add_argument("--labels", nargs="*", default=["PER", "PERSON", "NAME", "PATIENT"])
+    options = parser.parse_args(argv)
+    if options.path is None:
+        print("\n".join(lines()))
+        return 0
+    given = str(options.path), folder_sha256(options.path), tuple(options.labels)
+    for title, names in (("of the census lists", LISTED), ("of other languages", OTHER)):
+        recall, precision = measure(names, finder=lambda text: by_model(text, *given))
+        print(f"| {title} | {recall:.3f} | {precision:.3f} |")
+    return 0
+
+
 if __name__ == "__main__":
-    print("\n".join(lines()))
+    raise SystemExit(main())

@@ -1,4 +1,4 @@
-"""Names of people, dates and high ages, for records of medicine and law: lists and context, without a model.
+"""Names of people, dates and high ages, for records of medicine and law: context, and lists or a model of your own.
 
 A name is taken by a title before it ("Dr. Ann Lee"), a label ("Patient: Lee, Ann"), a given name and a word with a capital
 after it, or a given name alone that is hardly ever a word. Lists: the US census of 1990. Names that no list holds are found
@@ -8,12 +8,17 @@ beside titles and labels only. Dates lose day and month and keep the year; ages 
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import resources
 
 import numpy as np
 
+from pipeline.errors import UsageError
+from pipeline.measure.hf_models import load, longest
+
+FindNames = Callable[[str], Iterator[tuple[int, int]]]
+"""Spans of names in a text, in characters."""
 _CAPITAL, _SMALL = "[A-ZÀ-ÖØ-ÞĆČĎĐĘĚĞİŁŃŇŐŘŚŞŠŤŮŰŹŻŽÇ]", "[a-zß-öø-ÿĀ-ɏḀ-ỿ]"
 _PARTICLE = r"(?:O'|Mc|Mac|De|Di|La|Le|Van|von)?"
 _WORD = (
@@ -92,7 +97,7 @@ def _by_context(text: str) -> Iterator[tuple[int, int]]:
             yield before.span("name")
 
 
-def _by_lists(text: str) -> Iterator[tuple[int, int]]:
+def by_lists(text: str) -> Iterator[tuple[int, int]]:
     """Names whose words the lists hold."""
     lists, at = _lists(), 0
     given, lone, surnames = lists["given"], lists["lone"], lists["surname"]
@@ -120,7 +125,47 @@ def _by_lists(text: str) -> Iterator[tuple[int, int]]:
             yield hit.span()
 
 
-def find_names(text: str) -> list[tuple[int, int, str]]:
+def by_model(text: str, path: str, sha256: str, labels: tuple[str, ...]) -> Iterator[tuple[int, int]]:
+    """Spans of a token classifier's labels, in whole words: long texts in windows that overlap by half.
+
+    Raises UsageError where the folder, its checksum or its labels are not as said.
+    """
+    import torch
+
+    tokenizer, model = load("pii.names_", path, sha256, "TokenClassification")
+    known = {str(name).removeprefix("B-").removeprefix("I-"): None for name in model.config.id2label.values()}
+    wanted = [
+        at for at, name in model.config.id2label.items() if str(name).removeprefix("B-").removeprefix("I-") in labels
+    ]
+    if not wanted:
+        raise UsageError(f"pii.names_labels: {path} has none of {', '.join(labels)} (it has: {', '.join(known)})")
+    limit = longest(model)
+    read = tokenizer(
+        text, truncation=True, max_length=limit, stride=limit // 2, return_overflowing_tokens=True,
+        return_offsets_mapping=True, padding=True, return_tensors="pt",
+    )  # fmt: skip
+    hit = np.zeros(len(text) + 1, bool)
+    for ids, mask, places in zip(
+        read["input_ids"], read["attention_mask"], read["offset_mapping"].tolist(), strict=True
+    ):
+        with torch.inference_mode():
+            best = model(input_ids=ids[None], attention_mask=mask[None]).logits[0].argmax(-1).tolist()
+        for one, (start, end) in zip(best, places, strict=True):
+            hit[start:end] |= one in wanted
+    # Whole words, and the space between two of them.
+    words = [
+        match.span() for match in re.finditer(r"[^\W_]+(?:['’-][^\W_]+)*", text) if hit[slice(*match.span())].any()
+    ]
+    at = 0
+    while at < len(words):
+        start, end = words[at]
+        while at + 1 < len(words) and text[end : words[at + 1][0]] in (" ", ". "):
+            at, end = at + 1, words[at + 1][1]
+        yield start, end
+        at += 1
+
+
+def find_names(text: str, finder: FindNames = by_lists) -> list[tuple[int, int, str]]:
     """(start, end, kind) of names, dates and ages in characters, in order.
 
     >>> [("Seen on March 3, 2031 by Dr. Okafor; Linda Hayes, 93 years old."[a:b], kind)
@@ -129,7 +174,7 @@ def find_names(text: str) -> list[tuple[int, int, str]]:
     """
     found = [(*hit.span(), "date") for hit in DATES.finditer(text)]
     found += [(*hit.span("a" if hit["a"] else "b"), "age") for hit in AGES.finditer(text)]
-    named = [*_by_context(text), *_by_lists(text)]
+    named = [*_by_context(text), *finder(text)]
     found += [(start, end, "name") for start, end in named]
     found.sort(key=lambda one: (one[0], -one[1]))
     kept: list[tuple[int, int, str]] = []
@@ -139,14 +184,16 @@ def find_names(text: str) -> list[tuple[int, int, str]]:
     return kept
 
 
-def find_in_rows(offsets: np.ndarray, data: np.ndarray) -> list[tuple[int, int, int, str]]:
+def find_in_rows(
+    offsets: np.ndarray, data: np.ndarray, finder: FindNames = by_lists
+) -> list[tuple[int, int, int, str]]:
     """`find_names` of every row of a column: (row, start, end, kind), bytes within the row."""
     found = []
     for row in range(len(offsets) - 1):
         raw = data[offsets[row] : offsets[row + 1]].tobytes()
         text = raw.decode()
         at, byte = 0, 0
-        for start, end, kind in find_names(text):
+        for start, end, kind in find_names(text, finder):
             byte += len(text[at:start].encode())
             size = len(text[start:end].encode())
             found.append((row, byte, byte + size, kind))

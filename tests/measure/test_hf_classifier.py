@@ -6,7 +6,8 @@ import pyarrow as pa
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.measure.judges.hf_classifier import HfClassifier, folder_sha256, hf_classifier, load
+from pipeline.measure.hf_models import folder_sha256, load
+from pipeline.measure.judges.hf_classifier import HfClassifier, hf_classifier
 
 pytest.importorskip("torch", reason="the train extra is not installed")
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "bank"]

@@ -1,13 +1,8 @@
 """Any Hugging Face sequence classifier as a judge: a local folder, its checksum, and the label that removes.
 
-Runs through `transformers` and the torch that it brings (`pip install 'domain-corpus[train]'`); no other part of curation
-needs either. Nothing is fetched, no code of the folder is run, and only safetensors weights are read.
+See pipeline.measure.hf_models for how the folder is read.
 """
 
-import functools
-import hashlib
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +12,7 @@ from pydantic import Field
 from pipeline.core.judge import Columns, judge
 from pipeline.core.settings import JudgeSettings, Threshold
 from pipeline.errors import UsageError
+from pipeline.measure.hf_models import LIBRARIES, load, longest
 
 PIECE_CHARS = 1000
 MAX_PIECES = 32
@@ -42,50 +38,14 @@ class HfClassifier(JudgeSettings):
     """Remove when any one piece scores higher."""
 
 
-def folder_sha256(folder: Path) -> str:
-    """sha256 over the names and sha256 of all files under a folder, in the order of names; hidden files do not count.
-
-    Raises UsageError when there is none.
-    """
-    files = sorted(
-        p for p in folder.rglob("*") if p.is_file() and not any(n[0] == "." for n in p.relative_to(folder).parts)
-    )
-    if not files:
-        raise UsageError(f"hf_classifier.path {folder}: there is no such folder, or it is empty")
-    total = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as handle:
-            digest = hashlib.file_digest(handle, "sha256").hexdigest()
-        total.update(f"{file.relative_to(folder).as_posix()}\0{digest}\n".encode())
-    return total.hexdigest()
-
-
-@functools.lru_cache(maxsize=2)
-def load(path: str, sha256: str, label: str) -> tuple[Any, Any, int]:
+def loaded(settings: HfClassifier) -> tuple[Any, Any, int]:
     """Tokenizer, model and the index of the label. Raises UsageError that says what is wrong and what would be right."""
-    missing = [name for name in ("transformers", "torch") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UsageError(
-            f"hf_classifier needs {' and '.join(missing)}, not installed here: pip install 'domain-corpus[train]'"
-        )
-    found = folder_sha256(Path(path))
-    if found != sha256:
-        raise UsageError(f"hf_classifier.sha256: {path} has {found}, the recipe says {sha256 or 'nothing'}")
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
-        model = AutoModelForSequenceClassification.from_pretrained(
-            path, local_files_only=True, trust_remote_code=False, use_safetensors=True
-        )
-    except (OSError, ValueError, KeyError) as error:
-        raise UsageError(f"hf_classifier.path {path}: {error}") from error
+    tokenizer, model = load("hf_classifier.", settings.path, settings.sha256, "SequenceClassification")
     names = {str(name): int(number) for number, name in model.config.id2label.items()}
-    if label not in names:
-        raise UsageError(f"hf_classifier.label: {path} has no label {label!r} (it has: {', '.join(sorted(names))})")
-    model.eval()
-    model.requires_grad_(False)
-    return tokenizer, model, names[label]
+    if settings.label not in names:
+        has = ", ".join(sorted(names))
+        raise UsageError(f"hf_classifier.label: {settings.path} has no label {settings.label!r} (it has: {has})")
+    return tokenizer, model, names[settings.label]
 
 
 def pieces(text: str) -> list[str]:
@@ -102,13 +62,12 @@ def pieces(text: str) -> list[str]:
 
 def probabilities(texts: list[str], settings: HfClassifier) -> np.ndarray:
     """float32[n]: softmax over the labels, or a sigmoid where the model is of several labels at once or of one."""
-    tokenizer, model, at = load(settings.path, settings.sha256, settings.label)
+    tokenizer, model, at = loaded(settings)
     several = model.config.problem_type == "multi_label_classification" or model.config.num_labels == 1
-    longest = min(512, getattr(model.config, "max_position_embeddings", 512))
     found = []
     for start in range(0, len(texts), BATCH):
         inputs = tokenizer(
-            texts[start : start + BATCH], truncation=True, max_length=longest, padding=True, return_tensors="pt"
+            texts[start : start + BATCH], truncation=True, max_length=longest(model), padding=True, return_tensors="pt"
         )
         logits = model(**inputs).logits.numpy().astype(np.float64)
         if several:
@@ -125,7 +84,7 @@ def probabilities(texts: list[str], settings: HfClassifier) -> np.ndarray:
     settings=HfClassifier,
     reads=["text"],
     adds={"score": pa.float32(), "worst_piece": pa.float32()},
-    libraries=["transformers", "tokenizers", "torch"],
+    libraries=LIBRARIES,
     weights=lambda settings: settings.sha256,
 )
 def hf_classifier(batch: pa.RecordBatch, settings: HfClassifier) -> Columns:
