@@ -42,6 +42,10 @@ class FinishedRun:
         """See `pipeline.ask.tables`. Raises UsageError when nothing is decided yet."""
         return Tables(self.folder)
 
+    @cached_property
+    def _held(self) -> whatif.Held:
+        return whatif.Held(self.folder.store)
+
     def documents(
         self,
         *,
@@ -75,7 +79,7 @@ class FinishedRun:
 
     def whatif(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """What `{"gopher.min_num_words": 80}` would keep: see `pipeline.ask.whatif`; or `{"select.keep": 0.1}`, by itself."""
-        return whatif.answer(self.folder, changes)
+        return whatif.answer(self.folder, changes, self._held)
 
     def diff(self, other: "FinishedRun") -> dict[str, Any]:
         """What changed in another run: settings, and documents and pre-tokens by kind of change, rule and source."""
