@@ -24,7 +24,7 @@ FROM {table} WHERE verdict <> 'kept' GROUP BY ALL ORDER BY pretokens DESC, docum
 TOTALS = """
 SELECT count(*) AS documents_in, count(*) FILTER (verdict = 'kept') AS kept, count(*) FILTER (verdict = 'removed') AS removed,
   count(*) FILTER (verdict = 'quarantined') AS quarantined, coalesce(sum(num_pretokens), 0)::BIGINT AS extracted_pretokens,
-  coalesce(sum(num_pretokens) FILTER (verdict = 'kept'), 0)::BIGINT AS kept_pretokens FROM {table}
+  coalesce(sum({kept}) FILTER (verdict = 'kept'), 0)::BIGINT AS kept_pretokens FROM {table}
 """
 
 
@@ -41,6 +41,10 @@ class FinishedRun:
     def tables(self) -> Tables:
         """See `pipeline.ask.tables`. Raises UsageError when nothing is decided yet."""
         return Tables(self.folder)
+
+    @cached_property
+    def _held(self) -> whatif.Held:
+        return whatif.Held(self.folder.store)
 
     def documents(
         self,
@@ -75,7 +79,7 @@ class FinishedRun:
 
     def whatif(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """What `{"gopher.min_num_words": 80}` would keep: see `pipeline.ask.whatif`; or `{"select.keep": 0.1}`, by itself."""
-        return whatif.answer(self.folder, changes)
+        return whatif.answer(self.folder, changes, self._held)
 
     def diff(self, other: "FinishedRun") -> dict[str, Any]:
         """What changed in another run: settings, and documents and pre-tokens by kind of change, rule and source."""
@@ -86,8 +90,9 @@ class FinishedRun:
         return [Reason.model_validate(row) for row in self.tables.rows(REASONS.format(table=self.tables.light))]
 
     def totals(self) -> Totals:
-        """Documents and pre-tokens of the run."""
-        return Totals.model_validate(self.tables.rows(TOTALS.format(table=self.tables.light))[0])
+        """Documents and pre-tokens of the run; of kept ones as published, after cuts and masks, where they are."""
+        kept = "published_pretokens" if "published_pretokens" in self.tables.columns else "num_pretokens"
+        return Totals.model_validate(self.tables.rows(TOTALS.format(table=self.tables.light, kept=kept))[0])
 
     def funnel(self) -> list[FunnelStep]:
         """The way down from extracted to kept by first reason, in documents and pre-tokens, stages in the recipe's order."""

@@ -30,7 +30,7 @@ NOT_SHOWN = ("text", "text_bytes", "reason", "source", "role", "id", "table_span
 """Columns of the documents' files that the view has from elsewhere, or that only `explain` shows."""
 LIGHT = tuple(
     "id url path locator title source role verdict stage rule reasons duplicate_of similarity licence doc_type tdm year host "
-    "language_label num_pretokens text_bytes hidden".split()
+    "language_label num_pretokens published_pretokens text_bytes hidden".split()
 )
 """What pages count and list by, held in memory when it is first asked for: some 300 bytes a document."""
 MISSING = re.compile(r'Referenced column "([^"]*)" (?:was )?not found')

@@ -11,6 +11,7 @@ import pytest
 
 import pipeline
 from pipeline.__main__ import main
+from pipeline.core.run_folder import RECIPE
 from pipeline.explore.one import changes, pieces
 from pipeline.explore.pages import PAGES
 from pipeline.explore.review import read
@@ -71,7 +72,7 @@ def test_every_answer_forbids_what_a_document_could_bring(server):
     ["/static/../../../../etc/passwd", "/static/%2e%2e/%2e%2e/etc/passwd", "/../../etc/passwd", "/document/..%2f..%2f..%2fetc%2fpasswd",
      "/document/%2fetc%2fpasswd", "/compare?other=/etc", "/compare.json?other=../before", "/documents?as=../../x",
      "/documents?where=" + quote("text = (SELECT content FROM read_text('/etc/passwd'))"),
-     "/documents?where=" + quote("exists (FROM read_csv('/etc/passwd'))"), "/static/explore.py", "/work/recipe.json"],
+     "/documents?where=" + quote("exists (FROM read_csv('/etc/passwd'))"), "/static/explore.py", f"/{RECIPE}"],
 )  # fmt: skip
 def test_no_file_outside_the_run_is_served(path, server):
     answer = server.ask(path)

@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import Field
 
 from pipeline.core.judge import SPANS, Columns, judge
 from pipeline.core.settings import DecidedBy, JudgeSettings, Threshold
