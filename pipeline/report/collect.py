@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from pipeline.plan.step import mix_plan, size_plan
 from pipeline.report import tally, where
 from pipeline.report.bias_step import BIAS
 from pipeline.report.cards import data_card
+from pipeline.report.classifier_cards import dial
 from pipeline.report.file_account import file_rows
 from pipeline.report.hidden import is_hidden
 from pipeline.report.progress import Display
@@ -244,12 +244,6 @@ def _classifier(name: str, found: dict[str, Any]) -> ClassifierFigures:
     )
 
 
-def _dial(run: Run) -> dict[str, Any] | None:
-    """What `select:` did, with the signal that it went by."""
-    found = run.counted(SettleCounts, Step.SETTLE).select
-    return None if found is None or run.recipe.select is None else {"by": run.recipe.select.by, **asdict(found)}
-
-
 def _sources(run: Run, tables: list[_Tables]) -> list[SourceRow]:
     rows = tally.merge_sources(tally.source_rows(t.documents, t.verdicts) for t in tables)
     fixed = {source.name: source.role for source in run.recipe.chosen}
@@ -364,7 +358,7 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
         bias=[BiasRow.model_validate(row) for row in bias_rows],
         bias_audit=bias,
         classifiers=[_classifier(name, found) for name, found in result["classifiers"].items()],
-        dial=_dial(run),
+        dial=dial(run),
         duplicates=_duplicates(run, reasons, tables),
         mix=mix_plan(run),
         tokenizer=vocabulary_figures(run, result["tokenizer"]),
