@@ -37,13 +37,15 @@ def ours(count: int, folder: Path, shape: str = PLANTED) -> Callable[[], tuple[i
     from pipeline.cluster.cluster_settings import ClusterSettings
     from pipeline.core.store import Store
 
+    # As the peers do: one document stays of every chain of shared keys; a recipe compares texts besides.
+    settings = ClusterSettings(min_similarity=None)
     warm, store = Store(str(folder / "warm")), Store(str(folder / "run"))
-    cluster_shards(warm, write_shards(1000, warm), ClusterSettings(), BANDS)
+    cluster_shards(warm, write_shards(1000, warm), settings, BANDS)
     shards = write_shards(count, store, shape)
 
     def act() -> tuple[int, int]:
         rows, labels = 0, []
-        for table in cluster_shards(store, shards, ClusterSettings(), BANDS).values():
+        for table in cluster_shards(store, shards, settings, BANDS).values():
             clustered = table["near_cluster"].combine_chunks().drop_null().to_numpy()
             rows += len(clustered)
             labels.append(np.unique(clustered))

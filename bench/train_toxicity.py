@@ -22,7 +22,7 @@ WORD_CLASSES = Path(__file__).with_name("word_classes.txt")
 WORD_SLOTS = 1 << 18
 CHAR_SLOTS = 1 << 18
 DECAY = 2e-6
-SCOPE, COOL, LISTED = 1.5, 0.3, 0.45
+SCOPE, COOL, LISTED = 1.5, 0.3, 0.25
 """What the learnt weights of scope are multiplied with; what all are, so that few scores come near one; what each listed word
 adds to the logit then. Chosen by held-out frames and with a look at OLID."""
 HARD_ABOVE = 0.3
