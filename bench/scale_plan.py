@@ -1,7 +1,7 @@
-"""What 1, 100 and 1,000 TB of HTML would take, from the rates that other benches measured: core-hours, memory, requests, disk, dollars.
+"""What 1, 100 and 1,000 TB of HTML would take, from measured rates: core-hours, memory, requests, disk, dollars.
 
-Nothing is run: rates are read from docs/benchmarks.json (`pipeline_full`, `scale`, `shards`), and the assumptions stand here. Steps
-that go by shards are charged by bytes of HTML, those over the whole corpus by documents, those over text by its bytes.
+Nothing is run: rates are read from docs/benchmarks.json (`pipeline_full`, `scale`, `shards`), and the assumptions stand here.
+Steps that go by shards are charged by bytes of HTML, those over the whole corpus by documents, those over text by its bytes.
 """
 
 import json
@@ -21,9 +21,10 @@ SHARD_BYTES = 1e9
 JUDGES = 13
 DISK = 0.8
 """Bytes of a run folder for a byte of compressed input, on the embedded sample; compressed HTML is a fifth of HTML."""
-REQUESTS_A_SHARD = 146
-"""Of a run with five judges on object storage, by the difference of 2 and 6 shards; and for each judge more."""
-REQUESTS_A_JUDGE = 4
+REQUESTS_A_SHARD = 280
+"""Of a run with five judges on object storage: the difference of the tiny run with 2 and with 6 shards, each a source of its own."""
+REQUESTS_A_JUDGE = 6
+"""More for each judge: its file is written, read back and opened twice."""
 CORE_HOUR, THOUSAND_PUTS, GB_MONTH = 0.015, 0.005, 0.023
 """Dollars: a processor of a spot node, a thousand requests if all of them wrote, a gigabyte on object storage for a month."""
 BY_SHARDS = ("files", "extract", "measure", "shards", "driver")

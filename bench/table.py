@@ -15,7 +15,7 @@ from typing import Any
 from bench.names import GROUPS, NAMES
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/benchmarks.md"
-DETAILS = ("deduplication.md", "extraction.md", "training.md")
+DETAILS = ("deduplication.md", "extraction.md", "scale.md", "training.md")
 """The pages beside it with the tables that benches give whole, each between markers of its own."""
 FIELDS = ("name", "unit", "ours", "peer", "ratio", "peer_name", "versions", "input", "rounds", "machine")
 """What the last line of `python -m bench NAME --json` holds at least."""

@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.audit.bias_settings import BiasSettings
-from pipeline.classify.audit_stream import audited_classifiers
 from pipeline.classify.classifier_settings import DomainSettings
 from pipeline.classify.score import reads_as_domain
 from pipeline.cluster.cluster_settings import RankBy, SurvivorSettings
@@ -119,32 +118,35 @@ def _with_roles(documents: pa.Table, signals: dict[str, pa.Table], entries: Entr
 
 
 @dataclass
-class Overall:
+class OverallCounts:
     """What the whole corpus says, before any document is decided."""
 
     set_aside: dict[str, list[str]] = field(default_factory=dict)
     """By judge, what the corpus shows to be no finding."""
     rebalance: dict[str, Any] = field(default_factory=dict)
     """What rebalancing did, by stage."""
-    overruled: dict[str, pa.Table] = field(default_factory=dict)
-    """By shard, a bool column for each rule of which rebalancing took back hits."""
+    classifiers: dict[str, Any] = field(default_factory=dict)
+    """What classifiers keep, of all documents and of the audit stream."""
 
 
-def overall(store: Store, settings: Mapping[str, Any], shards: Mapping[str, ShardFiles]) -> Overall:
-    """Reads the signals of judges that set something aside, a shard at a time.
+def overall(
+    store: Store, settings: Mapping[str, Any], shards: Mapping[str, ShardFiles]
+) -> tuple[OverallCounts, dict[str, pa.Table]]:
+    """What the whole corpus says; and by shard, a bool column for each rule of which rebalancing took back hits.
 
-    Rebalancing looks at all documents at once: it holds every shard's signals.
+    Reads the signals of judges that set something aside, a shard at a time. Rebalancing looks at all documents at once: it
+    holds every shard's signals.
     """
-    entries = entries_of(settings)
-    found = Overall({j.name: j.set_aside(_numbered(store, shards, j), own) for j, own in entries if j.set_aside})
+    entries, overruled = entries_of(settings), {}
+    found = OverallCounts({j.name: j.set_aside(_numbered(store, shards, j), own) for j, own in entries if j.set_aside})
     if "bias" in settings:
         held = {name: Shard(store, files, entries, found.set_aside) for name, files in shards.items()}
         found.rebalance = rebalance(list(held.values()), entries, BiasSettings.model_validate(settings["bias"]))
         for name, shard in held.items():
             if shard.hits.overruled is not None and shard.hits.overruled.any():
                 columns = enumerate(shard.hits.rules)
-                found.overruled[name] = pa.table({rule: shard.hits.overruled[:, n] for n, rule in columns})
-    return found
+                overruled[name] = pa.table({rule: shard.hits.overruled[:, n] for n, rule in columns})
+    return found, overruled
 
 
 def _numbered(store: Store, shards: Mapping[str, ShardFiles], judge: Judge) -> Iterator[tuple[pa.Table, np.ndarray]]:
@@ -157,11 +159,6 @@ def _numbered(store: Store, shards: Mapping[str, ShardFiles], judge: Judge) -> I
         values[~known] = alone - np.arange(int((~known).sum()))  # labels are not negative
         alone -= int((~known).sum())
         yield _signals(store, files, judge), values
-
-
-def classifiers_over(store: Store, settings: Mapping[str, Any], shards: Mapping[str, ShardFiles]) -> dict[str, Any]:
-    """What classifiers keep, of all documents and of the audit stream."""
-    return audited_classifiers(store, entries_of(settings), shards)
 
 
 def candidates(shard: Shard, first: int, priorities: Mapping[str, int]) -> pa.Table:
@@ -277,11 +274,11 @@ class Decision:
     def verdicts(self, store: Store) -> Iterator[pa.Table]:
         """Verdicts of every shard, in this process: every document of a cluster is held at once."""
         entries, firsts, order = entries_of(self.settings), self.firsts, ranks_by(self.settings)
-        said = overall(store, self.settings, self.shards)
+        said, overruled = overall(store, self.settings, self.shards)
 
         def shards() -> Iterator[tuple[int, Shard]]:
             for name, files in self.shards.items():
-                yield firsts[name], Shard(store, files, entries, said.set_aside, said.overruled.get(name))
+                yield firsts[name], Shard(store, files, entries, said.set_aside, overruled.get(name))
 
         members = [indexed_candidates(store, index, labels, firsts[index.name]) for index, labels in self.indexes]
         members += [candidates(shard, first, self.settings["priorities"]) for first, shard in shards()]

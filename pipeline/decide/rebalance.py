@@ -1,7 +1,7 @@
 """Rebalancing within decide: after the rules and before survivors, so that a readmitted document still faces its duplicates."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,27 +12,22 @@ from pipeline.core.settings import JudgeSettings
 from pipeline.decide.correction import Removed, loosen, readmit
 from pipeline.decide.rules import Hits
 
+if TYPE_CHECKING:
+    from pipeline.decide.decision import Shard
+
 Entries = Sequence[tuple[Judge, JudgeSettings]]
 
 
-class Shard(Protocol):
-    """What is read of a shard, and `hits`, which is replaced."""
-
-    signals: dict[str, pa.Table]
-    documents: pa.Table
-    hits: Hits
-
-
-def _column(shards: Sequence[Shard], judge: str, name: str) -> pa.ChunkedArray:
+def _column(shards: Sequence["Shard"], judge: str, name: str) -> pa.ChunkedArray:
     columns = [shard.signals[judge][name] for shard in shards]
     return pa.chunked_array([chunk for found in columns for chunk in found.chunks], columns[0].type)
 
 
-def _numbers(shards: Sequence[Shard], judge: str, name: str) -> np.ndarray:
+def _numbers(shards: Sequence["Shard"], judge: str, name: str) -> np.ndarray:
     return np.asarray(_column(shards, judge, name).to_numpy(), np.float64)
 
 
-def _excess(shards: Sequence[Shard], judge: Judge, settings: JudgeSettings, matrix: np.ndarray, rules: list[str]):  # noqa: ANN202
+def _excess(shards: Sequence["Shard"], judge: Judge, settings: JudgeSettings, matrix: np.ndarray, rules: list[str]):  # noqa: ANN202
     """float64[n] as in `Removed`, and by rule its bound and the distance that stands for 1."""
     excess, bounds = np.zeros(len(matrix)), {}
     thresholds = {bound.name: bound for bound in settings.bounds()}
@@ -52,7 +47,7 @@ def _excess(shards: Sequence[Shard], judge: Judge, settings: JudgeSettings, matr
     return excess, bounds
 
 
-def rebalance(shards: Sequence[Shard], entries: Entries, settings: BiasSettings) -> dict[str, Any]:
+def rebalance(shards: Sequence["Shard"], entries: Entries, settings: BiasSettings) -> dict[str, Any]:
     """Correct the hits of every stage in `settings.stages`; what was done, by stage, as JSON values.
 
     Documents are those that were extracted; `toxic_share` is of the documents that came back.

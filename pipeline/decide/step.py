@@ -18,18 +18,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.classify.audit_stream import audited_classifiers
 from pipeline.core.conserve import Balance, add_up
 from pipeline.core.execute import Assignment, Produced, Unit
-from pipeline.core.ledger import Commit
 from pipeline.core.run_folder import Commits, Run
 from pipeline.core.steps import Step
 from pipeline.core.store import FileInfo, Store
 from pipeline.decide.decision import (
     COPIES,
     Decision,
+    OverallCounts,
     Shard,
     candidates,
-    classifiers_over,
     copies,
     decided,
     entries_of,
@@ -46,15 +46,6 @@ BLOCK_ROWS = 1 << 17
 BLOCKS = 1 << 10
 PART_ROWS = 1 << 22
 """Documents of the run for each part of its clusters: at most so many are in one, unless a single cluster is larger."""
-
-
-@dataclass
-class OverallCounts:
-    """What the whole corpus says; see `DecideCounts`."""
-
-    rebalance: dict[str, Any] = field(default_factory=dict)
-    set_aside: dict[str, list[str]] = field(default_factory=dict)
-    classifiers: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -77,35 +68,26 @@ class Counted:
         """See `pipeline.core.reads.Readable`."""
         return self.fingerprint
 
-    @classmethod
-    def by(cls, commit: Commit) -> "Counted":
-        """What this unit counted."""
-        return cls(commit.fingerprint, commit.counts, asdict(commit.balance or Balance()))
-
 
 @dataclass
-class DecideCounts:
-    """What deciding counted: documents by first reason (`stage.rule`), what rebalancing did by stage, what classifiers keep, and,
-    with an index of earlier runs, how this run's documents stand to theirs."""
+class DecideCounts(OverallCounts):
+    """What deciding counted: documents by first reason (`stage.rule`) and, with an index of earlier runs, how this run's
+    documents stand to theirs."""
 
     first_reasons: dict[str, int] = field(default_factory=dict)
     delta: dict[str, int] | None = None
-    rebalance: dict[str, Any] = field(default_factory=dict)
-    set_aside: dict[str, list[str]] = field(default_factory=dict)
-    """By judge, kinds of spans that the whole corpus shows to be no finding."""
-    classifiers: dict[str, Any] = field(default_factory=dict)
 
 
 def decide_overall(store: Store, assignments: list[Assignment]) -> list[Produced]:
     """What the whole corpus says, and of each shard the hits that rebalancing took back."""
     (assigned,) = assignments
     shards = assigned.reads["shards"]
-    said = overall(store, assigned.settings, shards)
+    counts, overruled = overall(store, assigned.settings, shards)
+    counts.classifiers = audited_classifiers(store, entries_of(assigned.settings), shards)
     files = {}
-    for name, table in said.overruled.items():
+    for name, table in overruled.items():
         files[name] = store.put_table(assigned.path("overruled", name), [table], table.schema)
-    audited = classifiers_over(store, assigned.settings, shards)
-    return [Produced(files, OverallCounts(said.rebalance, said.set_aside, audited))]
+    return [Produced(files, counts)]
 
 
 def _shards(store: Store, assigned: Assignment) -> Iterator[tuple[str, int, Shard]]:
@@ -280,7 +262,7 @@ def decide(run: Run) -> Commits:
     verdicts = run.execute(Step.VERDICTS, units, decide_block).values()
     reads = {
         "verdicts": [commit.files for commit in verdicts],
-        "counted": [Counted.by(commit) for commit in verdicts],
+        "counted": [Counted(one.fingerprint, one.counts, asdict(one.balance or Balance())) for one in verdicts],
         "overall": Counted(said.fingerprint, asdict(told), {}),
     }
     settings["indexed"] = bool(run.indexes)

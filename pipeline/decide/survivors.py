@@ -11,12 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.cluster.cluster_settings import RankBy, SurvivorSettings
+from pipeline.cluster.cluster_settings import RankBy
 from pipeline.cluster.verify import estimate_similarity
 from pipeline.kernels.dedup.survivors import choose
 from pipeline.kernels.rows import column_rows
-
-__all__ = ["CANDIDATES", "SurvivorSettings", "Survivors", "best_members", "similarity_to"]
 
 CANDIDATES = pa.schema(
     [
