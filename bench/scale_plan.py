@@ -34,7 +34,7 @@ HELD = {
     "final verdicts": lambda documents: documents * 9,
     "driver": lambda documents: documents * HTML_BYTES / SHARD_BYTES * (JUDGES + 12) * 6000,
     "report": lambda documents: documents * 33,
-    "a part of decide": lambda documents: min(documents, 2**22) * CLUSTERED * 300,
+    "a part of decide": lambda documents: min(documents, 2**21) * 190,
 }
 """Bytes that one task, or the driver, holds: as the pages of each step say, and as `scale` and `scale_driver` measured."""
 
