@@ -22,7 +22,7 @@ JUDGES = 13
 DISK = 0.8
 """Bytes of a run folder for a byte of compressed input, on the embedded sample; compressed HTML is a fifth of HTML."""
 REQUESTS_A_SHARD = 280
-"""Of a run with five judges on object storage: the difference of the tiny run with 2 and with 6 shards, each a source of its own."""
+"""Of a run with five judges on object storage: the difference of the tiny run with 2 and with 6 shards, each a source."""
 REQUESTS_A_JUDGE = 6
 """More for each judge: its file is written, read back and opened twice."""
 CORE_HOUR, THOUSAND_PUTS, GB_MONTH = 0.015, 0.005, 0.023
@@ -34,7 +34,7 @@ HELD = {
     "final verdicts": lambda documents: documents * 9,
     "driver": lambda documents: documents * HTML_BYTES / SHARD_BYTES * (JUDGES + 12) * 6000,
     "report": lambda documents: documents * 33,
-    "a part of decide": lambda documents: min(documents, 2**22) * CLUSTERED * 300,
+    "a part of decide": lambda documents: min(documents, 2**21) * 190,
 }
 """Bytes that one task, or the driver, holds: as the pages of each step say, and as `scale` and `scale_driver` measured."""
 

@@ -44,7 +44,7 @@ VERSION = 8
 BLOCK_ROWS = 1 << 17
 """Documents of a block of shards, unless that makes more than `BLOCKS` of them."""
 BLOCKS = 1 << 10
-PART_ROWS = 1 << 22
+PART_ROWS = 1 << 21
 """Documents of the run for each part of its clusters: at most so many are in one, unless a single cluster is larger."""
 
 
