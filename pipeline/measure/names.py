@@ -130,8 +130,6 @@ def by_model(text: str, path: str, sha256: str, labels: tuple[str, ...]) -> Iter
 
     Raises UsageError where the folder, its checksum or its labels are not as said.
     """
-    import torch
-
     tokenizer, model = load("pii.names_", path, sha256, "TokenClassification")
     known = {str(name).removeprefix("B-").removeprefix("I-"): None for name in model.config.id2label.values()}
     wanted = [
@@ -148,8 +146,7 @@ def by_model(text: str, path: str, sha256: str, labels: tuple[str, ...]) -> Iter
     for ids, mask, places in zip(
         read["input_ids"], read["attention_mask"], read["offset_mapping"].tolist(), strict=True
     ):
-        with torch.inference_mode():
-            best = model(input_ids=ids[None], attention_mask=mask[None]).logits[0].argmax(-1).tolist()
+        best = model(input_ids=ids[None], attention_mask=mask[None]).logits[0].argmax(-1).tolist()
         for one, (start, end) in zip(best, places, strict=True):
             hit[start:end] |= one in wanted
     # Whole words, and the space between two of them.

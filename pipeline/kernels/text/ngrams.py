@@ -84,7 +84,7 @@ def class_of(keys: np.ndarray, ids: np.ndarray, word: np.uint64) -> int:
     return int(ids[at]) if at < len(keys) and keys[at] == word else 0
 
 
-@kernel()
+@kernel(forceinline=True)
 def add_class(classes: np.ndarray, count: int, one: int, data: np.ndarray, base: int, start: int) -> int:
     """The number of classes after those of a word: `SAID` for a double quotation mark that opens before it, then its own."""
     last = data[start - 1] if start > base else 0

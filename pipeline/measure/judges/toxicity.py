@@ -25,7 +25,7 @@ AT_PEOPLE, SHORT = 0.72, 15
 in proportion."""
 LIFT = 2.4
 """What a listed word adds to the logit of a sentence, as long as that stays under one half."""
-SENTENCE_THRESHOLD = 0.8
+SENTENCE_THRESHOLD = 0.7
 """A sentence above it is a span, and counts in `sentence_share`."""
 
 
