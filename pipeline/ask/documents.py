@@ -49,11 +49,14 @@ DECIDED = (
 
 
 def equal(tables: Tables, name: str, value: Any) -> str:
-    """SQL: a column has this value; of `host`, `*.HOST` is every subdomain. Raises UsageError for an unknown column."""
+    """SQL: a column has this value, or one of a list; of `host`, `*.HOST` is every subdomain. Raises UsageError for an unknown
+    column."""
     if name not in tables.columns:
         raise UsageError(f"{name}: no such column{nearest_name(name, tables.columns)}")
     if value is None:
         return f"{quoted(name)} IS NULL"
+    if isinstance(value, list | tuple | set):
+        return f"({' OR '.join(equal(tables, name, one) for one in value) or 'false'})"
     if name == "host":
         value = str(value).lower()
         if value.startswith("*."):
@@ -149,13 +152,15 @@ class Documents:
         return self._with(self.tables.filtered(found, condition) if condition else found)
 
     def first(self, count: int, skip: int = 0) -> "Documents":
-        """The first `count`, after `skip`."""
+        """The first `count`, after `skip`. Raises UsageError for less than none."""
+        if count < 0:
+            raise UsageError(f"{count} documents: expected a number from 0")
         return self._with(self.relation.limit(count, skip), count <= MANY)
 
     def sample(self, count: int) -> "Documents":
         """`count` random ones, the same every time in every layout of shards; a larger draw holds a smaller one."""
-        drawn = self.relation.order("md5('inspect' || id), id").limit(count)
-        return self._with(drawn.order("shard_file, shard_row"), count <= MANY)
+        drawn = self._with(self.relation.order("md5('inspect' || id), id")).first(count)
+        return drawn._with(drawn.relation.order("shard_file, shard_row"))
 
     def near(self, asked: str, count: int, option: str = "near") -> "Documents":
         """The `count` documents below a value of a signal and the `count` at or above it, nearest first:
@@ -163,8 +168,10 @@ class Documents:
         column, value = signal_wanted(self.tables, asked, option)
         sql, distance = f"{quoted(column)}::DOUBLE", f"abs({quoted(column)}::DOUBLE - {value!r}), shard_file, shard_row"
         known = self.relation.filter(f"isfinite({sql})")
-        below, above = (known.filter(f"{sql} {side} {value!r}").order(distance).limit(count) for side in ("<", ">="))
-        return self._with(below.union(above).order(distance), count <= MANY)
+        below, above = (
+            self._with(known.filter(f"{sql} {side} {value!r}").order(distance)).first(count) for side in ("<", ">=")
+        )
+        return below._with(below.relation.union(above.relation).order(distance))
 
     def sorted(self, column: str, descending: bool = False) -> "Documents":
         """By a column, documents without a value last. Raises UsageError for an unknown one."""

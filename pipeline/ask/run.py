@@ -13,7 +13,7 @@ from pipeline.ask import explain, whatif
 from pipeline.ask.diff import compare
 from pipeline.ask.documents import Documents
 from pipeline.ask.tables import Tables
-from pipeline.core.run_folder import RunFolder
+from pipeline.core.run_folder import RunFolder, open_run
 from pipeline.report.stats import FunnelStep, Reason, Totals, funnel
 
 REASONS = """
@@ -81,9 +81,10 @@ class FinishedRun:
         """What `{"gopher.min_num_words": 80}` would keep: see `pipeline.ask.whatif`; or `{"select.keep": 0.1}`, by itself."""
         return whatif.answer(self.folder, changes, self._held)
 
-    def diff(self, other: "FinishedRun") -> dict[str, Any]:
-        """What changed in another run: settings, and documents and pre-tokens by kind of change, rule and source."""
-        return compare(self.tables, other.tables)
+    def diff(self, other: "FinishedRun | str") -> dict[str, Any]:
+        """What changed in another run, or in that of a folder: settings; documents and pre-tokens by kind of change, rule, source."""
+        there = other if isinstance(other, FinishedRun) else FinishedRun(open_run(str(other)))
+        return compare(self.tables, there.tables)
 
     def reasons(self) -> list[Reason]:
         """First reasons with their documents and pre-tokens, the rule that costs most first."""

@@ -7,6 +7,7 @@ browser, so the connection reads the run folder and nothing else.
 """
 
 import contextlib
+import math
 import re
 import threading
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,8 @@ LIGHT = tuple(
     "language_label num_pretokens published_pretokens text_bytes hidden".split()
 )
 """What pages count and list by, held in memory when it is first asked for: some 300 bytes a document."""
+MOST_SAID = 300
+"""Characters of DuckDB's words on a value: they quote it, and it may be a whole text."""
 MISSING = re.compile(r'Referenced column "([^"]*)" (?:was )?not found')
 
 
@@ -60,9 +63,11 @@ def quoted(name: str) -> str:
 
 
 def literal(value: Any) -> str:
-    """A value as SQL. Raises UsageError for a character that no text of a run holds."""
-    if isinstance(value, bool | int | float):
+    """A value as SQL. Raises UsageError for a character that no text of a run holds, and for what is neither text nor number."""
+    if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return repr(value)
+    if not isinstance(value, str):
+        raise UsageError(f"{value!r}: expected a text or a number")
     if "\0" in value or any(0xD800 <= ord(character) <= 0xDFFF for character in value):
         raise UsageError(f"{value!r}: NUL bytes and halves of characters are in no text")
     return "'" + value.replace("'", "''") + "'"
@@ -147,7 +152,7 @@ class Tables:
         try:
             yield
         except (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.PermissionException) as error:
-            raise UsageError(str(error).partition("\n")[0]) from error
+            raise UsageError(str(error).partition("\n")[0][:MOST_SAID]) from error
         except (duckdb.IOException, duckdb.InvalidInputException, pa.ArrowException, OSError) as error:
             said = str(error).partition("\n")[0]
             raise InfrastructureError(f"{self.opened.store.root} is damaged: {said}; {MAKE_AGAIN}") from error

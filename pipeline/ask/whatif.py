@@ -53,7 +53,8 @@ class Held(Store):
         return table
 
 
-def _problems(errors: ValidationError, name: str) -> str:
+def problems(errors: ValidationError, name: str) -> str:
+    """What is wrong with settings, in one sentence, each with its path."""
     return "; ".join(
         f"{'.'.join((name, *map(str, e['loc'])))}: {e['msg'].removeprefix('Value error, ')}, not {e['input']!r}"
         for e in errors.errors()
@@ -82,7 +83,7 @@ def changed(opened: RunFolder, changes: Mapping[str, Any]) -> dict[str, Any]:
         try:
             known[name].settings.model_validate(of_judges[name])
         except ValidationError as errors:
-            raise UsageError(_problems(errors, name)) from errors
+            raise UsageError(problems(errors, name)) from errors
     return settings | {"judges": of_judges}
 
 
@@ -167,7 +168,7 @@ def dialled(opened: RunFolder, changes: Mapping[str, Any]) -> dict[str, Any]:
     try:
         settings = SelectSettings.model_validate(told)
     except ValidationError as errors:
-        raise UsageError(_problems(errors, "select")) from errors
+        raise UsageError(problems(errors, "select")) from errors
     if settings.judge not in opened.judges:
         raise UsageError(
             f"select.by {settings.by}: the run has no judge {settings.judge}{near(settings.judge, opened.judges)}"

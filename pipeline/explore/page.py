@@ -1,5 +1,6 @@
 """What a page is made of, and the run it is made from."""
 
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -112,6 +113,9 @@ def whole(asked: QueryParams, name: str, default: int, most: int) -> int:
 def number(name: str, text: str) -> float:
     """A number of the address. Raises UsageError for another word."""
     try:
-        return float(text)
-    except ValueError as error:
-        raise UsageError(f"{name}={text[:40]!r}: expected a number") from error
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UsageError(f"{name}={text[:40]!r}: expected a number")
+    return value

@@ -7,9 +7,11 @@ from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
+from pydantic import ValidationError
 from starlette.datastructures import QueryParams
 
 from pipeline.ask.tables import literal, quoted
+from pipeline.ask.whatif import problems
 from pipeline.core import lease, sealed
 from pipeline.core.judge import SPANS
 from pipeline.core.ledger import LEDGER
@@ -152,8 +154,8 @@ def mix(explorer: Explorer, asked: QueryParams) -> Page:
         own |= {"on_shortage": asked["on_shortage"]}
     try:
         settings = MixSettings.model_validate(own)
-    except ValueError as error:
-        raise UsageError(str(error).partition("\n")[2] or str(error)) from error
+    except ValidationError as errors:
+        raise UsageError(problems(errors, "mix")) from errors
     plan = plan_mix(
         [MixSource(**one) for one in settled["sources"]], settings, keep_rates=settled["keep_rates"]
     ).to_json()

@@ -31,7 +31,7 @@ from starlette.responses import (
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pipeline.errors import InfrastructureError, PipelineError
+from pipeline.errors import InfrastructureError, PipelineError, UsageError
 from pipeline.explore.page import Download, Explorer, Page
 from pipeline.explore.pages import PAGES
 from pipeline.explore.render import error_page, html, style
@@ -158,14 +158,16 @@ def application(explorer: Explorer, token: str, port: int) -> ASGIApp:
 
 def listen(port: int) -> tuple[socket.socket, int]:
     """A socket on loopback, and its port; 0 takes a free one. Raises InfrastructureError for one that is taken."""
+    if not 0 <= port < 1 << 16:
+        raise UsageError(f"--port {port}: expected a number from 0 to 65535")
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind(("127.0.0.1", port))
         listening.listen()
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         listening.close()
-        raise InfrastructureError(f"--port {port}: {getattr(error, 'strerror', None) or error}") from error
+        raise InfrastructureError(f"--port {port}: {error.strerror or error}") from error
     return listening, listening.getsockname()[1]
 
 

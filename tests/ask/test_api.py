@@ -50,6 +50,8 @@ def test_documents_are_those_of_inspect(run, made, capsys):
     assert [row["id"] for row in rows] == [shown["id"]]
     assert rows[0]["gopher_num_words"] == shown["signals"]["gopher"]["num_words"]
     assert len(run.documents()) == len(list(run.documents())) == 20
+    assert len(run.documents(source=["news", "web"])) == 20
+    assert len(run.documents(source=[])) == len(run.documents(where="0").to_pandas()) == 0
     assert len(run.documents(rule="pii.email", source="news")) == len(run.documents(grep="Write to")) == 1
 
 
@@ -108,7 +110,7 @@ def test_diff_explain_and_funnel(made, capsys):
     folder, run, other = made
     found = run.diff(other)
     (said,) = command(capsys, "diff", str(folder / "out"), str(folder / "two"))
-    assert found == {name: value for name, value in said.items() if name != "exit"}
+    assert found == run.diff(folder / "two") == {name: value for name, value in said.items() if name != "exit"}
     copy = next(iter(run.documents(rule="exact.duplicate")))
     account = run.explain(copy["id"])
     assert account["survivor"]["id"] == copy["duplicate_of"]
@@ -131,6 +133,10 @@ def test_a_mistake_is_answered_with_the_nearest_name(run):
         (lambda: run.sample(1, near="gopher_num_words=x"), "expected a number"),
         (lambda: pipeline.run_recipe("finanse"), "did you mean finance"),
         (lambda: pipeline.open_run("/nowhere"), "no run is recorded here"),
+        (lambda: run.sample(-1), "expected a number from 0"),
+        (lambda: run.documents(source={"a": 1}), "expected a text or a number"),
+        (lambda: run.documents(gopher_num_words=float("nan")), "expected a text or a number"),
+        (lambda: list(run.documents(where="cast(text as int) > 3")), "^.{20,300}$"),
     ):
         with pytest.raises(UsageError, match=said):
             call()

@@ -119,7 +119,8 @@ def test_documents_are_filtered_sorted_drawn_and_counted(server, run):
 @pytest.mark.parametrize(
     ("asked", "words"),
     [("where=gopher_num_word%3C3", "did you mean gopher_num_words"), ("column=nothing&low=3", "no number of that name"),
-     ("column=gopher_num_words&low=x", "expected a number"), ("sort=urk", "did you mean url"), ("page=-1", "expected a whole number"),
+     ("column=gopher_num_words&low=x", "expected a number"),
+     ("column=gopher_num_words&low=inf", "expected a number"), ("sort=urk", "did you mean url"), ("page=-1", "expected a whole number"),
      ("near=gopher_num_words", "expected a number"), ("as=exe", "expected one of jsonl"), ("text=%00", "in no text")],
 )  # fmt: skip
 def test_a_mistake_is_answered(asked, words, server):
@@ -153,7 +154,9 @@ def test_another_bound_is_whatif(server, run):
     values = [row["gopher_num_words"] for row in found["nearest"]]
     assert values == sorted(values, reverse=True)
     assert server.ask("/rule?name=gopher.nothing").status == 400
-    assert server.ask("/rule?name=gopher.min_num_words&value=x").status == 400
+    for value in ("x", "nan", "1e999"):
+        assert server.ask(f"/rule?name=gopher.min_num_words&value={value}").status == 400
+    assert server.ask("/rule?name=gopher.min_num_words&value=-5").status == 200
 
 
 def test_a_document_says_what_explain_says(server, run):
@@ -275,3 +278,4 @@ def test_the_command_prints_its_address_at_once(runs, capsys, monkeypatch):
         assert main(["explore", "--run", runs.now, "--port", str(taken.getsockname()[1])]) == 3
     assert "Address already in use" in capsys.readouterr().err
     assert main(["explore", "--run", "/nowhere"]) == 2
+    assert main(["explore", "--run", runs.now, "--port", "99999"]) == 2
