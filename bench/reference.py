@@ -44,7 +44,8 @@ def kind(field: dict[str, Any]) -> str:
     if field.get("type") == "array":
         inner = field.get("items") or {}
         return f"list of {kind(inner)}" if inner else "list"
-    return words.get(field.get("type", ""), field.get("type", "any"))
+    name = str(field.get("type", "any"))
+    return words.get(name, name)
 
 
 def bounds(field: dict[str, Any]) -> str:

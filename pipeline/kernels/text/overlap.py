@@ -62,7 +62,7 @@ def join_figures(data: np.ndarray, words: np.ndarray, starts: np.ndarray, ends: 
 
 
 @kernel()
-def part_hashes(words: np.ndarray, first: int, count: int, size: int, out: np.ndarray) -> int:
+def part_hashes(words: np.ndarray, first: int, count: int, size: int, out: np.ndarray) -> np.uint64:
     """Rolling hash of the `size` words that end at each of `count` words from `first` on, into `out`; returns B to the `size`."""
     power = np.uint64(1)
     for _ in range(size):
