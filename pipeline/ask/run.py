@@ -82,7 +82,7 @@ class FinishedRun:
         return whatif.answer(self.folder, changes, self._held)
 
     def diff(self, other: "FinishedRun | str") -> dict[str, Any]:
-        """What changed in another run, or in that of a folder: settings; documents and pre-tokens by kind of change, rule, source."""
+        """What changed in another run, or in that of a folder: settings; documents and pre-tokens by kind, rule and source."""
         there = other if isinstance(other, FinishedRun) else FinishedRun(open_run(str(other)))
         return compare(self.tables, there.tables)
 
