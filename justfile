@@ -13,7 +13,7 @@ test *args:
     hadolint Dockerfile
     python -m pipeline schema --check recipes/recipe.schema.json
     @just warm
-    python -m pytest -m "not slow" -n auto --dist loadfile "$@"
+    python -m pytest -m "not slow" -n auto --dist loadfile --no-loadscope-reorder "$@"
 
 # compile the kernels once, by a small run, so that the test processes do not each compile their own
 warm:

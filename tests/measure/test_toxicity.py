@@ -14,7 +14,7 @@ from pipeline.measure.judges.toxicity import (
     toxicity,
 )
 
-BOUND = 0.7
+BOUND = 0.73
 CORPORA = os.environ.get("CORPORA", "")
 needs_corpora = pytest.mark.skipif(not CORPORA, reason="CORPORA names the folder of labelled sets; it is not set")
 
