@@ -228,6 +228,10 @@ def places(opened: RunFolder, wanted: str) -> list[tuple[str, int]]:
     """
     if not wanted.strip():
         raise UsageError("name a document: its URL, id, path, file name, or a part of either that only one has")
+    try:  # as a run notes a file whose name is not UTF-8
+        wanted = wanted.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{wanted!r}: halves of characters are in no name") from error
     if by_name := list(opened.find(wanted)):
         return by_name
     several = list(opened.find(wanted, "file")) or list(opened.find(wanted, "part"))

@@ -5,6 +5,7 @@ to the end.
 Nothing is written.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -190,6 +191,9 @@ def dialled(opened: RunFolder, changes: Mapping[str, Any]) -> dict[str, Any]:
 
 def answer(opened: RunFolder, changes: Mapping[str, Any], store: Store | None = None) -> dict[str, Any]:
     """`dialled` when the changes are of `select`, else `compare`. Raises UsageError for both at once."""
+    for path, value in changes.items():
+        if isinstance(value, float) and math.isnan(value):
+            raise UsageError(f"{path}: expected a number, not nan")
     dials = [path for path in changes if path.startswith("select.")]
     if dials and len(dials) < len(changes):
         raise UsageError("select is asked about by itself: rules change what it goes over, which takes a run")

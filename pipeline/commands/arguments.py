@@ -5,6 +5,13 @@ import argparse
 from pipeline.flow import STAGES
 
 
+def whole(text: str) -> int:
+    """A count: a whole number from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0")
+    return int(text)
+
+
 def run_folder(parser: argparse.ArgumentParser) -> None:
     """The argument that names the run folder."""
     parser.add_argument("--run", default="runs/finance", metavar="DIR", help="run folder (default: runs/finance)")
@@ -75,7 +82,7 @@ def inspect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ignore-case", action="store_true", help="with --grep: upper and lower case are the same")
     drawn = parser.add_mutually_exclusive_group()
     drawn.add_argument(
-        "--sample", type=int, metavar="N", help="N random documents instead of the first, the same every time"
+        "--sample", type=whole, metavar="N", help="N random documents instead of the first, the same every time"
     )
     drawn.add_argument(
         "--near",
@@ -93,7 +100,7 @@ def inspect(parser: argparse.ArgumentParser) -> None:
         "--export", metavar="FILE", help="write them, with their signals, as FILE.jsonl, FILE.csv or FILE.parquet"
     )
     parser.add_argument(
-        "--limit", type=int, metavar="N", help="at most N documents (default 10; all of them with --export)"
+        "--limit", type=whole, metavar="N", help="at most N documents (default 10; all of them with --export)"
     )
 
 

@@ -4,10 +4,10 @@ import argparse
 import json
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 
 from pipeline.ask.explain import DIFF_LINES, SPAN_SHOWN, explained, files_named
+from pipeline.commands.terminal import Terminal, harmless
 from pipeline.core.run_folder import open_run
 from pipeline.core.settings import side_of
 from pipeline.ingest.account import megabytes
@@ -29,7 +29,7 @@ def _value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def show(found: dict[str, Any], console: Console, whole: bool) -> None:
+def show(found: dict[str, Any], console: Terminal, whole: bool) -> None:
     """For a person."""
     document, verdict = found["document"], found["verdict"]
     console.print(f"[bold]{escape(document['url'] or document['id'])}[/]")
@@ -104,7 +104,7 @@ def show(found: dict[str, Any], console: Console, whole: bool) -> None:
     )
 
 
-def show_spans(found: list[dict[str, Any]], console: Console) -> None:
+def show_spans(found: list[dict[str, Any]], console: Terminal) -> None:
     """What apply cut and masked, a line each."""
     for span in found[:SPANS_SHOWN]:
         done = "cut" if span["action"] == "cut" else "masked"
@@ -124,13 +124,14 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print(json.dumps({"exit": 0, "documents": [], "files": files}, ensure_ascii=False))
         for row in files if not arguments.json else []:
-            print(f"{row['path']} ({row['kind']}, {megabytes(row['bytes'])}) is {row['outcome']}: {row['reason']}")
+            said = f"{row['path']} ({row['kind']}, {megabytes(row['bytes'])}) is {row['outcome']}: {row['reason']}"
+            print(harmless(said))
         return 0
     found = explained(opened, arguments.document, arguments.show)
     if arguments.json:
         print(json.dumps({"exit": 0, "documents": found}, ensure_ascii=False, default=str))
         return 0
-    console = Console()
+    console = Terminal()
     for one in found:
         show(one, console, arguments.text)
     return 0

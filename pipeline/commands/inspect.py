@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pyarrow.compute as pc
-from rich.console import Console
 from rich.markup import escape
 
 from pipeline.ask.documents import DECIDED, FIRST, Documents, hit_by, nested, signal_wanted
 from pipeline.ask.tables import Tables
+from pipeline.commands.terminal import Terminal
 from pipeline.core.judge import judges
 from pipeline.core.run_folder import RunFolder, open_run
 from pipeline.core.settings import side_of
@@ -99,7 +99,7 @@ def print_files(opened: RunFolder, arguments: argparse.Namespace) -> int:
             for row in batch.to_pylist():
                 print(json.dumps(row, ensure_ascii=False))
         return 0
-    console = Console()
+    console = Terminal()
     rows = sorted(account.to_pylist(), key=lambda row: row["outcome"] == READ)
     limit = LIMIT if arguments.limit is None else arguments.limit
     for row in rows[:limit]:
@@ -134,7 +134,7 @@ def run(arguments: argparse.Namespace) -> int:
         except BrokenPipeError:  # the reader, such as `head`, has enough; Python would complain again at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    console, count = Console(), 0
+    console, count = Terminal(), 0
     for row in shown_rows(chosen(tables, arguments), signals=bool(arguments.near)):
         count += 1
         why = f" by {', '.join(row['reasons'])}" if row["reasons"] else ""

@@ -188,6 +188,8 @@ class Store:
             scheme = root.partition("://")[0]
             extra = "'domain-corpus[s3]'" if scheme in ("s3", "s3a") else "the library that this names"
             raise UsageError(f"{root}: {scheme}:// cannot be opened ({error}); pip install {extra}") from error
+        except ValueError as error:
+            raise UsageError(f"{root!r}: cannot be opened as a run folder ({error})") from error
         self.root = root
         self.filesystem = filesystem
         self.local = "file" in (

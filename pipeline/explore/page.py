@@ -65,6 +65,8 @@ class Explorer:
 
     def __init__(self, path: str, others: list[str]) -> None:
         self.path, self.others = path, others
+        for other in others:
+            open_run(other)  # a wrong one is said at the start, not on the page
         self._run = self._open()
         self._seen = self._state()
 

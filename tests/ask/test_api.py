@@ -193,3 +193,21 @@ def test_a_damaged_file_is_named_as_such(made):
             len(pipeline.open_run(str(folder / "out")).documents(where="gopher_num_words > 1"))
     finally:
         file.write_bytes(whole)
+
+
+def test_what_is_no_number_or_no_storage_is_said_in_one_sentence(run, capsys):
+    with pytest.raises(UsageError, match="expected a number, not nan"):
+        run.whatif({"gopher.min_num_words": float("nan")})
+    with pytest.raises(UsageError, match="cannot be opened as a run folder"):
+        pipeline.open_run("foo://run")
+    for option in ("--limit", "--sample"):
+        with pytest.raises(SystemExit, match="2"):
+            main(["inspect", option, "-3"])
+        assert "expected a whole number from 0" in capsys.readouterr().err
+
+
+def test_a_name_that_is_not_utf8_is_looked_for_as_runs_note_it(run):
+    with pytest.raises(UsageError, match="no document has"):
+        run.explain("bad\udcffname.txt")
+    with pytest.raises(UsageError, match="in no name"):
+        run.explain("\ud800")

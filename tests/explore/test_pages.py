@@ -12,7 +12,9 @@ import pytest
 import pipeline
 from pipeline.__main__ import main
 from pipeline.core.run_folder import RECIPE
+from pipeline.errors import UsageError
 from pipeline.explore.one import changes, pieces
+from pipeline.explore.page import Explorer
 from pipeline.explore.pages import PAGES
 from pipeline.explore.review import read
 from tests.explore.conftest import TOKEN
@@ -279,3 +281,8 @@ def test_the_command_prints_its_address_at_once(runs, capsys, monkeypatch):
     assert "Address already in use" in capsys.readouterr().err
     assert main(["explore", "--run", "/nowhere"]) == 2
     assert main(["explore", "--run", runs.now, "--port", "99999"]) == 2
+
+
+def test_a_wrong_run_to_compare_with_is_said_at_the_start(runs, tmp_path):
+    with pytest.raises(UsageError, match="no run is recorded here"):
+        Explorer(runs.now, [str(tmp_path / "none")])
