@@ -17,6 +17,7 @@ from pipeline.classify.step import check as check_judges
 from pipeline.core.judge import judges
 from pipeline.core.run_folder import refuse_other_recipe
 from pipeline.core.store import Store
+from pipeline.decide.rules import DUPLICATE_STAGES
 from pipeline.errors import InfrastructureError, UsageError
 from pipeline.flow import STAGES
 from pipeline.ingest.account import megabytes
@@ -169,7 +170,8 @@ def print_plan(recipe: RecipeBase, out: str, as_json: bool) -> None:
     table.add_column("removes by")
     for judge in found["judges"]:
         bounds = ", ".join(f"{key}: {value}" for key, value in judge["removes_by"].items())
-        table.add_row(judge["name"], bounds or "nothing: it only measures or marks")
+        alone = "copies of what stays" if judge["name"] in DUPLICATE_STAGES else "nothing: it only measures or marks"
+        table.add_row(judge["name"], bounds or alone)
     console.print(table)
     shares = ", ".join(f"{role} {share:.0%}" for role, share in found["mix"].items())
     console.print(f"mix: {shares} of training tokens\nsteps: {' → '.join(STAGES)}\nout: {out}")

@@ -7,6 +7,7 @@ runner that does the next one. Everything that reads a run, during it or years l
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import reduce
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import pyarrow as pa
@@ -192,7 +193,9 @@ class Run(RunFolder):
 
 
 def open_run(folder: str) -> RunFolder:
-    """Open a run folder. Raises UsageError when it holds no run, or one of a version with another layout."""
+    """Open a run folder. Raises UsageError when it is a file, holds no run, or one of a version with another layout."""
+    if not folder or Path(folder).is_file():
+        raise UsageError(f"{folder or 'an empty name'}: not a run folder")
     run = RunFolder(Store(folder))
     refuse_old_layout(run.store)
     if not run.has(Step.EXTRACT):

@@ -11,7 +11,9 @@ from pipeline.errors import did_you_mean
 class Settings(BaseModel):
     """Base of every recipe model: unknown keys are errors, values are validated and frozen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )  # a threshold that is no number would switch its rule off in silence
 
 
 class DecidedBy:

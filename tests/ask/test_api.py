@@ -133,6 +133,7 @@ def test_a_mistake_is_answered_with_the_nearest_name(run):
         (lambda: run.sample(1, near="gopher_num_words=x"), "expected a number"),
         (lambda: pipeline.run_recipe("finanse"), "did you mean finance"),
         (lambda: pipeline.open_run("/nowhere"), "no run is recorded here"),
+        (lambda: pipeline.open_run(__file__), "not a run folder"),
         (lambda: run.sample(-1), "expected a number from 0"),
         (lambda: run.documents(source={"a": 1}), "expected a text or a number"),
         (lambda: run.documents(gopher_num_words=float("nan")), "expected a text or a number"),

@@ -52,6 +52,13 @@ def test_a_mistyped_choice_and_a_value_beyond_a_bound_show_what_was_given():
     assert line.endswith("greater than or equal to 67108864, not 10")
 
 
+@pytest.mark.parametrize("value", [".nan", ".inf"])
+def test_a_bound_that_is_no_number_is_refused(value):
+    (line,) = problems(GOOD.replace("min_num_words: 50", f"min_num_words: {value}"))
+    assert line.startswith("r.yaml:8:")
+    assert "finite number" in line
+
+
 def test_bounds_of_sources_and_roles_are_checked_by_name():
     bounds = "min_num_words: 50, by_source: {pages: {min_num_words: 25}}, by_role: {general: {max_num_words: 9000}}"
     recipe = parse(
