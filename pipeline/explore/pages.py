@@ -41,7 +41,10 @@ def overview(explorer: Explorer, asked: QueryParams) -> Page:
     if run.folder.verdict_step is None:
         return steps(explorer, asked)
     found, totals = run.funnel(), run.totals()
-    data = {"totals": totals.model_dump(), "reasons": [one.model_dump() for one in run.reasons()[:12]]}
+    data = {
+        "totals": totals.model_dump(exclude_unset=True),
+        "reasons": [one.model_dump() for one in run.reasons()[:12]],
+    }
     return Page("overview", "Overview", data, {"chart": funnel_chart(totals, found)})
 
 

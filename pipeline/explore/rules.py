@@ -51,7 +51,7 @@ def rules(explorer: Explorer, asked: QueryParams) -> Page:
     run = explorer.run
     steps, totals = run.funnel(), run.totals()
     data = {
-        "totals": totals.model_dump(),
+        "totals": totals.model_dump(exclude_unset=True),
         "funnel": [step.model_dump() for step in steps],
         "matrices": [matrix(explorer, column) for column in ("source", "host")],
         "unit": "documents" if asked.get("unit") == "documents" else "pretokens",
