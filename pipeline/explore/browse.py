@@ -77,7 +77,8 @@ def facets(found: Documents) -> dict[str, list[dict[str, Any]]]:
     columns = ", ".join(map(quoted, names))
     levels = ", ".join(f"grouping({quoted(name)}) AS g{n}" for n, name in enumerate(names))
     with found.tables.explained():
-        query = f"SELECT {columns}, {levels}, count(*) AS n FROM chosen GROUP BY GROUPING SETS ({sets}) ORDER BY n DESC, {columns}"
+        query = f"SELECT {columns}, {levels}, count(*) AS n FROM chosen GROUP BY GROUPING SETS ({sets})"
+        query += f" ORDER BY n DESC, {columns}"
         counted = cast(Relation, found.relation.project(columns).query("chosen", query)).to_arrow_table()
     shown: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for row in counted.to_pylist():
