@@ -54,11 +54,13 @@ def seconds(judge: Judge, text: str, model: Any = None) -> float:
 
 
 def model_of(judge: Judge) -> Any:
-    """Random weights for a judge that a run would train."""
+    """Random weights for a judge that a run would train; None for one that needs none."""
     import numpy as np
 
     from pipeline.classify.model import SLOTS, Model
 
+    if judge.name == "quality":
+        return None  # the shipped view stands alone
     return Model(np.random.default_rng(0).normal(size=SLOTS).astype(np.float32), 1.0, 0.0) if judge.model else None
 
 

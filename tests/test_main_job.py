@@ -217,7 +217,7 @@ def test_a_biased_toxicity_threshold_fails_the_gate(finished):
         RECIPE, "--out", out, "--ray", "none", "--no-train", "--set", "curate.toxicity.max_score=0.1", expect=1
     )
     red = [gate for gate in result["gates"] if not gate["passed"] and gate["gating"]]
-    assert {gate["name"] for gate in red} == {"bias"}
+    assert "bias" in {gate["name"] for gate in red}
     rows = json.loads((out / "cards/bias.json").read_text())["rows"]
     named = [row for row in rows if row["verdict"] == "fail" and row["stage"] == "toxicity"]
     assert named

@@ -2,8 +2,8 @@
 
 import pytest
 
+from pipeline.ask.whatif import both
 from pipeline.cluster import step as cluster_step
-from pipeline.commands.whatif import changed, counts
 from pipeline.core.fingerprint import fingerprint
 from pipeline.decide import step
 from pipeline.decide.decision import Decision, first_rows
@@ -63,8 +63,8 @@ def test_whatif_decides_what_a_run_decides(runs):
     decided = Decision.of(run, run.commit("decide").parts["settings"], run.indexes).verdicts(run.store)
     for shard, table in zip(run.shards, decided, strict=True):
         assert table.equals(run.store.read_table(run.file("decide", name=shard).path).cast(table.schema))
-    strict = changed(run, ["gopher.min_num_words=1000"])
-    assert counts(run, strict)["verdicts"] == {"removed": run.commit("decide").balance.entered}
+    strict = both(run, {"gopher.min_num_words": 1000})["new_verdict"].to_pylist()
+    assert strict == ["removed"] * run.commit("decide").balance.entered
 
 
 def test_settings_are_those_of_the_decision(runs):

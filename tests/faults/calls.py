@@ -30,8 +30,10 @@ class FaultyCalls(LocalCalls):
         if self.mode == "kill_before":
             os._exit(KILLED)
         if self.mode == "kill_after":
-            real()
-            os._exit(KILLED)
+            try:
+                real()  # which may be the read of a file that is not there
+            finally:
+                os._exit(KILLED)
         if self.mode in ("torn", "silent") and half is not None:
             half()
             if self.mode == "silent":
