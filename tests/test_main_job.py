@@ -214,10 +214,10 @@ def test_the_bias_audit_reads_every_removing_stage_and_the_texts(finished):
 def test_a_biased_toxicity_threshold_fails_the_gate(finished):
     out, _ = finished
     result = pipeline(
-        RECIPE, "--out", out, "--ray", "none", "--no-train", "--set", "curate.toxicity.max_score=0.1", expect=1
+        RECIPE, "--out", out, "--ray", "none", "--no-train", "--set", "curate.toxicity.max_score=0.2", expect=1
     )
     red = [gate for gate in result["gates"] if not gate["passed"] and gate["gating"]]
-    assert "bias" in {gate["name"] for gate in red}
+    assert {gate["name"] for gate in red} == {"bias"}
     rows = json.loads((out / "cards/bias.json").read_text())["rows"]
     named = [row for row in rows if row["verdict"] == "fail" and row["stage"] == "toxicity"]
     assert named
@@ -226,7 +226,7 @@ def test_a_biased_toxicity_threshold_fails_the_gate(finished):
         assert said.startswith("toxicity keeps")
         assert f"ratio {row['ratio']:.2f}" in said
         assert said.endswith("is under four fifths")
-    biased = ["--ray", "none", "--no-train", "--set", "curate.toxicity.max_score=0.1"]
+    biased = ["--ray", "none", "--no-train", "--set", "curate.toxicity.max_score=0.2"]
     told = pipeline(RECIPE, "--out", out, *biased, "--set", "bias.action=report")
     assert [gate for gate in told["gates"] if not gate["passed"] and not gate["gating"]]
     for means in ("readmit", "threshold"):
@@ -246,7 +246,7 @@ def test_a_biased_toxicity_threshold_fails_the_gate(finished):
         assert set(again["steps"].values()) == {"reused: did not change"}
         assert again["root_hash"] == corrected["root_hash"]
     asked = subprocess.run(
-        [sys.executable, "-m", "pipeline", "whatif", "toxicity.max_score=0.1", "--run", str(out), "--json"],
+        [sys.executable, "-m", "pipeline", "whatif", "toxicity.max_score=0.2", "--run", str(out), "--json"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     answer = json.loads(asked.stdout)
