@@ -237,13 +237,18 @@ def quality_rows(method: str, bound: float = 0.1) -> list[str]:
     ]
 
 
-def _fasttext(texts: list[Text], seen: list[Text]) -> tuple[float, float | None, float | None] | None:
-    """MB/s, AUC and recall of a fastText classifier (words 1-2, dimension 16) on the same split; None without it."""
+def trainable_fasttext() -> Any:
+    """The module fasttext; None where it is not installed, or is the build that only predicts."""
     try:
         import fasttext  # pyright: ignore[reportMissingImports]
     except ModuleNotFoundError:
         return None
-    if not hasattr(fasttext, "train_supervised"):
+    return fasttext if hasattr(fasttext, "train_supervised") else None
+
+
+def _fasttext(texts: list[Text], seen: list[Text]) -> tuple[float, float | None, float | None] | None:
+    """MB/s, AUC and recall of a fastText classifier (words 1-2, dimension 16) on the same split; None without it."""
+    if (fasttext := trainable_fasttext()) is None:
         return None
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
         for t in seen:

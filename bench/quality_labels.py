@@ -31,6 +31,7 @@ from safetensors.numpy import save
 
 from bench import finance
 from bench.audit_tables import DIALECT_PAIRS
+from bench.classifier import trainable_fasttext
 from bench.corpora import documents, members, root
 from bench.published import PUBLISHED
 from pipeline.audit.identity_terms import find_terms, identity_terms
@@ -184,11 +185,7 @@ def _words(text: str) -> str:
 
 def fasttext_scores(chosen: Sample, texts: pa.Array) -> np.ndarray | None:
     """A fastText classifier (words 1-2, dimension 16) of the same sides; None where the library cannot train."""
-    try:
-        import fasttext  # pyright: ignore[reportMissingImports]
-    except ModuleNotFoundError:
-        return None
-    if not hasattr(fasttext, "train_supervised"):
+    if (fasttext := trainable_fasttext()) is None:
         return None
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
         for text, label in zip(chosen.texts.to_pylist(), chosen.labels, strict=True):

@@ -29,9 +29,8 @@ def run_recipe(
     """Run a recipe (a file, or the name of a shipped one), or go on with its run, and open what it made.
 
     `set` changes settings by path, as {"mix.domain": 0.6}; `to` is the last stage; `ray` is "local", "none" or an address. A
-    red gate
-    is no error here: `result.json` and the report say so. Raises UsageError and InfrastructureError as the command would say
-    them.
+    red gate is no error here: `result.json` and the report say so. Raises UsageError and InfrastructureError as the command
+    would say them.
     """
     words = [str(recipe), "--json", "--ray", ray, "--train" if train else "--no-train"]
     for path, value in (set or {}).items():

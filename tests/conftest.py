@@ -1,7 +1,5 @@
 """Hypothesis judges what a test finds, never how loaded the machine is; the longest files go first."""
 
-from pathlib import Path
-
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -24,4 +22,4 @@ LONGEST = (
 def pytest_collection_modifyitems(items):
     """Begin with the files that take longest: a worker takes a whole file, and must not be left alone with one at the end."""
     order = {name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: order.get(Path(item.fspath).stem, len(order)))
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))

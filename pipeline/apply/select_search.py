@@ -1,19 +1,11 @@
 """`selection.json`: what the proxies of `recipes.pretrain.selection` found, read and checked for a recipe's `select.search`."""
 
-import json
-from pathlib import Path
-from typing import Any
+from pydantic import Field
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-FORMAT_VERSION = 1
+from pipeline.size.search_file import SELECTION_VERSION, SearchPart, read_search_file
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
-
-
-class ProxyRun(_Part):
+class ProxyRun(SearchPart):
     """One proxy: the share it kept, and the held-out loss of each role; null where its text was too little to measure."""
 
     share: float = Field(gt=0, le=1)
@@ -22,7 +14,7 @@ class ProxyRun(_Part):
     tokens: int = Field(ge=0)
 
 
-class Best(_Part):
+class Best(SearchPart):
     """The share with the least mean loss, what it gains on everything, and how far seeds differ."""
 
     share: float = Field(gt=0, le=1)
@@ -31,7 +23,7 @@ class Best(_Part):
     beyond_spread: bool
 
 
-class SelectionSearch(_Part):
+class SelectionSearch(SearchPart):
     """A finished search."""
 
     format_version: int
@@ -70,19 +62,4 @@ class SelectionSearch(_Part):
 
 def read_selection(path: str) -> SelectionSearch:
     """A search from its file. ValueError in one sentence when it is missing or damaged."""
-    try:
-        fields: Any = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(
-            f"search: {path} does not exist; `python -m recipes.pretrain.selection HANDOFF` writes it"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise ValueError(f"search: {path} is no JSON file: {error}") from None
-    version = fields.get("format_version") if isinstance(fields, dict) else None
-    if version != FORMAT_VERSION:
-        raise ValueError(f"search: {path} has format version {version}; this release reads {FORMAT_VERSION}")
-    try:
-        return SelectionSearch.model_validate(fields)
-    except ValidationError as errors:
-        first = errors.errors()[0]
-        raise ValueError(f"search: {path}, {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}") from None
+    return read_search_file(path, SelectionSearch, SELECTION_VERSION, "recipes.pretrain.selection")

@@ -93,13 +93,18 @@ def signal_wanted(tables: Tables, asked: str, option: str = "near") -> tuple[str
     if column not in numbers:
         by_judge = {f"{c.judge}.{c.signal}" if c.judge else n for n, c in tables.columns.items() if c.is_number}
         raise UsageError(f"{option} {asked}: this run has no number of that name{nearest_name(name, by_judge)}")
+    if (value := finite(text)) is None:
+        raise UsageError(f"{option} {asked}: expected a number after {name}=, as {name}=0.5")
+    return column, value
+
+
+def finite(text: str) -> float | None:
+    """The finite number that a person wrote; None for anything else."""
     try:
         value = float(text)
     except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise UsageError(f"{option} {asked}: expected a number after {name}=, as {name}=0.5")
-    return column, value
+        return None
+    return value if math.isfinite(value) else None
 
 
 def texts_at(opened: RunFolder, places: Sequence[tuple[str, int]]) -> list[str]:

@@ -1,8 +1,7 @@
 """The verdicts that other thresholds would give, from the signals of a finished run.
 
 Exact through decide: rules, clusters and survivors are applied by the code that a run decides with. `select.keep` is exact
-to the end.
-Nothing is written.
+to the end. Nothing is written.
 """
 
 import math
@@ -159,7 +158,7 @@ def dialled(opened: RunFolder, changes: Mapping[str, Any]) -> dict[str, Any]:
     """
     if not opened.has(Step.SETTLE):
         raise UsageError(f"{opened.store.root}: no verdict is final yet; `select` comes last")
-    told = dict(opened.commit(Step.SETTLE).parts["settings"].get("select") or {}) | {"search": None}
+    told = dict(opened.commit(Step.SETTLE).parts["settings"].get("select") or {})
     for path, value in changes.items():
         name = path.removeprefix("select.")
         if name not in SelectSettings.model_fields:

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow.compute as pc
 from rich.markup import escape
 
-from pipeline.ask.documents import DECIDED, FIRST, Documents, hit_by, nested, signal_wanted
+from pipeline.ask.documents import BLOCK, DECIDED, FIRST, Documents, hit_by, nested, signal_wanted
 from pipeline.ask.tables import Tables
 from pipeline.commands.terminal import Terminal
 from pipeline.core.judge import judges
@@ -28,8 +28,6 @@ from pipeline.recipe.model import near
 SHOWN = 160
 LIMIT = 10
 """Documents shown when `--limit` is not given; an export has all."""
-BLOCK = 256
-"""Rows that are Python values at one time."""
 
 
 def rules_of(tables: Tables, stage: str) -> set[str]:

@@ -1,6 +1,5 @@
 """What a page is made of, and the run it is made from."""
 
-import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -9,7 +8,7 @@ from typing import Any
 
 from starlette.datastructures import QueryParams
 
-from pipeline.ask.documents import Documents
+from pipeline.ask.documents import Documents, finite
 from pipeline.ask.run import FinishedRun
 from pipeline.core.ledger import LEDGER
 from pipeline.core.run_folder import open_run
@@ -114,10 +113,6 @@ def whole(asked: QueryParams, name: str, default: int, most: int) -> int:
 
 def number(name: str, text: str) -> float:
     """A number of the address. Raises UsageError for another word."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
+    if (value := finite(text)) is None:
         raise UsageError(f"{name}={text[:40]!r}: expected a number")
     return value

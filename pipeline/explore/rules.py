@@ -112,8 +112,9 @@ def rule(explorer: Explorer, asked: QueryParams) -> Page:
 
 
 def side_name(rule_name: str) -> str:
-    """ "min" or "max"."""
-    return rule_name.partition(".")[2].partition("_")[0]
+    """ "min" or "max"; "" for a rule that is no comparison."""
+    side = side_of(rule_name.partition(".")[2])
+    return side[0] if side else ""
 
 
 def _plain(value: float) -> int | float:

@@ -1,9 +1,9 @@
 """The explorer's server: loopback, one token, no network.
 
 Every answer needs the token that is printed at the start; a browser keeps it in a cookie, so that it leaves the address bar.
-A request
-must name this server as its host (a page elsewhere that resolves to loopback does not), and what writes must come from a page of
-this server with the token in the form. The content policy lets a page load only from here, so that nothing of a document can run.
+A request must name this server as its host (a page elsewhere that resolves to loopback does not), and what writes must come
+from a page of this server with the token in the form. The content policy lets a page load only from here, so that nothing of a
+document can run.
 """
 
 import hmac

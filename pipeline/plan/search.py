@@ -1,19 +1,12 @@
 """`mixture.json`: what the proxy runs of `recipes.pretrain.mixture` found, read and checked for a recipe's `mix.search`."""
 
-import json
-from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from pipeline.size.mixture import FEWEST_RUNS, FORMAT_VERSION, fit_curve
+from pipeline.size.search_file import SearchPart, read_search_file
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
-
-
-class ProxyRun(_Part):
+class ProxyRun(SearchPart):
     """One proxy: its domain share and the held-out loss of each role."""
 
     share: float = Field(gt=0, lt=1)
@@ -21,7 +14,7 @@ class ProxyRun(_Part):
     tokens: int = Field(ge=0)
 
 
-class BestShare(_Part):
+class BestShare(SearchPart):
     """The share with the least weighted loss, and where 90 % of the bootstrap puts it."""
 
     share: float = Field(gt=0, lt=1)
@@ -30,7 +23,7 @@ class BestShare(_Part):
     at_border: bool
 
 
-class SourceSearch(_Part):
+class SourceSearch(SearchPart):
     """The same for one source: shares are those of its role's tokens."""
 
     role: str
@@ -38,7 +31,7 @@ class SourceSearch(_Part):
     best: BestShare
 
 
-class MixtureSearch(_Part):
+class MixtureSearch(SearchPart):
     """A finished search."""
 
     format_version: int
@@ -98,23 +91,7 @@ class MixtureSearch(_Part):
 
 def read_search(path: str) -> MixtureSearch:
     """A search from its file. ValueError in one sentence when it is missing, damaged, or says more than was tried."""
-    try:
-        fields: Any = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(
-            f"search: {path} does not exist; `python -m recipes.pretrain.mixture HANDOFF` writes it"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise ValueError(f"search: {path} is no JSON file: {error}") from None
-    version = fields.get("format_version") if isinstance(fields, dict) else None
-    if version != FORMAT_VERSION:
-        raise ValueError(f"search: {path} has format version {version}; this release reads {FORMAT_VERSION}")
-    try:
-        found = MixtureSearch.model_validate(fields)
-    except ValidationError as errors:
-        first = errors.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"search: {path}, {where}: {first['msg'].lower()}") from None
+    found = read_search_file(path, MixtureSearch, FORMAT_VERSION, "recipes.pretrain.mixture")
     for what, one in (("domain", found), *((name, one) for name, one in found.within.items())):
         tried = [run.share for run in one.runs]
         if not min(tried) <= one.best.share <= max(tried):

@@ -29,7 +29,7 @@ from pipeline.handoff import (
 from pipeline.size.mixture import FORMAT_VERSION, best_share, fit_curve
 from recipes.pretrain.command import leave, need_torch, run
 from recipes.pretrain.inputs import Handoff, open_handoff
-from recipes.pretrain.proxies import at_share, cut_source, role_losses
+from recipes.pretrain.proxies import at_share, cut_source, role_losses, target_tokens
 
 FEWEST, MOST = 3, 5
 DEFAULTS = ("global_batch=8", "objective.sequence_length=128", "model.preset=tiny", "optimizer.learning_rate=0.003")
@@ -228,8 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(options: argparse.Namespace) -> int:
     need_torch()
     handoff = open_handoff(options.handoff)
-    planned = (handoff.manifest.plan.get("chosen") or {}).get("tokens")
-    target = int(options.target_tokens or planned or sum(handoff.manifest.tokens_by_role().values()))
+    target = target_tokens(handoff, options.target_tokens)
     if not 0 < options.domain_weight < 1:
         raise UsageError(f"--domain-weight {options.domain_weight:g}: a weight lies between 0 and 1")
     if options.steps < 1 or target < 1:

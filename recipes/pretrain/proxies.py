@@ -1,4 +1,4 @@
-"""The proxies of a mixture search: each source cut to the proxy's part of the target, the mix they see, their losses."""
+"""The proxies of a search: each source cut to the proxy's part of the target, the mix they see, their losses."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,12 @@ from pipeline.handoff import Manifest, Shard, Source, UsageError, build_manifest
 from pipeline.size.mixture import within_role
 from recipes.pretrain.inputs import Handoff
 from recipes.pretrain.token_stream import TokenStream
+
+
+def target_tokens(handoff: Handoff, given: float | None) -> int:
+    """Training tokens of the run that proxies stand for: those given, else the plan's, else all of the hand-off."""
+    planned = (handoff.manifest.plan.get("chosen") or {}).get("tokens")
+    return int(given or planned or sum(handoff.manifest.tokens_by_role().values()))
 
 
 def cut_source(handoff: Handoff, source: Source, part: float, folder: Path) -> tuple[Source, int]:

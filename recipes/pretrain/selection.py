@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 
 from pipeline.handoff import EXIT_OK, Source, UsageError
+from pipeline.size.search_file import SELECTION_VERSION
 from recipes.pretrain.command import leave, need_torch, run
 from recipes.pretrain.inputs import Handoff, open_handoff
 from recipes.pretrain.mixture import proxy_config, train_proxy
-from recipes.pretrain.proxies import at_share, cut_source, role_losses, write_source
+from recipes.pretrain.proxies import at_share, cut_source, role_losses, target_tokens, write_source
 from recipes.pretrain.token_stream import TokenStream
 
-FORMAT_VERSION = 1
 SPREADS = 3.0
 """A share is better than everything when it gains more than so many times the largest difference between seeds."""
 MOST_EPOCHS = 10.0
@@ -136,7 +136,7 @@ def search(handoff: Handoff, asked: Asked, overrides: Sequence[str] = ()) -> dic
     finally:
         stop_world()
     return {
-        "format_version": FORMAT_VERSION,
+        "format_version": SELECTION_VERSION,
         "unit": unit,
         "target_tokens": asked.target,
         "proxy": {"tokens": tokens, "steps": asked.steps, "part": part, "model": config.model.model_dump(mode="json")},
@@ -188,8 +188,7 @@ def _main(options: argparse.Namespace) -> int:
     names = {source.name for source in handoff.manifest.sources}
     if unknown := set(options.exempt) - names:
         raise UsageError(f"--exempt {min(unknown)}: there are {', '.join(sorted(names))}")
-    planned = (handoff.manifest.plan.get("chosen") or {}).get("tokens")
-    target = int(options.target_tokens or planned or sum(handoff.manifest.tokens_by_role().values()))
+    target = target_tokens(handoff, options.target_tokens)
     if options.steps < 1 or options.seeds < 2 or target < 1:
         raise UsageError("--steps and --target-tokens are at least 1, --seeds at least 2: one run has no spread")
     asked = Asked(shares_of(options.shares), options.seeds, options.steps, target, tuple(options.exempt))
