@@ -19,7 +19,6 @@ from pipeline.apply.paragraphs import ParagraphSettings, repeated_paragraphs
 from pipeline.apply.rewrite import SpanColumn, is_too_short, rewrite, span_columns
 from pipeline.apply.substrings import SubstringSettings, TextShard, repeated_substrings
 from pipeline.core.execute import Assignment, Produced, Unit
-from pipeline.core.ledger import Ledger
 from pipeline.core.run_folder import Commits, Run
 from pipeline.core.steps import Step
 from pipeline.core.store import Store
@@ -182,5 +181,4 @@ def repeats(run: Run, cuts: list[Cut], aside: dict[str, list[str]]) -> Commits:
         for name, settings in asked.items()
         if settings is not None
     ]
-    before = Ledger(run.store).last(Step.REPEATS)  # a kind that is no longer asked for must not be found by a reader
-    return run.execute(Step.REPEATS, units, find_repeats) if units or before else run.keep(Step.REPEATS, {})
+    return run.execute(Step.REPEATS, units, find_repeats)

@@ -1,6 +1,8 @@
 """Settle, the last part of apply: final verdicts, once every text is as it will be published.
 
 A kept document whose text became too short goes, and so does one whose text became equal to that of a better-ranked kept one.
+`gather`: a block of shards at a time, what stays, cut into parts by the texts' hashes. `equal`: a part at a time, which texts are
+the same. `select`: the dial, where the recipe has one. `final`: a block at a time, the verdicts. `settle` adds up.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,13 +13,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.apply.rewrite import is_too_short
+from pipeline.apply.equal import FALLEN, GOING, equal_part, gather_block, going_of, is_short
 from pipeline.apply.select_search import read_selection
 from pipeline.apply.select_settings import SelectSettings
 from pipeline.apply.selection import RULE, STAGE, Dial, Offered, dial, offered, sentence
 from pipeline.apply.spans import ApplySettings
-from pipeline.core.conserve import Balance
+from pipeline.core.blocks import Counted, at_borders, blocks_of, first_rows, parts_of_rows
+from pipeline.core.conserve import Balance, add_up
 from pipeline.core.execute import Assignment, Produced, Unit
+from pipeline.core.ledger import adapter
 from pipeline.core.root_hash import MODULUS, table_sum
 from pipeline.core.run_folder import Commits, Run, RunFolder
 from pipeline.core.steps import Step
@@ -25,9 +29,11 @@ from pipeline.core.store import FileInfo, Store
 from pipeline.decide.rules import DECISIONS
 from pipeline.extract.step import ExtractCounts
 
-SETTLE_VERSION = 3
-MEASURES = ["text_hash", "text_bytes", "num_pretokens"]
-"""What settling needs of the published texts besides their length."""
+SETTLE_VERSION = 4
+MEASURES = ["text_hash", "text_bytes", "num_pretokens", "num_chars"]
+"""What settling needs of the published texts."""
+LOST = "#lost"
+"""The file of a block with the documents whose copies were lost; no shard has such a name."""
 Removal = tuple[str, str, str | None]
 """Stage and rule that remove a document now, and the document with the same text, where that is why."""
 
@@ -40,6 +46,13 @@ class StreamCounts:
     bytes: int = 0
     pretokens: int = 0
     largest_bytes: int = 0
+
+    def add(self, other: "StreamCounts") -> None:
+        """Add what was kept elsewhere."""
+        self.documents += other.documents
+        self.bytes += other.bytes
+        self.pretokens += other.pretokens
+        self.largest_bytes = max(self.largest_bytes, other.largest_bytes)
 
 
 @dataclass
@@ -62,55 +75,91 @@ class SettleCounts:
     select: Dial | None = None
 
 
-def settle_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
-    """Final verdicts: kept documents whose text became too short, or equal to that of a better-ranked kept one.
+@dataclass
+class BlockCounts:
+    """What the final verdicts of a block of shards come to."""
 
-    Shards are read one at a time. Between the readings 9 bytes a document are held: 8 of its text's hash, and whether it is
-    too short; and whole hashes of those texts alone that more than one document may have.
-    """
+    streams: dict[str, StreamCounts] = field(default_factory=dict)
+    row_sum: str = ""
+    kept_bytes: dict[str, int] = field(default_factory=dict)
+    """Bytes of kept text by shard."""
+    lost_spans: int = 0
+
+
+def settle_block(store: Store, assignments: list[Assignment]) -> list[Produced]:
+    """Final verdicts of every shard of a block: kept documents whose text became too short go, and those that became equal to
+    a better-ranked kept one, or that the dial does not keep. One shard is held at a time."""
+    produced = []
+    for assigned in assignments:
+        reads = assigned.reads
+        settings = ApplySettings.model_validate(assigned.settings["apply"])
+        fallen = [store.read_table(info.path)["id"].combine_chunks() for info in reads["fallen"]]
+        gone_before = pa.concat_arrays([pa.array([], pa.string()), *fallen])
+        files: dict[str, FileInfo] = {}
+        counts, balance, rows, lost = BlockCounts(), Balance(), 0, set[str]()
+        for name, read in reads["shards"].items():
+            table, text = store.read_table(read["decisions"].path), store.read_table(read["texts"].path, MEASURES)
+            too_short = np.asarray(pc.equal(table["verdict"], "kept")) & is_short(text, settings)
+            at = assigned.settings["firsts"][name], table.num_rows
+            gone: dict[int, Removal] = {row: ("apply", "too_short", None) for row in np.flatnonzero(too_short).tolist()}
+            equal, below = going_of(store, reads["equal"], *at), going_of(store, reads["select"], *at)
+            gone |= {row: ("apply", "newly_identical", survivor) for row, survivor in equal.items()}
+            gone |= {row: (STAGE, RULE, None) for row in below}
+            final = _removed(table, gone)
+            files[name] = store.put_table(assigned.path("verdicts", name), [final], DECISIONS)
+            counts.kept_bytes[name] = _add_balance(balance, final, text["text_bytes"].to_numpy())
+            _add_streams(counts.streams, final, text)
+            rows = (rows + table_sum(final, text)) % MODULUS
+            spans = _lost(store, read["repeats"], final, gone_before)
+            counts.lost_spans += len(spans)
+            lost |= set(spans)
+        counts.streams, counts.row_sum = dict(sorted(counts.streams.items())), f"{rows:064x}"
+        if lost:
+            table = pa.table([pa.array(sorted(lost), pa.string())], FALLEN)
+            files[LOST] = store.put_table(assigned.path("lost"), [table], FALLEN)
+        produced.append(Produced(files, counts, balance))
+    return produced
+
+
+def add_settled(store: Store, assignments: list[Assignment]) -> list[Produced]:
+    """The final verdicts of all blocks as one unit, with what they come to."""
     (assigned,) = assignments
-    settings = ApplySettings.model_validate(assigned.settings.get("apply", assigned.settings))
-    shards = assigned.reads["shards"]
-    short = {name: _short(store, read["texts"], settings) for name, read in shards.items()}
-    equal = _newly_equal(store, shards, short) if settings.drop_newly_identical else {}
-    found, below = _selected(store, assigned, short, equal) if "select" in assigned.settings else (None, {})
-    files: dict[str, FileInfo] = {}
     streams: dict[str, StreamCounts] = {}
-    balance, rows, fallen = Balance(), 0, []
-    for name, read in shards.items():
-        table, text = store.read_table(read["decisions"].path), store.read_table(read["texts"].path, MEASURES)
-        too_short = np.asarray(pc.equal(table["verdict"], "kept")) & short[name]
-        fallen.append(table["id"].filter(pa.array(too_short)))
-        gone: dict[int, Removal] = {row: ("apply", "too_short", None) for row in np.flatnonzero(too_short).tolist()}
-        gone |= {row: ("apply", "newly_identical", survivor) for row, survivor in equal.get(name, {}).items()}
-        gone |= {row: (STAGE, RULE, None) for row in below.get(name, [])}
-        final = _removed(table, gone)
-        files[name] = store.put_table(assigned.path("verdicts", name), [final], DECISIONS)
-        _add_balance(balance, final, text["text_bytes"].to_numpy())
-        _add_streams(streams, final, text)
-        rows = (rows + table_sum(final, text)) % MODULUS
-    fallen_ids = pa.chunked_array([chunk for ids in fallen for chunk in ids.chunks], pa.string()).combine_chunks()
-    lost = _lost(store, shards, files, fallen_ids) if len(fallen_ids) else LostRepeats()
-    counts = SettleCounts(dict(sorted(streams.items())), f"{rows:064x}", lost, found)
+    spans, rows = 0, 0
+    for block in assigned.reads["counted"]:
+        counts = adapter(BlockCounts).validate_python(block.counts)
+        rows, spans = (rows + int(counts.row_sum, 16)) % MODULUS, spans + counts.lost_spans
+        for name, own in counts.streams.items():
+            streams.setdefault(name, StreamCounts()).add(own)
+    lost = {one for info in assigned.reads["lost"] for one in store.read_table(info.path)["id"].to_pylist()}
+    balance = add_up(Balance(**block.balance) for block in assigned.reads["counted"])
+    counts = SettleCounts(dict(sorted(streams.items())), f"{rows:064x}", LostRepeats(spans, len(lost)))
+    for one in assigned.reads["select"]:
+        counts.select = adapter(Dial).validate_python(one.counts)
+    files = {name: info for block in assigned.reads["verdicts"] for name, info in block.items() if name != LOST}
     return [Produced(files, counts, balance)]
 
 
-def _selected(
-    store: Store, assigned: Assignment, short: Mapping[str, np.ndarray], equal: Mapping[str, Mapping[int, str]]
-) -> tuple[Dial, dict[str, list[int]]]:
-    """What the dial does, and the rows that it removes of each shard."""
+def select_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
+    """What the dial does, and the numbers of the documents that it removes."""
+    (assigned,) = assignments
     shards, told = assigned.reads["shards"], SelectSettings.model_validate(assigned.settings["select"])
+    settings, firsts = ApplySettings.model_validate(assigned.settings["apply"]), assigned.settings["firsts"]
 
     def each() -> Iterator[Offered]:
         for name, read in shards.items():
             table = store.read_table(read["decisions"].path, ["id", "source", "role", "verdict"])
-            stays = np.asarray(pc.equal(table["verdict"], "kept")) & ~short[name]
-            stays[list(equal.get(name, {}))] = False
-            tokens = store.read_table(read["texts"].path, ["num_pretokens"])["num_pretokens"]
-            yield offered(store, read, table, tokens, stays, told)
+            text = store.read_table(read["texts"].path, ["num_pretokens", "num_chars"])
+            stays = np.asarray(pc.equal(table["verdict"], "kept")) & ~is_short(text, settings)
+            stays[list(going_of(store, assigned.reads["equal"], firsts[name], table.num_rows))] = False
+            yield offered(store, read, table, text["num_pretokens"], stays, told)
 
     found, below = dial(each(), told, assigned.settings["amounts"])
-    return found, {name: rows.tolist() for name, rows in zip(shards, below, strict=True)}
+    gone = [rows + firsts[name] for name, rows in zip(shards, below, strict=True)]
+    numbers = np.sort(np.concatenate([np.zeros(0, np.int64), *gone]))
+    table = pa.table([numbers, pa.nulls(len(numbers), pa.string())], GOING)
+    groups = at_borders(table, assigned.settings["borders"])
+    return [Produced({"table": store.put_table(assigned.path("select"), groups, GOING)}, found)]
 
 
 def _removed(table: pa.Table, gone: Mapping[int, Removal]) -> pa.Table:
@@ -125,71 +174,27 @@ def _removed(table: pa.Table, gone: Mapping[int, Removal]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=DECISIONS)
 
 
-def _short(store: Store, texts: FileInfo, settings: ApplySettings) -> np.ndarray:
-    """bool[n]: published texts of a shard that are too short to stay."""
-    return np.asarray(is_too_short(store.read_table(texts.path, ["text"])["text"], settings.min_chars))
-
-
-def _hash_halves(texts: pa.Table) -> np.ndarray:
-    """uint64[n, 2]: the 16 bytes of each text's hash."""
-    column = texts["text_hash"].combine_chunks()
-    data = np.frombuffer(column.buffers()[1], np.uint64) if len(column) else np.zeros(0, np.uint64)
-    return data.reshape(-1, 2)[column.offset : column.offset + len(column)]
-
-
-def _newly_equal(store: Store, shards: Mapping[str, Any], short: Mapping[str, np.ndarray]) -> dict[str, dict[int, str]]:
-    """By shard, the rows whose text another document has too that stays, and that document: the one with the smallest id.
-
-    Halves of hashes are compared first: of 10^9 documents some 0.03 pairs share one by chance, which the whole hash tells apart.
-    """
-
-    def eligible(name: str) -> tuple[np.ndarray, np.ndarray]:
-        read = shards[name]
-        verdicts = store.read_table(read["decisions"].path, ["verdict"])["verdict"]
-        stays = np.asarray(pc.equal(verdicts, "kept")) & ~short[name]
-        return stays, _hash_halves(store.read_table(read["texts"].path, ["text_hash"]))
-
-    halves = [halves[stays, 0] for stays, halves in map(eligible, shards)]
-    every = np.concatenate(halves or [np.zeros(0, np.uint64)])
-    del halves
-    every.sort()
-    twice = np.unique(every[1:][every[1:] == every[:-1]])
-    met: dict[bytes, list[tuple[str, int, str]]] = {}
-    for name in shards if len(twice) else ():
-        stays, halves_of = eligible(name)
-        rows = np.flatnonzero(stays & np.isin(halves_of[:, 0], twice))
-        ids = store.read_table(shards[name]["decisions"].path, ["id"])["id"].take(pa.array(rows)).to_pylist()
-        for row, own in zip(rows.tolist(), map(str, ids), strict=True):
-            met.setdefault(halves_of[row].tobytes(), []).append((name, row, own))
-    found: dict[str, dict[int, str]] = {}
-    for same in met.values():
-        survivor = min(same, key=lambda one: one[2])  # of equal ids the first
-        for name, row, _ in (one for one in same if one is not survivor):
-            found.setdefault(name, {})[row] = survivor[2]
-    return found
-
-
-def _add_balance(balance: Balance, final: pa.Table, sizes: np.ndarray) -> None:
+def _add_balance(balance: Balance, final: pa.Table, sizes: np.ndarray) -> int:
+    """Add the verdicts of a shard; returns the bytes of what it keeps."""
     balance.entered += final.num_rows
     balance.bytes_entered += int(sizes.sum())
     for verdict in ("kept", "removed", "quarantined"):
         chosen = np.asarray(pc.equal(final["verdict"], verdict))
         setattr(balance, verdict, getattr(balance, verdict) + int(chosen.sum()))
         setattr(balance, f"bytes_{verdict}", getattr(balance, f"bytes_{verdict}") + int(sizes[chosen].sum()))
+    return int(sizes[np.asarray(pc.equal(final["verdict"], "kept"))].sum())
 
 
-def _lost(store: Store, shards: Mapping[str, Any], verdicts: Mapping[str, FileInfo], fallen: pa.Array) -> LostRepeats:
-    """Spans that repeats cut from documents that are kept in the end, though the document with the copy fell as too short."""
-    lost, documents = 0, set()
-    for name, files in shards.items():
-        kept = pc.equal(store.read_table(verdicts[name].path, ["verdict"])["verdict"], "kept").combine_chunks()
-        for info in files["repeats"]:
-            spans = store.read_table(info.path, ["spans"])["spans"].combine_chunks().filter(kept).flatten()
-            first = spans.field("first_in")
-            found = first.filter(pc.fill_null(pc.is_in(first, fallen), False))
-            lost += len(found)
-            documents |= set(found.to_pylist())
-    return LostRepeats(lost, len(documents))
+def _lost(store: Store, repeats: list[FileInfo], final: pa.Table, fallen: pa.Array) -> list[str]:
+    """Of each span that repeats cut from a document of a shard that is kept in the end, though the document with the copy fell
+    as too short, that document's id."""
+    lost = []
+    for info in repeats if len(fallen) else ():
+        kept = pc.equal(final["verdict"], "kept").combine_chunks()
+        spans = store.read_table(info.path, ["spans"])["spans"].combine_chunks().filter(kept).flatten()
+        first = spans.field("first_in")
+        lost += first.filter(pc.fill_null(pc.is_in(first, fallen), False)).to_pylist()
+    return lost
 
 
 def _add_streams(streams: dict[str, StreamCounts], final: pa.Table, text: pa.Table) -> None:
@@ -205,11 +210,8 @@ def _add_streams(streams: dict[str, StreamCounts], final: pa.Table, text: pa.Tab
         [("bytes", "sum"), ("bytes", "max"), ("pretokens", "sum"), ("bytes", "count")]
     )
     for row in sums.to_pylist():
-        stream = streams.setdefault(row["stream"], StreamCounts())
-        stream.documents += row["bytes_count"]
-        stream.bytes += row["bytes_sum"]
-        stream.pretokens += row["pretokens_sum"]
-        stream.largest_bytes = max(stream.largest_bytes, row["bytes_max"])
+        own = StreamCounts(row["bytes_count"], row["bytes_sum"], row["pretokens_sum"], row["bytes_max"])
+        streams.setdefault(row["stream"], StreamCounts()).add(own)
 
 
 def amounts(run: RunFolder, told: SelectSettings) -> dict[str, int]:
@@ -222,7 +224,8 @@ def amounts(run: RunFolder, told: SelectSettings) -> dict[str, int]:
 
 
 def settle(run: Run) -> Commits:
-    """One unit, keyed by decisions, texts and repeated spans of every shard, and by scores where the recipe selects by them."""
+    """In blocks of shards and parts of the texts' hashes; keyed by decisions, texts and repeated spans, and by scores where
+    the recipe selects by them. Rows are numbered over all shards, by their names in order."""
     shards: dict[str, dict[str, Any]] = {
         shard: {
             "decisions": run.file(Step.DECIDE, name=shard),
@@ -231,25 +234,76 @@ def settle(run: Run) -> Commits:
         }
         for shard in run.shards
     }
-    settings: dict[str, Any] = run.recipe.apply.model_dump(mode="json")
-    told = run.recipe.select
+    rows = {shard: files["texts"].rows or 0 for shard, files in shards.items()}
+    firsts, parts, blocks = first_rows(rows), parts_of_rows(rows), blocks_of(rows)
+    borders = sorted({firsts[names[0]] for names in blocks if names} | {sum(rows.values())})
+    settings: dict[str, Any] = {"apply": run.recipe.apply.model_dump(mode="json")}
+    reads = [{"shards": {name: shards[name] for name in names}} for names in blocks]
+    own = [settings | {"firsts": {name: firsts[name] for name in names}} for names in blocks]
+    numbered = [f"{number:05d}" for number in range(len(blocks))]
+    units = [
+        Unit(name, {"shards": _without(read["shards"], "repeats")}, told | {"parts": parts}, SETTLE_VERSION)
+        for name, read, told in zip(numbered, reads, own, strict=True)
+    ]
+    gathered = run.execute(Step.GATHER, units, gather_block).values()
+    staying = {"staying": [commit.files["staying"] for commit in gathered if "staying" in commit.files]}
+    units = [
+        Unit(f"{part:05d}", staying, {"part": part, "borders": borders}, SETTLE_VERSION)
+        for part in range(parts if staying["staying"] else 0)
+    ]
+    equal = [commit.files["table"] for commit in run.execute(Step.EQUAL, units, equal_part).values()]
+    units, told = [], run.recipe.select
     if told is not None:
-        select = told.model_dump(mode="json", exclude={"search"})
-        settings = {"apply": settings, "select": select, "amounts": amounts(run, told)}
-        for shard, files in shards.items():
-            files["score"] = run.signal_file(told.judge, shard)
-            if told.per == "language":
-                files["language"] = run.signal_file("language", shard)
-    unit = Unit("all", {"shards": shards}, settings, SETTLE_VERSION)
-    settled = run.execute(Step.SETTLE, [unit], settle_all)
-    selected = run.counted(SettleCounts, Step.SETTLE).select
-    if selected is not None and told is not None:
+        settings["select"] = told.model_dump(mode="json", exclude={"search"})
+        asked = settings | {"amounts": amounts(run, told), "firsts": firsts, "borders": borders}
+        scored = {shard: _without(files, "repeats") | _scores(run, shard, told) for shard, files in shards.items()}
+        units = [Unit("all", {"shards": scored, "equal": equal}, asked, SETTLE_VERSION)]
+    dialled = run.execute(Step.SELECT, units, select_all).values()
+    everywhere = {
+        "equal": equal,
+        "select": [commit.files["table"] for commit in dialled],
+        "fallen": [commit.files["fallen"] for commit in gathered if run.has(Step.REPEATS)],
+    }
+    units = [
+        Unit(name, read | everywhere, told, SETTLE_VERSION)
+        for name, read, told in zip(numbered, reads, own, strict=True)
+    ]
+    final = run.execute(Step.FINAL, units, settle_block).values()
+    summed = {
+        "verdicts": [commit.files for commit in final],
+        "counted": [Counted.by(commit) for commit in final],
+        "lost": [commit.files[LOST] for commit in final if LOST in commit.files],
+        "select": [Counted.by(commit) for commit in dialled],
+    }
+    settled = run.execute(Step.SETTLE, [Unit("all", summed, settings, SETTLE_VERSION)], add_settled)
+    _say(run)
+    return settled
+
+
+def kept_bytes(run: Run) -> dict[str, int]:
+    """Bytes of kept text by document shard."""
+    blocks = run.counts(BlockCounts, Step.FINAL).values()
+    return {shard: size for block in blocks for shard, size in block.kept_bytes.items()}
+
+
+def _without(files: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in files.items() if key != name}
+
+
+def _scores(run: Run, shard: str, told: SelectSettings) -> dict[str, FileInfo]:
+    scores = {"score": run.signal_file(told.judge, shard)}
+    return scores | ({"language": run.signal_file("language", shard)} if told.per == "language" else {})
+
+
+def _say(run: Run) -> None:
+    """What the dial and lost repeats come to, for the summary."""
+    counts, told = run.counted(SettleCounts, Step.SETTLE), run.recipe.select
+    if counts.select is not None and told is not None:
         run.notes += [read_selection(told.search).evidence()] if told.search else []
-        run.notes.append(sentence(selected, told))
-    lost = run.counted(SettleCounts, Step.SETTLE).lost_repeats
+        run.notes.append(sentence(counts.select, told))
+    lost = counts.lost_repeats
     if lost.spans:
         run.notes.append(
             f"repeats: {lost.spans:,} passages are cut from kept documents though the copy that was to stay went with "
             f"{lost.documents:,} documents that became too short; `removed` holds them under apply.too_short"
         )
-    return settled

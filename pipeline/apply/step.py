@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.apply.repeats import Cut, repeats
 from pipeline.apply.rewrite import rewrite, span_columns
@@ -22,7 +23,7 @@ from pipeline.kernels.bpe.pretokens import count_pretokens
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.hashing import hash128_rows
 
-APPLY_VERSION = 4
+APPLY_VERSION = 5
 
 TEXTS = pa.schema(
     [
@@ -31,6 +32,7 @@ TEXTS = pa.schema(
             pa.large_string(),
         ),  # to publish: cut and masked when kept, masked when removed, empty when quarantined
         ("text_bytes", pa.int64()),
+        ("num_chars", pa.int64()),
         ("num_pretokens", pa.int64()),
         ("text_hash", pa.binary(16)),
     ]
@@ -76,6 +78,7 @@ def _text_batch(edited: list[Edited]) -> pa.RecordBatch:
         [
             text,
             pa.array(np.diff(offsets), pa.int64()),
+            pc.utf8_length(text),
             pa.array(count_pretokens(offsets, data), pa.int64()),
             pa.FixedSizeBinaryArray.from_buffers(
                 pa.binary(16), len(text), [None, pa.py_buffer(hash128_rows(offsets, data))]

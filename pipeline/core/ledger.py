@@ -45,7 +45,7 @@ class Commit:
 
     def counted(self, kind: type[Counts]) -> Counts:
         """What the unit counted, as the dataclass that stands beside the step. A field that is missing has its default."""
-        return _adapter(kind).validate_python(self.counts)
+        return adapter(kind).validate_python(self.counts)
 
     def to_json(self) -> dict[str, Any]:
         """The record as it is stored."""
@@ -70,7 +70,7 @@ class Commit:
 
 
 @cache
-def _adapter(kind: type[Counts]) -> TypeAdapter[Counts]:
+def adapter(kind: type[Counts]) -> TypeAdapter[Counts]:
     return TypeAdapter(kind)
 
 

@@ -184,7 +184,9 @@ class Run(RunFolder):
         return commits
 
     def execute(self, step: str, units: list[Unit], work: Work) -> Commits:
-        """Bring the units of a step into existence, and remember them."""
+        """Bring the units of a step into existence, and remember them. A step that has none now forgets those it had."""
+        if not units and not Ledger(self.store).last(step):
+            return self.keep(step, {})
         return self.keep(step, self.runner.execute(step, units, work))
 
     def asks_for(self, judge: str) -> bool:

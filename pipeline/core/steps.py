@@ -20,9 +20,14 @@ class Step(StrEnum):
     DECIDE = "decide"
     REPEATS = "repeats"
     APPLY = "apply"
+    GATHER = "gather"
+    EQUAL = "equal"
+    SELECT = "select"
+    FINAL = "final"
     SETTLE = "settle"
     COUNT = "count"
     TOKENIZER = "tokenizer"
+    SCATTER = "scatter"
     SHARDS = "shards"
     SIZE = "size"
     MIX = "mix"
@@ -45,9 +50,14 @@ TITLES: dict[str, str] = {
     Step.SURVIVE: "decide: survivors",
     Step.VERDICTS: "decide: verdicts",
     Step.REPEATS: "apply: repeats",
-    Step.SETTLE: "apply: final verdicts",
+    Step.GATHER: "apply: texts that stay",
+    Step.EQUAL: "apply: equal texts",
+    Step.SELECT: "apply: the dial",
+    Step.FINAL: "apply: final verdicts",
+    Step.SETTLE: "apply: settle",
     Step.COUNT: "tokenizer: count",
     Step.TOKENIZER: "tokenizer: merge",
+    Step.SCATTER: "shards: scatter",
     Step.PUBLISH_REST: "publish: not kept",
     Step.INDEX: "publish: index",
     Step.PUBLISH: "publish: kept",
@@ -58,6 +68,7 @@ TITLES: dict[str, str] = {
 LOWER: dict[str, str] = {
     Step.COUNT: "tokenizer.max_sample_bytes",
     Step.TOKENIZER: "tokenizer.max_sample_bytes",
+    Step.SCATTER: "shards.shard_bytes",
     Step.SHARDS: "shards.shard_bytes",
     Step.PUBLISH: "shards.shard_bytes",
 }

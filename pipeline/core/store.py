@@ -318,6 +318,19 @@ class Store:
         except (pa.ArrowException, OSError) as error:
             raise InfrastructureError(f"{self.locate(path)} is damaged: {error}; {MAKE_AGAIN}") from error
 
+    def read_batch(self, path: str, number: int, columns: list[str]) -> pa.Table:
+        """Columns of one record batch of an Arrow IPC file; the others are not read. Damaged bytes raise InfrastructureError."""
+        try:
+            with self.explained(path), self._source(path) as source, pa.ipc.open_file(source) as whole:
+                fields = [whole.schema.get_field_index(name) for name in columns]
+                with pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=fields)) as file:
+                    return pa.Table.from_batches([file.get_batch(number)]).select(columns)
+        except pa.ArrowException as error:
+            raise InfrastructureError(f"{self.locate(path)} is damaged: {error}; {MAKE_AGAIN}") from error
+
+    def _source(self, path: str) -> Any:
+        return pa.memory_map(self.locate(path)) if self.local else self.filesystem.open(self.locate(path), "rb")
+
     def digest(self, path: str, written: str | None = None, expected: int = AT_ONCE + 1) -> tuple[int, str]:
         """Size in bytes and sha256 of a file as it lies there, or of the local file `written` that is to become it.
 

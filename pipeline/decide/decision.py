@@ -20,6 +20,7 @@ from pipeline.classify.score import reads_as_domain
 from pipeline.cluster.cluster_settings import RankBy, SurvivorSettings
 from pipeline.cluster.index_file import IndexFile
 from pipeline.cluster.step import EDGES_FILE
+from pipeline.core.blocks import first_rows
 from pipeline.core.judge import Judge, judges
 from pipeline.core.run_folder import RunFolder
 from pipeline.core.settings import JudgeSettings
@@ -56,15 +57,6 @@ def entries_of(settings: Mapping[str, Any]) -> Entries:
 def ranks_by(settings: Mapping[str, Any]) -> tuple[RankBy, ...]:
     """What decides which document of a cluster stays, in order."""
     return SurvivorSettings.model_validate(settings["survivors"]).order
-
-
-def first_rows(rows: Mapping[str, int]) -> dict[str, int]:
-    """The number of the first document of each shard (and index file), by names in order."""
-    found, at = {}, 0
-    for name in sorted(rows):
-        found[name] = at
-        at += rows[name]
-    return found
 
 
 def _signals(store: Store, files: ShardFiles, judge: Judge) -> pa.Table:

@@ -8,17 +8,15 @@ parts follow from the number of documents alone, and neither shows in a verdict.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.classify.audit_stream import audited_classifiers
+from pipeline.core.blocks import Counted, at_borders, blocks_of, by_part, parts_of_rows, rows_between
 from pipeline.core.conserve import Balance, add_up
 from pipeline.core.execute import Assignment, Produced, Unit
 from pipeline.core.run_folder import Commits, Run
@@ -41,11 +39,6 @@ from pipeline.decide.rules import DECISIONS, DUPLICATE_STAGES
 from pipeline.decide.survivors import CANDIDATES
 
 VERSION = 8
-BLOCK_ROWS = 1 << 17
-"""Documents of a block of shards, unless that makes more than `BLOCKS` of them."""
-BLOCKS = 1 << 10
-PART_ROWS = 1 << 21
-"""Documents of the run for each part of its clusters: at most so many are in one, unless a single cluster is larger."""
 
 
 @dataclass
@@ -54,19 +47,6 @@ class VerdictCounts:
 
     first_reasons: dict[str, int] = field(default_factory=dict)
     hits: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Counted:
-    """What another unit counted, which follows from its key."""
-
-    fingerprint: str
-    counts: dict[str, Any]
-    balance: dict[str, Any]
-
-    def identity(self) -> str:
-        """See `pipeline.core.reads.Readable`."""
-        return self.fingerprint
 
 
 @dataclass
@@ -109,25 +89,10 @@ def rank_block(store: Store, assignments: list[Assignment]) -> list[Produced]:
         else:
             tables = [candidates(shard, at, settings["priorities"]) for _, at, shard in _shards(store, assigned)]
         table = pa.concat_tables([CANDIDATES.empty_table(), *tables])
-        part = table["near_cluster"].to_numpy() % settings["parts"]
-        table, part = table.take(pa.array(np.argsort(part, kind="stable"))), np.sort(part)
-        table = table.append_column("part", pa.array(part))
-        borders = np.flatnonzero(np.diff(part, prepend=-1, append=settings["parts"]))
-        groups = [table.slice(at, end - at) for at, end in pairwise(borders)]
-        produced.append(Produced({"table": store.put_table(assigned.path("candidates"), groups, table.schema)}))
+        groups = by_part(table, table["near_cluster"].to_numpy() % settings["parts"], settings["parts"])
+        schema = CANDIDATES.append(pa.field("part", pa.int64()))
+        produced.append(Produced({"table": store.put_table(assigned.path("candidates"), groups, schema)}))
     return produced
-
-
-def _rows_between(parquet: pq.ParquetFile, column: str, low: int, high: int) -> Iterator[pa.Table]:
-    """The row groups of a table that may hold values from `low` up to below `high`; its last column or first is sorted."""
-    at = parquet.schema_arrow.get_field_index(column)
-    for group in range(parquet.num_row_groups):
-        found = parquet.metadata.row_group(group).column(at).statistics
-        if found.min < high and found.max >= low:
-            table = parquet.read_row_group(group, use_threads=False)
-            values = table[column].to_numpy()
-            inside = (values >= low) & (values < high)
-            yield table if inside.all() else table.filter(pa.array(inside))
 
 
 def survive_part(store: Store, assignments: list[Assignment]) -> list[Produced]:
@@ -135,18 +100,14 @@ def survive_part(store: Store, assignments: list[Assignment]) -> list[Produced]:
     (assigned,) = assignments
     settings = assigned.settings
     part, parts = settings["part"]
-    tables = [CANDIDATES.empty_table()]
-    for info in assigned.reads["candidates"]:
-        with store.open_table(info.path) as parquet:
-            tables += [table.drop_columns("part") for table in _rows_between(parquet, "part", part, part + 1)]
+    chosen = rows_between(store, assigned.reads["candidates"], "part", part, part + 1, CANDIDATES)
     edges, parquet = [], store.open_table(assigned.reads["edges"].path)
     for group in range(parquet.num_row_groups):
         table = parquet.read_row_group(group, use_threads=False)
         edges.append(table.filter(pa.array(table["near_cluster"].to_numpy() % parts == part)))
     edges = pa.concat_tables([parquet.schema_arrow.empty_table(), *edges])
-    found = copies(pa.concat_tables(tables), edges, ranks_by(settings), settings["min_similarity"])
-    borders = np.unique(np.searchsorted(found["row"].to_numpy(), settings["borders"]))
-    groups = [found.slice(at, end - at) for at, end in pairwise(borders)]
+    found = copies(chosen, edges, ranks_by(settings), settings["min_similarity"])
+    groups = at_borders(found, settings["borders"])
     return [Produced({"table": store.put_table(assigned.path("copies"), groups, COPIES)})]
 
 
@@ -154,12 +115,9 @@ def decide_block(store: Store, assignments: list[Assignment]) -> list[Produced]:
     """Write the verdicts of every shard of a block, and count them."""
     produced = []
     for assigned in assignments:
-        rows = assigned.settings["rows"]
-        tables = [COPIES.empty_table()]
-        for info in assigned.reads["copies"]:
-            with store.open_table(info.path) as parquet:
-                tables += _rows_between(parquet, "row", *rows)
-        found = pa.concat_tables(tables).sort_by("row").combine_chunks()
+        low, high = assigned.settings["rows"]
+        found = rows_between(store, assigned.reads["copies"], "row", low, high, COPIES)
+        found = found.sort_by("row").combine_chunks()
         files: dict[str, FileInfo] = {}
         balance, reasons, hits = Balance(), Counter(), Counter()
         for name, first, shard in _shards(store, assigned):
@@ -206,18 +164,6 @@ def _delta(hits: Counter[str], balance: Balance) -> dict[str, int]:
     }
 
 
-def _blocks(rows: Mapping[str, int]) -> list[list[str]]:
-    """Shards by their names in order, as many as make a block."""
-    size = max(BLOCK_ROWS, sum(rows.values()) // BLOCKS)
-    found, held = [[]], 0
-    for name in sorted(rows):
-        if held >= size:
-            found, held = [*found, []], 0
-        found[-1].append(name)
-        held += rows[name]
-    return found
-
-
 def decide(run: Run) -> Commits:
     """Keyed by every setting of the judges, by signals and clusters and, where it rebalances, by the audit's settings."""
     settings: dict[str, Any] = {
@@ -235,9 +181,9 @@ def decide(run: Run) -> Commits:
     told = said.counted(OverallCounts)
     rows = {name: files["documents"].rows or 0 for name, files in decision.shards.items()}
     firsts = decision.firsts
-    parts = 1 + sum(rows.values()) // PART_ROWS
+    parts = parts_of_rows(rows)
     ranks, blocks, borders = [], [], []
-    for number, names in enumerate(_blocks(rows)):
+    for number, names in enumerate(blocks_of(rows)):
         reads = {
             "shards": {name: decision.shards[name] for name in names},
             "overruled": {name: said.files[name] for name in names if name in said.files},
@@ -262,7 +208,7 @@ def decide(run: Run) -> Commits:
     verdicts = run.execute(Step.VERDICTS, units, decide_block).values()
     reads = {
         "verdicts": [commit.files for commit in verdicts],
-        "counted": [Counted(one.fingerprint, one.counts, asdict(one.balance or Balance())) for one in verdicts],
+        "counted": [Counted.by(one) for one in verdicts],
         "overall": Counted(said.fingerprint, asdict(told), {}),
     }
     settings["indexed"] = bool(run.indexes)

@@ -13,7 +13,8 @@ from pipeline.plan.mix import MixSettings, MixSource
 from pipeline.plan.mix import mix as plan_mix
 from pipeline.plan.search import read_search
 from pipeline.plan.sizing import SizeSettings, size_run
-from pipeline.tokens.step import ShardCounts, Stream, TokenizerCounts, stream_of, streams
+from pipeline.tokens.parts import Stream, stream_of, streams
+from pipeline.tokens.step import ShardCounts, TokenizerCounts
 
 SIZE_VERSION = MIX_VERSION = 2
 

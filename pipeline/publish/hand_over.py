@@ -21,8 +21,9 @@ from pipeline.plan.step import mix_plan, size_plan
 from pipeline.publish.export import export, exported
 from pipeline.publish.launch import launch_files
 from pipeline.size.shape import padded
+from pipeline.tokens.parts import stream_of, streams
 from pipeline.tokens.shards import SPLITS, token_type
-from pipeline.tokens.step import ShardCounts, TokenizerCounts, stream_of, streams, token_roles
+from pipeline.tokens.step import ShardCounts, TokenizerCounts, token_roles
 from tokenizer.term_lists import load_terms
 
 SENTINEL = "<extra_id_0>"

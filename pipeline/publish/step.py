@@ -13,9 +13,9 @@ from pipeline.core.store import WORK, FileInfo, Store
 from pipeline.extract.filing import sections_of
 from pipeline.publish.index import index
 from pipeline.publish.uses import uses
-from pipeline.tokens.step import final_files, load_part, shards_of, stream_of, streams
+from pipeline.tokens.parts import DESCRIBED, described_files, load_part, parts_of_streams
 
-VERSION = 3
+VERSION = 4
 ROW_GROUP = 4096
 
 KEPT = pa.schema(
@@ -57,8 +57,6 @@ REMOVED = pa.schema(
 )
 """`corpus/removed` and `corpus/quarantined`: the same columns, and why. Personal data are masked here too."""
 
-DOCUMENT_COLUMNS = ["url", "title", "date", "doc_type", "licence", "rights", "tdm", "robots", "terms"]
-
 
 def _groups(table: pa.Table) -> list[pa.Table]:
     return [table.slice(start, ROW_GROUP) for start in range(0, table.num_rows, ROW_GROUP)]
@@ -83,7 +81,7 @@ def publish_kept(store: Store, assignments: list[Assignment]) -> list[Produced]:
     """The kept documents of one part of a stream, with the token counts that the shards step found."""
     produced = []
     for assigned in assignments:
-        table = load_part(store, assigned, DOCUMENT_COLUMNS)
+        table = load_part(store, assigned, DESCRIBED)
         counts = store.read_table(assigned.reads["counts"].path)
         if not table["id"].combine_chunks().equals(counts["id"].combine_chunks()):
             raise AssertionError(f"publish {assigned.name}: token counts and documents are not aligned")
@@ -101,7 +99,7 @@ def publish_rest(store: Store, assignments: list[Assignment]) -> list[Produced]:
     for assigned in assignments:
         files = assigned.reads
         table = store.read_table(files["verdicts"].path)
-        documents = store.read_table(files["documents"].path, [*DOCUMENT_COLUMNS, "detail", "path", "locator"])
+        documents = store.read_table(files["documents"].path, [*DESCRIBED, "detail", "path", "locator"])
         texts = store.read_table(files["texts"].path, ["text", "num_pretokens"])
         for other in (documents, texts):
             for name in other.column_names:
@@ -119,23 +117,16 @@ def publish_rest(store: Store, assignments: list[Assignment]) -> list[Produced]:
 
 def publish(run: Run) -> Commits:
     """Kept documents by part of a stream; the others by document shard; then all of it under the names that users open."""
-    all_streams = streams(run)
     kept_units = []
-    for name, commit in run.commits(Step.SHARDS).items():
-        stream = all_streams[stream_of(name)]
-        files = [_published_files(run, shard) for shard in shards_of(run, stream.source)]
-        reads = {"counts": commit.files["counts"], "shards": files}
-        kept_units.append(Unit(name, reads, commit.parts["settings"], VERSION))
-    rest_units = [Unit(shard, _published_files(run, shard), version=VERSION) for shard in run.shards]
+    for name, reads, place in parts_of_streams(run):
+        counts = run.file(Step.SHARDS, name, "counts")
+        kept_units.append(Unit(name, {"counts": counts, **reads}, place, VERSION))
+    rest_units = [Unit(shard, described_files(run, shard), version=VERSION) for shard in run.shards]
     run.execute(Step.PUBLISH_REST, rest_units, publish_rest)
     index(run)
     published = run.execute(Step.PUBLISH, kept_units, publish_kept)
     uses(run)
     return published
-
-
-def _published_files(run: Run, shard: str) -> dict[str, FileInfo]:
-    return {"documents": run.file(Step.EXTRACT, shard), **final_files(run, shard)}
 
 
 def corpus_files(run: Run) -> dict[str, list[FileInfo]]:

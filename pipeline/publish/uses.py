@@ -4,7 +4,6 @@ It depends on the mix and the plan, which rewrite neither text nor token; so it 
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,10 +16,11 @@ from pipeline.handoff import default_train_config
 from pipeline.handoff.windows import Visits, planned_visits
 from pipeline.plan.step import mix_plan
 from pipeline.publish.hand_over import build
+from pipeline.tokens.parts import stream_of, streams
 from pipeline.tokens.shards import SPLITS
-from pipeline.tokens.step import ShardCounts, shards_of, stream_of, streams
+from pipeline.tokens.step import ShardCounts
 
-VERSION = 2
+VERSION = 3
 
 USES = pa.schema(
     [
@@ -48,28 +48,15 @@ def uses_part(store: Store, assignments: list[Assignment]) -> list[Produced]:
         counts = counts.filter(pc.equal(counts["split"], SPLITS[0])).combine_chunks()
         lengths = pc.add(counts["num_tokens"], 1)
         visits = Visits(**assigned.settings["visits"]).uses(assigned.settings["start"], lengths.to_numpy())
-        scores = _scores(store, assigned, counts["id"])
-        table = pa.table([counts["id"], lengths, pa.array(visits), scores], USES)
+        table = pa.table([counts["id"], lengths, pa.array(visits), counts["score"]], USES)
         info = store.put_table(assigned.path("uses"), [table], USES)
         produced.append(Produced({"uses": info}, UseCounts(table.num_rows)))
     return produced
 
 
-def _scores(store: Store, assigned: Assignment, ids: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The score of every id, from the documents of its source."""
-    if "scores" not in assigned.reads:
-        return pa.chunked_array([pa.nulls(len(ids), pa.float32())])
-    column = assigned.settings["score"]
-    read = [(store.read_table(v.path, ["id"]), store.read_table(s.path, [column])) for v, s in assigned.reads["scores"]]
-    every, scores = (
-        pa.chunked_array([c for t in side for c in t.column(0).chunks]) for side in zip(*read, strict=True)
-    )
-    return scores.cast(pa.float32()).take(pc.index_in(ids, every.combine_chunks()))
-
-
 def uses(run: Run) -> Commits:
-    """One unit per shard, keyed by its documents' lengths, where it lies in its source, and what the plan takes of that; and by
-    the scores of its source's documents where the recipe selects by them.
+    """One unit per shard, keyed by its documents' lengths and scores, where it lies in its source, and what the plan takes of
+    that.
 
     An empty mix plans no training: no uses, as there is no hand-off.
     """
@@ -83,11 +70,6 @@ def uses(run: Run) -> Commits:
         if stream not in visits:
             continue
         settings = {"visits": vars(visits[stream]), "start": starts[stream]}
-        reads: dict[str, Any] = {"counts": commit.files["counts"]}
-        if told := run.recipe.select:
-            shards = shards_of(run, every[stream].source)
-            reads["scores"] = [[run.file(Step.SETTLE, name=s), run.signal_file(told.judge, s)] for s in shards]
-            settings["score"] = told.column
-        units.append(Unit(name, reads, settings, VERSION))
+        units.append(Unit(name, {"counts": commit.files["counts"]}, settings, VERSION))
         starts[stream] += commit.counted(ShardCounts).train.tokens
     return run.execute(Step.USES, units, uses_part)

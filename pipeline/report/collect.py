@@ -51,7 +51,8 @@ from pipeline.report.stats import (
 )
 from pipeline.report.tokenizer_figures import TERMS, vocabulary_figures
 from pipeline.sample import score
-from pipeline.tokens.step import ShardCounts, stream_of
+from pipeline.tokens.parts import stream_of
+from pipeline.tokens.step import ShardCounts
 
 SAMPLES = 12
 

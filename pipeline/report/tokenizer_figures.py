@@ -12,7 +12,8 @@ from pipeline.core.run_folder import Run
 from pipeline.core.steps import Step
 from pipeline.publish.hand_over import term_list
 from pipeline.report.stats import Term, TokenizerFigures
-from pipeline.tokens.step import ShardCounts, stream_of, streams
+from pipeline.tokens.parts import stream_of, streams
+from pipeline.tokens.step import ShardCounts
 from pipeline.tokens.vocabulary import reference_file
 from tokenizer.encode import Encoder
 from tokenizer.judge import judge, to_json

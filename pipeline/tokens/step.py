@@ -1,71 +1,28 @@
 """Tokenizer and shards, as steps: count pre-tokens per shard, merge once; then encode each document once."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.apply.settle import SettleCounts, StreamCounts
 from pipeline.core.execute import Assignment, Produced, Unit, libraries
-from pipeline.core.partition import part_numbers, validation_mask
+from pipeline.core.partition import validation_mask
 from pipeline.core.run_folder import Commits, Run
 from pipeline.core.steps import Step
 from pipeline.core.store import FileInfo, Store
 from pipeline.errors import GateError
-from pipeline.extract.step import ExtractCounts
 from pipeline.kernels.buffers import text_buffers
 from pipeline.tokens import existing
-from pipeline.tokens.shards import SPLITS, pack, part_count, token_type
+from pipeline.tokens.parts import final_files, kept_rows, load_part, parts_of_streams, scatter, streams
+from pipeline.tokens.shards import SPLITS, pack, token_type
 from pipeline.tokens.vocabulary import in_sample, sample_fractions, vocabulary_size
 from tokenizer import count, encode, extend, merge, save, superwords
 from tokenizer.specials import ROLES, special_tokens
 
 COUNT_VERSION = TRAIN_VERSION = 2
-ENCODE_VERSION = 1
+ENCODE_VERSION = 2
 EOS = ROLES["eos"]
-
-
-@dataclass
-class Stream(StreamCounts):
-    """What was kept of one source in one role."""
-
-    source: str = ""
-    role: str = ""
-
-
-def streams(run: Run) -> dict[str, Stream]:
-    """What was kept, by stream: a source, or `<source>-<role>` where a source gives both roles."""
-    fixed = {source.name: source.role for source in run.recipe.chosen}
-    named = {}
-    for key, sums in run.counted(SettleCounts, Step.SETTLE).streams.items():
-        source, role = key.split("/")
-        name = f"{source}-{role}" if fixed[source] == "auto" else source
-        named[name] = Stream(**vars(sums), source=source, role=role)
-    return dict(sorted(named.items()))
-
-
-def stream_of(unit: str) -> str:
-    """The stream of a unit of the shards step, whose name is `<stream>/<part>`."""
-    return unit.rpartition("/")[0]
-
-
-def kept_rows(store: Store, files: Mapping[str, FileInfo], columns: list[str] | None = None) -> pa.Table:
-    """id, source, role and text of the kept documents of one shard, and further columns of its documents."""
-    verdicts = store.read_table(files["verdicts"].path, ["id", "source", "role", "verdict"])
-    texts = store.read_table(files["texts"].path, ["text", "text_bytes"])
-    table = verdicts.append_column("text", texts["text"]).append_column("text_bytes", texts["text_bytes"])
-    if columns:
-        documents = store.read_table(files["documents"].path, columns)
-        for column in columns:
-            table = table.append_column(column, documents[column])
-    return table.filter(pc.equal(verdicts["verdict"], "kept"))
-
-
-def final_files(run: Run, shard: str) -> dict[str, FileInfo]:
-    """Texts and final verdicts of one document shard."""
-    return {"texts": run.file(Step.APPLY, shard), "verdicts": run.file(Step.SETTLE, name=shard)}
 
 
 def stages(preset: str) -> tuple[str, ...]:
@@ -224,19 +181,6 @@ def tokenizer(run: Run) -> Commits:
     return run.execute(Step.TOKENIZER, [unit], train_tokenizer)
 
 
-def load_part(store: Store, assigned: Assignment, columns: list[str] | None = None) -> pa.Table:
-    """The kept documents of one part of a stream, in the order of their ids, from all shards of its source."""
-    tables = []
-    part, parts = assigned.settings["part"]
-    for files in assigned.reads["shards"]:
-        table = kept_rows(store, files, columns)
-        mine = np.asarray(pc.equal(table["role"], assigned.settings["role"]))
-        if parts > 1:
-            mine &= part_numbers(table["id"], parts) == part
-        tables.append(table.filter(pa.array(mine)))
-    return pa.concat_tables(tables).sort_by("id").combine_chunks()
-
-
 @dataclass
 class SplitCounts:
     """One split of one part of a stream. `tokens` count an end-of-text token a document; sizes are of text in bytes, and of the
@@ -261,7 +205,10 @@ class ShardCounts:
         return {split: getattr(self, split) for split in SPLITS}
 
 
-TOKEN_COUNTS = pa.schema([("id", pa.string()), ("num_tokens", pa.int64()), ("split", pa.string())])
+TOKEN_COUNTS = pa.schema(
+    [("id", pa.string()), ("num_tokens", pa.int64()), ("split", pa.string()), ("score", pa.float32())]
+)
+"""A row a document of the part, in the order of ids. `score` is that of the recipe's `select.by`, null without."""
 
 
 def encode_part(store: Store, assignments: list[Assignment]) -> list[Produced]:
@@ -287,9 +234,7 @@ def encode_part(store: Store, assignments: list[Assignment]) -> list[Produced]:
             )
             setattr(counts, split, split_counts)
         split_names = pa.array(np.where(held_out, SPLITS[1], SPLITS[0]))
-        sizes = pa.table(
-            {"id": table["id"], "num_tokens": np.diff(ends, prepend=0), "split": split_names}, TOKEN_COUNTS
-        )
+        sizes = pa.table([table["id"], np.diff(ends, prepend=0), split_names, table["score"]], TOKEN_COUNTS)
         files["counts"] = store.put_table(assigned.path("token_counts"), [sizes], TOKEN_COUNTS)
         produced.append(Produced(files, counts))
     return produced
@@ -299,22 +244,10 @@ def shards(run: Run) -> Commits:
     """One unit per part of a stream. Parts are cut by id, so the same documents give the same shards in any layout."""
     encoder = run.file(Step.TOKENIZER, name="tokenizer.json")
     eos = token_roles(run)["eos"]
-    units = []
-    for name, stream in streams(run).items():
-        parts = part_count(stream.bytes, run.recipe.shards)
-        files = [final_files(run, shard) for shard in shards_of(run, stream.source)]
-        for part in range(parts):
-            settings = {
-                "validation_frac": run.recipe.shards.validation_frac,
-                "role": stream.role,
-                "part": [part, parts],
-                **({} if eos == EOS else {"eos": eos}),
-            }
-            reads = {"tokenizer": encoder, "shards": files}
-            units.append(Unit(f"{name}/{part:05d}", reads, settings, ENCODE_VERSION, libraries("unicode")))
+    shared = {"validation_frac": run.recipe.shards.validation_frac} | ({} if eos == EOS else {"eos": eos})
+    scatter(run)
+    units = [
+        Unit(name, {"tokenizer": encoder, **reads}, shared | place, ENCODE_VERSION, libraries("unicode"))
+        for name, reads, place in parts_of_streams(run)
+    ]
     return run.execute(Step.SHARDS, units, encode_part)
-
-
-def shards_of(run: Run, source: str) -> list[str]:
-    """The document shards of one source."""
-    return [shard for shard, counts in run.counts(ExtractCounts, Step.EXTRACT).items() if counts.source == source]

@@ -4,9 +4,10 @@ import pytest
 
 from pipeline.ask.whatif import both
 from pipeline.cluster import step as cluster_step
+from pipeline.core import blocks
+from pipeline.core.blocks import first_rows
 from pipeline.core.fingerprint import fingerprint
-from pipeline.decide import step
-from pipeline.decide.decision import Decision, first_rows
+from pipeline.decide.decision import Decision
 from tests.apply.test_repeats import prose
 from tests.cluster.runs import run_small, write_source
 
@@ -33,7 +34,7 @@ def runs(earlier, tmp_path_factory):
     folder, found = tmp_path_factory.mktemp("runs"), {}
     for number, name in enumerate(SOURCES):
         write_source(folder, name, corpus(5 * number, 50 * (number // 2)), files=2)
-    small = {(step, "BLOCK_ROWS"): 2, (step, "PART_ROWS"): 3, (cluster_step, "KEYS_AT_ONCE"): 11}
+    small = {(blocks, "BLOCK_ROWS"): 2, (blocks, "PART_ROWS"): 3, (cluster_step, "KEYS_AT_ONCE"): 11}
     for name, sizes in (("one", {}), ("many", small)):
         with pytest.MonkeyPatch.context() as patch:
             for (module, constant), size in sizes.items():

@@ -1,0 +1,109 @@
+"""Work over a whole corpus in two ways of cutting it: blocks of shards, and parts of a key.
+
+A step that asks what documents of different shards say of each other does it in two passes. A unit for each *block* of shards
+writes rows sorted by part, a row group for each part. A unit for each *part* reads its row group of every block, and writes
+what it found sorted by the number of the row among all documents, a row group for each block, which the next unit for the block
+reads. So no task holds more than a block or a part, each byte is read twice, and there are blocks × parts small reads.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.core.conserve import Balance
+from pipeline.core.ledger import Commit
+from pipeline.core.store import FileInfo, Store
+
+BLOCK_ROWS = 1 << 17
+"""Documents of a block of shards, unless that makes more than `BLOCKS` of them."""
+BLOCKS = 1 << 10
+PART_ROWS = 1 << 21
+"""Documents of the run for each part of a key."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What another unit counted, which follows from its key."""
+
+    fingerprint: str
+    counts: dict[str, Any]
+    balance: dict[str, Any]
+
+    @classmethod
+    def by(cls, commit: Commit) -> "Counted":
+        """What this unit counted."""
+        return cls(commit.fingerprint, commit.counts, asdict(commit.balance or Balance()))
+
+    def identity(self) -> str:
+        """See `pipeline.core.reads.Readable`."""
+        return self.fingerprint
+
+
+def blocks_of(rows: Mapping[str, int], size: int | None = None) -> list[list[str]]:
+    """Shards by their names in order, as many as make a block of `size` rows (or bytes, or whatever is given) or more.
+
+    Without a size it is `BLOCK_ROWS`, or what makes `BLOCKS` blocks. Without a shard there is one empty block.
+    """
+    size = max(BLOCK_ROWS, sum(rows.values()) // BLOCKS) if size is None else size
+    found, held = [[]], 0
+    for name in sorted(rows):
+        if held >= size:
+            found, held = [*found, []], 0
+        found[-1].append(name)
+        held += rows[name]
+    return found
+
+
+def first_rows(rows: Mapping[str, int]) -> dict[str, int]:
+    """The number of the first document of each shard (and index file), by names in order."""
+    found, at = {}, 0
+    for name in sorted(rows):
+        found[name] = at
+        at += rows[name]
+    return found
+
+
+def parts_of_rows(rows: Mapping[str, int]) -> int:
+    """How many parts a key of so many documents by shard is cut into."""
+    return 1 + sum(rows.values()) // PART_ROWS
+
+
+def by_part(table: pa.Table, part: np.ndarray, parts: int) -> list[pa.Table]:
+    """The rows with a last column `part`, sorted by it: a table for each part that has any."""
+    table, part = table.take(pa.array(np.argsort(part, kind="stable"))), np.sort(part)
+    table = table.append_column("part", pa.array(part))
+    borders = np.flatnonzero(np.diff(part, prepend=-1, append=parts))
+    return [table.slice(at, end - at) for at, end in pairwise(borders)]
+
+
+def at_borders(table: pa.Table, borders: Sequence[int]) -> list[pa.Table]:
+    """Rows sorted by their column `row`, cut where a block of shards begins or ends; blocks without a row are left out."""
+    cuts = np.unique(np.searchsorted(table["row"].to_numpy(), borders))
+    return [table.slice(at, end - at) for at, end in pairwise(cuts)]
+
+
+def rows_between(
+    store: Store, infos: Iterable[FileInfo], column: str, low: int, high: int, empty: pa.Schema
+) -> pa.Table:
+    """The rows of all tables whose value is from `low` up to below `high`; row groups without one are not read."""
+    found = [empty.empty_table()]
+    for info in infos:
+        with store.open_table(info.path) as parquet:
+            found += [table.select(empty.names) for table in _rows_between(parquet, column, low, high)]
+    return pa.concat_tables(found)
+
+
+def _rows_between(parquet: pq.ParquetFile, column: str, low: int, high: int) -> Iterator[pa.Table]:
+    at = parquet.schema_arrow.get_field_index(column)
+    for group in range(parquet.num_row_groups):
+        found = parquet.metadata.row_group(group).column(at).statistics
+        if found.min < high and found.max >= low:
+            table = parquet.read_row_group(group, use_threads=False)
+            values = table[column].to_numpy()
+            inside = (values >= low) & (values < high)
+            yield table if inside.all() else table.filter(pa.array(inside))
