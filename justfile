@@ -6,14 +6,21 @@ _default:
 
 # everything CI runs: format, lint, types, layers, tests (on all cores; `-n 0` for one process)
 test *args:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    just warm & warming=$!  # the static checks use one core
     ruff format --check .
     ruff check .
     pyright
     lint-imports
     hadolint Dockerfile
     python -m pipeline schema --check recipes/recipe.schema.json
-    @just warm
+    wait $warming
     python -m pytest -m "not slow" -n auto --dist loadfile --no-loadscope-reorder "$@"
+
+# the tests that take minutes: every architecture learns, four processes, memory of real steps, whole sweeps
+slow *args:
+    python -m pytest -m slow -n auto --dist loadfile "$@"
 
 # compile the kernels once, by a small run, so that the test processes do not each compile their own
 warm:

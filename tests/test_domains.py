@@ -50,7 +50,7 @@ def test_public_sources_are_planned_without_reading_them(domain):
     assert {source["role"] for source in plan["sources"]} >= {"domain", "general"}
 
 
-@pytest.mark.parametrize("domain", ["legal", "medical"])
+@pytest.mark.parametrize("domain", ["legal", pytest.param("medical", marks=pytest.mark.slow)])
 def test_a_small_sample_is_judged_right_and_its_terms_survive(domain, tmp_path):
     result = pipeline(f"recipes/{domain}.yaml", "--out", tmp_path, "--set", "sources.sample.crawl.sample={pages: 400}")
     assert 0.01 <= result["tokens"]["kept_of_raw"] <= 0.03

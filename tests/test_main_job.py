@@ -226,6 +226,11 @@ def test_a_biased_toxicity_threshold_fails_the_gate(finished):
         assert said.startswith("toxicity keeps")
         assert f"ratio {row['ratio']:.2f}" in said
         assert said.endswith("is under four fifths")
+
+
+@pytest.mark.slow
+def test_a_biased_threshold_is_told_of_or_rebalanced_as_the_recipe_says(finished):
+    out, result = finished
     biased = ["--ray", "none", "--no-train", "--set", "curate.toxicity.max_score=0.2"]
     told = pipeline(RECIPE, "--out", out, *biased, "--set", "bias.action=report")
     assert [gate for gate in told["gates"] if not gate["passed"] and not gate["gating"]]

@@ -70,7 +70,7 @@ def equal_part(store: Store, assignments: list[Assignment]) -> list[Produced]:
     """The documents of a part whose text another one has too that stays: the one with the smallest id, of equal ids the first."""
     (assigned,) = assignments
     part = assigned.settings["part"]
-    table = rows_between(store, assigned.reads["staying"], "part", part, part + 1, STAYING).combine_chunks()
+    table = rows_between(store, assigned.reads["staying"], "part", (part, part + 1), STAYING).combine_chunks()
     first = halves(table["hash"].combine_chunks())[:, 0]
     ordered = np.sort(first)
     twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
@@ -88,5 +88,5 @@ def equal_part(store: Store, assignments: list[Assignment]) -> list[Produced]:
 
 def going_of(store: Store, infos: list[FileInfo], first: int, rows: int) -> dict[int, str | None]:
     """Of the documents from number `first` on, those that go, by their row from there, and who stays for each."""
-    found = rows_between(store, infos, "row", first, first + rows, GOING)
+    found = rows_between(store, infos, "row", (first, first + rows), GOING)
     return dict(zip((found["row"].to_numpy() - first).tolist(), found["survivor"].to_pylist(), strict=True))

@@ -7,33 +7,37 @@ the documents that stay, so that the copy that is kept is not in a removed one.
 A list (check boxes, numbered terms, what follows a colon) is cut whole or not at all: half of one says something else.
 """
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from pipeline.apply.substrings import TextShard, canonical_order, span_column
+from pipeline.apply.substrings import span_column
 from pipeline.core.settings import Settings
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.hashing import hash128_rows
 from pipeline.kernels.text.marks import KINDS
 from pipeline.kernels.text.paragraph_hashes import paragraph_hashes
 
-_PARTITION_BITS = 6
-_PARAGRAPH = np.dtype(
+PARAGRAPHS = pa.schema(
     [
-        ("low", "<u8"),
-        ("high", "<u8"),
-        ("document", "<i8"),
-        ("start", "<i4"),
-        ("end", "<i4"),
-        ("list", "<i4"),
-        ("size", "<i4"),
+        ("row", pa.int64()),  # number of the document among all
+        ("low", pa.uint64()),  # hash of the trimmed paragraph
+        ("high", pa.uint64()),
+        ("start", pa.int32()),
+        ("end", pa.int32()),
+        ("list", pa.int32()),  # where its list begins
+        ("size", pa.int32()),  # paragraphs of that list
+        ("rank", pa.int64()),  # the document with the lowest keeps its copy
+        ("id_low", pa.uint64()),  # hash of the document's id: decides among equal ranks
+        ("id_high", pa.uint64()),
     ]
 )
-"""`list` is where the paragraph's list begins, and `size` how many paragraphs that has."""
+CUTS = pa.schema(
+    [*(PARAGRAPHS.field(name) for name in ("row", "start", "end", "list", "size")), ("first_in", pa.int64())]
+)
+"""Paragraphs to cut, and the number of the document whose copy stays; null where none does."""
+LAST = np.int64(2**40)
+"""Added to the rank of a document that will fall."""
 
 
 class ParagraphSettings(Settings):
@@ -47,31 +51,16 @@ class ParagraphSettings(Settings):
     """Keep the copy in the first document (by rank, then hashed id); false cuts every copy."""
 
 
-def repeated_paragraphs(
-    shards: Sequence[TextShard], settings: ParagraphSettings, work_dir: str | Path
-) -> Iterator[tuple[str, pa.Array]]:
-    """Spans to cut, a `REPEATS` column per shard, aligned with its rows and of kind "paragraph".
-
-    Independent of the shards' layout. Memory: 24 bytes a document and one sixty-fourth of the paragraphs' records.
-    """
-    folder = Path(work_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    order = _write_paragraphs(shards, settings, folder)
-    parts = [_partition(folder / f"paragraphs_{part:02d}.bin", order, settings) for part in range(1 << _PARTITION_BITS)]
-    cut = np.concatenate([records for records, _ in parts])
-    first_in = np.concatenate([first for _, first in parts])
-    place = np.lexsort((cut["start"], cut["document"]))
-    cut, first_in = cut[place], first_in[place]
-    group, _ = _lists(cut["document"], cut["list"])
-    whole = np.bincount(group)[group] == cut["size"] if len(cut) else np.zeros(0, bool)
-    cut, first_in = cut[whole], first_in[whole] if settings.keep_first else None
-    spans = np.stack([cut["start"], cut["end"]], axis=1)
-    at = 0
-    for shard in shards:
-        own = slice(*np.searchsorted(cut["document"], [at, at + shard.num_rows]))
-        copies = None if first_in is None else first_in[own]
-        yield shard.name, span_column(cut["document"][own] - at, spans[own], copies, shard.num_rows, "paragraph")
-        at += shard.num_rows
+def paragraph_rows(batch: pa.RecordBatch, first: int, settings: ParagraphSettings) -> pa.Table:
+    """`PARAGRAPHS` of a batch of `id`, `text` (null: left out) and `rank`, whose documents are numbered from `first` on."""
+    hashes, rows, starts, ends, lists, sizes = paragraph_hashes(*text_buffers(batch["text"]), settings.min_bytes, KINDS)
+    group, count = _lists(rows, lists)
+    long = np.zeros(count, bool)
+    long[group[sizes >= settings.min_bytes]] = True
+    ids = hash128_rows(*text_buffers(batch["id"]))[rows]
+    columns = [rows + first, hashes[:, 0], hashes[:, 1], starts, ends, lists, np.bincount(group, minlength=1)[group]]
+    columns += [batch["rank"].to_numpy()[rows], ids[:, 0], ids[:, 1]]
+    return pa.table([pa.array(column[long[group]]) for column in columns], names=PARAGRAPHS.names).cast(PARAGRAPHS)
 
 
 def _lists(rows: np.ndarray, lists: np.ndarray) -> tuple[np.ndarray, int]:
@@ -81,55 +70,37 @@ def _lists(rows: np.ndarray, lists: np.ndarray) -> tuple[np.ndarray, int]:
     return np.cumsum(opens) - 1, int(opens.sum())
 
 
-def _write_paragraphs(shards: Sequence[TextShard], settings: ParagraphSettings, folder: Path) -> np.ndarray:
-    """Write the paragraphs' records, partitioned by hash; returns each document's place in the canonical order."""
-    files = [(folder / f"paragraphs_{part:02d}.bin").open("wb") for part in range(1 << _PARTITION_BITS)]
-    ids, ranks, base = [], [], 0
-    try:
-        for shard in shards:
-            for batch in shard.read():
-                found = paragraph_hashes(*text_buffers(batch["text"]), settings.min_bytes, KINDS)
-                hashes, rows, starts, ends, lists, sizes = found
-                group, count = _lists(rows, lists)
-                long = np.zeros(count, bool)
-                long[group[sizes >= settings.min_bytes]] = True
-                columns = [
-                    hashes[:, 0],
-                    hashes[:, 1],
-                    rows + base,
-                    starts,
-                    ends,
-                    lists,
-                    np.bincount(group, minlength=1)[group],
-                ]
-                records = np.rec.fromarrays([column[long[group]] for column in columns], dtype=_PARAGRAPH)
-                part = (records["low"] >> np.uint64(64 - _PARTITION_BITS)).astype(np.int64)
-                borders = np.cumsum(np.bincount(part, minlength=len(files)))[:-1]
-                chosen = np.split(records[np.argsort(part, kind="stable")], borders)
-                for file, own in zip(files, chosen, strict=True):
-                    own.tofile(file)
-                ids.append(hash128_rows(*text_buffers(batch["id"])))
-                ranked = batch.schema.get_field_index("rank") >= 0
-                ranks.append(batch["rank"].to_numpy() if ranked else np.zeros(batch.num_rows, np.int64))
-                base += batch.num_rows
-    finally:
-        for file in files:
-            file.close()
-    return canonical_order(ids, ranks)
-
-
-def _partition(path: Path, order: np.ndarray, settings: ParagraphSettings) -> tuple[np.ndarray, np.ndarray]:
-    """The records of one file that are to be cut, and the document of each one's first copy; removes the file."""
-    found = np.fromfile(path, _PARAGRAPH)
-    path.unlink()
-    found = found[np.lexsort((found["start"], order[found["document"]], found["high"], found["low"]))]
-    opens = np.ones(len(found), bool)
-    opens[1:] = (found["low"][1:] != found["low"][:-1]) | (found["high"][1:] != found["high"][:-1])
+def repeated(table: pa.Table, falling: np.ndarray, settings: ParagraphSettings) -> pa.Table:
+    """`CUTS` of all paragraphs with some hashes, in the order of documents; those `falling` keep a copy last of all."""
+    column = {name: table[name].to_numpy() for name in PARAGRAPHS.names}
+    rank = column["rank"] + LAST * np.isin(column["row"], falling)
+    keys = [column[name] for name in ("start", "row", "id_high", "id_low")]
+    order = np.lexsort((*keys, rank, column["high"], column["low"]))
+    low, high, row = (column[name][order] for name in ("low", "high", "row"))
+    opens = np.ones(len(order), bool)
+    opens[1:] = (low[1:] != low[:-1]) | (high[1:] != high[:-1])
     group = np.cumsum(opens) - 1
     new_document = opens.copy()
-    new_document[1:] |= found["document"][1:] != found["document"][:-1]
+    new_document[1:] |= row[1:] != row[:-1]
     documents = np.bincount(group, new_document, minlength=1)
-    repeated = documents[group] >= settings.min_documents if len(found) else np.zeros(0, bool)
+    cut = documents[group] >= settings.min_documents if len(order) else np.zeros(0, bool)
     if settings.keep_first:
-        repeated &= ~opens
-    return found[repeated], found["document"][opens][group[repeated]]
+        cut &= ~opens
+    first = pa.array(row[opens][group[cut]]) if settings.keep_first else pa.nulls(int(cut.sum()), pa.int64())
+    chosen = table.select(CUTS.names[:-1]).take(pa.array(order[cut])).append_column("first_in", first)
+    return chosen.cast(CUTS).sort_by([("row", "ascending"), ("start", "ascending")])
+
+
+def whole_lists(cuts: pa.Table) -> pa.Table:
+    """The cuts of documents of which all are given, without those of lists that are not cut whole; by document and place."""
+    cuts = cuts.sort_by([("row", "ascending"), ("start", "ascending")])
+    group, count = _lists(cuts["row"].to_numpy(), cuts["list"].to_numpy())
+    return cuts.filter(pa.array(np.bincount(group, minlength=count)[group] == cuts["size"].to_numpy()))
+
+
+def cut_column(cuts: pa.Table, first: int, rows: int) -> pa.Array:
+    """A `REPEATS` column of the documents numbered from `first` on, from `whole_lists` of them and others."""
+    own = slice(*np.searchsorted(cuts["row"].to_numpy(), [first, first + rows]))
+    cuts = cuts.slice(own.start, own.stop - own.start)
+    spans = np.stack([cuts["start"].to_numpy(), cuts["end"].to_numpy()], axis=1)
+    return span_column(cuts["row"].to_numpy() - first, spans, cuts["first_in"], rows, "paragraph")

@@ -7,7 +7,7 @@ leave too short to stay comes after all others: where it would have the copy, sp
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +15,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.apply.paragraphs import ParagraphSettings, repeated_paragraphs
+from pipeline.apply.paragraphs import LAST
 from pipeline.apply.rewrite import SpanColumn, is_too_short, rewrite, span_columns
 from pipeline.apply.substrings import SubstringSettings, TextShard, repeated_substrings
-from pipeline.core.execute import Assignment, Produced, Unit
-from pipeline.core.run_folder import Commits, Run
-from pipeline.core.steps import Step
+from pipeline.core.execute import Assignment, Produced
 from pipeline.core.store import Store
 
-VERSION = 3
+VERSION = 4
 MOST_ROUNDS = 8
 """Times that documents found to fall are put last; those found after that are counted by settle."""
-LAST = np.int64(2**40)
-"""Added to the rank of a document that will fall."""
 Cut = tuple[str, str, str, str]
 """A span column that apply acts on: stage, file, column, action."""
-KINDS = {"paragraphs": (ParagraphSettings, repeated_paragraphs), "substrings": (SubstringSettings, repeated_substrings)}
 
 SPANS = pa.schema(
     [
@@ -47,7 +42,7 @@ SPANS = pa.schema(
 """One row a document, aligned with its documents. `first_in` is the id of the document that has the copy that stays."""
 
 
-def _kept_texts(
+def kept_texts(
     store: Store, files: Mapping[str, Any], priorities: dict[str, int], falling: np.ndarray
 ) -> Iterator[pa.RecordBatch]:
     """Ids, ranks and the texts of kept documents of a shard; null for the others. `falling` are rows that stand last."""
@@ -75,10 +70,9 @@ class RepeatCounts:
     documents: int = 0
 
 
-def find_repeats(store: Store, assignments: list[Assignment]) -> list[Produced]:
-    """The spans of one kind over all shards; a table per shard."""
+def find_substrings(store: Store, assignments: list[Assignment]) -> list[Produced]:
+    """The repeated substrings over all shards; a table per shard."""
     (assigned,) = assignments
-    model, find = KINDS[assigned.name]
     sources, settings = assigned.reads["shards"], assigned.settings
     falling: dict[str, np.ndarray] = {name: np.zeros(0, np.int64) for name in sources}
     for _ in range(MOST_ROUNDS):
@@ -86,99 +80,80 @@ def find_repeats(store: Store, assignments: list[Assignment]) -> list[Produced]:
             TextShard(
                 name,
                 files["documents"].rows,
-                lambda files=files, last=falling[name]: _kept_texts(store, files, settings["priorities"], last),
+                lambda files=files, last=falling[name]: kept_texts(store, files, settings["priorities"], last),
             )
             for name, files in sources.items()
         ]
         with tempfile.TemporaryDirectory(prefix="repeats-") as folder:
-            columns = dict(find(shards, model.model_validate(settings["find"]), Path(folder)))
-        more = _falling(store, assigned, columns)
-        found = {name: np.union1d(rows, more[name]) for name, rows in falling.items()}
-        if all(len(found[name]) == len(rows) for name, rows in falling.items()):
-            break
-        falling = found
-    ids = _ids(store, sources, columns)
-    files, spans, touched = {}, 0, 0
-    for name, column in columns.items():
-        table = pa.table([_named(column, ids)], schema=SPANS)
-        spans += len(column.values)
-        touched += int((np.diff(column.offsets.to_numpy()) > 0).sum())
-        files[name] = store.put_table(assigned.path(f"repeats/{assigned.name}", name), [table], SPANS)
-    return [Produced(files, RepeatCounts(spans, touched))]
-
-
-def _falling(store: Store, assigned: Assignment, columns: dict[str, pa.Array]) -> dict[str, np.ndarray]:
-    """By shard, the rows with a copy that stays whose text apply would leave too short."""
-    wanted = [column.values.field("first_in").drop_null() for column in columns.values()]
-    numbers, at = np.unique(pa.chunked_array(wanted, pa.int64()).to_numpy()), 0
-    found = {}
-    for shard, files in assigned.reads["shards"].items():
-        own = numbers[(numbers >= at) & (numbers < at + files["documents"].rows)] - at
-        at += files["documents"].rows
-        found[shard] = own
-        if not len(own):
-            continue
-        rows = pa.array(own)
-        spans = [
-            replace(column, values=column.values.take(rows))
-            for column in span_columns(store, files["signals"], assigned.settings)
-        ]
-        spans.append(SpanColumn("repeats", "cut", pa.chunked_array([columns[shard].take(rows)])))
-        texts = store.read_table(files["documents"].path, ["text"]).take(rows)
-        left = [edited.text for edited in rewrite(texts, ["kept"] * len(own), spans)]
-        short = is_too_short(pa.array(left, pa.large_binary()).cast(pa.large_string()), assigned.settings["min_chars"])
-        found[shard] = own[np.asarray(short)]
-    return found
-
-
-def _ids(store: Store, sources: dict[str, Any], columns: dict[str, pa.Array]) -> dict[int, str]:
-    """Ids of the documents that have a copy that stays, by their number among all."""
-    wanted = [column.values.field("first_in").drop_null() for column in columns.values()]
-    numbers = np.unique(pa.chunked_array(wanted, pa.int64()).to_numpy())
-    found, at = {}, 0
-    for files in sources.values():
-        own = numbers[(numbers >= at) & (numbers < at + files["documents"].rows)]
-        if len(own):
-            ids = store.read_table(files["documents"].path, ["id"])["id"].take(pa.array(own - at)).to_pylist()
-            found |= dict(zip(own.tolist(), ids, strict=True))
-        at += files["documents"].rows
-    return found
-
-
-def _named(column: pa.ListArray, ids: dict[int, str]) -> pa.ListArray:
-    values = column.values
-    fields = [values.field(name) for name in ("start", "end", "kind")]
-    names = [None if number is None else ids[number] for number in values.field("first_in").to_pylist()]
-    own = pa.StructArray.from_arrays([*fields, pa.array(names, pa.string())], fields=list(SPANS.types[0].value_type))
-    return pa.ListArray.from_arrays(column.offsets, own, type=SPANS.types[0])
-
-
-def repeats(run: Run, cuts: list[Cut], aside: dict[str, list[str]]) -> Commits:
-    """One unit for each kind that the recipe asks for, keyed by the documents, which of them are kept, and what else is cut
-    from them (`cuts`, of judges' signals)."""
-    shards = {
-        shard: {
-            "documents": run.file(Step.EXTRACT, shard),
-            "decisions": run.file(Step.DECIDE, name=shard),
-            "signals": {name: run.signal_file(name, shard) for name in sorted({name for _, name, _, _ in cuts})},
+            found = SubstringSettings.model_validate(settings["find"])
+            columns = dict(repeated_substrings(shards, found, Path(folder)))
+        holders = _holders(columns, {name: files["documents"].rows for name, files in sources.items()})
+        more = {
+            name: np.union1d(rows, fallen_of(store, sources[name], holders[name], columns[name], settings))
+            for name, rows in falling.items()
         }
-        for shard in run.shards
-    }
-    asked = {name: getattr(run.recipe.repeats, name) for name in KINDS}
-    units = [
-        Unit(
-            name=name,
-            reads={"shards": shards},
-            settings={
-                "find": settings.model_dump(mode="json"),
-                "priorities": {source.name: source.priority for source in run.recipe.chosen},
-                "min_chars": run.recipe.apply.min_chars,
-                "cuts": [list(cut) for cut in cuts],
-                "set_aside": aside,
-            },
-            version=VERSION,
-        )
-        for name, settings in asked.items()
-        if settings is not None
-    ]
-    return run.execute(Step.REPEATS, units, find_repeats)
+        if all(len(more[name]) == len(rows) for name, rows in falling.items()):
+            break
+        falling = more
+    first, numbers, ids = 0, [np.zeros(0, np.int64)], [pa.array([], pa.string())]
+    for name, files in sources.items():
+        numbers.append(holders[name] + first)
+        ids.append(ids_of(store, files, holders[name]))
+        first += files["documents"].rows
+    names, known = pa.concat_arrays(ids), np.concatenate(numbers)
+    tables = {name: named(column, known, names) for name, column in columns.items()}
+    files = {name: store.put_table(assigned.path("repeats/substrings", name), [t], SPANS) for name, t in tables.items()}
+    return [Produced(files, counted(columns.values()))]
+
+
+def _holders(columns: Mapping[str, pa.Array], rows: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """By shard, the rows with a copy that stays."""
+    wanted = [column.values.field("first_in").drop_null() for column in columns.values()]
+    numbers, at, found = np.unique(pa.chunked_array(wanted, pa.int64()).to_numpy()), 0, {}
+    for shard, count in rows.items():
+        found[shard] = numbers[(numbers >= at) & (numbers < at + count)] - at
+        at += count
+    return found
+
+
+def ids_of(store: Store, files: Mapping[str, Any], rows: np.ndarray) -> pa.Array:
+    """Ids of some rows of a shard."""
+    if not len(rows):
+        return pa.array([], pa.string())
+    return store.read_table(files["documents"].path, ["id"])["id"].take(pa.array(rows)).combine_chunks()
+
+
+def fallen_of(
+    store: Store, files: Mapping[str, Any], rows: np.ndarray, repeats: pa.Array, settings: Mapping[str, Any]
+) -> np.ndarray:
+    """Those of some rows of a shard whose text apply would leave too short, with what `repeats` cuts and what judges cut."""
+    if not len(rows):
+        return rows
+    chosen = pa.array(rows)
+    judged = span_columns(store, files["signals"], dict(settings))
+    spans = [SpanColumn(one.stage, one.action, one.values.take(chosen), one.aside) for one in judged]
+    spans.append(SpanColumn("repeats", "cut", pa.chunked_array([repeats.take(chosen)])))
+    texts = store.read_table(files["documents"].path, ["text"]).take(chosen)
+    left = [edited.text for edited in rewrite(texts, ["kept"] * len(rows), spans)]
+    short = is_too_short(pa.array(left, pa.large_binary()).cast(pa.large_string()), settings["min_chars"])
+    return rows[np.asarray(short)]
+
+
+def named(column: pa.ListArray, numbers: np.ndarray, ids: pa.Array) -> pa.Table:
+    """`SPANS` of a `REPEATS` column, with ids in place of numbers. `numbers` are rising, `ids` theirs."""
+    values = column.values
+    first = values.field("first_in")
+    place = np.searchsorted(numbers, first.fill_null(-1).to_numpy())
+    names = ids.take(pa.array(place, mask=np.asarray(first.is_null())))
+    fields = [values.field("start"), values.field("end"), values.field("kind"), names]
+    spans = pa.StructArray.from_arrays(fields, fields=list(SPANS.types[0].value_type))
+    return pa.table([pa.ListArray.from_arrays(column.offsets, spans, type=SPANS.types[0])], SPANS)
+
+
+def counted(columns: Any) -> RepeatCounts:
+    """Spans of some columns, and rows with one."""
+    counts = RepeatCounts()
+    for column in columns:
+        counts.spans += len(column.values)
+        counts.documents += int((np.diff(column.offsets.to_numpy()) > 0).sum())
+    return counts

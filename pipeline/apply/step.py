@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.apply.repeats import Cut, repeats
+from pipeline.apply.repeat_steps import repeats
+from pipeline.apply.repeats import Cut
 from pipeline.apply.rewrite import rewrite, span_columns
 from pipeline.apply.settle import settle
 from pipeline.apply.spans import Edited

@@ -148,7 +148,7 @@ def merge_cuts(cuts: np.ndarray, starts: np.ndarray) -> np.ndarray:
     return np.stack([cuts[first, 0], reach[last], cuts[first, 2]], axis=1)
 
 
-def span_column(rows: np.ndarray, spans: np.ndarray, first_in: np.ndarray | None, num_rows: int, kind: str) -> pa.Array:
+def span_column(rows: np.ndarray, spans: np.ndarray, first_in: pa.ChunkedArray, num_rows: int, kind: str) -> pa.Array:
     """A `REPEATS` column from the row of each span (sorted), its byte range in that row's text, and its copy."""
     offsets = np.zeros(num_rows + 1, np.int32)
     np.cumsum(np.bincount(rows, minlength=num_rows), out=offsets[1:])
@@ -156,7 +156,7 @@ def span_column(rows: np.ndarray, spans: np.ndarray, first_in: np.ndarray | None
         pa.array(spans[:, 0], pa.int32()),
         pa.array(spans[:, 1], pa.int32()),
         pa.array([kind], pa.string()).take(pa.array(np.zeros(len(spans), np.int64))),
-        pa.nulls(len(spans), pa.int64()) if first_in is None else pa.array(first_in, pa.int64()),
+        first_in.combine_chunks(),
     ]
     values = pa.StructArray.from_arrays(fields, fields=list(REPEATS.value_type))
     return pa.ListArray.from_arrays(pa.array(offsets), values).cast(REPEATS)
@@ -180,7 +180,8 @@ def repeated_substrings(
     at = 0
     for shard in shards:
         own = slice(*np.searchsorted(documents, [at, at + shard.num_rows]))
-        yield shard.name, span_column(documents[own] - at, spans[own], first_in[own], shard.num_rows, "substring")
+        copies = pa.chunked_array([pa.array(first_in[own], pa.int64())])
+        yield shard.name, span_column(documents[own] - at, spans[own], copies, shard.num_rows, "substring")
         at += shard.num_rows
     for path in sorted(files.folder.glob("*.bin")):
         path.unlink()

@@ -88,9 +88,10 @@ def at_borders(table: pa.Table, borders: Sequence[int]) -> list[pa.Table]:
 
 
 def rows_between(
-    store: Store, infos: Iterable[FileInfo], column: str, low: int, high: int, empty: pa.Schema
+    store: Store, infos: Iterable[FileInfo], column: str, between: Sequence[int], empty: pa.Schema
 ) -> pa.Table:
-    """The rows of all tables whose value is from `low` up to below `high`; row groups without one are not read."""
+    """The rows of all tables whose value is from the first up to below the second; row groups without one are not read."""
+    low, high = between
     found = [empty.empty_table()]
     for info in infos:
         with store.open_table(info.path) as parquet:

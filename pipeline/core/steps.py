@@ -18,6 +18,10 @@ class Step(StrEnum):
     SURVIVE = "survive"
     VERDICTS = "verdicts"
     DECIDE = "decide"
+    PARAGRAPHS = "paragraphs"
+    REPEATED = "repeated"
+    FALLING = "falling"
+    CUTS = "cuts"
     REPEATS = "repeats"
     APPLY = "apply"
     GATHER = "gather"
@@ -49,6 +53,10 @@ TITLES: dict[str, str] = {
     Step.RANK: "decide: candidates",
     Step.SURVIVE: "decide: survivors",
     Step.VERDICTS: "decide: verdicts",
+    Step.PARAGRAPHS: "repeats: paragraphs",
+    Step.REPEATED: "repeats: equal paragraphs",
+    Step.FALLING: "repeats: too short",
+    Step.CUTS: "repeats: spans",
     Step.REPEATS: "apply: repeats",
     Step.GATHER: "apply: texts that stay",
     Step.EQUAL: "apply: equal texts",

@@ -100,7 +100,7 @@ def survive_part(store: Store, assignments: list[Assignment]) -> list[Produced]:
     (assigned,) = assignments
     settings = assigned.settings
     part, parts = settings["part"]
-    chosen = rows_between(store, assigned.reads["candidates"], "part", part, part + 1, CANDIDATES)
+    chosen = rows_between(store, assigned.reads["candidates"], "part", (part, part + 1), CANDIDATES)
     edges, parquet = [], store.open_table(assigned.reads["edges"].path)
     for group in range(parquet.num_row_groups):
         table = parquet.read_row_group(group, use_threads=False)
@@ -115,8 +115,7 @@ def decide_block(store: Store, assignments: list[Assignment]) -> list[Produced]:
     """Write the verdicts of every shard of a block, and count them."""
     produced = []
     for assigned in assignments:
-        low, high = assigned.settings["rows"]
-        found = rows_between(store, assigned.reads["copies"], "row", low, high, COPIES)
+        found = rows_between(store, assigned.reads["copies"], "row", assigned.settings["rows"], COPIES)
         found = found.sort_by("row").combine_chunks()
         files: dict[str, FileInfo] = {}
         balance, reasons, hits = Balance(), Counter(), Counter()

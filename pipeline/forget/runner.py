@@ -25,7 +25,10 @@ LEARNED = (Step.CLASSIFY, Step.OVERALL, Step.TOKENIZER)
 """Steps whose files are kept as they are."""
 ANNOTATED = (Step.CLUSTER, Step.VERDICTS)
 """Steps of units with a file per shard, of which only the rows of forgotten documents change."""
-BETWEEN = (Step.RANK, Step.SURVIVE, Step.DECIDE, Step.GATHER, Step.EQUAL, Step.SELECT, Step.FINAL)
+BETWEEN = (
+    *(Step.RANK, Step.SURVIVE, Step.DECIDE, Step.PARAGRAPHS, Step.REPEATED, Step.FALLING, Step.CUTS),
+    *(Step.GATHER, Step.EQUAL, Step.SELECT, Step.FINAL, Step.SCATTER),
+)
 """Steps that are made again, though no verdict moves."""
 PARTS = {Step.SHARDS: "counts", Step.PUBLISH: "kept"}
 """Steps whose units hold documents from several shards: kept unless this file of theirs names a forgotten id."""

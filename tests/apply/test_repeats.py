@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.__main__ import main
+from pipeline.core import blocks
 from pipeline.core.conserve import add_up
+from pipeline.ingest import files
 from tests.cluster.runs import Documents, run_small, verdicts, write_source
 
 NOTICE = (
@@ -168,3 +170,25 @@ def test_a_cut_does_not_show_what_is_masked(tmp_path, capsys):
     for own in verdicts(run):
         assert main(["explain", f"https://{own}.example/", "--run", str(tmp_path / "out"), "--json"]) == 0
         assert "ann@mail" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("min_chars", [100, 400])
+def test_blocks_and_parts_do_not_show(tmp_path, monkeypatch, min_chars):
+    """With 400 the filings fall, one after the other, so that two more rounds put them last."""
+    write_source(tmp_path, "web", with_notice(6), files=3)
+    short = {"filing": f"Filing {prose(77, 6)}\n{NOTICE}", "other": f"Other {prose(78, 8)}\n{NOTICE}"}
+    write_source(tmp_path, "filings", short)
+    sources = {"web": "role: general", "filings": "role: domain"}
+    more = f"{PARAGRAPHS}\napply: {{min_chars: {min_chars}}}"
+    monkeypatch.setattr(files, "SHARD_FILES", 1)
+    one = run_small(tmp_path, tmp_path / "one", sources, more=more)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 2)
+    monkeypatch.setattr(blocks, "PART_ROWS", 3)
+    many = run_small(tmp_path, tmp_path / "many", sources, more=more)
+    assert len(many.commits("cuts")) > len(one.commits("cuts")) == 1
+    assert len(many.commits("falling")) == (3 if min_chars == 400 else 1) * len(many.commits("cuts"))
+    for shard in one.shards:
+        for step, unit in (("repeats", "paragraphs"), ("settle", "all")):
+            assert one.file(step, unit, shard).sha256 == many.file(step, unit, shard).sha256, (step, shard)
+    assert one.commits("repeats")["paragraphs"].counts == many.commits("repeats")["paragraphs"].counts
+    assert one.commits("settle")["all"].counts == many.commits("settle")["all"].counts

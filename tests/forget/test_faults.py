@@ -25,8 +25,8 @@ def check(board, calls):
 
 @pytest.mark.timeout(300)
 def test_a_crash_is_healed_by_the_same_command():
-    board, calls, _ = sweep(points=int(os.environ.get("FORGET_FAULT_POINTS", "16")))
-    assert board.runs >= 16
+    board, calls, _ = sweep(points=int(os.environ.get("FORGET_FAULT_POINTS", "8")))
+    assert board.runs >= 8
     check(board, calls)
 
 

@@ -46,7 +46,8 @@ def test_sharding_and_recomputing_need_less(handoff):
 
 @pytest.mark.timeout(1200)  # bf16 products without AVX-512 take minutes
 @pytest.mark.parametrize(
-    ("micro", "checkpointing", "precision"), [(1, "none", "fp32"), (2, "full", "fp32"), (8, "none", "bf16")]
+    ("micro", "checkpointing", "precision"),
+    [(1, "none", "fp32"), (2, "full", "fp32"), pytest.param(8, "none", "bf16", marks=pytest.mark.slow)],
 )
 def test_the_estimate_is_what_a_step_allocates(micro, checkpointing, precision):
     from bench.memory import measure

@@ -74,7 +74,9 @@ def test_flash_attention_is_for_what_it_can_compute():
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("varlen", [False, True])
-@pytest.mark.parametrize("mode", ["none", "selective", "full"])
+@pytest.mark.parametrize(
+    "mode", ["none", pytest.param("selective", marks=pytest.mark.slow), pytest.param("full", marks=pytest.mark.slow)]
+)
 def test_all_blocks_share_one_compiled_graph_without_breaks(mode, varlen):
     device = "meta" if varlen else "cpu"
     torch._dynamo.reset()

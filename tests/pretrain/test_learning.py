@@ -28,7 +28,12 @@ def train(handoff, out, world, *settings):
 @pytest.mark.parametrize(
     ("architecture", "steps", "goal"),
     # a uniform guess over the 200 tokens is a loss of 5.3; knowing only which words there are, about 3
-    [("llama", 40, 1.2), ("bert", 160, 2.6), ("t5", 120, 2.6), ("bart", 120, 2.0)],
+    [
+        ("llama", 40, 1.2),
+        pytest.param("bert", 160, 2.6, marks=pytest.mark.slow),
+        pytest.param("t5", 120, 2.6, marks=pytest.mark.slow),
+        pytest.param("bart", 120, 2.0, marks=pytest.mark.slow),
+    ],
 )
 def test_the_planted_pattern_is_learnt(handoff, tmp_path, world, architecture, steps, goal):
     settings = [f"steps={steps}", f"evaluate.every_steps={steps}", "optimizer.learning_rate=0.004"]

@@ -8,11 +8,12 @@ from pipeline.core.blocks import blocks_of
 from pipeline.core.partition import part_numbers
 from pipeline.core.store import Store
 from pipeline.errors import InfrastructureError
+from pipeline.ingest import files as ingest_files
 from pipeline.publish.step import KEPT
 from tests.apply.test_repeats import prose
 from tests.cluster.runs import kept, run_small, write_source
 
-MORE = "tokenizer: {vocab_size: 300}\nshards: {shard_bytes: 1500, validation_frac: 0.2}\nselect: {keep: 0.9, of: kept_tokens, by: gopher.gopher_num_words, per: role}"
+MORE = "tokenizer: {vocab_size: 300}\nshards: {shard_bytes: 1500, validation_frac: 0.2}\nselect: {keep: 0.9, of: kept_tokens, by: gopher.num_words, per: role}"
 SOURCES = {"web": "role: general", "news": "role: domain"}
 DOCUMENTS = {f"w{n}": prose(n, 60) + f" and {n} more" for n in range(30)} | {"short": "too short"}
 
@@ -25,7 +26,9 @@ def runs(tmp_path_factory):
         folder = tmp_path_factory.mktemp(f"files{files}")
         write_source(folder, "web", DOCUMENTS, files)
         write_source(folder, "news", {"only": prose(99, 40)}, 1)
-        found[files] = run_small(folder, folder / "run", SOURCES, more=MORE, to="publish")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ingest_files, "SHARD_FILES", 1)
+            found[files] = run_small(folder, folder / "run", SOURCES, more=MORE, to="publish")
     return found
 
 
@@ -70,7 +73,7 @@ def test_scores_stand_beside_the_uses_of_every_document(runs):
     scores = dict(zip(*(pa.concat_tables(tables)[name].to_pylist() for name in ("id", "score")), strict=True))
     words = {}
     for shard in run.shards:
-        signals = run.signals("gopher", shard, ["gopher_num_words"])["gopher_num_words"].to_pylist()
+        signals = run.signals("gopher", shard, ["num_words"])["num_words"].to_pylist()
         words |= dict(zip(run.documents(shard, ["id"])["id"].to_pylist(), signals, strict=True))
     assert scores
     assert scores == {own: words[own] for own in scores}

@@ -1,0 +1,234 @@
+"""Repeats, as steps. Paragraphs go by blocks of shards and parts of their hashes; substrings are one task over all texts.
+
+`paragraphs`: a block at a time, the paragraphs of kept documents, cut into parts by hash. `repeated`: a part at a time, which of
+them are cut, and which documents hold the copy that stays. `falling`: a block at a time, which of those apply will leave too
+short to stay; where there are any, the two are done again with those last. `cuts`: a block at a time, the spans of its shards.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.apply.paragraphs import (
+    CUTS,
+    PARAGRAPHS,
+    ParagraphSettings,
+    cut_column,
+    paragraph_rows,
+    repeated,
+    whole_lists,
+)
+from pipeline.apply.repeats import (
+    MOST_ROUNDS,
+    SPANS,
+    VERSION,
+    Cut,
+    RepeatCounts,
+    counted,
+    fallen_of,
+    find_substrings,
+    ids_of,
+    kept_texts,
+    named,
+)
+from pipeline.core.blocks import Counted, at_borders, blocks_of, by_part, first_rows, parts_of_rows, rows_between
+from pipeline.core.execute import Assignment, Produced, Unit
+from pipeline.core.run_folder import Commits, Run
+from pipeline.core.steps import Step
+from pipeline.core.store import FileInfo, Store
+
+MORE_PARTS = 8
+"""Parts for each part of documents: a document has some ten paragraphs."""
+HOLDERS = pa.schema([("row", pa.int64())])
+NAMES = pa.schema([("row", pa.int64()), ("id", pa.string())])
+
+
+def hash_block(store: Store, assignments: list[Assignment]) -> list[Produced]:
+    """The paragraphs of the kept documents of a block of shards: a row group for each part of their hashes."""
+    produced = []
+    for assigned in assignments:
+        settings, tables = assigned.settings, [PARAGRAPHS.empty_table()]
+        find = ParagraphSettings.model_validate(settings["find"])
+        for name, files in assigned.reads["shards"].items():
+            at = settings["firsts"][name]
+            for batch in kept_texts(store, files, settings["priorities"], np.zeros(0, np.int64)):
+                tables.append(paragraph_rows(batch, at, find))
+                at += batch.num_rows
+        table = pa.concat_tables(tables)
+        part = (table["low"].to_numpy() % np.uint64(settings["parts"])).astype(np.int64)
+        schema = PARAGRAPHS.append(pa.field("part", pa.int64()))
+        info = store.put_table(assigned.path("paragraphs"), by_part(table, part, settings["parts"]), schema)
+        produced.append(Produced({"table": info}))
+    return produced
+
+
+def find_part(store: Store, assignments: list[Assignment]) -> list[Produced]:
+    """What is cut of the paragraphs of a part, and which documents hold the copies: row groups for each block that has any."""
+    (assigned,) = assignments
+    settings, part = assigned.settings, assigned.settings["part"]
+    table = rows_between(store, assigned.reads["paragraphs"], "part", (part, part + 1), PARAGRAPHS)
+    last = [store.read_table(info.path)["row"].to_numpy() for info in assigned.reads["falling"]]
+    cuts = repeated(
+        table, np.concatenate([np.zeros(0, np.int64), *last]), ParagraphSettings.model_validate(settings["find"])
+    )
+    holders = pa.table([np.unique(cuts["first_in"].drop_null().to_numpy())], HOLDERS)
+    tables = {"cuts": cuts, "holders": holders}
+    return [
+        Produced(
+            {
+                name: store.put_table(assigned.path(name), at_borders(table, settings["borders"]), table.schema)
+                for name, table in tables.items()
+            }
+        )
+    ]
+
+
+@dataclass
+class FallenCounts:
+    """Documents found to fall that were not known to."""
+
+    fallen: int = 0
+
+
+def fall_block(store: Store, assignments: list[Assignment]) -> list[Produced]:
+    """Of the documents of a block that hold a copy: their ids, and which of them will be too short to stay."""
+    produced = []
+    for assigned in assignments:
+        reads, settings = assigned.reads, assigned.settings
+        cuts = whole_lists(rows_between(store, reads["cuts"], "row", settings["between"], CUTS))
+        holders = np.unique(
+            rows_between(store, reads["holders"], "row", settings["between"], HOLDERS)["row"].to_numpy()
+        )
+        names, fallen = [NAMES.empty_table()], [np.zeros(0, np.int64)]
+        for shard, files in reads["shards"].items():
+            at, count = settings["firsts"][shard], files["documents"].rows
+            rows = holders[slice(*np.searchsorted(holders, [at, at + count]))] - at
+            names.append(pa.table([rows + at, ids_of(store, files, rows)], NAMES))
+            fallen.append(fallen_of(store, files, rows, cut_column(cuts, at, count), settings) + at)
+        known = [store.read_table(info.path)["row"].to_numpy() for info in reads["falling"]]
+        new = np.setdiff1d(np.concatenate(fallen), np.concatenate([np.zeros(0, np.int64), *known]))
+        tables = {"names": pa.concat_tables(names), "fallen": pa.table([new], HOLDERS)}
+        files = {name: store.put_table(assigned.path(name), [table], table.schema) for name, table in tables.items()}
+        produced.append(Produced(files, FallenCounts(len(new))))
+    return produced
+
+
+def cut_block(store: Store, assignments: list[Assignment]) -> list[Produced]:
+    """The spans of every shard of a block."""
+    produced = []
+    for assigned in assignments:
+        settings = assigned.settings
+        cuts = whole_lists(rows_between(store, assigned.reads["cuts"], "row", settings["between"], CUTS))
+        tables = [store.read_table(info.path) for info in assigned.reads["names"]]
+        names = pa.concat_tables([NAMES.empty_table(), *tables]).combine_chunks()
+        numbers, ids = names["row"].to_numpy(), names["id"].combine_chunks()
+        columns = {shard: cut_column(cuts, *place) for shard, place in settings["places"].items()}
+        files = {
+            shard: store.put_table(assigned.path("repeats/paragraphs", shard), [named(column, numbers, ids)], SPANS)
+            for shard, column in columns.items()
+        }
+        produced.append(Produced(files, counted(columns.values())))
+    return produced
+
+
+def add_cuts(_: Store, assignments: list[Assignment]) -> list[Produced]:
+    """The spans of all blocks as one unit."""
+    (assigned,) = assignments
+    blocks = [one.counts for one in assigned.reads["counted"]]
+    counts = RepeatCounts(sum(one["spans"] for one in blocks), sum(one["documents"] for one in blocks))
+    return [Produced({name: info for files in assigned.reads["spans"] for name, info in files.items()}, counts)]
+
+
+def _files(commits: Any, name: str) -> list[FileInfo]:
+    return [commit.files[name] for commit in commits]
+
+
+def _paragraphs(run: Run, shards: dict[str, dict[str, Any]], shared: dict[str, Any]) -> list[Unit]:
+    """The steps up to the spans of every block; returns the unit that adds them up."""
+    rows = {name: files["documents"].rows or 0 for name, files in shards.items()}
+    firsts, blocks = first_rows(rows), blocks_of(rows)
+    parts = 1 + MORE_PARTS * (parts_of_rows(rows) - 1)
+    find = {"find": run.recipe.repeats.paragraphs.model_dump(mode="json")}  # pyright: ignore[reportOptionalMemberAccess]
+    borders = sorted({firsts[names[0]] for names in blocks if names} | {sum(rows.values())})
+    own = [
+        {
+            "firsts": {name: firsts[name] for name in names},
+            "between": [firsts[names[0]], firsts[names[-1]] + rows[names[-1]]] if names else [0, 0],
+        }
+        for names in blocks
+    ]
+    kept = [{name: {k: shards[name][k] for k in ("documents", "decisions")} for name in names} for names in blocks]
+    told = find | {"priorities": shared["priorities"], "parts": parts}
+    units = [Unit(f"{n:05d}", {"shards": kept[n]}, told | one, VERSION) for n, one in enumerate(own)]
+    hashed = _files(run.execute(Step.PARAGRAPHS, units, hash_block).values(), "table")
+    finding, falling, last = list[Unit](), list[Unit](), list[FileInfo]()
+    edited = {name: shared[name] for name in ("min_chars", "cuts", "set_aside")}
+    for turn in range(MOST_ROUNDS):
+        reads = {"paragraphs": hashed, "falling": last}
+        finding += [
+            Unit(f"{turn}/{part:05d}", reads, find | {"part": part, "borders": borders}, VERSION)
+            for part in range(parts)
+        ]
+        found = list(run.execute(Step.REPEATED, finding, find_part).values())[-parts:]
+        reads = {"cuts": _files(found, "cuts"), "holders": _files(found, "holders"), "falling": last}
+        texts = [{name: {k: shards[name][k] for k in ("documents", "signals")} for name in names} for names in blocks]
+        falling += [
+            Unit(f"{turn}/{n:05d}", reads | {"shards": texts[n]}, edited | one, VERSION) for n, one in enumerate(own)
+        ]
+        fell = list(run.execute(Step.FALLING, falling, fall_block).values())[-len(blocks) :]
+        if not sum(commit.counted(FallenCounts).fallen for commit in fell):
+            break
+        last = last + _files(fell, "fallen")
+    reads = {"cuts": _files(found, "cuts"), "names": _files(fell, "names")}
+    units = [
+        Unit(
+            f"{n:05d}",
+            reads,
+            {"between": one["between"], "places": {name: [firsts[name], rows[name]] for name in blocks[n]}},
+            VERSION,
+        )
+        for n, one in enumerate(own)
+    ]
+    cut = run.execute(Step.CUTS, units, cut_block).values()
+    reads = {"spans": [commit.files for commit in cut], "counted": [Counted.by(commit) for commit in cut]}
+    return [Unit("paragraphs", reads, find, VERSION)]
+
+
+def repeats(run: Run, cuts: list[Cut], aside: dict[str, list[str]]) -> Commits:
+    """One unit for each kind that the recipe asks for, keyed by the documents, which of them are kept, and what else is cut
+    from them (`cuts`, of judges' signals)."""
+    shards = {
+        shard: {
+            "documents": run.file(Step.EXTRACT, shard),
+            "decisions": run.file(Step.DECIDE, name=shard),
+            "signals": {name: run.signal_file(name, shard) for name in sorted({name for _, name, _, _ in cuts})},
+        }
+        for shard in run.shards
+    }
+    shared: dict[str, Any] = {
+        "priorities": {source.name: source.priority for source in run.recipe.chosen},
+        "min_chars": run.recipe.apply.min_chars,
+        "cuts": [list(cut) for cut in cuts],
+        "set_aside": aside,
+    }
+    asked = run.recipe.repeats
+    if asked.paragraphs is not None:
+        units = _paragraphs(run, shards, shared)
+    else:
+        units = []
+        for step in (Step.PARAGRAPHS, Step.REPEATED, Step.FALLING, Step.CUTS):
+            run.execute(step, [], add_cuts)
+    if asked.substrings is not None:
+        settings = {"find": asked.substrings.model_dump(mode="json"), **shared}
+        units.append(Unit("substrings", {"shards": shards}, settings, VERSION))
+    return run.execute(Step.REPEATS, units, repeats_work)
+
+
+def repeats_work(store: Store, assignments: list[Assignment]) -> list[Produced]:
+    """A kind of repeats: paragraphs' spans added up, or substrings found."""
+    return [produced for one in assignments for produced in WORK[one.name](store, [one])]
+
+
+WORK = {"paragraphs": add_cuts, "substrings": find_substrings}
