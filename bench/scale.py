@@ -22,6 +22,8 @@ use: here
 sources: {here: [{name: tiny, kind: jsonl, path: "${FOLDER}/*.jsonl", role: domain, licence: CC0-1.0}]}
 curate: [{gopher: {min_num_words: 8}}, exact, minhash, {pii: {}}]
 tokenizer: {vocab_size: 1000}
+repeats: {paragraphs: {}}
+shards: {shard_bytes: 4000000}
 """
 SHARD = 10_000
 """Documents of a file, and of a shard."""

@@ -27,12 +27,11 @@ REQUESTS_A_JUDGE = 6
 """More for each judge: its file is written, read back and opened twice."""
 CORE_HOUR, THOUSAND_PUTS, GB_MONTH = 0.015, 0.005, 0.023
 """Dollars: a processor of a spot node, a thousand requests if all of them wrote, a gigabyte on object storage for a month."""
-BY_SHARDS = ("files", "extract", "measure", "shards", "driver")
+BY_SHARDS = ("files", "extract", "measure", "scatter", "shards", "driver")
 """Steps that are in the rates by bytes already."""
 HELD = {
     "union of clusters": lambda documents: documents * (6 + 75 * CLUSTERED),
-    "final verdicts": lambda documents: documents * 9,
-    "driver": lambda documents: documents * HTML_BYTES / SHARD_BYTES * (JUDGES + 12) * 6000,
+    "driver": lambda documents: documents * HTML_BYTES / SHARD_BYTES * (JUDGES + 12) * 4000,
     "report": lambda documents: documents * 33,
     "a part of decide": lambda documents: min(documents, 2**21) * 190,
 }
@@ -52,7 +51,7 @@ def run() -> dict:
         seconds = html / by_bytes + documents * by_document + html * TEXT_SHARE / by_text
         requests = shards * (REQUESTS_A_SHARD + REQUESTS_A_JUDGE * (JUDGES - 5))
         disk = html / 5 * DISK
-        alone = documents * (steps["cluster"] + steps["settle"]) * 1e-6 / 3600
+        alone = documents * steps["cluster"] * 1e-6 / 3600
         dollars = seconds / 3600 * CORE_HOUR + requests / 1000 * THOUSAND_PUTS
         held = {name: rule(documents) / 2**30 for name, rule in HELD.items()}
         rows.append([f"{size:,}", f"{documents / 1e6:,.0f}", f"{seconds / 3600:,.0f}", f"{alone:.1f}"])

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass, field
 
 from pipeline.core import sealed
-from pipeline.core.ledger import LEDGER, Commit, Ledger, commits_in
+from pipeline.core.ledger import LEDGER, Commit, Ledger, commits_in, units_in
 from pipeline.core.run_folder import refuse_old_layout
 from pipeline.core.steps import Step
 from pipeline.core.store import FileInfo, Store
@@ -52,7 +52,7 @@ def read_ledger(store: Store) -> Ledgered:
         if value is None:
             torn.append(path)
         elif path in step_paths:
-            for commit in map(Commit.from_json, value["units"].values()):
+            for commit in units_in(value):
                 named.add(Ledger.unit_path(commit))
                 found.files |= dict.fromkeys(commit.files.values(), commit)
                 if commit.step == Step.REPORT:

@@ -18,7 +18,7 @@ from pipeline.core.store import WORK, FileInfo, Store
 from pipeline.errors import InfrastructureError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Unit:
     """Work to be done: its name, and everything that decides its content, which is all that the work function gets."""
 
@@ -207,17 +207,18 @@ class Runner:
         found: dict[str, Commit] = {}
         waiting: dict[str, list[Assignment]] = {}
         reason = ""
-        keyed = [(unit, parts := parts_of(step, unit), fingerprint(parts)) for unit in units]
-        same = {unit.name for unit, _, key in keyed if unit.name in before and before[unit.name].fingerprint == key}
-        others = ledger.find(step, {key for unit, _, key in keyed if unit.name not in same})
-        known_by = {u.name: before[u.name] if u.name in same else others.get(key) for u, _, key in keyed}
+        keyed = [(unit, fingerprint(parts_of(step, unit))) for unit in units]
+        same = {unit.name for unit, key in keyed if unit.name in before and before[unit.name].fingerprint == key}
+        others = ledger.find(step, {key for unit, key in keyed if unit.name not in same})
+        known_by = {u.name: before[u.name] if u.name in same else others.get(key) for u, key in keyed}
         committed = {name: commit for name, commit in known_by.items() if commit is not None}
         damaged = self._damaged(committed.values())
         self._mend_records(ledger, committed, before)
-        for unit, parts, key in keyed:
+        for unit, key in keyed:
             if unit.name in committed and unit.name not in damaged:
                 found[unit.name] = committed[unit.name]
                 continue
+            parts = parts_of(step, unit)
             if not reason:
                 known = before.get(unit.name)
                 reason = why_changed(known.parts if known else None, parts)

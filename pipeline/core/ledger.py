@@ -5,6 +5,7 @@ says which of them to read. Every record carries a checksum (`pipeline.core.seal
 are found by the record of their step, or made again.
 """
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -28,7 +29,7 @@ REQUESTS_AT_ONCE = 16
 """Checksums leave the interpreter's lock, and a request to an object store mostly waits."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Commit:
     """A finished unit of work: its key, what it was made from, its files and what it counted."""
 
@@ -77,6 +78,17 @@ def adapter(kind: type[Counts]) -> TypeAdapter[Counts]:
 def commits_in(value: dict[str, Any]) -> list[Commit]:
     """The units of a unit record, of one unit or of several."""
     return [Commit.from_json(one) for one in value.get("commits", [value])]
+
+
+def units_in(value: dict[str, Any]) -> Iterator[Commit]:
+    """The units of a step record, which has the settings that many of them share once. Takes them out of the record."""
+    units = value["units"]
+    for name in list(units):
+        one = units.pop(name)
+        settings = one["parts"]["settings"]
+        if isinstance(settings, int):  # a record may have them in every unit
+            one["parts"]["settings"] = value["settings"][settings]
+        yield Commit.from_json(one)
 
 
 class Ledger:
@@ -143,8 +155,14 @@ class Ledger:
                     "which makes it again"
                 )
             return {}
-        return {unit: Commit.from_json(one) for unit, one in value["units"].items()}
+        return {commit.unit: commit for commit in units_in(value)}
 
     def write_step(self, step: str, commits: dict[str, Commit]) -> None:
         """Record which units make up the step now."""
-        sealed.write(self.store, self.step_path(step), {"units": {unit: c.to_json() for unit, c in commits.items()}})
+        shared: dict[str, int] = {}
+        units = {}
+        for unit, commit in commits.items():
+            settings = json.dumps(commit.parts["settings"], sort_keys=True)
+            number = shared.setdefault(settings, len(shared))
+            units[unit] = commit.to_json() | {"parts": commit.parts | {"settings": number}}
+        sealed.write(self.store, self.step_path(step), {"settings": list(map(json.loads, shared)), "units": units})

@@ -77,7 +77,7 @@ def install_calls(calls: LocalCalls) -> None:
     CALLS = calls
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileInfo:
     """A committed file: path relative to the run folder, size in bytes, sha256, and rows for tables."""
 
