@@ -137,10 +137,15 @@ def run(arguments: argparse.Namespace) -> int:
     from pipeline.core.execute import Runner
     from pipeline.core.run_folder import claim, refuse_other_recipe
     from pipeline.core.store import Store
+    from pipeline.report.monitor import watched
 
     store = Store(out)
     refuse_other_recipe(store, recipe)
+    display = Display(quiet=arguments.json)
     with contextlib.ExitStack() as until_the_end:
+        watch = until_the_end.enter_context(
+            watched(recipe, store.url(""), display, arguments.metrics, arguments.lineage)
+        )
         engine = engine_for(arguments.ray, arguments.workers, recipe.sandbox)
         end_like_interrupted()  # again: Ray puts a handler of its own in place
         try:
@@ -148,12 +153,14 @@ def run(arguments: argparse.Namespace) -> int:
             claim(store, recipe)
             engine.check(store)
             runner = Runner(store, engine, verify=arguments.verify or default_verify(store), may_go_on=mine.check)
-            with Display(quiet=arguments.json) as runner.listener:
-                warm(engine, recipe, runner.listener)
-                state = run_steps(recipe, runner, runner.listener, arguments.to or LAST)
+            runner.listener = watch
+            with display:
+                warm(engine, recipe, display)
+                state = run_steps(recipe, runner, display, arguments.to or LAST)
         finally:
             engine.close()  # before training: its processes need the cores
-        result = conclude(state, runner.listener, complete=arguments.to in (None, LAST), train=arguments.train)
+        result = conclude(state, display, complete=arguments.to in (None, LAST), train=arguments.train)
+        watch.result = result
     if arguments.json:
         print(json.dumps(result, ensure_ascii=False))
     return int(result["exit"])

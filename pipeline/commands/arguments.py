@@ -47,6 +47,14 @@ def run(parser: argparse.ArgumentParser) -> None:
         help="how files of an earlier run are checked before they are used again (default: sums on a local disk, else sizes)",
     )
     add("--workers", type=int, metavar="N", help="processes of a local Ray (default: all processors)")
+    add(
+        "--metrics", metavar="FILE", help="write Prometheus' text format here while it runs, for its textfile collector"
+    )
+    add(
+        "--lineage",
+        action="store_true",
+        help="send OpenLineage events, to where OPENLINEAGE_URL or openlineage.yml says",
+    )
 
 
 def explain(parser: argparse.ArgumentParser) -> None:

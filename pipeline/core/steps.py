@@ -48,7 +48,7 @@ TITLES: dict[str, str] = {
     Step.FILES: "files not read",
     Step.CLASSIFY: "classifiers",
     Step.PAIRS: "cluster: pairs",
-    Step.CLUSTER: "cluster: union",
+    Step.CLUSTER: "cluster",
     Step.OVERALL: "decide: whole corpus",
     Step.RANK: "decide: candidates",
     Step.SURVIVE: "decide: survivors",
@@ -61,8 +61,8 @@ TITLES: dict[str, str] = {
     Step.GATHER: "apply: texts that stay",
     Step.EQUAL: "apply: equal texts",
     Step.SELECT: "apply: the dial",
-    Step.FINAL: "apply: final verdicts",
-    Step.SETTLE: "apply: settle",
+    Step.FINAL: "apply: verdicts",
+    Step.SETTLE: "apply: final verdicts",
     Step.COUNT: "tokenizer: count",
     Step.TOKENIZER: "tokenizer: merge",
     Step.SCATTER: "shards: scatter",
@@ -72,6 +72,15 @@ TITLES: dict[str, str] = {
     Step.USES: "publish: uses",
 }
 """What a step is called for a person, where that is not its name."""
+
+INNER = frozenset(
+    {
+        *(Step.PAIRS, Step.OVERALL, Step.RANK, Step.SURVIVE, Step.VERDICTS),
+        *(Step.PARAGRAPHS, Step.REPEATED, Step.FALLING, Step.CUTS),
+        *(Step.GATHER, Step.EQUAL, Step.SELECT, Step.FINAL, Step.SCATTER),
+    }
+)
+"""Steps on the way to the one that a person knows by its name: shown only while they run."""
 
 LOWER: dict[str, str] = {
     Step.COUNT: "tokenizer.max_sample_bytes",

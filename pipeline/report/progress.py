@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 
 from pipeline.core.execute import Progress
-from pipeline.core.steps import TITLES, Step
+from pipeline.core.steps import INNER, TITLES, Step
 
 
 def size_text(count: float) -> str:
@@ -93,7 +93,7 @@ class Display:
             line.documents += commit.counts.get("documents", 0)
         if self._live is not None:
             self._live.update(self._table())
-        elif not self.quiet and line.finished:
+        elif not self.quiet and line.finished and progress.step not in INNER:
             print(self._sentence(progress.step, line), file=sys.stderr, flush=True)
 
     def say(self, sentence: str) -> None:
@@ -126,6 +126,8 @@ class Display:
         ):
             table.add_column(title, justify="left" if title in ("step", "why") else "right", no_wrap=title != "why")
         for step, line in self.lines.items():
+            if line.finished and step in INNER:
+                continue
             verdicts = [f"{n:,}" if line.verdicts else "" for n in (line.kept, line.removed, line.quarantined)]
             table.add_row(
                 TITLES.get(step, step),
