@@ -28,6 +28,9 @@ class SelectSettings(Settings):
     exempt: list[str] = []
     """Sources that are kept as they are; `keep` is of the others, as filings beside a crawl."""
 
+    where: str | None = Field(default=None, min_length=1)
+    """Keep only documents for which this holds, in the words of `inspect --sql`: "source <> 'crawl' or pii_num_phone = 0".
+    Before the share is taken, and by itself too."""
     search: str | None = None
     """A `selection.json` of `python -m recipes.pretrain.selection`: its best share of kept_tokens, or all of them
     where it gains no more than chance."""
@@ -49,9 +52,16 @@ class SelectSettings(Settings):
 
     @model_validator(mode="after")
     def _one_amount(self) -> Self:
-        if (self.keep is None) == (self.keep_tokens is None):
+        if self.keep is not None and self.keep_tokens is not None:
             raise ValueError("give keep or keep_tokens, one of them")
+        if not self.ranks and self.where is None:
+            raise ValueError("give keep or keep_tokens, one of them, or where")
         return self
+
+    @property
+    def ranks(self) -> bool:
+        """Whether documents are put in the order of a score."""
+        return self.keep is not None or self.keep_tokens is not None
 
     @property
     def judge(self) -> str:

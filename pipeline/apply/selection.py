@@ -16,7 +16,7 @@ from pipeline.apply.select_settings import SelectSettings
 from pipeline.core.store import Store
 from pipeline.errors import UsageError
 
-STAGE, RULE = "select", "below"
+STAGE, RULE, WHERE_RULE = "select", "below", "where"
 OTHER_DIALS = (0.01, 0.03, 0.1, 0.3)
 ALL = "all"
 AT_A_RUNG = 20
@@ -64,6 +64,31 @@ class Rung:
 
 
 @dataclass
+class Met:
+    """What `select.where` did: documents that it was asked of and those that do not meet it, and their tokens."""
+
+    condition: str
+    documents: int = 0
+    removed: int = 0
+    tokens: int = 0
+    removed_tokens: int = 0
+
+    def take(self, asked: np.ndarray, met: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+        """bool[n]: the documents of a shard that go, of those `asked`; they are counted."""
+        gone = asked & ~met
+        self.documents += int(asked.sum())
+        self.removed += int(gone.sum())
+        self.tokens += int(tokens[asked].sum())
+        self.removed_tokens += int(tokens[gone].sum())
+        return gone
+
+    def sentence(self) -> str:
+        """What it did, for the summary."""
+        share = f" ({self.removed_tokens / self.tokens:.2%} of the words)" if self.tokens else ""
+        return f"select.where {self.condition}: {self.removed:,} of {self.documents:,} documents{share} do not meet it and go"
+
+
+@dataclass
 class Dial:
     """What the dial did: its bounds, and the bound that other shares of the same tokens would have had, by share."""
 
@@ -88,6 +113,11 @@ class Offered:
     """Source and role of each, as "source/role"."""
 
 
+def spared(table: pa.Table, told: SelectSettings) -> np.ndarray:
+    """bool[n]: documents of exempt sources."""
+    return np.asarray(pc.is_in(table["source"], pa.array(told.exempt, pa.string())))
+
+
 def offered(
     store: Store,
     read: Mapping[str, Any],
@@ -100,8 +130,7 @@ def offered(
 
     `table` has id, source and role; `read` has the files `score` and, where it is asked for, `language`.
     """
-    exempt = np.asarray(pc.is_in(table["source"], pa.array(told.exempt, pa.string())))
-    rows = np.flatnonzero(stays & ~exempt)
+    rows = np.flatnonzero(stays & ~spared(table, told))
     chosen = pa.array(rows)
     scores = store.read_table(read["score"].path, [told.column])[told.column].take(chosen)
     if told.per == "language":

@@ -3,9 +3,9 @@
 A kept document whose text became too short goes, and so does one whose text became equal to that of a better-ranked kept one.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,10 +14,11 @@ import pyarrow.compute as pc
 from pipeline.apply.rewrite import is_too_short
 from pipeline.apply.select_search import read_selection
 from pipeline.apply.select_settings import SelectSettings
-from pipeline.apply.selection import RULE, STAGE, Dial, Offered, dial, offered, sentence
+from pipeline.apply.select_where import condition_of, meets, where_files
+from pipeline.apply.selection import RULE, STAGE, WHERE_RULE, Dial, Met, Offered, dial, offered, sentence, spared
 from pipeline.apply.spans import ApplySettings
 from pipeline.core.conserve import Balance
-from pipeline.core.execute import Assignment, Produced, Unit
+from pipeline.core.execute import Assignment, Produced, Unit, libraries
 from pipeline.core.root_hash import MODULUS, table_sum
 from pipeline.core.run_folder import Commits, Run, RunFolder
 from pipeline.core.steps import Step
@@ -60,6 +61,7 @@ class SettleCounts:
     """The documents' part of the root hash, in hex."""
     lost_repeats: LostRepeats = field(default_factory=LostRepeats)
     select: Dial | None = None
+    where: Met | None = None
 
 
 def settle_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
@@ -73,7 +75,9 @@ def settle_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
     shards = assigned.reads["shards"]
     short = {name: _short(store, read["texts"], settings) for name, read in shards.items()}
     equal = _newly_equal(store, shards, short) if settings.drop_newly_identical else {}
-    found, below = _selected(store, assigned, short, equal) if "select" in assigned.settings else (None, {})
+    selected = Selected(None, None, {}, {})
+    if "select" in assigned.settings:
+        selected = _selected(store, assigned, short, equal)
     files: dict[str, FileInfo] = {}
     streams: dict[str, StreamCounts] = {}
     balance, rows, fallen = Balance(), 0, []
@@ -83,7 +87,8 @@ def settle_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
         fallen.append(table["id"].filter(pa.array(too_short)))
         gone: dict[int, Removal] = {row: ("apply", "too_short", None) for row in np.flatnonzero(too_short).tolist()}
         gone |= {row: ("apply", "newly_identical", survivor) for row, survivor in equal.get(name, {}).items()}
-        gone |= {row: (STAGE, RULE, None) for row in below.get(name, [])}
+        gone |= {row: (STAGE, WHERE_RULE, None) for row in selected.unmet.get(name, [])}
+        gone |= {row: (STAGE, RULE, None) for row in selected.below.get(name, [])}
         final = _removed(table, gone)
         files[name] = store.put_table(assigned.path("verdicts", name), [final], DECISIONS)
         _add_balance(balance, final, text["text_bytes"].to_numpy())
@@ -91,26 +96,76 @@ def settle_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
         rows = (rows + table_sum(final, text)) % MODULUS
     fallen_ids = pa.chunked_array([chunk for ids in fallen for chunk in ids.chunks], pa.string()).combine_chunks()
     lost = _lost(store, shards, files, fallen_ids) if len(fallen_ids) else LostRepeats()
-    counts = SettleCounts(dict(sorted(streams.items())), f"{rows:064x}", lost, found)
+    counts = SettleCounts(dict(sorted(streams.items())), f"{rows:064x}", lost, selected.dial, selected.where)
     return [Produced(files, counts, balance)]
+
+
+class Selected(NamedTuple):
+    """What `select:` did, and the rows of each shard that do not meet its condition, or are below its bound."""
+
+    dial: Dial | None
+    where: Met | None
+    unmet: dict[str, list[int]]
+    below: dict[str, list[int]]
 
 
 def _selected(
     store: Store, assigned: Assignment, short: Mapping[str, np.ndarray], equal: Mapping[str, Mapping[int, str]]
-) -> tuple[Dial, dict[str, list[int]]]:
-    """What the dial does, and the rows that it removes of each shard."""
+) -> Selected:
     shards, told = assigned.reads["shards"], SelectSettings.model_validate(assigned.settings["select"])
 
-    def each() -> Iterator[Offered]:
+    def each() -> Iterator[tuple[str, Mapping[str, Any], pa.Table, np.ndarray]]:
         for name, read in shards.items():
             table = store.read_table(read["decisions"].path, ["id", "source", "role", "verdict"])
             stays = np.asarray(pc.equal(table["verdict"], "kept")) & ~short[name]
             stays[list(equal.get(name, {}))] = False
-            tokens = store.read_table(read["texts"].path, ["num_pretokens"])["num_pretokens"]
-            yield offered(store, read, table, tokens, stays, told)
+            yield name, read, table, stays
 
-    found, below = dial(each(), told, assigned.settings["amounts"])
-    return found, {name: rows.tolist() for name, rows in zip(shards, below, strict=True)}
+    return select(store, each(), told, assigned.settings["amounts"], assigned.settings.get("judges", []))
+
+
+def select(
+    store: Store,
+    shards: Iterable[tuple[str, Mapping[str, Any], pa.Table, np.ndarray]],
+    told: SelectSettings,
+    amounts: Mapping[str, int],
+    names: list[str],
+) -> Selected:
+    """What a selection does to shards, given by name with their files, decisions, and which documents may stay (bool[n]).
+
+    `names`: the judges that its condition may ask about.
+    """
+    condition = condition_of(told.where, names) if told.where else None
+    met, unmet = Met(told.where) if told.where else None, dict[str, list[int]]()
+    order: list[str] = []
+
+    def each() -> Iterator[Offered]:
+        for name, read, table, stays in shards:
+            tokens = store.read_table(read["texts"].path, ["num_pretokens"])["num_pretokens"]
+            if condition is not None and met is not None:
+                asked = stays & ~spared(table, told)
+                gone = met.take(asked, meets(store, read, condition, names), tokens.to_numpy())
+                unmet[name], stays = np.flatnonzero(gone).tolist(), stays & ~gone
+            order.append(name)
+            if told.ranks:
+                yield offered(store, read, table, tokens, stays, told)
+
+    if not told.ranks:
+        for _ in each():
+            pass
+        return Selected(None, met, unmet, {})
+    found, below = dial(each(), told, amounts)
+    return Selected(found, met, unmet, {name: rows.tolist() for name, rows in zip(order, below, strict=True)})
+
+
+def selection_files(run: RunFolder, told: SelectSettings, names: list[str], shard: str) -> dict[str, Any]:
+    """The files of a shard that a selection reads besides decisions and texts."""
+    files = where_files(run, told.where, names, shard) if told.where else {}
+    if told.ranks:
+        files["score"] = run.signal_file(told.judge, shard)
+        if told.per == "language":
+            files["language"] = run.signal_file("language", shard)
+    return files
 
 
 def _removed(table: pa.Table, gone: Mapping[int, Removal]) -> pa.Table:
@@ -235,18 +290,19 @@ def settle(run: Run) -> Commits:
     told = run.recipe.select
     if told is not None:
         select = told.model_dump(mode="json", exclude={"search"})
+        names = [name for name, _ in run.recipe.judges]
         settings = {"apply": settings, "select": select, "amounts": amounts(run, told)}
+        settings |= {"judges": names} if told.where else {}
         for shard, files in shards.items():
-            files["score"] = run.signal_file(told.judge, shard)
-            if told.per == "language":
-                files["language"] = run.signal_file("language", shard)
-    unit = Unit("all", {"shards": shards}, settings, SETTLE_VERSION)
+            files |= selection_files(run, told, names, shard)
+    unit = Unit("all", {"shards": shards}, settings, SETTLE_VERSION, libraries("duckdb") if told and told.where else {})
     settled = run.execute(Step.SETTLE, [unit], settle_all)
-    selected = run.counted(SettleCounts, Step.SETTLE).select
-    if selected is not None and told is not None:
+    counts = run.counted(SettleCounts, Step.SETTLE)
+    if told is not None:
         run.notes += [read_selection(told.search).evidence()] if told.search else []
-        run.notes.append(sentence(selected, told))
-    lost = run.counted(SettleCounts, Step.SETTLE).lost_repeats
+        run.notes += [counts.where.sentence()] if counts.where else []
+        run.notes += [sentence(counts.select, told)] if counts.select else []
+    lost = counts.lost_repeats
     if lost.spans:
         run.notes.append(
             f"repeats: {lost.spans:,} passages are cut from kept documents though the copy that was to stay went with "

@@ -84,7 +84,7 @@ def uses(run: Run) -> Commits:
             continue
         settings = {"visits": vars(visits[stream]), "start": starts[stream]}
         reads: dict[str, Any] = {"counts": commit.files["counts"]}
-        if told := run.recipe.select:
+        if (told := run.recipe.select) and told.ranks:
             shards = shards_of(run, every[stream].source)
             reads["scores"] = [[run.file(Step.SETTLE, name=s), run.signal_file(told.judge, s)] for s in shards]
             settings["score"] = told.column

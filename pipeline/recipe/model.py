@@ -26,7 +26,7 @@ from pipeline.cluster.cluster_settings import ClusterSettings, SurvivorSettings
 from pipeline.core.judge import judges
 from pipeline.core.sandbox import SandboxSettings
 from pipeline.core.settings import JudgeSettings, Settings
-from pipeline.errors import UsageError, did_you_mean
+from pipeline.errors import UsageError, did_you_mean, near
 from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.handoff import TrainConfig
 from pipeline.ingest.rights.licences import KNOWN, is_known
@@ -35,6 +35,7 @@ from pipeline.plan.mix import MixSettings
 from pipeline.plan.sizing import SizeSettings
 from pipeline.recipe.located_yaml import Located, Path, path_text, read_yaml
 from pipeline.recipe.override import override
+from pipeline.recipe.selection_check import check_selection
 from pipeline.recipe.shipped import find
 from pipeline.report.gates import GateSettings
 from pipeline.size.shape import PRESETS
@@ -94,27 +95,12 @@ class RecipeBase(Settings):
         return sets
 
     @model_validator(mode="after")
-    def _selection_has_a_score(self) -> "RecipeBase":
-        if self.select is None or not hasattr(self, "curate") or self.use not in self.sources:
-            return self
-        name = self.select.judge
-        known = {f"{judge}.{one}" for judge, own in judges().items() for one in own.columns}
-        if self.select.by not in known:
-            raise ValueError(f"select.by: there is no signal {self.select.by!r}{near(self.select.by, known)}")
-        given = {next(iter(entry.model_fields_set)) for entry in self.curate}  # type: ignore[attr-defined]
-        if name != "quality" and name not in given:
-            raise ValueError(f"select.by: put the judge {name!r} under curate")
-        if (
-            self.select.per == "language"
-            and getattr(self, judges()["language"].section or "", None) is None
-            and "language" not in given
-        ):
-            raise ValueError("select.per language needs the judge language")
-        for source in self.select.exempt:
-            if all(source != one.name for sources in self.sources.values() for one in sources):
-                raise ValueError(
-                    f"select.exempt: there is no source {source!r}{near(source, {s.name for s in self.chosen})}"
-                )
+    def _selection_can_work(self) -> "RecipeBase":
+        if self.select is not None and hasattr(self, "curate") and self.use in self.sources:
+            given = {next(iter(entry.model_fields_set)) for entry in self.curate}  # type: ignore[attr-defined]
+            every = {source.name for sources in self.sources.values() for source in sources}
+            names = [name for name, _ in self.judges]
+            check_selection(self.select, names, given, every)
         return self
 
     @model_validator(mode="after")
@@ -147,7 +133,12 @@ class RecipeBase(Settings):
         for entry in self.curate:  # type: ignore[attr-defined]
             name = next(iter(entry.model_fields_set))
             found.append((name, getattr(entry, name)))
-        if self.select is not None and self.select.judge == "quality" and "quality" not in dict(found):
+        if (
+            self.select is not None
+            and self.select.ranks
+            and self.select.judge == "quality"
+            and "quality" not in dict(found)
+        ):
             found.append(("quality", self._default_quality()))
         return found
 
@@ -232,14 +223,6 @@ def recipe_model() -> type[RecipeBase]:
 
 def _first_line(settings: type[BaseModel]) -> str:
     return (settings.__doc__ or "").strip().split("\n")[0]
-
-
-def near(name: str, known: Any) -> str:
-    """ "; did you mean x?" when something known is close, else what there is."""
-    names = sorted(map(str, known))
-    if close := did_you_mean(name, names):
-        return close
-    return f" (known: {', '.join(names[:12])}{', …' if len(names) > 12 else ''})" if names else ""
 
 
 def _model_at(path: Path) -> type[BaseModel] | None:

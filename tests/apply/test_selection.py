@@ -121,9 +121,60 @@ def test_a_run_keeps_the_share_and_whatif_knows_it(tmp_path, capsys):
     assert command(["whatif", "select.keep=2", "--run", str(tmp_path / "out")]) == 2
 
 
+def test_a_condition_removes_and_whatif_knows_it(tmp_path, capsys):
+    def said():
+        return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    folder, results = tmp_path / "out", {}
+    where = "source = 'web' or text like '%figure 0.%'"
+    for select in ("{where: 'true'}", f'{{where: "{where}"}}', f'{{where: "{where}", exempt: [news]}}'):
+        path = recipe_with(tmp_path, select)
+        assert main([str(path), "--out", str(folder), "--ray", "none", "--json", "--to", "apply"]) == 0
+        results[select] = said()
+        if len(results) == 1:
+            change = f"select.where=({where}) and host = 'nowhere.example'"
+            assert command(["whatif", change, "--run", str(folder), "--json"]) == 0
+            nothing = said()["where"]
+            assert command(["whatif", f"select.where={where}", "--run", str(folder), "--json"]) == 0
+            predicted = said()["where"]
+            assert command(["whatif", "select.where=gopher_num_word > 3", "--run", str(folder)]) == 2
+            assert "did you mean gopher_num_words" in capsys.readouterr().err
+    everything, some, spared = results.values()
+    assert everything["documents"]["kept"] == predicted["documents"]
+    assert some["documents"]["kept"] == predicted["documents"] - predicted["removed"]
+    assert 0 < predicted["removed"] < predicted["documents"]
+    assert nothing["removed"] == predicted["documents"]
+    assert spared["documents"]["kept"] == everything["documents"]["kept"], "news is exempt, and all of the web meets it"
+    assert any(note.startswith(f"select.where {where}: ") for note in some["notes"])
+    assert everything["tokens"]["kept_pretokens"] - some["tokens"]["kept_pretokens"] == predicted["removed_tokens"]
+
+
+def test_a_condition_and_a_share_go_together(tmp_path, capsys):
+    select = "{where: \"source = 'web'\", keep: 0.5, of: kept_tokens, by: gopher.num_words}"
+    folder = tmp_path / "out"
+    assert (
+        main([str(recipe_with(tmp_path, select)), "--out", str(folder), "--ray", "none", "--json", "--to", "apply"])
+        == 0
+    )
+    capsys.readouterr()
+    assert command(["inspect", "--run", str(folder), "--rule", "select", "--json", "--limit", "99"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    by_rule = {rule: {row["source"] for row in rows if row["rule"] == rule} for rule in ("where", "below")}
+    assert by_rule == {"where": {"news"}, "below": {"web"}}
+
+
 @pytest.mark.parametrize(
     ("select", "said"),
     [
+        ("{}", "or where"),
+        ("{where: ''}", "at least 1 character"),
+        ("{where: 'gopher_num_word > 3'}", "no such column: gopher_num_word; did you mean gopher_num_words"),
+        ("{where: \"verdict = 'kept'\"}", "no such column: verdict"),
+        ("{where: 'random() < 0.5'}", "random is not the same"),
+        ("{where: 'date < current_date'}", "current_date is not the same"),
+        ('{where: "id in (select id from documents)"}', "without queries of its own"),
+        ("{where: 'source = '}", "syntax error"),
+        ("{where: 'true', exempt: [nwes]}", "did you mean news"),
         ("{keep: 0.1, keep_tokens: 5}", "one of them"),
         ("{keep: 0.1, by: gopher.words}", "there is no signal 'gopher.words'"),
         ("{keep: 0.1, by: domain.score}", "put the judge 'domain' under curate"),
