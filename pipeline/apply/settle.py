@@ -26,7 +26,9 @@ from pipeline.core.store import FileInfo, Store
 from pipeline.decide.rules import DECISIONS
 from pipeline.extract.step import ExtractCounts
 
-SETTLE_VERSION = 3
+SETTLE_VERSION = 4
+FINAL = pa.schema([*DECISIONS, ("bucket", pa.int8())])
+"""Verdicts, and the bucket of a kept document by its score, from 1 for the lowest; null without `select.buckets`."""
 MEASURES = ["text_hash", "text_bytes", "num_pretokens"]
 """What settling needs of the published texts besides their length."""
 Removal = tuple[str, str, str | None]
@@ -56,7 +58,7 @@ class SettleCounts:
     """What the final verdicts come to."""
 
     streams: dict[str, StreamCounts] = field(default_factory=dict)
-    """By "source/role"."""
+    """By "source/role", or "source/role/bucket"."""
     row_sum: str = ""
     """The documents' part of the root hash, in hex."""
     lost_repeats: LostRepeats = field(default_factory=LostRepeats)
@@ -75,7 +77,7 @@ def settle_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
     shards = assigned.reads["shards"]
     short = {name: _short(store, read["texts"], settings) for name, read in shards.items()}
     equal = _newly_equal(store, shards, short) if settings.drop_newly_identical else {}
-    selected = Selected(None, None, {}, {})
+    selected = Selected(None, None, {}, {}, {})
     if "select" in assigned.settings:
         selected = _selected(store, assigned, short, equal)
     files: dict[str, FileInfo] = {}
@@ -89,8 +91,9 @@ def settle_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
         gone |= {row: ("apply", "newly_identical", survivor) for row, survivor in equal.get(name, {}).items()}
         gone |= {row: (STAGE, WHERE_RULE, None) for row in selected.unmet.get(name, [])}
         gone |= {row: (STAGE, RULE, None) for row in selected.below.get(name, [])}
-        final = _removed(table, gone)
-        files[name] = store.put_table(assigned.path("verdicts", name), [final], DECISIONS)
+        buckets = selected.buckets.get(name, np.zeros(table.num_rows, np.int8))
+        final = _removed(table, gone).append_column(FINAL.field("bucket"), pa.array(buckets, mask=buckets == 0))
+        files[name] = store.put_table(assigned.path("verdicts", name), [final], FINAL)
         _add_balance(balance, final, text["text_bytes"].to_numpy())
         _add_streams(streams, final, text)
         rows = (rows + table_sum(final, text)) % MODULUS
@@ -101,12 +104,14 @@ def settle_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
 
 
 class Selected(NamedTuple):
-    """What `select:` did, and the rows of each shard that do not meet its condition, or are below its bound."""
+    """What `select:` did; the rows of each shard that do not meet its condition, or are below its bound; and the bucket of every
+    document (int8[n], 0 for none)."""
 
     dial: Dial | None
     where: Met | None
     unmet: dict[str, list[int]]
     below: dict[str, list[int]]
+    buckets: dict[str, np.ndarray]
 
 
 def _selected(
@@ -137,7 +142,7 @@ def select(
     """
     condition = condition_of(told.where, names) if told.where else None
     met, unmet = Met(told.where) if told.where else None, dict[str, list[int]]()
-    order: list[str] = []
+    order: list[tuple[str, int, np.ndarray]] = []
 
     def each() -> Iterator[Offered]:
         for name, read, table, stays in shards:
@@ -146,16 +151,23 @@ def select(
                 asked = stays & ~spared(table, told)
                 gone = met.take(asked, meets(store, read, condition, names), tokens.to_numpy())
                 unmet[name], stays = np.flatnonzero(gone).tolist(), stays & ~gone
-            order.append(name)
             if told.ranks:
-                yield offered(store, read, table, tokens, stays, told)
+                one = offered(store, read, table, tokens, stays, told)
+                order.append((name, table.num_rows, one.rows))
+                yield one
 
     if not told.ranks:
         for _ in each():
             pass
-        return Selected(None, met, unmet, {})
-    found, below = dial(each(), told, amounts)
-    return Selected(found, met, unmet, {name: rows.tolist() for name, rows in zip(order, below, strict=True)})
+        return Selected(None, met, unmet, {}, {})
+    found, below, buckets = dial(each(), told, amounts)
+    of_shards = {}
+    for (name, count, rows), own in zip(order, buckets, strict=True):
+        of_shards[name] = np.zeros(count, np.int8)
+        of_shards[name][rows] = own
+    return Selected(
+        found, met, unmet, {one[0]: rows.tolist() for one, rows in zip(order, below, strict=True)}, of_shards
+    )
 
 
 def selection_files(run: RunFolder, told: SelectSettings, names: list[str], shard: str) -> dict[str, Any]:
@@ -248,10 +260,11 @@ def _lost(store: Store, shards: Mapping[str, Any], verdicts: Mapping[str, FileIn
 
 
 def _add_streams(streams: dict[str, StreamCounts], final: pa.Table, text: pa.Table) -> None:
-    """Kept documents, bytes and pre-tokens by "source/role"."""
+    """Kept documents, bytes and pre-tokens by "source/role" and bucket."""
+    names = [final["source"], final["role"], pc.cast(final["bucket"], pa.string())]
     kept = pa.table(
         {
-            "stream": pc.binary_join_element_wise(final["source"], final["role"], "/"),
+            "stream": pc.binary_join_element_wise(*names, "/", null_handling="skip"),
             "bytes": text["text_bytes"],
             "pretokens": text["num_pretokens"],
         }

@@ -96,6 +96,9 @@ class RecipeBase(Settings):
 
     @model_validator(mode="after")
     def _selection_can_work(self) -> "RecipeBase":
+        buckets = (self.select and self.select.buckets) or 0
+        if wrong := [number for number in self.mix.buckets if not 0 < number <= buckets]:
+            raise ValueError(f"mix.buckets.{wrong[0]}: select.buckets makes {f'1 to {buckets}' if buckets else 'none'}")
         if self.select is not None and hasattr(self, "curate") and self.use in self.sources:
             given = {next(iter(entry.model_fields_set)) for entry in self.curate}  # type: ignore[attr-defined]
             every = {source.name for sources in self.sources.values() for source in sources}

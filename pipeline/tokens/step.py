@@ -13,7 +13,7 @@ from pipeline.core.partition import part_numbers, validation_mask
 from pipeline.core.run_folder import Commits, Run
 from pipeline.core.steps import Step
 from pipeline.core.store import FileInfo, Store
-from pipeline.errors import GateError
+from pipeline.errors import GateError, UsageError
 from pipeline.extract.step import ExtractCounts
 from pipeline.kernels.buffers import text_buffers
 from pipeline.tokens import existing
@@ -33,16 +33,22 @@ class Stream(StreamCounts):
 
     source: str = ""
     role: str = ""
+    bucket: int = 0
+    """By score, from 1 for the lowest; 0: none."""
 
 
 def streams(run: Run) -> dict[str, Stream]:
-    """What was kept, by stream: a source, or `<source>-<role>` where a source gives both roles."""
+    """What was kept, by stream: a source, or `<source>-<role>` where a source gives both roles; with `-b<bucket>` where the
+    recipe makes buckets."""
     fixed = {source.name: source.role for source in run.recipe.chosen}
     named = {}
     for key, sums in run.counted(SettleCounts, Step.SETTLE).streams.items():
-        source, role = key.split("/")
+        source, role, *bucket = key.split("/")
         name = f"{source}-{role}" if fixed[source] == "auto" else source
-        named[name] = Stream(**vars(sums), source=source, role=role)
+        name += f"-b{bucket[0]}" if bucket else ""
+        if name in named:
+            raise UsageError(f"two parts of the corpus are named {name}: give the source of that name another one")
+        named[name] = Stream(**vars(sums), source=source, role=role, bucket=int(bucket[0]) if bucket else 0)
     return dict(sorted(named.items()))
 
 
@@ -52,8 +58,8 @@ def stream_of(unit: str) -> str:
 
 
 def kept_rows(store: Store, files: Mapping[str, FileInfo], columns: list[str] | None = None) -> pa.Table:
-    """id, source, role and text of the kept documents of one shard, and further columns of its documents."""
-    verdicts = store.read_table(files["verdicts"].path, ["id", "source", "role", "verdict"])
+    """id, source, role, bucket and text of the kept documents of one shard, and further columns of its documents."""
+    verdicts = store.read_table(files["verdicts"].path, ["id", "source", "role", "verdict", "bucket"])
     texts = store.read_table(files["texts"].path, ["text", "text_bytes"])
     table = verdicts.append_column("text", texts["text"]).append_column("text_bytes", texts["text_bytes"])
     if columns:
@@ -231,6 +237,7 @@ def load_part(store: Store, assigned: Assignment, columns: list[str] | None = No
     for files in assigned.reads["shards"]:
         table = kept_rows(store, files, columns)
         mine = np.asarray(pc.equal(table["role"], assigned.settings["role"]))
+        mine &= np.asarray(pc.equal(table["bucket"].fill_null(0), assigned.settings.get("bucket", 0)))
         if parts > 1:
             mine &= part_numbers(table["id"], parts) == part
         tables.append(table.filter(pa.array(mine)))
@@ -309,6 +316,7 @@ def shards(run: Run) -> Commits:
                 "role": stream.role,
                 "part": [part, parts],
                 **({} if eos == EOS else {"eos": eos}),
+                **({"bucket": stream.bucket} if stream.bucket else {}),
             }
             reads = {"tokenizer": encoder, "shards": files}
             units.append(Unit(f"{name}/{part:05d}", reads, settings, ENCODE_VERSION, libraries("unicode")))
