@@ -23,6 +23,7 @@ from pipeline.core.root_hash import MODULUS, table_sum
 from pipeline.core.run_folder import Commits, Run, RunFolder
 from pipeline.core.steps import Step
 from pipeline.core.store import FileInfo, Store
+from pipeline.decide.by_hand import list_files, marked
 from pipeline.decide.rules import DECISIONS
 from pipeline.extract.step import ExtractCounts
 
@@ -75,7 +76,7 @@ def settle_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
     (assigned,) = assignments
     settings = ApplySettings.model_validate(assigned.settings.get("apply", assigned.settings))
     shards = assigned.reads["shards"]
-    short = {name: _short(store, read["texts"], settings) for name, read in shards.items()}
+    short = {name: _short(store, read, settings) for name, read in shards.items()}
     equal = _newly_equal(store, shards, short) if settings.drop_newly_identical else {}
     selected = Selected(None, None, {}, {}, {})
     if "select" in assigned.settings:
@@ -124,6 +125,7 @@ def _selected(
             table = store.read_table(read["decisions"].path, ["id", "source", "role", "verdict"])
             stays = np.asarray(pc.equal(table["verdict"], "kept")) & ~short[name]
             stays[list(equal.get(name, {}))] = False
+            stays &= ~marked(store, read, table["id"], "keep")
             yield name, read, table, stays
 
     return select(store, each(), told, assigned.settings["amounts"], assigned.settings.get("judges", []))
@@ -192,9 +194,14 @@ def _removed(table: pa.Table, gone: Mapping[int, Removal]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=DECISIONS)
 
 
-def _short(store: Store, texts: FileInfo, settings: ApplySettings) -> np.ndarray:
-    """bool[n]: published texts of a shard that are too short to stay."""
-    return np.asarray(is_too_short(store.read_table(texts.path, ["text"])["text"], settings.min_chars))
+def _short(store: Store, read: Mapping[str, Any], settings: ApplySettings) -> np.ndarray:
+    """bool[n]: published texts of a shard that are too short to stay; one kept by hand is when it is empty."""
+    texts = store.read_table(read["texts"].path, ["text"])["text"]
+    short = np.asarray(is_too_short(texts, settings.min_chars))
+    if "overrides" not in read:
+        return short
+    ids = store.read_table(read["decisions"].path, ["id"])["id"]
+    return np.where(marked(store, read, ids, "keep"), np.asarray(is_too_short(texts, 1)), short)
 
 
 def _hash_halves(texts: pa.Table) -> np.ndarray:
@@ -291,10 +298,12 @@ def amounts(run: RunFolder, told: SelectSettings) -> dict[str, int]:
 
 def settle(run: Run) -> Commits:
     """One unit, keyed by decisions, texts and repeated spans of every shard, and by scores where the recipe selects by them."""
+    by_hand = list_files(run.commit(Step.DECIDE).parts["settings"])
     shards: dict[str, dict[str, Any]] = {
         shard: {
             "decisions": run.file(Step.DECIDE, name=shard),
             "texts": run.file(Step.APPLY, shard),
+            **by_hand,
             "repeats": [commit.files[shard] for commit in run.commits(Step.REPEATS).values()],
         }
         for shard in run.shards

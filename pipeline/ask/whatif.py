@@ -24,6 +24,7 @@ from pipeline.core.judge import judges
 from pipeline.core.run_folder import RunFolder
 from pipeline.core.steps import Step
 from pipeline.core.store import Store
+from pipeline.decide.by_hand import list_files, marked
 from pipeline.decide.decision import Decision
 from pipeline.errors import UsageError, near
 
@@ -172,12 +173,15 @@ def dialled(opened: RunFolder, changes: Mapping[str, Any]) -> dict[str, Any]:
     if settings.ranks and settings.judge not in names:
         raise UsageError(f"select.by {settings.by}: the run has no judge {settings.judge}{near(settings.judge, names)}")
 
+    by_hand = list_files(opened.commit(Step.DECIDE).parts["settings"])
+
     def each() -> Iterator[tuple[str, Mapping[str, Any], pa.Table, np.ndarray]]:
         for shard in opened.shards:
             table = opened.verdicts(shard)
             stays = pc.or_(pc.equal(table["verdict"], "kept"), pc.fill_null(pc.equal(table["stage"], STAGE), False))
+            stays = np.asarray(stays) & ~marked(opened.store, by_hand, table["id"], "keep")
             files = {"decisions": opened.file(Step.SETTLE, name=shard), "texts": opened.file(Step.APPLY, shard)}
-            yield shard, files | selection_files(opened, settings, names, shard), table, np.asarray(stays)
+            yield shard, files | selection_files(opened, settings, names, shard), table, stays
 
     found = select(opened.store, each(), settings, amounts(opened, settings), names)
     said = [found.where.sentence()] if found.where else []

@@ -68,6 +68,10 @@ class RecipeBase(Settings):
     apply: ApplySettings = ApplySettings()
     select: SelectSettings | None = None
     """Keep the best share of what rules and duplicates leave; without it all of it stays."""
+    overrides: str | None = Field(default=None, min_length=1)
+    """A `review.jsonl` of the explorer: documents that a person keeps or drops, whatever rules say."""
+    exclude_ids: str | None = Field(default=None, min_length=1)
+    """A file of ids, one a line, as `inspect --export ids.txt` writes it: these documents are left out."""
     tokenizer: TokenizerSettings = TokenizerSettings()
     shards: ShardSettings = ShardSettings()
     size: SizeSettings = SizeSettings()
@@ -153,6 +157,11 @@ class RecipeBase(Settings):
         picked = len(crawls) < len(self.chosen) or any(source.domain_hosts for source in crawls)
         sides = {"positives": {"roles": ["domain", "general"]}, "negatives": {"roles": ["auto"]}}
         return judges()["quality"].settings.model_validate(sides if raw and picked else {})
+
+    @property
+    def by_hand(self) -> dict[str, str | None]:
+        """The lists of documents that people made, by name."""
+        return {"overrides": self.overrides, "exclude_ids": self.exclude_ids}
 
     @property
     def chosen(self) -> list[Source]:
