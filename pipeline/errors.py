@@ -9,7 +9,7 @@ PipelineError
 """
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 EXIT_OK = 0
@@ -23,6 +23,14 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
     """ "; did you mean x?" when something known is close, else nothing."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def near(name: str, known: Iterable[Any]) -> str:
+    """ "; did you mean x?" when something known is close, else what there is."""
+    names = sorted(map(str, known))
+    if close := did_you_mean(name, names):
+        return close
+    return f" (known: {', '.join(names[:12])}{', …' if len(names) > 12 else ''})" if names else ""
 
 
 class PipelineError(Exception):

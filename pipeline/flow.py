@@ -70,9 +70,11 @@ def advance(run: "Run", to: str = LAST) -> None:
     """Run the stages up to and including `to`. Raises UsageError before the first one when the recipe names what is not
     there."""
     from pipeline.classify.step import check
+    from pipeline.decide.by_hand import read_lists
     from pipeline.publish.index import indexes
 
     check(run.recipe)
+    read_lists(run.recipe.by_hand)
     run.indexes = indexes(run.recipe, run.store.root)
     names = list(STAGES)
     for name in names[: names.index(to) + 1]:

@@ -3,6 +3,7 @@
 In parts of the texts' hashes, so that a task holds one shard, or about 70 bytes for each document of its part.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from pipeline.apply.spans import ApplySettings
 from pipeline.core.blocks import at_borders, by_part, rows_between
 from pipeline.core.execute import Assignment, Produced
 from pipeline.core.store import FileInfo, Store
+from pipeline.decide.by_hand import marked
 
 STAYING = pa.schema([("row", pa.int64()), ("hash", pa.binary(16)), ("id", pa.string())])
 """A document whose text is long enough: its number among all, the hash of its text as published, its id."""
@@ -29,9 +31,12 @@ class FallenCounts:
     too_short: int = 0
 
 
-def is_short(texts: pa.Table, settings: ApplySettings) -> np.ndarray:
-    """bool[n]: published texts that are too short to stay, by their number of characters."""
-    return texts["num_chars"].to_numpy() < max(settings.min_chars, 1)
+def short_ones(
+    store: Store, read: Mapping[str, Any], ids: pa.ChunkedArray, texts: pa.Table, settings: ApplySettings
+) -> np.ndarray:
+    """bool[n]: published texts of a shard that are too short to stay; one kept by hand is when it is empty."""
+    least = np.where(marked(store, read, ids, "keep"), 1, max(settings.min_chars, 1))
+    return texts["num_chars"].to_numpy() < least
 
 
 def halves(texts: pa.Array) -> np.ndarray:
@@ -49,7 +54,8 @@ def gather_block(store: Store, assignments: list[Assignment]) -> list[Produced]:
         for name, read in assigned.reads["shards"].items():
             decided = store.read_table(read["decisions"].path, ["id", "verdict"])
             texts = store.read_table(read["texts"].path, ["text_hash", "num_chars"])
-            kept, short = np.asarray(pc.equal(decided["verdict"], "kept")), is_short(texts, settings)
+            kept = np.asarray(pc.equal(decided["verdict"], "kept"))
+            short = short_ones(store, read, decided["id"], texts, settings)
             fallen.append(pa.table([decided["id"].filter(pa.array(kept & short))], FALLEN))
             rows = np.flatnonzero(kept & ~short)
             chosen = pa.array(rows)

@@ -28,6 +28,12 @@ class SelectSettings(Settings):
     exempt: list[str] = []
     """Sources that are kept as they are; `keep` is of the others, as filings beside a crawl."""
 
+    where: str | None = Field(default=None, min_length=1)
+    """Keep only documents for which this holds, in the words of `inspect --sql`: "source <> 'crawl' or pii_num_phone = 0".
+    Before the share is taken, and by itself too."""
+    buckets: int | None = Field(default=None, ge=2, le=100)
+    """Store with each document it keeps its bucket by score, the best in the last: 5 makes fifths of the words. The mix can weigh
+    and repeat them (`mix.buckets`), and each is a source of its own in the hand-off. Without `keep`, of all that rules leave."""
     search: str | None = None
     """A `selection.json` of `python -m recipes.pretrain.selection`: its best share of kept_tokens, or all of them
     where it gains no more than chance."""
@@ -36,6 +42,8 @@ class SelectSettings(Settings):
     @classmethod
     def _searched(cls, given: Any) -> Any:
         """What a search found in place of `keep`, so that all who read the settings see one share."""
+        if isinstance(given, dict) and given.get("buckets") and not set(given) & {"keep", "keep_tokens", "search"}:
+            return {**given, "keep": 1.0, "of": "kept_tokens"}
         if not isinstance(given, dict) or not given.get("search"):
             return given
         if not isinstance(given["search"], str):
@@ -49,9 +57,16 @@ class SelectSettings(Settings):
 
     @model_validator(mode="after")
     def _one_amount(self) -> Self:
-        if (self.keep is None) == (self.keep_tokens is None):
+        if self.keep is not None and self.keep_tokens is not None:
             raise ValueError("give keep or keep_tokens, one of them")
+        if not self.ranks and self.where is None:
+            raise ValueError("give keep or keep_tokens, one of them, or where")
         return self
+
+    @property
+    def ranks(self) -> bool:
+        """Whether documents are put in the order of a score."""
+        return self.keep is not None or self.keep_tokens is not None
 
     @property
     def judge(self) -> str:

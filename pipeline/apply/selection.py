@@ -16,7 +16,7 @@ from pipeline.apply.select_settings import SelectSettings
 from pipeline.core.store import Store
 from pipeline.errors import UsageError
 
-STAGE, RULE = "select", "below"
+STAGE, RULE, WHERE_RULE = "select", "below", "where"
 OTHER_DIALS = (0.01, 0.03, 0.1, 0.3)
 ALL = "all"
 AT_A_RUNG = 20
@@ -64,6 +64,41 @@ class Rung:
 
 
 @dataclass
+class Met:
+    """What `select.where` did: documents that it was asked of and those that do not meet it, and their tokens."""
+
+    condition: str
+    documents: int = 0
+    removed: int = 0
+    tokens: int = 0
+    removed_tokens: int = 0
+
+    def take(self, asked: np.ndarray, met: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+        """bool[n]: the documents of a shard that go, of those `asked`; they are counted."""
+        gone = asked & ~met
+        self.documents += int(asked.sum())
+        self.removed += int(gone.sum())
+        self.tokens += int(tokens[asked].sum())
+        self.removed_tokens += int(tokens[gone].sum())
+        return gone
+
+    def sentence(self) -> str:
+        """What it did, for the summary."""
+        share = f" ({self.removed_tokens / self.tokens:.2%} of the words)" if self.tokens else ""
+        return f"select.where {self.condition}: {self.removed:,} of {self.documents:,} documents{share} do not meet it and go"
+
+
+@dataclass
+class Bucket:
+    """Documents of one bucket, and the lowest score among them."""
+
+    bucket: int
+    documents: int
+    tokens: int
+    lowest: float | None
+
+
+@dataclass
 class Dial:
     """What the dial did: its bounds, and the bound that other shares of the same tokens would have had, by share."""
 
@@ -73,6 +108,7 @@ class Dial:
     """What a share is of, the exempt sources left out."""
     streams: list[Stream] = field(default_factory=list)
     ladder: list[Rung] = field(default_factory=list)
+    buckets: list[Bucket] = field(default_factory=list)
 
 
 @dataclass
@@ -88,6 +124,11 @@ class Offered:
     """Source and role of each, as "source/role"."""
 
 
+def spared(table: pa.Table, told: SelectSettings) -> np.ndarray:
+    """bool[n]: documents of exempt sources."""
+    return np.asarray(pc.is_in(table["source"], pa.array(told.exempt, pa.string())))
+
+
 def offered(
     store: Store,
     read: Mapping[str, Any],
@@ -100,8 +141,7 @@ def offered(
 
     `table` has id, source and role; `read` has the files `score` and, where it is asked for, `language`.
     """
-    exempt = np.asarray(pc.is_in(table["source"], pa.array(told.exempt, pa.string())))
-    rows = np.flatnonzero(stays & ~exempt)
+    rows = np.flatnonzero(stays & ~spared(table, told))
     chosen = pa.array(rows)
     scores = store.read_table(read["score"].path, [told.column])[told.column].take(chosen)
     if told.per == "language":
@@ -120,8 +160,11 @@ def offered(
     )
 
 
-def dial(shards: Iterable[Offered], told: SelectSettings, amounts: Mapping[str, int]) -> tuple[Dial, list[np.ndarray]]:
-    """What the dial does, and of each shard the rows that it removes, ascending.
+def dial(
+    shards: Iterable[Offered], told: SelectSettings, amounts: Mapping[str, int]
+) -> tuple[Dial, list[np.ndarray], list[np.ndarray]]:
+    """What the dial does; of each shard the rows that it removes, ascending; and of each the bucket of every offered document
+    (int8[m]), from 1 for the lowest scores, 0 for none.
 
     `amounts`: raw or extracted tokens by source, as `of` says; not looked at for `kept_tokens`.
     """
@@ -143,7 +186,7 @@ def dial(shards: Iterable[Offered], told: SelectSettings, amounts: Mapping[str, 
     rank = pc.sort_indices(
         pa.table({"score": scores, "id": ids.combine_chunks()}), [("score", "descending"), ("id", "ascending")]
     ).to_numpy()
-    found, stays = Dial(of_tokens=whole), np.zeros(len(scores), np.bool_)
+    found, stays, bucket = Dial(of_tokens=whole), np.zeros(len(scores), np.bool_), np.zeros(len(scores), np.int8)
     for number, name in enumerate(names):
         order = rank[group_of[rank] == number]
         there = int(tokens[order].sum())
@@ -158,14 +201,28 @@ def dial(shards: Iterable[Offered], told: SelectSettings, amounts: Mapping[str, 
         cut = Bound(str(name), round(share), kept, there, count, len(order) - count, lowest, *edge)
         found.bounds.append(cut)
         stays[order[:count]] = True
+        bucket[order[:count]] = _buckets(tokens[order[:count]], told.buckets or 0)
     sums = np.cumsum(tokens[rank])
     for share in OTHER_DIALS:
         count = _nearest(sums, share * whole)
         found.others[f"{share:g}"] = _finite(float(scores[rank[count - 1]])) if count else None
     found.streams = _streams([name for one in held for name in one.streams], scores, tokens, stays)
     found.ladder = _ladder(rank, scores, sums, ids)
-    borders = np.cumsum([0, *(len(one.rows) for one in held)])
-    return found, [one.rows[~stays[at : at + len(one.rows)]] for one, at in zip(held, borders, strict=False)]
+    for number in range(1, (told.buckets or 0) + 1):
+        own = bucket == number
+        lowest = _finite(float(scores[own].min())) if own.any() else None
+        found.buckets.append(Bucket(number, int(own.sum()), int(tokens[own].sum()), lowest))
+    borders = np.cumsum([len(one.rows) for one in held])[:-1]
+    parts = [np.split(values, borders) if held else [] for values in (stays, bucket)]
+    return found, [one.rows[~own] for one, own in zip(held, parts[0], strict=True)], parts[1]
+
+
+def _buckets(tokens: np.ndarray, buckets: int) -> np.ndarray:
+    """int8[n]: of documents, the best first, the bucket that the middle of each falls in when their tokens are cut evenly."""
+    middle = np.cumsum(tokens) - tokens / 2
+    return (buckets - np.floor(middle * buckets / max(int(tokens.sum()), 1)).clip(0, max(buckets - 1, 0))).astype(
+        np.int8
+    )
 
 
 def _streams(names: list[str], scores: np.ndarray, tokens: np.ndarray, stays: np.ndarray) -> list[Stream]:

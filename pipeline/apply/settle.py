@@ -5,7 +5,7 @@ A kept document whose text became too short goes, and so does one whose text bec
 the same. `select`: the dial, where the recipe has one. `final`: a block at a time, the verdicts. `settle` adds up.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,23 +13,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.apply.equal import FALLEN, GOING, equal_part, gather_block, going_of, is_short
+from pipeline.apply.equal import FALLEN, equal_part, gather_block, going_of, short_ones
 from pipeline.apply.select_search import read_selection
-from pipeline.apply.select_settings import SelectSettings
-from pipeline.apply.selection import RULE, STAGE, Dial, Offered, dial, offered, sentence
+from pipeline.apply.select_step import SELECTED, SelectCounts, amounts, select_all, selection_files
+from pipeline.apply.selection import STAGE, Dial, Met, sentence
 from pipeline.apply.spans import ApplySettings
-from pipeline.core.blocks import Counted, at_borders, blocks_of, first_rows, parts_of_rows
+from pipeline.core.blocks import Counted, blocks_of, first_rows, parts_of_rows, rows_between
 from pipeline.core.conserve import Balance, add_up
-from pipeline.core.execute import Assignment, Produced, Unit
+from pipeline.core.execute import Assignment, Produced, Unit, libraries
 from pipeline.core.ledger import adapter
 from pipeline.core.root_hash import MODULUS, table_sum
-from pipeline.core.run_folder import Commits, Run, RunFolder
+from pipeline.core.run_folder import Commits, Run
 from pipeline.core.steps import Step
 from pipeline.core.store import FileInfo, Store
+from pipeline.decide.by_hand import list_files
 from pipeline.decide.rules import DECISIONS
-from pipeline.extract.step import ExtractCounts
 
-SETTLE_VERSION = 4
+SETTLE_VERSION = 5
+FINAL = pa.schema([*DECISIONS, ("bucket", pa.int8())])
+"""Verdicts, and the bucket of a kept document by its score, from 1 for the lowest; null without `select.buckets`."""
 MEASURES = ["text_hash", "text_bytes", "num_pretokens", "num_chars"]
 """What settling needs of the published texts."""
 LOST = "#lost"
@@ -68,11 +70,12 @@ class SettleCounts:
     """What the final verdicts come to."""
 
     streams: dict[str, StreamCounts] = field(default_factory=dict)
-    """By "source/role"."""
+    """By "source/role", or "source/role/bucket"."""
     row_sum: str = ""
     """The documents' part of the root hash, in hex."""
     lost_repeats: LostRepeats = field(default_factory=LostRepeats)
     select: Dial | None = None
+    where: Met | None = None
 
 
 @dataclass
@@ -99,14 +102,19 @@ def settle_block(store: Store, assignments: list[Assignment]) -> list[Produced]:
         counts, balance, rows, lost = BlockCounts(), Balance(), 0, set[str]()
         for name, read in reads["shards"].items():
             table, text = store.read_table(read["decisions"].path), store.read_table(read["texts"].path, MEASURES)
-            too_short = np.asarray(pc.equal(table["verdict"], "kept")) & is_short(text, settings)
+            too_short = np.asarray(pc.equal(table["verdict"], "kept"))
+            too_short &= short_ones(store, read, table["id"], text, settings)
             at = assigned.settings["firsts"][name], table.num_rows
             gone: dict[int, Removal] = {row: ("apply", "too_short", None) for row in np.flatnonzero(too_short).tolist()}
-            equal, below = going_of(store, reads["equal"], *at), going_of(store, reads["select"], *at)
+            equal = going_of(store, reads["equal"], *at)
             gone |= {row: ("apply", "newly_identical", survivor) for row, survivor in equal.items()}
-            gone |= {row: (STAGE, RULE, None) for row in below}
-            final = _removed(table, gone)
-            files[name] = store.put_table(assigned.path("verdicts", name), [final], DECISIONS)
+            selected = rows_between(store, reads["select"], "row", (at[0], sum(at)), SELECTED)
+            rows_of, rules = selected["row"].to_numpy() - at[0], selected["rule"].to_pylist()
+            gone |= {row: (STAGE, rule, None) for row, rule in zip(rows_of.tolist(), rules, strict=True) if rule}
+            buckets = np.zeros(table.num_rows, np.int8)
+            buckets[rows_of] = selected["bucket"].to_numpy()
+            final = _removed(table, gone).append_column(FINAL.field("bucket"), pa.array(buckets, mask=buckets == 0))
+            files[name] = store.put_table(assigned.path("verdicts", name), [final], FINAL)
             counts.kept_bytes[name] = _add_balance(balance, final, text["text_bytes"].to_numpy())
             _add_streams(counts.streams, final, text)
             rows = (rows + table_sum(final, text)) % MODULUS
@@ -135,31 +143,10 @@ def add_settled(store: Store, assignments: list[Assignment]) -> list[Produced]:
     balance = add_up(Balance(**block.balance) for block in assigned.reads["counted"])
     counts = SettleCounts(dict(sorted(streams.items())), f"{rows:064x}", LostRepeats(spans, len(lost)))
     for one in assigned.reads["select"]:
-        counts.select = adapter(Dial).validate_python(one.counts)
+        selected = adapter(SelectCounts).validate_python(one.counts)
+        counts.select, counts.where = selected.dial, selected.where
     files = {name: info for block in assigned.reads["verdicts"] for name, info in block.items() if name != LOST}
     return [Produced(files, counts, balance)]
-
-
-def select_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
-    """What the dial does, and the numbers of the documents that it removes."""
-    (assigned,) = assignments
-    shards, told = assigned.reads["shards"], SelectSettings.model_validate(assigned.settings["select"])
-    settings, firsts = ApplySettings.model_validate(assigned.settings["apply"]), assigned.settings["firsts"]
-
-    def each() -> Iterator[Offered]:
-        for name, read in shards.items():
-            table = store.read_table(read["decisions"].path, ["id", "source", "role", "verdict"])
-            text = store.read_table(read["texts"].path, ["num_pretokens", "num_chars"])
-            stays = np.asarray(pc.equal(table["verdict"], "kept")) & ~is_short(text, settings)
-            stays[list(going_of(store, assigned.reads["equal"], firsts[name], table.num_rows))] = False
-            yield offered(store, read, table, text["num_pretokens"], stays, told)
-
-    found, below = dial(each(), told, assigned.settings["amounts"])
-    gone = [rows + firsts[name] for name, rows in zip(shards, below, strict=True)]
-    numbers = np.sort(np.concatenate([np.zeros(0, np.int64), *gone]))
-    table = pa.table([numbers, pa.nulls(len(numbers), pa.string())], GOING)
-    groups = at_borders(table, assigned.settings["borders"])
-    return [Produced({"table": store.put_table(assigned.path("select"), groups, GOING)}, found)]
 
 
 def _removed(table: pa.Table, gone: Mapping[int, Removal]) -> pa.Table:
@@ -198,10 +185,11 @@ def _lost(store: Store, repeats: list[FileInfo], final: pa.Table, fallen: pa.Arr
 
 
 def _add_streams(streams: dict[str, StreamCounts], final: pa.Table, text: pa.Table) -> None:
-    """Kept documents, bytes and pre-tokens by "source/role"."""
+    """Kept documents, bytes and pre-tokens by "source/role" and bucket."""
+    names = [final["source"], final["role"], pc.cast(final["bucket"], pa.string())]
     kept = pa.table(
         {
-            "stream": pc.binary_join_element_wise(final["source"], final["role"], "/"),
+            "stream": pc.binary_join_element_wise(*names, "/", null_handling="skip"),
             "bytes": text["text_bytes"],
             "pretokens": text["num_pretokens"],
         }
@@ -214,22 +202,15 @@ def _add_streams(streams: dict[str, StreamCounts], final: pa.Table, text: pa.Tab
         streams.setdefault(row["stream"], StreamCounts()).add(own)
 
 
-def amounts(run: RunFolder, told: SelectSettings) -> dict[str, int]:
-    """Pre-tokens by source that a share is of."""
-    found: dict[str, int] = {}
-    for counts in run.counts(ExtractCounts, Step.EXTRACT).values():
-        amount = counts.raw_pretokens if told.of == "raw_tokens" else counts.num_pretokens
-        found[counts.source] = found.get(counts.source, 0) + amount
-    return found
-
-
 def settle(run: Run) -> Commits:
     """In blocks of shards and parts of the texts' hashes; keyed by decisions, texts and repeated spans, and by scores where
     the recipe selects by them. Rows are numbered over all shards, by their names in order."""
+    by_hand = list_files(run.commit(Step.DECIDE).parts["settings"])
     shards: dict[str, dict[str, Any]] = {
         shard: {
             "decisions": run.file(Step.DECIDE, name=shard),
             "texts": run.file(Step.APPLY, shard),
+            **by_hand,
             "repeats": [commit.files[shard] for commit in run.commits(Step.REPEATS).values()],
         }
         for shard in run.shards
@@ -255,9 +236,14 @@ def settle(run: Run) -> Commits:
     units, told = [], run.recipe.select
     if told is not None:
         settings["select"] = told.model_dump(mode="json", exclude={"search"})
-        asked = settings | {"amounts": amounts(run, told), "firsts": firsts, "borders": borders}
-        scored = {shard: _without(files, "repeats") | _scores(run, shard, told) for shard, files in shards.items()}
-        units = [Unit("all", {"shards": scored, "equal": equal}, asked, SETTLE_VERSION)]
+        names = [name for name, _ in run.recipe.judges]
+        asked = settings | {"amounts": amounts(run, told), "firsts": firsts} | ({"judges": names} if told.where else {})
+        scored = {
+            shard: _without(files, "repeats") | selection_files(run, told, names, shard)
+            for shard, files in shards.items()
+        }
+        library = libraries("duckdb") if told.where else {}
+        units = [Unit("all", {"shards": scored, "equal": equal}, asked, SETTLE_VERSION, library)]
     dialled = run.execute(Step.SELECT, units, select_all).values()
     everywhere = {
         "equal": equal,
@@ -290,17 +276,13 @@ def _without(files: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in files.items() if key != name}
 
 
-def _scores(run: Run, shard: str, told: SelectSettings) -> dict[str, FileInfo]:
-    scores = {"score": run.signal_file(told.judge, shard)}
-    return scores | ({"language": run.signal_file("language", shard)} if told.per == "language" else {})
-
-
 def _say(run: Run) -> None:
     """What the dial and lost repeats come to, for the summary."""
     counts, told = run.counted(SettleCounts, Step.SETTLE), run.recipe.select
-    if counts.select is not None and told is not None:
+    if told is not None:
         run.notes += [read_selection(told.search).evidence()] if told.search else []
-        run.notes.append(sentence(counts.select, told))
+        run.notes += [counts.where.sentence()] if counts.where else []
+        run.notes += [sentence(counts.select, told)] if counts.select else []
     lost = counts.lost_repeats
     if lost.spans:
         run.notes.append(

@@ -1,5 +1,6 @@
 """Documents of a run, chosen lazily: filters, order, draw and form. Nothing is read until rows are asked for."""
 
+import contextlib
 import csv
 import io
 import json
@@ -10,16 +11,18 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.ask.names import check_rule, check_value
 from pipeline.ask.tables import Column, Relation, Tables, literal, quoted
 from pipeline.core.judge import SPANS
 from pipeline.core.run_folder import RunFolder
 from pipeline.core.steps import Step
 from pipeline.errors import InfrastructureError, UsageError
-from pipeline.recipe.model import near as nearest_name
+from pipeline.errors import near as nearest_name
 from pipeline.report.hidden import masked
 
 if TYPE_CHECKING:
@@ -92,7 +95,9 @@ def signal_wanted(tables: Tables, asked: str, option: str = "near") -> tuple[str
     column = name.replace(".", "_", 1)
     if column not in numbers:
         by_judge = {f"{c.judge}.{c.signal}" if c.judge else n for n, c in tables.columns.items() if c.is_number}
-        raise UsageError(f"{option} {asked}: this run has no number of that name{nearest_name(name, by_judge)}")
+        raise UsageError(
+            f"{option} {asked or repr(asked)}: this run has no number of that name{nearest_name(name, by_judge)}"
+        )
     if (value := finite(text)) is None:
         raise UsageError(f"{option} {asked}: expected a number after {name}=, as {name}=0.5")
     return column, value
@@ -132,12 +137,27 @@ class Documents:
     texts that filters of abuse removed masked, unless `show`.
     """
 
-    def __init__(self, tables: Tables, relation: Relation | None = None, show: bool = False, few: bool = False) -> None:
-        self.tables, self.show, self._few = tables, show, few
-        self.relation = tables.documents() if relation is None else relation
+    def __init__(
+        self,
+        tables: Tables,
+        relation: Relation | None = None,
+        show: bool = False,
+        few: bool = False,
+        *,
+        light: bool = False,
+        cursor: duckdb.DuckDBPyConnection | None = None,
+        asked: str = "",
+    ) -> None:
+        """`light`: over what is held in memory alone; `asked`: the person's condition that is among the filters."""
+        self.tables, self.show, self._few, self._asked = tables, show, few, asked
+        self._cursor = tables.cursor() if cursor is None else cursor
+        if relation is None:
+            relation = self._cursor.table(tables.light if light else "documents")
+        self.relation = relation
 
-    def _with(self, relation: Relation, few: bool = False) -> "Documents":
-        return Documents(self.tables, relation, self.show, few or self._few)
+    def _with(self, relation: Relation, few: bool = False, asked: str = "") -> "Documents":
+        asked = " and ".join(filter(None, (self._asked, asked)))
+        return Documents(self.tables, relation, self.show, few or self._few, cursor=self._cursor, asked=asked)
 
     def where(
         self,
@@ -146,15 +166,36 @@ class Documents:
         rule: str | None = None,
         grep: str | None = None,
         ignore_case: bool = False,
+        option: str = "where",
         **equals: Any,
     ) -> "Documents":
         """Those that also meet `condition` (SQL over the columns), that `rule` hits, whose text contains `grep`, and whose
-        columns have the values of `equals`. Raises UsageError for what cannot be read."""
-        tests = [equal(self.tables, name, value) for name, value in equals.items()]
-        tests += [hit_by(self.tables, rule)] if rule else []
-        tests += [contains(grep, ignore_case)] if grep else []
-        found = self.relation.filter(" AND ".join(tests)) if tests else self.relation
-        return self._with(self.tables.filtered(found, condition) if condition else found)
+        columns have the values of `equals`. Raises UsageError for what cannot be read, is empty, or names nothing in the run."""
+        before, tests = option.removesuffix("where").removesuffix("sql"), []
+        given = {option.removeprefix("--"): condition, "rule": rule, "grep": grep, **equals}
+        for name, one in given.items():
+            if isinstance(one, str) and not one.strip():
+                raise UsageError(f"{before}{name}: expected a text, not an empty one")
+        for name, value in equals.items():
+            tests.append(equal(self.tables, name, value))
+            for one in value if isinstance(value, list | tuple | set) else [value]:
+                check_value(self.tables, name, one, equal(self.tables, name, one), before)
+        if rule is not None:
+            tests.append(hit_by(self.tables, rule))
+            check_rule(self.tables, rule, tests[-1], before)
+        tests += [contains(grep, ignore_case)] if grep is not None else []
+        found = self.having(*tests)
+        if condition is None:
+            return found
+        return found._with(self.tables.filtered(found.relation, condition, option), asked=f"({condition})")
+
+    def having(self, *tests: str) -> "Documents":
+        """Those that also pass these tests, which are SQL of this project."""
+        return self._with(self.relation.filter(" AND ".join(tests))) if tests else self
+
+    def answering(self) -> contextlib.AbstractContextManager[None]:
+        """While its relation is read: see `Tables.explained`."""
+        return self.tables.explained(self._asked, self._cursor)
 
     def first(self, count: int, skip: int = 0) -> "Documents":
         """The first `count`, after `skip`. Raises UsageError for less than none."""
@@ -201,7 +242,7 @@ class Documents:
         return self.relation.project(", ".join([*shown, *places]))
 
     def __len__(self) -> int:
-        with self.tables.explained():
+        with self.answering():
             return int(self.relation.aggregate("count(*)").fetchall()[0][0])
 
     def reader(self, columns: Iterable[str] | None = None) -> pa.RecordBatchReader:
@@ -223,17 +264,28 @@ class Documents:
         whole = found.append_column("text", pa.array(texts, pa.large_string())).select(names)
         return whole.combine_chunks().to_reader(BLOCK)
 
+    def batches(self, columns: Iterable[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The documents, a few at a time: at least one batch, which may be empty. The bound on time is of each batch."""
+        with self.answering():
+            reader = self.reader(columns)
+        yield pa.RecordBatch.from_pylist([], schema=reader.schema)
+        while True:
+            with self.answering():
+                batch = next(reader, None)
+            if batch is None:
+                return
+            yield batch
+
     def rows(self, columns: Iterable[str] | None = None) -> Iterator[dict[str, Any]]:
         """The documents as Python values, a few at a time."""
-        with self.tables.explained():
-            for batch in self.reader(columns):
-                yield from batch.to_pylist()
+        for batch in self.batches(columns):
+            yield from batch.to_pylist()
 
     __iter__ = rows
 
     def to_arrow(self, columns: Iterable[str] | None = None) -> pa.Table:
         """As an Arrow table."""
-        with self.tables.explained():
+        with self.answering():
             return self.reader(columns).read_all()
 
     def to_pandas(self, columns: Iterable[str] | None = None) -> "pandas.DataFrame":
@@ -269,29 +321,28 @@ class Documents:
 
     def write(self, handle: BinaryIO, ending: str, columns: Iterable[str] | None = None) -> int:
         """Write them to an open file in the form that an ending names, a few at a time; returns how many."""
-        count = 0
-        with self.tables.explained():
-            reader = self.reader(["id"] if ending == ".txt" else columns)
-            if ending == ".parquet":
-                with pq.ParquetWriter(handle, reader.schema, compression="zstd") as parquet:
-                    for batch in reader:
-                        parquet.write_batch(batch)
-                        count += batch.num_rows
-                return count
-            text = io.TextIOWrapper(handle, "utf-8", "replace", newline="", write_through=True)
-            table = csv.writer(text)
-            if ending == ".csv":
-                table.writerow(reader.schema.names)
-            for batch in reader:
-                count += batch.num_rows
-                for row in batch.to_pylist():
-                    if ending == ".csv":
-                        table.writerow("|".join(map(str, v)) if isinstance(v, list) else v for v in row.values())
-                    else:
-                        text.write(
-                            (row["id"] if ending == ".txt" else json.dumps(row, ensure_ascii=False, default=str)) + "\n"
-                        )
-            text.detach()
+        count, batches = 0, self.batches(["id"] if ending == ".txt" else columns)
+        first = next(batches)
+        if ending == ".parquet":
+            with pq.ParquetWriter(handle, first.schema, compression="zstd") as parquet:
+                for batch in batches:
+                    parquet.write_batch(batch)
+                    count += batch.num_rows
+            return count
+        text = io.TextIOWrapper(handle, "utf-8", "replace", newline="", write_through=True)
+        table = csv.writer(text)
+        if ending == ".csv":
+            table.writerow(first.schema.names)
+        for batch in batches:
+            count += batch.num_rows
+            for row in batch.to_pylist():
+                if ending == ".csv":
+                    table.writerow("|".join(map(str, v)) if isinstance(v, list) else v for v in row.values())
+                else:
+                    text.write(
+                        (row["id"] if ending == ".txt" else json.dumps(row, ensure_ascii=False, default=str)) + "\n"
+                    )
+        text.detach()
         return count
 
     def _repr_html_(self) -> str:

@@ -15,6 +15,7 @@ from pipeline.core.judge import SPANS, judges
 from pipeline.core.run_folder import RunFolder, holds_a_run, open_run
 from pipeline.core.steps import Step
 from pipeline.core.store import FileInfo
+from pipeline.decide.by_hand import said_of
 from pipeline.errors import UsageError
 from pipeline.ingest.account import account_of
 from pipeline.measure.judges.minhash import MinHashSettings
@@ -71,6 +72,7 @@ def account(tables: Tables, shard: str, row: int, show: bool = True) -> dict[str
     found = {"document": document, "verdict": verdict, "signals": signals, "text": shown, "shard": shard}
     if opened.has(Step.DECIDE):
         found["thresholds"] = decided_settings(opened, verdict["source"], verdict["role"])
+        found["by_hand"] = said_of(opened.store, opened.commit(Step.DECIDE).parts["settings"], document["id"])
     if verdict["duplicate_of"]:
         found["min_similarity"] = opened.commit(Step.CLUSTER).parts["settings"]["cluster"]["min_similarity"]
         found["survivor"] = survivor(tables, verdict["duplicate_of"], shown, original)

@@ -8,7 +8,6 @@ browser, so the connection reads the run folder and nothing else.
 
 import contextlib
 import math
-import re
 import threading
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -18,13 +17,13 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.core.batch import DOCUMENTS
+from pipeline.core.condition import DERIVED, THE_PERSONS, columns_named, database, filtered, first_line, restrict
 from pipeline.core.judge import SPANS
 from pipeline.core.run_folder import RunFolder
 from pipeline.core.steps import Step
 from pipeline.core.store import MAKE_AGAIN, FileInfo
-from pipeline.errors import InfrastructureError, UsageError, did_you_mean
+from pipeline.errors import InfrastructureError, UsageError
 from pipeline.report.hidden import HIDDEN_STAGES
-from pipeline.report.where import HOST
 
 Relation = duckdb.DuckDBPyRelation
 NOT_SHOWN = ("text", "text_bytes", "reason", "source", "role", "id", "table_spans", "sections", "edits")
@@ -34,9 +33,10 @@ LIGHT = tuple(
     "language_label num_pretokens published_pretokens text_bytes hidden".split()
 )
 """What pages count and list by, held in memory when it is first asked for: some 300 bytes a document."""
-MOST_SAID = 300
-"""Characters of DuckDB's words on a value: they quote it, and it may be a whole text."""
-MISSING = re.compile(r'Referenced column "([^"]*)" (?:was )?not found')
+DAMAGE = (duckdb.IOException, duckdb.InvalidInputException)
+"""What DuckDB raises for a file that is gone or cut short."""
+MOST_SECONDS = 600.0
+"""That one answer to a person's question may take, or the next rows of it."""
 
 
 class Column(NamedTuple):
@@ -83,20 +83,14 @@ class Tables:
         self.opened = opened
         opened.verdicts(opened.shards[0], ["id"])
         store = opened.store
-        self._database = duckdb.connect(config={"threads": "4", "python_enable_replacements": "false"})
+        self._database, self.seconds = database(), MOST_SECONDS
         if not store.local:
             self._database.register_filesystem(store.filesystem)
         self.columns: dict[str, Column] = {}
         self.has_light, self._lighting = False, threading.Lock()
         with self.explained():
             self._database.execute(f"CREATE VIEW documents AS {self._view()}")
-        for setting in (
-            f"allowed_directories = [{literal(store.url(''))}]",
-            "enable_external_access = false",
-            "old_implicit_casting = true",  # `reasons like '%gopher%'`
-            "lock_configuration = true",
-        ):
-            self._database.execute(f"SET {setting}")
+        restrict(self._database, store.url(""))
 
     @cached_property
     def places(self) -> dict[str, str]:
@@ -105,9 +99,9 @@ class Tables:
             self.opened.store.url(self.opened.file(Step.EXTRACT, shard).path): shard for shard in self.opened.shards
         }
 
-    def documents(self, light: bool = False) -> Relation:
-        """The whole view, lazily, or the columns of LIGHT. Every call has a cursor of its own, so that threads do not wait."""
-        return self._database.cursor().table(self.light if light else "documents")
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A cursor of its own, so that threads do not wait for each other."""
+        return self._database.cursor()
 
     @property
     def light(self) -> str:
@@ -134,28 +128,45 @@ class Tables:
             return self.query(text).to_arrow_table().to_pylist()
 
     def filtered(self, relation: Relation, condition: str, option: str = "where") -> Relation:
-        """The rows for which a person's condition holds. Raises UsageError for one that cannot be read, with the nearest
-        column."""
-        try:
-            found = relation.filter(f"coalesce(try_cast(({condition}\n) AS BOOLEAN), false)")
-            found.columns  # noqa: B018 - binds the names
-            return found
-        except (duckdb.Error, UnicodeError) as error:
-            said = str(error).partition("\n")[0]
-            if missing := MISSING.search(str(error)):
-                said = f"no such column: {missing[1]}{did_you_mean(missing[1], list(self.columns))}"
-            raise UsageError(f"{option} {condition}: {said}") from error
+        """See `pipeline.core.condition.filtered`."""
+        return filtered(relation, condition, option, list(self.columns))
 
     @contextlib.contextmanager
-    def explained(self) -> Iterator[None]:
-        """While reading: a condition that cannot be answered is UsageError, a file that cannot be read InfrastructureError."""
+    def explained(self, asked: str = "", cursor: duckdb.DuckDBPyConnection | None = None) -> Iterator[None]:
+        """While reading: a condition `asked` that cannot be answered, or takes the cursor too long, is UsageError; a file that
+        cannot be read InfrastructureError."""
+        late = threading.Event()
+        timer = threading.Timer(self.seconds, lambda: (late.set(), cursor.interrupt() if cursor else None))
+        timer.daemon = True
+        if cursor is not None:
+            timer.start()
         try:
             yield
-        except (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.PermissionException) as error:
-            raise UsageError(str(error).partition("\n")[0][:MOST_SAID]) from error
-        except (duckdb.IOException, duckdb.InvalidInputException, pa.ArrowException, OSError) as error:
-            said = str(error).partition("\n")[0]
-            raise InfrastructureError(f"{self.opened.store.root} is damaged: {said}; {MAKE_AGAIN}") from error
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            if late.is_set():
+                raise UsageError(f"{asked or 'this'} takes more than {self.seconds:g} seconds") from error
+            if isinstance(error, THE_PERSONS) or (asked and self._is_why(asked)):
+                raise UsageError(f"{asked}: {first_line(error)}" if asked else first_line(error)) from error
+            if isinstance(error, duckdb.Error) and not isinstance(error, DAMAGE):
+                raise
+            root = self.opened.store.root
+            raise InfrastructureError(f"{root} is damaged: {first_line(error)}; {MAKE_AGAIN}") from error
+        finally:
+            timer.cancel()
+
+    def _is_why(self, condition: str) -> bool:
+        """Whether a condition fails by itself, over columns that can be read."""
+        names = columns_named(condition, self.columns) or ["id"]
+        hashes = ", ".join(f"bit_xor(hash({quoted(name)}))" for name in names)
+        try:
+            self.query(f"SELECT {hashes} FROM documents").fetchall()
+        except (duckdb.Error, OSError):
+            return False
+        try:
+            self.filtered(self.cursor().table("documents"), condition).aggregate("count(*)").fetchall()
+        except (duckdb.Error, UsageError):
+            return True
+        return False
 
     def _read(self, files: Mapping[str, FileInfo], more: str = "") -> tuple[str, pa.Schema]:
         store = self.opened.store
@@ -200,10 +211,9 @@ class Tables:
             for field in schema:
                 add(f"s{number}", field.name, field.type, f"{judge}_{field.name}", judge)
         stages = ", ".join(map(literal, HIDDEN_STAGES))
-        self.columns |= {"host": Column(pa.string()), "year": Column(pa.string()), "hidden": Column(pa.bool_())}
+        self.columns |= {name: Column(pa.string()) for name in DERIVED} | {"hidden": Column(pa.bool_())}
         shown += [
-            f"lower(regexp_extract(coalesce(e.url, ''), {literal(HOST)}, 1)) AS host",
-            r"nullif(regexp_extract(coalesce(e.date, ''), '^\d{4}'), '') AS year",
+            *(f"{sql.format(f'e.{column}')} AS {name}" for name, (column, sql) in DERIVED.items()),
             f"len(list_filter(v.reasons, lambda r: split_part(r, '.', 1) IN ({stages}))) > 0 AS hidden",
             "e.filename AS shard_file",
             "e.file_row_number AS shard_row",

@@ -16,17 +16,17 @@ import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from pipeline.apply.select_settings import SelectSettings
-from pipeline.apply.selection import STAGE, Offered, dial, offered, sentence
-from pipeline.apply.settle import amounts
+from pipeline.apply.select_step import amounts, select, selection_files
+from pipeline.apply.selection import STAGE, sentence
 from pipeline.ask.tables import literal
 from pipeline.cluster.step import ClusterCounts
 from pipeline.core.judge import judges
 from pipeline.core.run_folder import RunFolder
 from pipeline.core.steps import Step
 from pipeline.core.store import Store
+from pipeline.decide.by_hand import list_files, marked
 from pipeline.decide.decision import Decision
-from pipeline.errors import UsageError
-from pipeline.recipe.model import near
+from pipeline.errors import UsageError, near
 
 EXAMPLES = 10
 MOST_HELD = 1 << 29
@@ -169,23 +169,25 @@ def dialled(opened: RunFolder, changes: Mapping[str, Any]) -> dict[str, Any]:
         settings = SelectSettings.model_validate(told)
     except ValidationError as errors:
         raise UsageError(problems(errors, "select")) from errors
-    if settings.judge not in opened.judges:
-        raise UsageError(
-            f"select.by {settings.by}: the run has no judge {settings.judge}{near(settings.judge, opened.judges)}"
-        )
+    names = opened.judges
+    if settings.ranks and settings.judge not in names:
+        raise UsageError(f"select.by {settings.by}: the run has no judge {settings.judge}{near(settings.judge, names)}")
 
-    def each() -> Iterator[Offered]:
+    by_hand = list_files(opened.commit(Step.DECIDE).parts["settings"])
+
+    def each() -> Iterator[tuple[str, Mapping[str, Any], pa.Table, np.ndarray]]:
         for shard in opened.shards:
             table = opened.verdicts(shard)
             stays = pc.or_(pc.equal(table["verdict"], "kept"), pc.fill_null(pc.equal(table["stage"], STAGE), False))
-            texts = opened.table(opened.file(Step.APPLY, shard), ["num_pretokens"])
-            read = {"score": opened.signal_file(settings.judge, shard)}
-            if settings.per == "language":
-                read["language"] = opened.signal_file("language", shard)
-            yield offered(opened.store, read, table, texts["num_pretokens"], np.asarray(stays), settings)
+            stays = np.asarray(stays) & ~marked(opened.store, by_hand, table["id"], "keep")
+            files = {"decisions": opened.file(Step.SETTLE, name=shard), "texts": opened.file(Step.APPLY, shard)}
+            yield shard, files | selection_files(opened, settings, names, shard), table, stays
 
-    found, _ = dial(each(), settings, amounts(opened, settings))
-    return {"select": asdict(found), "sentence": sentence(found, settings)}
+    found = select(opened.store, each(), settings, amounts(opened, settings), names)
+    said = [found.where.sentence()] if found.where else []
+    said += [sentence(found.dial, settings)] if found.dial else []
+    shown = {name: asdict(one) for name, one in (("select", found.dial), ("where", found.where)) if one is not None}
+    return shown | {"sentence": "\n".join(said)}
 
 
 def answer(opened: RunFolder, changes: Mapping[str, Any], store: Store | None = None) -> dict[str, Any]:

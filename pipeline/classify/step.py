@@ -24,9 +24,9 @@ from pipeline.core.reads import Digest, PinnedFile
 from pipeline.core.run_folder import Commits, Run
 from pipeline.core.steps import Step
 from pipeline.core.store import Store
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, near
 from pipeline.ingest.files import InputFile
-from pipeline.recipe.model import RecipeBase, near
+from pipeline.recipe.model import RecipeBase
 
 VERSION = 7
 COLUMNS = ["id", "url", "source", "role", "reason"]

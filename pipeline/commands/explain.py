@@ -76,8 +76,7 @@ def show(found: dict[str, Any], console: Terminal, whole: bool) -> None:
         measured = found["signals"].get(judge, {}).get(threshold[1]) if threshold else None
         if bound is not None and measured is not None:
             console.print(f"  {reason}: measured {_value(measured)}, bound {_value(bound)}")
-    if verdict.get("readmitted"):
-        console.print(f"  rebalancing overruled {', '.join(verdict['readmitted'])}")
+    show_overruled(found, console)
     if "survivor" in found:
         other = found["survivor"]
         alike = _alike(verdict, found.get("min_similarity"))
@@ -102,6 +101,18 @@ def show(found: dict[str, Any], console: Terminal, whole: bool) -> None:
     console.print(
         text if whole else text[:TEXT_SHOWN] + ("…" if len(text) > TEXT_SHOWN else ""), markup=False, highlight=False
     )
+
+
+def show_overruled(found: dict[str, Any], console: Terminal) -> None:
+    """What people said of the document, and the rules that did not count."""
+    for one in found.get("by_hand", []):
+        signed = ", ".join(filter(None, (one["who"], one["when"])))
+        why = f"  {one['list']}: {one['action']}; {one['why'] or 'no reason given'}" + (
+            f" ({signed})" if signed else ""
+        )
+        console.print(why, markup=False, highlight=False)
+    if found["verdict"].get("readmitted"):
+        console.print(f"  overruled: {', '.join(found['verdict']['readmitted'])}")
 
 
 def show_spans(found: list[dict[str, Any]], console: Terminal) -> None:

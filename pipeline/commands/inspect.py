@@ -10,73 +10,41 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from rich.markup import escape
 
 from pipeline.ask.documents import BLOCK, DECIDED, FIRST, Documents, hit_by, nested, signal_wanted
+from pipeline.ask.names import check_rule
 from pipeline.ask.tables import Tables
 from pipeline.commands.terminal import Terminal
-from pipeline.core.judge import judges
+from pipeline.core.condition import Condition
 from pipeline.core.run_folder import RunFolder, open_run
-from pipeline.core.settings import side_of
-from pipeline.decide.rules import DUPLICATE_STAGES
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, near
 from pipeline.ingest.account import account_of, megabytes, sums
 from pipeline.ingest.files import READ
-from pipeline.recipe.model import near
 
 SHOWN = 160
+BREAKS = {ord(one): repr(one)[1:-1] for one in "\n\r\t\x0b\x0c\x85\u2028\u2029"}
+"""What would end the line of a file's name."""
 LIMIT = 10
 """Documents shown when `--limit` is not given; an export has all."""
 
 
-def rules_of(tables: Tables, stage: str) -> set[str]:
-    """Rules and kinds of spans that a judge can name, whether they hit anything here or not."""
-    judge = judges()[stage]
-    names = {name for name in judge.settings.decided_fields() if side_of(name)}
-    names |= {column.removeprefix("num_") for column in judge.columns if column.startswith("num_") and judge.cuts}
-    names |= {"duplicate", "in_index"} if stage in DUPLICATE_STAGES else set()
-    return {f"{stage}.{name}" for name in names}
-
-
 def chosen(tables: Tables, arguments: argparse.Namespace) -> Documents:
     """The documents asked for, in the order of shards and rows, or by distance."""
-    equals = {name: getattr(arguments, name) for name in ("verdict", "source", "host") if getattr(arguments, name)}
+    equals = {name: value for name in ("verdict", "source", "host") if (value := getattr(arguments, name)) is not None}
     found = Documents(tables, show=arguments.show).where(
-        rule=arguments.rule, grep=arguments.grep, ignore_case=arguments.ignore_case, **equals
+        arguments.sql,
+        rule=arguments.rule,
+        grep=arguments.grep,
+        ignore_case=arguments.ignore_case,
+        option="--sql",
+        **equals,
     )
-    if arguments.sql:
-        found = Documents(tables, tables.filtered(found.relation, arguments.sql, "--sql"), arguments.show)
-    if arguments.near:
+    if arguments.near is not None:
         return found.near(arguments.near, max(0, arguments.limit), "--near")
     return found.first(max(0, arguments.limit)) if arguments.sample is None else found.sample(max(0, arguments.sample))
-
-
-def check(tables: Tables, arguments: argparse.Namespace) -> str | None:
-    """Raise UsageError for a source, host or stage that the run does not know: nothing found would look like an answer.
-
-    Returns a remark when the rule's stage is known and the rule hit nothing in this run.
-    """
-    if arguments.ignore_case and not arguments.grep:
-        raise UsageError("--ignore-case says how --grep compares; give --grep TEXT too")
-    for name in ("source", "host"):
-        wanted = getattr(arguments, name)
-        if wanted and not len(Documents(tables).where(**{name: wanted}).first(1)):
-            known = {row["v"] for row in tables.rows(f"SELECT DISTINCT {name} AS v FROM documents")} - {"", None}
-            raise UsageError(f"--{name} {wanted}: this run has no such {name}{near(wanted, known)}")
-    if not arguments.rule or len(Documents(tables, tables.documents().filter(hit_by(tables, arguments.rule))).first(1)):
-        return None
-    stage, _, rule = arguments.rule.partition(".")
-    rules = {row["r"] for row in tables.rows("SELECT DISTINCT unnest(reasons) AS r FROM documents")}
-    stages = (
-        {one.partition(".")[0] for one in rules} | set(tables.opened.judges) | {"ingest", "extract", "measure", "apply"}
-    )
-    if stage not in stages:
-        raise UsageError(f"--rule {arguments.rule}: this run has no such stage{near(arguments.rule, rules | stages)}")
-    known = {one for one in rules if one.startswith(f"{stage}.")}
-    known |= rules_of(tables, stage) if stage in judges() else set()
-    hint = near(arguments.rule, known) if rule and arguments.rule not in known else ""
-    return f"no document was hit by {arguments.rule}{hint}"
 
 
 def shown_rows(found: Documents, signals: bool) -> Iterator[dict[str, Any]]:
@@ -88,10 +56,22 @@ def shown_rows(found: Documents, signals: bool) -> Iterator[dict[str, Any]]:
 
 
 def print_files(opened: RunFolder, arguments: argparse.Namespace) -> int:
-    """Every file of the sources, or of `--source`, a line each; without `--json` those that were not read come first."""
+    """Every file of the sources, or of `--source`, for which `--sql` holds, a line each; without `--json` those that were not
+    read come first."""
+    for name in ("verdict", "rule", "host", "grep", "sample", "near", "export"):
+        if getattr(arguments, name) is not None:
+            raise UsageError(f"--files lists files, which have no {name}: give --source or --sql, or leave out --files")
     account = account_of(opened)
-    if arguments.source:
+    if arguments.source is not None:
+        sources = set(account["source"].to_pylist())
+        if arguments.source not in sources:
+            raise UsageError(
+                f"--source {arguments.source}: this run has no such source{near(arguments.source, sources)}"
+            )
         account = account.filter(pc.equal(account["source"], arguments.source))
+    if arguments.sql is not None:
+        columns = {field.name: field.type for field in account.schema}
+        account = account.filter(pa.array(Condition(arguments.sql, columns, "--sql").holds(account)))
     if arguments.json:
         for batch in account.to_batches(BLOCK):
             for row in batch.to_pylist():
@@ -101,7 +81,8 @@ def print_files(opened: RunFolder, arguments: argparse.Namespace) -> int:
     rows = sorted(account.to_pylist(), key=lambda row: row["outcome"] == READ)
     limit = LIMIT if arguments.limit is None else arguments.limit
     for row in rows[:limit]:
-        console.print(f"[bold]{row['outcome']}[/]  {escape(row['path'])}  {row['kind']}  {megabytes(row['bytes'])}")
+        path = escape(row["path"].translate(BREAKS))
+        console.print(f"[bold]{row['outcome']}[/]  {path}  {row['kind']}  {megabytes(row['bytes'])}")
         if row["reason"]:
             console.print(f"  {row['reason']}", markup=False, highlight=False)
     console.print(f"{sums(account).sentence()}; {min(len(rows), limit)} shown (--limit {limit})")
@@ -111,29 +92,31 @@ def print_files(opened: RunFolder, arguments: argparse.Namespace) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Print them."""
     opened = open_run(arguments.run)
+    if arguments.ignore_case and arguments.grep is None:
+        raise UsageError("--ignore-case says how --grep compares; give --grep TEXT too")
     if arguments.files:
         return print_files(opened, arguments)
     if arguments.limit is None:
-        arguments.limit = sys.maxsize if arguments.export and not arguments.near else LIMIT
+        arguments.limit = sys.maxsize if arguments.export is not None and arguments.near is None else LIMIT
     tables = Tables(opened)
-    remark = check(tables, arguments)
-    if remark:
+    asked = chosen(tables, arguments)
+    if arguments.rule and (remark := check_rule(tables, arguments.rule, hit_by(tables, arguments.rule), "--")):
         print(remark, file=sys.stderr)
-    if arguments.export:
-        count = chosen(tables, arguments).export(arguments.export, "--export")
+    if arguments.export is not None:
+        count = asked.export(arguments.export, "--export")
         said = {"exit": 0, "documents": count, "file": arguments.export}
         print(json.dumps(said, ensure_ascii=False) if arguments.json else f"{count:,} documents in {arguments.export}")
         return 0
     if arguments.json:
         try:
-            for row in shown_rows(chosen(tables, arguments), signals=True):
+            for row in shown_rows(asked, signals=True):
                 print(json.dumps(row, ensure_ascii=False, default=str))
             sys.stdout.flush()
         except BrokenPipeError:  # the reader, such as `head`, has enough; Python would complain again at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     console, count = Terminal(), 0
-    for row in shown_rows(chosen(tables, arguments), signals=bool(arguments.near)):
+    for row in shown_rows(asked, signals=bool(arguments.near)):
         count += 1
         why = f" by {', '.join(row['reasons'])}" if row["reasons"] else ""
         if arguments.near:

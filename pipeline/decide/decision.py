@@ -26,6 +26,7 @@ from pipeline.core.run_folder import RunFolder
 from pipeline.core.settings import JudgeSettings
 from pipeline.core.steps import Step
 from pipeline.core.store import FileInfo, Store
+from pipeline.decide.by_hand import RULES, list_files, marked
 from pipeline.decide.rebalance import rebalance
 from pipeline.decide.rules import Duplicates, Hits, decisions, rule_hits
 from pipeline.decide.survivors import CANDIDATES, Survivors, best_members, similarity_to
@@ -83,11 +84,16 @@ class Shard:
         self.documents = _with_roles(documents, self.signals, entries)
         self.clusters = store.read_table(files["clusters"].path)
         self.hits: Hits = rule_hits(entries, self.signals, self.documents)
-        if overruled is not None:
-            taken_back = np.zeros_like(self.hits.matrix)
-            for name in overruled.column_names:
-                taken_back[:, self.hits.rules.index(name)] = overruled[name].to_numpy()
+        ids = self.documents["id"]
+        self.chosen = marked(store, files, ids, "keep")
+        """bool[n]: kept by hand."""
+        if overruled is not None or self.chosen.any():
+            taken_back = self.hits.matrix & self.chosen[:, None]
+            for name, column in zip(overruled.column_names, overruled.columns, strict=True) if overruled else ():
+                taken_back[:, self.hits.rules.index(name)] |= column.to_numpy()
             self.hits = Hits(self.hits.rules, self.hits.matrix & ~taken_back, taken_back)
+        for name in (name for name in RULES if name in files):
+            self.hits = self.hits.with_rule(RULES[name], marked(store, files, ids, "drop", name))
 
     @property
     def passing(self) -> np.ndarray:
@@ -168,6 +174,7 @@ def candidates(shard: Shard, first: int, priorities: Mapping[str, int]) -> pa.Ta
             "node": clusters["node"].filter(chosen),
             "passing": pa.array(shard.passing).filter(chosen.combine_chunks()),
             "indexed": pa.array(np.zeros(count, bool)),
+            "chosen": pa.array(shard.chosen).filter(chosen.combine_chunks()),
             "priority": pc.add(ranks, pc.cast(pc.equal(documents["role"], "domain"), pa.int64()).combine_chunks()),
             "quality": pa.array(np.zeros(count)) if quality is None else quality["score"].filter(chosen),
             "length": documents["text_bytes"],
@@ -254,6 +261,7 @@ class Decision:
         for shard in run.shards:
             shards[shard] = {"documents": run.file(Step.EXTRACT, shard), "clusters": run.file(Step.CLUSTER, name=shard)}
             shards[shard] |= {name: run.signal_file(name, shard) for name in settings["order"]}
+            shards[shard] |= list_files(settings)
         clusters = run.commit(Step.CLUSTER).files
         return cls(settings, shards, clusters[EDGES_FILE], [(index, clusters[index.name]) for index in index_files])
 

@@ -26,7 +26,10 @@ DECISIONS = pa.schema(
         ("duplicate_of", pa.string()),  # id of the document that stays instead
         ("similarity", pa.float32()),  # to that one, without boilerplate (see `cluster.verify.EDGES`); 1 for equal text
         ("plain_similarity", pa.float32()),  # the same of the whole texts
-        ("readmitted", pa.list_(pa.string())),  # rules that hit and that rebalancing overruled; empty for most
+        (
+            "readmitted",
+            pa.list_(pa.string()),
+        ),  # rules that hit and that rebalancing or a person overruled; empty for most
     ]
 )
 """One row a document, aligned with its documents."""
@@ -38,7 +41,7 @@ DUPLICATE_STAGES = ("exact", "minhash")
 class Hits:
     """Which rules hit which documents of a shard: `matrix[document, rule]`, rules as "stage.rule" in recipe order.
 
-    `overruled`, of the same shape, are hits that rebalancing took back; they are in `matrix` no more.
+    `overruled`, of the same shape, are hits that rebalancing or a person took back; they are in `matrix` no more.
     """
 
     rules: list[str]
@@ -49,6 +52,12 @@ class Hits:
     def passing(self) -> np.ndarray:
         """bool[n]: no rule hit."""
         return np.logical_not(np.asarray(self.matrix.any(axis=1)))
+
+    def with_rule(self, rule: str, hit: np.ndarray) -> "Hits":
+        """The same with one more rule at the end."""
+        none = np.zeros((len(hit), 1), np.bool_)
+        overruled = None if self.overruled is None else np.hstack([self.overruled, none])
+        return Hits([*self.rules, rule], np.hstack([self.matrix, hit[:, None]]), overruled)
 
 
 def masks(

@@ -22,6 +22,7 @@ from pipeline.core.execute import Assignment, Produced, Unit
 from pipeline.core.run_folder import Commits, Run
 from pipeline.core.steps import Step
 from pipeline.core.store import FileInfo, Store
+from pipeline.decide.by_hand import RULES, list_files, marked, put_lists
 from pipeline.decide.decision import (
     COPIES,
     Decision,
@@ -38,7 +39,9 @@ from pipeline.decide.decision import (
 from pipeline.decide.rules import DECISIONS, DUPLICATE_STAGES
 from pipeline.decide.survivors import CANDIDATES
 
-VERSION = 8
+VERSION = 9
+SAID = 5
+"""Reasons that people gave which a run says; the others are in `explain`."""
 
 
 @dataclass
@@ -47,6 +50,8 @@ class VerdictCounts:
 
     first_reasons: dict[str, int] = field(default_factory=dict)
     hits: dict[str, int] = field(default_factory=dict)
+    by_hand: dict[str, int] = field(default_factory=dict)
+    """Documents that each list of `pipeline.decide.by_hand` names."""
 
 
 @dataclass
@@ -56,6 +61,8 @@ class DecideCounts(OverallCounts):
 
     first_reasons: dict[str, int] = field(default_factory=dict)
     delta: dict[str, int] | None = None
+    by_hand: dict[str, int] = field(default_factory=dict)
+    """Documents that each list of `pipeline.decide.by_hand` names."""
 
 
 def decide_overall(store: Store, assignments: list[Assignment]) -> list[Produced]:
@@ -118,7 +125,7 @@ def decide_block(store: Store, assignments: list[Assignment]) -> list[Produced]:
         found = rows_between(store, assigned.reads["copies"], "row", assigned.settings["rows"], COPIES)
         found = found.sort_by("row").combine_chunks()
         files: dict[str, FileInfo] = {}
-        balance, reasons, hits = Balance(), Counter(), Counter()
+        balance, reasons, hits, by_hand = Balance(), Counter(), Counter(), Counter()
         for name, first, shard in _shards(store, assigned):
             table = decided(shard, first, found)
             files[name] = store.put_table(assigned.path("decisions", name), [table], DECISIONS)
@@ -127,7 +134,12 @@ def decide_block(store: Store, assignments: list[Assignment]) -> list[Produced]:
                 setattr(balance, row["values"], getattr(balance, row["values"]) + row["counts"])
             _add(reasons, pc.binary_join_element_wise(table["stage"], table["rule"], ".").drop_null())
             _add(hits, pc.list_flatten(table["reasons"]))
-        counts = VerdictCounts(dict(sorted(reasons.items())), dict(sorted(hits.items())))
+            lists = assigned.reads["shards"][name]
+            for kind in (kind for kind in RULES if kind in lists):
+                by_hand[kind] += sum(
+                    int(marked(store, lists, table["id"], how, kind).sum()) for how in ("keep", "drop")
+                )
+        counts = VerdictCounts(dict(sorted(reasons.items())), dict(sorted(hits.items())), dict(by_hand))
         produced.append(Produced(files, counts, balance))
     return produced
 
@@ -142,12 +154,13 @@ def add_decisions(_: Store, assignments: list[Assignment]) -> list[Produced]:
     (assigned,) = assignments
     reads = assigned.reads
     counts = DecideCounts(**reads["overall"].counts)
-    reasons, hits = Counter(), Counter()
+    reasons, hits, by_hand = Counter(), Counter(), Counter()
     for block in reads["counted"]:
+        by_hand.update(block.counts["by_hand"])
         reasons.update(block.counts["first_reasons"])
         hits.update(block.counts["hits"])
     balance = add_up(Balance(**block.balance) for block in reads["counted"])
-    counts.first_reasons = dict(sorted(reasons.items()))
+    counts.first_reasons, counts.by_hand = dict(sorted(reasons.items())), dict(by_hand)
     counts.delta = _delta(hits, balance) if assigned.settings["indexed"] else None
     return [Produced({name: info for block in reads["verdicts"] for name, info in block.items()}, counts, balance)]
 
@@ -174,6 +187,8 @@ def decide(run: Run) -> Commits:
     }
     if run.recipe.bias.action == "rebalance":
         settings["bias"] = run.recipe.bias.model_dump(mode="json")
+    if lists := put_lists(run.store, run.recipe.by_hand):
+        settings["by_hand"] = lists
     decision = Decision.of(run, settings, run.indexes)
     unit = Unit("all", {"shards": _needed_overall(decision)}, settings, VERSION)
     said = run.execute(Step.OVERALL, [unit], decide_overall)["all"]
@@ -211,7 +226,19 @@ def decide(run: Run) -> Commits:
         "overall": Counted(said.fingerprint, asdict(told), {}),
     }
     settings["indexed"] = bool(run.indexes)
-    return run.execute(Step.DECIDE, [Unit("all", reads, settings, VERSION)], add_decisions)
+    done = run.execute(Step.DECIDE, [Unit("all", reads, settings, VERSION)], add_decisions)
+    counted = run.counted(DecideCounts, Step.DECIDE).by_hand
+    for name, info in list_files(settings).items():
+        there, of = counted.get(name, 0), info.rows or 0
+        missing = f"; {of - there:,} match no document" if there < of else ""
+        run.notes.append(f"{name}: {there:,} of {of:,} ids are documents of this run{missing}")
+        reasons = [
+            f"{row['id'][:12]} {row['action']}: {row['why']} ({row['who']})"
+            for row in run.table(info).to_pylist()
+            if row["why"]
+        ]
+        run.notes += [f"{name}: {'; '.join(reasons[:SAID])}"] if reasons else []
+    return done
 
 
 def _needed_overall(decision: Decision) -> dict[str, dict[str, FileInfo]]:

@@ -22,6 +22,7 @@ CANDIDATES = pa.schema(
         ("node", pa.int64()),
         ("passing", pa.bool_()),  # extracted, and removed by no other rule: may stay
         ("indexed", pa.bool_()),  # kept by an earlier run: wins over every new document
+        ("chosen", pa.bool_()),  # kept by hand: wins over every other one of this run
         ("priority", pa.int64()),  # the higher wins
         ("quality", pa.float64()),  # the higher wins; null or NaN is lowest
         ("length", pa.int64()),  # the longer wins
@@ -42,11 +43,11 @@ def _place(candidates: pa.Table, order: Sequence[RankBy]) -> pa.Array:
     columns = {
         "date": pc.if_else(pc.equal(dates, ""), pa.scalar(None, pa.string()), dates),
         "quality": quality,
-        **{name: candidates[name] for name in ("indexed", "priority", "length", "id", "row")},
+        **{name: candidates[name] for name in ("priority", "length", "id", "row")},
+        **{name: pc.cast(candidates[name], pa.int8()) for name in ("indexed", "chosen")},
     }
-    columns["indexed"] = pc.cast(columns["indexed"], pa.int8())
     ways = {"date": ("date", "ascending"), "newest": ("date", "descending")}
-    keys = [ways.get(name, (name, "descending")) for name in ("indexed", *order)]
+    keys = [ways.get(name, (name, "descending")) for name in ("indexed", "chosen", *order)]
     keys += [("id", "ascending"), ("row", "ascending")]
     return pc.sort_indices(pa.table(columns), sort_keys=keys)  # nulls come last
 

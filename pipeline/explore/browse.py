@@ -40,16 +40,17 @@ def chosen(explorer: Explorer, asked: QueryParams, to_list: bool = True) -> Docu
     text = (asked.get("text") or None) if to_list or asked.get("count") else None
     if text or (to_list and (asked.get("near") or asked.get("as") or sort not in LIGHT)):
         light = False
-    tests = [equal(tables, name, asked[name]) for name in FACETS if asked.get(name)]
-    relation = tables.documents(light)
-    found = Documents(tables, relation.filter(" AND ".join(tests)) if tests else relation).where(
-        asked.get("where") or None, rule=hit or None, grep=text, ignore_case=bool(asked.get("any_case"))
+    equals = {name: asked[name] for name in FACETS if asked.get(name) and name != "rule"}
+    found = Documents(tables, light=light).where(
+        asked.get("where") or None, rule=hit or None, grep=text, ignore_case=bool(asked.get("any_case")), **equals
     )
+    if asked.get("rule"):  # the column, not every rule that hits
+        found = found.having(equal(tables, "rule", asked["rule"]))
     for column, low, high in ranges(asked):
         if column not in tables.columns or not tables.columns[column].is_number:
             raise UsageError(f"{column[:80]}: this run has no number of that name")
         tests = [f"{quoted(column)} {side} {number(column, v)!r}" for side, v in ((">=", low), ("<=", high)) if v]
-        found = Documents(tables, found.relation.filter(" AND ".join(tests)))
+        found = found.having(*tests)
     return found
 
 
@@ -76,7 +77,7 @@ def facets(found: Documents) -> dict[str, list[dict[str, Any]]]:
     sets = ", ".join(f"({quoted(name)})" for name in names)
     columns = ", ".join(map(quoted, names))
     levels = ", ".join(f"grouping({quoted(name)}) AS g{n}" for n, name in enumerate(names))
-    with found.tables.explained():
+    with found.answering():
         query = f"SELECT {columns}, {levels}, count(*) AS n FROM chosen GROUP BY GROUPING SETS ({sets})"
         query += f" ORDER BY n DESC, {columns}"
         counted = cast(Relation, found.relation.project(columns).query("chosen", query)).to_arrow_table()
@@ -143,6 +144,5 @@ def by_ids(explorer: Explorer, ids: list[str], text: bool = True) -> list[dict[s
     if not ids:
         return []
     tables = explorer.run.tables
-    condition = f"id IN ({', '.join(map(literal, ids))})"
-    found = Documents(tables, tables.documents(light=True).filter(condition)).first(len(ids))
+    found = Documents(tables, light=True).having(f"id IN ({', '.join(map(literal, ids))})").first(len(ids))
     return listed(found) if text else list(found.rows(SHOWN))

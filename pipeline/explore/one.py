@@ -99,6 +99,8 @@ def way(explorer: Explorer, found: dict[str, Any]) -> list[tuple[str, str]]:
         steps.append(("cluster", f"stands for {found['copies']:,} removed copies"))
     if verdict["reasons"]:
         steps.append(("decide", f"{verdict['verdict']} by {', '.join(verdict['reasons'])}"))
+    for one in found.get("by_hand", []):
+        steps.append((one["list"], f"{one['action']}: {one['why'] or ''} {one['who'] or ''} {one['when'] or ''}"))
     if found["spans"]:
         size = sum(span["bytes"] for span in cuts)
         steps.append(("apply", f"{len(cuts):,} cuts of {size:,} bytes, {len(found['spans']) - len(cuts):,} masks"))

@@ -15,6 +15,8 @@ from pipeline.core.run_folder import open_run
 from pipeline.errors import UsageError
 
 BLOCK = 1 << 20
+MOST_SECONDS = 60.0
+"""That the answer to a condition may take."""
 KINDS = {
     "jsonl": "application/x-ndjson",
     "csv": "text/csv",
@@ -85,6 +87,7 @@ class Explorer:
         run = FinishedRun(open_run(self.path))
         if run.folder.verdict_step is not None:
             _ = run.tables.light
+            run.tables.seconds = MOST_SECONDS
         return run
 
     def _state(self) -> int:

@@ -1,7 +1,7 @@
 """What a person thinks of a document: one JSON line each in the run folder's `review.jsonl`, with who, when and why.
 
-A decision of the recipe is not changed by it. A later line about the same document stands beside the earlier one; the last
-counts.
+No verdict changes by it until a recipe reads it, as `overrides:`. A later line about the same document stands beside the earlier
+one; the last counts.
 """
 
 import getpass
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.ask.tables import literal
 from pipeline.core.store import Store
+from pipeline.decide.by_hand import ACTIONS, reviews_of
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.explore.page import Explorer
 
 FILE = "review.jsonl"
-REVIEWS = ("keep", "drop", "wrong")
 MOST_CHARACTERS = 2000
 _writing = threading.Lock()
 
@@ -27,13 +27,13 @@ def read(store: Store) -> list[dict[str, Any]]:
     """All reviews, oldest first."""
     if not store.exists(FILE):
         return []
-    return [json.loads(line) for line in store.read(FILE).decode().splitlines() if line.strip()]
+    return reviews_of(store.read(FILE), FILE)
 
 
 def add(explorer: "Explorer", wanted: str, review: str, why: str) -> str:
     """Write a review of a document of the run; returns its id. Raises UsageError for another document or word."""
-    if review not in REVIEWS:
-        raise UsageError(f"{review[:40]!r}: expected one of {', '.join(REVIEWS)}")
+    if review not in ACTIONS:
+        raise UsageError(f"{review[:40]!r}: expected one of {', '.join(ACTIONS)}")
     query = f"SELECT id, source, path, verdict, reasons FROM documents WHERE id = {literal(wanted)} LIMIT 1"
     rows = explorer.run.tables.rows(query)
     if not rows:

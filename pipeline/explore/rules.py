@@ -11,10 +11,9 @@ from pipeline.ask.tables import quoted
 from pipeline.core.judge import judges
 from pipeline.core.settings import side_of
 from pipeline.core.steps import Step
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, near
 from pipeline.explore.browse import by_ids, listed
 from pipeline.explore.page import Explorer, Page, number
-from pipeline.recipe.model import near
 from pipeline.report.charts import funnel_chart, histogram_chart
 from pipeline.report.tally import histogram
 
@@ -80,7 +79,7 @@ def rule(explorer: Explorer, asked: QueryParams) -> Page:
     if name not in known and bound is None:
         raise UsageError(f"{name[:80]}: no rule of that name removes anything in this run{near(name, known)}")
     hits = hit_by(tables, name)
-    found = Documents(tables, tables.documents(light=not marks_spans(tables, name)).filter(hits))
+    found = Documents(tables, light=not marks_spans(tables, name)).having(hits)
     data: dict[str, Any] = {"rule": name, "bound": bound, "signal": column, "hit": len(found), "answer": None}
     for by in ("source", "host"):
         with tables.explained():
@@ -92,7 +91,7 @@ def rule(explorer: Explorer, asked: QueryParams) -> Page:
         value = number("value", asked["value"]) if asked.get("value") else float(bound)
         drawn, edge = _drawn(explorer, judge, name, column, value)
         # The documents just beyond the bound: those that a slightly different one would bring back.
-        signals = Documents(tables, tables.documents().filter(hits))
+        signals = Documents(tables).having(hits)
         data["nearest"] = listed(
             signals.sorted(column, descending=side_name(name) == "min").first(EXAMPLES * 2), [column]
         )

@@ -78,6 +78,8 @@ class Source(HandoffModel):
     role: Role
     licence: str = "unknown"
     """Licence of the text, as the recipe states it."""
+    bucket: int | None = Field(default=None, ge=1)
+    """Its documents' bucket by score, from 1 for the lowest: the largest of the manifest is the best. Null: not in buckets."""
     weight: float = Field(ge=0, le=1)
     """Share of the training tokens; the weights of all sources sum to 1."""
     epochs: float = Field(default=0.0, ge=0)

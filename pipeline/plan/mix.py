@@ -6,6 +6,7 @@ integers are exact, and sources are handled in the order of their names, so that
 """
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal, Self
@@ -34,6 +35,9 @@ class MixSettings(Settings):
     """A mixture.json of recipes.pretrain.mixture, whose best shares replace domain and within."""
     within: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     """Share of a source in its role's tokens; the others divide the rest by the strategy."""
+    buckets: dict[int, Annotated[float, Field(ge=0)]] = {}
+    """How often a bucket of `select.buckets` is seen, against one that is not named: `{5: 3, 1: 0}` shows the best fifth three
+    times as often, within its epochs' cap, and leaves out the lowest."""
     strategy: Strategy = "proportional"
     """How a role's sources share its tokens."""
     temperature: float = Field(default=2.0, ge=1)
@@ -41,7 +45,7 @@ class MixSettings(Settings):
     max_epochs: float = Field(default=4.0, gt=0)
     """How often a source may be seen at most."""
     max_epochs_by: dict[str, float] = {}
-    """The same for single sources or roles, by name."""
+    """The same for single sources, their buckets (`crawl-b5`) or roles, by name."""
     on_shortage: Literal["shrink", "repeat", "lower_share"] = "shrink"
     """`shrink`: fewer tokens in all; `repeat`: see the scarcer role again, up to max_epochs; `lower_share`: use everything
     once at the shares that gives."""
@@ -72,9 +76,15 @@ class MixSettings(Settings):
         return {"domain": domain, "general": round(1 - domain, 9)}
 
     def cap(self, source: "MixSource") -> float:
-        """Epochs a source may be seen: its own cap, else its role's, else `max_epochs`."""
+        """Epochs a source may be seen: its own cap, else its role's, else `max_epochs`; none for a bucket of no worth."""
+        if self.worth(source) == 0:
+            return 0.0
         by_role = self.max_epochs_by.get(source.role, self.max_epochs)
-        return self.max_epochs_by.get(source.name, by_role)
+        return self.max_epochs_by.get(source.name, self.max_epochs_by.get(source.whole, by_role))
+
+    def worth(self, source: "MixSource") -> float:
+        """How often its bucket is to be seen, against others."""
+        return self.buckets.get(source.bucket, 1.0) if source.bucket else 1.0
 
 
 @dataclass(frozen=True)
@@ -89,6 +99,13 @@ class MixSource:
     """Tokens of the longest document: shares can be no finer than one document."""
     raw_bytes: int = 0
     """Bytes as collected that these tokens were curated from; 0: unknown."""
+    bucket: int = 0
+    """By score, from 1 for the lowest; 0: none. The name then ends in it."""
+
+    @property
+    def whole(self) -> str:
+        """The name of the source that it is a bucket of, else its own."""
+        return self.name.removesuffix(f"-b{self.bucket}")
 
 
 @dataclass(frozen=True)
@@ -155,8 +172,8 @@ def mix(
     if len({source.name for source in given}) < len(given):
         raise ValueError("two sources of the mix have one name")
     given.sort(key=lambda source: source.name)
-    if unknown := sorted(settings.within.keys() - {source.name for source in given}):
-        names = [source.name for source in given]
+    names = list(dict.fromkeys(source.whole for source in given))
+    if unknown := sorted(settings.within.keys() - set(names)):
         near = difflib.get_close_matches(unknown[0], names, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
         raise UsageError(f"mix.within.{unknown[0]}: no such source; {hint}")
@@ -195,7 +212,8 @@ def mix(
         tolerance=tolerance,
         exact=total > 0 and all(abs(realised[role] - shares[role]) <= tolerance for role in shares),
         scarcer=scarcer,
-        statement=_statement(realised, shares, total, wanted, scarcer, once, settings) + _unmet(lines, settings.within),
+        statement=_statement(realised, shares, total, wanted, scarcer, once, settings)
+        + _unmet(given, used, settings.within),
         choices=_choices(
             scarcer, once, shares, wanted, settings, _raw_bytes(given), keep_rates or {}, tokens_per_param
         ),
@@ -239,29 +257,38 @@ def _lowered(once: Mapping[str, int], shares: Mapping[str, float], total: int | 
 
 
 def _within(sources: Sequence[MixSource], budget: int, settings: MixSettings) -> dict[str, int]:
-    """Split a role's tokens over its sources by the strategy; no source passes its cap."""
+    """Split a role's tokens over its sources by the strategy, then over their buckets; none passes its cap."""
     power = {"proportional": 1.0, "temperature": 1 / settings.temperature, "unimax": 0.0}[settings.strategy]
-    sizes = {source.name: float(source.tokens) ** power if source.tokens else 0.0 for source in sources}
+    parts: dict[str, list[MixSource]] = {}
+    for source in sources:
+        parts.setdefault(source.whole, []).append(source)
+    worth = {name: [s.tokens * settings.worth(s) for s in found] for name, found in parts.items()}
+    sizes = {name: sum(found) ** power if sum(found) else 0.0 for name, found in worth.items()}
     weights = within_role(sizes, settings.within) if settings.within else sizes
-    limits = [_capped(source, settings.cap(source)) for source in sources]
+    caps = {name: [_capped(s, settings.cap(s)) for s in found] for name, found in parts.items()}
+    limits = [sum(found) for found in caps.values()]
     given = fill(list(weights.values()), limits, budget)
     # What the sources of the wished shares cannot give comes from the others, also from those with a share of nothing.
     rest = fill(
         list(sizes.values()), [limit - one for limit, one in zip(limits, given, strict=True)], budget - sum(given)
     )
-    return {source.name: one + more for source, one, more in zip(sources, given, rest, strict=True)}
+    used: dict[str, int] = {}
+    for (name, found), one, more in zip(parts.items(), given, rest, strict=True):
+        used |= zip((s.name for s in found), fill(worth[name], caps[name], one + more), strict=True)
+    return used
 
 
-def _unmet(lines: Sequence[SourceMix], within: Mapping[str, float]) -> str:
+def _unmet(sources: Sequence[MixSource], used: Mapping[str, int], within: Mapping[str, float]) -> str:
     """What `within` asked for and the caps forbid, as the end of a sentence; empty when all is met."""
-    whole: dict[str, int] = {}
-    for line in lines:
-        whole[line.role] = whole.get(line.role, 0) + line.used_tokens
+    roles, sums = Counter[str](), Counter[str]()
+    for source in sources:
+        roles[source.role] += used.get(source.name, 0)
+        sums[source.whole] += used.get(source.name, 0)
     said = ""
-    for line in lines:
-        asked, part = within.get(line.name, 0.0), _part(line.used_tokens, whole[line.role])
-        if asked - part > 0.001 and line.used_tokens < asked * whole[line.role] - 1:
-            said += f"; {line.name} gives {part:.2%} of the {line.role} text, not {asked:.2%}: its epochs are capped"
+    for name, role in {source.whole: source.role for source in sources}.items():
+        asked, part = within.get(name, 0.0), _part(sums[name], roles[role])
+        if asked - part > 0.001 and sums[name] < asked * roles[role] - 1:
+            said += f"; {name} gives {part:.2%} of the {role} text, not {asked:.2%}: its epochs are capped"
     return said
 
 

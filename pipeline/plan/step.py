@@ -16,7 +16,7 @@ from pipeline.plan.sizing import SizeSettings, size_run
 from pipeline.tokens.parts import Stream, stream_of, streams
 from pipeline.tokens.step import ShardCounts, TokenizerCounts
 
-SIZE_VERSION = MIX_VERSION = 2
+SIZE_VERSION = MIX_VERSION = 3
 
 
 @dataclass
@@ -36,13 +36,20 @@ def mix_sources(run: Run) -> list[dict[str, Any]]:
             {
                 "name": name,
                 "role": stream.role,
+                "bucket": stream.bucket,
                 "tokens": sum(part.tokens for part in parts),
                 "documents": sum(part.documents for part in parts),
                 "largest_document": max((part.largest_document for part in parts), default=0),
-                "raw_bytes": sum(extracted.raw_bytes for extracted in _collected(run, stream)),
+                "raw_bytes": round(sum(one.raw_bytes for one in _collected(run, stream)) * _part(run, stream)),
             }
         )
     return sources
+
+
+def _part(run: Run, stream: Stream) -> float:
+    """Its part of what its source gave to its role: the rest is in other buckets."""
+    whole = [one.pretokens for one in streams(run).values() if (one.source, one.role) == (stream.source, stream.role)]
+    return stream.pretokens / sum(whole) if len(whole) > 1 and sum(whole) else 1.0
 
 
 def _collected(run: Run, stream: Stream) -> list[ExtractCounts]:
@@ -55,7 +62,8 @@ def keep_rates(run: Run) -> dict[str, float]:
     raw: dict[str, int] = {}
     kept: dict[str, int] = {}
     for stream in streams(run).values():
-        raw[stream.role] = raw.get(stream.role, 0) + sum(one.raw_pretokens for one in _collected(run, stream))
+        collected = sum(one.raw_pretokens for one in _collected(run, stream))
+        raw[stream.role] = raw.get(stream.role, 0) + round(collected * _part(run, stream))
         kept[stream.role] = kept.get(stream.role, 0) + stream.pretokens
     return {role: kept[role] / total for role, total in sorted(raw.items()) if total}
 

@@ -94,6 +94,7 @@ def build(run: Run) -> Manifest:
                 "name": name,
                 "role": stream.role,
                 "licence": licences[stream.source],
+                "bucket": stream.bucket or None,
                 "weight": lines[name]["weight"],
                 "epochs": lines[name]["epochs"],
                 "splits": {split: _shards(run, name, split, width) for split in SPLITS},

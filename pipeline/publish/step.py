@@ -35,6 +35,7 @@ KEPT = pa.schema(
         ("terms", pa.string()),
         ("num_tokens", pa.int64()),  # of the trained tokenizer, end-of-text token not counted; null when not kept
         ("split", pa.string()),  # train | validation
+        ("bucket", pa.int8()),  # by `select.by`, from 1 for the lowest scores; null without `select.buckets`
         ("sections", pa.list_(SECTION)),  # byte ranges of the text: items of a 10-K, 10-Q or 8-K
     ]
 )
@@ -42,7 +43,7 @@ KEPT = pa.schema(
 
 REMOVED = pa.schema(
     [
-        *(field for field in KEPT if field.name not in ("split", "sections")),
+        *(field for field in KEPT if field.name not in ("split", "bucket", "sections")),
         ("num_pretokens", pa.int64()),
         ("stage", pa.string()),
         ("rule", pa.string()),

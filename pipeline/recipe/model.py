@@ -26,7 +26,7 @@ from pipeline.cluster.cluster_settings import ClusterSettings, SurvivorSettings
 from pipeline.core.judge import judges
 from pipeline.core.sandbox import SandboxSettings
 from pipeline.core.settings import JudgeSettings, Settings
-from pipeline.errors import UsageError, did_you_mean
+from pipeline.errors import UsageError, did_you_mean, near
 from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.handoff import TrainConfig
 from pipeline.ingest.rights.licences import KNOWN, is_known
@@ -35,6 +35,7 @@ from pipeline.plan.mix import MixSettings
 from pipeline.plan.sizing import SizeSettings
 from pipeline.recipe.located_yaml import Located, Path, path_text, read_yaml
 from pipeline.recipe.override import override
+from pipeline.recipe.selection_check import check_selection
 from pipeline.recipe.shipped import find
 from pipeline.report.gates import GateSettings
 from pipeline.size.shape import PRESETS
@@ -67,6 +68,10 @@ class RecipeBase(Settings):
     apply: ApplySettings = ApplySettings()
     select: SelectSettings | None = None
     """Keep the best share of what rules and duplicates leave; without it all of it stays."""
+    overrides: str | None = Field(default=None, min_length=1)
+    """A `review.jsonl` of the explorer: documents that a person keeps or drops, whatever rules say."""
+    exclude_ids: str | None = Field(default=None, min_length=1)
+    """A file of ids, one a line, as `inspect --export ids.txt` writes it: these documents are left out."""
     tokenizer: TokenizerSettings = TokenizerSettings()
     shards: ShardSettings = ShardSettings()
     size: SizeSettings = SizeSettings()
@@ -94,27 +99,15 @@ class RecipeBase(Settings):
         return sets
 
     @model_validator(mode="after")
-    def _selection_has_a_score(self) -> "RecipeBase":
-        if self.select is None or not hasattr(self, "curate") or self.use not in self.sources:
-            return self
-        name = self.select.judge
-        known = {f"{judge}.{one}" for judge, own in judges().items() for one in own.columns}
-        if self.select.by not in known:
-            raise ValueError(f"select.by: there is no signal {self.select.by!r}{near(self.select.by, known)}")
-        given = {next(iter(entry.model_fields_set)) for entry in self.curate}  # type: ignore[attr-defined]
-        if name != "quality" and name not in given:
-            raise ValueError(f"select.by: put the judge {name!r} under curate")
-        if (
-            self.select.per == "language"
-            and getattr(self, judges()["language"].section or "", None) is None
-            and "language" not in given
-        ):
-            raise ValueError("select.per language needs the judge language")
-        for source in self.select.exempt:
-            if all(source != one.name for sources in self.sources.values() for one in sources):
-                raise ValueError(
-                    f"select.exempt: there is no source {source!r}{near(source, {s.name for s in self.chosen})}"
-                )
+    def _selection_can_work(self) -> "RecipeBase":
+        buckets = (self.select and self.select.buckets) or 0
+        if wrong := [number for number in self.mix.buckets if not 0 < number <= buckets]:
+            raise ValueError(f"mix.buckets.{wrong[0]}: select.buckets makes {f'1 to {buckets}' if buckets else 'none'}")
+        if self.select is not None and hasattr(self, "curate") and self.use in self.sources:
+            given = {next(iter(entry.model_fields_set)) for entry in self.curate}  # type: ignore[attr-defined]
+            every = {source.name for sources in self.sources.values() for source in sources}
+            names = [name for name, _ in self.judges]
+            check_selection(self.select, names, given, every)
         return self
 
     @model_validator(mode="after")
@@ -147,7 +140,12 @@ class RecipeBase(Settings):
         for entry in self.curate:  # type: ignore[attr-defined]
             name = next(iter(entry.model_fields_set))
             found.append((name, getattr(entry, name)))
-        if self.select is not None and self.select.judge == "quality" and "quality" not in dict(found):
+        if (
+            self.select is not None
+            and self.select.ranks
+            and self.select.judge == "quality"
+            and "quality" not in dict(found)
+        ):
             found.append(("quality", self._default_quality()))
         return found
 
@@ -159,6 +157,11 @@ class RecipeBase(Settings):
         picked = len(crawls) < len(self.chosen) or any(source.domain_hosts for source in crawls)
         sides = {"positives": {"roles": ["domain", "general"]}, "negatives": {"roles": ["auto"]}}
         return judges()["quality"].settings.model_validate(sides if raw and picked else {})
+
+    @property
+    def by_hand(self) -> dict[str, str | None]:
+        """The lists of documents that people made, by name."""
+        return {"overrides": self.overrides, "exclude_ids": self.exclude_ids}
 
     @property
     def chosen(self) -> list[Source]:
@@ -232,14 +235,6 @@ def recipe_model() -> type[RecipeBase]:
 
 def _first_line(settings: type[BaseModel]) -> str:
     return (settings.__doc__ or "").strip().split("\n")[0]
-
-
-def near(name: str, known: Any) -> str:
-    """ "; did you mean x?" when something known is close, else what there is."""
-    names = sorted(map(str, known))
-    if close := did_you_mean(name, names):
-        return close
-    return f" (known: {', '.join(names[:12])}{', …' if len(names) > 12 else ''})" if names else ""
 
 
 def _model_at(path: Path) -> type[BaseModel] | None:

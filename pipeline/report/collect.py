@@ -51,7 +51,7 @@ from pipeline.report.stats import (
 )
 from pipeline.report.tokenizer_figures import TERMS, vocabulary_figures
 from pipeline.sample import score
-from pipeline.tokens.parts import stream_of
+from pipeline.tokens.parts import stream_of, streams
 from pipeline.tokens.step import ShardCounts
 
 SAMPLES = 12
@@ -247,12 +247,12 @@ def _classifier(name: str, found: dict[str, Any]) -> ClassifierFigures:
 
 def _sources(run: Run, tables: list[_Tables]) -> list[SourceRow]:
     rows = tally.merge_sources(tally.source_rows(t.documents, t.verdicts) for t in tables)
-    fixed = {source.name: source.role for source in run.recipe.chosen}
-    shards = run.counts(ShardCounts, Step.SHARDS)
+    every, kept = streams(run), Counter[tuple[str, str]]()
+    for unit, counts in run.counts(ShardCounts, Step.SHARDS).items():
+        own = every[stream_of(unit)]
+        kept[own.source, own.role] += sum(split.tokens - split.documents for split in counts.splits().values())
     for row in rows:
-        stream = f"{row.name}-{row.role}" if fixed.get(row.name) == "auto" else row.name
-        parts = [counts for unit, counts in shards.items() if stream_of(unit) == stream]
-        row.kept_tokens = sum(split.tokens - split.documents for part in parts for split in part.splits().values())
+        row.kept_tokens = kept[row.name, row.role]
     return rows
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.core.condition import HOST
 from pipeline.core.run_folder import RunFolder
 from pipeline.core.steps import Step
 from pipeline.report.hidden import is_hidden
@@ -21,7 +22,6 @@ from pipeline.report.stats import Cluster, Edge, EdgeDocument, Histogram, HostRo
 MOST_RULES, MOST_SOURCES, MOST_HOSTS = 40, 12, 30
 MOST_EDGES, EACH_SIDE, EDGE_CHARACTERS = 6, 3, 240
 MOST_CLUSTERS, MOST_COPIES = 8, 5
-HOST = r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(?P<host>\[[^\]]*\]|[^/?#:]+)"
 Parts = Iterable[tuple[pa.Table, pa.Table]]
 """(documents, verdicts) of every shard, row by row the same documents."""
 

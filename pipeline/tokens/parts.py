@@ -1,6 +1,6 @@
 """Kept documents by stream and part: what the shards step encodes and publish writes, a part at a time.
 
-A stream is what was kept of a source in one role. One that is larger than a shard is cut into parts by id. Every part would
+A stream is what was kept of a source in one role and bucket. One larger than a shard is cut into parts by id. Every part would
 have to read every document shard of its source, so `scatter` first writes them out once more: a unit for each block of
 shards, about as large as a part, with a record batch for each part, of which a part reads its own. That is one more writing
 and reading of the kept text, and parts × blocks small reads, where a part of a stream that has but one reads the shards.
@@ -23,6 +23,7 @@ from pipeline.core.partition import part_numbers
 from pipeline.core.run_folder import Run
 from pipeline.core.steps import Step
 from pipeline.core.store import FileInfo, Store
+from pipeline.errors import UsageError
 from pipeline.extract.step import ExtractCounts
 from pipeline.tokens.shards import part_count
 
@@ -39,16 +40,22 @@ class Stream(StreamCounts):
 
     source: str = ""
     role: str = ""
+    bucket: int = 0
+    """By score, from 1 for the lowest; 0: none."""
 
 
 def streams(run: Run) -> dict[str, Stream]:
-    """What was kept, by stream: a source, or `<source>-<role>` where a source gives both roles."""
+    """What was kept, by stream: a source, or `<source>-<role>` where a source gives both roles; with `-b<bucket>` where the
+    recipe makes buckets."""
     fixed = {source.name: source.role for source in run.recipe.chosen}
     named = {}
     for key, sums in run.counted(SettleCounts, Step.SETTLE).streams.items():
-        source, role = key.split("/")
+        source, role, *bucket = key.split("/")
         name = f"{source}-{role}" if fixed[source] == "auto" else source
-        named[name] = Stream(**vars(sums), source=source, role=role)
+        name += f"-b{bucket[0]}" if bucket else ""
+        if name in named:
+            raise UsageError(f"two parts of the corpus are named {name}: give the source of that name another one")
+        named[name] = Stream(**vars(sums), source=source, role=role, bucket=int(bucket[0]) if bucket else 0)
     return dict(sorted(named.items()))
 
 
@@ -58,11 +65,11 @@ def stream_of(unit: str) -> str:
 
 
 def kept_rows(store: Store, files: Mapping[str, FileInfo], columns: list[str] | None = None, by: str = "") -> pa.Table:
-    """id, source, role, text, its bytes and score of the kept documents of one shard, and further columns of its documents.
+    """id, source, role, bucket, text, its bytes and score of the kept documents of one shard, and more columns of its documents.
 
     `by`: the column of the file `score`, where there is one; scores are null without.
     """
-    verdicts = store.read_table(files["verdicts"].path, ["id", "source", "role", "verdict"])
+    verdicts = store.read_table(files["verdicts"].path, ["id", "source", "role", "verdict", "bucket"])
     texts = store.read_table(files["texts"].path, ["text", "text_bytes"])
     table = verdicts.append_column("text", texts["text"]).append_column("text_bytes", texts["text_bytes"])
     scores = store.read_table(files["score"].path, [by])[by] if by else pa.nulls(len(table))
@@ -82,7 +89,7 @@ def final_files(run: Run, shard: str) -> dict[str, FileInfo]:
 def described_files(run: Run, shard: str) -> dict[str, FileInfo]:
     """And its documents, for the columns that `final_files` have not, and scores where the recipe selects by them."""
     told = run.recipe.select
-    scores = {"score": run.signal_file(told.judge, shard)} if told else {}
+    scores = {"score": run.signal_file(told.judge, shard)} if told and told.ranks else {}
     return {"documents": run.file(Step.EXTRACT, shard), **final_files(run, shard), **scores}
 
 
@@ -99,11 +106,11 @@ def scatter_block(store: Store, assignments: list[Assignment]) -> list[Produced]
         rows = [kept_rows(store, files, DESCRIBED, settings["by"]) for files in assigned.reads["shards"].values()]
         table = pa.concat_tables(rows).combine_chunks()
         batch_of = np.full(table.num_rows, -1, np.int64)
-        for role, (first, parts) in settings["parts"].items():
-            mine = np.asarray(pc.equal(table["role"], role))
+        for role, bucket, first, parts in settings["parts"]:
+            mine = _in_stream(table, role, bucket)
             batch_of[mine] = first + part_numbers(table["id"].filter(pa.array(mine)), parts)
         order = np.argsort(batch_of, kind="stable")
-        ends = np.searchsorted(batch_of[order], np.arange(sum(parts for _, parts in settings["parts"].values()) + 1))
+        ends = np.searchsorted(batch_of[order], np.arange(sum(place[-1] for place in settings["parts"]) + 1))
         none, sink = pa.RecordBatch.from_pylist([], schema=table.schema), io.BytesIO()
         with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
             for start, end in pairwise(ends):
@@ -121,12 +128,17 @@ def load_part(store: Store, assigned: Assignment, columns: list[str] | None = No
     """
     reads, settings = assigned.reads, assigned.settings
     if "scattered" in reads:
-        wanted = ["id", "source", "role", "text", "text_bytes", "score", *(columns or ())]
+        wanted = ["id", "source", "role", "bucket", "text", "text_bytes", "score", *(columns or ())]
         tables = [store.read_batch(info.path, settings["batch"], wanted) for info in reads["scattered"]]
     else:
         tables = [kept_rows(store, files, columns, settings["by"]) for files in reads["shards"]]
-        tables = [table.filter(pc.equal(table["role"], settings["role"])) for table in tables]
+        tables = [table.filter(pa.array(_in_stream(table, settings["role"], settings["bucket"]))) for table in tables]
     return pa.concat_tables(tables).sort_by("id").combine_chunks()
+
+
+def _in_stream(table: pa.Table, role: str, bucket: int) -> np.ndarray:
+    """bool[n]: rows of this role and bucket."""
+    return np.asarray(pc.equal(table["role"], role)) & np.asarray(pc.equal(table["bucket"].fill_null(0), bucket))
 
 
 def scatter(run: Run) -> None:
@@ -147,7 +159,7 @@ def parts_of_streams(run: Run) -> Iterator[Part]:
     places, by = _places(run), _score_column(run)
     scattered, blocks = _scattered(places), run.commits(Step.SCATTER)
     for name, stream in streams(run).items():
-        first, parts = places[stream.source][stream.role]
+        first, parts = next(place[2:] for place in places[stream.source] if place[:2] == [stream.role, stream.bucket])
         if stream.source in scattered:
             files = [commit.files["table"] for unit, commit in blocks.items() if stream_of(unit) == stream.source]
             reads: dict[str, Any] = {"scattered": files}
@@ -157,24 +169,25 @@ def parts_of_streams(run: Run) -> Iterator[Part]:
             yield (
                 f"{name}/{part:05d}",
                 reads,
-                {"role": stream.role, "by": by, "part": [part, parts], "batch": first + part},
+                {"role": stream.role, "bucket": stream.bucket, "by": by, "part": [part, parts], "batch": first + part},
             )
 
 
-def _places(run: Run) -> dict[str, dict[str, list[int]]]:
-    """By source and role, the number of the stream's first part among those of the source, and of how many there are."""
-    places: dict[str, dict[str, list[int]]] = {}
+def _places(run: Run) -> dict[str, list[list[Any]]]:
+    """By source, for each of its streams: role, bucket, the number of its first part among those of the source, and its parts."""
+    places: dict[str, list[list[Any]]] = {}
     for stream in streams(run).values():
-        roles = places.setdefault(stream.source, {})
-        first = sum(parts for _, parts in roles.values())
-        roles[stream.role] = [first, part_count(stream.bytes, run.recipe.shards)]
+        of_source = places.setdefault(stream.source, [])
+        first = sum(place[-1] for place in of_source)
+        of_source.append([stream.role, stream.bucket, first, part_count(stream.bytes, run.recipe.shards)])
     return places
 
 
-def _scattered(places: Mapping[str, Mapping[str, list[int]]]) -> set[str]:
-    return {source for source, roles in places.items() if any(parts > 1 for _, parts in roles.values())}
+def _scattered(places: Mapping[str, list[list[Any]]]) -> set[str]:
+    return {source for source, streams_of in places.items() if any(place[-1] > 1 for place in streams_of)}
 
 
 def _score_column(run: Run) -> str:
     """The column of scores that the recipe selects by; empty when it does not."""
-    return run.recipe.select.column if run.recipe.select else ""
+    told = run.recipe.select
+    return told.column if told and told.ranks else ""

@@ -138,9 +138,34 @@ def test_a_mistake_is_answered_with_the_nearest_name(run):
         (lambda: run.documents(source={"a": 1}), "expected a text or a number"),
         (lambda: run.documents(gopher_num_words=float("nan")), "expected a text or a number"),
         (lambda: list(run.documents(where="cast(text as int) > 3")), "^.{20,300}$"),
+        (lambda: list(run.documents(where="regexp_matches(text, '(')")), "missing \\)"),
+        (lambda: len(run.documents(where="strptime(text, '%Y') > '2020-01-01'")), "Could not parse string"),
+        (lambda: run.documents(where="error('no')").to_arrow(), "no"),
+        (lambda: run.documents(verdict="keptt"), "no such verdict; did you mean kept"),
+        (lambda: run.documents(source=["news", "wbe"]), "no such source; did you mean web"),
+        (lambda: run.documents(role="domian"), "no such role; did you mean domain"),
+        (lambda: run.documents(rule="gopher.min_num_wrods"), "did you mean gopher.min_num_words"),
+        (lambda: run.documents(rule="gofer"), "no such stage; did you mean gopher"),
+        (lambda: run.documents(where=" "), "where: expected a text"),
+        (lambda: run.documents(grep=""), "grep: expected a text"),
     ):
         with pytest.raises(UsageError, match=said):
             call()
+
+
+def test_a_known_name_that_nothing_has_is_an_empty_answer(run):
+    assert len(run.documents(rule="minhash.duplicate")) == 0
+    assert len(run.documents(rule="gopher.max_hash_word_ratio")) == 0
+    assert list(run.documents(verdict="quarantined", source="web", where="false")) == []
+
+
+def test_a_condition_has_a_bound_on_its_time(made, monkeypatch):
+    run = pipeline.open_run(str(made[0] / "out"))
+    monkeypatch.setattr(run.tables, "seconds", 0.3)
+    endless = "(select count(*) from range(100000000) a, range(100000) b where a.range + b.range > text_bytes) > 0"
+    with pytest.raises(UsageError, match="takes more than"):
+        len(run.documents(where=endless))
+    assert len(run.documents(where="gopher_num_words > 0")) > 0, "the next question is answered"
 
 
 def test_a_notebook_shows_escaped_tables(run):

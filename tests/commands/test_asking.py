@@ -144,13 +144,30 @@ def test_a_rule_may_be_a_stage_or_a_kind_of_span(inspected, out, capsys):
     assert inspected("--rule", "pii.email", "--verdict", "removed") == []
     for asked, said in (
         ("pii.phone", ""),
-        ("pii.emial", "did you mean pii.email?"),
         ("minhash", "no document was hit by"),
     ):
         capsys.readouterr()
         assert main(["inspect", "--run", str(out), "--rule", asked]) == 0
         assert said in capsys.readouterr().err
+    assert "pii has no such rule; did you mean pii.email?" in refused(["inspect", "--rule", "pii.emial"], out, capsys)
     assert "no such stage; did you mean extract?" in refused(["inspect", "--rule", "extrat.x"], out, capsys)
+
+
+@pytest.mark.parametrize("option", ["--sql", "--rule", "--source", "--host", "--grep", "--near", "--export"])
+def test_an_empty_option_is_not_left_out(option: str, out, capsys):
+    assert option in refused(["inspect", option, ""], out, capsys)
+
+
+def test_files_are_asked_with_the_same_conditions(inspected, out, capsys):
+    assert [row["path"] for row in inspected("--files", "--sql", "path like 'crawl%'")] == ["crawl-7.jsonl"]
+    assert [row["path"] for row in inspected("--files", "--source", "news")] == ["news.jsonl"]
+    for words, said in (
+        (["--sql", "pth = 'x'"], "no such column: pth; did you mean path?"),
+        (["--sql", "cast(path as int) > 3"], "Could not convert"),
+        (["--source", "nwes"], "did you mean news"),
+        (["--grep", "x"], "--files lists files, which have no grep"),
+    ):
+        assert said in refused(["inspect", "--files", *words], out, capsys)
 
 
 @pytest.mark.parametrize("nothing", ["", "  "])

@@ -123,6 +123,7 @@ def test_documents_are_filtered_sorted_drawn_and_counted(server, run):
     [("where=gopher_num_word%3C3", "did you mean gopher_num_words"), ("column=nothing&low=3", "no number of that name"),
      ("column=gopher_num_words&low=x", "expected a number"),
      ("column=gopher_num_words&low=inf", "expected a number"), ("sort=urk", "did you mean url"), ("page=-1", "expected a whole number"),
+     ("where=regexp_matches(text,'(')", "missing )"), ("source=nwes", "did you mean news"), ("hit=gofer", "did you mean gopher"),
      ("near=gopher_num_words", "expected a number"), ("as=exe", "expected one of jsonl"), ("text=%00", "in no text")],
 )  # fmt: skip
 def test_a_mistake_is_answered(asked, words, server):

@@ -79,6 +79,16 @@ def test_every_file_is_a_line_with_its_outcome(tmp_path, capsys):
     assert "is not read: files of kind matroska are not read" in capsys.readouterr().out
 
 
+def test_a_line_break_in_a_name_breaks_no_line(tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/two\nlines\x85.mkv").write_bytes(b"\x1aE\xdf\xa3" + bytes(100))
+    (tmp_path / "in/a.txt").write_text(PROSE)
+    _, folder = run(tmp_path, tmp_path / "in")
+    capsys.readouterr()
+    assert command(["inspect", "--run", str(folder), "--files"]) == 0
+    assert "two\\nlines\\x85.mkv  matroska" in capsys.readouterr().out
+
+
 def test_a_hub_cache_is_followed_into_its_blobs(tmp_path):
     snapshot = tmp_path / "models--a/snapshots/4f1e/data"
     snapshot.mkdir(parents=True)

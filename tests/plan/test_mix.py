@@ -233,3 +233,19 @@ def test_shares_on_real_text() -> None:
     nothing = mix([s for s in sources if s.role == "general"], MixSettings())
     assert nothing.missing
     assert "no domain tokens at all" in nothing.missing[0]
+
+
+def test_buckets_are_weighed_and_repeated_within_their_caps_and_leave_sources_their_shares():
+    parts = [MixSource(f"web-b{n}", "general", 100, bucket=n) for n in (1, 2, 3, 4, 5)]
+    given = [MixSource("news", "domain", 500), MixSource("talk", "general", 500), *parts]
+    told = MixSettings(domain=0.5, total_tokens=1000, buckets={5: 3, 1: 0}, within={"web": 0.5}, max_epochs=2)
+    used = {line.name: line.used_tokens for line in mix(given, told).sources}
+    assert sum(used.values()) == 1000
+    assert used["talk"] == 250
+    assert used == {"news": 500, "talk": 250, "web-b1": 0, "web-b2": 42, "web-b3": 42, "web-b4": 41, "web-b5": 125}
+    capped = mix(given, told.model_copy(update={"max_epochs_by": {"web-b5": 1.0, "web": 0.5}})).sources
+    assert {line.name: line.used_tokens for line in capped if line.name != "news"} == {
+        "talk": 250, "web-b1": 0, "web-b2": 50, "web-b3": 50, "web-b4": 50, "web-b5": 100,
+    }  # fmt: skip
+    with pytest.raises(UsageError, match="did you mean web"):
+        mix(given, MixSettings(within={"wbe": 0.5}))
