@@ -12,13 +12,14 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.core.local_calls import LocalCalls
 from pipeline.errors import InfrastructureError, UsageError
 
 READ_BLOCK = 1 << 20
@@ -30,41 +31,6 @@ WORK = "work"
 """The folder of a run folder for everything but what a user opens."""
 
 MAKE_AGAIN = "run the recipe into this folder again with --verify sums, which finds damaged files and makes them again"
-
-
-class LocalCalls:
-    """The operating-system calls a local store makes, one method each: the seam where a test injects faults."""
-
-    def makedirs(self, path: str) -> None:
-        os.makedirs(path, exist_ok=True)
-
-    def open(self, path: str) -> BinaryIO:
-        return open(path, "wb", buffering=0)
-
-    def write(self, handle: BinaryIO, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[handle.write(view) :]
-
-    def fsync(self, handle: BinaryIO) -> None:
-        os.fsync(handle.fileno())
-
-    def rename(self, source: str, target: str) -> None:
-        os.replace(source, target)
-
-    def link(self, source: str, target: str) -> None:
-        os.link(source, target)
-
-    def sync_folder(self, path: str) -> None:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-    def read(self, path: str) -> bytes:
-        with open(path, "rb") as handle:
-            return handle.read()
 
 
 CALLS = LocalCalls()

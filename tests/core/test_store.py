@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from pipeline.core import store as stores
-from pipeline.core.store import LocalCalls, Store
+from pipeline.core.local_calls import LocalCalls
+from pipeline.core.store import Store
 from pipeline.errors import InfrastructureError
 
 

@@ -4,7 +4,7 @@ import errno
 import os
 
 from pipeline.core import lease
-from pipeline.core.store import LocalCalls
+from pipeline.core.local_calls import LocalCalls
 
 MODES = ("EIO", "ENOSPC", "torn", "silent", "kill_before", "kill_after")
 KILLED = 137

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from pipeline.__main__ import main as command
 from pipeline.core import store as stores
+from pipeline.core.local_calls import LocalCalls
 from tests.faults.calls import FaultyCalls
 from tests.faults.sweep import ALLOWED_EXITS, Board, forked, modes_for, result_of, run_once
 from tests.faults.tiny import text, write_recipe
@@ -55,7 +56,7 @@ def finished(folder):
     with (folder / "web.jsonl").open("a") as file:
         file.write(json.dumps({"id": "mirror", "text": secret}) + "\n")
         file.write(json.dumps({"id": "near", "text": f"{secret} Read again."}) + "\n")
-    code = run_once(recipe, folder / "done", stores.LocalCalls())
+    code = run_once(recipe, folder / "done", LocalCalls())
     if code != 0:
         raise AssertionError(f"the undisturbed run ended with exit code {code}")
     return recipe
@@ -82,7 +83,7 @@ def holds(folder, word, names=("*",)):
 
 def reused(recipe, out):
     """0 when an ordinary run finds every step done."""
-    code = run_once(recipe, out, stores.LocalCalls())
+    code = run_once(recipe, out, LocalCalls())
     steps = result_of(out)["steps"]
     return code or int(any(said != "reused: did not change" for said in steps.values()))
 
@@ -109,7 +110,7 @@ def undisturbed(folder, recipe):
     out, calls = folder / "reference", FaultyCalls()
     shutil.copytree(folder / "done", out)
     code = forget_once(out, calls)
-    stores.install_calls(stores.LocalCalls())
+    stores.install_calls(LocalCalls())
     left = content(out)
     if code or (problem := examined(out, recipe)):
         raise AssertionError(f"the undisturbed forgetting ended with exit code {code}: {problem}")

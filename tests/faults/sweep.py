@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.core import store as stores
+from pipeline.core.local_calls import LocalCalls
 from pipeline.run import main
 from tests.faults.calls import KILLED, MODES, FaultyCalls
 from tests.faults.tiny import write_recipe
@@ -86,7 +87,7 @@ def reference(folder):
     code = run_once(recipe, folder / "reference", calls)
     if code != 0:
         raise AssertionError(f"the undisturbed run ended with exit code {code}")
-    stores.install_calls(stores.LocalCalls())
+    stores.install_calls(LocalCalls())
     return recipe, calls.names, result_of(folder / "reference")["root_hash"]
 
 

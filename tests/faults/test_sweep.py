@@ -7,6 +7,7 @@ import pytest
 from pipeline.core import store as stores
 from pipeline.core.execute import Produced, Runner, Unit
 from pipeline.core.in_process import InProcess
+from pipeline.core.local_calls import LocalCalls
 from pipeline.core.store import Store
 from pipeline.errors import InfrastructureError
 from tests.faults.calls import KILLED, FaultyCalls
@@ -37,7 +38,7 @@ def two_steps(folder, calls):
 @pytest.fixture(autouse=True)
 def real_calls():
     yield
-    stores.install_calls(stores.LocalCalls())
+    stores.install_calls(LocalCalls())
 
 
 def outcome(folder, calls):
