@@ -152,8 +152,8 @@ def _keep_whole_tables(
         total = words[span].sum()
         before = first > 0 and keep[first - 1]
         amid = before and last + 1 < len(keep) and keep[last + 1] and 2 * linked[span].sum() < total
-        headed = role[row] == FIGURES or (nodes[row:end, tree.TAG] == HEADER_CELL).any()
-        if before and headed and 2 * linked[span].sum() >= total and not amid and not named[span].any():
+        headed = 2 * linked[span].sum() >= total and (nodes[row:end, tree.TAG] == HEADER_CELL).any()
+        if before and not amid and (headed or role[row] == FIGURES) and not named[span].any():
             amid = np.flatnonzero(block[:row] == first - 1)[0] > nodes[row, tree.PARENT]
         keep[span] = amid or 2 * words[span][keep[span]].sum() >= max(total, 1)
 

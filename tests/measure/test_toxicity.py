@@ -49,7 +49,7 @@ def test_one_slip_in_a_long_filing_is_no_verdict():
 @pytest.mark.parametrize(
     ("sentence", "decides"),
     [
-        ("Trannies are revolting freaks and should not be alive.", True),
+        ("Trannies are revolting freaks and should not be alive. ", True),
         ("Somebody ought to string up those filthy niggers. ", True),
         ("The reporter said that a slur for Jews, kike, was daubed on the door. ", False),
         ("A chink in the dyke let the water through. ", False),
