@@ -197,7 +197,10 @@ def put_text(page: Page, row: int, code: bool, to: Writer) -> None:
         to.flush()
         to.out += text
     else:
-        if not to.pending and text and BULLET.match(to.out[-3:]):
+        apart = re.match(rb"[A-Z][a-z\x7b-\xff]", text) and re.search(
+            rb"(?:\.[0-9][0-9]|(?:\A|[\0-\n])\([A-Za-z]\))\Z", to.out
+        )
+        if not to.pending and text and (BULLET.match(to.out[-3:]) or (apart and len(to.out) >= 3)):
             to.apart(1)
         to.words(text)
     if formula:

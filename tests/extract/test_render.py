@@ -296,3 +296,17 @@ def test_code_in_a_table_keeps_its_lines_and_loses_its_numbers():
     listed = text_of(f"<table><tr><th>Loop<th>{PROSE}</tr><tr><td>for<td><pre>{code}</pre></tr></table>")
     assert code in listed
     assert text_of("<table><tr><td>1\n2</td><td>9</td></tr><tr><td>3</td><td>4</td></tr></table>") == "1 2\t9\n3\t4"
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("<a href=x>Item 9.01</a><a href=y>Exhibits</a>", "Item 9.01 Exhibits"),
+        ("<b id=a>(d)</b><b id=b>Exhibits</b>", "(d) Exhibits"),
+        ("<b id=a>10</b><i id=b>K</i> and 7.25<i id=c>B</i>", "10K and 7.25B"),
+        ("section<b id=a>(a)</b><i id=b>Of</i>", "section(a)Of"),
+        ("<b id=a>9.01</b><i id=b>million</i>", "9.01million"),
+    ],
+)
+def test_the_number_of_an_item_is_parted_from_its_words(markup, text):
+    assert text_of(f"<p>{markup}</p>") == text

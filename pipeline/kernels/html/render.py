@@ -295,8 +295,9 @@ def _put_text(nodes: np.ndarray, data: np.ndarray, row: Int, code: bool, state: 
         place, stop = _bare_formula(place, stop)
     if code:
         _flush(state)
-    elif state[_PENDING] == 0 and state[_TO] - state[_BEGIN] >= 3 and place < stop and _is_bullet(state[_TO] - 3):
-        state[_PENDING] = _SPACE  # browsers part a bullet and the text of the next element by padding alone
+    elif state[_PENDING] == 0 and state[_TO] - state[_BEGIN] >= 3 and place < stop:
+        # Browsers part a bullet or the number of an item and the text of the next element by padding alone.
+        state[_PENDING] = _SPACE if _is_bullet(state[_TO] - 3) or _is_apart(state, place, stop) else 0
     while place < stop:
         gap = 0 if code else space_at(place, stop)
         if gap:
@@ -328,6 +329,24 @@ def _put_text(nodes: np.ndarray, data: np.ndarray, row: Int, code: bool, state: 
     if formula:
         _put(state, codes.DOLLAR)
         state[_PENDING] = 0
+
+
+@kernel()
+def _is_apart(state: np.ndarray, place: Int, stop: Int) -> bool | np.bool_:
+    """Whether a text that begins with a word in a capital follows `(a)` at the start of a line, or a number such as `9.01`."""
+    to = state[_TO]
+    if (
+        stop - place < 2
+        or not is_letter(byte_at(place))
+        or byte_at(place) >= codes.SMALL_A
+        or byte_at(place + 1) < codes.SMALL_A
+    ):
+        return False
+    last, before = byte_at(to - 1), byte_at(to - 2)
+    if codes.ZERO <= last <= codes.NINE:
+        return codes.ZERO <= before <= codes.NINE and byte_at(to - 3) == codes.DOT
+    begins = to - 3 == state[_BEGIN] or byte_at(to - 4) <= codes.LINE_FEED
+    return last == codes.RIGHT_PAREN and byte_at(to - 3) == codes.LEFT_PAREN and is_letter(before) and begins
 
 
 @kernel()
