@@ -233,7 +233,7 @@ def _rest_of_tag(
 
 
 @kernel()
-def _is_formula(place: Int, end: Int) -> bool:
+def _is_formula(place: Int, end: Int) -> bool | np.bool_:
     """Whether a script's tag says that it holds a formula: `type="math/tex"`."""
     while place + 8 <= end and word_at(place) != _TEX:
         place += 1

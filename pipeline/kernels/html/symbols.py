@@ -99,7 +99,7 @@ def put_signs(data: np.ndarray, first: int, stop: int, font: int, signs: np.ndar
         at += width
         letter = point - 0xF000 if 0xF000 <= point < 0xF100 else letters[point] if 0 <= point < len(letters) else 0
         if letter == 0 and point > 0:
-            to = encode(point, data, to)
+            to = encode(int(point), data, to)
         elif signs[font, letter]:
             to = encode(signs[font, letter], data, to)
     return to
