@@ -8,6 +8,7 @@ that a table of contents and references to items do not. A heading that a report
 """
 
 import re
+from collections import Counter
 from typing import NamedTuple
 
 from pipeline.extract.payload import Edit
@@ -25,7 +26,8 @@ _MARKED = re.compile(r"^[ \t]*<PAGE>|<S>[^\S\n]+<C>|^[^\S\n]*<CAPTION>[^\S\n]*$"
 _LAYOUT = r"</?(?:TABLE|CAPTION|S|C|FN)>|</(?:PAGE|F\d{1,2})>"
 _LAYOUT_LINE = re.compile(rf"^[^\S\n]*(?:(?:{_LAYOUT})[^\S\n]*)+(?:\n|\Z)", re.IGNORECASE | re.MULTILINE)
 _LAYOUT_MARK = re.compile(_LAYOUT, re.IGNORECASE)
-_PAGE_MARK = re.compile(r"<PAGE>", re.IGNORECASE)
+_PAGE_MARK = re.compile(r"<PAGE>(?:[^\S\n]*((?:[A-Z]{1,2}-)?\d{1,4}|[ivxl]{1,7})[^\S\n]*(?=\n|\Z))?", re.IGNORECASE)
+"""The mark, and the number of the page behind it on its line."""
 _FOOTNOTE = re.compile(r"<F(\d{1,2})>", re.IGNORECASE)
 _UUENCODED = re.compile(r"^begin [0-7]{3,4} [^\n]+\n(?:[!-`][ -`]{0,80}\n)+?(?:`\n)?end[^\S\n]*$", re.MULTILINE)
 
@@ -60,6 +62,8 @@ def unmark(text: str) -> tuple[str, list[Edit]]:
         edits.append(Edit("uuencoded", "a uuencoded file", parts))
     if "<" not in text or not _MARKED.search(text):
         return text, edits
+    numbers = Counter(number for number in _PAGE_MARK.findall(text) if number)
+    edits += [Edit("page_furniture", number, count) for number, count in numbers.items()]
     text, pages = _PAGE_MARK.subn("\n\f\n", text)
     text, lines = _LAYOUT_LINE.subn("", text)
     text, marks = _LAYOUT_MARK.subn(lambda mark: " " * len(mark.group()), text)

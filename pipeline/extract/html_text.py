@@ -1,5 +1,6 @@
 """HTML to text: a parser's tree, read into flat arrays, and the blocks of its main content written out by compiled code."""
 
+import html
 import re
 
 import numpy as np
@@ -28,6 +29,7 @@ _EDGAR_LEAD = re.compile(
     rb"\s{0,64}<DOCUMENT>\s{0,8}<TYPE>[^<]{0,64}(?:<(?:SEQUENCE|FILENAME|DESCRIPTION)>[^<]{0,256})*<TEXT>"
 )
 """The envelope around a filing's page, which a browser would show as text."""
+_TAG = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]{0,9}(?:\s[^<>]{0,500})?/?>")
 
 
 def extract_html(payload: bytes, charset: str | None, settings: ExtractSettings) -> Extracted:
@@ -49,8 +51,7 @@ def extract_html(payload: bytes, charset: str | None, settings: ExtractSettings)
         text = page_text(tree, settings)
         if facts.article and len(facts.article) >= max(ARTICLE_BYTES, ARTICLE_TIMES * len(text)):
             text, origin = facts.article, "json-ld"
-            if "</" in text:
-                text = markup_text(text, settings)
+            text = markup_text(text, settings) if _TAG.search(text) else html.unescape(text)
     return Extracted(
         text=text,
         encoding=decoded.encoding,

@@ -15,7 +15,7 @@ from pipeline.kernels.html import tree
 from pipeline.kernels.html.block_features import FAR, KINDS, NAMES, block_features
 from pipeline.kernels.html.block_text import COUNT, FINISHED, GOOD, LETTERS, LINKED
 from pipeline.kernels.html.boosted_trees import tree_scores
-from pipeline.kernels.html.tables import DATA, FIGURES
+from pipeline.kernels.html.tables import DATA, FIGURES, HEADER_CELL
 
 Comments = Literal["drop", "keep"]
 PLAIN_LINKS = 0.07
@@ -92,7 +92,8 @@ def keep_blocks(
     elif plain[keep & rest].sum() >= min(min_chars, 0.5 * plain[rest].sum()):
         keep &= rest
     if role is not None:
-        _keep_whole_tables(nodes, block, keep, words, linked, role)
+        named = aside | (distances[:, _NAMED_GROUPS] < FAR).any(axis=1)
+        _keep_whole_tables(nodes, block, keep, words, linked, named, role)
     return keep
 
 
@@ -132,9 +133,14 @@ def _or_else(keep: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _keep_whole_tables(
-    nodes: np.ndarray, block: np.ndarray, keep: np.ndarray, words: np.ndarray, linked: np.ndarray, role: np.ndarray
-) -> None:
-    """A table that holds data stays when most of its words do, or when it stands between blocks that stay and is no menu."""
+    nodes: np.ndarray, block: np.ndarray, keep: np.ndarray, words: np.ndarray, linked: np.ndarray, named: np.ndarray,
+    role: np.ndarray,
+) -> None:  # fmt: skip
+    """A table that holds data stays when most of its words do, or when it stands between blocks that stay and is no menu.
+
+    One of links that hold figures or stand under headings is an index of exhibits or a list of places and no menu, when it lies
+    right behind what stays, in the same element, and nothing says that it is navigation.
+    """
     end = 0
     for row in np.flatnonzero((role == DATA) | (role == FIGURES)).tolist():
         inside = block[row : nodes[row, tree.END]]
@@ -144,8 +150,12 @@ def _keep_whole_tables(
         end, first, last = nodes[row, tree.END], inside[0], inside[-1]
         span = slice(first, last + 1)
         total = words[span].sum()
-        amid = first > 0 and last + 1 < len(keep) and keep[first - 1] and keep[last + 1]
-        keep[span] = 2 * words[span][keep[span]].sum() >= max(total, 1) or (amid and 2 * linked[span].sum() < total)
+        before = first > 0 and keep[first - 1]
+        amid = before and last + 1 < len(keep) and keep[last + 1] and 2 * linked[span].sum() < total
+        headed = 2 * linked[span].sum() >= total and (nodes[row:end, tree.TAG] == HEADER_CELL).any()
+        if before and not amid and (headed or role[row] == FIGURES) and not named[span].any():
+            amid = np.flatnonzero(block[:row] == first - 1)[0] > nodes[row, tree.PARENT]
+        keep[span] = amid or 2 * words[span][keep[span]].sum() >= max(total, 1)
 
 
 def _but_comments(counts: np.ndarray, of_comments: np.ndarray) -> np.ndarray:

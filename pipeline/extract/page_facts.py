@@ -21,6 +21,8 @@ _LONGEST = 4096
 _WANTED = re.compile(rb"author|date|title|lang|creator|publish")
 _ATTRIBUTE = re.compile(r"""([^\s"'=<>/]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 _JSON_LD = b"application/ld+json"
+_WRAPPED = re.compile(r"^\s*(?://|/\*)?\s*(?:<!\[CDATA\[|<!--)(?:\s*\*/)?|(?://|/\*)?\s*(?:\]\]>|-->)(?:\s*\*/)?\s*$")
+"""What old pages write around a script, for programs that would take it for markup."""
 _DATE = re.compile(r"[12][0-9]{3}(-?[01][0-9](-?[0-3][0-9]([T ][0-9:.]+ ?(Z|[+-][0-9:]{4,6})?)?)?)?")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 _DATE_NAMES = (
@@ -107,7 +109,7 @@ def _is_name(value: str | None) -> bool:
 
 def _add_linked_data(facts: PageFacts, markup: bytes) -> None:
     """What JSON-LD adds to the facts; more than one article is a list of them, and none of them the page's."""
-    articles = []
+    articles: dict[str, bool] = {}
     at = markup.find(_JSON_LD)
     for _ in range(_MOST_SCRIPTS):
         begin = markup.find(b">", at, at + _LONGEST) + 1
@@ -118,26 +120,26 @@ def _add_linked_data(facts: PageFacts, markup: bytes) -> None:
             break
         at = markup.find(_JSON_LD, end)
         try:
-            data = json.loads(markup[begin:end].decode("utf-8", "replace"), strict=False)
+            data = json.loads(_WRAPPED.sub("", markup[begin:end].decode("utf-8", "replace")), strict=False)
         except (ValueError, RecursionError):
             continue
         for item in _items(data):
             if isinstance(item.get("articleBody"), str):
-                articles.append(item["articleBody"])
+                articles[item["articleBody"]] = True
             if "headline" in item or "articleBody" in item:
                 facts.date = facts.date or _matched(_DATE, str(item.get("datePublished") or ""))
                 facts.author = facts.author or _author(item.get("author"))
                 facts.language = facts.language or _matched(_LANGUAGE, str(item.get("inLanguage") or ""))
-    facts.article = articles[0] if len(articles) == 1 else None
+    facts.article = next(iter(articles)) if len(articles) == 1 else None
 
 
-def _items(data: Any) -> Iterator[dict[str, Any]]:
-    """The objects of a JSON-LD document: one, a list of them, or a graph."""
+def _items(data: Any, levels: int = 4) -> Iterator[dict[str, Any]]:
+    """The objects of a JSON-LD document: one, a list of them, a graph, and what a page says it is about."""
     for item in data if isinstance(data, list) else [data]:
         if isinstance(item, dict):
             yield item
-            graph = item.get("@graph")
-            yield from (inner for inner in (graph if isinstance(graph, list) else []) if isinstance(inner, dict))
+            for name in ("@graph", "mainEntity", "mainEntityOfPage"):
+                yield from _items(item.get(name), levels - 1) if levels else ()
 
 
 def _author(value: Any) -> str | None:

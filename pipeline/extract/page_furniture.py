@@ -30,8 +30,8 @@ _NEAR = 3
 _LONGEST = 160
 _INFERRED = 5
 """Lone numbers in a row from which they count as page numbers where no page is marked."""
-_PAGE_CHARACTERS = 800, 12_000
-"""What the middle page of a text without page marks may hold."""
+_PAGE_CHARACTERS, _SHORT_PAGE = (800, 12_000), 150
+"""What the middle page of a text without page marks may hold; the least where nothing but numbers is written there."""
 _REGULAR = 0.25, 2.5
 _MOSTLY = 0.8
 """Pages hold about as much as each other, chapters and notes do not: this share is within these multiples of the middle one."""
@@ -41,10 +41,14 @@ _INTERRUPTED = 0.08
 _NUMBER = re.compile(r"\d+")
 _ROMAN = re.compile(r"[ivxl]+")
 _SHORT = re.compile(
-    r"^[^\S\n]*(?=[^#\n][^\n]{0,99}$)(?:(\d{1,4})\b[^\n]*|[^\n]*?\b(\d{1,4})[^\S\n–—-]*)$", re.MULTILINE
+    r"^[^\S\n]*(?=[^#\n][^\n]{0,99}$)(?:[-–—\[(*]*[^\S\n]*(\d{1,4})(?!\d)[^\n]*"
+    r"|[^\n]*?(?<!\d)(\d{1,4})(?:[^\S\n]*(?:/|of|von|de|di|sur)[^\S\n]*\d{1,4})?(?:[])*|.页–—-]|[^\S\n])*)$",
+    re.MULTILINE,
 )
-"""A short line that begins or ends with a number, and is no heading of Markdown."""
-_WORD = re.compile(r"(?!page\b|of\b)[^\W\d_]{2}", re.IGNORECASE)
+"""A short line that begins or ends with a number or `7 of 60`, bare, in brackets or between dashes; no heading of Markdown."""
+_PAGE_SHAPE = re.compile(r"(?i)\b(?:page|seite|página|pagina|p\.)|第|- |– |— | (?:of|von|de|sur|di) \d|/\d")
+"""What is written around the numbers of pages and not around those of chapters."""
+_WORD = re.compile(r"\b(?!page\b|of\b|seite\b|von\b|p\b)[^\W\d_]{2}", re.IGNORECASE)
 _FIGURE_CELL = re.compile(r"(?:\t|  +)[$€£(\-–—\s]*\d[\d,.]*[)%\s]*(?=\t|  |$)")
 _ENDS_OPEN = re.compile(r"[a-z,;]$")
 
@@ -186,7 +190,7 @@ def _joined(lines: list[str], cut: set[int], separator: str) -> str:
 def _with_inferred_pages(text: str) -> str:
     """The text with a form feed after each of a run of page numbers, or the same text."""
     smallest, largest = _PAGE_CHARACTERS
-    if len(text) < _INFERRED * smallest:
+    if len(text) < _INFERRED * _SHORT_PAGE:
         return text
     ends: dict[tuple[str, int], int] = {}
     found: list[re.Match[str]] = []
@@ -207,10 +211,14 @@ def _with_inferred_pages(text: str) -> str:
         at = runs[at][1]
     longest.reverse()
     gaps = [after.start() - before.start() for before, after in pairwise(longest)]
-    if len(longest) < _INFERRED or not smallest <= median(gaps) <= largest:
+    if len(longest) < _INFERRED:
+        return text
+    shape = _NUMBER.sub("#", longest[0].group())
+    if not (smallest if _WORD.search(shape) else _SHORT_PAGE) <= median(gaps) <= largest:
         return text
     regular = sum(_REGULAR[0] * median(gaps) <= gap <= _REGULAR[1] * median(gaps) for gap in gaps)
-    if regular < _MOSTLY * len(gaps) or not _are_page_ends(text, [match.span() for match in longest]):
+    told = _PAGE_SHAPE.search(" ".join(longest[0].group().split())) is not None
+    if regular < _MOSTLY * len(gaps) or not (told or _are_page_ends(text, [match.span() for match in longest])):
         return text
     parts, at = [], 0
     for match in longest:

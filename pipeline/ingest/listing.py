@@ -4,6 +4,7 @@ Local folders are walked here, because fsspec passes over symbolic links and wou
 """
 
 import difflib
+import errno
 import glob
 import os
 import posixpath
@@ -90,7 +91,7 @@ class _Folder:
             inside = sorted(entries, key=lambda entry: entry.name)
         for entry in inside:
             path = posixpath.join(relative, entry.name)
-            if not entry.is_dir():
+            if not os.path.isdir(entry.path):  # False, too, of a link that leads to itself
                 yield self.entry(entry.path, path)
             elif reason := self._why_not_entered(entry):
                 yield _not_entered(path, reason)
@@ -122,10 +123,9 @@ class _Folder:
             return Entry(path, name, _size(name), kind="link", problem="link", reason=reason)
         try:
             info = os.stat(name)
-        except FileNotFoundError:
-            return Entry(
-                path, name, kind="link", problem="link", reason=f"a link to {printable(target)}, which is not there"
-            )
+        except OSError as error:
+            circle = "which leads back to itself" if error.errno == errno.ELOOP else "which is not there"
+            return Entry(path, name, kind="link", problem="link", reason=f"a link to {printable(target)}, {circle}")
         if not stat.S_ISREG(info.st_mode):
             return Entry(path, name, kind="device", problem="not read", reason="a pipe, socket or device, not a file")
         return Entry(path, name, info.st_size, _version({"mtime": info.st_mtime, "size": info.st_size}))

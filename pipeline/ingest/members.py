@@ -19,14 +19,17 @@ MAX_DEPTH = 2
 def read_member(stream: BinaryIO, name: str, size: int, where: Where) -> Iterator[Record]:
     """The records of one member. `exclude` and `members` choose; what they leave out is counted.
 
-    Quarantined: a name that leads out of the archive (`unsafe_name`), archives too deep inside others (`nested_archive`), and
-    members of a kind that is not read (`not_read`).
+    Quarantined: `empty` members, a name that leads out of the archive (`unsafe_name`), archives too deep inside others
+    (`nested_archive`), and members of a kind that is not read (`not_read`).
     """
     source, name = where.source, name.removeprefix("./")
     if any(matches(name, glob) for glob in source.exclude) or (
         source.members and not any(matches(name, glob) for glob in source.members)
     ):
         where.tally.skip("member_excluded")
+        return
+    if size == 0:  # told before anything is opened: archives can hold a million
+        yield where.bad("empty", "the member has no bytes", f"member={name}", key=name)
         return
     inside = replace(
         where,

@@ -1,7 +1,6 @@
 """Records of a shard as Arrow batches: every document a row, every row an id that its position does not decide."""
 
 import hashlib
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -122,7 +121,7 @@ def gather_rights(record: Record, hosts: HostSnapshots) -> None:
 def _records(source: Source, file: InputFile, tally: Tally, stop: Stop | None = None) -> Iterator[Record]:
     """The records of one file with their rights, up to the source's limit, or to where reading kills the process."""
     hosts = HostSnapshots()
-    allowed = _most_records(source, file)
+    allowed = source.most_records(file.size)
     most = min(source.limit or allowed, allowed) if stop is None else stop.records
     records = _read_file(source, file, tally, hosts)
     for record in islice(records, most):
@@ -135,14 +134,6 @@ def _records(source: Source, file: InputFile, tally: Tally, stop: Stop | None = 
             yield Record(f"{file.path}#too_many_records", b"", reason="ingest.too_many_records", detail=detail)
     if stop is not None:
         yield Record(f"{file.path}#{stop.reason}", b"", reason=stop.reason, detail=stop.detail)
-
-
-def _most_records(source: Source, file: InputFile) -> int:
-    """What `max_records` says; where the recipe does not say it, no more than one record for so many bytes as stored.
-
-    A few hundred kilobytes of gzip hold a hundred million empty objects, a row of quarantine each.
-    """
-    return source.max_records or (max(_FREE_RECORDS, file.size // _RECORD_BYTES) if file.size else sys.maxsize)
 
 
 def _licence(record: Record, source: Source) -> str:

@@ -1,5 +1,6 @@
 """Chooses the reader of a file or archive member: by the source's kind, else by content and name together."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -73,9 +74,22 @@ def _chosen(asked: str, named: str | None, content: str, head: bytes) -> str:
     for name, form in known.items():
         if form.recognises and named in (None, "text", "html", name) and form.recognises(head):
             return name
+    if content == "text" and named is None and _is_object(head):
+        return "jsonl"
     if content in _TEXT and (named is None or known[named].binary or known[named].recognises):
         return "csv" if content == "text" and named in _SHEETS else content
     return named or ("text" if content == "empty" else content)
+
+
+def _is_object(head: bytes) -> bool:
+    """Whether the first line is a JSON object: rows in a file whose name says nothing."""
+    line = head.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)[0].rstrip()
+    if not line.startswith(b"{") or not line.endswith(b"}"):
+        return False
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _seekable(stream: Any, where: Where) -> Any:

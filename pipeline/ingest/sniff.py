@@ -11,6 +11,8 @@ _BINARY = (
     b"\xd0\xcf\x11\xe0", b"\x7fELF", b"MZ\x90", b"{\\rtf", b"%!PS", b"\x00\x00\x01\x00", b"II*\x00",
     b"MM\x00*", b"\xca\xfe\xba\xbe", b"SQLite format",
 )  # fmt: skip
+_NO_CONTROL = bytes({*b"\b\t\n\v\f\r\x1b", *range(0x20, 0x100)})
+"""Bytes that text is made of in any encoding; every tenth byte of compressed data is another."""
 _BOM = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _HTML = re.compile(
     rb"<(?:!doctype\s+html|document>|(?:html|head|body|title|meta|link|script|style|div|table|tr|td|p|br|h[1-6]|a|font|center|span"
@@ -39,7 +41,7 @@ def sniff(payload: bytes) -> str:
     wide = head.startswith(_BOM[1:]) or _looks_wide(head)
     if wide:
         head = head.replace(b"\0", b"")
-    elif head.count(b"\0") > len(head) // 64:
+    elif head.count(b"\0") > len(head) // 64 or len(head.translate(None, _NO_CONTROL)) > len(head) // 32:
         return "binary"
     if head.startswith(_BOM):
         head = head[3:] if head.startswith(_BOM[0]) else head[2:]

@@ -2,6 +2,7 @@
 
 import codecs
 import re
+import sys
 from fnmatch import fnmatchcase
 from typing import Any, Literal, Self
 
@@ -214,6 +215,13 @@ class Source(Settings):
         """Whether the source is optional and its path is not set: it is skipped."""
         return not self.has_no_files and not self.path
 
+    def most_records(self, size: int | None) -> int:
+        """What `max_records` says; where the recipe does not say it, no more than one record for so many bytes as stored.
+
+        A few hundred kilobytes of gzip hold a hundred million empty objects, a row of quarantine each, or as many blank lines.
+        """
+        return self.max_records or (max(_FREE_RECORDS, size // _RECORD_BYTES) if size else sys.maxsize)
+
     def role_of(self, url: str | None) -> str:
         """The role of a document by its address; `auto` leaves it to the domain score."""
         if self.role != "auto" or not self.domain_hosts:
@@ -224,6 +232,7 @@ class Source(Settings):
         )
 
 
+_FREE_RECORDS, _RECORD_BYTES = 10_000, 4
 _HOST = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)", re.IGNORECASE)
 
 

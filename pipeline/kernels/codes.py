@@ -40,9 +40,9 @@ TILDE = ord("~")
 DELETE = ord("\x7f")
 (UPPER_A, UPPER_C, UPPER_I, UPPER_K, UPPER_S, UPPER_U, UPPER_Z) = b"ACIKSUZ"
 (
-    SMALL_A, SMALL_D, SMALL_E, SMALL_G, SMALL_H, SMALL_K, SMALL_L, SMALL_M, SMALL_N, SMALL_O,
+    SMALL_A, SMALL_B, SMALL_D, SMALL_E, SMALL_G, SMALL_H, SMALL_I, SMALL_K, SMALL_L, SMALL_M, SMALL_N, SMALL_O,
     SMALL_P, SMALL_R, SMALL_S, SMALL_T, SMALL_V, SMALL_W, SMALL_X, SMALL_Y, SMALL_Z,
-) = b"adeghklmnoprstvwxyz"  # fmt: skip
+) = b"abdeghiklmnoprstvwxyz"  # fmt: skip
 CASE_BIT = 0x20
 """Set in small letters, not in capitals."""
 NON_ASCII = 0x80

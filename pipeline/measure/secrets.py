@@ -16,9 +16,10 @@ _MAIL = (
     + _LABEL + rb"(?:" + _DOT + _LABEL + rb"){1,4}"
 )  # fmt: skip
 _SPELLED = (
-    rb"[A-Za-z0-9][A-Za-z0-9._+-]{0,63} at " + _LABEL + rb"(?: dot " + _LABEL + rb"){0,3}"
-    rb" dot (?:com|org|net|edu|gov|mil|int|info|biz|io|example|uk|de|fr|ca|au|nz|eu|jp|cn|ch|nl|se|br|za)\b"
-)
+    rb"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}(?: (?:dot|DOT) [A-Za-z0-9_+-]{1,63}){0,2} (?:at|AT) "
+    + _LABEL + rb"(?: (?:dot|DOT) " + _LABEL + rb"){0,3} (?:dot|DOT) (?i:com|org|net|edu|gov|mil|int|info|biz|io|dev|app|ai|"
+    rb"example|uk|de|fr|ca|au|nz|eu|jp|cn|kr|ch|nl|se|br|za|es|pl|ru|mx|ie|fi|dk|pt|gr|cz|hu)\b"
+)  # fmt: skip
 _BODY = rb"[A-Za-z0-9_-]"
 
 _ROBOTS = (b"[at]", b"(at)", b"[AT]", b"(AT)", b"[ at ]", b"( at )", b"{at}", b"<at>", b"[@]", b"(@)")
@@ -33,7 +34,7 @@ LOOKED_FOR: tuple[tuple[bytes, str, int, bytes], ...] = (
     (b"hooks.slack.com/", "api_key", 0, rb"hooks\.slack\.com/services/(?:[A-Z0-9]{6,14}/){2}[A-Za-z0-9]{20,30}"),
     (b"SG.", "api_key", 0, rb"SG\." + _BODY + rb"{20,24}\." + _BODY + rb"{40,46}"),
     *((mark, "email", 90, _MAIL) for mark in _ROBOTS),
-    (b" dot ", "email", 90, _SPELLED),
+    *((mark, "email", 90, _SPELLED) for mark in (b" dot ", b" DOT ")),
 )  # fmt: skip
 """(literal, kind, bytes to look back, expression)."""
 _WORDLIKE = re.compile(rb"[A-Za-z0-9_]")

@@ -16,8 +16,8 @@ ATTRIBUTE = re.compile(
     (?: [\t\n\f\r\ ]* = [\t\n\f\r\ ]* (?: "(?P<double>[^"]*)(?:"|\Z) | '(?P<single>[^']*)(?:'|\Z) | (?P<bare>[^\t\n\f\r\ >]*) ))?""",
     re.X,
 )
-# "display: none", "visibility: hidden" and "page-break-after", without their spaces.
-HIDING = re.compile(rb"y:[nh]|ak-|&")
+# "display: none", "visibility: hidden", "page-break-after", "Wingdings" and "Symbol", without their spaces.
+HIDING = re.compile(rb"y:[nh]|ak-|&|ngs|mbo")
 COMMENT_END = re.compile(rb"-->|--!>")
 SCRIPT_EVENT = re.compile(rb"<!--|-->|<(/?)script(?=[\t\n\f\r />]|\Z)", re.I)
 
@@ -156,7 +156,8 @@ def pieces(markup: bytes) -> Iterator[tuple[str, bytes, int]]:
                 close = len(markup)
             else:
                 close = script_end(markup, at) if kind == kernel._SCRIPT else text_end(markup, at, name)
-            if kind in (kernel._SCRIPT, kernel._STYLE):
+            formula = kind == kernel._SCRIPT and kept and b"math/tex" in markup[start:at]
+            if kind in (kernel._SCRIPT, kernel._STYLE) and not formula:
                 yield "hidden", b" " if close > at else b"", 0
             else:
                 yield "text", markup[at:close], close - at

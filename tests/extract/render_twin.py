@@ -8,9 +8,13 @@ from pipeline.kernels.html.tree import (
     BOUNDARY,
     BREAK_AFTER,
     BREAK_BEFORE,
+    CAPITALS,
     END,
     FLAGS,
+    LETTERED,
     PARENT,
+    REVERSED,
+    ROMAN,
     SPANS,
     TAG,
     TEXT,
@@ -35,6 +39,7 @@ class Writer:
         self.pending = self.lists = 0
         self.feed = self.glue = self.start = self.escape = False
         self.mark: int | None = None
+        self.style = 0
         self.close: tuple[int, bytes] | None = None
 
     def apart(self, level: int) -> None:
@@ -51,7 +56,7 @@ class Writer:
         self.pending, self.feed, self.glue, self.start = 0, False, False, False
         if self.mark is not None:
             indent = "  " * max(0, min(self.lists - 1, render_kernel._DEEPEST))
-            self.out += f"{indent}{'•' if self.mark < 0 else f'{self.mark}.'} ".encode()
+            self.out += f"{indent}{'•' if self.mark < 0 else f'{numeral(self.mark, self.style)}.'} ".encode()
             self.mark = None
 
     def words(self, text: bytes) -> None:
@@ -72,6 +77,20 @@ class Writer:
         if self.close and row >= self.close[0]:
             self.out += self.close[1]
             self.close = None
+
+
+def numeral(number: int, style: int) -> str:
+    """An item's number as its list writes numbers."""
+    words = str(number)
+    if style & LETTERED and 0 < number <= 702:
+        letters = "abcdefghijklmnopqrstuvwxyz"
+        words = (letters[(number - 1) // 26 - 1] if number > 26 else "") + letters[(number - 1) % 26]
+    elif style & ROMAN and 0 < number < 4000:
+        words = "".join(
+            "i ii iii iv v vi vii viii ix".split()[digit - 1].translate(str.maketrans("ivx", signs)) if digit else ""
+            for digit, signs in zip(map(int, f"{number:04}"), ("m__", "cdm", "xlc", "ivx"), strict=True)
+        )
+    return words.upper() if style & CAPITALS else words
 
 
 def render(page: Page, keep: list[bool], role: list[int], column: list[int], tables: int) -> bytes:
@@ -96,7 +115,7 @@ def render(page: Page, keep: list[bool], role: list[int], column: list[int], tab
             put_row(page, row, role, column, tables == render_kernel.MARKDOWN_TABLES, to)
             row = page.rows[row][END]
             continue
-        elif TRAITS[tag] & BOUNDARY or name == "q" or page.rows[row][FLAGS]:
+        elif TRAITS[tag] & BOUNDARY or name == "q" or page.rows[row][FLAGS] & (BREAK_BEFORE | BREAK_AFTER):
             start_element(page, row, column, to)
             opened.append(row)
             code_end = max(code_end, page.rows[row][END]) if name in ("pre", "xmp", "listing") else code_end
@@ -129,8 +148,15 @@ def start_element(page: Page, row: int, column: list[int], to: Writer) -> None:
     if name == "li":
         number = -1
         if above >= 0 and page.name(above) == "ol":
-            number = page.rows[row][SPANS] or page.rows[above][SPANS] + column[above]
-            column[above] = number + 1 - page.rows[above][SPANS]
+            first, back = page.rows[above][SPANS], bool(page.rows[above][FLAGS] & REVERSED)
+            if back and first == 1 and all(page.rows[one][TAG] == TEXT for one in range(above + 1, row)):
+                items = [
+                    one for one in page.inside(above) if page.name(one) == "li" and page.rows[one][PARENT] == above
+                ]
+                column[above] = len(items) - 1
+            number = page.rows[row][SPANS] or first + column[above]
+            column[above] = number + (-1 if back else 1) - first
+            number, to.style = max(number, 0), page.rows[above][FLAGS]
         to.mark = number
     elif name in ("ul", "ol"):
         to.lists += 1
@@ -159,7 +185,7 @@ def end_element(page: Page, row: int, to: Writer) -> None:
 
 def put_text(page: Page, row: int, code: bool, to: Writer) -> None:
     text, above = page.text(row), page.rows[row][PARENT]
-    formula = above >= 0 and page.name(above) == "annotation"
+    formula = above >= 0 and page.name(above) in ("annotation", "script")
     if formula:
         to.flush()
         to.out += b"$"
@@ -171,7 +197,10 @@ def put_text(page: Page, row: int, code: bool, to: Writer) -> None:
         to.flush()
         to.out += text
     else:
-        if not to.pending and text and BULLET.match(to.out[-3:]):
+        apart = re.match(rb"[A-Z][a-z\x7b-\xff]", text) and re.search(
+            rb"(?:\.[0-9][0-9]|(?:\A|[\0-\n])\([A-Za-z]\))\Z", to.out
+        )
+        if not to.pending and text and (BULLET.match(to.out[-3:]) or (apart and len(to.out) >= 3)):
             to.apart(1)
         to.words(text)
     if formula:
@@ -187,7 +216,7 @@ def start_script(page: Page, row: int, to: Writer) -> None:
     if page.block[first] < 0 or len(text) > 24 or to.out[-1] <= 0x20 or to.out[-1:] == b"(":
         return
     body = text[1:] if text[:1] == b"-" else text
-    if not re.match(rb"[A-Za-z0-9-]", text) or (name == "sup" and re.fullmatch(rb"[A-Za-z]{2,}", body)):
+    if not re.match(rb"[A-Za-z0-9-]|\xe2\x88\x92", text) or (name == "sup" and re.fullmatch(rb"[A-Za-z]{2,}", body)):
         return
     if page.name(row + 1) == "a" and re.fullmatch(rb"[0-9]*", body):
         to.out += b"["

@@ -126,7 +126,13 @@ def judge(page: Page, table: int, role: list[int], column: list[int]) -> None:
     many = 4 * len(figures) >= len(filled)
     plain = several > 1 and 3 * long <= total and 4 * len(rich) <= len(filled)
     told = headed and 2 * long <= total and 2 * len(rich) <= len(filled)
-    if not several or not (many or plain or told or (not rich and total <= 300)):
+    code = any(
+        page.name(row) == "pre" and page.text(row)[:-1].count(b"\n") > 1
+        for cell in cells
+        if cell not in nested
+        for row in page.inside(cell)
+    )
+    if code or not several or not (many or plain or told or (not rich and total <= 300)):
         return
     role[table] = tables_kernel.FIGURES if many else tables_kernel.DATA
     for line, value in roles.items():

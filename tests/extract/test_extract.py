@@ -76,6 +76,17 @@ def test_every_record_is_one_document_in_order():
     assert [row["id"] for row in rows] == [f"{number:032x}" for number in range(10)]
 
 
+def test_an_article_of_jats_names_its_type_and_keeps_its_sentences():
+    article = (
+        b'<?xml version="1.0"?><!DOCTYPE article PUBLIC "-//NLM//DTD JATS v1.3//EN" "JATS.dtd"><article><front>'
+        b"<article-title>On <italic>E. coli</italic></article-title></front><body><title>Intro</title><p>Of <bold>ten</bold> "
+        b"cells &mdash; all H<sub>2</sub>O &amp; salt <xref>3</xref>.</p></body></article>"
+    )
+    (row,) = extract({"payload": article, "kind": "xml"})
+    assert (row["title"], row["reason"]) == ("On E. coli", None)
+    assert "Of ten cells \u2014 all H2O & salt 3." in row["text"].split("\n")
+
+
 def test_an_empty_batch_stays_empty():
     assert extract() == []
 

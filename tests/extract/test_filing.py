@@ -30,7 +30,16 @@ def test_marks_go_and_columns_stay():
     assert "(1) Restated." in lines
     assert "<" not in text
     assert text.count("\f") == 2
-    assert [edit.rule for edit in edits] == ["table_marks"]
+    assert [(edit.rule, edit.text) for edit in edits[:-1]] == [("page_furniture", "1")]
+    assert edits[-1].rule == "table_marks"
+
+
+@pytest.mark.parametrize("number", ["12", "  7  ", " F-3", "iv"])
+def test_the_number_on_the_line_of_a_page_mark_goes_with_it(number):
+    text, edits = unmark(f"Before.\n<PAGE>{number}\nNet sales   $ 4   $ 5\n")
+    assert text.split() == "Before. Net sales $ 4 $ 5".split()
+    assert edits[0] == ("page_furniture", number.strip(), 1)
+    assert "1997 was a good year" in unmark("<PAGE> 1997 was a good year\n")[0]
 
 
 def test_a_mark_beside_text_leaves_its_column():

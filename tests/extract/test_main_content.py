@@ -216,6 +216,51 @@ def test_an_index_of_links_in_a_table_of_a_document_stays():
     assert "10.4\tForm of note 4" in text
 
 
+def links(*cells: str) -> str:
+    return "<tr>" + "".join(f"<td><a href=/x>{cell}</a>" for cell in cells) + "</tr>"
+
+
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        ("".join(links(f"4.{at}", f"Indenture of note {at}") for at in range(6)), "4.3\tIndenture of note 3"),
+        ("<tr><th>Port<th>Quay</tr>" + "".join(links(f"Town {at}", f"East {at}") for at in "abcde"), "Town c\tEast c"),
+        ("".join(links(f"n{at}@port.example", f"{at}550", str(at)) for at in range(6)), "n4@port.example\t4550\t4"),
+    ],
+)
+def test_a_table_of_links_in_an_article_stays(table, row):
+    assert (
+        row
+        in extract_html(
+            page(f"<div>{paragraphs(6)}<table>{table}</table></div>").encode(), None, ExtractSettings()
+        ).text
+    )
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "<div class=sidebar><table>{}</table></div>",  # a calendar of posts
+        "<table class=nav>{}</table>",
+        "<footer><table>{}</table></footer>",
+    ],
+)
+def test_a_table_of_links_that_says_it_is_navigation_goes(frame):
+    days = "".join(links(*(f"{week * 7 + day}" for day in range(1, 8))) for week in range(4))
+    text = extract_html(page(f"<div>{paragraphs(6)}</div>{frame.format(days)}").encode(), None, ExtractSettings()).text
+    assert "12\t13" not in text
+
+
+def test_comments_by_their_type_are_left_out():
+    said = "".join(
+        f"<div itemscope itemtype='https://schema.org/Comment'><p>{at} The quay was my uncle's, and he never sold it.</p></div>"
+        for at in range(30)
+    )
+    text = "\n".join(kept(page(f"<div>{paragraphs(8)}</div><div>{said}</div>")))
+    assert "uncle" not in text
+    assert all(sentence in text for sentence in SENTENCES)
+
+
 @pytest.mark.parametrize("anchor", ["<a name=top>", "<a id=start class=anchor>", "<a name='x'><span>"])
 def test_an_anchor_that_leads_nowhere_is_no_link(anchor):
     text = "\n".join(kept(page(f"<div><h1>Bank holds rate</h1>{anchor}{paragraphs(6)}</div>")))

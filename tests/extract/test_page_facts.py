@@ -47,6 +47,32 @@ def test_an_article_in_json_ld_is_the_text_of_a_teaser():
     assert marked_up.text == f"{ARTICLE.strip()}\n\nEnd & all."
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        linked(**{"@type": "WebPage", "mainEntity": {"@type": "Report", "articleBody": ARTICLE}}),
+        linked(articleBody=ARTICLE) * 2,
+        f"<script type='application/ld+json'>//<![CDATA[\n{json.dumps({'articleBody': ARTICLE})}\n//]]></script>",
+        f"<script type='application/ld+json; charset=utf-8'><!-- {json.dumps({'articleBody': ARTICLE})} --></script>",
+        f"<script type='application/ld+json'>/*<![CDATA[*/ {json.dumps([{'articleBody': ARTICLE}])} /*]]>*/</script>",
+    ],
+)
+def test_where_an_article_lies_in_json_ld(script):
+    assert extract(f"<p>Short.</p>{script}").text == ARTICLE
+
+
+def test_an_escaped_article_in_json_ld_is_decoded_once():
+    escaped = linked(articleBody=f"Tate &amp; Lyle &amp;lt; 3.\n\n{ARTICLE}")
+    assert extract(f"<p>Short.</p>{escaped}").text == f"Tate & Lyle &lt; 3.\n\n{ARTICLE}"
+    broken = extract(f"<p>Short.</p>{linked(articleBody=f'One.<br>Two &amp; three.<br/>{ARTICLE}')}").text
+    assert broken.startswith("One.\nTwo & three.\nThe harbour")
+
+
+def test_nested_objects_without_end_are_no_facts():
+    deep = '{"mainEntity":' * 300 + '{"articleBody": "x"}' + "}" * 300
+    assert extract(f"<p>Short.</p><script type='application/ld+json'>{deep}</script>").text == "Short."
+
+
 def test_what_is_visible_is_the_text_when_it_is_most_of_the_article():
     whole = extract(f"<p>{ARTICLE}</p>{linked(headline='x', articleBody=ARTICLE)}")
     assert (whole.text, whole.origin) == (ARTICLE.strip(), "page")

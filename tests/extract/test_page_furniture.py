@@ -127,3 +127,37 @@ def test_a_list_of_a_hundred_thousand_numbers_is_no_run_of_pages():
     """Runs are links, not copies: one that is as long as the text costs no more than its lines."""
     text = "\n".join(str(n) for n in range(1, 100_001))
     assert cut_furniture(text) == (text, [])
+
+
+@pytest.mark.parametrize(
+    "number", ["{n}", "- {n} -", "[{n}]", "({n})", "F-{n}", "Page {n} of 40", "{n}/40", "** {n} **", "第{n}页"]
+)
+@pytest.mark.parametrize(
+    "body",
+    [
+        PROSE,
+        "The mill at {word} was sold in spring to a buyer from the north, with its meadows, its weir and the old barn beside it.",
+    ],
+)
+def test_numbers_in_every_dress_show_where_unmarked_pages_end(number, body):
+    text, edits = cut_furniture(
+        pages(40, ("Table of Contents", "HARBOUR WORKS LTD"), (number,), body).replace("\f", "")
+    )
+    assert text.split() == pages(40, body=body).replace("\f", "").split()
+    assert sum(edit.count for edit in edits) == 120
+
+
+@pytest.mark.parametrize("number", ["Page {n}", "Seite {n} von 40", "- {n} -", "{n}/40"])
+def test_what_is_written_around_page_numbers_alone_needs_no_header(number):
+    text, edits = cut_furniture(pages(40, (), (number,)).replace("\f", ""))
+    assert text.split() == pages(40).replace("\f", "").split()
+    assert len(edits) == 40
+
+
+@pytest.mark.parametrize("heading", ["Exercise {n}", "{n}. The ledger"])
+def test_numbered_parts_without_page_marks_stay(heading):
+    task = (
+        "Find the length of the quay at {word}, when the tide is out.\n\nSolution\n\nIt is as long as the tide is high."
+    )
+    text = pages(40, (heading,), (), task).replace("\f", "")
+    assert cut_furniture(text) == (text, [])

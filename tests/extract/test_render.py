@@ -45,7 +45,9 @@ PIECES = st.sampled_from([
     "<math><mi>x</mi><annotation encoding='application/x-tex'>{\\displaystyle  x+1 }</annotation></math>", "<nav>", "</nav>", "<div class=comments>", "<aside>",
     "<div class='sidebar'>", "<div class='article sidebar'>", "<form>", "</form>", "<div style=display:none>", "x", "10", " ", "\n", "\t", "&nbsp;", "\u2003", "word ",
     PROSE, PROSE * 3, "<table><tr><td>(b)<td>" + PROSE + "</table>", "<table><tr><td>" + PROSE * 5 + "<td>x</table>", "|", "\u200b",
-    "<b>\u2022</b>", "<b>(a)</b>", "<i>12.</i>", "<b>\u2610</b>", "<b>\u25aa</b>",
+    "<ol type=a>", "<ol type=I start=3>", "<ol reversed>", "<ol reversed start=2>", "<li value=29>", "<sup>\u22123</sup>", "<script type='math/tex'>x^2</script>",
+    "<span class=MathJax>x2</span>", "<font face=Wingdings>\xa8 o</font>", "<font face=Symbol>a</font>", "<td>1\n2</td><td><pre>a\n b\nc\n</pre></td>",
+    "<table><tr><td>1\n2\n<td><pre>if a:\n  b\nc</pre></table>", "<table><tr><td>7<td><pre>a\nb</pre></table>", "<b>\u2022</b>", "<b>(a)</b>", "<i>12.</i>", "<b>\u2610</b>", "<b>\u25aa</b>",
 ])  # fmt: skip
 
 
@@ -235,3 +237,76 @@ def test_pages_made_to_be_slow_or_large(page):
 )
 def test_a_marker_stands_apart_from_the_text_of_the_next_element(markup, text):
     assert text_of(f"<html><body>{markup}</body></html>") == text
+
+
+def test_numbers_of_a_list_are_what_a_browser_shows():
+    items = "<li>The sea.<li>The land."
+    assert text_of(f"<ol type=a start=26>{items}</ol>") == "z. The sea.\naa. The land."
+    assert text_of(f"<ol type=A>{items}</ol>") == "A. The sea.\nB. The land."
+    assert text_of(f"<ol type=i start=8>{items}</ol>") == "viii. The sea.\nix. The land."
+    assert text_of(f"<ol type=I start=1994>{items}</ol>") == "MCMXCIV. The sea.\nMCMXCV. The land."
+    assert text_of(f"<ol type=i start=0>{items}</ol>") == "0. The sea.\ni. The land."
+    assert text_of(f"<ol reversed>\n{items}<li>The sky.</ol>") == "3. The sea.\n2. The land.\n1. The sky."
+    assert text_of(f"<ol reversed start=9>{items}</ol>") == "9. The sea.\n8. The land."
+    assert text_of(f"<ul type=a>{items}</ul>") == "\u2022 The sea.\n\u2022 The land."
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("<font face=Wingdings>&#168;</font> No", "\u2610 No"),
+        ("<font face='WingDings' size=1>x</font>&nbsp;Yes", "\u2612 Yes"),
+        ("<span style='font-family: Wingdings'>\xfe</span> Yes", "\u2611 Yes"),
+        ("<span style='font:10pt Wingdings 2'>\xa3</span> No", "\u2610 No"),
+        ("<span style=\"font-family:'Wingdings 2'\"><b>R</b></span> Yes", "\u2611 Yes"),
+        ("<font face=Wingdings>&#xf0a7;</font>A lease", "\u2022 A lease"),
+        ("<font face=Wingdings>n</font>A lease", "\u2022 A lease"),
+        ("<font face=Symbol>&#183;</font> A lease", "\u2022 A lease"),
+        ("<font face=Symbol>ab &gt; 1</font>", "\u03b1\u03b2 > 1"),
+        ("<font face=Webdings>8</font> Next", "Next"),
+        ("<font face=Wingdings>\u2612</font> Yes", "\u2612 Yes"),
+        ("<font face='Arial, Wingdings'>o</font> Oh", "o Oh"),
+        ("<span style='font-family: Segoe UI Symbol'>o</span> Oh", "o Oh"),
+        ("<font face=Wingdings>This was never meant to be drawn.</font>", "This was never meant to be drawn."),
+        ("<font face=Wingdings>o<font face=Arial>o</font></font>", "\u2610 o"),
+    ],
+)
+def test_letters_of_symbol_fonts_are_signs(markup, text):
+    assert text_of(f"<p>{markup}</p>") == text
+
+
+def test_a_box_in_a_cell_stands_beside_its_text():
+    row = "<tr><td><font face=Wingdings>{}</font></td><td>{} proxy statement</td></tr>"
+    page = f"<table>{row.format('o', 'Preliminary')}{row.format('x', 'Definitive')}</table>"
+    assert text_of(page) == "\u2610\tPreliminary proxy statement\n\u2612\tDefinitive proxy statement"
+
+
+def test_formulas_in_scripts_are_tex_once():
+    drawn = "<span class='MathJax_Display'><span class=MathJax>x2</span></span>"
+    assert text_of("<p>So <script type='math/tex'>x^2 < 1</script> holds.") == "So $x^2 < 1$ holds."
+    assert text_of(f"<p>So {drawn}<script type='math/tex; mode=display'>x^2</script> holds.") == "So $x^2$ holds."
+    assert text_of("<p>So <span class=MathJax>x2</span> holds.") == "So x2 holds."
+    assert text_of("<p>So <script type='text/javascript'>x^2</script> holds.") == "So holds."
+    assert text_of("<p>10<sup>\u22123</sup> m") == "10^(\u22123) m"
+
+
+def test_code_in_a_table_keeps_its_lines_and_loses_its_numbers():
+    code = "for a in b:\n    print(a)\nend"
+    assert text_of(f"<table><tr><td><pre>1\n2\n3</pre></td><td><pre>{code}</pre></td></tr></table>") == code
+    listed = text_of(f"<table><tr><th>Loop<th>{PROSE}</tr><tr><td>for<td><pre>{code}</pre></tr></table>")
+    assert code in listed
+    assert text_of("<table><tr><td>1\n2</td><td>9</td></tr><tr><td>3</td><td>4</td></tr></table>") == "1 2\t9\n3\t4"
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("<a href=x>Item 9.01</a><a href=y>Exhibits</a>", "Item 9.01 Exhibits"),
+        ("<b id=a>(d)</b><b id=b>Exhibits</b>", "(d) Exhibits"),
+        ("<b id=a>10</b><i id=b>K</i> and 7.25<i id=c>B</i>", "10K and 7.25B"),
+        ("section<b id=a>(a)</b><i id=b>Of</i>", "section(a)Of"),
+        ("<b id=a>9.01</b><i id=b>million</i>", "9.01million"),
+    ],
+)
+def test_the_number_of_an_item_is_parted_from_its_words(markup, text):
+    assert text_of(f"<p>{markup}</p>") == text

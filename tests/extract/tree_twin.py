@@ -4,7 +4,7 @@ import re
 
 from resiliparse.parse.html import DOMNode, HTMLTree, NodeType
 
-from pipeline.kernels.html import tree
+from pipeline.kernels.html import symbols, tree
 from pipeline.kernels.html.html_tokens import NAME_BYTES
 
 TAGS = {name[:NAME_BYTES]: number for name, number in tree.TAGS.items()}
@@ -53,13 +53,53 @@ def number(value: str | None) -> int:
     return min(int(found[1]), 65535) if found else -1
 
 
-def flags(get) -> int:
+def symbol_font(value: str) -> int:
+    """The font of signs that a style or a `face` names first."""
+    for word in re.finditer(r"[A-Za-z]+", value):
+        before = value[: word.start()].rstrip(" \t\n\f\r")[-1:]
+        name = word[0].lower()[:NAME_BYTES]
+        if before != "," and name == "wingding":
+            number = value[word.end() :].lstrip(" \t\n\f\r")[:1]
+            return {"2": symbols.WINGDINGS_2, "3": symbols.WINGDINGS_3}.get(number, symbols.WINGDINGS)
+        if before != "," and name == "webdings":
+            return symbols.WEBDINGS
+        if name == "symbol" and not re.match("[A-Za-z,]", before):
+            return symbols.SYMBOL
+    return 0
+
+
+def drawn(text: str, font: int) -> str:
+    """A text as its font of signs draws it."""
+    size = len(text.encode())
+    if not font or size > symbols.MOST or (font == symbols.SYMBOL and size > symbols.MOST // 4):
+        return text
+    signs = ""
+    for sign in text:
+        point = ord(sign)
+        letter = (
+            point - 0xF000 if 0xF000 <= point < 0xF100 else int([*symbols.LETTERS, 0][min(point, len(symbols.LETTERS))])
+        )
+        shown = int(symbols.SIGNS[font, letter])
+        signs += sign if letter == 0 and point else chr(shown) if shown else ""
+    return signs
+
+
+def flags(name: str, get) -> int:
     """The flags of an element whose attributes `get` gives."""
     found = (tree.HIDDEN | tree.GONE) * (get("hidden") is not None) | style_flags(get("style") or "")
     found |= tree.LINK * (get("href") is not None)
     found |= tree.ARIA_HIDDEN * ((get("aria-hidden") or "").lower() == "true")
     found |= tree.PRESENTATION * ((get("role") or "").lower() in ("presentation", "none"))
-    return found | tree.TEX * ("tex" in (get("encoding") or "").lower())
+    found |= tree.TEX * ("tex" in (get("encoding") or "").lower())
+    kind = get("type") or ""
+    found |= tree.TEX * (name == "script" and bool(re.match("math(?![^ \t\n\f\r/>])", kind, re.IGNORECASE)))
+    found |= tree.DRAWN * bool(re.match("mathjax", get("class") or "", re.IGNORECASE))
+    found |= tree.REVERSED * (get("reversed") is not None)
+    style = {"a": tree.LETTERED, "i": tree.ROMAN}.get(kind.lower(), 0) if name == "ol" else 0
+    found |= style | tree.CAPITALS * bool(style and kind.isupper())
+    for named in (get("style"), get("face")):
+        found |= symbol_font(named or "") << tree.FONT
+    return found
 
 
 def nodes(page: HTMLTree) -> tuple[list[list[int]], list[tuple[str, str] | None], bytes]:
@@ -73,8 +113,9 @@ def nodes(page: HTMLTree) -> tuple[list[list[int]], list[tuple[str, str] | None]
         node, parent = stack.pop()
         row = len(rows)
         if node.type == NodeType.TEXT:
-            text = (node.value or "").encode()
-            if not text:
+            font = rows[parent][tree.FLAGS] >> tree.FONT if parent >= 0 else 0
+            text = drawn(node.value or "", font).encode()
+            if not node.value:
                 continue
             rows.append([tree.TEXT, parent, row + 1, len(data), len(data) + len(text), 0, 0, 0x10001])
             made_of.append(None)
@@ -86,6 +127,7 @@ def nodes(page: HTMLTree) -> tuple[list[list[int]], list[tuple[str, str] | None]
             found = 0
             for value in named:
                 found |= marks(value)
+            found |= marks(get("itemtype") or "") & tree.COMMENT
             tag = TAGS.get((node.tag or "")[:NAME_BYTES], tree.UNKNOWN)
             across, down = number(get("colspan")), number(get("rowspan"))
             spans = (min(across, 1000) if across > 0 else 1) | (min(down, 32767) if down >= 0 else 1) << 16
@@ -93,7 +135,7 @@ def nodes(page: HTMLTree) -> tuple[list[list[int]], list[tuple[str, str] | None]
                 spans = number(get("start")) if number(get("start")) >= 0 else 1
             elif node.tag == "li":
                 spans = max(number(get("value")), 0)
-            rows.append([tag, parent, -1, len(data), -1, found, flags(get), spans])
+            rows.append([tag, parent, -1, len(data), -1, found, flags(node.tag or "", get), spans])
             made_of.append(((node.tag or "")[:NAME_BYTES], get("class")))
         children, inner = node.child_nodes, row if node.type == NodeType.ELEMENT else parent
         stack += [(child, inner) for child in reversed(children)]
@@ -112,7 +154,12 @@ def hides(rows: list[list[int]], row: int, all_text: bool) -> bool:
     fields = rows[row]
     trait, name = tree.TRAITS[fields[tree.TAG]], fields[tree.TAG]
     if trait & tree.UNSEEN:
-        return not (all_text and name == TAGS["noscript"])
+        formula = name == TAGS["script"] and fields[tree.FLAGS] & tree.TEX
+        return not (formula or (all_text and name == TAGS["noscript"]))
+    if fields[tree.FLAGS] & tree.DRAWN:
+        after = next((row for row in range(fields[tree.END], len(rows)) if rows[row][tree.TAG] != tree.TEXT), -1)
+        if after >= 0 and rows[after][tree.TAG] == TAGS["script"] and rows[after][tree.FLAGS] & tree.TEX:
+            return True
     if all_text or (row + 1 < fields[tree.END] and rows[row + 1][tree.TAG] == TAGS["math"]):
         return False
     small = fields[tree.STOP] - fields[tree.BEGIN] <= tree._DECORATION
@@ -129,7 +176,7 @@ def blocks(rows: list[list[int]], data: bytes, all_text: bool) -> list[int]:
                 tex.setdefault(above[-1], row)
 
     def is_apart(row: int) -> bool:
-        return hides(rows, row, all_text) or rows[row][tree.TAG] == TAGS["annotati"]
+        return hides(rows, row, all_text) or rows[row][tree.TAG] == TAGS["annotati"] or numbers_lines(rows, data, row)
 
     def seen(row: int) -> bool:
         up = ancestors(rows, row)
@@ -160,6 +207,19 @@ def blocks(rows: list[list[int]], data: bytes, all_text: bool) -> list[int]:
             run.append(row)
     close()
     return found
+
+
+def numbers_lines(rows: list[list[int]], data: bytes, row: int) -> bool:
+    """Whether a cell numbers the lines of code beside it."""
+    fields = rows[row]
+    if fields[tree.TAG] != TAGS["td"] or not re.fullmatch(
+        rb"[0-9 \t\n\f\r]*\n[0-9 \t\n\f\r]*", data[fields[tree.BEGIN] : fields[tree.STOP]]
+    ):
+        return False
+    beside = next((other for other in range(fields[tree.END], len(rows)) if rows[other][tree.TAG] != tree.TEXT), -1)
+    if beside < 0 or rows[beside][tree.TAG] != TAGS["td"]:
+        return False
+    return any(rows[other][tree.TAG] == TAGS["pre"] for other in range(beside, rows[beside][tree.END]))
 
 
 def ancestors(rows: list[list[int]], row: int) -> list[int]:

@@ -100,6 +100,19 @@ def test_a_hub_cache_is_followed_into_its_blobs(tmp_path):
     assert found.files[0].size == 13
 
 
+def test_links_in_a_circle_end_nothing(tmp_path):
+    (tmp_path / "a.txt").write_text(PROSE)
+    os.symlink("round", tmp_path / "round")
+    os.symlink("to.txt", tmp_path / "fro.txt")
+    os.symlink("fro.txt", tmp_path / "to.txt")
+    found = survey(Source(name="s", path=str(tmp_path)))
+    assert [file.path for file in found.files] == ["a.txt"]
+    assert [(other.path, other.outcome) for other in found.others] == [
+        (name, "link") for name in ("fro.txt", "round", "to.txt")
+    ]
+    assert all("leads back to itself" in other.reason for other in found.others)
+
+
 def test_links_that_lead_out_are_read_when_asked(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "elsewhere").mkdir()
@@ -240,6 +253,7 @@ def test_files_are_conserved(tree):
         (b"PK\x03\x04" + bytes(26) + b"mimetypeapplication/epub+zip", "epub"), (b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml word/document.xml", "docx"),
         (b"PK\x03\x04" + bytes(26) + b"password/a.txt", "zip"), (b"{\\rtf1\\ansi", "rtf"), (b"SQLite format 3\0", "sqlite"),
         (b"BMW sold more cars", "text"), (b"ORCs are", "text"), (b"MZungu is a word", "text"), (b"ID3 is a decision tree", "text"),
+        (bytes(range(1, 256)) * 3, "binary"), ("Ça va".encode("latin-1") * 9, "text"), (b"\x1b$B%F\x1b(B\f\n" * 9, "text"),
         (b"ID3\x03\0\0\0", "mp3"), (b"\x1f\x8b\x08\0", "gz"), (b"Rar!\x1a\x07", "rar"), (bytes(128) + b"DICM", "dicom"),
     ],
 )  # fmt: skip

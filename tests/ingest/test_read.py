@@ -180,7 +180,7 @@ def test_tar_members_by_their_kind(tmp_path):
         ("member=x/c.jsonl;line=2", b"text 1", None),
         ("member=x/d.png", b"", "ingest.not_read"),
         ("member=x/e.jsonl.gz;line=1", b"text 0", None),
-        ("member=x/f.tar", b"", "ingest.truncated"),
+        ("member=x/f.tar", b"", "ingest.empty"),
         ("member=../g.txt", b"", "ingest.unsafe_name"),
     ]
     assert tally.skipped == {"tar_special": 1}

@@ -40,6 +40,11 @@ DIALECTS = {
     "mark": (b"\xef\xbb\xbf" + TABLE.encode(), "utf-8, comma, quotes"),
     "blank lines": (b"\n\r\n;;\n" + TABLE.replace(",", ";").replace("Wool; raw", "Wool, raw").encode(), "utf-8, semicolon, quotes"),
     "trailing": (b'id,text,year,\n1,"Wool, raw",1901,\n2,Tin,1902,\n', "utf-8, comma, quotes"),
+    "blank line of spaces": (b"  \n\t\r\n" + TABLE.encode(), "utf-8, comma, quotes"),
+    "comment": (b"# exported by hand, 1903\n\n# from the mill\n" + TABLE.encode(), "utf-8, comma, quotes"),
+    "header in a comment": (b"# of the mill\n# " + TABLE.encode(), "utf-8, comma, quotes"),
+    "quoted sep": (b'"sep=;"\nid;text;year\n1;"Wool, raw";1901\n2;Tin;1902\n', "utf-8, semicolon, quotes"),
+    "apostrophes": (b"id,text,year\n1,'Wool, raw',1901\n2,'Tin',1902\n", "utf-8, comma, single quotes"),
     "old mac": (TABLE.replace("\n", "\r").encode(), "utf-8, comma, quotes"),
 }  # fmt: skip
 
@@ -85,6 +90,25 @@ def test_headers_and_rows_of_other_lengths(tmp_path):
     assert rows[0]["detail"] == "field 'text' is missing; the row has: nr, story; the longest strings are in story"
 
 
+def test_a_quotation_mark_behind_a_backslash_ends_no_field(tmp_path):
+    tally = Tally()
+    data = b'id,text\n1,"The \\"raw\\" wool, and the tin"\n2,"Tin, too"\n'
+    assert texts(read(tmp_path, "a.csv", data, tally)) == ['The "raw" wool, and the tin', "Tin, too"]
+    assert tally.files["a.csv"].dialect == "utf-8, comma, quotes, backslash"
+    assert texts(read(tmp_path, "b.csv", b'id,text\n1,"C:\\"\n2,"a, b"\n')) == ["C:\\", "a, b"]
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "blank"),
+    [("a.csv", b"id,text\n", b"\n"), ("b.csv", b"id,text\n", b",\n"), ("c.jsonl", b"", b" \n")],
+)
+def test_blank_lines_without_end_are_cut_and_said(tmp_path, name, head, blank):
+    rows = read(tmp_path, name, head + blank * 40_000, max_records=30_000)
+    assert [row["reason"] for row in rows] == ["ingest.too_many_records"]
+    assert not read(tmp_path, name, head + blank * 40_000)  # as many as a file of this size may hold
+    assert not read(tmp_path, name, head + blank * 20_000, max_records=30_000)
+
+
 def test_a_lone_quotation_mark_swallows_no_rows(tmp_path):
     data = b'id,text\n1,"Tin\n' + b"".join(b"%d,Wool %d\n" % (n, n) for n in range(2, 50))
     assert len(read(tmp_path, "a.csv", data)) == 49
@@ -105,6 +129,8 @@ JSONS = {
     "wrapped": json.dumps({"count": 7, "data": ROWS}),
     "pretty wrapped": json.dumps({"count": 7, "data": ROWS}, indent=4),
     "lines": "\n".join(json.dumps(row, ensure_ascii=False) for row in ROWS),
+    "deeply wrapped": json.dumps({"status": {"code": 0}, "response": {"found": 7, "docs": ROWS}}),
+    "text sequence": "".join("\x1e" + json.dumps(row) + "\n" for row in ROWS),
 }
 
 
@@ -113,6 +139,17 @@ JSONS = {
 def test_json_in_lines_or_in_one_value(tmp_path, name, encoding):
     for file in ("a.json", "b.jsonl"):
         assert texts(read(tmp_path, file, JSONS[name].encode(encoding))) == [row["text"] for row in ROWS]
+
+
+def test_an_empty_array_holds_nothing(tmp_path):
+    assert read(tmp_path, "a.json", b" []\n") == []
+
+
+def test_a_file_without_an_ending_that_holds_objects_is_rows(tmp_path):
+    for data in (JSONS["lines"].encode(), zstandard.compress(JSONS["lines"].encode())):
+        assert texts(read(tmp_path, "part-00000", data)) == [row["text"] for row in ROWS]
+    (note,) = read(tmp_path, "note", b"{so} it is said\n")
+    assert (note["kind"], note["reason"]) == ("text", None)
 
 
 def test_a_long_array_is_read_piece_by_piece(tmp_path, monkeypatch):
@@ -227,6 +264,14 @@ FRONT = {
         b"The moon.",
     ),
     b"\xef\xbb\xbf---\ntitle: 'A: B'\ntags: [x]\n---\nT": ("A: B", None, "unknown", b"T"),
+    b"---\r\ntitle: Ebb\r\n...\r\nThe moon.": ("Ebb", None, "unknown", b"The moon."),
+    b'{\n  "title": "Flow",\n  "more": {\n  "date": 1\n}\n}\n\nThe moon.': ("Flow", None, "unknown", b"\nThe moon."),
+    b'{\n"title": 1 }\n is how the file began.\n': (
+        None,
+        None,
+        "unknown",
+        b'{\n"title": 1 }\n is how the file began.\n',
+    ),
     b"---\nA rule, and then a letter.\n---\nYours": (
         None,
         None,

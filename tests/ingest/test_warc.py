@@ -261,6 +261,17 @@ def test_a_wrong_length_costs_its_record_alone(tmp_path, pack, by):
         )  # fmt: skip
 
 
+@pytest.mark.parametrize("by", [5, 90, 500, 100_000, 10**12])
+def test_a_length_that_reaches_into_the_next_record_costs_no_other(tmp_path, by):
+    """Of a plain file, or of one member that holds all records, nothing but the next header says where a record ends."""
+    records = [RECORDS[0], longer(RECORDS[1], by), *RECORDS[2:]]
+    for data in (b"".join(records), gz(b"".join(records))):
+        rows = read(tmp_path, data)
+        if by < 10**12 or data[:4] == b"WARC":
+            assert good_pages(rows) == [body(0), body(2), body(3)]
+        assert [row["url"] for row in rows if row["reason"]] == ["https://a.example/1"]
+
+
 @pytest.mark.parametrize(
     "between",
     [gzip.compress(b""), BGZF_END, b"\0" * 700, b"\r\n\r\n", gzip.compress(b"\r\n\r\n")],
@@ -326,10 +337,26 @@ def test_a_body_shorter_than_its_length_is_cut(tmp_path, headers, content, reaso
 
 
 @pytest.mark.parametrize("tail", [b"\r\n", b"\r\n\r\n<!-- served in 3 ms -->", b"\0" * 9, b"\x1f\x8b\x08 no member"])
-def test_bytes_after_a_whole_gzip_body_are_no_damage(tmp_path, tail):
-    block = page(gzip.compress(body(1)) + tail, b"Content-Type: text/html\r\nContent-Encoding: gzip\r\n")
-    (row,) = read(tmp_path, gz(warc_record("https://a.example/", block)))
-    assert (row["payload"], row["reason"]) == (body(1), None)
+def test_bytes_after_a_whole_compressed_body_are_no_damage(tmp_path, tail):
+    for coding, encode in ((b"gzip", gzip.compress), (b"zstd", zstandard.compress), (b"deflate", zlib.compress)):
+        block = page(encode(body(1)) + tail, b"Content-Type: text/html\r\nContent-Encoding: " + coding + b"\r\n")
+        (row,) = read(tmp_path, gz(warc_record("https://a.example/", block)))
+        assert (row["payload"], row["reason"]) == (body(1), None), coding
+
+
+def test_zstd_bodies_of_frames_cut_huge_or_undone(tmp_path):
+    whole = zstandard.compress(body(1))
+    head = b"Content-Type: text/html\r\nContent-Encoding: zstd\r\n"
+    for content, reason in ((whole + whole, None), (whole[:-5], "ingest.truncated"), (body(1), None)):
+        (row,) = read(tmp_path, gz(warc_record("https://a.example/", page(content, head))))
+        assert row["reason"] == reason
+        assert reason or row["payload"] in (body(1), body(1) * 2)
+    (row,) = read(
+        tmp_path,
+        gz(warc_record("https://a.example/", page(zstandard.compress(bytes(10**7)), head))),
+        max_record_bytes=10**6,
+    )
+    assert row["reason"] == "ingest.oversize"
 
 
 def test_a_binary_body_that_claims_to_be_a_page_is_a_row(tmp_path):

@@ -16,6 +16,7 @@ from pipeline.kernels.text.ngrams import (
     MAX_WORD_POINTS,
     MIN_SENTENCE_WORDS,
     SCOPE_SLOTS,
+    SLUR,
     feature_slots,
     fit_logistic,
     sum_sentences,
@@ -85,7 +86,7 @@ def sums_of(text):
     """The twin of `sum_sentences` for one document."""
     rows = []
     for sentence in sentences_of(text):
-        sums, sizes, classes = [0] * 5, [0] * 6, []
+        sums, sizes, classes = [0] * 5, [0] * 7, []
         for reading in (0, 1):
             previous = 0x6669727374
             for start, end in sentence:
@@ -98,6 +99,7 @@ def sums_of(text):
                 if not reading:
                     classes += [8] * (text[max(start - 1, 0) : start] in ('"', "\u201c"))
                     classes += [CLASS_OF.get(value, 0)] * (value in CLASS_OF)
+                    sizes[6] += CLASS_OF.get(value, 0) == SLUR
                 if word.isascii() and word.isdigit():
                     value, grams = 0x6E756D626572, False
                 elif value in NEUTRAL:

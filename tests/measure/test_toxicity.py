@@ -47,6 +47,22 @@ def test_one_slip_in_a_long_filing_is_no_verdict():
 
 
 @pytest.mark.parametrize(
+    ("sentence", "decides"),
+    [
+        ("Trannies are revolting freaks and should not be alive. ", True),
+        ("Somebody ought to string up those filthy niggers. ", True),
+        ("The reporter said that a slur for Jews, kike, was daubed on the door. ", False),
+        ("A chink in the dyke let the water through. ", False),
+        ("Cold nights retard the growth of coon hounds and of seedlings. ", False),
+        ("The bitch was spayed, and her pups are well. ", False),
+    ],
+)
+def test_a_slur_at_people_decides_in_a_short_text(sentence, decides):
+    assert (scores([CLEAN * 4 + sentence + CLEAN * 4])[0] > BOUND) == decides
+    assert scores([CLEAN * 100 + sentence])[0] < BOUND
+
+
+@pytest.mark.parametrize(
     "term", ["gay", "queer", "homosexual", "Muslim", "black", "deaf", "transgender", "Jewish", "old"]
 )
 def test_naming_an_identity_is_not_toxic(term):

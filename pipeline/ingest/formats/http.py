@@ -5,12 +5,16 @@ import re
 import zlib
 from dataclasses import dataclass
 
+import zstandard
 from fastwarc.stream_io import BrotliReader
 
 from pipeline.ingest.record import DamagedInputError
-from pipeline.ingest.streams import decoded
+from pipeline.ingest.streams import ZSTD_WINDOW
 
 MAX_HEAD = 2**18
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_PIECE = 1024
+"""Bytes of a zstd body unpacked at a time: 33 MB come out at most."""
 _END_OF_HEAD = re.compile(rb"\r*\n\r*\n")
 
 
@@ -93,8 +97,8 @@ def _chunk_size(line: bytes) -> int | None:
 def _undo(body: bytes, coding: str, limit: int) -> bytes:
     if coding in ("gzip", "x-gzip") and body.startswith(b"\x1f\x8b\x08"):
         return _gunzip(body, limit)
-    if coding == "zstd":
-        return _within(decoded(io.BytesIO(body), None, 1).read(limit + 1), limit)
+    if coding == "zstd" and body.startswith(_ZSTD):
+        return _unzstd(body, limit)
     if coding == "deflate":
         return _inflate(body, limit)
     if coding == "br":
@@ -124,6 +128,23 @@ def _gunzip(body: bytes, limit: int) -> bytes:
         if size <= limit and not decoder.eof and (output or len(parts) == 1):
             raise DamagedInputError("truncated", "the gzip body ends in the middle")
         rest = decoder.unused_data if size <= limit else b""
+    return _within(b"".join(parts), limit)
+
+
+def _unzstd(body: bytes, limit: int) -> bytes:
+    """The frames of a zstd body, a piece at a time; what follows the last complete one is no damage."""
+    parts, size, rest = [], 0, body
+    while rest.startswith(_ZSTD) and size <= limit:
+        decoder, at = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj(), 0
+        try:
+            while at < len(rest) and size <= limit and not decoder.eof:
+                parts.append(decoder.decompress(rest[at : at + _PIECE]))
+                size, at = size + len(parts[-1]), at + _PIECE
+        except zstandard.ZstdError as error:
+            raise DamagedInputError("corrupt", f"the zstd body is corrupt: {error}") from error
+        if size <= limit and not decoder.eof:
+            raise DamagedInputError("truncated", "the zstd body ends in the middle")
+        rest = decoder.unused_data + rest[at:]
     return _within(b"".join(parts), limit)
 
 

@@ -12,6 +12,8 @@ from pipeline.ingest.streams import CHUNK, encoding_of, in_utf8
 
 _BOM = b"\xef\xbb\xbf"
 _SPACE = " \t\r\n,"
+_BLANK = b" \t\r\n\f\v\x1e"
+"""White space around a line, and the sign that begins a record of a JSON text sequence (RFC 7464)."""
 
 
 @source_kind("jsonl", ".jsonl", ".ndjson", ".json")
@@ -33,7 +35,7 @@ def _is_one_value(head: bytes) -> bool:
 
 
 def _read_lines(stream: io.BufferedReader, where: Where) -> Iterator[Record]:
-    limit, number = where.source.max_record_bytes, 0
+    limit, number, blank = where.source.max_record_bytes, 0, 0
     while line := stream.readline(limit + 1):
         number += 1
         position = f"line={number}"
@@ -44,20 +46,22 @@ def _read_lines(stream: io.BufferedReader, where: Where) -> Iterator[Record]:
             continue
         if number == 1:
             line = line.removeprefix(_BOM)
-        if line.strip():
+        if line := line.strip(_BLANK):
             yield from _read_line(line, where, position)
+        else:
+            blank += 1
+            where.pass_blank(blank)
 
 
 def _read_line(line: bytes, where: Where, position: str) -> Iterator[Record]:
-    payload = line.rstrip(b"\r\n")
     try:
-        value: Any = json.loads(payload)
+        value: Any = json.loads(line)
     except UnicodeDecodeError as error:
-        yield where.bad("bad_utf8", f"the line is not UTF-8: {error.reason} at byte {error.start}", position, payload)
+        yield where.bad("bad_utf8", f"the line is not UTF-8: {error.reason} at byte {error.start}", position, line)
     except (ValueError, RecursionError) as error:
-        yield where.bad("bad_json", f"the line is not JSON: {error}", position, payload)
+        yield where.bad("bad_json", f"the line is not JSON: {error}", position, line)
     else:
-        yield from _rows_of(value, where, position, payload)
+        yield from _rows_of(value, where, position, line)
 
 
 def _read_value(stream: io.BufferedReader, where: Where) -> Iterator[Record]:
@@ -93,14 +97,24 @@ def _read_value(stream: io.BufferedReader, where: Where) -> Iterator[Record]:
 
 
 def _rows_of(value: Any, where: Where, position: str, payload: bytes) -> Iterator[Record]:
-    """The row that an object is; or the rows of the one list of objects in it, when it has no text of its own."""
+    """The row that an object is; or the rows of the one list of objects in it, however deep, when it has no text of its own."""
+    if value == []:
+        return
     if not isinstance(value, dict):
         payload = payload or json.dumps(value).encode()
         yield where.bad("bad_json", f"a JSON {type(value).__name__}, not an object", position, payload)
         return
-    lists = [inner for inner in value.values() if isinstance(inner, list) and inner and isinstance(inner[0], dict)]
-    if len(lists) == 1 and text_of(look_up(value, where.source.fields.text)) is None:
+    text, inner = where.source.fields.text, [*value.values()]
+    lists = [part for part in inner if isinstance(part, list) and part and isinstance(part[0], dict)]
+    while inner and not lists:  # deeper ones only when their rows have text: any row may hold a list of other things
+        inner = [part for outer in inner if isinstance(outer, dict) for part in outer.values()]
+        lists = [part for part in inner if isinstance(part, list) and part and _has_text(part[0], text)]
+    if len(lists) == 1 and not _has_text(value, text):
         for number, row in enumerate(lists[0], start=1):
             yield from _rows_of(row, where, f"{position};item={number}", b"")
         return
     yield record_of(value, where, position, payload)
+
+
+def _has_text(row: Any, field: str) -> bool:
+    return isinstance(row, dict) and text_of(look_up(row, field)) is not None

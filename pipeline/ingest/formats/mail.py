@@ -18,14 +18,21 @@ _ATTACHMENT = re.compile(r"__attach_version1\.0_#[0-9A-F]{8}")
 
 
 def is_message(head: bytes) -> bool:
-    """Whether a file begins like a message: header fields only, some of them a message's own."""
+    """Whether a file begins like a message: header fields only, some of them a message's own.
+
+    >>> is_message(b"From: a@b.example\\nSubject: x\\nMIME-Version: 1.0\\n\\nHi"), is_message(b"From: Ann\\nTo: Bob\\n\\nHi")
+    (True, False)
+    """
     fields = {
         line.split(b":", 1)[0].lower()
         for line in head.split(b"\n\n")[0].split(b"\r\n\r\n")[0].splitlines()
         if b":" in line
     }
     return (
-        bool(_HEADER.match(head)) and {b"from", b"date"} <= fields and bool(fields & {b"to", b"subject", b"message-id"})
+        bool(_HEADER.match(head))
+        and b"from" in fields
+        and bool(fields & {b"date", b"mime-version"})
+        and bool(fields & {b"to", b"subject", b"message-id"})
     )
 
 

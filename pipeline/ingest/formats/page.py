@@ -13,7 +13,11 @@ from pipeline.ingest.record import Record, Where
 from pipeline.ingest.sniff import kind_of
 
 _MIME = {"html": "text/html", "text": "text/plain", "xml": "application/xml"}
-_FRONT = re.compile(rb"\A(?:\xef\xbb\xbf)?(---|\+\+\+)[ \t]*\r?\n(.{0,65536}?)\r?\n\1[ \t]*(?:\r?\n|\Z)", re.DOTALL)
+_FRONT = re.compile(
+    rb"\A(?:\xef\xbb\xbf)?(?:(?P<fence>---|\+\+\+)[ \t]*\r?\n(?P<fields>.{0,65536}?)\r?\n(?:(?P=fence)|\.\.\.)"
+    rb"|(?P<object>\{[ \t\r]*\n.{0,65536}?\n\})(?=\s*\n[ \t\r]*\n))[ \t]*(?:\r?\n|\Z)",
+    re.DOTALL,
+)
 
 
 @source_kind("html", ".html", ".htm", ".xhtml")
@@ -53,7 +57,7 @@ def _read_page(stream: io.BufferedIOBase, where: Where, kind: str) -> Iterator[R
 
 
 def front_matter(payload: bytes) -> tuple[dict[str, Any], bytes]:
-    """Fields of the YAML (`---`) or TOML (`+++`) block that opens a page, and the page without it.
+    """Fields of the YAML (`---`), TOML (`+++`) or JSON (`{`) block that opens a page, and the page without it.
 
     A block that is no mapping is text: many a letter begins with a rule.
 
@@ -63,8 +67,8 @@ def front_matter(payload: bytes) -> tuple[dict[str, Any], bytes]:
     if not (match := _FRONT.match(payload)):
         return {}, payload
     try:
-        text = match.group(2).decode()
-        fields = yaml.safe_load(text) if match.group(1) == b"---" else tomllib.loads(text)
+        text = (match["fields"] or match["object"]).decode()
+        fields = tomllib.loads(text) if match["fence"] == b"+++" else yaml.safe_load(text)  # JSON is YAML
     except (ValueError, yaml.YAMLError, RecursionError):
         return {}, payload
     return (fields, payload[match.end() :]) if isinstance(fields, dict) else ({}, payload)

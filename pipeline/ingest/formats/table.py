@@ -8,6 +8,7 @@ fields as the header. What was chosen stands in the account of files.
 import csv
 import io
 import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,6 +22,9 @@ from pipeline.ingest.streams import CHUNK, encoding_of, in_utf8
 
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _STATED = {"shift_jis": "cp932", "utf-8": "cp1252", "ascii": "cp1252", "iso8859-1": "cp1252"}
+_QUOTED = {"": "no quotes", '"': "quotes", "'": "single quotes"}
+_APOSTROPHE = re.compile(r"(?:^|[,;\t|])'[^'\n]*'(?=[,;\t|\r\n]|$)", re.MULTILINE)
+_SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _ROWS = 200
 """Rows that are looked at."""
 _FOR_QUOTES = 0.2
@@ -32,12 +36,14 @@ class Dialect:
 
     delimiter: str
     quote: str
+    escape: str = ""
+    """What stands before a quotation mark inside a quoted field; "" where it is doubled."""
 
     def rows(self, lines: Iterator[str]) -> "Iterator[list[str]]":
         """A `csv.reader`."""
         if not self.quote:
             return csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE)
-        return csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote)
+        return csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote, escapechar=self.escape or None)
 
     def count(self, sample: str) -> int:
         """Rows of a sample."""
@@ -60,13 +66,18 @@ def dialect_of(sample: str, wanted: CsvDialect, name: str = "") -> Dialect:
     """The dialect under which a sample of whole lines is a table; what the recipe says comes first.
 
     >>> dialect_of("id;text\\n1;one, two\\n2;three, four\\n", CsvDialect())
-    Dialect(delimiter=';', quote='"')
+    Dialect(delimiter=';', quote='"', escape='')
     """
     tabbed = ".tsv" in name.lower()
     signs = [wanted.delimiter] if wanted.delimiter else ["\t", ",", ";", "|"] if tabbed else list(_DELIMITERS)
-    quotes = ['"', ""] if wanted.quote is None else [wanted.quote]
+    quotes = ['"', "", "'"][: 3 if _APOSTROPHE.search(sample) else 2] if wanted.quote is None else [wanted.quote]
     # Ties go to the first. A tab-separated file quotes nothing by custom: a lone quotation mark must not swallow rows.
-    tried = [Dialect(sign, quote) for sign in signs for quote in quotes]
+    tried = [
+        Dialect(sign, quote, escape)
+        for sign in signs
+        for quote in quotes
+        for escape in (["", "\\"] if quote and f"\\{quote}" in sample else [""])
+    ]
     best = max(tried, key=lambda dialect: dialect.fit(sample))
     bare = Dialect(best.delimiter, "")
     if best.quote and wanted.quote is None and bare.fit(sample)[0] == 1.0 and bare.count(sample) > best.count(sample):
@@ -74,6 +85,23 @@ def dialect_of(sample: str, wanted: CsvDialect, name: str = "") -> Dialect:
     if best.delimiter == "\t" and wanted.quote is None and not _is_quoted(sample):
         return Dialect("\t", "")
     return best if best.fit(sample)[1] else tried[0]
+
+
+def _blank_lead(lines: list[str]) -> int:
+    """Blank what stands before the header: lines of white space, and comments that are not split as the next line is. Returns
+    the header's place."""
+    first = next((at for at, line in enumerate(lines) if line.strip() and line[0] != "#"), 0)
+    above = lines[first - 1] if first else ""
+    split = (
+        [[len(row) for row in csv.reader([above, lines[first]], delimiter=sign)] for sign in _DELIMITERS]
+        if above
+        else []
+    )
+    if above.startswith("#") and any(1 < row[0] == row[-1] for row in split):
+        first -= 1
+        lines[first] = above.lstrip("# ")
+    lines[:first] = ["\n"] * first
+    return first
 
 
 def _is_quoted(sample: str) -> bool:
@@ -87,8 +115,8 @@ def _is_quoted(sample: str) -> bool:
 def read_csv(stream: io.BufferedReader, where: Where) -> Iterator[Record]:
     """Every row under the header. A row with another number of fields, or with bytes of another encoding, is quarantined.
 
-    Blank lines before the header and a line `sep=;` are left out; columns of one name are one text; line breaks in names are
-    spaces. Fields that a row has beyond the header's count if they are not empty.
+    Blank lines and comments (`#`) before the header and a line `sep=;` are left out; columns of one name are one text; line
+    breaks in names are spaces. Fields that a row has beyond the header's count if they are not empty.
     """
     # `csv` keeps one process-wide limit; a longer field raises and ends the file as damaged.
     csv.field_size_limit(min(where.source.max_record_bytes, 2**31 - 1))
@@ -96,19 +124,23 @@ def read_csv(stream: io.BufferedReader, where: Where) -> Iterator[Record]:
     encoding = wanted.encoding or _code_page(head) or "utf-8"
     lines = io.TextIOWrapper(in_utf8(stream, encoding), encoding="utf-8-sig", errors="surrogateescape", newline="")
     buffered = list(itertools.islice(lines, _ROWS))
-    first = next((at for at, line in enumerate(buffered) if line.strip()), None)
-    if first is not None and buffered[first].lower().startswith("sep=") and len(buffered[first].strip("\r\n")) == 5:
-        wanted = wanted.model_copy(update={"delimiter": wanted.delimiter or buffered[first][4]})
+    first = _blank_lead(buffered)
+    if said := _SEPARATOR.fullmatch(buffered[first].strip("\r\n")) if buffered else None:
+        wanted = wanted.model_copy(update={"delimiter": wanted.delimiter or said[1]})
         buffered[first] = "\n"
     dialect = dialect_of("".join(buffered), wanted, where.name)
     if not where.prefix:
         sign = _DELIMITERS.get(dialect.delimiter, dialect.delimiter)
-        where.tally.note(where.name).dialect = f"{encoding}, {sign}, {'quotes' if dialect.quote else 'no quotes'}"
+        quoting = _QUOTED.get(dialect.quote, dialect.quote) + (", backslash" if dialect.escape else "")
+        where.tally.note(where.name).dialect = f"{encoding}, {sign}, {quoting}"
     rows = dialect.rows(itertools.chain(buffered, lines))
     names: list[str] = []
+    blank = 0
     while (row := _next(rows)) is not None:
         position = f"line={rows.line_num}"  # type: ignore[attr-defined]
         if not any(row):
+            blank += 1
+            where.pass_blank(blank)
             continue
         if not names:
             names = [" ".join(name.split()) for name in row]

@@ -96,6 +96,16 @@ class _Text:
         self.ended = not more
         return more
 
+    def back_to_record(self, block: bytes) -> bool:
+        """Go back to the first record that a block, declared longer than it is, swallowed; False when it holds none."""
+        joined = block + self.data[self.at :]
+        swallowed = _NEXT.search(joined, 0, len(block) + _MARK_BYTES)
+        if swallowed is None or swallowed.start() >= len(block):
+            return False
+        self.base += self.at - len(block)
+        self.data, self.at = joined, swallowed.start()
+        return True
+
     def goes_on(self) -> bool:
         """Whether the next member carries this one on: it begins no record of its own. If it does, it waits in `waiting`."""
         if self.damage or self._members.compression is None:
@@ -248,7 +258,10 @@ def _fill(row: Record, declared: int, text: _Text, where: Where) -> None:
     limit = where.source.max_record_bytes
     if declared > limit:
         row.reason, row.detail = "ingest.oversize", f"the record has {declared:,} bytes, the limit is {limit:,}"
-        _pass_over(text, declared)
+        if text.is_plain:  # nothing else says whether the length is right
+            _to_next(text)
+        else:
+            _pass_over(text, declared)
         return
     while not text.has(declared) and text.goes_on():
         pass
@@ -259,6 +272,7 @@ def _fill(row: Record, declared: int, text: _Text, where: Where) -> None:
         row.reason = f"ingest.{own.rule}" if own else "ingest.truncated"
         row.detail = f"the record ends after {len(row.payload):,} of {declared:,} bytes"
         text.is_told = own is not None
+        text.back_to_record(row.payload)
         return
     text.has(_LOOK)
     if (
@@ -266,7 +280,8 @@ def _fill(row: Record, declared: int, text: _Text, where: Where) -> None:
     ):  # the checksum of the member, found wrong at its end
         row.reason, row.detail, text.is_told = f"ingest.{text.damage.rule}", text.damage.detail, True
     elif not _ends_well(text.data[text.at : text.at + _LOOK], plain=text.is_plain):
-        _to_next(text)
+        if not text.back_to_record(row.payload):
+            _to_next(text)
         row.reason, row.detail = (
             "ingest.bad_length",
             f"the record goes on after the {declared:,} bytes that it declares",

@@ -11,6 +11,10 @@ from pipeline.kernels.memory import Int, byte_at
 HIDDEN, ARIA_HIDDEN, BREAK_BEFORE, BREAK_AFTER, TEX, PRESENTATION, GONE, LINK = (1 << bit for bit in range(8))
 """`hidden` or a style that hides; `aria-hidden=true`; page breaks by style; an annotation in TeX; `role=presentation`;
 hidden and without a place on the page, as by `display: none`; `href`."""
+REVERSED, LETTERED, ROMAN, CAPITALS, DRAWN = (1 << bit for bit in range(8, 13))
+"""A list that counts down; one numbered in letters or Roman numerals, in capitals; what MathJax drew of a formula."""
+FONT = 13
+"""From this bit on: the font of signs (see `symbols`) that an element's own text stands in."""
 
 _LEAST_BESIDE = 4
 """Letters that a word beside a digit has at least: the numbers that programs give as names have any two letters ("7ad3")."""
@@ -59,6 +63,16 @@ def number_at(place: Int, end: Int) -> Int:
         number = min(max(number, 0) * 10 + byte_at(place) - codes.ZERO, 65535)
         place += 1
     return number
+
+
+@kernel()
+def numbering(place: Int, end: Int) -> Int:
+    """`LETTERED`, `ROMAN` and `CAPITALS` of a list's `type`."""
+    if end - place != 1:
+        return 0
+    letter = byte_at(place) | codes.CASE_BIT
+    style = LETTERED if letter == codes.SMALL_A else ROMAN if letter == codes.SMALL_I else 0
+    return style | CAPITALS if style and byte_at(place) < codes.SMALL_A else style
 
 
 @kernel()

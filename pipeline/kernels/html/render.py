@@ -31,9 +31,13 @@ from pipeline.kernels.html.tree import (
     BOUNDARY,
     BREAK_AFTER,
     BREAK_BEFORE,
+    CAPITALS,
     END,
     FLAGS,
+    LETTERED,
     PARENT,
+    REVERSED,
+    ROMAN,
     SPANS,
     STOP,
     TAG,
@@ -56,17 +60,22 @@ for _name in (
 ).split():  # fmt: skip
     _APART[TAGS[_name]] = _PARAGRAPH
 _APART.flags.writeable = False
-_BREAK, _ITEM, _LIST, _ORDERED, _PRE, _XMP, _LISTING, _QUOTE, _SUP, _SUB, _LINK, _FORMULA = (
-    TAGS[name] for name in ("br", "li", "ul", "ol", "pre", "xmp", "listing", "q", "sup", "sub", "a", "annotation")
+_BREAK, _ITEM, _LIST, _ORDERED, _PRE, _XMP, _LISTING, _QUOTE, _SUP, _SUB, _LINK, _FORMULA, _SCRIPT = (
+    TAGS[name]
+    for name in ("br", "li", "ul", "ol", "pre", "xmp", "listing", "q", "sup", "sub", "a", "annotation", "script")
 )
 
-_TO, _BEGIN, _PENDING, _FEED, _GLUE, _START, _MARK, _LISTS, _SCRIPT_END, _SCRIPT_SIGN, _ESCAPE = range(11)
+_TO, _BEGIN, _PENDING, _FEED, _GLUE, _START, _MARK, _LISTS, _SCRIPT_END, _SCRIPT_SIGN, _ESCAPE, _STYLE = range(12)
 """The state of writing: the addresses to write to and where the text begins; what is pending; whether a page ends; whether
 what follows stays on the line; whether a cell begins; the number of the list item that begins, `_NO_ITEM` or `_BULLET`; how many
-lists are open; where raised text ends, and with which sign; whether bars are escaped."""
+lists are open; where raised text ends, and with which sign; whether bars are escaped; the flags of the item's list."""
 _NO_ITEM, _BULLET = -1, -2
 _MOST_MARKER = 6
 _WRAPPER = np.frombuffer(b"{\\displaystyle", np.uint8)
+_ROMAN_VALUES = np.array([1000, 900, 500, 400, 100, 90, 50, 40, 10, 9, 5, 4, 1], np.int64)
+_ROMAN_SIGNS = np.array(
+    [[*sign.encode().ljust(2, b"\0")] for sign in "m cm d cd c xc l xl x ix v iv i".split()], np.uint8
+)
 _DEEPEST = 8
 """Levels of lists that are indented."""
 _SMALL = 24
@@ -92,7 +101,7 @@ def render(
     """
     # Before a text: a line end or two, an item's indent and number, a form feed; in tables tabs, bounded by `find_tables`.
     out = np.empty(2 * len(data) + 64 * len(nodes) + 4096, np.uint8)
-    state = np.zeros(11, np.int64)
+    state = np.zeros(12, np.int64)
     state[_TO] = state[_BEGIN] = address(out)
     state[_MARK] = _NO_ITEM
     outer = np.empty(len(nodes) + 1, np.int32)  # the open elements whose end matters
@@ -158,9 +167,12 @@ def _open(nodes: np.ndarray, block: np.ndarray, column: np.ndarray, row: Int, st
         state[_MARK] = _BULLET
         above = nodes[row, PARENT]
         if above >= 0 and nodes[above, TAG] == _ORDERED:
-            number = nodes[row, SPANS] if nodes[row, SPANS] else nodes[above, SPANS] + column[above]
-            column[above] = number + 1 - nodes[above, SPANS]
-            state[_MARK] = number
+            first, step = nodes[above, SPANS], -1 if nodes[above, FLAGS] & REVERSED else 1
+            if step < 0 and first == 1 and _is_first(nodes, above, row):
+                column[above] = _items_in(nodes, above) - 1
+            number = nodes[row, SPANS] if nodes[row, SPANS] else first + column[above]
+            column[above] = number + step - first
+            state[_MARK], state[_STYLE] = max(number, 0), nodes[above, FLAGS]
     elif _is_list(nodes, row):
         state[_LISTS] += 1
     elif tag == ROW:
@@ -168,6 +180,25 @@ def _open(nodes: np.ndarray, block: np.ndarray, column: np.ndarray, row: Int, st
     elif tag == _QUOTE and row + 1 < nodes[row, END] and block[row + 1] >= 0:
         _flush(state)
         _put(state, codes.QUOTE)
+
+
+@kernel()
+def _is_first(nodes: np.ndarray, above: Int, row: Int) -> bool:
+    """Whether nothing but text stands before a child of an element."""
+    before = above + 1
+    while nodes[before, TAG] == TEXT:
+        before += 1
+    return before == row
+
+
+@kernel()
+def _items_in(nodes: np.ndarray, above: Int) -> Int:
+    """The items of a list: the first number of one that counts down and says no other."""
+    count, row = 0, above + 1
+    while row < nodes[above, END]:
+        count += nodes[row, TAG] == _ITEM
+        row = nodes[row, END]
+    return count
 
 
 @kernel()
@@ -222,21 +253,41 @@ def _flush(state: np.ndarray) -> None:
         for byte in (0xE2, 0x80, 0xA2):  # a bullet
             _put(state, byte)
     else:
-        scale = 1
-        while scale * 10 <= number:
-            scale *= 10
-        while scale:
-            _put(state, codes.ZERO + number // scale % 10)
-            scale //= 10
+        _put_number(state, number)
         _put(state, codes.DOT)
     _put(state, codes.SPACE)
+
+
+@kernel()
+def _put_number(state: np.ndarray, number: Int) -> None:
+    """An item's number, in letters or Roman numerals where its list says so and has them."""
+    capital = codes.CASE_BIT if state[_STYLE] & CAPITALS else 0
+    if state[_STYLE] & LETTERED and 0 < number <= 26 * 27:
+        if number > 26:
+            _put(state, codes.SMALL_A - capital + (number - 1) // 26 - 1)
+        _put(state, codes.SMALL_A - capital + (number - 1) % 26)
+        return
+    if state[_STYLE] & ROMAN and 0 < number < 4000:
+        for at in range(len(_ROMAN_VALUES)):
+            while number >= _ROMAN_VALUES[at]:
+                number -= _ROMAN_VALUES[at]
+                for sign in _ROMAN_SIGNS[at]:
+                    if sign:
+                        _put(state, sign - capital)
+        return
+    scale = 1
+    while scale * 10 <= number:
+        scale *= 10
+    while scale:
+        _put(state, codes.ZERO + number // scale % 10)
+        scale //= 10
 
 
 @kernel()
 def _put_text(nodes: np.ndarray, data: np.ndarray, row: Int, code: bool, state: np.ndarray) -> None:
     """Write a text node: white space becomes one space where something follows it; that of code stays."""
     place, stop = address(data) + nodes[row, BEGIN], address(data) + nodes[row, STOP]
-    formula = nodes[row, PARENT] >= 0 and nodes[nodes[row, PARENT], TAG] == _FORMULA
+    formula = nodes[row, PARENT] >= 0 and nodes[nodes[row, PARENT], TAG] in (_FORMULA, _SCRIPT)
     if formula:
         _flush(state)
         _put(state, codes.DOLLAR)
@@ -244,8 +295,9 @@ def _put_text(nodes: np.ndarray, data: np.ndarray, row: Int, code: bool, state: 
         place, stop = _bare_formula(place, stop)
     if code:
         _flush(state)
-    elif state[_PENDING] == 0 and state[_TO] - state[_BEGIN] >= 3 and place < stop and _is_bullet(state[_TO] - 3):
-        state[_PENDING] = _SPACE  # browsers part a bullet and the text of the next element by padding alone
+    elif state[_PENDING] == 0 and state[_TO] - state[_BEGIN] >= 3 and place < stop:
+        # Browsers part a bullet or the number of an item and the text of the next element by padding alone.
+        state[_PENDING] = _SPACE if _is_bullet(state[_TO] - 3) or _is_apart(state, place, stop) else 0
     while place < stop:
         gap = 0 if code else space_at(place, stop)
         if gap:
@@ -277,6 +329,24 @@ def _put_text(nodes: np.ndarray, data: np.ndarray, row: Int, code: bool, state: 
     if formula:
         _put(state, codes.DOLLAR)
         state[_PENDING] = 0
+
+
+@kernel()
+def _is_apart(state: np.ndarray, place: Int, stop: Int) -> bool | np.bool_:
+    """Whether a text that begins with a word in a capital follows `(a)` at the start of a line, or a number such as `9.01`."""
+    to = state[_TO]
+    if (
+        stop - place < 2
+        or not is_letter(byte_at(place))
+        or byte_at(place) >= codes.SMALL_A
+        or byte_at(place + 1) < codes.SMALL_A
+    ):
+        return False
+    last, before = byte_at(to - 1), byte_at(to - 2)
+    if codes.ZERO <= last <= codes.NINE:
+        return codes.ZERO <= before <= codes.NINE and byte_at(to - 3) == codes.DOT
+    begins = to - 3 == state[_BEGIN] or byte_at(to - 4) <= codes.LINE_FEED
+    return last == codes.RIGHT_PAREN and byte_at(to - 3) == codes.LEFT_PAREN and is_letter(before) and begins
 
 
 @kernel()
@@ -339,7 +409,8 @@ def _open_script(nodes: np.ndarray, data: np.ndarray, block: np.ndarray, row: In
     size, others = others, others - letters - digits
     first = byte_at(place) if size else codes.LEFT_PAREN
     link = nodes[row + 1, TAG] == _LINK
-    plain = is_letter(first) or codes.ZERO <= first <= codes.NINE or first == codes.HYPHEN
+    minus = size > 2 and first == 0xE2 and byte_at(place + 1) == 0x88 and byte_at(place + 2) == 0x92
+    plain = is_letter(first) or codes.ZERO <= first <= codes.NINE or first == codes.HYPHEN or minus
     if not plain or (tag == _SUP and letters == size and size > 1):
         return
     state[_SCRIPT_END] = nodes[row, END]

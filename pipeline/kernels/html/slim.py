@@ -52,15 +52,15 @@ ELEMENTS = {
     _FOREIGN: "svg math",
     **{_PHRASE + number: name for number, name in enumerate(PHRASES.split())},
 }  # fmt: skip
-_CDATA = np.uint64(pack("![CDATA["))
+_CDATA, _TEX = np.uint64(pack("![CDATA[")), np.uint64(pack("math/tex"))
 _APART = np.int64(pack("<!---->"))
 """What stands for a tag left out behind "<" or "&", which would make a tag or a character of what follows."""
 _KEPT, _CSS, _NAMED = 1, 2, 3
 ATTRIBUTES = {
     # What says which text is main content, how a table's cells lie, and two names that the tree depends on.
     _KEPT: "class id role hidden rel itemprop aria-hidden aria-expanded data-ad data-advertisement data-text-ad type encoding "
-    "colspan rowspan start value",
-    _CSS: "style",
+    "colspan rowspan start value itemtype reversed",
+    _CSS: "style face",
     _NAMED: "href",  # kept without its value: an anchor that leads nowhere is no link, and old pages leave it open
 }  # fmt: skip
 _SLOTS = 7
@@ -147,7 +147,7 @@ def _slim(data: np.ndarray, out: np.ndarray, elements: NameTable, attributes: Na
                 foreign_depth += 1
         elif foreign_depth == 0:
             close = end if kind == _PLAIN else script_end(here, end) if kind == _SCRIPT else text_end(here, end, name)
-            if kind in (_SCRIPT, _STYLE):
+            if kind == _STYLE or (kind == _SCRIPT and not (kept and _is_formula(start, here))):
                 to = copy(copied, to, here - copied)
                 copied = close
                 if close > here:
@@ -233,8 +233,17 @@ def _rest_of_tag(
 
 
 @kernel()
+def _is_formula(place: Int, end: Int) -> bool | np.bool_:
+    """Whether a script's tag says that it holds a formula: `type="math/tex"`."""
+    while place + 8 <= end and word_at(place) != _TEX:
+        place += 1
+    return place + 8 <= end
+
+
+@kernel()
 def _may_matter(place: Int, end: Int) -> bool:
-    """Whether a style may hide, or break the page ("y:none", "y:hidden", "break-"), or has a character reference that may."""
+    """Whether a style may hide, or break the page ("y:none", "y:hidden", "break-"), may name a font of signs ("Wingdings",
+    "Symbol"), or has a character reference that may."""
     before, last = 0, 0
     while place < end:
         byte = byte_at(place)
@@ -243,7 +252,9 @@ def _may_matter(place: Int, end: Int) -> bool:
             byte |= 0x20
             hides = before == codes.SMALL_Y and last == codes.COLON and (byte == codes.SMALL_N or byte == codes.SMALL_H)
             breaks = before == codes.SMALL_A and last == codes.SMALL_K and byte == codes.HYPHEN
-            if byte == codes.AMPERSAND or hides or breaks:
+            dings = before == codes.SMALL_N and last == codes.SMALL_G and byte == codes.SMALL_S
+            symbol = before == codes.SMALL_M and last == codes.SMALL_B and byte == codes.SMALL_O
+            if byte == codes.AMPERSAND or hides or breaks or dings or symbol:
                 return True
             before, last = last, byte
     return False

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.kernels import codes
+from pipeline.kernels.blocks import count_byte
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.html.html_tokens import is_letter, is_space
 from pipeline.kernels.html.tree import BEGIN, END, FLAGS, GONE, PARENT, PRESENTATION, SPANS, STOP, TAG, TAGS, TEXT
@@ -20,6 +21,7 @@ from pipeline.kernels.memory import Int, address, byte_at, put_byte
 
 TABLE, ROW, CELL, HEADER_CELL = (TAGS[name] for name in ("table", "tr", "td", "th"))
 _CAPTION, _HEAD, _BODY, _FOOT = (TAGS[name] for name in ("caption", "thead", "tbody", "tfoot"))
+_PRE = TAGS["pre"]
 _RICH = np.zeros(256, np.bool_)
 """Elements that hold more than the value of a cell: two of them in a cell speak for layout."""
 for _name in "ul ol h1 h2 h3 h4 form pre article section".split():
@@ -85,12 +87,13 @@ def _judge(
 
     The roles of its rows and cells are set.
 
-    It has a row of two filled cells that are not a marker and its text, and either a quarter of its cells are figures, or
-    headings say what its columns are and less than half its text is in long cells, or most cells are short and plain.
+    It has no code of several lines, a row of two filled cells that are not a marker and its text, and either a quarter of its
+    cells are figures, or headings say what its columns are and less than half its text is in long cells, or most cells are
+    short and plain.
     """
     if nodes[table, FLAGS] & PRESENTATION:
         return 0, 0, False
-    cells = lines = filled = figures = rich = total = long = several = headed = 0
+    cells = lines = filled = figures = rich = total = long = several = headed = code = 0
     row, line = table + 1, -1
     texts, nested, marker, prose = 0, False, False, False  # of the row at hand
     end = nodes[table, END]
@@ -113,6 +116,7 @@ def _judge(
             headed += tag == HEADER_CELL
             inner, plain = _inside(nodes, row)
             nested |= inner
+            code += not inner and _is_code(nodes, data, row)
             size, kind = (0, 0) if inner else _measure(nodes, data, block, row, start)
             role[row] = kind
             if size:
@@ -127,11 +131,15 @@ def _judge(
             row = nodes[row, END]
             continue
         row += 1
-    holds = several > 0 and (
-        4 * figures >= filled
-        or (headed > 0 and 2 * long <= total and 2 * rich <= filled)
-        or (several > 1 and 3 * long <= total and 4 * rich <= filled)
-        or (rich == 0 and total <= 300)
+    holds = (
+        several > 0
+        and code == 0
+        and (
+            4 * figures >= filled
+            or (headed > 0 and 2 * long <= total and 2 * rich <= filled)
+            or (several > 1 and 3 * long <= total and 4 * rich <= filled)
+            or (rich == 0 and total <= 300)
+        )
     )
     if not holds:
         row = table
@@ -151,6 +159,17 @@ def _inside(nodes: np.ndarray, cell: Int) -> tuple[bool, bool | np.bool_]:
             return True, False
         rich += int(_RICH[nodes[row, TAG]])
     return False, rich < 2
+
+
+@kernel()
+def _is_code(nodes: np.ndarray, data: np.ndarray, cell: Int) -> bool:
+    """Whether a cell holds preformatted text of three lines or more: as a row of a table it would lose them."""
+    text = address(data)
+    for row in range(cell + 1, nodes[cell, END]):
+        first, last = text + nodes[row, BEGIN], text + nodes[row, STOP] - 1
+        if nodes[row, TAG] == _PRE and count_byte(first, last, codes.LINE_FEED) > 1:
+            return True
+    return False
 
 
 @kernel()

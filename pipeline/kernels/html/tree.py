@@ -10,8 +10,10 @@ A node is a row of `nodes`, int32[rows, 8]; the columns are:
 - `PARENT`: the row of the parent, -1 at the top.
 - `END`: the row after the last one inside; of a text node the next row.
 - `BEGIN`, `STOP`: bytes in `data` of the text inside, of elements that of all their descendants together.
-- `MARKS`: what words of class, id, role and itemprop say an element is for: bits 1 << group of `WORDS`.
-- `FLAGS`: `HIDDEN`, `ARIA_HIDDEN`, `BREAK_BEFORE`, `BREAK_AFTER`, `TEX`, `PRESENTATION`, `GONE`, `LINK`.
+- `MARKS`: what words of class, id, role and itemprop say an element is for: bits 1 << group of `WORDS`. `itemtype` says
+  which is a comment.
+- `FLAGS`: `HIDDEN`, `ARIA_HIDDEN`, `BREAK_BEFORE`, `BREAK_AFTER`, `TEX`, `PRESENTATION`, `GONE`, `LINK`, and those of lists
+  and drawn formulas, see `attribute_values`.
 - `SPANS`: of a list the number of its first item (1 unless `start` says another), of an item its `value` or 0; else colspan
   (1 to 1,000) plus rowspan (0 to 32,767; 0 is "to the last row") times 65,536.
 """
@@ -23,9 +25,10 @@ from pipeline.kernels.blocks import copy, count_byte, find
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.hashing import xxh64
 from pipeline.kernels.html import attribute_values
-from pipeline.kernels.html.attribute_values import marks_of, number_at, style_flags
+from pipeline.kernels.html.attribute_values import FONT, marks_of, number_at, numbering, style_flags
 from pipeline.kernels.html.html_tokens import attribute_at, is_letter, is_space, name_at, pack
 from pipeline.kernels.html.names import NameTable, kind_of, name_table
+from pipeline.kernels.html.symbols import LETTERS, MOST, SIGNS, put_signs, symbol_font
 from pipeline.kernels.memory import Int, address, byte_at, put_byte
 
 TAG, PARENT, END, BEGIN, STOP, MARKS, FLAGS, SPANS = range(8)
@@ -34,6 +37,8 @@ HIDDEN, ARIA_HIDDEN = attribute_values.HIDDEN, attribute_values.ARIA_HIDDEN
 BREAK_BEFORE, BREAK_AFTER = attribute_values.BREAK_BEFORE, attribute_values.BREAK_AFTER
 TEX, PRESENTATION = attribute_values.TEX, attribute_values.PRESENTATION
 GONE, LINK = attribute_values.GONE, attribute_values.LINK
+REVERSED, LETTERED, ROMAN = attribute_values.REVERSED, attribute_values.LETTERED, attribute_values.ROMAN
+CAPITALS, DRAWN = attribute_values.CAPITALS, attribute_values.DRAWN
 _INLINE = (
     "a abbr acronym b bdi bdo big br button cite code data del dfn em font i img ins kbd label map mark meter nobr output "
     "picture progress q rp rt ruby s samp slot small span strike strong sub sup time tt u var wbr ix:nonfr ix:nonnu"
@@ -54,8 +59,8 @@ _VOID = "area base basefont bgsound br col embed frame hr img input keygen link 
 _NAMES = dict.fromkeys(" ".join([_INLINE, _BLOCK, _TABLE, _UNSEEN, _MATH, _RAW, _VOID]).split())
 TAGS = {name: number for number, name in enumerate(_NAMES, 2)}
 """Numbers of the elements that are told apart. Names are compared by their first eight bytes."""
-_ANNOTATION, _MATHML, _DRAWING, _NOSCRIPT, _LIST, _ORDERED, _ITEM = (
-    TAGS[name] for name in ("annotation", "math", "svg", "noscript", "ul", "ol", "li")
+_ANNOTATION, _MATHML, _DRAWING, _NOSCRIPT, _LIST, _ORDERED, _ITEM, _SCRIPT, _PRE, _CELL = (
+    TAGS[name] for name in ("annotation", "math", "svg", "noscript", "ul", "ol", "li", "script", "pre", "td")
 )
 
 BOUNDARY, UNSEEN, RAW, VOID = 1, 2, 4, 8
@@ -95,20 +100,22 @@ WORDS = (
 
 _LONGEST_ID = 40
 """Bytes of an id from which it is no name that a person gave: filings put whole sentences there."""
-_CLASS, _ID, _ROLE, _ITEMPROP, _HIDDEN, _ARIA, _STYLE, _COLSPAN, _ROWSPAN, _ENCODING, _START, _VALUE, _HREF = range(
-    1, 14
-)
+(
+    _CLASS, _ID, _ROLE, _ITEMPROP, _ITEMTYPE, _HIDDEN, _ARIA, _STYLE, _COLSPAN, _ROWSPAN, _ENCODING, _START, _VALUE, _HREF,
+    _REVERSED, _TYPE, _FACE,
+) = range(1, 18)  # fmt: skip
 _ATTRIBUTES = {
     _CLASS: "class", _ID: "id", _ROLE: "role", _ITEMPROP: "itemprop", _HIDDEN: "hidden", _ARIA: "aria-hidden",
     _STYLE: "style", _COLSPAN: "colspan", _ROWSPAN: "rowspan", _ENCODING: "encoding", _START: "start", _VALUE: "value",
-    _HREF: "href",
+    _HREF: "href", _ITEMTYPE: "itemtype", _REVERSED: "reversed", _TYPE: "type", _FACE: "face",
 }  # fmt: skip
 _TAG_SLOTS, _WORD_SLOTS, _ATTRIBUTE_SLOTS = 11, 11, 7
 _TAG_TABLE = name_table({number: name for name, number in TAGS.items()}, _TAG_SLOTS)
 _WORD_TABLE = name_table(dict(enumerate(WORDS, 1)), _WORD_SLOTS)
 _ATTRIBUTE_TABLE = name_table(_ATTRIBUTES, _ATTRIBUTE_SLOTS)
-_TRUE, _PRESENTS, _NO_ROLE, _NBSP, _QUOT, _AMP, _LT, _GT = (
-    np.uint64(pack(word)) for word in ("true", "presentation", "none", "nbsp;", "quot;", "amp;", "lt;", "gt;")
+_TRUE, _PRESENTS, _NO_ROLE, _NBSP, _QUOT, _AMP, _LT, _GT, _MATH_TYPE, _MATHJAX = (
+    np.uint64(pack(word))
+    for word in ("true", "presentation", "none", "nbsp;", "quot;", "amp;", "lt;", "gt;", "math", "mathjax")
 )
 
 
@@ -118,19 +125,19 @@ def read_tree(markup: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     `nodes` int32[rows, 8], see above; `signatures` uint64[rows]: a hash of an element's name and class value, 0 of text;
     `data` uint8: the text of all text nodes, character references decoded, back to back.
     """
-    return _read_tree(markup, _TAG_TABLE, _WORD_TABLE, _ATTRIBUTE_TABLE)
+    return _read_tree(markup, _TAG_TABLE, _WORD_TABLE, _ATTRIBUTE_TABLE, SIGNS, LETTERS)
 
 
 @kernel(nogil=True)
 def _read_tree(
-    markup: np.ndarray, tags: NameTable, words: NameTable, attributes: NameTable
+    markup: np.ndarray, tags: NameTable, words: NameTable, attributes: NameTable, signs: np.ndarray, letters: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     begin = address(markup)
     end = begin + markup.shape[0]
     most = 2 * count_byte(begin, end, codes.LESS) + 1
     nodes, signatures = np.empty((most, 8), np.int32), np.empty(most, np.uint64)
     element_names = np.empty(most, np.uint64)
-    data = np.empty(markup.shape[0], np.uint8)
+    data = np.empty(3 * markup.shape[0] + 4 * MOST, np.uint8)  # a letter may be drawn as a sign of three bytes
     start_of_data = address(data)
     to, rows, parent, here = start_of_data, 0, -1, begin
     foreign = -1  # the drawing or formula that is open: in it, elements of these names are not raw
@@ -140,6 +147,8 @@ def _read_tree(
         if stop > here:
             first = to
             to = copy(here, to, stop - here) if raw else _decoded(here, stop, to)
+            font = nodes[parent, FLAGS] >> FONT if parent >= 0 else 0
+            to = start_of_data + put_signs(data, first - start_of_data, to - start_of_data, font, signs, letters)
             _put_node(nodes, rows, TEXT, parent, first - start_of_data, to - start_of_data)
             signatures[rows] = 0
             rows += 1
@@ -173,13 +182,12 @@ def _read_tree(
             kind = kind_of(key, address(attributes[0]), address(attributes[1]), attributes[2], _ATTRIBUTE_SLOTS)
             if kind == 0:
                 continue
-            if _CLASS <= kind <= _ITEMPROP and (kind != _ID or value_end - value <= _LONGEST_ID):
-                nodes[rows, MARKS] |= marks_of(
-                    value, value_end, address(words[0]), address(words[1]), words[2], _WORD_SLOTS
-                )
+            if _CLASS <= kind <= _ITEMTYPE and (kind != _ID or value_end - value <= _LONGEST_ID):
+                marks = marks_of(value, value_end, address(words[0]), address(words[1]), words[2], _WORD_SLOTS)
+                nodes[rows, MARKS] |= marks if kind != _ITEMTYPE else marks & COMMENT
             if kind == _CLASS:
                 signature ^= xxh64(markup, value - begin, value_end - begin, np.uint64(tag))
-            elif kind > _ID:
+            if kind != _ID:
                 _note_attribute(nodes, rows, kind, value, value_end)
         signatures[rows] = signature
         if not TRAITS[tag] & VOID:
@@ -264,12 +272,18 @@ def _decoded(place: Int, end: Int, to: Int) -> Int:
 
 @kernel()
 def _note_attribute(nodes: np.ndarray, row: Int, kind: Int, place: Int, end: Int) -> None:
-    """What an attribute other than class and id says, put into a node's row."""
-    if kind == _STYLE:
-        nodes[row, FLAGS] |= style_flags(place, end)
+    """What an attribute other than id says, put into a node's row, besides its marks."""
+    if kind == _CLASS:
+        nodes[row, FLAGS] |= DRAWN if name_at(place, min(place + 7, end))[0] == _MATHJAX else 0
+        return
+    if kind in (_STYLE, _FACE):
+        nodes[row, FLAGS] |= (style_flags(place, end) if kind == _STYLE else 0) | symbol_font(place, end) << FONT
         return
     if kind in (_HIDDEN, _HREF):
         nodes[row, FLAGS] |= HIDDEN | GONE if kind == _HIDDEN else LINK
+        return
+    if kind == _REVERSED or (kind == _TYPE and nodes[row, TAG] == _ORDERED):
+        nodes[row, FLAGS] |= REVERSED if kind == _REVERSED else numbering(place, end)
         return
     if _COLSPAN <= kind <= _VALUE and kind != _ENCODING:
         _notenumber_at(nodes, row, kind, number_at(place, end))
@@ -277,6 +291,8 @@ def _note_attribute(nodes: np.ndarray, row: Int, kind: Int, place: Int, end: Int
     word = name_at(place, end)[0]
     if kind == _ARIA and word == _TRUE:
         nodes[row, FLAGS] |= ARIA_HIDDEN
+    elif kind == _TYPE and nodes[row, TAG] == _SCRIPT and word == _MATH_TYPE:
+        nodes[row, FLAGS] |= TEX
     elif kind == _ROLE and word in (_PRESENTS, _NO_ROLE):
         nodes[row, FLAGS] |= PRESENTATION
     elif kind == _ENCODING:
@@ -330,7 +346,11 @@ def blocks(nodes: np.ndarray, data: np.ndarray, all_text: bool) -> tuple[np.ndar
         elif tag == _MATHML and row >= formula_end:
             formula_end, tex = nodes[row, END], _tex_in(nodes, row)
             row = tex if tex else row
-        elif is_unseen(nodes, row, all_text) or (tag == _ANNOTATION and row != tex):
+        elif (
+            is_unseen(nodes, row, all_text)
+            or (tag == _ANNOTATION and row != tex)
+            or (tag == _CELL and _numbers_lines(nodes, data, row))
+        ):
             row = nodes[row, END] - 1
         row += 1
         if tex and row == nodes[tex, END]:
@@ -349,11 +369,42 @@ def is_unseen(nodes: np.ndarray, row: Int, all_text: bool) -> bool:
     """Whether nothing inside an element is text of the page. A hidden formula is: what is drawn in its stead is a picture."""
     tag, flags = nodes[row, TAG], nodes[row, FLAGS]
     if TRAITS[tag] & UNSEEN:
-        return not (all_text and tag == _NOSCRIPT)
+        return not (all_text and tag == _NOSCRIPT) and not (tag == _SCRIPT and flags & TEX)
+    if flags & DRAWN and _tex_follows(nodes, row):
+        return True
     formula = row + 1 < nodes[row, END] and nodes[row + 1, TAG] == _MATHML
     if all_text or formula or not flags & (HIDDEN | ARIA_HIDDEN):
         return False
     return flags & HIDDEN != 0 or nodes[row, STOP] - nodes[row, BEGIN] <= _DECORATION
+
+
+@kernel()
+def _tex_follows(nodes: np.ndarray, row: Int) -> bool:
+    """Whether the element after this one is a script with the formula in TeX that is drawn here."""
+    after = nodes[row, END]
+    while after < len(nodes) and nodes[after, TAG] == TEXT:
+        after += 1
+    return after < len(nodes) and nodes[after, TAG] == _SCRIPT and nodes[after, FLAGS] & TEX != 0
+
+
+@kernel()
+def _numbers_lines(nodes: np.ndarray, data: np.ndarray, cell: Int) -> bool:
+    """Whether a cell holds nothing but the numbers of the lines of code in the cell beside it: two numbers, a line each."""
+    place, stop, lines = address(data) + nodes[cell, BEGIN], address(data) + nodes[cell, STOP], 0
+    while place < stop and (is_space(byte_at(place)) or codes.ZERO <= byte_at(place) <= codes.NINE):
+        lines += byte_at(place) == codes.LINE_FEED
+        place += 1
+    beside = nodes[cell, END]
+    if place < stop or lines == 0:
+        return False
+    while beside < len(nodes) and nodes[beside, TAG] == TEXT:
+        beside += 1
+    if beside >= len(nodes) or nodes[beside, TAG] != _CELL:
+        return False
+    for row in range(beside, nodes[beside, END]):
+        if nodes[row, TAG] == _PRE:
+            return True
+    return False
 
 
 @kernel()

@@ -11,7 +11,7 @@ from pipeline.kernels.memory import Int
 from pipeline.kernels.unicode import decode
 
 RULER, BULLET, BOX = 1, 2, 4
-RULERS = "_-=.*~+·•…‐‑‒–—―⎯─━═▬■"
+RULERS = "_-=.*~+#·•…‐‑‒–—―⎯─━═▬■"
 """Characters that rule a line or lead from a label to its figure when they repeat; box drawing is among them."""
 BULLETS = "-*•·–—‣⁃○●◦◘▪▫►▶➢➤✓✔\uf0b7\uf0a7"
 """Characters that begin an item of a list, before white space."""

@@ -191,7 +191,8 @@ def sum_sentences(
     """Weight sums of every sentence.
 
     Returns row int64[s], start and end byte within the row int64[s], sums int32[s, 5] (words and characters of the plain
-    reading, then of the neutral one, and scopes) and, int32[s, 6], the number of features of each and of words in `listed`.
+    reading, then of the neutral one, and scopes) and, int32[s, 7], the number of features of each, of words in `listed` and of
+    slurs.
     `neutral`, `listed` and `class_keys` are sorted word hashes, `class_ids` uint8 the classes of the last.
     """
     words = split_rows(offsets, data, lower)
@@ -209,7 +210,7 @@ def _sum_sentences(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     word_mask, char_mask = np.uint64(len(word_weights) - 1), np.uint64(len(char_weights) - 1)
     rows, begins, stops = np.empty(256, np.int64), np.empty(256, np.int64), np.empty(256, np.int64)
-    sums, sizes = np.empty((256, 5), np.int32), np.empty((256, 6), np.int32)
+    sums, sizes = np.empty((256, 5), np.int32), np.empty((256, 7), np.int32)
     borders = np.empty(1024, np.int64)
     points, grams = np.empty(MAX_WORD_POINTS + 2, np.int32), np.empty(MAX_GRAMS, np.int64)
     # What a word adds by its characters depends on the word alone: a direct-mapped cache of the frequent ones.
@@ -237,7 +238,7 @@ def _sum_sentences(
             rows[total], begins[total], stops[total] = row, starts[word] - base, ends[borders[sentence] - 1] - base
             previous, previous_neutral = _FIRST, _FIRST
             plain_words, plain_chars, neutral_words, neutral_chars = 0, 0, 0, 0
-            plain_grams, neutral_grams, features, hits, classed = 0, 0, 0, 0, 0
+            plain_grams, neutral_grams, features, hits, classed, slurs = 0, 0, 0, 0, 0, 0
             while word < borders[sentence]:
                 value = hashes[word]
                 place = slot_of(value, cache_mask)
@@ -278,12 +279,14 @@ def _sum_sentences(
                     neutral_grams += cache_size[place]
                 previous, previous_neutral = plain, unmarked
                 hits += kind == 4
+                slurs += cache_class[place] == SLUR
                 features += 2
                 word += 1
             scoped, scope_sum = scope_slots(classes, classed, scopes), 0
             for at in range(scoped):
                 scope_sum += scope_weights[scopes[at]]
             sums[total, 4], sizes[total, 4], sizes[total, 5] = scope_sum, scoped, hits
+            sizes[total, 6] = slurs
             sums[total, 0], sums[total, 1] = plain_words, plain_chars
             sums[total, 2], sums[total, 3] = neutral_words, neutral_chars
             sizes[total, 0], sizes[total, 1] = features, plain_grams

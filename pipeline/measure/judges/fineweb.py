@@ -35,7 +35,7 @@ class FineWeb(JudgeSettings):
 
 @judge(
     "fineweb",
-    version=1,
+    version=2,
     settings=FineWeb,
     reads=["text", "table_spans"],
     adds={

@@ -63,7 +63,7 @@ def ratio(numerator: np.ndarray, denominator: np.ndarray) -> pa.Array:
 
 @judge(
     "gopher",
-    version=1,
+    version=2,
     settings=Gopher,
     reads=["text", "table_spans"],
     adds={

@@ -61,7 +61,7 @@ _LINES = ["dup_line_frac", "dup_paragraph_frac", "dup_line_char_frac", "dup_para
 
 @judge(
     "repetition",
-    version=2,
+    version=3,
     settings=Repetition,
     reads=["text", "table_spans"],
     adds={"num_chars": pa.int64(), **dict.fromkeys([*_LINES, *_NGRAMS.values()], pa.float64())},

@@ -20,9 +20,9 @@ from pipeline.measure.spans import spans_column
 
 WORST_PART = 3
 """The score of a document is the mean of one in so many of its sentences, the worst."""
-AT_PEOPLE, SHORT = 0.72, 15
+AT_PEOPLE, SLURRED, SHORT = 0.72, 0.9, 15
 """A sentence that names a group and scores more than this decides by itself in a text of so many sentences; in a longer one
-in proportion."""
+in proportion. One that only has a slur must score more: many slurs are words for other things, too."""
 LIFT = 2.4
 """What a listed word adds to the logit of a sentence, as long as that stays under one half."""
 SENTENCE_THRESHOLD = 0.7
@@ -105,17 +105,19 @@ def score_texts(
 def _sentences(
     text: pa.Array, tensors: dict[str, np.ndarray] | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """`score_texts`, and whether a sentence names a group of people."""
+    """`score_texts`, and whether a sentence names a group of people, by a word of its own or by a slur."""
     tensors = tensors or WEIGHTS.tensors
     offsets, data = text_buffers(text)
     readings = (tensors[name] for name in READ)
     rows, begins, stops, sums, sizes = sum_sentences(offsets, data, WORD_LOWER, *readings)
-    return rows, begins, stops, sentence_scores(sums, sizes, tensors["scales"]), sizes[:, 1] > sizes[:, 3]
+    scores = sentence_scores(sums, sizes, tensors["scales"])
+    at_people = (sizes[:, 1] > sizes[:, 3]) | (sizes[:, 6] > 0) & (scores > SLURRED)
+    return rows, begins, stops, scores, at_people
 
 
 @judge(
     "toxicity",
-    version=4,
+    version=5,
     settings=Toxicity,
     reads=["text"],
     adds={
