@@ -1,11 +1,22 @@
 """Settings of `select:`, the dial: how much of the corpus to keep, the best first."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
 from pipeline.apply.select_search import read_selection
 from pipeline.core.settings import Settings
+
+
+class ProxySettings(Settings):
+    """The proxies that `select.search` trains."""
+
+    steps: int = Field(default=100, ge=1)
+    """Steps of each."""
+    seeds: int = Field(default=3, ge=2)
+    """Runs of each share: how far they differ is what chance does."""
+    set: list[str] = []
+    """Their settings, as `["model.hidden_size=128"]`."""
 
 
 class SelectSettings(Settings):
@@ -34,9 +45,10 @@ class SelectSettings(Settings):
     buckets: int | None = Field(default=None, ge=2, le=100)
     """Store with each document it keeps its bucket by score, the best in the last: 5 makes fifths of the words. The mix can weigh
     and repeat them (`mix.buckets`), and each is a source of its own in the hand-off. Without `keep`, of all that rules leave."""
-    search: str | None = None
-    """A `selection.json` of `python -m recipes.pretrain.selection`: its best share of kept_tokens, or all of them
-    where it gains no more than chance."""
+    search: str | Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)] | None = None
+    """Shares of kept_tokens, as [0.01, 0.1]: proxies train on each in the run, and the best is kept, or all where it gains no
+    more than chance. Or a `selection.json` of `python -m recipes.pretrain.selection`, for what it found."""
+    proxies: ProxySettings = ProxySettings()
 
     @model_validator(mode="before")
     @classmethod
@@ -46,12 +58,10 @@ class SelectSettings(Settings):
             return {**given, "keep": 1.0, "of": "kept_tokens"}
         if not isinstance(given, dict) or not given.get("search"):
             return given
-        if not isinstance(given["search"], str):
-            raise ValueError(
-                "search names a file; `python -m recipes.pretrain.selection HANDOFF --shares 0.01,0.1` makes it"
-            )
-        if set(given) & {"keep", "keep_tokens", "of"}:
+        if set(given) & {"keep", "keep_tokens", "of"} and not {**given, "keep": 1.0, "of": "kept_tokens"} == given:
             raise ValueError("search says how much to keep: leave out keep, keep_tokens and of")
+        if not isinstance(given["search"], str):
+            return {**given, "keep": 1.0, "of": "kept_tokens"}
         found = read_selection(given["search"])
         return {"exempt": found.exempt, **given, "keep": found.share, "of": "kept_tokens"}
 

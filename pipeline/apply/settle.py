@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.apply.rewrite import is_too_short
-from pipeline.apply.select_search import read_selection
+from pipeline.apply.select_search import found_by
 from pipeline.apply.select_settings import SelectSettings
 from pipeline.apply.select_where import condition_of, meets, where_files
 from pipeline.apply.selection import RULE, STAGE, WHERE_RULE, Dial, Met, Offered, dial, offered, sentence, spared
@@ -309,9 +309,12 @@ def settle(run: Run) -> Commits:
         for shard in run.shards
     }
     settings: dict[str, Any] = run.recipe.apply.model_dump(mode="json")
-    told = run.recipe.select
+    told, searched = run.recipe.select, None
     if told is not None:
-        select = told.model_dump(mode="json", exclude={"search"})
+        searched = found_by(run, told.search)
+        if isinstance(told.search, list) and searched is None:  # everything is kept for the proxies to choose from
+            told = told.model_copy(update={"buckets": None})
+        select = told.model_dump(mode="json", exclude={"search", "proxies"})
         names = [name for name, _ in run.recipe.judges]
         settings = {"apply": settings, "select": select, "amounts": amounts(run, told)}
         settings |= {"judges": names} if told.where else {}
@@ -320,8 +323,8 @@ def settle(run: Run) -> Commits:
     unit = Unit("all", {"shards": shards}, settings, SETTLE_VERSION, libraries("duckdb") if told and told.where else {})
     settled = run.execute(Step.SETTLE, [unit], settle_all)
     counts = run.counted(SettleCounts, Step.SETTLE)
-    if told is not None:
-        run.notes += [read_selection(told.search).evidence()] if told.search else []
+    if told is not None and (searched is not None or not told.search):
+        run.notes += [searched.evidence()] if searched else []
         run.notes += [counts.where.sentence()] if counts.where else []
         run.notes += [sentence(counts.select, told)] if counts.select else []
     lost = counts.lost_repeats

@@ -21,6 +21,7 @@ class Step(StrEnum):
     REPEATS = "repeats"
     APPLY = "apply"
     SETTLE = "settle"
+    SEARCH = "search"
     COUNT = "count"
     TOKENIZER = "tokenizer"
     SHARDS = "shards"
@@ -46,6 +47,7 @@ TITLES: dict[str, str] = {
     Step.VERDICTS: "decide: verdicts",
     Step.REPEATS: "apply: repeats",
     Step.SETTLE: "apply: final verdicts",
+    Step.SEARCH: "select: proxies",
     Step.COUNT: "tokenizer: count",
     Step.TOKENIZER: "tokenizer: merge",
     Step.PUBLISH_REST: "publish: not kept",
