@@ -209,6 +209,10 @@ def test_buckets_reach_corpus_mix_and_hand_off(tmp_path, capsys):
     ids = {n: set(pq.read_table(out / f"handoff/uses/web-b{n}")["id"].to_pylist()) for n in (1, 2)}
     train = {n: {row["id"] for row in kept if row["bucket"] == n and row["split"] == "train"} for n in (1, 2)}
     assert ids == train
+    shown = json.loads((out / "report.json").read_text())["dial"]
+    assert all(-1 <= value <= 1 for _, value in shown["rules"])
+    assert [one["bucket"] for one in shown["buckets"]] == [1, 2]
+    assert "stage <code>select</code>" in (out / "report.html").read_text()
     plan = pipeline.open_run(str(out)).whatif({"select.keep": 0.5})
     assert [one["bucket"] for one in plan["select"]["buckets"]] == [1, 2]
     assert main([str(path), "--out", str(out), "--ray", "none", "--json", "--no-train"]) == 0
