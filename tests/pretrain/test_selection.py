@@ -104,7 +104,11 @@ def test_a_recipe_takes_the_share_or_keeps_everything_with_a_warning(searched: P
         path.write_text(json.dumps({**fields, **change}))
         with pytest.raises(ValueError, match=said):
             read_selection(str(path))
-    for search, said in ((str(tmp_path / "none.json"), "does not exist"), ([0.01, 1.5], "less than 1"), ([], "search")):
+    for search, said in (
+        (str(tmp_path / "none.json"), "does not exist"),
+        ([0.01, 1.5], "shares between"),
+        ([], "shares between"),
+    ):
         with pytest.raises(ValidationError, match=said):
             SelectSettings.model_validate({"search": search})
 
