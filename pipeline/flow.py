@@ -51,6 +51,7 @@ STAGES: dict[str, Stage] = {
             Step.SETTLE,
         ),
     ),
+    "select": Stage("pipeline.publish.search:search", (Step.SEARCH,)),
     "tokenizer": Stage("pipeline.tokens.step:tokenizer", (Step.COUNT, Step.TOKENIZER)),
     "shards": Stage("pipeline.tokens.step:shards", (Step.SCATTER, Step.SHARDS)),
     "size": Stage("pipeline.plan.step:size", (Step.SIZE,)),
@@ -72,8 +73,10 @@ def advance(run: "Run", to: str = LAST) -> None:
     from pipeline.classify.step import check
     from pipeline.decide.by_hand import read_lists
     from pipeline.publish.index import indexes
+    from pipeline.publish.search import check as check_search
 
     check(run.recipe)
+    check_search(run)
     read_lists(run.recipe.by_hand)
     run.indexes = indexes(run.recipe, run.store.root)
     names = list(STAGES)

@@ -2,6 +2,8 @@
 
 from pydantic import Field
 
+from pipeline.core.run_folder import RunFolder
+from pipeline.core.steps import Step
 from pipeline.size.search_file import SELECTION_VERSION, SearchPart, read_search_file
 
 
@@ -58,6 +60,17 @@ class SelectionSearch(SearchPart):
             f"select.search: proxies of {self.runs[0].tokens:,} tokens for a run of {self.target_tokens:,}, {self.unit} by share "
             f"kept: {said}; seeds differ by {self.best.spread:.4f}: {verdict}"
         )
+
+
+def found_by(run: RunFolder, search: str | list[float] | None) -> SelectionSearch | None:
+    """What the search that a recipe names found; None without one, and before the run's own is done."""
+    if isinstance(search, list):
+        return (
+            read_selection(run.store.locate(run.file(Step.SEARCH, name="selection").path))
+            if run.has(Step.SEARCH)
+            else None
+        )
+    return read_selection(search) if search else None
 
 
 def read_selection(path: str) -> SelectionSearch:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.apply.equal import FALLEN, equal_part, gather_block, going_of, short_ones
-from pipeline.apply.select_search import read_selection
+from pipeline.apply.select_search import found_by
 from pipeline.apply.select_step import SELECTED, SelectCounts, amounts, select_all, selection_files
 from pipeline.apply.selection import STAGE, Dial, Met, sentence
 from pipeline.apply.spans import ApplySettings
@@ -235,7 +235,9 @@ def settle(run: Run) -> Commits:
     equal = [commit.files["table"] for commit in run.execute(Step.EQUAL, units, equal_part).values()]
     units, told = [], run.recipe.select
     if told is not None:
-        settings["select"] = told.model_dump(mode="json", exclude={"search"})
+        if isinstance(told.search, list) and found_by(run, told.search) is None:
+            told = told.model_copy(update={"buckets": None})  # everything is kept for the proxies to choose from
+        settings["select"] = told.model_dump(mode="json", exclude={"search", "proxies"})
         names = [name for name, _ in run.recipe.judges]
         asked = settings | {"amounts": amounts(run, told), "firsts": firsts} | ({"judges": names} if told.where else {})
         scored = {
@@ -279,8 +281,9 @@ def _without(files: Mapping[str, Any], name: str) -> dict[str, Any]:
 def _say(run: Run) -> None:
     """What the dial and lost repeats come to, for the summary."""
     counts, told = run.counted(SettleCounts, Step.SETTLE), run.recipe.select
-    if told is not None:
-        run.notes += [read_selection(told.search).evidence()] if told.search else []
+    searched = found_by(run, told.search) if told is not None else None
+    if told is not None and (searched is not None or not told.search):
+        run.notes += [searched.evidence()] if searched else []
         run.notes += [counts.where.sentence()] if counts.where else []
         run.notes += [sentence(counts.select, told)] if counts.select else []
     lost = counts.lost_repeats

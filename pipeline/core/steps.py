@@ -29,6 +29,7 @@ class Step(StrEnum):
     SELECT = "select"
     FINAL = "final"
     SETTLE = "settle"
+    SEARCH = "search"
     COUNT = "count"
     TOKENIZER = "tokenizer"
     SCATTER = "scatter"
@@ -63,6 +64,7 @@ TITLES: dict[str, str] = {
     Step.SELECT: "apply: the dial",
     Step.FINAL: "apply: verdicts",
     Step.SETTLE: "apply: final verdicts",
+    Step.SEARCH: "select: proxies",
     Step.COUNT: "tokenizer: count",
     Step.TOKENIZER: "tokenizer: merge",
     Step.SCATTER: "shards: scatter",

@@ -5,8 +5,10 @@ nothing left of its text still removes it. One left out by its id is removed wha
 as tables, under names that hold their content.
 """
 
+import codecs
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -23,6 +25,7 @@ ACTIONS = ("keep", "drop", "wrong")
 OPPOSITE = {"kept": "drop", "removed": "keep"}
 """What "wrong" says of a verdict."""
 RULES = {"overrides": "overrides.drop", "exclude_ids": "exclude_ids.listed"}
+ID = re.compile(r"[0-9a-f]{32}")
 TABLE = pa.schema([(name, pa.string()) for name in ("id", "action", "who", "when", "why")])
 """One row an id: `keep` or `drop`."""
 
@@ -30,10 +33,10 @@ TABLE = pa.schema([(name, pa.string()) for name in ("id", "action", "who", "when
 def reviews_of(data: bytes, name: str) -> list[dict[str, Any]]:
     """The lines of a review file. Raises UsageError for the first one that says nothing of a document."""
     found = []
-    for number, line in enumerate(data.splitlines(), 1):
+    for number, line in enumerate(data.removeprefix(codecs.BOM_UTF8).splitlines(), 1):
         try:
             one = json.loads(line) if line.strip() else None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise UsageError(f"{name}, line {number}: no JSON") from None
         if one is None:
             continue
@@ -56,14 +59,17 @@ def read_lists(paths: Mapping[str, str | None]) -> dict[str, pa.Table]:
         try:
             with fsspec.open(path, "rb") as file:
                 data: bytes = file.read()  # type: ignore[attr-defined]
-            words = [line.strip() for line in data.decode().splitlines()] if name == "exclude_ids" else []
+            lines = data.decode("utf-8-sig").splitlines() if name == "exclude_ids" else []
         except (OSError, ValueError) as error:
             raise UsageError(f"{name}: {path}: {getattr(error, 'strerror', None) or error}") from error
         if name == "exclude_ids":
-            rows = {word: {"id": word, "action": "drop"} for word in words if word and not word.startswith("#")}
+            words = [line.partition("#")[0].strip().lower() for line in lines]
+            if wrong := [number for number, word in enumerate(words, 1) if word and not ID.fullmatch(word)]:
+                raise UsageError(f"{name}: {path}, line {wrong[0]}: expected an id, 32 hex digits, and nothing else")
+            rows = {word: {"id": word, "action": "drop"} for word in words if word}
         else:
             rows = {
-                one["id"]: {key: str(one.get(key) or "") for key in TABLE.names}
+                one["id"]: {key: str(one.get(key) or "").encode("utf-8", "replace").decode() for key in TABLE.names}
                 | {"action": OPPOSITE[one["verdict"]] if one["review"] == "wrong" else one["review"]}
                 for one in reviews_of(data, f"{name}: {path}")
             }

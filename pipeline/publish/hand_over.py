@@ -1,9 +1,11 @@
 """The hand-off, written last: tokenizer, manifest, training configuration and launch files under their fixed names."""
 
 import json
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
+from pipeline.apply.select_search import found_by
 from pipeline.apply.settle import SettleCounts
 from pipeline.core.root_hash import root_hash
 from pipeline.core.run_folder import Run
@@ -57,7 +59,7 @@ def tokenizer_info(run: Run) -> dict[str, Any]:
     }
 
 
-def _shards(run: Run, stream: str, split: str, width: int) -> list[dict[str, Any]]:
+def _shards(run: Run, stream: str, split: str, width: int, place: Callable[[str], str]) -> list[dict[str, Any]]:
     listed = []
     for unit, commit in run.commits(Step.SHARDS).items():
         counts = commit.counted(ShardCounts).splits()[split]
@@ -66,7 +68,7 @@ def _shards(run: Run, stream: str, split: str, width: int) -> list[dict[str, Any
         file = commit.files[f"{split}.ds"]
         listed.append(
             {
-                "path": exported(file.path),
+                "path": place(file.path),
                 "bytes": counts.tokens * width,
                 "num_tokens": counts.tokens,
                 "num_documents": counts.documents,
@@ -77,8 +79,8 @@ def _shards(run: Run, stream: str, split: str, width: int) -> list[dict[str, Any
     return listed
 
 
-def build(run: Run) -> Manifest:
-    """The manifest of this run; before its uses are counted it names none."""
+def build(run: Run, place: Callable[[str], str] = exported) -> Manifest:
+    """The manifest of this run, with its files where `place` says; before its uses are counted it names none."""
     info = tokenizer_info(run)
     width = token_type(info["vocab_size"]).itemsize
     mix = mix_plan(run)
@@ -97,9 +99,9 @@ def build(run: Run) -> Manifest:
                 "bucket": stream.bucket or None,
                 "weight": lines[name]["weight"],
                 "epochs": lines[name]["epochs"],
-                "splits": {split: _shards(run, name, split, width) for split in SPLITS},
+                "splits": {split: _shards(run, name, split, width, place) for split in SPLITS},
                 "text_bytes": {split: sum(part[split].text_bytes for part in parts) for split in SPLITS},
-                "uses": [exported(file.path) for file in uses],
+                "uses": [place(file.path) for file in uses],
             }
         )
     listed = term_list(run)
@@ -151,7 +153,9 @@ def write_handoff(run: Run) -> tuple[TrainConfig, list[FileInfo]]:
     files = export(run, [*shards, *uses])
     for name, info in run.commit(Step.TOKENIZER).files.items():
         files.append(store.put(f"tokenizer/{name}", store.read(info.path)))
-    files.append(store.put_json("plan.json", size_plan(run)))
+    searched = found_by(run, run.recipe.select.search) if run.recipe.select else None
+    selection = {"selection": searched.model_dump(mode="json")} if searched else {}
+    files.append(store.put_json("plan.json", size_plan(run) | selection))
     manifest = build(run)
     config = default_train_config(manifest, run.recipe.pretrain)
     for name, text in sorted(launch_files(config, manifest).items()):

@@ -89,7 +89,7 @@ def bias(run: Run) -> dict[str, Any] | None:
     flipping = flip_failures(read["flips"], settings)
     if settings.action != "rebalance":
         failures += flipping
-    gone = {"all": np.logical_not(kept)} | {s: m for s, m in removing.items() if s in settings.stages}
+    gone = {"all": np.logical_not(kept)} | {s: m for s, m in removing.items() if s in (*settings.stages, "select")}
     by_role = {role: table.filter(pc.equal(table["role"], role)) for role in ("domain", "general")}
     spoken = {role: part.filter(pc.equal(part["verdict"], "kept"))["terms"] for role, part in by_role.items()}
     return {

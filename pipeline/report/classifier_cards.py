@@ -1,9 +1,7 @@
 """The report's figures of each classifier: its card, the kept share at the recipe's threshold, and the audit."""
 
-from dataclasses import asdict
 from typing import Any
 
-from pipeline.apply.settle import SettleCounts
 from pipeline.classify.classifier_settings import ClassifierSettings
 from pipeline.classify.step import ModelCounts, classifiers
 from pipeline.core.run_folder import Run
@@ -23,12 +21,6 @@ def figures(run: Run) -> dict[str, dict[str, Any]]:
         name: _of(run.counted(ModelCounts, Step.CLASSIFY, name).card, settings, audits.get(name))
         for name, settings in classifiers(run.recipe)
     }
-
-
-def dial(run: Run) -> dict[str, Any] | None:
-    """What `select:` did, with the signal that it went by."""
-    found = run.counted(SettleCounts, Step.SETTLE).select
-    return None if found is None or run.recipe.select is None else {"by": run.recipe.select.by, **asdict(found)}
 
 
 def _of(card: dict[str, Any], settings: ClassifierSettings, audit: dict[str, Any] | None) -> dict[str, Any]:

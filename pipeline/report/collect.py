@@ -22,7 +22,7 @@ from pipeline.plan.step import mix_plan, size_plan
 from pipeline.report import tally, where
 from pipeline.report.bias_step import BIAS
 from pipeline.report.cards import data_card
-from pipeline.report.classifier_cards import dial
+from pipeline.report.dial import dial
 from pipeline.report.file_account import file_rows
 from pipeline.report.hidden import is_hidden
 from pipeline.report.progress import Display

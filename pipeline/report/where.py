@@ -44,7 +44,8 @@ def _rule(_: pa.Table, verdicts: pa.Table) -> pa.ChunkedArray:
     return pc.binary_join_element_wise(verdicts["stage"], verdicts["rule"], ".")
 
 
-def _host(documents: pa.Table, _: pa.Table) -> pa.Array | pa.ChunkedArray:
+def host_of(documents: pa.Table, _: pa.Table) -> pa.Array | pa.ChunkedArray:
+    """The host of every document's URL, null for none."""
     return pc.utf8_lower(pc.struct_field(pc.extract_regex(documents["url"].combine_chunks(), HOST), "host"))
 
 
@@ -71,7 +72,7 @@ def rules_by_source(parts: Parts) -> list[TakenRow]:
 
 def hosts(parts: Parts) -> list[HostRow]:
     """The hosts of most extracted pre-tokens: in, kept, and the rule that takes most of each."""
-    counts = grouped(parts, {"host": _host, "rule": _rule, "verdict": lambda _, verdicts: verdicts["verdict"]})
+    counts = grouped(parts, {"host": host_of, "rule": _rule, "verdict": lambda _, verdicts: verdicts["verdict"]})
     rows: dict[str, HostRow] = {}
     most: dict[str, tuple[int, str]] = {}
     for (host, rule, verdict, what), count in counts.items():

@@ -209,6 +209,10 @@ def test_buckets_reach_corpus_mix_and_hand_off(tmp_path, capsys):
     ids = {n: set(pq.read_table(out / f"handoff/uses/web-b{n}")["id"].to_pylist()) for n in (1, 2)}
     train = {n: {row["id"] for row in kept if row["bucket"] == n and row["split"] == "train"} for n in (1, 2)}
     assert ids == train
+    shown = json.loads((out / "report.json").read_text())["dial"]
+    assert all(-1 <= value <= 1 for _, value in shown["rules"])
+    assert [one["bucket"] for one in shown["buckets"]] == [1, 2]
+    assert "stage <code>select</code>" in (out / "report.html").read_text()
     plan = pipeline.open_run(str(out)).whatif({"select.keep": 0.5})
     assert [one["bucket"] for one in plan["select"]["buckets"]] == [1, 2]
     assert main([str(path), "--out", str(out), "--ray", "none", "--json", "--no-train"]) == 0
@@ -229,7 +233,9 @@ def inspected(out, capsys):
         ("{keep: 0.5, by: gopher.num_words}\nmix: {buckets: {2: 3}}", "mix.buckets.2: select.buckets makes none"),
         ("{buckets: 3, by: gopher.num_words}\nmix: {buckets: {4: 3}}", "mix.buckets.4: select.buckets makes 1 to 3"),
         ("{}", "or where"),
-        ("{where: ''}", "at least 1 character"),
+        ("{where: ' '}", "select.where"),
+        ("{search: [0.1, 1.0]}", "shares between 0 and 1"),
+        ("{search: 0.1}", "shares between 0 and 1"),
         ("{where: 'gopher_num_word > 3'}", "no such column: gopher_num_word; did you mean gopher_num_words"),
         ("{where: \"verdict = 'kept'\"}", "no such column: verdict"),
         ("{where: 'random() < 0.5'}", "random is not the same"),

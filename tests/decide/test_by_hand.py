@@ -97,6 +97,7 @@ def test_it_says_how_many_ids_match_and_the_reasons(made, tmp_path, capsys):
         ("[1]", "line 1: expected an object with an id"),
         ('{"id": "a", "review": "kep"}', "did you mean keep"),
         ('{"id": "a", "review": ["keep"]}', "did you mean keep"),
+        ("[" * 100_000, "line 1: no JSON"),
         ('{"id": "a", "review": "wrong"}', "wrong needs the verdict"),
         ('{"id": "a", "review": "wrong", "verdict": "quarantined"}', "wrong needs the verdict"),
     ],
@@ -113,5 +114,12 @@ def test_a_list_that_cannot_be_read_is_refused(tmp_path, made):
     (tmp_path / "ids.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError, match=r"exclude_ids: .*decode"):
         read_lists({"exclude_ids": str(tmp_path / "ids.txt")})
+    (tmp_path / "ids.txt").write_text("id,url\n")
+    with pytest.raises(UsageError, match="line 1: expected an id"):
+        read_lists({"exclude_ids": str(tmp_path / "ids.txt")})
+    (tmp_path / "ids.txt").write_bytes(b"\xef\xbb\xbf" + b"AB" * 16 + b"  # an advert\r\n")
+    assert read_lists({"exclude_ids": str(tmp_path / "ids.txt")})["exclude_ids"]["id"].to_pylist() == ["ab" * 16]
+    (tmp_path / "r.jsonl").write_bytes(b'\xef\xbb\xbf{"id": "a", "review": "drop", "why": "\\ud800"}\r\n')
+    assert read_lists({"overrides": str(tmp_path / "r.jsonl")})["overrides"]["why"].to_pylist() == ["?"]
     with pytest.raises(UsageError, match="overrides: /nowhere: No such file"):
         pipeline.run_recipe(str(made[0]), set={"overrides": "/nowhere"}, out=str(tmp_path / "out"), ray="none")

@@ -12,9 +12,11 @@ from pydantic import ValidationError
 from pipeline.apply.select_search import read_selection
 from pipeline.apply.select_settings import SelectSettings
 from pipeline.handoff import Manifest, UsageError, dump_manifest
+from pipeline.run import main as run_recipe
 from recipes.pretrain.inputs import open_handoff
 from recipes.pretrain.selection import best_of, compared, main, scores_of, shares_of
 from recipes.pretrain.token_stream import TokenStream
+from tests.faults.tiny import write_recipe
 
 from .build import make_handoff
 from .test_mixture import SMALL
@@ -102,7 +104,11 @@ def test_a_recipe_takes_the_share_or_keeps_everything_with_a_warning(searched: P
         path.write_text(json.dumps({**fields, **change}))
         with pytest.raises(ValueError, match=said):
             read_selection(str(path))
-    for search, said in ((str(tmp_path / "none.json"), "does not exist"), ([0.01, 0.1], "search names a file")):
+    for search, said in (
+        (str(tmp_path / "none.json"), "does not exist"),
+        ([0.01, 1.5], "shares between"),
+        ([], "shares between"),
+    ):
         with pytest.raises(ValidationError, match=said):
             SelectSettings.model_validate({"search": search})
 
@@ -117,3 +123,25 @@ def test_mistakes_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     for text in ("a", "0,0.1", "1.5", "1"):
         with pytest.raises(UsageError, match="between 0 and 1"):
             shares_of(text)
+
+
+def test_a_run_searches_by_itself_and_keeps_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe, out = write_recipe(tmp_path), tmp_path / "out"
+    told = f"{{search: [0.3, 0.6], by: gopher.num_words, proxies: {{steps: 3, seeds: 2, set: {json.dumps(SMALL)}}}}}"
+    recipe.write_text(recipe.read_text().replace("curate:", f"select: {told}\ncurate:"))
+    words = [str(recipe), "--out", str(out), "--ray", "none", "--json", "--no-train"]
+    assert run_recipe(words) == 0
+    first = json.loads(capsys.readouterr().out.splitlines()[-1])
+    plan = json.loads((out / "plan.json").read_text())["selection"]
+    assert {(one["share"], one["seed"]) for one in plan["runs"]} == {(s, n) for s in (0.3, 0.6, 1.0) for n in (0, 1)}
+    (said,) = (note for note in first["notes"] if note.startswith("select.search: proxies of"))
+    kept = plan["best"]["share"] if plan["best"]["beyond_spread"] else 1.0
+    assert ("warning" in said) == (kept == 1.0)
+    (line,) = (note for note in first["notes"] if note.startswith("select: "))
+    assert line.startswith(f"select: {kept:.4g} of kept tokens asked")
+    assert said in (out / "report.html").read_text().replace("&#39;", "'")
+    assert not (out / "work/search").exists() or not list((out / "work/search").rglob("*.ds"))
+    assert run_recipe(words) == 0
+    again = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert again["root_hash"] == first["root_hash"]
+    assert set(again["steps"].values()) == {"reused: did not change"}
