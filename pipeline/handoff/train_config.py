@@ -1,6 +1,6 @@
 """`handoff/train.yaml` as models: everything the pre-training recipe can be told, with its default and its meaning."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -118,6 +118,24 @@ class ScheduleSettings(HandoffModel):
     """Share of the peak learning rate left at the end."""
 
 
+class BatchRamp(HandoffModel):
+    """Small batches at first, which learn more from each token while the loss falls fast."""
+
+    first: int = Field(gt=0)
+    """Samples of the first step; the batch grows in multiples of it."""
+    steps: int = Field(gt=0)
+    """Steps until global_batch is reached. The learning rate does not follow, and the run's tokens are fewer."""
+
+
+class Phase(HandoffModel):
+    """A part of the run with a mix of its own, from a step on: mid-training, or annealing where the learning rate decays."""
+
+    at: Annotated[int, Field(gt=0)] | Literal["decay"] = "decay"
+    """First step of the phase, counted from 0; `decay`: where the decay of a wsd schedule begins."""
+    mix: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(min_length=1)
+    """Share of each source by name, or of the roles `domain` and `general` by the sources' weights; they sum to 1."""
+
+
 class WatchSettings(HandoffModel):
     """What ends a training that goes nowhere, with a sentence and exit code 1."""
 
@@ -158,6 +176,15 @@ class EvaluateSettings(HandoffModel):
     """Held-out occurrences of domain terms the model has to complete or fill in; 0: none."""
     samples: int = Field(default=8, ge=0)
     """`causal`: texts to generate after training, prompted with this many domain terms; `0`: none."""
+    harness: tuple[str, ...] = ()
+    """`causal`: tasks of lm-evaluation-harness for the exported model, offline (needs extra `evaluate`): fpb, fiqa_sa,
+    headlines, convfinqa, finance_ner, legalbench, pubmedqa, medqa, or your own."""
+    harness_data: str = "benchmarks"
+    """Folder of the files that the tasks read (recipes/pretrain/tasks/README.md); relative to the run."""
+    harness_tasks: str | None = None
+    """Folder with YAML files of your own tasks; the paths in them are relative to harness_data."""
+    harness_limit: int | None = Field(default=None, gt=0)
+    """Examples of each task at most."""
 
 
 class ExportSettings(HandoffModel):
@@ -199,6 +226,10 @@ class TrainConfig(HandoffModel):
     """Optimizer steps; null: the plan's tokens / tokens per step."""
     global_batch: int | None = Field(default=None, gt=0)
     """Samples per step over all processes; null: the plan's, else by model size."""
+    batch_ramp: BatchRamp | None = None
+    """Smaller batches at first: {first: samples, steps: until global_batch}."""
+    phases: tuple[Phase, ...] = ()
+    """Changes of the mix: [{at: step or decay, mix: {source or role: share}}, …]."""
     micro_batch: int = Field(default=8, gt=0)
     """Samples per process and forward pass."""
     check_shards: bool = True

@@ -2,6 +2,7 @@
 
 import gc
 import hashlib
+import itertools
 import json
 import math
 import signal
@@ -14,7 +15,8 @@ import torch.distributed as dist
 from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 
-from pipeline.handoff import TrainConfig, UsageError
+from pipeline.handoff import TrainConfig, UsageError, batch_at, decay_start
+from recipes.pretrain import harness
 from recipes.pretrain.attention import fits_varlen
 from recipes.pretrain.checkpoint import Checkpoints, write_durably
 from recipes.pretrain.cloze import TermCloze
@@ -27,7 +29,7 @@ from recipes.pretrain.inputs import Handoff
 from recipes.pretrain.metrics import Reporter, Speed, say
 from recipes.pretrain.model import Trainable, build_config, check_objective, config_shape, count, model_class
 from recipes.pretrain.objectives import IGNORE, build_objective
-from recipes.pretrain.optimizer import LossScale, Optimizers, SpikeGuard, clip, decay_start, learning_rate
+from recipes.pretrain.optimizer import LossScale, Optimizers, SpikeGuard, clip, learning_rate
 from recipes.pretrain.parallel import World, accumulate, all_max, all_sum, apply_parallel, resolve_precision
 from recipes.pretrain.quantize import need_torchao
 from recipes.pretrain.token_stream import damage, is_local
@@ -51,7 +53,9 @@ class Trainer:
             raise UsageError(f"out: {config.out} must be a folder that all processes share, not a URL")
         if config.export.int8:
             need_torchao("export.int8")  # before the training, not after it
-        self.steps, self.batch = config.steps or 1, config.global_batch or 1
+        if world.is_main:
+            harness.check(handoff)
+        self.steps = config.steps or 1
         self.objective = build_objective(config.objective, handoff.manifest.tokenizer)
         self._check_shards()
         self.samples = Samples(handoff, self.objective)
@@ -134,7 +138,11 @@ class Trainer:
         skips = {"skipped": int(self.guard.skipped), "in_row": int(self.guard.in_row)}
         first = {"first_loss": self.watch.first_loss}
         progress = {name: getattr(self, name) for name in PROGRESS}
-        return progress | skips | first | {"window": window, "identity": self.identity()}
+        return progress | skips | first | {"window": window, "identity": self.identity(), "phases": self._phases()}
+
+    def _phases(self) -> list[list[Any]]:
+        """The mixes that samples have come from so far: what a resume must not change."""
+        return [[first, shares] for first, shares in self.samples.phases if first < max(1, self.consumed)]
 
     def resume(self) -> None:
         """Go on from the newest good checkpoint. Raises UsageError when it belongs to another run."""
@@ -156,6 +164,11 @@ class Trainer:
             self.checkpoints.load(step)
             for name in PROGRESS:
                 setattr(self, name, state.get(name, getattr(self, name)))
+            if state.get("phases") not in (None, self._phases()):
+                raise UsageError(
+                    f"the checkpoint of step {step} was made with other phases, or another batch before them; choose "
+                    f"another `out` or delete {self.checkpoints.root}"
+                )
             self.guard.skipped.fill_(state.get("skipped", 0))
             self.guard.in_row.fill_(state.get("in_row", 0))
             self.watch.first_loss = state.get("first_loss")
@@ -235,7 +248,8 @@ class Trainer:
         reporter = Reporter(self.out, config, self.step, world.is_main)
         if world.is_main and self.step:
             say(f"resuming after step {self.step} of {self.steps}")
-        batches = {"consumed": self.consumed, "batch": self.batch, "micro": config.micro_batch}
+        sizes = (batch_at(config, step) for step in itertools.count(self.step))
+        batches = {"consumed": self.consumed, "batch": sizes, "micro": config.micro_batch}
         loader = Loader(
             self.samples, **batches, rank=world.rank, world=world.size, wait_s=config.watch.wait_minutes * 60
         )
@@ -271,8 +285,8 @@ class Trainer:
             due = world.is_main and minutes is not None and time.monotonic() - last_save > minutes * 60
             flags = DUE * due + STOP * self.stop_requested + REPEATS * self.watch.repeats(micro_batches)
             outcome = self.train_step(micro_batches, lr, flags)
+            self.consumed += batch_at(config, self.step)
             self.step += 1
-            self.consumed += self.batch
             self.tokens += outcome["targets"]
             speed.tokens += outcome["targets"]
             for batch in micro_batches:
@@ -370,6 +384,7 @@ class Trainer:
             "fingerprint": self.handoff.manifest.fingerprint,
             "epochs": self.samples.realised(self.consumed),
             "shares": self.samples.shares(self.consumed),
+            "phases": [{"first_sample": first, "mix": shares} for first, shares in self.samples.phases[1:]],
             "continued_from": self.config.model.init_from and Path(self.config.model.init_from).name,
             "validation_before": self.first_validation,
             "validation": self.last_validation,

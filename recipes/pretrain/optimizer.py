@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
-from pipeline.handoff import OptimizerSettings, ScheduleSettings
+from pipeline.handoff import OptimizerSettings, ScheduleSettings, decay_start
 from recipes.pretrain.parallel import whole
 
 
@@ -30,11 +30,6 @@ def learning_rate(step: int, steps: int, peak: float, settings: ScheduleSettings
     if step < begin:
         return peak
     return peak * (1 - (1 - floor) * (step - begin + 1) / (steps - begin + 1))
-
-
-def decay_start(steps: int, settings: ScheduleSettings) -> int:
-    """First step of the decay (wsd); a checkpoint from here can be continued with more data."""
-    return max(settings.warmup_steps or 0, steps - round(steps * settings.decay_fraction))
 
 
 class Optimizers:
