@@ -62,6 +62,19 @@ class ObjectiveSettings(HandoffModel):
     """`infilling`: share of tokens hidden."""
 
 
+class LoraSettings(HandoffModel):
+    """Low-rank adapters beside frozen matrices, for a continued model on one device (needs extra `lora`)."""
+
+    rank: int = Field(default=16, gt=0)
+    """Rank of the adapters."""
+    alpha: float = Field(default=32.0, gt=0)
+    """Their product is scaled by alpha / rank."""
+    targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+    """Modules that get one, by the end of their names: [q_proj, v_proj]; `all-linear`: every matrix but the head."""
+    embeddings: bool = False
+    """Train embedding and head too, whole: for a tokenizer that was extended."""
+
+
 class ParallelSettings(HandoffModel):
     """How memory and work are divided between processes."""
 
@@ -240,6 +253,8 @@ class TrainConfig(HandoffModel):
     rewind_rate: float = Field(default=0.5, gt=0, le=1)
     """`rewind`: the learning rate is multiplied by this."""
     model: ModelSettings = ModelSettings()
+    lora: LoraSettings | None = None
+    """Train adapters alone: {rank, alpha, targets}; the export holds them merged."""
     objective: ObjectiveSettings = ObjectiveSettings()
     parallel: ParallelSettings = ParallelSettings()
     optimizer: OptimizerSettings = OptimizerSettings()

@@ -16,7 +16,7 @@ from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 
 from pipeline.handoff import TrainConfig, UsageError, batch_at, decay_start
-from recipes.pretrain import harness
+from recipes.pretrain import harness, lora
 from recipes.pretrain.attention import fits_varlen
 from recipes.pretrain.checkpoint import Checkpoints, write_durably
 from recipes.pretrain.cloze import TermCloze
@@ -63,6 +63,8 @@ class Trainer:
         self.cloze = TermCloze(handoff, self.objective, config.evaluate)
         device = "cpu" if config.parallel.offload else str(world.device)
         model, values = self._initial_model(device)
+        if config.lora:
+            values = lora.adapt(model, values, config, world)
         self.parameters = count(model)
         self.parallel = resolve_precision(config.parallel, world)
         varlen = world.device.type == "cuda" and fits_varlen(model, self.parallel.precision)
@@ -128,6 +130,7 @@ class Trainer:
             "fingerprint": self.handoff.manifest.fingerprint,
             "seed": config.seed,
             "model": config.model.model_dump(mode="json", exclude={"preset", "dropout", "init_from"}),
+            **({"lora": config.lora.model_dump(mode="json")} if config.lora else {}),
             "objective": config.objective.model_dump(mode="json"),
             "optimizer": config.optimizer.name,
         }
@@ -155,7 +158,7 @@ class Trainer:
                     f"the data changed since the checkpoint of step {step} (fingerprint {then['fingerprint'][:12]}…, "
                     f"now {now['fingerprint'][:12]}…); choose another `out`, or continue with --allow-data-change"
                 )
-            changed = [key for key in now if key != "fingerprint" and now[key] != then.get(key)]
+            changed = [key for key in now | then if key != "fingerprint" and now.get(key) != then.get(key)]
             if changed:
                 raise UsageError(
                     f"the checkpoint of step {step} was made with another {' and '.join(changed)}; choose another `out` "
@@ -395,6 +398,8 @@ class Trainer:
     def _finish(self) -> dict[str, Any]:
         summary = self.summary()
         if summary["finished"] and self.config.export.huggingface:
+            if self.config.lora:
+                lora.merge(self.trainable)
             export_huggingface(self.handoff, self.trainable, self.world, self.out / "model", summary)
             if self.config.export.int8 and self.world.is_main:
                 summary["int8"] = export_int8(self.out / "model", self.validation)
