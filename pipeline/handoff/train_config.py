@@ -83,6 +83,10 @@ class ParallelSettings(HandoffModel):
     parameters (FSDP, ZeRO-3); `hybrid`: full within groups of sharding_factor, copies across groups."""
     sharding_factor: int | None = Field(default=None, gt=0)
     """Processes that share one copy; must divide their number; null: all (hybrid: one node)."""
+    tensor: int = Field(default=1, gt=0)
+    """Processes that divide the matrices of each layer (llama, qwen3); must divide the key-value heads. Not run on a GPU."""
+    context: int = Field(default=1, gt=0)
+    """Processes that divide the places of each sample (llama, qwen3, gpt2). Not run on a GPU."""
     offload: bool = False
     """Keep parameters and optimizer states in CPU memory."""
     activation_checkpointing: Literal["none", "selective", "full"] = "none"

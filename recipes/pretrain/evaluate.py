@@ -41,11 +41,12 @@ class Validation:
                     self.sets.append((windows, picked, source.text_bytes.get("validation", 0)))
 
     def _batches(self, windows: Windows, picked: list[int], world: World) -> list[Sample]:
-        mine = [windows.read(w, -1 - w, self.seed) for w in picked[world.rank :: world.size]]
-        per_process = math.ceil(len(picked) / world.size)
+        mine = [windows.read(w, -1 - w, self.seed) for w in picked[world.data_rank :: world.data_size]]
+        per_process = math.ceil(len(picked) / world.data_size)
         size = min(self.micro, per_process)
         mine += [self.objective.empty()] * (math.ceil(per_process / size) * size - len(mine))
-        return [stack(mine[i : i + size]) for i in range(0, len(mine), size)]
+        batches = [stack(mine[i : i + size]) for i in range(0, len(mine), size)]
+        return [world.context.cut(batch) for batch in batches] if world.context else batches
 
     def __call__(self, trainable: Trainable, world: World) -> dict[str, dict[str, Any]]:
         """{source: {loss, bits_per_byte, targets}}; bits_per_byte only where the objective predicts every token."""

@@ -22,6 +22,7 @@ from recipes.pretrain.checkpoint import Checkpoints, write_durably
 from recipes.pretrain.cloze import TermCloze
 from recipes.pretrain.continued import continued
 from recipes.pretrain.data import Loader, Samples
+from recipes.pretrain.dimensions import divided
 from recipes.pretrain.evaluate import Validation, to_device
 from recipes.pretrain.export import export_huggingface, export_int8
 from recipes.pretrain.initialise import Values, empty_model, fill, fresh_values
@@ -66,9 +67,11 @@ class Trainer:
         if config.lora:
             values = lora.adapt(model, values, config, world)
         self.parameters = count(model)
+        self.world = world = divided(world, config.parallel, model.config, self.objective.length)
         self.parallel = resolve_precision(config.parallel, world)
-        varlen = world.device.type == "cuda" and fits_varlen(model, self.parallel.precision)
+        varlen = world.device.type == "cuda" and not world.context and fits_varlen(model, self.parallel.precision)
         self.trainable = Trainable(model, config.optimizer.z_loss, varlen)
+        self.trainable.context = world.context
         # only a causal model predicts as many tokens as it reads
         self.shape = config_shape(model.config, self.objective.length) if self.trainable.causal else None
         apply_parallel(self.trainable, self.parallel, world, qat=config.export.qat)
@@ -207,13 +210,14 @@ class Trainer:
         host = torch.tensor([targets, flags], dtype=torch.int64)
         if world.size > 1:
             dist.all_reduce(host, group=world.control)
-        total = max(1, int(host[0]))
+        total = max(1, int(host[0]) // world.sharing)
         # gradients are averaged over the processes: times their number, over all targets, makes them exact
-        factor = self.scale.scale * (world.size / total)
+        factor = self.scale.scale * (world.size / world.tensor / total)
         entropy = torch.zeros((), device=world.device)
         torch.manual_seed((self.config.seed << 32) + (self.step << 12) + world.rank)  # dropout, the same after a resume
         for index, batch in enumerate(micro_batches):
             accumulate(self.trainable, self.parallel, index == len(micro_batches) - 1)
+            batch = world.context.cut(batch) if world.context else batch
             sums = self.trainable(to_device(batch, world.device, self.trainable.use_varlen))
             (sums[0] * factor).backward()
             entropy += sums[1].detach()
@@ -254,7 +258,7 @@ class Trainer:
         sizes = (batch_at(config, step) for step in itertools.count(self.step))
         batches = {"consumed": self.consumed, "batch": sizes, "micro": config.micro_batch}
         loader = Loader(
-            self.samples, **batches, rank=world.rank, world=world.size, wait_s=config.watch.wait_minutes * 60
+            self.samples, **batches, rank=world.data_rank, world=world.data_size, wait_s=config.watch.wait_minutes * 60
         )
         try:
             self._steps(loader, reporter)

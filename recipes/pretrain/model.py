@@ -156,6 +156,7 @@ class Trainable(nn.Module):
         self.architecture = model.config.model_type
         self.causal = ARCHITECTURES[self.architecture].objective == "causal"
         self.use_varlen = use_varlen
+        self.context: Any = None
         names = {n for n in (model._no_split_modules or []) if not n.endswith("Embeddings")}
         # found by their classes' names, which sharding changes
         self.blocks = [module for module in model.modules() if type(module).__name__ in names]
@@ -179,7 +180,7 @@ class Trainable(nn.Module):
 
     def forward(self, batch: dict[str, Tensor], each: bool = False) -> Tensor:
         """The three sums; with `each`, [2, targets]: nats and whether the first choice was right, target by target."""
-        docs = attention.prepare(batch, self.causal, self.use_varlen)
+        docs = attention.prepare(batch, self.causal, self.use_varlen, self.context)
         labels = batch["labels"].flatten()
         if not self.causal:
             logits = self.logits(batch, docs).flatten(0, 1)

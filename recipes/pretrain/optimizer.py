@@ -1,7 +1,8 @@
 """Optimizers, learning-rate schedule, and the decision to skip a step, all without waiting for the device."""
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,8 @@ from torch.distributed.tensor import DTensor
 
 from pipeline.handoff import OptimizerSettings, ScheduleSettings, decay_start
 from recipes.pretrain.parallel import whole
+
+T = TypeVar("T", bound=Tensor)
 
 
 def learning_rate(step: int, steps: int, peak: float, settings: ScheduleSettings) -> float:
@@ -45,7 +48,7 @@ class Optimizers:
             by_muon = settings.name == "muon" and id(p) in matrices - embeddings
             groups["muon" if by_muon else "decays" if p.ndim >= 2 and id(p) not in embeddings else "plain"].append(p)
         decay = {"decays": settings.weight_decay, "plain": 0.0}
-        by_adam = [{"params": groups[name], "weight_decay": decay[name]} for name in decay if groups[name]]
+        by_adam = [{"params": same, "weight_decay": decay[name]} for name in decay for same in by_mesh(groups[name])]
         self.all: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(by_adam, lr=lr, betas=betas, eps=settings.eps, fused=True)
         ]
@@ -72,11 +75,20 @@ class Optimizers:
             optimizer.zero_grad(set_to_none=True)
 
 
+def by_mesh(tensors: Sequence[T]) -> list[list[T]]:
+    """The tensors by the processes that share them: one call of a fused kernel takes those of one mesh."""
+    groups: dict[Any, list[T]] = {}
+    for tensor in tensors:
+        groups.setdefault(tensor.device_mesh if isinstance(tensor, DTensor) else None, []).append(tensor)
+    return list(groups.values())
+
+
 def clip(parameters: list[nn.Parameter], limit: float, loss_scale: Tensor | float = 1.0) -> Tensor:
     """Divide the gradients by the loss scale and shorten them to a norm of at most `limit`; returns the norm between the
     two, as a plain tensor on the device."""
     gradients = [p.grad for p in parameters if p.grad is not None]
-    norm = whole(torch.nn.utils.get_total_norm(gradients)) / loss_scale
+    norms = [whole(torch.nn.utils.get_total_norm(same)) for same in by_mesh(gradients)]
+    norm = (norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms))) / loss_scale
     factor = (limit / (norm + 1e-6)).clamp(max=1.0) / loss_scale
     for gradient in gradients:
         local = gradient.to_local() if isinstance(gradient, DTensor) else gradient
