@@ -102,6 +102,10 @@ class OptimizerSettings(HandoffModel):
 
     name: Literal["adamw", "muon"] = "adamw"
     """`muon`: Muon for the matrices of the layers, AdamW for everything else."""
+    scaling: Literal["none", "mup"] = "none"
+    """`mup`: the learning rate is that of a model of base_width, and holds for any width (causal models, adamw)."""
+    base_width: int = Field(default=256, gt=0)
+    """`mup`: hidden_size of the model whose learning rate is given; keep its head_dim."""
     learning_rate: float | None = Field(default=None, gt=0)
     """Peak; null: the plan's, else 0.00235 * (non-embedding parameters / 108e6)^(-1/3)."""
     beta1: float = Field(default=0.9, ge=0, lt=1)

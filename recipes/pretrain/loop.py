@@ -16,7 +16,7 @@ from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 
 from pipeline.handoff import TrainConfig, UsageError, batch_at, decay_start
-from recipes.pretrain import harness, lora
+from recipes.pretrain import harness, lora, mup
 from recipes.pretrain.attention import fits_varlen
 from recipes.pretrain.checkpoint import Checkpoints, write_durably
 from recipes.pretrain.cloze import TermCloze
@@ -72,11 +72,14 @@ class Trainer:
         varlen = world.device.type == "cuda" and not world.context and fits_varlen(model, self.parallel.precision)
         self.trainable = Trainable(model, config.optimizer.z_loss, varlen)
         self.trainable.context = world.context
+        self.ratio = mup.width_ratio(config, self.trainable)
+        if self.ratio != 1:
+            values = mup.prepare(self.trainable, values, self.ratio)
         # only a causal model predicts as many tokens as it reads
         self.shape = config_shape(model.config, self.objective.length) if self.trainable.causal else None
         apply_parallel(self.trainable, self.parallel, world, qat=config.export.qat)
         fill(self.trainable, values, device, "model.")
-        self.optimizers = Optimizers(self.trainable, self.trainable.blocks, config.optimizer)
+        self.optimizers = Optimizers(self.trainable, self.trainable.blocks, config.optimizer, self.ratio)
         self.guard = SpikeGuard(config.optimizer.skip_sigma, config.optimizer.skip_window, world.device)
         self.scale = LossScale(self.parallel.precision == "fp16", world.device)
         parts = {"guard": self.guard, "scale": self.scale}
@@ -135,7 +138,8 @@ class Trainer:
             "model": config.model.model_dump(mode="json", exclude={"preset", "dropout", "init_from"}),
             **({"lora": config.lora.model_dump(mode="json")} if config.lora else {}),
             "objective": config.objective.model_dump(mode="json"),
-            "optimizer": config.optimizer.name,
+            "optimizer": config.optimizer.name
+            + (f", mup from {config.optimizer.base_width}" if self.ratio != 1 else ""),
         }
 
     def state(self) -> dict[str, Any]:
@@ -404,6 +408,8 @@ class Trainer:
         if summary["finished"] and self.config.export.huggingface:
             if self.config.lora:
                 lora.merge(self.trainable)
+            if self.ratio != 1:
+                mup.fold(self.trainable, self.ratio)
             export_huggingface(self.handoff, self.trainable, self.world, self.out / "model", summary)
             if self.config.export.int8 and self.world.is_main:
                 summary["int8"] = export_int8(self.out / "model", self.validation)

@@ -38,17 +38,26 @@ def learning_rate(step: int, steps: int, peak: float, settings: ScheduleSettings
 class Optimizers:
     """AdamW, or Muon for the blocks' matrices with AdamW for the rest, behind one step."""
 
-    def __init__(self, trainable: nn.Module, blocks: list[nn.Module], settings: OptimizerSettings) -> None:
+    def __init__(
+        self, trainable: nn.Module, blocks: list[nn.Module], settings: OptimizerSettings, ratio: float = 1.0
+    ) -> None:
+        """ratio: what the width is of the one whose learning rate is given (`mup`)."""
         matrices = {id(p) for block in blocks for p in block.parameters() if p.ndim == 2}
         embeddings = {id(p) for m in trainable.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
         parameters = [p for p in trainable.parameters() if p.requires_grad]
         lr, betas = settings.learning_rate or 1e-3, (settings.beta1, settings.beta2 or 0.99)
-        groups: dict[str, list[nn.Parameter]] = {"muon": [], "decays": [], "plain": []}
+        groups: dict[str, list[nn.Parameter]] = {"muon": [], "decays": [], "plain": [], "hidden": []}
+        special = "muon" if settings.name == "muon" else "hidden" if ratio != 1 else "decays"
         for p in parameters:
-            by_muon = settings.name == "muon" and id(p) in matrices - embeddings
-            groups["muon" if by_muon else "decays" if p.ndim >= 2 and id(p) not in embeddings else "plain"].append(p)
-        decay = {"decays": settings.weight_decay, "plain": 0.0}
-        by_adam = [{"params": same, "weight_decay": decay[name]} for name in decay for same in by_mesh(groups[name])]
+            hidden = id(p) in matrices - embeddings
+            groups[special if hidden else "decays" if p.ndim >= 2 and id(p) not in embeddings else "plain"].append(p)
+        decay = {"decays": settings.weight_decay, "plain": 0.0, "hidden": settings.weight_decay * ratio}
+        scale = {"hidden": 1 / ratio}
+        by_adam = [
+            {"params": same, "weight_decay": decay[name], "scale": scale.get(name, 1.0)}
+            for name in decay
+            for same in by_mesh(groups[name])
+        ]
         self.all: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(by_adam, lr=lr, betas=betas, eps=settings.eps, fused=True)
         ]
@@ -63,7 +72,7 @@ class Optimizers:
         """
         for optimizer in self.all:
             for group in optimizer.param_groups:
-                group["lr"] = lr
+                group["lr"] = lr * group.get("scale", 1.0)
             if isinstance(optimizer, torch.optim.AdamW):
                 optimizer.found_inf = skip  # pyright: ignore[reportAttributeAccessIssue]
                 optimizer.step()

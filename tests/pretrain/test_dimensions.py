@@ -20,8 +20,11 @@ SHAPES = {
     "llama": [],
     "qwen3": ["model.architecture=qwen3", "model.tie_embeddings=false"],
     "gpt2": ["model={architecture: gpt2, hidden_size: 32, num_layers: 2, num_heads: 2, intermediate_size: 64}"],
+    "mup": ["optimizer.scaling=mup", "optimizer.base_width=32"],
 }
 TWO = {
+    "mup-full": [],
+    "mup-tensor": ["parallel.tensor=2"],
     "llama-tensor": ["parallel.tensor=2"],
     "llama-tensor-none": ["parallel.tensor=2", "parallel.sharding=none"],
     "llama-tensor-recompute": ["parallel.tensor=2", "parallel.activation_checkpointing=full"],
