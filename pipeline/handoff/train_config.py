@@ -93,6 +93,8 @@ class ParallelSettings(HandoffModel):
     """Recompute in backward: nothing, all but matrix products and attention, or whole layers."""
     precision: Literal["auto", "fp32", "bf16", "fp16", "fp8"] = "auto"
     """Of matrix products; auto: bf16 on a GPU, fp32 on a CPU; weights and optimizer stay fp32."""
+    matmul: Literal["highest", "high", "medium"] = "highest"
+    """How fp32 matrix products are computed (torch.set_float32_matmul_precision): high is TF32 on a GPU."""
     compile: bool = False
     """Compile each layer with torch.compile."""
 

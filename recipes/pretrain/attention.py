@@ -46,7 +46,7 @@ def prepare(batch: dict[str, Tensor], causal: bool, use_varlen: bool, context: A
             "cross": _mask(decoder, docs, causal=False),
         }
     if use_varlen:
-        return {"cu_seqlens": batch["cu_seqlens"], "max_seqlen": docs.shape[1], "causal": causal}
+        return {"cu_seqlens": batch["cu_seqlens"], "max_seqlen": int(batch["longest"]), "causal": causal}
     return {"self": _mask(docs, docs, causal=causal)}
 
 

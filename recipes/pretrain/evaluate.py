@@ -73,9 +73,15 @@ def to_device(batch: Sample, device: torch.device, use_varlen: bool = False) -> 
     """Arrays as tensors on the device; on CUDA from pinned memory, with the document lengths attention needs there."""
     tensors = {name: torch.from_numpy(values) for name, values in batch.items()}
     if use_varlen:
-        tensors["cu_seqlens"] = cumulative_lengths(tensors["docs"])
+        ends = tensors["cu_seqlens"] = cumulative_lengths(tensors["docs"])
+        # on the CPU, where it can be read without waiting; a power of two, so that compiled blocks see few values
+        longest = 1 << (int(ends.diff().max()) - 1).bit_length()
+        tensors["longest"] = torch.tensor(min(longest, tensors["docs"].shape[1]))
     if device.type == "cuda":
-        return {name: t.pin_memory().to(device, non_blocking=True) for name, t in tensors.items()}
+        return {
+            name: t if name == "longest" else t.pin_memory().to(device, non_blocking=True)
+            for name, t in tensors.items()
+        }
     return tensors
 
 

@@ -227,9 +227,10 @@ class Trainer:
             entropy += sums[1].detach()
         loss = all_sum(world, entropy) / total
         parameters = list(self.trainable.parameters())
-        norm = clip(parameters, self.config.optimizer.clip, self.scale.scale).to(world.device)
+        norm, divisor = clip(parameters, self.config.optimizer.clip, self.scale.scale)
+        norm = norm.to(world.device)
         skip = self.guard(loss, norm)
-        self.optimizers.step(lr, skip)
+        self.optimizers.step(lr, skip, divisor)
         self.scale.update((~torch.isfinite(norm)).float())
         self.optimizers.zero_grad()
         return {"loss": loss, "grad_norm": norm, "targets": total, "flags": int(host[1])}

@@ -65,18 +65,22 @@ class Optimizers:
             muon = {"weight_decay": settings.weight_decay, "adjust_lr_fn": "match_rms_adamw"}
             self.all.append(torch.optim.Muon(groups["muon"], lr=lr, **muon))
 
-    def step(self, lr: float, skip: Tensor) -> None:
-        """One update at this learning rate; none where the device's `skip` (0 or 1) says so.
+    def step(self, lr: float, skip: Tensor, divisor: Tensor) -> None:
+        """One update at this learning rate by the gradients over `divisor`; none where the device's `skip` (0 or 1) says so.
 
-        Fused AdamW reads `found_inf` in its kernel. Muon cannot: with it one number is fetched from the device.
+        Fused AdamW reads both in its kernel. Muon cannot: with it one number is fetched from the device.
         """
         for optimizer in self.all:
             for group in optimizer.param_groups:
                 group["lr"] = lr * group.get("scale", 1.0)
             if isinstance(optimizer, torch.optim.AdamW):
                 optimizer.found_inf = skip  # pyright: ignore[reportAttributeAccessIssue]
+                optimizer.grad_scale = divisor  # pyright: ignore[reportAttributeAccessIssue]
                 optimizer.step()
             elif not bool(skip.item()):
+                for p in optimizer.param_groups[0]["params"]:
+                    gradient = p.grad.to_local() if isinstance(p.grad, DTensor) else p.grad
+                    gradient.div_(divisor.to(gradient.device))
                 optimizer.step()
 
     def zero_grad(self) -> None:
@@ -92,17 +96,15 @@ def by_mesh(tensors: Sequence[T]) -> list[list[T]]:
     return list(groups.values())
 
 
-def clip(parameters: list[nn.Parameter], limit: float, loss_scale: Tensor | float = 1.0) -> Tensor:
-    """Divide the gradients by the loss scale and shorten them to a norm of at most `limit`; returns the norm between the
-    two, as a plain tensor on the device."""
+def clip(parameters: list[nn.Parameter], limit: float, loss_scale: Tensor | float = 1.0) -> tuple[Tensor, Tensor]:
+    """The norm of the gradients over the loss scale, and what to divide them by so that it is at most `limit`: plain tensors.
+
+    The optimizer divides while it reads them (`Optimizers.step`), which saves a pass over all gradients.
+    """
     gradients = [p.grad for p in parameters if p.grad is not None]
     norms = [whole(torch.nn.utils.get_total_norm(same)) for same in by_mesh(gradients)]
     norm = (norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms))) / loss_scale
-    factor = (limit / (norm + 1e-6)).clamp(max=1.0) / loss_scale
-    for gradient in gradients:
-        local = gradient.to_local() if isinstance(gradient, DTensor) else gradient
-        local.mul_(factor.to(local.device))
-    return norm
+    return norm, ((norm + 1e-6) / limit).clamp(min=1.0) * loss_scale
 
 
 class SpikeGuard:

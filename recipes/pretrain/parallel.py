@@ -80,15 +80,15 @@ def start_world(wait_minutes: float = 30) -> World:
         if size == 1 and "MASTER_ADDR" not in os.environ:
             dist.init_process_group(backend, store=HashStore(), rank=0, world_size=1)
         else:
-            _join(backend, timeout, one_node=local_size == size)
+            _join(backend, timeout, device if cuda else None, one_node=local_size == size)
     world = World(rank, size, local_size, device)
     world.control = dist.new_group(backend="gloo", timeout=timeout)
     world.saving = dist.new_group(backend="gloo", timeout=timeout)
     return world
 
 
-def _join(backend: str, timeout: timedelta, *, one_node: bool) -> None:
-    """Join by the addresses in the environment.
+def _join(backend: str, timeout: timedelta, device: torch.device | None, *, one_node: bool) -> None:
+    """Join by the addresses in the environment; on a GPU its communicators are set up at once.
 
     torchrun of torch 2.13 keeps one store over its restarts, and in it the addresses of the processes that died; a
     restarted group must not read them. On one node the restart's number sets it apart; agents of several nodes count
@@ -96,11 +96,11 @@ def _join(backend: str, timeout: timedelta, *, one_node: bool) -> None:
     """
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT")
     if attempt is None or not one_node:
-        dist.init_process_group(backend, timeout=timeout)
+        dist.init_process_group(backend, timeout=timeout, device_id=device)
         return
     store, rank, size = next(iter(rendezvous("env://", timeout=timeout)))
     store = PrefixStore(f"attempt-{attempt}", store)
-    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout, device_id=device)
 
 
 def stop_world() -> None:
@@ -191,6 +191,7 @@ def apply_parallel(trainable: Trainable, settings: ParallelSettings, world: Worl
     whole gradients until the last micro-batch (see `accumulate`). ddp and none have shards of one.
     """
     mesh = build_mesh(settings, world)
+    torch.set_float32_matmul_precision(settings.matmul)
     prefer_flash_attention_3()
     blocks = trainable.blocks
     if settings.tensor > 1:

@@ -83,7 +83,10 @@ def test_at_the_base_width_nothing_changes(handoff, tmp_path, world):
     assert found["mup"]["losses"] == found["plain"]["losses"]
 
 
-@pytest.mark.parametrize("given", [["optimizer.name=muon"], ["model.architecture=bert", "objective.kind=masked"], ["model={init_from: BASE}"]])
+@pytest.mark.parametrize(
+    "given",
+    [["optimizer.name=muon"], ["model.architecture=bert", "objective.kind=masked"], ["model={init_from: BASE}"]],
+)
 def test_trainings_it_is_not_for(handoff, tmp_path, world, given):
     if "BASE" in given[0]:
         train_here([case("base", handoff, tmp_path, *RUN, "steps=1")], world)
