@@ -10,8 +10,8 @@ from pipeline.size.precision import Precision
 from pipeline.size.shape import Shape
 
 Checkpointing = Literal["none", "selective", "full"]
-LOSS_CHUNK_BYTES = 1 << 30
 LOSS_ROWS = 2048
+LOSS_CHUNK_BYTES = 1 << 30
 """Logits in fp32 that exist at one time when LM head and cross-entropy are computed in chunks of tokens. Each chunk also
 reads and writes the head's whole gradient once, so smaller ones cost time."""
 

@@ -13,26 +13,23 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch.distributed.tensor import DTensor
-from transformers import PreTrainedModel
 
 from pipeline.handoff import TrainConfig, UsageError, batch_at, decay_start
 from recipes.pretrain import harness, lora, mup
-from recipes.pretrain.attention import fits_varlen
 from recipes.pretrain.checkpoint import Checkpoints, write_durably
 from recipes.pretrain.cloze import TermCloze
-from recipes.pretrain.continued import continued
 from recipes.pretrain.data import Loader, Samples
-from recipes.pretrain.dimensions import divided
 from recipes.pretrain.evaluate import Validation, to_device
 from recipes.pretrain.export import export_huggingface, export_int8
-from recipes.pretrain.initialise import Values, empty_model, fill, fresh_values
+from recipes.pretrain.initialise import fill
 from recipes.pretrain.inputs import Handoff
 from recipes.pretrain.metrics import Reporter, Speed, say
-from recipes.pretrain.model import Trainable, build_config, check_objective, config_shape, count, model_class
+from recipes.pretrain.model import config_shape
 from recipes.pretrain.objectives import IGNORE, build_objective
 from recipes.pretrain.optimizer import LossScale, Optimizers, SpikeGuard, clip, learning_rate
 from recipes.pretrain.parallel import World, accumulate, all_max, all_sum, apply_parallel, resolve_precision
 from recipes.pretrain.quantize import need_torchao
+from recipes.pretrain.start import starting_model
 from recipes.pretrain.token_stream import damage, is_local
 from recipes.pretrain.watch import MAX_REWINDS, DivergedError, Divergence, StalledError, Watch, repeats_sentence
 
@@ -63,18 +60,10 @@ class Trainer:
         self.validation = Validation(handoff, self.objective, config.evaluate)
         self.cloze = TermCloze(handoff, self.objective, config.evaluate)
         device = "cpu" if config.parallel.offload else str(world.device)
-        model, values = self._initial_model(device)
-        if config.lora:
-            values = lora.adapt(model, values, config, world)
-        self.parameters = count(model)
-        self.world = world = divided(world, config.parallel, model.config, self.objective.length)
         self.parallel = resolve_precision(config.parallel, world)
-        varlen = world.device.type == "cuda" and not world.context and fits_varlen(model, self.parallel.precision)
-        self.trainable = Trainable(model, config.optimizer.z_loss, varlen)
-        self.trainable.context = world.context
-        self.ratio = mup.width_ratio(config, self.trainable)
-        if self.ratio != 1:
-            values = mup.prepare(self.trainable, values, self.ratio)
+        start = starting_model(handoff, world, self.objective, self.parallel, device)
+        self.trainable, values, self.world, self.ratio, self.parameters = start
+        world, model = self.world, self.trainable.model
         # only a causal model predicts as many tokens as it reads
         self.shape = config_shape(model.config, self.objective.length) if self.trainable.causal else None
         apply_parallel(self.trainable, self.parallel, world, qat=config.export.qat)
@@ -115,17 +104,6 @@ class Trainer:
         if self.world.is_main:
             self.out.mkdir(parents=True, exist_ok=True)
             write_durably(marker, done)
-
-    def _initial_model(self, device: str) -> tuple[PreTrainedModel, Values]:
-        """The model without memory, and the values its parameters start from."""
-        config, tokenizer = self.config, self.handoff.manifest.tokenizer
-        if config.model.init_from is not None:
-            folder = self.handoff.at(config.model.init_from)
-            return continued(folder, self.handoff.read_tokenizer(), tokenizer, config.objective)
-        check_objective(str(config.model.architecture), config.objective)
-        built = build_config(config.model, config.objective, tokenizer)
-        model, calls = empty_model(model_class(built), built)
-        return model, fresh_values(model, calls, config.seed, device)
 
     # ------------------------------------------------------------------------------------------------ state
 

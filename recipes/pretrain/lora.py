@@ -37,8 +37,8 @@ def adapt(model: PreTrainedModel, values: Values, config: TrainConfig, world: Wo
     except ValueError as error:
         raise UsageError(f"lora.targets: {str(error).splitlines()[0]}") from None
     if settings.embeddings:
-        for layer in filter(None, (model.get_input_embeddings(), model.get_output_embeddings())):
-            layer.requires_grad_(True)
+        for layer in (model.get_input_embeddings(), model.get_output_embeddings()):
+            cast(nn.Module, layer).requires_grad_(True)
     shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
 
     def all_values(wanted: dict[str, Part]) -> Iterator[tuple[str, Tensor]]:
@@ -63,4 +63,4 @@ def merge(model: nn.Module) -> None:
         if isinstance(module, LoraLayer):
             cast(Any, module).merge()
             owner, _, attribute = name.rpartition(".")
-            setattr(model.get_submodule(owner), attribute, module.get_base_layer())
+            setattr(model.get_submodule(owner), attribute, cast(Any, module).get_base_layer())

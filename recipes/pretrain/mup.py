@@ -34,7 +34,7 @@ def last_norm(trainable: Trainable) -> nn.Module:
 
 def prepare(trainable: Trainable, values: Values, ratio: float) -> Values:
     """Divide the logits by `ratio` from now on; returns the values that the parameters start from."""
-    last_norm(trainable).register_forward_hook(lambda module, inputs, output: output / ratio)
+    last_norm(trainable).register_forward_hook(lambda module, inputs, output: cast(Any, output) / ratio)
     matrices = {id(p) for block in trainable.blocks for p in block.parameters() if p.ndim == 2}
     scaled = {name for name, p in trainable.model.named_parameters() if id(p) in matrices}
 
