@@ -69,7 +69,7 @@ class LoraSettings(HandoffModel):
     """Rank of the adapters."""
     alpha: float = Field(default=32.0, gt=0)
     """Their product is scaled by alpha / rank."""
-    targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+    targets: Literal["all-linear"] | list[str] = "all-linear"
     """Modules that get one, by the end of their names: [q_proj, v_proj]; `all-linear`: every matrix but the head."""
     embeddings: bool = False
     """Train embedding and head too, whole: for a tokenizer that was extended."""
@@ -199,7 +199,7 @@ class EvaluateSettings(HandoffModel):
     """Held-out occurrences of domain terms the model has to complete or fill in; 0: none."""
     samples: int = Field(default=8, ge=0)
     """`causal`: texts to generate after training, prompted with this many domain terms; `0`: none."""
-    harness: tuple[str, ...] = ()
+    harness: list[str] = []
     """`causal`: tasks of lm-evaluation-harness for the exported model, offline (needs extra `evaluate`): fpb, fiqa_sa,
     headlines, convfinqa, finance_ner, legalbench, pubmedqa, medqa, or your own."""
     harness_data: str = "benchmarks"
@@ -251,7 +251,7 @@ class TrainConfig(HandoffModel):
     """Samples per step over all processes; null: the plan's, else by model size."""
     batch_ramp: BatchRamp | None = None
     """Smaller batches at first: {first: samples, steps: until global_batch}."""
-    phases: tuple[Phase, ...] = ()
+    phases: list[Phase] = []
     """Changes of the mix: [{at: step or decay, mix: {source or role: share}}, …]."""
     micro_batch: int = Field(default=8, gt=0)
     """Samples per process and forward pass."""

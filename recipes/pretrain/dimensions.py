@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributed._functional_collectives import all_gather_tensor_autograd
+from torch.distributed import _functional_collectives as collectives
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, SequenceParallel, parallelize_module
 from transformers import PreTrainedConfig
@@ -25,6 +25,8 @@ from recipes.pretrain.parallel import World
 COLUMNS = {name: ColwiseParallel for name in ("q_proj", "k_proj", "v_proj", "gate_proj", "up_proj")}
 ROWS = {name: RowwiseParallel for name in ("o_proj", "down_proj")}
 
+all_gather: Any = getattr(collectives, "all_gather_single_autograd", None) or collectives.all_gather_tensor_autograd
+"""With gradients; torch before 2.13 has it under the second name."""
 # layouts of two dimensions are gathered one after the other, and torch says so at every one
 logging.getLogger("torch.distributed.tensor._redistribute").setLevel(logging.ERROR)
 
@@ -49,8 +51,8 @@ class Context:
 
     def gather(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values [B, heads, T/size, width] of all places [B, heads, T, width]; gradients are summed back."""
-        both = all_gather_tensor_autograd(torch.stack([key, value]).contiguous(), 3, self.group)
-        keys, values = both.unbind(0)
+        parts = all_gather(torch.stack([key, value])[None].contiguous(), 0, self.group)
+        keys, values = parts.movedim(0, 3).flatten(3, 4).unbind(0)  # from [size, 2, B, heads, T/size, width]
         return keys, values
 
 

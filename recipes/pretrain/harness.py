@@ -99,11 +99,7 @@ def child(request: dict[str, Any]) -> None:
     if unknown := [name for name in request["tasks"] if name not in manager.all_tasks]:
         told = {"error": f"there is no task {unknown[0]}; there are {', '.join(sorted(manager.all_tasks))}"}
     else:
-        try:
-            manager.load(request["tasks"])
-            told = {}
-        except Exception as error:  # noqa: BLE001  whatever reading the user's files raises
-            told = {"error": " ".join(str(error).split()) or type(error).__name__}
+        told = next(filter(None, (_problem(manager, name) for name in request["tasks"])), {})
     if not told and request["model"]:
         import torch
 
@@ -116,6 +112,20 @@ def child(request: dict[str, Any]) -> None:
         )  # fmt: skip
         told = {"rows": rows(found)}
     Path(request["answer"]).write_text(json.dumps(told), "utf-8")
+
+
+def _problem(manager: Any, task: str) -> dict[str, str]:
+    """What is wrong with the files of a task, where anything is."""
+    try:
+        manager.load([task])
+    except StopIteration:
+        return {"error": f"{task}: a file of it holds no examples"}
+    except Exception as error:  # noqa: BLE001  whatever reading the user's files raises
+        first: BaseException = error
+        while first.__cause__ is not None:
+            first = first.__cause__
+        return {"error": f"{task}: {' '.join(str(first).split()) or type(first).__name__}"}
+    return {}
 
 
 def rows(found: Any) -> list[dict[str, Any]]:

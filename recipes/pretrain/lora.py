@@ -24,18 +24,19 @@ def adapt(model: PreTrainedModel, values: Values, config: TrainConfig, world: Wo
     A starts uniform as peft draws it, from the run's seed, and B at zero: the model begins as it was.
     """
     settings = config.lora
-    if settings is None or config.model.init_from is None or world.size > 1:
-        raise UsageError("lora is for a model that is continued (model.init_from), on one process")
+    if settings is None or config.model.init_from is None or world.size > 1 or config.optimizer.name != "adamw":
+        raise UsageError("lora is for a model that is continued (model.init_from), on one process, with adamw")
     if importlib.util.find_spec("peft") is None:
         raise UsageError("lora needs peft, which is not installed: pip install -c constraints.txt '.[train,lora]'")
     from peft import LoraConfig, inject_adapter_in_model  # pyright: ignore[reportMissingImports]
 
-    targets = settings.targets if isinstance(settings.targets, str) else list(settings.targets)
-    adapters = LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=targets)  # pyright: ignore
+    adapters = LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=settings.targets)  # pyright: ignore
     try:
         inject_adapter_in_model(adapters, model, low_cpu_mem_usage=True)
     except ValueError as error:
         raise UsageError(f"lora.targets: {str(error).splitlines()[0]}") from None
+    if any(hasattr(m, "lora_A") for m in (model.get_input_embeddings(), model.get_output_embeddings())):
+        raise UsageError("lora.targets: embedding and head take no adapter; lora.embeddings trains them whole")
     if settings.embeddings:
         for layer in (model.get_input_embeddings(), model.get_output_embeddings()):
             cast(nn.Module, layer).requires_grad_(True)

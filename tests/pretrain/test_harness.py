@@ -142,6 +142,18 @@ def test_what_cannot_be_asked_is_said_before_the_training(handoff, tmp_path, giv
         harness.check(opened)
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [("", "medqa: a file of it holds no examples"), ('{"question": "x"\nno json\n', "medqa: JSON parse error")],
+)
+def test_a_damaged_file_is_named_by_its_task(handoff, tmp_path, content, reason):
+    pytest.importorskip("lm_eval")
+    (tmp_path / "medqa.jsonl").write_text(content)
+    opened = open_handoff(str(handoff), ["evaluate.harness=[medqa]", f"evaluate.harness_data={tmp_path}"])
+    with pytest.raises(UsageError, match=reason):
+        harness.check(opened)
+
+
 def test_a_text_begins_in_the_harness_as_in_training(handoff, data, tmp_path, world):
     """Every request reaches the model after the token that ends documents, as windows of documents do in training."""
     pytest.importorskip("lm_eval")

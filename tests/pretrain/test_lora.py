@@ -99,7 +99,11 @@ def test_a_stopped_adapter_training_goes_on_bit_for_bit(handoff, bases, tmp_path
     assert "was made with another lora" in found["d"]["error"]
 
 
-def test_targets_that_are_not_there(handoff, bases, tmp_path, world):
+def test_targets_that_are_not_there_or_take_none(handoff, bases, tmp_path, world):
     pytest.importorskip("peft")
+    with pytest.raises(UsageError, match="embedding and head take no adapter; lora"):
+        trainer_of(handoff, bases["llama"], tmp_path, world, "lora={targets: [q_proj, lm_head]}")
+    with pytest.raises(UsageError, match="on one process, with adamw"):
+        trainer_of(handoff, bases["llama"], tmp_path, world, ADAPTERS, "optimizer.name=muon")
     with pytest.raises(UsageError, match=r"lora\.targets: .*no_such_proj"):
         trainer_of(handoff, bases["llama"], tmp_path, world, "lora={targets: [no_such_proj]}")
