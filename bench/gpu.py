@@ -56,7 +56,7 @@ def seconds_per_step(trainer: Any, steps: int, dropped: int) -> float:
     from recipes.pretrain.data import Loader
 
     reader = Loader(
-        trainer.samples, consumed=0, batch=trainer.batch, micro=trainer.config.micro_batch,
+        trainer.samples, consumed=0, batch=trainer.config.global_batch, micro=trainer.config.micro_batch,
         rank=0, world=1,
     )  # fmt: skip
     wait = torch.cuda.synchronize if trainer.world.device.type == "cuda" else int

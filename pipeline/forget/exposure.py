@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from pipeline.core.ledger import Commit
 from pipeline.core.store import Store
-from pipeline.handoff.order import Turns, keys, unpermute
+from pipeline.handoff.order import keys, unpermute
+from pipeline.handoff.phases import PhasedTurns
 from pipeline.handoff.windows import Window
 from pipeline.publish.export import exported
 from pipeline.tokens.shards import SPLITS
@@ -86,7 +87,7 @@ def _exposure(path: str, state: dict[str, Any], manifest: dict[str, Any], found:
     window = state.get("window")
     if window is None:
         return Exposure(path, step, consumed, None, [], "it does not record its windows: assume that it held them")
-    order = _Order(manifest, int(state["identity"]["seed"]), window["stride"], window["overlap"])
+    order = _Order(manifest, int(state["identity"]["seed"]), window["stride"], window["overlap"], state.get("phases"))
     held = sorted({place.document for place in found if order.had(place, consumed)})
     why = (
         f"{len(held)} of them in its first {consumed:,} samples" if held else f"none in its first {consumed:,} samples"
@@ -97,13 +98,16 @@ def _exposure(path: str, state: dict[str, Any], manifest: dict[str, Any], found:
 class _Order:
     """The order of samples of one training run."""
 
-    def __init__(self, manifest: dict[str, Any], seed: int, stride: int, overlap: int) -> None:
+    def __init__(
+        self, manifest: dict[str, Any], seed: int, stride: int, overlap: int, phases: list[Any] | None = None
+    ) -> None:
         self.seed, self.stride, self.overlap = seed, stride, overlap
-        active = [source for source in manifest["sources"] if source["weight"] > 0]
+        phases = phases or [[0, {source["name"]: source["weight"] for source in manifest["sources"]}]]
+        active = [s for s in manifest["sources"] if any(shares.get(s["name"]) for _, shares in phases)]
         self.names = [source["name"] for source in active]
         tokens = [sum(shard["num_tokens"] for shard in source["splits"].get(SPLITS[0], [])) for source in active]
         self.windows = [max(1, Window(stride, overlap).count(count)) for count in tokens]
-        self.turns = Turns([source["weight"] for source in active])
+        self.turns = PhasedTurns(phases, self.names)
 
     def had(self, place: Place, consumed: int) -> bool:
         """Whether a window that touches the place was among the first `consumed` samples."""

@@ -19,6 +19,7 @@ from pipeline.handoff.base import FORMAT_VERSION
 from pipeline.handoff.manifest import (
     Manifest, Shard, Source, TokenizerInfo, build_manifest, dump_manifest, fingerprint, parse_manifest, token_dtype,
 )  # fmt: skip
+from pipeline.handoff.phases import batch_at, decay_start
 from pipeline.handoff.shapes import default_train_config, model_shape, resolve_model
 from pipeline.handoff.text import dump_train_config, parse_train_config
 from pipeline.handoff.train_config import (

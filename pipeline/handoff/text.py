@@ -36,6 +36,8 @@ def _dump_model(model: BaseModel, depth: int, lines: list[str]) -> None:
 
 
 def _scalar(value: Any) -> str:
+    if isinstance(value, list):
+        value = [item.model_dump(mode="json") if isinstance(item, BaseModel) else item for item in value]
     if isinstance(value, float):  # YAML 1.1 reads 1e-08 as text; 1.0e-08 is a number
         text = repr(value)
         return text if "." in text or "e" not in text else text.replace("e", ".0e")

@@ -1,6 +1,6 @@
 """`handoff/train.yaml` as models: everything the pre-training recipe can be told, with its default and its meaning."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -62,6 +62,19 @@ class ObjectiveSettings(HandoffModel):
     """`infilling`: share of tokens hidden."""
 
 
+class LoraSettings(HandoffModel):
+    """Low-rank adapters beside frozen matrices, for a continued model on one device (needs extra `lora`)."""
+
+    rank: int = Field(default=16, gt=0)
+    """Rank of the adapters."""
+    alpha: float = Field(default=32.0, gt=0)
+    """Their product is scaled by alpha / rank."""
+    targets: Literal["all-linear"] | list[str] = "all-linear"
+    """Modules that get one, by the end of their names: [q_proj, v_proj]; `all-linear`: every matrix but the head."""
+    embeddings: bool = False
+    """Train embedding and head too, whole: for a tokenizer that was extended."""
+
+
 class ParallelSettings(HandoffModel):
     """How memory and work are divided between processes."""
 
@@ -70,12 +83,18 @@ class ParallelSettings(HandoffModel):
     parameters (FSDP, ZeRO-3); `hybrid`: full within groups of sharding_factor, copies across groups."""
     sharding_factor: int | None = Field(default=None, gt=0)
     """Processes that share one copy; must divide their number; null: all (hybrid: one node)."""
+    tensor: int = Field(default=1, gt=0)
+    """Processes that divide the matrices of each layer (llama, qwen3); must divide the key-value heads. Not run on a GPU."""
+    context: int = Field(default=1, gt=0)
+    """Processes that divide the places of each sample (llama, qwen3, gpt2). Not run on a GPU."""
     offload: bool = False
     """Keep parameters and optimizer states in CPU memory."""
     activation_checkpointing: Literal["none", "selective", "full"] = "none"
     """Recompute in backward: nothing, all but matrix products and attention, or whole layers."""
     precision: Literal["auto", "fp32", "bf16", "fp16", "fp8"] = "auto"
     """Of matrix products; auto: bf16 on a GPU, fp32 on a CPU; weights and optimizer stay fp32."""
+    matmul: Literal["highest", "high", "medium"] = "highest"
+    """How fp32 matrix products are computed (torch.set_float32_matmul_precision): high is TF32 on a GPU."""
     compile: bool = False
     """Compile each layer with torch.compile."""
 
@@ -85,6 +104,10 @@ class OptimizerSettings(HandoffModel):
 
     name: Literal["adamw", "muon"] = "adamw"
     """`muon`: Muon for the matrices of the layers, AdamW for everything else."""
+    scaling: Literal["none", "mup"] = "none"
+    """`mup`: the learning rate is that of a model of base_width, and holds for any width (causal models, adamw)."""
+    base_width: int = Field(default=256, gt=0)
+    """`mup`: hidden_size of the model whose learning rate is given; keep its head_dim."""
     learning_rate: float | None = Field(default=None, gt=0)
     """Peak; null: the plan's, else 0.00235 * (non-embedding parameters / 108e6)^(-1/3)."""
     beta1: float = Field(default=0.9, ge=0, lt=1)
@@ -116,6 +139,24 @@ class ScheduleSettings(HandoffModel):
     """`wsd`: share of the steps, at the end, that decay."""
     final_ratio: float = Field(default=0.0, ge=0, le=1)
     """Share of the peak learning rate left at the end."""
+
+
+class BatchRamp(HandoffModel):
+    """Small batches at first, which learn more from each token while the loss falls fast."""
+
+    first: int = Field(gt=0)
+    """Samples of the first step; the batch grows in multiples of it."""
+    steps: int = Field(gt=0)
+    """Steps until global_batch is reached. The learning rate does not follow, and the run's tokens are fewer."""
+
+
+class Phase(HandoffModel):
+    """A part of the run with a mix of its own, from a step on: mid-training, or annealing where the learning rate decays."""
+
+    at: Annotated[int, Field(gt=0)] | Literal["decay"] = "decay"
+    """First step of the phase, counted from 0; `decay`: where the decay of a wsd schedule begins."""
+    mix: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(min_length=1)
+    """Share of each source by name, or of the roles `domain` and `general` by the sources' weights; they sum to 1."""
 
 
 class WatchSettings(HandoffModel):
@@ -158,6 +199,15 @@ class EvaluateSettings(HandoffModel):
     """Held-out occurrences of domain terms the model has to complete or fill in; 0: none."""
     samples: int = Field(default=8, ge=0)
     """`causal`: texts to generate after training, prompted with this many domain terms; `0`: none."""
+    harness: list[str] = []
+    """`causal`: tasks of lm-evaluation-harness for the exported model, offline (needs extra `evaluate`): fpb, fiqa_sa,
+    headlines, convfinqa, finance_ner, legalbench, pubmedqa, medqa, or your own."""
+    harness_data: str = "benchmarks"
+    """Folder of the files that the tasks read (recipes/pretrain/tasks/README.md); relative to the run."""
+    harness_tasks: str | None = None
+    """Folder with YAML files of your own tasks; the paths in them are relative to harness_data."""
+    harness_limit: int | None = Field(default=None, gt=0)
+    """Examples of each task at most."""
 
 
 class ExportSettings(HandoffModel):
@@ -199,6 +249,10 @@ class TrainConfig(HandoffModel):
     """Optimizer steps; null: the plan's tokens / tokens per step."""
     global_batch: int | None = Field(default=None, gt=0)
     """Samples per step over all processes; null: the plan's, else by model size."""
+    batch_ramp: BatchRamp | None = None
+    """Smaller batches at first: {first: samples, steps: until global_batch}."""
+    phases: list[Phase] = []
+    """Changes of the mix: [{at: step or decay, mix: {source or role: share}}, …]."""
     micro_batch: int = Field(default=8, gt=0)
     """Samples per process and forward pass."""
     check_shards: bool = True
@@ -209,6 +263,8 @@ class TrainConfig(HandoffModel):
     rewind_rate: float = Field(default=0.5, gt=0, le=1)
     """`rewind`: the learning rate is multiplied by this."""
     model: ModelSettings = ModelSettings()
+    lora: LoraSettings | None = None
+    """Train adapters alone: {rank, alpha, targets}; the export holds them merged."""
     objective: ObjectiveSettings = ObjectiveSettings()
     parallel: ParallelSettings = ParallelSettings()
     optimizer: OptimizerSettings = OptimizerSettings()

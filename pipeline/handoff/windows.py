@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.handoff.manifest import Manifest
-from pipeline.handoff.order import Turns, keys, permute, unpermute
+from pipeline.handoff.order import keys, permute, unpermute
+from pipeline.handoff.phases import PhasedTurns, phases, samples_before, sources_of
 from pipeline.handoff.train_config import ObjectiveSettings, TrainConfig
 from pipeline.size.shape import span_lengths
 
@@ -88,16 +89,16 @@ class Visits:
 
 
 def planned_visits(manifest: Manifest, config: TrainConfig) -> dict[str, Visits]:
-    """The visits of every source in the run that `train.yaml` plans: steps times samples a step, in the loader's order.
+    """The visits of every source in the run that `train.yaml` plans: the samples of all its steps, in the loader's order.
 
     `config` has every default filled in. A source without weight, or with too few tokens for a window, has no visits.
     """
     if config.steps is None or config.global_batch is None:
         raise ValueError("steps and global_batch are not filled in: give what default_train_config returns")
     window = window_of(config.objective)
-    active = [source for source in manifest.sources if source.weight > 0]
-    drawn = Turns([source.weight for source in active]).counts(config.steps * config.global_batch)
-    taken = {source.name: count for source, count in zip(active, drawn, strict=True)}
+    listed = phases(manifest, config)
+    active = [manifest.sources[i].name for i in sources_of(manifest, listed)]
+    taken = dict(zip(active, PhasedTurns(listed, active).counts(samples_before(config, config.steps)), strict=True))
     visits = {}
     for source in manifest.sources:
         count = window.count(source.num_tokens())

@@ -42,6 +42,7 @@ from pipeline.report.stats import (
     Reason,
     RunReport,
     Sample,
+    Score,
     SourceRow,
     Timing,
     Totals,
@@ -292,6 +293,7 @@ def training_curve(train: dict[str, Any]) -> Training:
         note=f"{train['processes']} processes, FSDP2." + _continued(summary),
         samples=[Written(**one) for one in written.get("texts", [])],
         likeness=Likeness(**written.get("likeness", {})),
+        scores=[Score(**one) for one in summary.get("harness", [])],
     )
 
 

@@ -333,6 +333,17 @@ class Likeness(Figure):
     unknown: float = 0.0
 
 
+class Score(Figure):
+    """A score of the trained model on a task, with its 95 % interval where it has one."""
+
+    task: str
+    metric: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    examples: int | None = None
+
+
 class Training(Figure):
     """The training run, where there was one."""
 
@@ -343,6 +354,7 @@ class Training(Figure):
     note: str = ""
     samples: list[Written] = []
     likeness: Likeness = Likeness()
+    scores: list[Score] = []
 
 
 class TruthRow(Figure):

@@ -10,6 +10,7 @@ from pipeline.size.precision import Precision
 from pipeline.size.shape import Shape
 
 Checkpointing = Literal["none", "selective", "full"]
+LOSS_ROWS = 2048
 LOSS_CHUNK_BYTES = 1 << 30
 """Logits in fp32 that exist at one time when LM head and cross-entropy are computed in chunks of tokens. Each chunk also
 reads and writes the head's whole gradient once, so smaller ones cost time."""
@@ -83,6 +84,15 @@ def head_saved_bytes(shape: Shape, precision: Precision, *, chunked: bool) -> in
     return norm + (0 if chunked else 4 * shape.vocab)
 
 
+def loss_rows(vocab: int) -> int:
+    """Targets whose logits are computed at a time.
+
+    >>> loss_rows(32_000), loss_rows(128_256), loss_rows(262_144)
+    (2048, 2048, 1024)
+    """
+    return max(1, min(LOSS_ROWS, LOSS_CHUNK_BYTES // (4 * vocab)))
+
+
 def head_transient_bytes(shape: Shape, precision: Precision, tokens: int, *, chunked: bool) -> int:
     """Bytes that exist only while the loss is computed.
 
@@ -94,7 +104,7 @@ def head_transient_bytes(shape: Shape, precision: Precision, tokens: int, *, chu
     if not chunked:
         # in low precision a copy of the logits stands beside the fp32 one
         return tokens * shape.vocab * (8 if precision == "fp32" else 4 + 2 * width)
-    rows = max(1, LOSS_CHUNK_BYTES // (4 * shape.vocab))
+    rows = loss_rows(shape.vocab)
     logits, head = min(tokens, rows) * shape.vocab, shape.vocab * shape.hidden
     return 4 * head + max(8 * logits, width * (logits + head))
 

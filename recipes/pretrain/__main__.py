@@ -100,6 +100,7 @@ def _main(options: argparse.Namespace) -> int:
 
         return print_estimate(handoff, as_json=options.json)
     warnings.filterwarnings("ignore", message=".*torch.distributed.*deprecated.*")
+    from recipes.pretrain.harness import after_training
     from recipes.pretrain.loop import Trainer
     from recipes.pretrain.metrics import say
     from recipes.pretrain.parallel import start_world, stop_world
@@ -114,6 +115,7 @@ def _main(options: argparse.Namespace) -> int:
         gc.collect()
         stop_world()
     if world.is_main:
+        summary = after_training(handoff, summary)
         if options.json:
             print(json.dumps(summary), flush=True)
         if summary["already_finished"]:

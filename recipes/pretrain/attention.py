@@ -30,12 +30,14 @@ def fits_varlen(model: PreTrainedModel, precision: str) -> bool:
     )
 
 
-def prepare(batch: dict[str, Tensor], causal: bool, use_varlen: bool) -> dict[str, Any]:
+def prepare(batch: dict[str, Tensor], causal: bool, use_varlen: bool, context: Any = None) -> dict[str, Any]:
     """Masks (CPU, or with a position bias) or sequence lengths (CUDA) of a micro-batch, computed once for all layers.
 
     batch: `docs` [B, T] and, for encoder-decoders, `decoder_docs` [B, S].
     """
     docs = batch["docs"]
+    if "key_docs" in batch:  # this process has a part of the places
+        return {"self": context.mask(docs, batch["key_docs"]), "context": context}
     if "decoder_docs" in batch:
         decoder = batch["decoder_docs"]
         return {
@@ -44,7 +46,7 @@ def prepare(batch: dict[str, Tensor], causal: bool, use_varlen: bool) -> dict[st
             "cross": _mask(decoder, docs, causal=False),
         }
     if use_varlen:
-        return {"cu_seqlens": batch["cu_seqlens"], "max_seqlen": docs.shape[1], "causal": causal}
+        return {"cu_seqlens": batch["cu_seqlens"], "max_seqlen": int(batch["longest"]), "causal": causal}
     return {"self": _mask(docs, docs, causal=causal)}
 
 
@@ -79,6 +81,8 @@ def doc_attention(
     if docs is not None and "cu_seqlens" in docs and position_bias is None:
         out = _varlen(query, key, value, docs, scaling, sliding_window)
         return out, None
+    if docs is not None and "context" in docs:
+        key, value = docs["context"].gather(key, value)
     role = getattr(module, "attention_role", "self")
     mask = attention_mask if docs is None else docs[role]
     is_causal = docs is None and mask is None and getattr(module, "is_causal", False) and query.shape[2] > 1

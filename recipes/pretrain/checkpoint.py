@@ -237,12 +237,14 @@ class Checkpoints:
     def load(self, step: int) -> None:
         """Fill model, optimizers and parts from the checkpoint of `step`, whoever wrote it. Collective."""
         tensors = self.tensors()
+        groups = tensors["optim"].pop("param_groups")  # the configuration's, and another layout has others
         folder = folder_of(self.root, step)
         try:
             dcp_load(tensors, checkpoint_id=folder, process_group=self.world.control)
         except (Exception, CheckpointException) as error:
             first = str(error).strip().split("\n")[0]
             raise InfrastructureError(f"checkpoint {folder} does not fit this model and optimizer: {first}") from error
+        tensors["optim"]["param_groups"] = groups
         set_state_dict(
             self.trainable.model,
             self.optimizers.all,

@@ -93,8 +93,8 @@ class TermCloze:
         if not self.samples:
             return None
         sums = torch.zeros(4, dtype=torch.float64)
-        mine = self.samples[world.rank :: world.size]
-        rounds = math.ceil(math.ceil(len(self.samples) / world.size) / self.micro)
+        mine = self.samples[world.data_rank :: world.data_size]
+        rounds = math.ceil(math.ceil(len(self.samples) / world.data_size) / self.micro)
         trainable.eval()
         with torch.no_grad():
             for number in range(rounds):  # every process takes part in every forward pass
@@ -107,5 +107,6 @@ class TermCloze:
                     sums += torch.tensor([1.0, float(hits.all()), float(nats.sum()), size], dtype=torch.float64)
                     at += length
         trainable.train()
+        sums *= world.tensor / world.sharing  # the parts of a context each read the whole sample
         terms, right, nats, size = all_sum(world, sums.to(world.device, torch.float32)).tolist()
         return {"terms": int(terms), "accuracy": right / terms, "bits_per_byte": nats / math.log(2) / size}

@@ -4,16 +4,18 @@ State is one number, the samples consumed. Process r of W takes samples r, r+W, 
 processes, any micro-batch and any read-ahead gives the same training.
 """
 
+import itertools
 import math
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from pipeline.handoff import InfrastructureError, UsageError
-from pipeline.handoff.order import Turns, keys
+from pipeline.handoff.order import keys
+from pipeline.handoff.phases import PhasedTurns, phases, sources_of
 from pipeline.handoff.windows import Window, turn
 from recipes.pretrain.inputs import Handoff
 from recipes.pretrain.objectives import Objective, Sample
@@ -47,12 +49,13 @@ class Samples:
     def __init__(self, handoff: Handoff, objective: Objective) -> None:
         self.seed, self.objective = handoff.config.seed, objective
         self.sources = sources = handoff.manifest.sources
-        self.active = [i for i, source in enumerate(sources) if source.weight > 0]
+        self.phases = phases(handoff.manifest, handoff.config)
+        self.active = sources_of(handoff.manifest, self.phases)
         self.windows = [Windows(handoff, i, "train", objective) for i in self.active]
         for windows in self.windows:
             if not windows.count:
                 raise UsageError(f"source {windows.name} has too few training tokens for one window")
-        self.turns = Turns([sources[i].weight for i in self.active])
+        self.turns = PhasedTurns(self.phases, [sources[i].name for i in self.active])
         remote = any(windows.stream.remote for windows in self.windows)
         self.pool = ThreadPoolExecutor(REQUESTS, "range") if remote else None
 
@@ -117,19 +120,31 @@ class Loader:
     """
 
     def __init__(
-        self, samples: Samples, *, consumed: int, batch: int, micro: int, rank: int, world: int, wait_s: float = 1800
+        self,
+        samples: Samples,
+        *,
+        consumed: int,
+        batch: int | Iterable[int],
+        micro: int,
+        rank: int,
+        world: int,
+        wait_s: float = 1800,
     ) -> None:
+        """batch: samples of every step, or of each in turn."""
         self.samples, self.wait_s = samples, wait_s
-        self.batch, self.micro, self.rank, self.world = batch, micro, rank, world
+        self.micro, self.rank, self.world = micro, rank, world
+        self.batches = itertools.repeat(batch) if isinstance(batch, int) else iter(batch)
         self.ready: queue.Queue[list[Sample] | BaseException] = queue.Queue(READ_AHEAD)
         self.closed = threading.Event()
         self.thread = threading.Thread(target=self._fill, args=(consumed,), daemon=True, name="loader")
         self.thread.start()
 
     def _fill(self, first: int) -> None:
-        while not self.closed.is_set():
+        for batch in self.batches:
+            if self.closed.is_set():
+                return
             try:
-                mine = share_of(self.rank, self.world, first, self.batch)
+                mine = share_of(self.rank, self.world, first, batch)
                 step: list[Sample] | BaseException = micro_batches(self.samples, mine, self.micro)
             except Exception as error:  # noqa: BLE001  handed to the consumer, who raises it
                 step = error
@@ -141,7 +156,7 @@ class Loader:
                     continue
             if isinstance(step, BaseException):
                 return
-            first += self.batch
+            first += batch
 
     def __iter__(self) -> Iterator[list[Sample]]:
         while True:

@@ -31,14 +31,14 @@ def estimate(handoff: Handoff, processes: int, device_bytes: int | None, *, on_g
     parallel = config.parallel
     shape = planned_shape(handoff)
     precision = ("bf16" if on_gpu else "fp32") if parallel.precision == "auto" else parallel.precision
-    per_process = -(-(config.global_batch or 1) // processes)
+    per_process = -(-(config.global_batch or 1) * parallel.tensor * parallel.context // processes)
     setup = Setup(
         precision=precision,
         sharding=parallel.sharding,
         gpus=processes,
         sharding_factor=parallel.sharding_factor,
         micro_batch=min(config.micro_batch, per_process),
-        sequence=config.objective.sequence_length or 256,
+        sequence=(config.objective.sequence_length or 256) // parallel.context,
         checkpointing=parallel.activation_checkpointing,
         offload=parallel.offload,
         accumulation=-(-per_process // config.micro_batch),

@@ -41,11 +41,12 @@ class Validation:
                     self.sets.append((windows, picked, source.text_bytes.get("validation", 0)))
 
     def _batches(self, windows: Windows, picked: list[int], world: World) -> list[Sample]:
-        mine = [windows.read(w, -1 - w, self.seed) for w in picked[world.rank :: world.size]]
-        per_process = math.ceil(len(picked) / world.size)
+        mine = [windows.read(w, -1 - w, self.seed) for w in picked[world.data_rank :: world.data_size]]
+        per_process = math.ceil(len(picked) / world.data_size)
         size = min(self.micro, per_process)
         mine += [self.objective.empty()] * (math.ceil(per_process / size) * size - len(mine))
-        return [stack(mine[i : i + size]) for i in range(0, len(mine), size)]
+        batches = [stack(mine[i : i + size]) for i in range(0, len(mine), size)]
+        return [world.context.cut(batch) for batch in batches] if world.context else batches
 
     def __call__(self, trainable: Trainable, world: World) -> dict[str, dict[str, Any]]:
         """{source: {loss, bits_per_byte, targets}}; bits_per_byte only where the objective predicts every token."""
@@ -72,9 +73,15 @@ def to_device(batch: Sample, device: torch.device, use_varlen: bool = False) -> 
     """Arrays as tensors on the device; on CUDA from pinned memory, with the document lengths attention needs there."""
     tensors = {name: torch.from_numpy(values) for name, values in batch.items()}
     if use_varlen:
-        tensors["cu_seqlens"] = cumulative_lengths(tensors["docs"])
+        ends = tensors["cu_seqlens"] = cumulative_lengths(tensors["docs"])
+        # on the CPU, where it can be read without waiting; a power of two, so that compiled blocks see few values
+        longest = 1 << (int(ends.diff().max()) - 1).bit_length()
+        tensors["longest"] = torch.tensor(min(longest, tensors["docs"].shape[1]))
     if device.type == "cuda":
-        return {name: t.pin_memory().to(device, non_blocking=True) for name, t in tensors.items()}
+        return {
+            name: t if name == "longest" else t.pin_memory().to(device, non_blocking=True)
+            for name, t in tensors.items()
+        }
     return tensors
 
 

@@ -38,8 +38,11 @@ A {architecture} model of {parameters:,} parameters, trained from the hand-off `
 |---|---|---|---|---|---|
 {rows}
 
-{replay}{cloze}{samples}Documents were packed and end with the token {eos}; a prompt starts after it. Nothing was done to align
-the model with instructions, and it repeats what its sources say.
+{phases}{replay}{cloze}{samples}Documents were packed and end with the token {eos}; a prompt starts after it.
+Nothing was done to align the model with instructions, and it repeats what its sources say.
+"""
+PHASE = """From sample {first_sample:,} on the mix was {of}.
+
 """
 REPLAY = """It continues the model `{model}`; {general:.1%} of its samples replay general text.
 
@@ -156,6 +159,10 @@ def start_documents(folder: Path, info: TokenizerInfo) -> None:
     path.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
+def _mix(shares: dict[str, float]) -> str:
+    return ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
+
+
 def _card(handoff: Handoff, architecture: str, summary: dict[str, Any]) -> str:
     val = summary.get("validation", {})
     rows = []
@@ -173,8 +180,9 @@ def _card(handoff: Handoff, architecture: str, summary: dict[str, Any]) -> str:
         fingerprint=handoff.manifest.fingerprint[:12],
         steps=summary["steps"],
         tokens=summary["tokens"],
-        mix=", ".join(f"{s.name} {s.weight:.1%}" for s in handoff.manifest.sources),
+        mix=_mix({source.name: source.weight for source in handoff.manifest.sources}),
         rows="\n".join(rows),
+        phases="".join(PHASE.format(**phase, of=_mix(phase["mix"])) for phase in summary.get("phases", [])),
         replay=REPLAY.format(model=summary["continued_from"], **summary["shares"]) if summary["continued_from"] else "",
         cloze=CLOZE.format(**summary["cloze"]) if summary.get("cloze") else "",
         samples=SAMPLES.format(

@@ -2,6 +2,7 @@
 
 import gc
 import hashlib
+import itertools
 import json
 import math
 import signal
@@ -12,24 +13,23 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch.distributed.tensor import DTensor
-from transformers import PreTrainedModel
 
-from pipeline.handoff import TrainConfig, UsageError
-from recipes.pretrain.attention import fits_varlen
+from pipeline.handoff import TrainConfig, UsageError, batch_at, decay_start
+from recipes.pretrain import harness, lora, mup
 from recipes.pretrain.checkpoint import Checkpoints, write_durably
 from recipes.pretrain.cloze import TermCloze
-from recipes.pretrain.continued import continued
 from recipes.pretrain.data import Loader, Samples
 from recipes.pretrain.evaluate import Validation, to_device
 from recipes.pretrain.export import export_huggingface, export_int8
-from recipes.pretrain.initialise import Values, empty_model, fill, fresh_values
+from recipes.pretrain.initialise import fill
 from recipes.pretrain.inputs import Handoff
 from recipes.pretrain.metrics import Reporter, Speed, say
-from recipes.pretrain.model import Trainable, build_config, check_objective, config_shape, count, model_class
+from recipes.pretrain.model import config_shape
 from recipes.pretrain.objectives import IGNORE, build_objective
-from recipes.pretrain.optimizer import LossScale, Optimizers, SpikeGuard, clip, decay_start, learning_rate
+from recipes.pretrain.optimizer import LossScale, Optimizers, SpikeGuard, clip, learning_rate
 from recipes.pretrain.parallel import World, accumulate, all_max, all_sum, apply_parallel, resolve_precision
 from recipes.pretrain.quantize import need_torchao
+from recipes.pretrain.start import starting_model
 from recipes.pretrain.token_stream import damage, is_local
 from recipes.pretrain.watch import MAX_REWINDS, DivergedError, Divergence, StalledError, Watch, repeats_sentence
 
@@ -51,23 +51,24 @@ class Trainer:
             raise UsageError(f"out: {config.out} must be a folder that all processes share, not a URL")
         if config.export.int8:
             need_torchao("export.int8")  # before the training, not after it
-        self.steps, self.batch = config.steps or 1, config.global_batch or 1
+        if world.is_main:
+            harness.check(handoff)
+        self.steps = config.steps or 1
         self.objective = build_objective(config.objective, handoff.manifest.tokenizer)
         self._check_shards()
         self.samples = Samples(handoff, self.objective)
         self.validation = Validation(handoff, self.objective, config.evaluate)
         self.cloze = TermCloze(handoff, self.objective, config.evaluate)
         device = "cpu" if config.parallel.offload else str(world.device)
-        model, values = self._initial_model(device)
-        self.parameters = count(model)
         self.parallel = resolve_precision(config.parallel, world)
-        varlen = world.device.type == "cuda" and fits_varlen(model, self.parallel.precision)
-        self.trainable = Trainable(model, config.optimizer.z_loss, varlen)
+        start = starting_model(handoff, world, self.objective, self.parallel, device)
+        self.trainable, values, self.world, self.ratio, self.parameters = start
+        world, model = self.world, self.trainable.model
         # only a causal model predicts as many tokens as it reads
         self.shape = config_shape(model.config, self.objective.length) if self.trainable.causal else None
         apply_parallel(self.trainable, self.parallel, world, qat=config.export.qat)
         fill(self.trainable, values, device, "model.")
-        self.optimizers = Optimizers(self.trainable, self.trainable.blocks, config.optimizer)
+        self.optimizers = Optimizers(self.trainable, self.trainable.blocks, config.optimizer, self.ratio)
         self.guard = SpikeGuard(config.optimizer.skip_sigma, config.optimizer.skip_window, world.device)
         self.scale = LossScale(self.parallel.precision == "fp16", world.device)
         parts = {"guard": self.guard, "scale": self.scale}
@@ -104,17 +105,6 @@ class Trainer:
             self.out.mkdir(parents=True, exist_ok=True)
             write_durably(marker, done)
 
-    def _initial_model(self, device: str) -> tuple[PreTrainedModel, Values]:
-        """The model without memory, and the values its parameters start from."""
-        config, tokenizer = self.config, self.handoff.manifest.tokenizer
-        if config.model.init_from is not None:
-            folder = self.handoff.at(config.model.init_from)
-            return continued(folder, self.handoff.read_tokenizer(), tokenizer, config.objective)
-        check_objective(str(config.model.architecture), config.objective)
-        built = build_config(config.model, config.objective, tokenizer)
-        model, calls = empty_model(model_class(built), built)
-        return model, fresh_values(model, calls, config.seed, device)
-
     # ------------------------------------------------------------------------------------------------ state
 
     def identity(self) -> dict[str, Any]:
@@ -124,8 +114,10 @@ class Trainer:
             "fingerprint": self.handoff.manifest.fingerprint,
             "seed": config.seed,
             "model": config.model.model_dump(mode="json", exclude={"preset", "dropout", "init_from"}),
+            **({"lora": config.lora.model_dump(mode="json")} if config.lora else {}),
             "objective": config.objective.model_dump(mode="json"),
-            "optimizer": config.optimizer.name,
+            "optimizer": config.optimizer.name
+            + (f", mup from {config.optimizer.base_width}" if self.ratio != 1 else ""),
         }
 
     def state(self) -> dict[str, Any]:
@@ -134,7 +126,11 @@ class Trainer:
         skips = {"skipped": int(self.guard.skipped), "in_row": int(self.guard.in_row)}
         first = {"first_loss": self.watch.first_loss}
         progress = {name: getattr(self, name) for name in PROGRESS}
-        return progress | skips | first | {"window": window, "identity": self.identity()}
+        return progress | skips | first | {"window": window, "identity": self.identity(), "phases": self._phases()}
+
+    def _phases(self) -> list[list[Any]]:
+        """The mixes that samples have come from so far: what a resume must not change."""
+        return [[first, shares] for first, shares in self.samples.phases if first < max(1, self.consumed)]
 
     def resume(self) -> None:
         """Go on from the newest good checkpoint. Raises UsageError when it belongs to another run."""
@@ -147,7 +143,7 @@ class Trainer:
                     f"the data changed since the checkpoint of step {step} (fingerprint {then['fingerprint'][:12]}…, "
                     f"now {now['fingerprint'][:12]}…); choose another `out`, or continue with --allow-data-change"
                 )
-            changed = [key for key in now if key != "fingerprint" and now[key] != then.get(key)]
+            changed = [key for key in now | then if key != "fingerprint" and now.get(key) != then.get(key)]
             if changed:
                 raise UsageError(
                     f"the checkpoint of step {step} was made with another {' and '.join(changed)}; choose another `out` "
@@ -156,6 +152,11 @@ class Trainer:
             self.checkpoints.load(step)
             for name in PROGRESS:
                 setattr(self, name, state.get(name, getattr(self, name)))
+            if state.get("phases") not in (None, self._phases()):
+                raise UsageError(
+                    f"the checkpoint of step {step} was made with other phases, or another batch before them; choose "
+                    f"another `out` or delete {self.checkpoints.root}"
+                )
             self.guard.skipped.fill_(state.get("skipped", 0))
             self.guard.in_row.fill_(state.get("in_row", 0))
             self.watch.first_loss = state.get("first_loss")
@@ -191,21 +192,23 @@ class Trainer:
         host = torch.tensor([targets, flags], dtype=torch.int64)
         if world.size > 1:
             dist.all_reduce(host, group=world.control)
-        total = max(1, int(host[0]))
+        total = max(1, int(host[0]) // world.sharing)
         # gradients are averaged over the processes: times their number, over all targets, makes them exact
-        factor = self.scale.scale * (world.size / total)
+        factor = self.scale.scale * (world.size / world.tensor / total)
         entropy = torch.zeros((), device=world.device)
         torch.manual_seed((self.config.seed << 32) + (self.step << 12) + world.rank)  # dropout, the same after a resume
         for index, batch in enumerate(micro_batches):
             accumulate(self.trainable, self.parallel, index == len(micro_batches) - 1)
+            batch = world.context.cut(batch) if world.context else batch
             sums = self.trainable(to_device(batch, world.device, self.trainable.use_varlen))
             (sums[0] * factor).backward()
             entropy += sums[1].detach()
         loss = all_sum(world, entropy) / total
         parameters = list(self.trainable.parameters())
-        norm = clip(parameters, self.config.optimizer.clip, self.scale.scale).to(world.device)
+        norm, divisor = clip(parameters, self.config.optimizer.clip, self.scale.scale)
+        norm = norm.to(world.device)
         skip = self.guard(loss, norm)
-        self.optimizers.step(lr, skip)
+        self.optimizers.step(lr, skip, divisor)
         self.scale.update((~torch.isfinite(norm)).float())
         self.optimizers.zero_grad()
         return {"loss": loss, "grad_norm": norm, "targets": total, "flags": int(host[1])}
@@ -235,9 +238,10 @@ class Trainer:
         reporter = Reporter(self.out, config, self.step, world.is_main)
         if world.is_main and self.step:
             say(f"resuming after step {self.step} of {self.steps}")
-        batches = {"consumed": self.consumed, "batch": self.batch, "micro": config.micro_batch}
+        sizes = (batch_at(config, step) for step in itertools.count(self.step))
+        batches = {"consumed": self.consumed, "batch": sizes, "micro": config.micro_batch}
         loader = Loader(
-            self.samples, **batches, rank=world.rank, world=world.size, wait_s=config.watch.wait_minutes * 60
+            self.samples, **batches, rank=world.data_rank, world=world.data_size, wait_s=config.watch.wait_minutes * 60
         )
         try:
             self._steps(loader, reporter)
@@ -271,8 +275,8 @@ class Trainer:
             due = world.is_main and minutes is not None and time.monotonic() - last_save > minutes * 60
             flags = DUE * due + STOP * self.stop_requested + REPEATS * self.watch.repeats(micro_batches)
             outcome = self.train_step(micro_batches, lr, flags)
+            self.consumed += batch_at(config, self.step)
             self.step += 1
-            self.consumed += self.batch
             self.tokens += outcome["targets"]
             speed.tokens += outcome["targets"]
             for batch in micro_batches:
@@ -370,6 +374,7 @@ class Trainer:
             "fingerprint": self.handoff.manifest.fingerprint,
             "epochs": self.samples.realised(self.consumed),
             "shares": self.samples.shares(self.consumed),
+            "phases": [{"first_sample": first, "mix": shares} for first, shares in self.samples.phases[1:]],
             "continued_from": self.config.model.init_from and Path(self.config.model.init_from).name,
             "validation_before": self.first_validation,
             "validation": self.last_validation,
@@ -380,6 +385,10 @@ class Trainer:
     def _finish(self) -> dict[str, Any]:
         summary = self.summary()
         if summary["finished"] and self.config.export.huggingface:
+            if self.config.lora:
+                lora.merge(self.trainable)
+            if self.ratio != 1:
+                mup.fold(self.trainable, self.ratio)
             export_huggingface(self.handoff, self.trainable, self.world, self.out / "model", summary)
             if self.config.export.int8 and self.world.is_main:
                 summary["int8"] = export_int8(self.out / "model", self.validation)

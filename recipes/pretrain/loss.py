@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pipeline.size.activations import LOSS_CHUNK_BYTES
+from pipeline.size.activations import loss_rows
 from recipes.pretrain.objectives import IGNORE
 
 
@@ -28,6 +28,11 @@ def each_target(logits: Tensor, labels: Tensor) -> Tensor:
     return torch.stack([F.cross_entropy(logits, labels, reduction="none"), (logits.argmax(-1) == labels).float()])
 
 
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """a @ b in fp32; on a GPU 16-bit factors are multiplied into it without being rounded to 16 bits in between."""
+    return torch.mm(a, b, out_dtype=torch.float32) if a.is_cuda and a.dtype != torch.float32 else (a @ b).float()
+
+
 class HeadLoss(torch.autograd.Function):
     """hidden [N, d] times weight [V, d], softmax and cross-entropy, a chunk of rows at a time.
 
@@ -45,7 +50,7 @@ class HeadLoss(torch.autograd.Function):
             rows, targets = hidden[start : start + chunk], labels[start : start + chunk]
             valid, picks = targets != IGNORE, targets.clamp_min(0)[:, None]
             # what a [rows, V] tensor costs is its way to memory and back: as few passes over it as there can be
-            logits = (rows @ weight.t()).float()
+            logits = product(rows, weight.t())
             log_p = torch.log_softmax(logits, -1)
             picked = log_p.gather(-1, picks)[:, 0]
             log_z = logits.gather(-1, picks)[:, 0] - picked
@@ -60,7 +65,7 @@ class HeadLoss(torch.autograd.Function):
                 is_target = valid.to(weight.dtype)[:, None]
                 torch.mm(grad, weight, out=grad_hidden[start : start + chunk])
                 grad_hidden[start : start + chunk] *= is_target
-                grad_weight += grad.t() @ (rows * is_target)
+                grad_weight += product(grad.t(), rows * is_target)
                 del grad
         if grad_hidden is not None and grad_weight is not None:
             ctx.save_for_backward(grad_hidden, grad_weight.to(weight.dtype))
@@ -75,5 +80,5 @@ class HeadLoss(torch.autograd.Function):
 
 def head_loss(hidden: Tensor, weight: Tensor, labels: Tensor, z_loss: float = 0.0, chunk: int | None = None) -> Tensor:
     """As `logits_loss` of `hidden @ weight.T`; only the first of the three sums carries a gradient."""
-    rows = chunk or max(1, LOSS_CHUNK_BYTES // (4 * weight.shape[0]))
+    rows = chunk or loss_rows(weight.shape[0])
     return HeadLoss.apply(hidden, weight, labels, z_loss, rows)  # pyright: ignore[reportReturnType]

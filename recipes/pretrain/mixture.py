@@ -32,7 +32,8 @@ from recipes.pretrain.inputs import Handoff, open_handoff
 from recipes.pretrain.proxies import at_share, cut_source, role_losses, target_tokens
 
 FEWEST, MOST = 3, 5
-DEFAULTS = ("global_batch=8", "objective.sequence_length=128", "model.preset=tiny", "optimizer.learning_rate=0.003")
+DEFAULTS = ("phases=[]", "batch_ramp=null", "global_batch=8", "objective.sequence_length=128", "model.preset=tiny",
+            "optimizer.learning_rate=0.003")  # fmt: skip
 """What a proxy takes unless `--set` says otherwise: about a million parameters and 1,024 tokens a step."""
 
 

@@ -149,13 +149,16 @@ class Trainable(nn.Module):
     nats, predicted tokens.
     """
 
-    def __init__(self, model: PreTrainedModel, z_loss: float = 0.0, use_varlen: bool = False) -> None:
+    def __init__(
+        self, model: PreTrainedModel, z_loss: float = 0.0, use_varlen: bool = False, context: Any = None
+    ) -> None:
         super().__init__()
         self.model = model
         self.z_loss = z_loss
         self.architecture = model.config.model_type
         self.causal = ARCHITECTURES[self.architecture].objective == "causal"
         self.use_varlen = use_varlen
+        self.context = context
         names = {n for n in (model._no_split_modules or []) if not n.endswith("Embeddings")}
         # found by their classes' names, which sharding changes
         self.blocks = [module for module in model.modules() if type(module).__name__ in names]
@@ -179,7 +182,7 @@ class Trainable(nn.Module):
 
     def forward(self, batch: dict[str, Tensor], each: bool = False) -> Tensor:
         """The three sums; with `each`, [2, targets]: nats and whether the first choice was right, target by target."""
-        docs = attention.prepare(batch, self.causal, self.use_varlen)
+        docs = attention.prepare(batch, self.causal, self.use_varlen, self.context)
         labels = batch["labels"].flatten()
         if not self.causal:
             logits = self.logits(batch, docs).flatten(0, 1)

@@ -1,14 +1,17 @@
 """Optimizers, learning-rate schedule, and the decision to skip a step, all without waiting for the device."""
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
-from pipeline.handoff import OptimizerSettings, ScheduleSettings
+from pipeline.handoff import OptimizerSettings, ScheduleSettings, decay_start
 from recipes.pretrain.parallel import whole
+
+T = TypeVar("T", bound=Tensor)
 
 
 def learning_rate(step: int, steps: int, peak: float, settings: ScheduleSettings) -> float:
@@ -32,25 +35,29 @@ def learning_rate(step: int, steps: int, peak: float, settings: ScheduleSettings
     return peak * (1 - (1 - floor) * (step - begin + 1) / (steps - begin + 1))
 
 
-def decay_start(steps: int, settings: ScheduleSettings) -> int:
-    """First step of the decay (wsd); a checkpoint from here can be continued with more data."""
-    return max(settings.warmup_steps or 0, steps - round(steps * settings.decay_fraction))
-
-
 class Optimizers:
     """AdamW, or Muon for the blocks' matrices with AdamW for the rest, behind one step."""
 
-    def __init__(self, trainable: nn.Module, blocks: list[nn.Module], settings: OptimizerSettings) -> None:
+    def __init__(
+        self, trainable: nn.Module, blocks: list[nn.Module], settings: OptimizerSettings, ratio: float = 1.0
+    ) -> None:
+        """ratio: what the width is of the one whose learning rate is given (`mup`)."""
         matrices = {id(p) for block in blocks for p in block.parameters() if p.ndim == 2}
         embeddings = {id(p) for m in trainable.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
         parameters = [p for p in trainable.parameters() if p.requires_grad]
         lr, betas = settings.learning_rate or 1e-3, (settings.beta1, settings.beta2 or 0.99)
-        groups: dict[str, list[nn.Parameter]] = {"muon": [], "decays": [], "plain": []}
+        groups: dict[str, list[nn.Parameter]] = {"muon": [], "decays": [], "plain": [], "hidden": []}
+        special = "muon" if settings.name == "muon" else "hidden" if ratio != 1 else "decays"
         for p in parameters:
-            by_muon = settings.name == "muon" and id(p) in matrices - embeddings
-            groups["muon" if by_muon else "decays" if p.ndim >= 2 and id(p) not in embeddings else "plain"].append(p)
-        decay = {"decays": settings.weight_decay, "plain": 0.0}
-        by_adam = [{"params": groups[name], "weight_decay": decay[name]} for name in decay if groups[name]]
+            hidden = id(p) in matrices - embeddings
+            groups[special if hidden else "decays" if p.ndim >= 2 and id(p) not in embeddings else "plain"].append(p)
+        decay = {"decays": settings.weight_decay, "plain": 0.0, "hidden": settings.weight_decay * ratio}
+        scale = {"hidden": 1 / ratio}
+        by_adam = [
+            {"params": same, "weight_decay": decay[name], "scale": scale.get(name, 1.0)}
+            for name in decay
+            for same in by_mesh(groups[name])
+        ]
         self.all: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(by_adam, lr=lr, betas=betas, eps=settings.eps, fused=True)
         ]
@@ -58,18 +65,22 @@ class Optimizers:
             muon = {"weight_decay": settings.weight_decay, "adjust_lr_fn": "match_rms_adamw"}
             self.all.append(torch.optim.Muon(groups["muon"], lr=lr, **muon))
 
-    def step(self, lr: float, skip: Tensor) -> None:
-        """One update at this learning rate; none where the device's `skip` (0 or 1) says so.
+    def step(self, lr: float, skip: Tensor, divisor: Tensor) -> None:
+        """One update at this learning rate by the gradients over `divisor`; none where the device's `skip` (0 or 1) says so.
 
-        Fused AdamW reads `found_inf` in its kernel. Muon cannot: with it one number is fetched from the device.
+        Fused AdamW reads both in its kernel. Muon cannot: with it one number is fetched from the device.
         """
         for optimizer in self.all:
             for group in optimizer.param_groups:
-                group["lr"] = lr
+                group["lr"] = lr * group.get("scale", 1.0)
             if isinstance(optimizer, torch.optim.AdamW):
                 optimizer.found_inf = skip  # pyright: ignore[reportAttributeAccessIssue]
+                optimizer.grad_scale = divisor  # pyright: ignore[reportAttributeAccessIssue]
                 optimizer.step()
             elif not bool(skip.item()):
+                for p in optimizer.param_groups[0]["params"]:
+                    gradient = p.grad.to_local() if isinstance(p.grad, DTensor) else p.grad
+                    gradient.div_(divisor.to(gradient.device))
                 optimizer.step()
 
     def zero_grad(self) -> None:
@@ -77,16 +88,23 @@ class Optimizers:
             optimizer.zero_grad(set_to_none=True)
 
 
-def clip(parameters: list[nn.Parameter], limit: float, loss_scale: Tensor | float = 1.0) -> Tensor:
-    """Divide the gradients by the loss scale and shorten them to a norm of at most `limit`; returns the norm between the
-    two, as a plain tensor on the device."""
+def by_mesh(tensors: Sequence[T]) -> list[list[T]]:
+    """The tensors by the processes that share them: one call of a fused kernel takes those of one mesh."""
+    groups: dict[Any, list[T]] = {}
+    for tensor in tensors:
+        groups.setdefault(tensor.device_mesh if isinstance(tensor, DTensor) else None, []).append(tensor)
+    return list(groups.values())
+
+
+def clip(parameters: list[nn.Parameter], limit: float, loss_scale: Tensor | float = 1.0) -> tuple[Tensor, Tensor]:
+    """The norm of the gradients over the loss scale, and what to divide them by so that it is at most `limit`: plain tensors.
+
+    The optimizer divides while it reads them (`Optimizers.step`), which saves a pass over all gradients.
+    """
     gradients = [p.grad for p in parameters if p.grad is not None]
-    norm = whole(torch.nn.utils.get_total_norm(gradients)) / loss_scale
-    factor = (limit / (norm + 1e-6)).clamp(max=1.0) / loss_scale
-    for gradient in gradients:
-        local = gradient.to_local() if isinstance(gradient, DTensor) else gradient
-        local.mul_(factor.to(local.device))
-    return norm
+    norms = [whole(torch.nn.utils.get_total_norm(same)) for same in by_mesh(gradients)]
+    norm = (norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms))) / loss_scale
+    return norm, ((norm + 1e-6) / limit).clamp(min=1.0) * loss_scale
 
 
 class SpikeGuard:

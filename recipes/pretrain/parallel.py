@@ -39,10 +39,26 @@ class World:
     device: torch.device
     control: Any = None
     saving: Any = None
+    tensor: int = 1
+    context: Any = None
+    """Where processes share samples (`dimensions.divided`): how many divide the matrices, and the part of the places."""
 
     @property
     def is_main(self) -> bool:
         return self.rank == 0
+
+    @property
+    def sharing(self) -> int:
+        """Processes that share each sample; neighbouring ranks."""
+        return self.tensor * (self.context.size if self.context else 1)
+
+    @property
+    def data_rank(self) -> int:
+        return self.rank // self.sharing
+
+    @property
+    def data_size(self) -> int:
+        return self.size // self.sharing
 
 
 def start_world(wait_minutes: float = 30) -> World:
@@ -64,15 +80,15 @@ def start_world(wait_minutes: float = 30) -> World:
         if size == 1 and "MASTER_ADDR" not in os.environ:
             dist.init_process_group(backend, store=HashStore(), rank=0, world_size=1)
         else:
-            _join(backend, timeout, one_node=local_size == size)
+            _join(backend, timeout, device if cuda else None, one_node=local_size == size)
     world = World(rank, size, local_size, device)
     world.control = dist.new_group(backend="gloo", timeout=timeout)
     world.saving = dist.new_group(backend="gloo", timeout=timeout)
     return world
 
 
-def _join(backend: str, timeout: timedelta, *, one_node: bool) -> None:
-    """Join by the addresses in the environment.
+def _join(backend: str, timeout: timedelta, device: torch.device | None, *, one_node: bool) -> None:
+    """Join by the addresses in the environment; on a GPU its communicators are set up at once.
 
     torchrun of torch 2.13 keeps one store over its restarts, and in it the addresses of the processes that died; a
     restarted group must not read them. On one node the restart's number sets it apart; agents of several nodes count
@@ -80,11 +96,11 @@ def _join(backend: str, timeout: timedelta, *, one_node: bool) -> None:
     """
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT")
     if attempt is None or not one_node:
-        dist.init_process_group(backend, timeout=timeout)
+        dist.init_process_group(backend, timeout=timeout, device_id=device)
         return
     store, rank, size = next(iter(rendezvous("env://", timeout=timeout)))
     store = PrefixStore(f"attempt-{attempt}", store)
-    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout, device_id=device)
 
 
 def stop_world() -> None:
@@ -103,21 +119,24 @@ def all_max(world: World, value: int) -> int:
 
 
 def all_sum(world: World, value: Tensor) -> Tensor:
-    """Sum of a tensor over all processes, on its device, in place."""
+    """Sum of a tensor over all processes, on its device, in place; those that hold the same by `tensor` count once."""
     if world.size > 1:
         dist.all_reduce(value)
-    return value
+    return value / world.tensor if world.tensor > 1 else value
 
 
 def sharding_factor(settings: ParallelSettings, world: World) -> int:
     """Processes that share one copy of the model. Raises UsageError when the processes cannot be divided so."""
-    if settings.sharding == "none" and world.size > 1:
+    size = world.size // settings.tensor
+    if settings.sharding == "none" and size > 1:
         raise UsageError(f"sharding: none is for one process, and {world.size} were started; use ddp, full or hybrid")
     if settings.sharding in ("none", "ddp"):
         return 1
-    factor = settings.sharding_factor or (world.local_size if settings.sharding == "hybrid" else world.size)
-    if world.size % factor:
-        raise UsageError(f"sharding_factor {factor} does not divide the {world.size} processes")
+    factor = settings.sharding_factor or (
+        world.local_size // settings.tensor if settings.sharding == "hybrid" else size
+    )
+    if size % max(1, factor):
+        raise UsageError(f"sharding_factor {factor} does not divide the {size} processes")
     return factor
 
 
@@ -129,11 +148,10 @@ def resolve_precision(settings: ParallelSettings, world: World) -> ParallelSetti
 
 
 def build_mesh(settings: ParallelSettings, world: World) -> DeviceMesh:
-    """The mesh (copies, shards), or (shards) alone of one copy, which has no sum over copies to wait for."""
+    """The mesh (copies, shards, tensor) without copies or tensor where they are 1: nothing to wait for."""
     factor = sharding_factor(settings, world)
-    sizes = {"replicate": world.size // factor, "shard": factor}
-    if sizes["replicate"] == 1:
-        del sizes["replicate"]
+    sizes = {"replicate": world.size // settings.tensor // factor, "shard": factor, "tensor": settings.tensor}
+    sizes = {name: size for name, size in sizes.items() if size > 1 or name == "shard"}
     return init_device_mesh(world.device.type, tuple(sizes.values()), mesh_dim_names=tuple(sizes))
 
 
@@ -173,8 +191,13 @@ def apply_parallel(trainable: Trainable, settings: ParallelSettings, world: Worl
     whole gradients until the last micro-batch (see `accumulate`). ddp and none have shards of one.
     """
     mesh = build_mesh(settings, world)
+    torch.set_float32_matmul_precision(settings.matmul)
     prefer_flash_attention_3()
     blocks = trainable.blocks
+    if settings.tensor > 1:
+        from recipes.pretrain.dimensions import shard_tensors
+
+        shard_tensors(blocks, mesh["tensor"])
     if settings.precision == "fp8":
         quantize_matmuls(blocks, world.device)
     if qat:
@@ -184,13 +207,13 @@ def apply_parallel(trainable: Trainable, settings: ParallelSettings, world: Worl
     if settings.compile:
         for block in blocks:
             block.compile()
-    if settings.sharding == "none" and settings.precision == "fp32" and not settings.offload:
+    if settings.sharding == "none" and settings.precision == "fp32" and not settings.offload and settings.tensor == 1:
         return mesh
     dtype = DTYPES[settings.precision]
     policy = MixedPrecisionPolicy(param_dtype=None if dtype == torch.float32 else dtype, reduce_dtype=torch.float32)
     offload = CPUOffloadPolicy(pin_memory=world.device.type == "cuda") if settings.offload else OffloadPolicy()
     arguments: dict[str, Any] = {
-        "mesh": mesh,
+        "mesh": mesh[tuple(name for name in mesh.mesh_dim_names or () if name != "tensor")],
         "reshard_after_forward": settings.sharding in ("full", "hybrid"),
         "mp_policy": policy,
         "offload_policy": offload,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.handoff import InfrastructureError, PipelineError
+from recipes.pretrain.harness import after_training
 from recipes.pretrain.inputs import open_handoff
 
 
@@ -64,7 +65,8 @@ def train(
         trainer.fit()
     except TrainingFailedError as error:
         raise _reason(error) from error
-    return json.loads(Path(opened.at(opened.config.out), "summary.json").read_text("utf-8"))
+    summary = json.loads(Path(opened.at(opened.config.out), "summary.json").read_text("utf-8"))
+    return after_training(opened, summary)
 
 
 def _reason(error: Any) -> PipelineError:

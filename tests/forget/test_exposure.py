@@ -69,3 +69,18 @@ def test_checkpoints_say_what_they_can_know(tmp_path, state, held):
     (found,) = checkpoints(store, manifest([100], [1.0]), "train", [Place("d", "s0", 5, 9)])
     assert (found.held, found.documents) == (held, ["d"] if held else [])
     assert json.dumps(found.to_json())
+
+
+def test_a_checkpoint_of_several_mixes_had_what_its_phases_drew(tmp_path):
+    """Two sources of equal weight in the hand-off, of which the run read the second from sample 50 on."""
+    store = Store(str(tmp_path))
+    phases = [[0, {"s0": 1.0, "s1": 0.0}], [50, {"s0": 0.0, "s1": 1.0}]]
+    held = []
+    for step, consumed in enumerate((50, 10_000), 1):
+        at = f"train/checkpoints/step-0000000{step}"
+        state = {"step": step, "consumed": consumed, "window": {"stride": 10, "overlap": 1}, "phases": phases}
+        store.put_json(f"{at}/state.json", {"identity": {"fingerprint": "f", "seed": 0}, **state})
+        store.put(f"{at}/complete.json", b"{}")
+    for found in checkpoints(store, manifest([100, 100], [0.5, 0.5]), "train", [Place("d", "s1", 5, 9)]):
+        held.append(found.held)
+    assert held == [False, True]

@@ -40,7 +40,11 @@ MODELS = {
 def batch(device):
     zeros = torch.zeros(2, 32, dtype=torch.long, device=device)
     names = ("inputs", "labels", "docs", "positions")
-    return {**dict.fromkeys(names, zeros), "cu_seqlens": torch.zeros(65, dtype=torch.int32, device=device)}
+    return {
+        **dict.fromkeys(names, zeros),
+        "cu_seqlens": torch.zeros(65, dtype=torch.int32, device=device),
+        "longest": torch.tensor(16),
+    }
 
 
 def trainable(name, mode, device, varlen):

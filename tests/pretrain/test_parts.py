@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from pipeline.handoff import OptimizerSettings, ScheduleSettings, TrainConfig
 from pipeline.size.flops import flops_per_token
 from pipeline.size.shape import PRESETS
-from recipes.pretrain.evaluate import bits_per_byte, cumulative_lengths
+from recipes.pretrain.evaluate import bits_per_byte, cumulative_lengths, to_device
 from recipes.pretrain.loss import head_loss, logits_loss
 from recipes.pretrain.metrics import Reporter, Speed, peak_flops
 from recipes.pretrain.optimizer import LossScale, Optimizers, SpikeGuard, clip, decay_start, learning_rate
@@ -106,9 +106,9 @@ def test_a_skipped_step_changes_nothing(name):
     optimizers = Optimizers(model, [model[0]], OptimizerSettings(name=name, learning_rate=0.1, beta2=0.99))
     model(torch.ones(2, 4)).sum().backward()
     before = [p.clone() for p in model.parameters()]
-    optimizers.step(0.1, torch.tensor(1.0))
+    optimizers.step(0.1, torch.tensor(1.0), torch.tensor(1.0))
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
-    optimizers.step(0.1, torch.tensor(0.0))
+    optimizers.step(0.1, torch.tensor(0.0), torch.tensor(1.0))
     assert not any(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
     state = optimizers.all[0].state[model[1].weight]
     assert int(state["step"]) == 1
@@ -117,8 +117,37 @@ def test_a_skipped_step_changes_nothing(name):
 def test_clip_returns_the_norm_before():
     parameter = torch.nn.Parameter(torch.zeros(4))
     parameter.grad = torch.full((4,), 3.0)
-    assert float(clip([parameter], 1.0)) == pytest.approx(6.0)
-    assert float(parameter.grad.norm()) == pytest.approx(1.0, abs=1e-5)
+    norm, divisor = clip([parameter], 1.0)
+    assert float(norm) == pytest.approx(6.0)
+    assert float((parameter.grad / divisor).norm()) == pytest.approx(1.0, abs=1e-5)
+    assert float(clip([parameter], 7.0)[1]) == 1.0
+    norm, divisor = clip([parameter], 1.0, torch.tensor(2.0))
+    assert float(norm) == pytest.approx(3.0)
+    assert float((parameter.grad / divisor).norm()) == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+def test_the_optimizer_divides_as_if_the_gradients_were_shortened(name):
+    """Three updates by gradients far over the limit, against torch's own clip_grad_norm_ and the plain optimizers."""
+    torch.manual_seed(1)
+    model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 4))
+    twin = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 4))
+    twin.load_state_dict(model.state_dict())
+    settings = OptimizerSettings(name=name, learning_rate=0.1, beta2=0.99)
+    ours = Optimizers(model, [model[0]], settings)
+    plain = Optimizers(twin, [twin[0]], settings)
+    for number in range(3):
+        for one, optimizers in ((model, ours), (twin, plain)):
+            optimizers.zero_grad()
+            one(torch.full((2, 4), 1.0 + number)).square().sum().mul(100).backward()
+        norm, divisor = clip(list(model.parameters()), 0.5)
+        assert float(norm) == pytest.approx(float(torch.nn.utils.clip_grad_norm_(twin.parameters(), 0.5)), rel=1e-6)
+        ours.step(0.1, torch.tensor(0.0), divisor)
+        for optimizer in plain.all:
+            optimizer.found_inf = None
+            optimizer.step()
+        for a, b in zip(model.parameters(), twin.parameters(), strict=True):
+            assert torch.allclose(a, b, atol=1e-6 if name == "adamw" else 2e-3)
 
 
 def test_loss_scale_halves_on_overflow_and_grows_again():
@@ -194,3 +223,12 @@ def test_a_terminal_gets_a_bar_and_held_out_lines(tmp_path, monkeypatch, capsys)
     assert "4/4" in told
     assert "loss 4.5000" in told
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 2
+
+
+def test_the_longest_document_is_a_power_of_two_and_never_past_the_sample():
+    docs = np.array([[0] * 5 + [1] * 3 + [2] * 12, [0] * 20])
+    batch = {"docs": docs, "inputs": docs}
+    assert int(to_device(batch, torch.device("cpu"), use_varlen=True)["longest"]) == 20  # 32 is past the sample
+    docs = np.array([[0] * 5 + [1] * 3 + [2] * 5 + [3] * 7, [0, 1, 2, 3] * 5])
+    assert int(to_device({"docs": docs, "inputs": docs}, torch.device("cpu"), use_varlen=True)["longest"]) == 8
+    assert "longest" not in to_device(batch, torch.device("cpu"))

@@ -164,6 +164,8 @@ def test_what_the_model_writes_is_shown_with_what_it_is() -> None:
     assert "What it writes" in page
     assert "<pre><b>Net income</b> rose &lt;script&gt;" in page
     assert "61.0% are more frequent in domain" in page
+    assert ">fpb</td>" in page
+    assert ">0.520 to 0.690</td>" in page
     assert "What it writes" not in render(example().model_copy(update={"training": Training()}))
 
 
