@@ -135,16 +135,20 @@ class WatchSettings(HandoffModel):
 class CheckpointSettings(HandoffModel):
     """When checkpoints are written and how long they are kept. A checkpoint is complete or absent."""
 
-    every_steps: int = Field(default=100, gt=0)
-    """Steps between checkpoints."""
-    every_minutes: float | None = Field(default=None, gt=0)
-    """Write one after this many minutes as well."""
+    every_steps: int | None = Field(default=None, gt=0)
+    """Steps between checkpoints; null: by time alone."""
+    every_minutes: float | None = Field(default=10, gt=0)
+    """Minutes between checkpoints, more where max_share asks for it; null: by steps alone."""
+    max_share: float = Field(default=0.02, gt=0, le=1)
+    """Share of the training time that checkpoints by time may hold training up."""
     keep_last: int = Field(default=2, gt=0)
     """Number of checkpoints kept; older ones are deleted."""
     keep_every_steps: int | None = Field(default=None, gt=0)
-    """Never delete those at multiples of this many steps."""
+    """Never delete the first one at or past each multiple of this many steps."""
     asynchronous: bool = True
     """Write in the background while training goes on."""
+    pinned: bool = False
+    """CUDA: copy to pinned memory first, which stays allocated; faster. It has run on no GPU yet."""
 
 
 class EvaluateSettings(HandoffModel):
@@ -192,7 +196,7 @@ class TrainConfig(HandoffModel):
     format_version: Literal[1] = FORMAT_VERSION
     """Version of this file's format."""
     out: str = "train"
-    """Folder of metrics, checkpoints, export; relative to the run."""
+    """Folder of metrics, checkpoints, export; relative to the run, a path, or an fsspec URL (s3://…)."""
     seed: int = Field(default=0, ge=0)
     """Of initial weights, sample order and noise."""
     steps: int | None = Field(default=None, gt=0)

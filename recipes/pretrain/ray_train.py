@@ -3,11 +3,11 @@
 import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from pipeline.handoff import InfrastructureError, PipelineError
 from recipes.pretrain.inputs import open_handoff
+from recipes.pretrain.storage import is_local, place
 
 
 def worker(config: dict[str, Any]) -> None:
@@ -47,7 +47,7 @@ def train(
     from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    handoff = os.path.abspath(handoff)
+    handoff = os.path.abspath(handoff) if is_local(handoff) else handoff
     opened = open_handoff(handoff, overrides)
     trainer = TorchTrainer(
         worker,
@@ -64,7 +64,7 @@ def train(
         trainer.fit()
     except TrainingFailedError as error:
         raise _reason(error) from error
-    return json.loads(Path(opened.at(opened.config.out), "summary.json").read_text("utf-8"))
+    return json.loads((place(opened.at(opened.config.out)) / "summary.json").read_text("utf-8"))
 
 
 def _reason(error: Any) -> PipelineError:
