@@ -146,6 +146,7 @@ class TokenStream:
         self.num_tokens = int(self.starts[-1])
         self.remote = bool(self.shards) and not is_local(handoff.at(self.shards[0].path))
         self.kept: dict[tuple[int, bool], Any] = {}
+        self.opening: dict[tuple[int, bool], threading.Lock] = {}
 
     def _open(self, number: int, ends: bool = False) -> Any:
         """The tokens of a shard, or where its documents end."""
@@ -153,11 +154,12 @@ class TokenStream:
         if not self.remote:
             return MAPS.get(self.handoff, shard, ends)
         key = (number, ends)
-        if key not in self.kept:
-            at = self.handoff.at(shard.path)
-            dtype = self.handoff.manifest.dtype
-            self.kept[key] = open_ends(self.handoff, shard) if ends else open_array(at, dtype, shard.bytes)
-        return self.kept[key]
+        with self.opening.setdefault(key, threading.Lock()):  # nothing is asked for by two threads
+            if key not in self.kept:
+                at = self.handoff.at(shard.path)
+                dtype = self.handoff.manifest.dtype
+                self.kept[key] = open_ends(self.handoff, shard) if ends else open_array(at, dtype, shard.bytes)
+            return self.kept[key]
 
     def read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Tokens `[start, stop)` as int64, and where documents end among them: start < end <= stop, minus start."""

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.run import main as recipe
 from recipes.pretrain.checkpoint import complete_steps
+from recipes.pretrain.sample import main as sample
 from recipes.pretrain.storage import place, sizes
+from tests.faults.tiny import write_recipe
 
 from .conftest import ENVIRONMENT, case, torchrun, train_here, train_many
 
@@ -94,3 +97,18 @@ def test_of_two_processes_one_is_killed_twice(bucket, handoff, tmp_path):
     train_many(tmp_path, 2, [case("whole", handoff, tmp_path, *RUN, "parallel.sharding=full")])
     assert curve("s3://corpora/run/train") == curve(tmp_path / "whole")
     look_at_what_lies_there()
+
+
+@pytest.mark.slow
+def test_a_recipe_whose_run_folder_is_on_s3_trains_there(bucket, tmp_path, capsys):
+    small = ["pretrain.steps=2", "pretrain.global_batch=2", "pretrain.objective.sequence_length=32"]
+    out = ["--out", "s3://corpora/tiny", "--ray", "none", "--json", "--train"]
+    assert recipe(
+        [str(write_recipe(tmp_path)), *out, *[word for setting in small for word in ("--set", setting)]]
+    ) == 0  # fmt: skip
+    trained = json.loads(capsys.readouterr().out.splitlines()[-1])["train"]
+    assert trained["ran"]
+    assert trained["summary"]["finished"]
+    assert curve("s3://corpora/tiny/train")[-1][0] == 2
+    assert sample(["s3://corpora/tiny/handoff", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["texts"]
