@@ -122,14 +122,15 @@ class WatchSettings(HandoffModel):
     """What ends a training that goes nowhere, with a sentence and exit code 1."""
 
     skip_limit: int = Field(default=32, ge=0)
-    """End after this many skipped steps in a row; 0: never. fp16 skips up to 16 at first."""
+    """End after this many skipped steps in a row, or when more than half of eight times as many were skipped; 0: never.
+    fp16 skips up to 16 at first."""
     flat_steps: int = Field(default=200, ge=0)
     """End when the loss has not moved in optimizer.skip_window steps, or is within 1 % of the first one this many
     steps after the warm-up (not of a continued model); 0: never."""
     repeat_steps: int = Field(default=16, ge=0)
     """End when this many batches in a row were seen a few steps before; 0: never."""
     wait_minutes: float = Field(default=30, gt=0)
-    """End when data or another process keep a step waiting for so long."""
+    """End when data, storage or another process keep a step waiting for so long."""
 
 
 class CheckpointSettings(HandoffModel):

@@ -31,6 +31,7 @@ from recipes.pretrain.storage import Where, remove_tree, sizes, write_durably
 from recipes.pretrain.summed import METADATA, Damaged, Reader, Sums, Writer
 from recipes.pretrain.watch import RECORD, Divergence
 
+STUCK = "the storage took more than {:.3g} minutes (watch.wait_minutes)"
 NAME = re.compile(r"step-(\d{8})")
 
 
@@ -143,13 +144,14 @@ class Checkpoints:
         trainable: Trainable,
         optimizers: Optimizers,
         parts: dict[str, Any],
+        wait_s: float = 1800,
     ) -> None:
         self.root, self.settings, self.world = root, settings, world
         self.trainable, self.optimizers, self.parts = trainable, optimizers, parts
         self.pending: Any = None
         self.sealer: threading.Thread | None = None
         self.failure: BaseException | None = None
-        self.held_s, self.told_s = 0.0, 0.0
+        self.wait_s, self.held_s, self.told_s = wait_s, 0.0, 0.0
         self.sums: Sums = {}
         self.advice = ""
         self.stager = None
@@ -231,12 +233,16 @@ class Checkpoints:
         if self.pending is not None:
             pending, self.pending = self.pending, None
             try:
-                pending.result()
+                pending.result(self.wait_s)
+            except TimeoutError:
+                self.failure = self._failed(self.root, InfrastructureError(STUCK.format(self.wait_s / 60)))
             except (Exception, CheckpointException) as error:  # noqa: BLE001
                 self.failure = self.failure or self._failed(self.root, error)
-        if self.sealer is not None:
-            self.sealer.join()
-            self.sealer = None
+        if self.sealer is not None and self.failure is None:
+            self.sealer.join(self.wait_s)
+            if self.sealer.is_alive():
+                self.failure = self._failed(self.root, InfrastructureError(STUCK.format(self.wait_s / 60)))
+        self.sealer = None
         if self.failure is not None:
             raise self.failure
         dist.barrier(group=self.world.control)
@@ -253,6 +259,16 @@ class Checkpoints:
                 if not json.loads((folder / "complete.json").read_text("utf-8"))["keep"]:
                     _delete(folder)
 
+    def _record(self) -> Divergence | None:
+        """The last divergence. Raises InfrastructureError when its file is damaged."""
+        path = self.root / RECORD
+        try:
+            return Divergence(**json.loads(path.read_text("utf-8"))) if path.exists() else None
+        except (ValueError, TypeError) as error:
+            raise InfrastructureError(
+                f"{path} is damaged ({error}); delete it to resume the newest checkpoint"
+            ) from error
+
     def diverged(self, record: Divergence) -> bool:
         """Leave word of a divergence for the next start; whether there is a good checkpoint to go back to. Collective."""
         if self.world.is_main:
@@ -267,8 +283,7 @@ class Checkpoints:
         answer: list[Any] = [None]
         if self.world.is_main:
             try:
-                path = self.root / RECORD
-                record = Divergence(**json.loads(path.read_text("utf-8"))) if path.exists() else None
+                record = self._record()
                 newest, sums, steps = None, {}, complete_steps(self.root)
                 while steps and newest is None:
                     folder = folder_of(self.root, steps[-1])

@@ -71,7 +71,8 @@ class Trainer:
         self.scale = LossScale(self.parallel.precision == "fp16", world.device)
         parts = {"guard": self.guard, "scale": self.scale}
         folder = self.out / "checkpoints"
-        self.checkpoints = Checkpoints(folder, config.checkpoint, world, self.trainable, self.optimizers, parts)
+        wait_s = config.watch.wait_minutes * 60
+        self.checkpoints = Checkpoints(folder, config.checkpoint, world, self.trainable, self.optimizers, parts, wait_s)
         self.step = self.consumed = self.tokens = 0
         self.first_validation: dict[str, Any] = {}
         self.last_validation: dict[str, Any] = {}

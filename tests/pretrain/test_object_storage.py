@@ -1,6 +1,7 @@
 """Training whose hand-off and `out` are URLs: the same curve as on a disk, complete or absent, one sentence on failure."""
 
 import json
+import math
 
 import fsspec
 import pytest
@@ -13,6 +14,7 @@ from recipes.pretrain.checkpoint import complete_steps
 from recipes.pretrain.inputs import open_handoff
 from recipes.pretrain.loop import Trainer
 from recipes.pretrain.storage import local_copy, place, sizes
+from recipes.pretrain.watch import DivergedError
 
 pytestmark = pytest.mark.train
 
@@ -85,6 +87,24 @@ def test_killed_twice_on_a_url_the_curve_is_the_undisturbed_one(handoff, remote,
     assert again.run()["finished"]
     trainer_of(handoff, tmp_path, world).run()
     assert curve("memory://run/train") == curve(tmp_path)
+
+
+def test_after_a_divergence_the_next_start_resumes_the_last_good_objects(remote, world, capsys):
+    settings = ["steps=12", "watch.skip_limit=4", "checkpoint.every_steps=2"]
+    trainer = trainer_of(remote, "train", world, *settings)
+    step = trainer.train_step
+
+    def poisoned(*arguments):
+        trainer.trainable.z_loss = math.nan if trainer.step >= 5 else 0.0
+        return step(*arguments)
+
+    trainer.train_step = poisoned
+    with pytest.raises(DivergedError):
+        trainer.run()
+    assert curve("memory://run/train")[-1][0] == 9  # also the steps after the last checkpoint are told
+    assert trainer_of(remote, "train", world, *settings).run()["finished"]
+    assert "going on from step 4, the last good checkpoint" in capsys.readouterr().err
+    assert [step for step, *_ in curve("memory://run/train")] == list(range(1, 13))
 
 
 @pytest.mark.parametrize("asynchronous", ["true", "false"])
