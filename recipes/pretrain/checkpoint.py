@@ -31,7 +31,6 @@ from recipes.pretrain.storage import Where, remove_tree, sizes, write_durably
 from recipes.pretrain.summed import METADATA, Damaged, Reader, Sums, Writer
 from recipes.pretrain.watch import RECORD, Divergence
 
-STUCK = "the storage took more than {:.3g} minutes (watch.wait_minutes)"
 NAME = re.compile(r"step-(\d{8})")
 
 
@@ -230,19 +229,20 @@ class Checkpoints:
 
     def finish(self) -> None:
         """Wait until the checkpoint under way is complete. Raises InfrastructureError when it failed. Collective."""
-        if self.pending is not None:
-            pending, self.pending = self.pending, None
-            try:
+        pending, sealer = self.pending, self.sealer
+        self.pending = self.sealer = None
+        try:
+            if sealer is not None:
+                sealer.join(self.wait_s)  # it waits for what is pending
+                if sealer.is_alive():
+                    raise TimeoutError
+            elif pending is not None:
                 pending.result(self.wait_s)
-            except TimeoutError:
-                self.failure = self._failed(self.root, InfrastructureError(STUCK.format(self.wait_s / 60)))
-            except (Exception, CheckpointException) as error:  # noqa: BLE001
-                self.failure = self.failure or self._failed(self.root, error)
-        if self.sealer is not None and self.failure is None:
-            self.sealer.join(self.wait_s)
-            if self.sealer.is_alive():
-                self.failure = self._failed(self.root, InfrastructureError(STUCK.format(self.wait_s / 60)))
-        self.sealer = None
+        except TimeoutError:
+            minutes = f"the storage took more than {self.wait_s / 60:.3g} minutes (watch.wait_minutes)"
+            self.failure = self._failed(self.root, InfrastructureError(minutes))
+        except (Exception, CheckpointException) as error:  # noqa: BLE001
+            self.failure = self._failed(self.root, error)
         if self.failure is not None:
             raise self.failure
         dist.barrier(group=self.world.control)

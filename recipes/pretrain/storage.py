@@ -71,8 +71,6 @@ class RemotePath:
             self.fs.invalidate_cache()  # other processes write, too
             return self.fs.exists(self.path)
 
-    is_file = exists
-
     def mkdir(self, **_: Any) -> None:
         """Nothing: a folder is there with its first object."""
 
@@ -82,10 +80,6 @@ class RemotePath:
 
     def read_text(self, encoding: str = "utf-8") -> str:
         return self.read_bytes().decode(encoding)
-
-    def write_bytes(self, data: bytes) -> None:
-        with explained(self.url):
-            self.fs.pipe_file(self.path, data)
 
     @contextlib.contextmanager
     def open(self, mode: str) -> Iterator[BinaryIO]:
@@ -127,7 +121,8 @@ def sizes(folder: Where) -> dict[str, int]:
 def write_durably(path: Where, text: str) -> None:
     """Write a small file atomically: it appears under its name only when complete and synced."""
     if isinstance(path, RemotePath):
-        path.write_bytes(text.encode())
+        with explained(path.url):
+            path.fs.pipe_file(path.path, text.encode())
         return
     partial = path.with_name(path.name + ".partial")
     with partial.open("w", encoding="utf-8") as file:

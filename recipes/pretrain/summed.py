@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch.distributed.checkpoint.filesystem import FileSystemBase, FileSystemReader, _FileSystemWriter
+from torch.distributed.checkpoint.filesystem import FileSystem, FileSystemReader, _FileSystemWriter
 from torch.distributed.checkpoint.metadata import Metadata
 from torch.distributed.checkpoint.planner import LoadPlan, LoadPlanner, SavePlan, SavePlanner
 from torch.distributed.checkpoint.storage import WriteResult
@@ -81,8 +81,8 @@ class SummedReader:
         return {"bytes": self.size, "crc32": self.crc}
 
 
-class Files(FileSystemBase):
-    """What torch asks of a file system, on a `Where`. `sums`: filled by writing; compared with by reading."""
+class Files(FileSystem):
+    """What torch asks of a file system here, on a `Where`. `sums`: filled by writing; compared with by reading."""
 
     def __init__(self, sums: Sums) -> None:
         self.sums = sums
@@ -98,6 +98,9 @@ class Files(FileSystemBase):
                     os.fsync(raw.fileno())
                 self.sums[path.name] = {"bytes": stream.size, "crc32": stream.crc}
                 return
+            if path.name == METADATA:  # rank 0 has compared it
+                yield raw
+                return
             source = SummedReader(raw)
             try:
                 yield source
@@ -107,25 +110,6 @@ class Files(FileSystemBase):
 
     def concat_path(self, path: Any, suffix: str) -> Any:
         return path / suffix
-
-    def init_path(self, path: Any) -> Any:
-        return path
-
-    def mkdir(self, path: Any) -> None:
-        path.mkdir(parents=True, exist_ok=True)
-
-    def exists(self, path: Any) -> bool:
-        return path.exists()
-
-    def rm_file(self, path: Any) -> None:
-        path.unlink()
-
-    def rename(self, path: Any, new_path: Any) -> None:
-        raise OSError("nothing is renamed: a checkpoint exists when it is sealed")
-
-    @classmethod
-    def validate_checkpoint_id(cls, checkpoint_id: Any) -> bool:
-        return True
 
 
 class Written(list[WriteResult]):
@@ -171,16 +155,6 @@ class Reader(FileSystemReader):
     def __init__(self, folder: Where, sums: Sums) -> None:
         super().__init__(".")
         self.fs, self.path = Files(sums), folder  # pyright: ignore[reportAttributeAccessIssue]
-
-    @property
-    def checkpoint_id(self) -> str:
-        return str(self.path)
-
-    def read_metadata(self, *_: Any, **__: Any) -> Metadata:
-        with self.fs.create_stream(self.fs.concat_path(self.path, METADATA), "rb") as stream:
-            data: Any = io.BytesIO(stream.raw.read())
-            stream.size, stream.crc = len(data.getbuffer()), zlib.crc32(data.getbuffer())
-        return pickle.load(data)  # nothing is unpickled that was not written here
 
     def read_data(self, plan: LoadPlan, planner: LoadPlanner) -> Future[None]:
         def position(item: Any) -> tuple[str, int]:
