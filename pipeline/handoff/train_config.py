@@ -197,7 +197,7 @@ class TrainConfig(HandoffModel):
     format_version: Literal[1] = FORMAT_VERSION
     """Version of this file's format."""
     out: str = "train"
-    """Folder of metrics, checkpoints, export; relative to the run, a path, or an fsspec URL (s3://…)."""
+    """Metrics, checkpoints, export: a folder in the run, a path or a URL (s3://…)."""
     seed: int = Field(default=0, ge=0)
     """Of initial weights, sample order and noise."""
     steps: int | None = Field(default=None, gt=0)

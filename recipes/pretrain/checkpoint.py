@@ -27,7 +27,7 @@ from recipes.pretrain.metrics import say
 from recipes.pretrain.model import Trainable
 from recipes.pretrain.optimizer import Optimizers
 from recipes.pretrain.parallel import World
-from recipes.pretrain.storage import Where, remove_tree, sizes, write_durably
+from recipes.pretrain.storage import AGAIN, Where, remove_tree, sizes, write_durably
 from recipes.pretrain.summed import METADATA, Damaged, Reader, Sums, Writer
 from recipes.pretrain.watch import RECORD, Divergence
 
@@ -224,7 +224,7 @@ class Checkpoints:
             reason = "no space left on the disk"
         else:
             reason = str(cause) if isinstance(cause, PipelineError) else f"{type(cause).__name__}: {cause}"
-        reason = reason.split("\n")[0].removesuffix("; running again resumes")
+        reason = reason.split("\n")[0].removesuffix(AGAIN)
         return InfrastructureError(f"checkpoint {folder} could not be written: {reason}; running again resumes")
 
     def finish(self) -> None:

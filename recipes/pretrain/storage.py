@@ -18,6 +18,7 @@ from pipeline.handoff import InfrastructureError, UsageError
 
 PIECE = 1 << 24
 """Bytes of one request when a file is read from an object store from its first to its last byte."""
+AGAIN = "; fix the cause and run again to resume"
 LIBRARIES = ("botocore", "aiobotocore", "aiohttp", "google", "gcsfs", "azure", "adlfs")
 """Whose errors are those of storage, though not all are OSErrors: no credentials, an endpoint that is down."""
 
@@ -37,7 +38,7 @@ def explained(url: str, *, may_lack: bool = False) -> Iterator[None]:
         if not known or (may_lack and isinstance(error, FileNotFoundError)):
             raise
         first = str(getattr(error, "strerror", None) or error).strip().split("\n")[0]
-        raise InfrastructureError(f"{url}: {first or type(error).__name__}; running again resumes") from error
+        raise InfrastructureError(f"{url}: {first or type(error).__name__}{AGAIN}") from error
 
 
 def file_system(url: str) -> tuple[Any, str]:
