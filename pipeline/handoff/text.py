@@ -16,7 +16,7 @@ def dump_train_config(config: TrainConfig) -> str:
     """The text of train.yaml: every setting with its value, its meaning beside it.
 
     >>> print(dump_train_config(TrainConfig()).splitlines()[2])
-    out: train                                          # Folder of metrics, checkpoints, export; relative to the run.
+    out: train                                          # Metrics, checkpoints, export: a folder in the run, a path or a URL (s3://…).
     """
     lines = ["# What the pre-training recipe does, every default spelled out. Paths are relative to the run folder."]
     _dump_model(config, 0, lines)

@@ -163,29 +163,34 @@ class WatchSettings(HandoffModel):
     """What ends a training that goes nowhere, with a sentence and exit code 1."""
 
     skip_limit: int = Field(default=32, ge=0)
-    """End after this many skipped steps in a row; 0: never. fp16 skips up to 16 at first."""
+    """End after this many skipped steps in a row, or when more than half of eight times as many were skipped; 0: never.
+    fp16 skips up to 16 at first."""
     flat_steps: int = Field(default=200, ge=0)
     """End when the loss has not moved in optimizer.skip_window steps, or is within 1 % of the first one this many
     steps after the warm-up (not of a continued model); 0: never."""
     repeat_steps: int = Field(default=16, ge=0)
     """End when this many batches in a row were seen a few steps before; 0: never."""
     wait_minutes: float = Field(default=30, gt=0)
-    """End when data or another process keep a step waiting for so long."""
+    """End when data, storage or another process keep a step waiting for so long."""
 
 
 class CheckpointSettings(HandoffModel):
     """When checkpoints are written and how long they are kept. A checkpoint is complete or absent."""
 
-    every_steps: int = Field(default=100, gt=0)
-    """Steps between checkpoints."""
-    every_minutes: float | None = Field(default=None, gt=0)
-    """Write one after this many minutes as well."""
+    every_steps: int | None = Field(default=None, gt=0)
+    """Steps between checkpoints; null: by time alone."""
+    every_minutes: float | None = Field(default=10, gt=0)
+    """Minutes between checkpoints, more where max_share asks for it; null: by steps alone."""
+    max_share: float = Field(default=0.02, gt=0, le=1)
+    """Share of the training time that checkpoints by time may hold training up."""
     keep_last: int = Field(default=2, gt=0)
     """Number of checkpoints kept; older ones are deleted."""
     keep_every_steps: int | None = Field(default=None, gt=0)
-    """Never delete those at multiples of this many steps."""
+    """Never delete the first one at or past each multiple of this many steps."""
     asynchronous: bool = True
     """Write in the background while training goes on."""
+    pinned: bool = False
+    """CUDA: copy to pinned memory first, which stays allocated; faster. It has run on no GPU yet."""
 
 
 class EvaluateSettings(HandoffModel):
@@ -242,7 +247,7 @@ class TrainConfig(HandoffModel):
     format_version: Literal[1] = FORMAT_VERSION
     """Version of this file's format."""
     out: str = "train"
-    """Folder of metrics, checkpoints, export; relative to the run."""
+    """Metrics, checkpoints, export: a folder in the run, a path or a URL (s3://…)."""
     seed: int = Field(default=0, ge=0)
     """Of initial weights, sample order and noise."""
     steps: int | None = Field(default=None, gt=0)

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.core.execute import worker_count
 from pipeline.core.run_folder import Run
+from pipeline.core.store import Store
 from pipeline.errors import EXIT_INTERRUPTED, InfrastructureError, UsageError
 from pipeline.handoff import TrainConfig
 
@@ -56,12 +57,12 @@ def train(run: Run, config: TrainConfig, wanted: bool | None, *, quiet: bool) ->
     installed = importlib.util.find_spec("torch") is not None
     if wanted is False or (wanted is None and run.recipe.pretrain is None):
         return {"ran": False, "how": how_to(folder)}
-    if not installed or not run.store.local:
-        why = "torch is not installed: pip install '.[train]'" if not installed else "the run folder is not a local one"
+    if not installed or run.store.root.startswith("memory://"):
+        why = "torch is not installed: pip install '.[train]'" if not installed else "no other process sees memory://"
         if wanted:
             raise UsageError(f"--train: {why}. The corpus is complete; then: {how_to(folder)}")
         return {"ran": False, "why": why, "how": how_to(folder)}
-    folder = run.store.locate("handoff")
+    folder = run.store.url("handoff")
     processes = _processes()
     environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, worker_count() // processes))}
     code = _launch(command(folder, processes), environment, quiet)
@@ -72,7 +73,7 @@ def train(run: Run, config: TrainConfig, wanted: bool | None, *, quiet: bool) ->
             f"training ended with exit code {code}; the corpus is complete. Run the same command again to "
             f"resume from the last checkpoint, or: {how_to(folder)}"
         )
-    base = Path(folder).parent / config.out
-    lines = [json.loads(line) for line in (base / "metrics.jsonl").read_text().splitlines() if line.strip()]
-    summary = json.loads((base / "summary.json").read_text())
-    return {"ran": True, "processes": processes, "summary": summary, "curve": lines}
+    elsewhere = "://" in config.out or os.path.isabs(config.out)
+    out = Store(config.out if elsewhere else run.store.url(config.out))
+    lines = [json.loads(line) for line in out.read("metrics.jsonl").splitlines() if line.strip()]
+    return {"ran": True, "processes": processes, "summary": out.read_json("summary.json"), "curve": lines}

@@ -8,7 +8,7 @@ import itertools
 import math
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -23,7 +23,7 @@ from recipes.pretrain.token_stream import TokenStream
 
 READ_AHEAD = 4
 REQUESTS = 16
-"""Range requests to an object store under way at a time."""
+"""Range requests to an object store under way at a time, of up to READ_AHEAD steps."""
 
 
 class Windows:
@@ -59,8 +59,9 @@ class Samples:
         remote = any(windows.stream.remote for windows in self.windows)
         self.pool = ThreadPoolExecutor(REQUESTS, "range") if remote else None
 
-    def read(self, numbers: list[int | None]) -> list[Sample]:
-        """Samples by number, an empty one for None; from an object store many at a time."""
+    def begin(self, numbers: list[int | None], wait_s: float | None = None) -> Iterable[Sample]:
+        """Samples by number, an empty one for None. From an object store they are under way when this returns; waiting
+        longer than `wait_s` for them raises TimeoutError."""
         located = [None if k is None else (k, self.locate(k)) for k in numbers]
 
         def one(which: tuple[int, tuple[int, int, int]] | None) -> Sample:
@@ -69,7 +70,7 @@ class Samples:
             k, (source, _, window) = which
             return self.windows[source].read(window, k, self.seed)
 
-        return list(self.pool.map(one, located) if self.pool else map(one, located))
+        return self.pool.map(one, located, timeout=wait_s) if self.pool else [one(which) for which in located]
 
     def locate(self, k: int) -> tuple[int, int, int]:
         """(source, epoch, window) of sample k."""
@@ -105,12 +106,29 @@ def stack(samples: list[Sample]) -> Sample:
     return {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
 
 
-def micro_batches(samples: Samples, mine: list[int | None], size: int) -> list[Sample]:
-    """One process's step as micro-batches of exactly `size` samples (the last filled up with empty ones)."""
+def begin_step(
+    samples: Samples, mine: list[int | None], size: int, wait_s: float | None = None
+) -> Callable[[], list[Sample]]:
+    """One process's step as micro-batches of exactly `size` samples (the last filled up with empty ones).
+
+    From an object store the requests have begun when this returns, and the call of what it returns waits for them.
+    """
     size = min(size, len(mine))
-    mine = mine + [None] * (-len(mine) % size)
-    read = samples.read(mine)
-    return [stack(read[i : i + size]) for i in range(0, len(read), size)]
+    under_way = samples.begin(mine + [None] * (-len(mine) % size), wait_s)
+
+    def finish() -> list[Sample]:
+        read = list(under_way)
+        return [stack(read[i : i + size]) for i in range(0, len(read), size)]
+
+    if samples.pool:
+        return finish
+    step = finish()
+    return lambda: step
+
+
+def micro_batches(samples: Samples, mine: list[int | None], size: int) -> list[Sample]:
+    """The same at once."""
+    return begin_step(samples, mine, size)()
 
 
 class Loader:
@@ -134,7 +152,7 @@ class Loader:
         self.samples, self.wait_s = samples, wait_s
         self.micro, self.rank, self.world = micro, rank, world
         self.batches = itertools.repeat(batch) if isinstance(batch, int) else iter(batch)
-        self.ready: queue.Queue[list[Sample] | BaseException] = queue.Queue(READ_AHEAD)
+        self.ready: queue.Queue[Callable[[], list[Sample]] | BaseException] = queue.Queue(READ_AHEAD)
         self.closed = threading.Event()
         self.thread = threading.Thread(target=self._fill, args=(consumed,), daemon=True, name="loader")
         self.thread.start()
@@ -145,7 +163,8 @@ class Loader:
                 return
             try:
                 mine = share_of(self.rank, self.world, first, batch)
-                step: list[Sample] | BaseException = micro_batches(self.samples, mine, self.micro)
+                step: Callable[[], list[Sample]] | BaseException
+                step = begin_step(self.samples, mine, self.micro, self.wait_s)
             except Exception as error:  # noqa: BLE001  handed to the consumer, who raises it
                 step = error
             while not self.closed.is_set():
@@ -162,14 +181,15 @@ class Loader:
         while True:
             try:
                 step = self.ready.get(timeout=self.wait_s)
-            except queue.Empty:
+                batches = step if isinstance(step, BaseException) else step()
+            except (queue.Empty, TimeoutError):
                 raise InfrastructureError(
                     f"process {self.rank} waited {self.wait_s / 60:.3g} minutes for its data (watch.wait_minutes); is the "
                     "storage there? running again resumes"
                 ) from None
-            if isinstance(step, BaseException):
-                raise step
-            yield step
+            if isinstance(batches, BaseException):
+                raise batches
+            yield batches
 
     def close(self) -> None:
         """Stop reading ahead."""

@@ -2,11 +2,12 @@
 
 import json
 import shutil
+import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-import fsspec
 import torch
 import transformers
 from safetensors.torch import save_file
@@ -22,6 +23,7 @@ from recipes.pretrain.model import Trainable, classes, load_model
 from recipes.pretrain.parallel import World, whole
 from recipes.pretrain.quantize import need_torchao
 from recipes.pretrain.sample import TEMPERATURE, sample, sentences
+from recipes.pretrain.storage import Where, local_copy, place, remove_tree, send
 
 SAMPLED = 300_000_000
 """Parameters up to which the exported model is loaded again to write samples."""
@@ -59,10 +61,13 @@ Sampled at temperature {temperature}, as it came; between « » the prompt.
 """
 
 
-def write_weights(trainable: Trainable, world: World, folder: Path, dtype: str) -> None:
+def write_weights(
+    trainable: Trainable, world: World, folder: Path, dtype: str, ready: Callable[[Path], None] = lambda file: None
+) -> None:
     """Write the weights as safetensors of at most EXPORT_FILE_BYTES, gathered one tensor at a time. Collective.
 
-    Beside its shard rank 0 holds one file and every process one whole tensor, never a second model.
+    Beside its shard rank 0 holds one file and every process one whole tensor, never a second model. `ready` is called
+    there with each file.
     """
     model, kind = trainable.model, torch.bfloat16 if dtype == "bf16" else torch.float32
     tensors = model.state_dict()  # shards; of a shared tensor the first name is written, as transformers reads it
@@ -88,6 +93,7 @@ def write_weights(trainable: Trainable, world: World, folder: Path, dtype: str) 
             weight_map[name] = title
         if world.is_main:
             save_file(held, folder / title, metadata={"format": "pt"})
+            ready(folder / title)
     if world.is_main and len(files) > 1:
         index = {"metadata": {"total_size": total}, "weight_map": weight_map}
         (folder / "model.safetensors.index.json").write_text(
@@ -96,19 +102,27 @@ def write_weights(trainable: Trainable, world: World, folder: Path, dtype: str) 
 
 
 def export_huggingface(
-    handoff: Handoff, trainable: Trainable, world: World, folder: Path, summary: dict[str, Any]
+    handoff: Handoff, trainable: Trainable, world: World, folder: Where, summary: dict[str, Any]
 ) -> None:
     """Write `folder` with weights, configuration, tokenizer and card; it appears under its name only when whole.
 
-    A causal model of up to SAMPLED parameters also writes samples, for which rank 0 loads what was exported. Collective.
+    On an object store config.json comes last, without which nothing opens the folder; files of weights go there one by
+    one, so that the disk holds one at a time (all of them where samples are written). A causal model of up to SAMPLED
+    parameters also writes samples, for which rank 0 loads what was exported. Collective.
     """
     transformers.utils.logging.disable_progress_bar()
-    partial = folder.with_name(folder.name + ".partial")
+    samples = trainable.causal and summary["parameters"] <= SAMPLED
+    local = isinstance(folder, Path)
+    partial = folder.with_name(folder.name + ".partial") if local else Path(tempfile.mkdtemp(prefix="pretrain-"))
     if world.is_main:
-        shutil.rmtree(partial, ignore_errors=True)
+        remove_tree(partial)
         partial.mkdir(parents=True)
+        if not local:
+            remove_tree(folder)
     dtype = handoff.config.export.dtype
-    write_weights(trainable, world, partial, dtype)
+    write_weights(
+        trainable, world, partial, dtype, (lambda file: None) if local or samples else lambda file: send(file, folder)
+    )
     if not world.is_main:
         return
     config = trainable.model.config
@@ -125,17 +139,26 @@ def export_huggingface(
         pad_token_id=tokenizer.pad_id if tokenizer.pad_id is not None else tokenizer.eos_id,
         decoder_start_token_id=getattr(plain, "decoder_start_token_id", None),
     ).save_pretrained(partial)
-    fs, source = fsspec.core.url_to_fs(handoff.at(tokenizer.path))
-    for path in sorted(fs.find(source)):
-        fs.get_file(path, str(partial / Path(path).name))
+    with local_copy(place(handoff.at(tokenizer.path))) as source:
+        shutil.copytree(source, partial, dirs_exist_ok=True)
     if trainable.causal:
         start_documents(partial, tokenizer)
-    if trainable.causal and summary["parameters"] <= SAMPLED:
+    if samples:
         model = plain_model.from_pretrained(partial, dtype=torch.float32)
         summary["written"] = sample(model, handoff, handoff.config.evaluate.samples)
     (partial / "README.md").write_text(_card(handoff, config.model_type, summary), encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    put_whole(partial, folder)
+
+
+def put_whole(partial: Path, folder: Where) -> None:
+    """Make a finished local folder appear as `folder`, in place of what was there."""
+    if isinstance(folder, Path):
+        remove_tree(folder)
+        partial.rename(folder)
+        return
+    for file in sorted(partial.iterdir(), key=lambda file: (file.name == "config.json", file.name)):
+        send(file, folder)
+    partial.rmdir()
 
 
 def start_documents(folder: Path, info: TokenizerInfo) -> None:
@@ -195,8 +218,8 @@ def _card(handoff: Handoff, architecture: str, summary: dict[str, Any]) -> str:
     )
 
 
-def export_int8(folder: Path, validation: Validation) -> dict[str, Any]:
-    """Write `<folder>-int8` from the Hugging Face folder; returns held-out loss of both and the difference, by source.
+def export_int8(out: Where, validation: Validation) -> dict[str, Any]:
+    """Write `model-int8` from the `model` of a training; returns held-out loss of both and the difference, by source.
 
     `from_pretrained` opens it where torchao is installed. On one process, on the CPU.
     """
@@ -205,17 +228,17 @@ def export_int8(folder: Path, validation: Validation) -> dict[str, Any]:
     from transformers import TorchAoConfig
 
     alone = World(0, 1, 1, torch.device("cpu"))
-    with warnings.catch_warnings():
+    partial = out / "model-int8.partial" if isinstance(out, Path) else Path(tempfile.mkdtemp(prefix="pretrain-"))
+    with warnings.catch_warnings(), local_copy(out / "model") as folder:
         warnings.simplefilter("ignore")
         before = validation(Trainable(load_model(folder)), alone)
         rounded = Trainable(load_model(folder, quantization_config=TorchAoConfig(Int8WeightOnlyConfig())))
         after = validation(rounded, alone)
-        target, partial = Path(f"{folder}-int8"), Path(f"{folder}-int8.partial")
-        shutil.rmtree(partial, ignore_errors=True)
+        remove_tree(partial)
         shutil.copytree(folder, partial, ignore=shutil.ignore_patterns("*.safetensors*"))
         rounded.model.save_pretrained(partial)
-    shutil.rmtree(target, ignore_errors=True)
-    partial.rename(target)
+    remove_tree(out / "model-int8")
+    put_whole(partial, out / "model-int8")
     rows = {}
     for name, result in before.items():
         loss, int8_loss = result["loss"], after[name]["loss"]

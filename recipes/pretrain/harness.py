@@ -21,6 +21,7 @@ from typing import Any
 from pipeline.handoff import EXIT_OK, InfrastructureError, UsageError
 from recipes.pretrain.command import need_torch, run
 from recipes.pretrain.inputs import Handoff, open_handoff
+from recipes.pretrain.storage import is_local, write_durably
 
 TASKS = Path(__file__).with_name("tasks")
 HEADING = "## Benchmarks"
@@ -44,6 +45,10 @@ def check(handoff: Handoff) -> None:
     need_lm_eval()
     if handoff.config.objective.kind != "causal" or not handoff.config.export.huggingface:
         raise UsageError("evaluate.harness asks an exported causal model; this training exports none")
+    if not is_local(handoff.at(handoff.config.out)):
+        raise UsageError(
+            f"evaluate.harness reads the model from a disk, and out is {handoff.config.out}: give a folder as out"
+        )
     if problem := _child(handoff, None).get("error"):
         raise UsageError(f"evaluate.harness: {problem}")
 
@@ -176,8 +181,6 @@ def after_training(handoff: Handoff, summary: dict[str, Any]) -> dict[str, Any]:
     """
     if not handoff.config.evaluate.harness or not summary["finished"]:
         return summary
-    from recipes.pretrain.checkpoint import write_durably
-
     out = Path(handoff.at(handoff.config.out))
     kept = json.loads((out / "summary.json").read_text("utf-8"))
     told = sorted(handoff.config.evaluate.harness)

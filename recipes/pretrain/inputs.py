@@ -6,7 +6,6 @@ import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import fsspec
 from tokenizers import Tokenizer
 
 from pipeline.handoff import (
@@ -17,6 +16,7 @@ from pipeline.handoff import (
     parse_manifest,
     parse_train_config,
 )
+from recipes.pretrain.storage import place
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,7 @@ class Handoff:
 def read_text(url: str) -> str:
     """Text of a small file. Raises UsageError when it is not there."""
     try:
-        with fsspec.open(url, "rb") as file:
-            return file.read().decode("utf-8")  # pyright: ignore[reportAttributeAccessIssue]
+        return place(url).read_text("utf-8")
     except FileNotFoundError:
         raise UsageError(f"{url} does not exist; expected a hand-off folder or its train.yaml") from None
     except UnicodeDecodeError:

@@ -16,7 +16,7 @@ from torch.distributed.tensor import DTensor
 
 from pipeline.handoff import TrainConfig, UsageError, batch_at, decay_start
 from recipes.pretrain import harness, lora, mup
-from recipes.pretrain.checkpoint import Checkpoints, write_durably
+from recipes.pretrain.checkpoint import Checkpoints
 from recipes.pretrain.cloze import TermCloze
 from recipes.pretrain.data import Loader, Samples
 from recipes.pretrain.evaluate import Validation, to_device
@@ -30,7 +30,8 @@ from recipes.pretrain.optimizer import LossScale, Optimizers, SpikeGuard, clip, 
 from recipes.pretrain.parallel import World, accumulate, all_max, all_sum, apply_parallel, resolve_precision
 from recipes.pretrain.quantize import need_torchao
 from recipes.pretrain.start import starting_model
-from recipes.pretrain.token_stream import damage, is_local
+from recipes.pretrain.storage import is_local, place, write_durably
+from recipes.pretrain.token_stream import damage
 from recipes.pretrain.watch import MAX_REWINDS, DivergedError, Divergence, StalledError, Watch, repeats_sentence
 
 COLLECT_GARBAGE_EVERY = 200
@@ -46,9 +47,7 @@ class Trainer:
     def __init__(self, handoff: Handoff, world: World, *, allow_data_change: bool = False) -> None:
         self.handoff, self.world, self.config = handoff, world, handoff.config
         config = self.config
-        self.out = Path(handoff.at(config.out))
-        if "://" in handoff.at(config.out):
-            raise UsageError(f"out: {config.out} must be a folder that all processes share, not a URL")
+        self.out = place(handoff.at(config.out))
         if config.export.int8:
             need_torchao("export.int8")  # before the training, not after it
         if world.is_main:
@@ -73,7 +72,8 @@ class Trainer:
         self.scale = LossScale(self.parallel.precision == "fp16", world.device)
         parts = {"guard": self.guard, "scale": self.scale}
         folder = self.out / "checkpoints"
-        self.checkpoints = Checkpoints(folder, config.checkpoint, world, self.trainable, self.optimizers, parts)
+        wait_s = config.watch.wait_minutes * 60
+        self.checkpoints = Checkpoints(folder, config.checkpoint, world, self.trainable, self.optimizers, parts, wait_s)
         self.step = self.consumed = self.tokens = 0
         self.first_validation: dict[str, Any] = {}
         self.last_validation: dict[str, Any] = {}
@@ -88,7 +88,7 @@ class Trainer:
         """Compare the local shards with the manifest's sums, each by one process, once for an `out`. Collective."""
         manifest, marker = self.handoff.manifest, self.out / "shards-checked.txt"
         shards = [s for source in manifest.sources for split in source.splits.values() for s in split if s.num_tokens]
-        files = [Path(at.removeprefix("file://")) for s in shards if is_local(at := self.handoff.at(s.path))]
+        files = [Path(url.removeprefix("file://")) for s in shards if is_local(url := self.handoff.at(s.path))]
         if not self.config.check_shards or not files:
             return
         stats = [path.stat() for path in files if path.exists()]
@@ -271,8 +271,7 @@ class Trainer:
             speed.data_wait += time.perf_counter() - waited
             lr = learning_rate(self.step, self.steps, config.optimizer.learning_rate or 1e-3, config.schedule)
             lr *= self.rate
-            minutes = config.checkpoint.every_minutes
-            due = world.is_main and minutes is not None and time.monotonic() - last_save > minutes * 60
+            due = world.is_main and self.checkpoints.due(time.monotonic() - last_save)
             flags = DUE * due + STOP * self.stop_requested + REPEATS * self.watch.repeats(micro_batches)
             outcome = self.train_step(micro_batches, lr, flags)
             self.consumed += batch_at(config, self.step)
@@ -296,15 +295,16 @@ class Trainer:
                 speed.last += time.perf_counter() - paused
             at_decay, last = self.step == decay, self.step == self.steps
             stop = outcome["flags"] % REPEATS >= STOP
-            owed = owed or last or self.step % config.checkpoint.every_steps == 0 or at_decay or outcome["flags"] > 0
-            if owed and self._save(float(outcome["loss"]), keep=last or at_decay, wait=last or stop):
+            by_steps = config.checkpoint.every_steps and self.step % config.checkpoint.every_steps == 0
+            owed = owed or last or bool(by_steps) or at_decay or outcome["flags"] > 0
+            if owed and self._save(float(outcome["loss"]), reporter, keep=last or at_decay, wait=last or stop):
                 owed, last_save = False, time.monotonic()
             if stop and not last:
                 self.stop_requested = True
                 break
         self.checkpoints.finish()
 
-    def _save(self, loss: float, *, keep: bool, wait: bool) -> bool:
+    def _save(self, loss: float, reporter: Reporter, *, keep: bool, wait: bool) -> bool:
         """Write a checkpoint of finite weights after an update from a finite loss; says whether it was written.
 
         A skipped step has nothing new to write, and must not push a good checkpoint out. The last step and one that ends
@@ -321,6 +321,7 @@ class Trainer:
                 record = Divergence(self.divergences + 1, self.step, self.step - 2, self.consumed, f"loss {loss}")
                 raise DivergedError(f"the training ends with a loss of {loss}; lower optimizer.learning_rate", record)
             return False
+        reporter.flush()  # a checkpoint that is resumed has its metrics
         self.checkpoints.save(self.step, self.state(), keep=keep, wait=wait)
         return True
 
@@ -391,7 +392,7 @@ class Trainer:
                 mup.fold(self.trainable, self.ratio)
             export_huggingface(self.handoff, self.trainable, self.world, self.out / "model", summary)
             if self.config.export.int8 and self.world.is_main:
-                summary["int8"] = export_int8(self.out / "model", self.validation)
+                summary["int8"] = export_int8(self.out, self.validation)
         if self.world.is_main:
             write_durably(self.out / "summary.json", json.dumps(summary, indent=2, sort_keys=True) + "\n")
         dist.barrier(group=self.world.control)

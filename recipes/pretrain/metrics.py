@@ -1,7 +1,13 @@
-"""Metrics of a run: JSONL always, lines or a progress bar on the terminal, TensorBoard and W&B when asked for."""
+"""Metrics of a run: JSONL always, lines or a progress bar on the terminal, TensorBoard and W&B when asked for.
+
+On a disk each line of metrics.jsonl is there at once. Objects cannot be appended to: on an object store the whole file is
+written with each checkpoint and at the end, so a process that is killed leaves the lines up to its last checkpoint, which
+is where the next start goes on.
+"""
 
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +20,7 @@ from pipeline.handoff import TrainConfig, UsageError
 from pipeline.size.flops import flops_per_token
 from pipeline.size.gpus import GPUS
 from pipeline.size.shape import Shape
+from recipes.pretrain.storage import Where, write_durably
 
 
 def peak_flops(device_name: str) -> float | None:
@@ -34,20 +41,24 @@ Sink = tuple[Callable[[dict[str, float], int], None], Callable[[], None]]
 class Reporter:
     """Writes metrics on rank 0, does nothing on the other ranks."""
 
-    def __init__(self, folder: Path, config: TrainConfig, resume_step: int, active: bool) -> None:
+    def __init__(self, folder: Where, config: TrainConfig, resume_step: int, active: bool) -> None:
         self.active, self.steps = active, config.steps or 1
         self.bar: Any = None
+        self.file: Any = None
         self.sinks: list[Sink] = []
         if not active:
             return
-        path = folder / "metrics.jsonl"
-        kept = ""
-        if path.exists():  # steps that will be taken again are told again
-            lines = path.read_text("utf-8").splitlines()
-            kept = "".join(f"{line}\n" for line in lines if _step_of(line) <= resume_step and resume_step > 0)
-        path.write_text(kept, encoding="utf-8")
-        self.file = path.open("a", encoding="utf-8")
+        self.path = folder / "metrics.jsonl"
+        self.lines: list[str] = []
+        if self.path.exists() and resume_step:  # steps that will be taken again are told again
+            lines = self.path.read_text("utf-8").splitlines(keepends=True)
+            self.lines = [line for line in lines if _step_of(line) <= resume_step]
+        write_durably(self.path, "".join(self.lines))
+        if isinstance(self.path, Path):
+            self.file = self.path.open("a", encoding="utf-8")
         if config.report.tensorboard:
+            if not isinstance(folder, Path):
+                raise UsageError("report.tensorboard writes to a disk, and `out` is a URL; report.wandb goes with both")
             self.sinks.append(_tensorboard(folder / "tensorboard", resume_step))
         if config.report.wandb:
             self.sinks.append(_wandb(config.report.wandb, folder, config, resume_step))
@@ -58,8 +69,12 @@ class Reporter:
         """One line of metrics, which have `step`, for files, writers and the reader at the terminal."""
         if not self.active:
             return
-        self.file.write(json.dumps(metrics) + "\n")
-        self.file.flush()
+        line = json.dumps(metrics) + "\n"
+        if self.file is None:
+            self.lines.append(line)
+        else:
+            self.file.write(line)
+            self.file.flush()
         for sink, _ in self.sinks:
             sink(_numbers(metrics), metrics["step"])
         if self.bar is not None:
@@ -67,11 +82,18 @@ class Reporter:
         else:
             say(f"step {metrics['step']}/{self.steps}  {_line(metrics)}")
 
+    def flush(self) -> None:
+        """Write what an object store does not have yet."""
+        if self.active and self.file is None:
+            write_durably(self.path, "".join(self.lines))
+
     def close(self) -> None:
         if self.active:
             if self.bar is not None:
                 self.bar(None)
-            self.file.close()
+            self.flush()
+            if self.file is not None:
+                self.file.close()
             for _, close in self.sinks:  # they write in threads of their own, which the process does not wait for
                 close()
 
@@ -160,15 +182,16 @@ def _tensorboard(folder: Path, resume_step: int) -> Sink:
     return sink, writer.close
 
 
-def _wandb(project: str, folder: Path, config: TrainConfig, resume_step: int) -> Sink:
+def _wandb(project: str, folder: Where, config: TrainConfig, resume_step: int) -> Sink:
     try:
         import wandb  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise UsageError("report.wandb needs the package wandb, which is not installed") from None
     id_file = folder / "wandb-run.txt"  # a resumed training goes on as the same run
     resumed = {"id": id_file.read_text("utf-8"), "resume": "allow"} if resume_step and id_file.exists() else {}
-    run = wandb.init(project=project, dir=str(folder), config=config.model_dump(mode="json"), **resumed)
-    id_file.write_text(run.id, encoding="utf-8")
+    local = str(folder) if isinstance(folder, Path) else tempfile.gettempdir()
+    run = wandb.init(project=project, dir=local, config=config.model_dump(mode="json"), **resumed)
+    write_durably(id_file, run.id)
     return lambda values, step: run.log(values, step=step), run.finish
 
 

@@ -3,12 +3,12 @@
 import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from pipeline.handoff import InfrastructureError, PipelineError
 from recipes.pretrain.harness import after_training
 from recipes.pretrain.inputs import open_handoff
+from recipes.pretrain.storage import is_local, place
 
 
 def worker(config: dict[str, Any]) -> None:
@@ -48,7 +48,7 @@ def train(
     from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    handoff = os.path.abspath(handoff)
+    handoff = os.path.abspath(handoff) if is_local(handoff) else handoff
     opened = open_handoff(handoff, overrides)
     trainer = TorchTrainer(
         worker,
@@ -65,7 +65,7 @@ def train(
         trainer.fit()
     except TrainingFailedError as error:
         raise _reason(error) from error
-    summary = json.loads(Path(opened.at(opened.config.out), "summary.json").read_text("utf-8"))
+    summary = json.loads((place(opened.at(opened.config.out)) / "summary.json").read_text("utf-8"))
     return after_training(opened, summary)
 
 

@@ -11,12 +11,12 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from pipeline.handoff import EXIT_OK, UsageError
 from recipes.pretrain.command import need_torch, run
 from recipes.pretrain.inputs import Handoff, open_handoff
+from recipes.pretrain.storage import local_copy, place
 from recipes.pretrain.token_stream import TokenStream
 
 NEW_TOKENS, OPENING, UNPROMPTED = 60, 16, 32
@@ -141,14 +141,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(options: argparse.Namespace) -> int:
     need_torch()
     handoff = open_handoff(options.handoff)
-    folder = Path(handoff.at(handoff.config.out)) / "model"
-    if not (folder / "config.json").is_file():
+    folder = place(handoff.at(handoff.config.out)) / "model"
+    if not (folder / "config.json").exists():
         raise UsageError(f"{folder} holds no model: train first")
     if handoff.config.objective.kind != "causal":
         raise UsageError(f"a model trained on the objective {handoff.config.objective.kind!r} cannot continue text")
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype="float32")
+    with local_copy(folder) as here:
+        model = AutoModelForCausalLM.from_pretrained(here, dtype="float32")
     written = sample(model, handoff, max(1, options.terms)) or {}
     print(json.dumps(written) if options.json else "\n".join(sentences(written)))
     return EXIT_OK

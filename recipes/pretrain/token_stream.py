@@ -13,19 +13,19 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import numpy as np
 
 from pipeline.handoff import InfrastructureError, PipelineError, Shard, UsageError
 from recipes.pretrain.inputs import Handoff
+from recipes.pretrain.storage import explained, file_system, is_local
 
 
 class RemoteArray:
     """A flat little-endian array at an fsspec URL; a slice is one range request of exactly its bytes."""
 
     def __init__(self, url: str, dtype: np.dtype[Any], size: int) -> None:
-        self.fs, self.path = fsspec.core.url_to_fs(url)
-        self.dtype, self.size = dtype, size
+        self.fs, self.path = file_system(url)
+        self.url, self.dtype, self.size = url, dtype, size
 
     def __len__(self) -> int:
         return self.size // self.dtype.itemsize
@@ -34,12 +34,8 @@ class RemoteArray:
         first, last = where.start * self.dtype.itemsize, where.stop * self.dtype.itemsize
         if first == last:
             return np.empty(0, dtype=self.dtype)
-        return np.frombuffer(self.fs.cat_file(self.path, start=first, end=last), dtype=self.dtype)
-
-
-def is_local(url: str) -> bool:
-    """Whether a path or URL is a file of this machine."""
-    return "://" not in url.removeprefix("file://")
+        with explained(self.url):
+            return np.frombuffer(self.fs.cat_file(self.path, start=first, end=last), dtype=self.dtype)
 
 
 def open_array(url: str, dtype: str, expected_bytes: int) -> Any:
@@ -50,7 +46,8 @@ def open_array(url: str, dtype: str, expected_bytes: int) -> Any:
     kind = np.dtype(dtype).newbyteorder("<")
     local = url.removeprefix("file://")
     try:
-        size = os.path.getsize(local) if is_local(url) else fsspec.core.url_to_fs(url)[0].size(url)
+        with explained(url, may_lack=True):
+            size = os.path.getsize(local) if is_local(url) else file_system(url)[0].size(url)
     except FileNotFoundError:
         raise InfrastructureError(f"{url} is missing; the manifest names it") from None
     if size != expected_bytes:
@@ -149,6 +146,7 @@ class TokenStream:
         self.num_tokens = int(self.starts[-1])
         self.remote = bool(self.shards) and not is_local(handoff.at(self.shards[0].path))
         self.kept: dict[tuple[int, bool], Any] = {}
+        self.opening: dict[tuple[int, bool], threading.Lock] = {}
 
     def _open(self, number: int, ends: bool = False) -> Any:
         """The tokens of a shard, or where its documents end."""
@@ -156,11 +154,12 @@ class TokenStream:
         if not self.remote:
             return MAPS.get(self.handoff, shard, ends)
         key = (number, ends)
-        if key not in self.kept:
-            at = self.handoff.at(shard.path)
-            dtype = self.handoff.manifest.dtype
-            self.kept[key] = open_ends(self.handoff, shard) if ends else open_array(at, dtype, shard.bytes)
-        return self.kept[key]
+        with self.opening.setdefault(key, threading.Lock()):  # nothing is asked for by two threads
+            if key not in self.kept:
+                at = self.handoff.at(shard.path)
+                dtype = self.handoff.manifest.dtype
+                self.kept[key] = open_ends(self.handoff, shard) if ends else open_array(at, dtype, shard.bytes)
+            return self.kept[key]
 
     def read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Tokens `[start, stop)` as int64, and where documents end among them: start < end <= stop, minus start."""

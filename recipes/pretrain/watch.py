@@ -21,6 +21,8 @@ PERIOD = 64
 LEARNT = 0.99
 """A model trained from nothing whose mean loss is still above this share of its first loss has learnt nothing."""
 MAX_REWINDS = 3
+LONG = 8
+"""Times skip_limit: the steps of which not more than half may be skipped, in a row or not."""
 
 
 class StalledError(PipelineError):
@@ -69,6 +71,7 @@ class Watch:
         self.first_loss: float | None = None
         self.hashes: deque[int] = deque(maxlen=PERIOD)
         self.repeated = 0
+        self.skips: deque[tuple[int, int]] = deque()
 
     def repeats(self, micro_batches: list[Sample]) -> bool:
         """Whether this step's batch and those of many steps before it were all seen shortly before."""
@@ -80,7 +83,8 @@ class Watch:
         return 0 < self.settings.repeat_steps <= self.repeated
 
     def look(self, step: int, consumed: int, loss: float, guard: SpikeGuard, divergences: int) -> None:
-        """Raises DivergedError after `skip_limit` skipped steps in a row, StalledError when the loss is flat."""
+        """Raises DivergedError after `skip_limit` skipped steps in a row, or when most of a long stretch were skipped;
+        StalledError when the loss is flat."""
         in_row, limit = int(guard.in_row), self.settings.skip_limit
         if limit and in_row >= limit:
             first, finite = step - in_row + 1, math.isfinite(loss)
@@ -91,6 +95,7 @@ class Watch:
             # what the first of them could not be computed from is the checkpoint right before it
             record = Divergence(divergences + 1, step, first - 1 if finite else first - 2, consumed, reason)
             raise DivergedError(f"{reason}; running again resumes the last good checkpoint", record)
+        self._look_far(step, consumed, int(guard.skipped), divergences)
         if self.first_loss is None and math.isfinite(loss):
             self.first_loss = loss
         flat, values = self.settings.flat_steps, guard.values[0]
@@ -108,6 +113,20 @@ class Watch:
                 f"the loss is flat: {mean:.4f} over the last {guard.window} steps, {self.first_loss:.4f} at the first; "
                 "look at optimizer.learning_rate and the data, or set watch.flat_steps=0"
             )
+
+    def _look_far(self, step: int, consumed: int, skipped: int, divergences: int) -> None:
+        stretch = LONG * self.settings.skip_limit
+        if self.skips and step <= self.skips[-1][0]:
+            self.skips.clear()  # the run went back to a checkpoint
+        self.skips.append((step, skipped))
+        while len(self.skips) > 1 and self.skips[1][0] <= step - stretch:
+            self.skips.popleft()
+        since, before = self.skips[0]
+        if 0 < stretch <= step - since < 2 * (skipped - before):
+            reason = f"{skipped - before} of the {step - since} updates up to step {step:,} were skipped"
+            # what was saved meanwhile is of updates that were taken
+            record = Divergence(divergences + 1, step, step, consumed, reason)
+            raise DivergedError(f"{reason}; running again resumes the last good checkpoint", record)
 
 
 def repeats_sentence(settings: WatchSettings, step: int) -> str:

@@ -35,12 +35,14 @@ def world() -> Iterator[Any]:
     torch.set_num_threads(threads)
 
 
-def torchrun(processes: int, *arguments: str, timeout: int = 280, restarts: int = 0) -> subprocess.CompletedProcess:
+def torchrun(
+    processes: int, *arguments: str, timeout: int = 280, restarts: int = 0, **variables: str
+) -> subprocess.CompletedProcess:
     """Launch a module or script on several CPU processes."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     return subprocess.run(
         [*command, f"--max-restarts={restarts}", *arguments],
-        env=ENVIRONMENT, capture_output=True, text=True, timeout=timeout, check=False,
+        env={**ENVIRONMENT, **variables}, capture_output=True, text=True, timeout=timeout, check=False,
     )  # fmt: skip
 
 

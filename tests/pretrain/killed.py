@@ -1,4 +1,7 @@
-"""The recipe's command, killed with SIGKILL once: `killed.py MARKER RANK STEP HANDOFF …` (the marker file says it was)."""
+"""The recipe's command, killed with SIGKILL once at each step: `killed.py MARKER RANK STEP[,STEP…] HANDOFF …`.
+
+The marker file says at which steps it was.
+"""
 
 import os
 import signal
@@ -8,13 +11,14 @@ from pathlib import Path
 from recipes.pretrain import loop
 from recipes.pretrain.__main__ import main
 
-marker, rank, step = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+marker, rank, steps = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3].split(",")
 train_step = loop.Trainer.train_step
 
 
 def deadly(self, *arguments):
-    if self.step == step and self.world.rank == rank and not marker.exists():
-        marker.write_text("killed")
+    killed = marker.read_text().split() if marker.exists() else []
+    if str(self.step) in steps and self.world.rank == rank and str(self.step) not in killed:
+        marker.write_text(" ".join([*killed, str(self.step)]))
         os.kill(os.getpid(), signal.SIGKILL)
     return train_step(self, *arguments)
 

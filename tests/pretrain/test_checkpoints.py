@@ -1,6 +1,7 @@
 """When checkpoints are written and which are kept; one that was cut off does not exist, and the one before it loads."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from recipes.pretrain.checkpoint import Checkpoints, complete_steps, folder_of
+from pipeline.handoff import CheckpointSettings
+from recipes.pretrain.checkpoint import Checkpoints, complete_steps, folder_of, interval_s, kept_for_ever
 from recipes.pretrain.inputs import open_handoff
 from recipes.pretrain.loop import Trainer
 
@@ -37,6 +39,7 @@ def words(out, *settings):
 
 def test_the_last_some_for_ever_and_the_decays_start_are_kept(handoff, tmp_path, world):
     keep = ["checkpoint.keep_last=2", "checkpoint.keep_every_steps=9", "schedule.decay_fraction=0.2"]
+    folder_of(tmp_path / "checkpoints", 1).mkdir(parents=True)  # as a process leaves it that is killed while it writes
     train(handoff, tmp_path, world, "steps=20", "checkpoint.every_steps=3", *keep)
     # written: 3, 6, … 18, 16 where the decay starts, 20 at the end; kept: multiples of 9, the decay's start, the last two
     assert complete_steps(tmp_path / "checkpoints") == [9, 16, 18, 20]
@@ -46,15 +49,32 @@ def test_the_last_some_for_ever_and_the_decays_start_are_kept(handoff, tmp_path,
 
 
 @pytest.mark.parametrize(("minutes", "often"), [("1e-9", True), ("60", False)])
-def test_checkpoints_on_time(handoff, tmp_path, world, monkeypatch, minutes, often):
+def test_checkpoints_on_time(handoff, tmp_path, world, monkeypatch, capsys, minutes, often):
+    if often:
+        monkeypatch.setattr(Checkpoints, "_tell", lambda *_, **__: None)  # as if writing one held nothing up
     saved = []
     save = Checkpoints.save
     monkeypatch.setattr(
         Checkpoints, "save", lambda self, step, *a, **k: (saved.append(step), save(self, step, *a, **k))
     )
-    settings = ["steps=5", "checkpoint.every_steps=1000", f"checkpoint.every_minutes={minutes}"]
+    settings = ["steps=5", "checkpoint.every_steps=null", f"checkpoint.every_minutes={minutes}"]
     train(handoff, tmp_path, world, *settings)
     assert saved == ([1, 2, 3, 4, 5] if often else [4, 5])  # 4: the decay's start
+    if not often:
+        assert "checkpoints by time: every 60 minutes; the last held training up for" in capsys.readouterr().err
+
+
+def test_the_interval_grows_until_writing_is_within_its_share():
+    assert interval_s(CheckpointSettings(), 0.1) == 600  # every ten minutes
+    assert interval_s(CheckpointSettings(), 60) == 3000  # a minute of each fifty
+    assert interval_s(CheckpointSettings(max_share=0.5, every_minutes=1), 60) == 120
+    assert interval_s(CheckpointSettings(every_minutes=None), 60) == math.inf
+
+
+def test_of_checkpoints_at_any_step_the_first_past_each_multiple_stays():
+    assert kept_for_ever([95, 105, 115, 199, 200, 310, 320], 100) == {105, 200, 310}
+    assert kept_for_ever([105, 310, 390, 401], 100) == {105, 310, 401}  # what was pruned changes nothing
+    assert kept_for_ever([5, 10], None) == set()
 
 
 @pytest.mark.parametrize("moment", ["writing", "sealing"])
@@ -69,7 +89,8 @@ def test_killed_during_an_asynchronous_save_the_one_before_loads(handoff, tmp_pa
     root = tmp_path / "killed" / "checkpoints"
     assert folder_of(root, 4).is_dir()  # half written, or whole but not sealed
     assert complete_steps(root) == [2]
-    assert train(handoff, tmp_path / "killed", world, *run)["finished"]
+    assert train(handoff, tmp_path / "killed", world, *run, "checkpoint.keep_last=9")["finished"]
+    assert complete_steps(root) == [2, 4, 5, 6]  # 5: the decay's start
     train(handoff, tmp_path / "whole", world, *run)
     assert curve(tmp_path / "killed") == curve(tmp_path / "whole")
 

@@ -46,25 +46,34 @@ def test_fresh_values_are_those_of_a_model_built_whole(architecture, tied):
     assert len(list(model.parameters())) == len(list(whole.parameters()))  # ties are ties again
 
 
-CONSTANT = 150e6
+CONSTANT = 200e6
 """Bytes beside a process's share: one whole parameter, one file of the export, buffers of gloo and of the allocator."""
+MMAP = "1048576"
+"""From how many bytes on glibc returns what is freed at once; its own rule keeps up to 32 MB of each thread's tensors."""
+SMALL = ["model.hidden_size=1024", "model.num_layers=5", "model.num_heads=8", "model.num_kv_heads=8",
+         "model.intermediate_size=2560"]  # fmt: skip
+LARGE = ["model.hidden_size=1280", "model.num_layers=10", "model.num_heads=10", "model.num_kv_heads=10",
+         "model.intermediate_size=3456"]  # fmt: skip
 
 
-@pytest.mark.parametrize("processes", [2, pytest.param(4, marks=pytest.mark.slow)])
-def test_a_process_needs_its_share_and_a_constant(handoff, tmp_path, processes):
-    """60 million parameters, 0.24 GB of weights: never whole at the start, in a step or in the export."""
-    settings = [f"out={tmp_path / 'out'}", "steps=1", "global_batch=4", "micro_batch=1", "model.hidden_size=1024",
-                "model.num_layers=5", "model.num_heads=8", "model.num_kv_heads=8", "model.intermediate_size=2560",
+@pytest.mark.parametrize(
+    ("processes", "shape"),
+    [(2, SMALL), pytest.param(2, LARGE, marks=pytest.mark.slow), pytest.param(4, LARGE, marks=pytest.mark.slow)],
+    ids=["2", "2-large", "4-large"],
+)
+def test_a_process_needs_its_share_and_a_constant(handoff, tmp_path, processes, shape):
+    """60 or 199 million parameters, 0.24 or 0.79 GB of weights: never whole at the start, in a step or in the export."""
+    settings = [f"out={tmp_path / 'out'}", "steps=1", "global_batch=4", "micro_batch=1", *shape,
                 "objective.sequence_length=16", "parallel.sharding=full", "checkpoint.asynchronous=false",
                 "evaluate.max_samples=1", "evaluate.max_terms=0", "check_shards=false"]  # fmt: skip
     script = str(Path(__file__).with_name("memory.py"))
-    done = torchrun(processes, script, str(tmp_path / "told"), str(handoff), *settings)
+    done = torchrun(processes, script, str(tmp_path / "told"), str(handoff), *settings, MALLOC_MMAP_THRESHOLD_=MMAP)
     assert done.returncode == 0, done.stderr[-3000:]
     for rank in range(processes):
         parameters, started, ended = json.loads((tmp_path / f"told.{rank}").read_text())
         assert started < 4 * parameters / processes + CONSTANT
         # weights, gradients and two moments
-        assert ended < 16 * parameters / processes + 3 * CONSTANT
+        assert ended < 16 * parameters / processes + CONSTANT
     files = sorted(path.name for path in (tmp_path / "out" / "model").glob("*.safetensors"))
     assert len(files) > 5
     assert AutoModelForCausalLM.from_pretrained(tmp_path / "out" / "model").num_parameters() == parameters

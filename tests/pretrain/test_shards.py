@@ -4,14 +4,17 @@ import json
 import resource
 import subprocess
 import sys
+import time
+from dataclasses import replace
 
 import fsspec
 import numpy as np
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
-from pipeline.handoff import build_manifest, dump_manifest
-from recipes.pretrain.data import Samples
-from recipes.pretrain.inputs import Handoff, open_handoff
+from pipeline.handoff import InfrastructureError, build_manifest, dump_manifest
+from recipes.pretrain.data import Loader, Samples
+from recipes.pretrain.inputs import open_handoff
 from recipes.pretrain.objectives import build_objective
 
 from .build import make_handoff, write_shard
@@ -76,24 +79,74 @@ def test_a_flipped_bit_stops_with_the_shards_name(handoff, tmp_path):
     assert "train/wiki/00001.ds was altered after it was written" in said
 
 
-def test_no_more_is_read_from_an_object_store_than_is_trained_on(handoff, monkeypatch):
-    opened = open_handoff(str(handoff), ["objective.sequence_length=64"])
-    objective = build_objective(opened.config.objective, opened.manifest.tokenizer)
+class Counted:
+    """The bytes that the object store in memory gave, by request, and the most requests that were under way at a time."""
+
+    def __init__(self) -> None:
+        self.read: list[tuple[str, int]] = []
+        self.under_way = self.most = 0
+
+    def cat_file(self, store, path, start=None, end=None, **options):
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        time.sleep(0.002)
+        data = cat_file(store, path, start, end, **options)
+        self.read.append((path, len(data)))
+        self.under_way -= 1
+        return data
+
+
+cat_file = MemoryFileSystem.cat_file
+
+
+@pytest.fixture
+def remote(tmp_path):
+    """A hand-off at memory://run: 8 shards of documents of about 580 tokens."""
+    fields = json.loads((make_handoff(tmp_path) / "manifest.json").read_text())
+    rng = np.random.default_rng(0)
+    for source in fields["sources"]:
+        source["splits"]["train"] = [
+            write_shard(
+                tmp_path,
+                f"shards/train/{source['name']}/{number}.ds",
+                [rng.integers(40, 115, int(n)).tolist() for n in rng.integers(80, 1080, 320)],
+                0,
+                "uint16",
+            )
+            for number in range(4)
+        ]
+    manifest = build_manifest(tokenizer=fields["tokenizer"], sources=fields["sources"])
+    (tmp_path / "handoff" / "manifest.json").write_text(dump_manifest(manifest))
     remote = fsspec.filesystem("memory")
-    for source in opened.manifest.sources:
-        for shard in source.splits["train"]:
-            for path in (shard.path, f"{shard.path}.index"):
-                remote.pipe(f"/counted/{path}", fsspec.open(opened.at(path), "rb").open().read())
-    samples = Samples(Handoff(root="memory://counted", manifest=opened.manifest, config=opened.config), objective)
-    read = []
-    cat = type(remote).cat_file
-    monkeypatch.setattr(
-        type(remote), "cat_file", lambda self, path, **k: (read.append((path, k)), cat(self, path, **k))[1]
-    )
+    remote.store.clear()
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            remote.pipe(f"/run/{path.relative_to(tmp_path)}", path.read_bytes())
+    return open_handoff("memory://run/handoff", ["objective.sequence_length=1024"])
+
+
+def test_no_more_is_read_from_an_object_store_than_is_trained_on(remote, tmp_path, monkeypatch):
+    samples = Samples(remote, build_objective(remote.config.objective, remote.manifest.tokenizer))
+    counted = Counted()
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", lambda store, *a, **k: counted.cat_file(store, *a, **k))
     windows = sum(w.count for w in samples.windows)
-    trained = [samples.read([k])[0]["inputs"].size for k in range(windows)]
-    tokens = sum(k["end"] - k["start"] for path, k in read if not path.endswith(".index"))
-    assert tokens <= 1.1 * 2 * sum(trained)
+    steps = Loader(samples, consumed=0, batch=1, micro=1, rank=0, world=1)
+    taken = [step[0]["inputs"] for step, _ in zip(steps, range(windows), strict=False)]
+    steps.close()
+    read, trained = sum(size for _, size in counted.read), 2 * sum(one.size for one in taken)
+    assert read <= 1.1 * trained  # the indexes and what was read ahead included
     # an index is read once, whatever the order of the windows
-    indexes = [path for path, _ in read if path.endswith(".index")]
-    assert len(indexes) == len(set(indexes))
+    indexes = [path for path, _ in counted.read if path.endswith(".index")]
+    assert len(indexes) == len(set(indexes)) == 8
+    assert counted.most > 2  # also where a process has one sample in a step
+    local = Samples(replace(remote, root=str(tmp_path)), samples.objective)
+    assert all(np.array_equal(local[k]["inputs"], taken[k][0]) for k in range(0, windows, 50))
+
+
+def test_storage_that_stops_answering_is_named(remote, monkeypatch):
+    samples = Samples(remote, build_objective(remote.config.objective, remote.manifest.tokenizer))
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", lambda *_, **__: time.sleep(3))
+    steps = Loader(samples, consumed=0, batch=1, micro=1, rank=0, world=1, wait_s=0.2)
+    with pytest.raises(InfrastructureError, match=r"process 0 waited .* minutes for its data"):
+        next(iter(steps))
+    steps.close()

@@ -2,14 +2,17 @@
 
 import json
 import math
+import threading
 
 import pytest
 import torch
 
+from pipeline.handoff import InfrastructureError
 from recipes.pretrain.checkpoint import complete_steps
 from recipes.pretrain.data import Loader
 from recipes.pretrain.inputs import open_handoff
 from recipes.pretrain.loop import Trainer
+from recipes.pretrain.summed import Files
 from recipes.pretrain.watch import DivergedError, StalledError
 
 from .build import make_handoff
@@ -108,6 +111,47 @@ def test_rewind_passes_over_the_batches_and_cuts_the_rate(handoff, tmp_path, wor
     assert told[7] == pytest.approx(told[4] / 4)
     assert "40 samples further on, at 0.25 of the learning rate" in capsys.readouterr().err
     assert trainer_of(handoff, tmp_path, world, *settings).rate == 0.25
+
+
+def test_a_run_that_skips_most_updates_ends_though_never_many_in_a_row(handoff, tmp_path, world):
+    trainer = trainer_of(handoff, tmp_path, world, "steps=200", "checkpoint.every_steps=10")
+    step = trainer.train_step
+
+    def three_of_four(micro_batches, lr, flags):
+        trainer.trainable.z_loss = math.nan if trainer.step >= 20 and trainer.step % 4 else 0.0
+        return step(micro_batches, lr, flags)
+
+    trainer.train_step = three_of_four
+    with pytest.raises(DivergedError, match=r"of the 32 updates up to step \d+ were skipped; running again"):
+        trainer.run()
+    assert trainer.step < 60
+    again = trainer_of(handoff, tmp_path, world, "steps=60", "checkpoint.every_steps=10")
+    assert again.step == complete_steps(tmp_path / "checkpoints")[-1] > 20
+    assert again.run()["finished"]
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"number": 1}', "[1]"])
+def test_a_damaged_record_of_a_divergence_is_named(handoff, tmp_path, world, text):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "diverged.json").write_text(text)
+    with pytest.raises(InfrastructureError, match=r"diverged\.json is damaged .* delete it to resume"):
+        trainer_of(handoff, tmp_path, world)
+
+
+def test_storage_that_never_takes_a_checkpoint_ends_the_run(handoff, tmp_path, world, monkeypatch):
+    stuck = threading.Event()
+    write = Files.create_stream
+
+    def hanging(self, path, mode):
+        if mode == "wb":
+            stuck.wait(60)
+        return write(self, path, mode)
+
+    monkeypatch.setattr(Files, "create_stream", hanging)
+    settings = ["steps=6", "checkpoint.every_steps=2", "watch.wait_minutes=0.02"]
+    with pytest.raises(InfrastructureError, match=r"could not be written: the storage took more than 0\.02 minutes"):
+        trainer_of(handoff, tmp_path, world, *settings).run()
+    stuck.set()
 
 
 def test_a_run_that_diverges_again_and_again_ends(handoff, tmp_path, world):
