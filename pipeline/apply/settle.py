@@ -128,7 +128,7 @@ def _selected(
             stays &= ~marked(store, read, table["id"], "keep")
             yield name, read, table, stays
 
-    return select(store, each(), told, assigned.settings["amounts"], assigned.settings.get("judges", []))
+    return select(store, each(), told, assigned.settings["amounts"], tuple(assigned.settings.get("judges", [])))
 
 
 def select(
@@ -136,7 +136,7 @@ def select(
     shards: Iterable[tuple[str, Mapping[str, Any], pa.Table, np.ndarray]],
     told: SelectSettings,
     amounts: Mapping[str, int],
-    names: list[str],
+    names: tuple[str, ...],
 ) -> Selected:
     """What a selection does to shards, given by name with their files, decisions, and which documents may stay (bool[n]).
 
@@ -172,7 +172,7 @@ def select(
     )
 
 
-def selection_files(run: RunFolder, told: SelectSettings, names: list[str], shard: str) -> dict[str, Any]:
+def selection_files(run: RunFolder, told: SelectSettings, names: tuple[str, ...], shard: str) -> dict[str, Any]:
     """The files of a shard that a selection reads besides decisions and texts."""
     files = where_files(run, told.where, names, shard) if told.where else {}
     if told.ranks:
@@ -315,9 +315,9 @@ def settle(run: Run) -> Commits:
         if isinstance(told.search, list) and searched is None:  # everything is kept for the proxies to choose from
             told = told.model_copy(update={"buckets": None})
         select = told.model_dump(mode="json", exclude={"search", "proxies"})
-        names = [name for name, _ in run.recipe.judges]
+        names = tuple(name for name, _ in run.recipe.judges)
         settings = {"apply": settings, "select": select, "amounts": amounts(run, told)}
-        settings |= {"judges": names} if told.where else {}
+        settings |= {"judges": list(names)} if told.where else {}
         for shard, files in shards.items():
             files |= selection_files(run, told, names, shard)
     unit = Unit("all", {"shards": shards}, settings, SETTLE_VERSION, libraries("duckdb") if told and told.where else {})
