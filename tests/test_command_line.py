@@ -162,7 +162,7 @@ def test_inspect_knows_the_rules_and_sources_of_its_run(decided, capsys):
     assert capsys.readouterr().out == ""
     assert main([*asked, "--rule", "minhash.duplicate"]) == 0
     assert "no document was hit by minhash.duplicate" in capsys.readouterr().err
-    assert main([*asked, "--rule", "gopher.min_num_word"]) == 0
+    assert main([*asked, "--rule", "gopher.min_num_word"]) == 2
     assert "did you mean gopher.min_num_words?" in capsys.readouterr().err
     assert main([*asked, "--rule", "goofer.min_num_words"]) == 2
     assert "no such stage; did you mean gopher.min_num_words?" in capsys.readouterr().err

@@ -48,7 +48,7 @@ def select_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
             stays[list(going_of(store, assigned.reads["equal"], firsts[name], table.num_rows))] = False
             yield name, read, table, stays & ~marked(store, read, table["id"], "keep")
 
-    found = select(store, each(), told, assigned.settings["amounts"], assigned.settings.get("judges", []))
+    found = select(store, each(), told, assigned.settings["amounts"], tuple(assigned.settings.get("judges", [])))
     groups = []
     for name in sorted(shards, key=firsts.__getitem__):
         bucket = found.buckets.get(name, np.zeros(shards[name]["decisions"].rows, np.int8))
@@ -76,7 +76,7 @@ def select(
     shards: Iterable[tuple[str, Mapping[str, Any], pa.Table, np.ndarray]],
     told: SelectSettings,
     amounts: Mapping[str, int],
-    names: list[str],
+    names: tuple[str, ...],
 ) -> Selected:
     """What a selection does to shards, given by name with their files, decisions, and which documents may stay (bool[n]).
 
@@ -112,7 +112,7 @@ def select(
     )
 
 
-def selection_files(run: RunFolder, told: SelectSettings, names: list[str], shard: str) -> dict[str, Any]:
+def selection_files(run: RunFolder, told: SelectSettings, names: tuple[str, ...], shard: str) -> dict[str, Any]:
     """The files of a shard that a selection reads besides decisions and texts."""
     files = where_files(run, told.where, names, shard) if told.where else {}
     if told.ranks:

@@ -3,7 +3,8 @@
 It sees what `inspect --sql` does, but for what is only known once everything is decided (verdict, reasons, clusters).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,11 @@ from pipeline.core.store import Store
 NOT_ASKED = ("text", "reason", "detail", "table_spans", "sections", "edits", "role")
 """Columns of the documents' files that a condition sees from elsewhere, or not at all."""
 OPTION = "select.where"
+deriving = cache(database)
+"""One DuckDB a process, for columns that are made of others."""
 
 
-def where_columns(names: list[str]) -> dict[str, tuple[str, str, pa.DataType]]:
+def where_columns(names: Sequence[str]) -> dict[str, tuple[str, str, pa.DataType]]:
     """What a condition may name in a run with these judges: the file that has it, the file's name for it, and its type."""
     found = {field.name: ("documents", field.name, field.type) for field in DOCUMENTS if field.name not in NOT_ASKED}
     found |= {"role": ("decisions", "role", pa.string())}
@@ -33,12 +36,13 @@ def where_columns(names: list[str]) -> dict[str, tuple[str, str, pa.DataType]]:
     return found
 
 
-def condition_of(text: str, names: list[str]) -> Condition:
+@cache
+def condition_of(text: str, names: tuple[str, ...]) -> Condition:
     """The condition, checked. Raises UsageError for one that cannot be answered in a run with these judges."""
     return Condition(text, {name: kind for name, (_, _, kind) in where_columns(names).items()}, OPTION)
 
 
-def where_files(run: RunFolder, text: str, names: list[str], shard: str) -> dict[str, Any]:
+def where_files(run: RunFolder, text: str, names: tuple[str, ...], shard: str) -> dict[str, Any]:
     """The files of a shard that the condition reads, besides its decisions and texts."""
     columns = where_columns(names)
     holders = sorted({columns[name][0] for name in condition_of(text, names).columns} - {"decisions", "texts"})
@@ -47,7 +51,7 @@ def where_files(run: RunFolder, text: str, names: list[str], shard: str) -> dict
     }
 
 
-def meets(store: Store, files: Mapping[str, Any], condition: Condition, names: list[str]) -> np.ndarray:
+def meets(store: Store, files: Mapping[str, Any], condition: Condition, names: Sequence[str]) -> np.ndarray:
     """bool[n]: the documents of a shard for which it holds. `files` has `decisions`, `texts` and those of `where_files`."""
     columns = where_columns(names)
     parts: dict[str, Any] = {}
@@ -56,7 +60,13 @@ def meets(store: Store, files: Mapping[str, Any], condition: Condition, names: l
         values = store.read_table(files[holder].path, [column])[column]
         if name in DERIVED:
             source = pa.table({"v": values})
-            values = database().from_arrow(source).project(f"{DERIVED[name][1].format('v')} AS v").to_arrow_table()["v"]
+            values = (
+                deriving()
+                .cursor()
+                .from_arrow(source)
+                .project(f"{DERIVED[name][1].format('v')} AS v")
+                .to_arrow_table()["v"]
+            )
         parts[name] = values
     rows = store.read_table(files["decisions"].path, ["id"])
     return condition.holds(pa.table(parts) if parts else rows)

@@ -238,8 +238,12 @@ def settle(run: Run) -> Commits:
         if isinstance(told.search, list) and found_by(run, told.search) is None:
             told = told.model_copy(update={"buckets": None})  # everything is kept for the proxies to choose from
         settings["select"] = told.model_dump(mode="json", exclude={"search", "proxies"})
-        names = [name for name, _ in run.recipe.judges]
-        asked = settings | {"amounts": amounts(run, told), "firsts": firsts} | ({"judges": names} if told.where else {})
+        names = tuple(name for name, _ in run.recipe.judges)
+        asked = (
+            settings
+            | {"amounts": amounts(run, told), "firsts": firsts}
+            | ({"judges": list(names)} if told.where else {})
+        )
         scored = {
             shard: _without(files, "repeats") | selection_files(run, told, names, shard)
             for shard, files in shards.items()

@@ -36,17 +36,8 @@ MANY = 10_000
 """Documents of which the texts are read by themselves; of more, with a scan."""
 HTML_ROWS, HTML_CHARACTERS = 10, 80
 FIRST = ("id", "url", "path")
-DECIDED = (
-    "source",
-    "role",
-    "verdict",
-    "stage",
-    "rule",
-    "reasons",
-    "duplicate_of",
-    "similarity",
-    "plain_similarity",
-    "readmitted",
+DECIDED = tuple(
+    "source role verdict stage rule reasons duplicate_of similarity plain_similarity readmitted bucket".split()
 )
 """What a row has before its text and its signals."""
 

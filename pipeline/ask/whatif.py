@@ -169,7 +169,7 @@ def dialled(opened: RunFolder, changes: Mapping[str, Any]) -> dict[str, Any]:
         settings = SelectSettings.model_validate(told)
     except ValidationError as errors:
         raise UsageError(problems(errors, "select")) from errors
-    names = opened.judges
+    names = tuple(opened.judges)
     if settings.ranks and settings.judge not in names:
         raise UsageError(f"select.by {settings.by}: the run has no judge {settings.judge}{near(settings.judge, names)}")
 

@@ -14,6 +14,10 @@ from pipeline.ingest.account import megabytes
 
 TEXT_SHOWN = 600
 SPANS_SHOWN = 12
+SHOWN = tuple(
+    "id title date source role bucket licence tdm rights robots terms path locator content_type doc_type encoding detail".split()
+)
+"""What is printed of a document, where it has it."""
 
 
 def _alike(verdict: dict[str, Any], bound: float | None) -> str:
@@ -33,25 +37,8 @@ def show(found: dict[str, Any], console: Terminal, whole: bool) -> None:
     """For a person."""
     document, verdict = found["document"], found["verdict"]
     console.print(f"[bold]{escape(document['url'] or document['id'])}[/]")
-    for name in (
-        "id",
-        "title",
-        "date",
-        "source",
-        "role",
-        "licence",
-        "tdm",
-        "rights",
-        "robots",
-        "terms",
-        "path",
-        "locator",
-        "content_type",
-        "doc_type",
-        "encoding",
-        "detail",
-    ):
-        value = verdict[name] if name in ("source", "role") else document[name]
+    for name in SHOWN:
+        value = verdict.get(name) if name in ("source", "role", "bucket") else document[name]
         if value:
             console.print(f"  {name:13} {escape(str(value))}")
     console.print(f"  {'size':13} {document['raw_bytes']:,} bytes raw, {document['text_bytes']:,} bytes of text, "

@@ -1,8 +1,8 @@
 """What people decided about single documents: `overrides:`, reviews as the explorer writes them, and `exclude_ids:`, ids alone.
 
-A document kept by hand is removed by no rule and by no `select:`, and stays before its copies; only a copy in an earlier run or
-nothing left of its text still removes it. One left out by its id is removed whatever else is said. Both are in the run folder
-as tables, under names that hold their content.
+A document kept by hand is removed by no rule and by no `select:`, and stays before its copies; only a copy in an earlier run,
+a text that cuts made equal to another's, or nothing left of it still removes it. One left out by its id is removed whatever
+else is said. Both are in the run folder as tables, under names that hold their content.
 """
 
 import codecs

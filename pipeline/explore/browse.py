@@ -15,20 +15,7 @@ FACETS = ("verdict", "stage", "rule", "source", "role", "host", "language_label"
 FACET_VALUES = 12
 ROWS, MOST_ROWS = 25, 500
 SNIPPET = 180
-SHOWN = (
-    "id",
-    "url",
-    "path",
-    "locator",
-    "title",
-    "verdict",
-    "reasons",
-    "source",
-    "host",
-    "num_pretokens",
-    "duplicate_of",
-    "hidden",
-)
+SHOWN = tuple("id url path locator title verdict reasons source host num_pretokens duplicate_of hidden".split())
 
 
 def chosen(explorer: Explorer, asked: QueryParams, to_list: bool = True) -> Documents:

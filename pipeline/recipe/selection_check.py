@@ -18,7 +18,7 @@ def check_selection(told: SelectSettings, names: Sequence[str], given: set[str],
         from pipeline.apply.select_where import condition_of  # DuckDB, which a recipe without a condition does not load
 
         try:
-            condition_of(told.where, list(names))
+            condition_of(told.where, tuple(names))
         except UsageError as error:
             raise ValueError(str(error)) from error
     if not told.ranks:

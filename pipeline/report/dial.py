@@ -39,13 +39,16 @@ def dial(run: Run) -> dict[str, Any] | None:
         for bound in settings.bounds()
         if (name, bound.signal) != (told.judge, told.column)
     }
-    hosts = _moved(run, masks, "host")
+    hosts = [row for row in _moved(run, masks, "host") if row["after"] != row["before"]]
     languages = _moved(run, masks, "language") if run.asks_for("language") else []
     return {
         "by": told.by,
         **asdict(found),
         "rules": sorted(((rule, value) for rule, value in rules.items() if value is not None), key=lambda one: one[1]),
-        "hosts": {"lose": hosts[:HOSTS], "gain": hosts[: -HOSTS - 1 : -1]},
+        "hosts": {
+            "lose": [row for row in hosts if row["after"] < row["before"]][:HOSTS],
+            "gain": [row for row in reversed(hosts) if row["after"] > row["before"]][:HOSTS],
+        },
         "languages": languages,
     }
 

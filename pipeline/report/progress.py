@@ -111,19 +111,7 @@ class Display:
 
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False)
-        for title in (
-            "step",
-            "units",
-            "documents",
-            "bytes",
-            "kept",
-            "removed",
-            "quarantined",
-            "rate",
-            "time",
-            "left",
-            "why",
-        ):
+        for title in "step units documents bytes kept removed quarantined rate time left why".split():
             table.add_column(title, justify="left" if title in ("step", "why") else "right", no_wrap=title != "why")
         for step, line in self.lines.items():
             if line.finished and step in INNER:
