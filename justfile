@@ -70,7 +70,7 @@ site:
 
 # write the lock: exact versions for all extras
 lock:
-    uv pip compile pyproject.toml --extra train --extra dev --universal --python-version 3.11 --no-emit-index-url --output-file constraints.txt
+    uv pip compile pyproject.toml --extra train --extra dev --extra evaluate --extra lora --universal --python-version 3.11 --no-emit-index-url --output-file constraints.txt
 
 # the lower bounds of pyproject.toml: exactly those versions in a fresh environment, and the tests on them (needs uv; no torch)
 lowest *args:
