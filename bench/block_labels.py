@@ -50,7 +50,8 @@ def read_page(page: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarr
 
     from pipeline.extract.encoding import decode_payload
     from pipeline.kernels.html.slim import slim
-    from pipeline.kernels.html.tree import blocks, read_tree
+    from pipeline.kernels.html.tree import read_tree
+    from pipeline.kernels.html.visible import blocks
 
     parsed = HTMLTree.parse(slim(decode_payload(page, None, True).text.encode())[0].decode())
     markup = parsed.document.html if parsed.document else ""

@@ -14,7 +14,8 @@ from pipeline.ask.diff import compare
 from pipeline.ask.documents import Documents
 from pipeline.ask.tables import Tables
 from pipeline.core.run_folder import RunFolder, open_run
-from pipeline.report.stats import FunnelStep, Reason, Totals, funnel
+from pipeline.report.run_report import FunnelStep, funnel
+from pipeline.report.stats import Reason, Totals
 
 REASONS = """
 SELECT verdict, coalesce(stage, 'unknown') AS stage, coalesce(rule, 'unknown') AS rule, count(*) AS documents,

@@ -11,7 +11,7 @@ from pipeline.errors import UsageError
 from pipeline.flow import steps
 from pipeline.publish.export import record_loose
 from pipeline.report.render import render
-from pipeline.report.stats import RunReport
+from pipeline.report.run_report import RunReport
 
 
 def run(arguments: argparse.Namespace) -> int:

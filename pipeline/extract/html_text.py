@@ -15,7 +15,8 @@ from pipeline.extract.payload import Extracted, RefusalError
 from pipeline.kernels.html.render import DROP_TABLES, MARKDOWN_TABLES, TEXT_TABLES, render
 from pipeline.kernels.html.slim import slim
 from pipeline.kernels.html.tables import find_tables
-from pipeline.kernels.html.tree import blocks, read_tree
+from pipeline.kernels.html.tree import read_tree
+from pipeline.kernels.html.visible import blocks
 
 ATTRIBUTE_WORK = 250_000_000
 """Sum of squared attribute counts of the tags: what the parser's time grows with (100,000 in one tag take 19 s).

@@ -54,7 +54,7 @@ def keep_blocks(
     min_frac: float = 0.12,
     weights: dict[str, np.ndarray] | None = None,
 ) -> np.ndarray:
-    """bool[count]: the blocks to keep, of a page as `tree.read_tree` and `tree.blocks` give it.
+    """bool[count]: the blocks to keep, of a page as `tree.read_tree` and `visible.blocks` give it.
 
     Main content is doubted when it has fewer than `min_chars` characters outside of links, or less than `min_frac` of the
     page's, that which lies in navigation and readers' comments not counted. With `role` (`tables.find_tables`) a table that

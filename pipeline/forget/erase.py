@@ -33,7 +33,7 @@ from pipeline.publish.export import FORGOTTEN, record_loose
 from pipeline.recipe.model import RecipeBase, rebuilt
 from pipeline.report.collect import write_report
 from pipeline.report.progress import Display
-from pipeline.report.stats import RunReport
+from pipeline.report.run_report import RunReport
 
 LOOKED_UP = ["id", "url", "reason", "text", "path", "locator"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from pipeline.report.render import environment
-from pipeline.report.stats import RunReport
+from pipeline.report.run_report import RunReport
 from pipeline.size.units import bytes_text, number_text
 
 SPLITS = ("kept", "removed", "quarantined")

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from pipeline.report.stats import BiasRow, CurvePoint, FunnelStep, Histogram, Timing, Totals
+from pipeline.report.run_report import FunnelStep
+from pipeline.report.stats import BiasRow, CurvePoint, Histogram, Timing, Totals
 from pipeline.report.svg import Scale, Svg
 from pipeline.size.units import number_text, short_text
 

@@ -28,6 +28,7 @@ from pipeline.report.hidden import is_hidden
 from pipeline.report.progress import Display
 from pipeline.report.render import render
 from pipeline.report.rights_account import item_rows, rights_rows
+from pipeline.report.run_report import Place, RunReport
 from pipeline.report.stats import (
     BiasRow,
     ClassifierFigures,
@@ -38,9 +39,7 @@ from pipeline.report.stats import (
     Gate,
     ItemRow,
     Likeness,
-    Place,
     Reason,
-    RunReport,
     Sample,
     Score,
     SourceRow,

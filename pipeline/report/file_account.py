@@ -6,7 +6,7 @@ from pipeline.ingest.account import FileSums
 from pipeline.ingest.files import EXCLUDED, READ
 from pipeline.report.bias_step import GateResult
 from pipeline.report.gates import GateSettings
-from pipeline.report.stats import FileRow
+from pipeline.report.run_report import FileRow
 
 MOST_ROWS = 100
 """Rows of the report's table; `inspect --files` has every file."""

@@ -14,7 +14,8 @@ from markupsafe import Markup
 
 from pipeline.report import charts as figures
 from pipeline.report import scaling
-from pipeline.report.stats import Histogram, RunReport, funnel, shares
+from pipeline.report.run_report import RunReport, funnel, shares
+from pipeline.report.stats import Histogram
 from pipeline.size.units import bytes_text, flops_text, hours_text, number_text, short_text
 
 FIRST_HISTOGRAMS = 12

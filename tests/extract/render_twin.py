@@ -2,6 +2,7 @@
 
 import re
 
+from pipeline.kernels.html import output
 from pipeline.kernels.html import render as render_kernel
 from pipeline.kernels.html import tables as tables_kernel
 from pipeline.kernels.html.tree import (
@@ -55,7 +56,7 @@ class Writer:
             self.out += b" "
         self.pending, self.feed, self.glue, self.start = 0, False, False, False
         if self.mark is not None:
-            indent = "  " * max(0, min(self.lists - 1, render_kernel._DEEPEST))
+            indent = "  " * max(0, min(self.lists - 1, output._DEEPEST))
             self.out += f"{indent}{'•' if self.mark < 0 else f'{numeral(self.mark, self.style)}.'} ".encode()
             self.mark = None
 

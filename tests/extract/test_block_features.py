@@ -9,7 +9,8 @@ from resiliparse.parse.html import HTMLTree
 from pipeline.kernels.html.block_features import FEATURES, NAMES, block_features
 from pipeline.kernels.html.block_text import COUNT, ENDS, LINKED
 from pipeline.kernels.html.slim import slim
-from pipeline.kernels.html.tree import blocks, read_tree
+from pipeline.kernels.html.tree import read_tree
+from pipeline.kernels.html.visible import blocks
 from tests.extract import features_twin
 from tests.extract.test_slim import real_pages
 

@@ -9,7 +9,8 @@ from pipeline.extract.html_text import extract_html
 from pipeline.extract.main_content import WEIGHTS, keep_blocks
 from pipeline.kernels.html.block_features import FEATURES, NAMES
 from pipeline.kernels.html.slim import slim
-from pipeline.kernels.html.tree import BEGIN, STOP, blocks, read_tree
+from pipeline.kernels.html.tree import BEGIN, STOP, read_tree
+from pipeline.kernels.html.visible import blocks
 
 SENTENCES = (
     "The central bank held its policy rate on Tuesday, and said that it would wait for more data before it moves again.",

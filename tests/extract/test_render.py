@@ -12,7 +12,8 @@ from pipeline.extract.main_content import keep_blocks
 from pipeline.kernels.html import render as kernel
 from pipeline.kernels.html.slim import slim
 from pipeline.kernels.html.tables import find_tables
-from pipeline.kernels.html.tree import blocks, read_tree
+from pipeline.kernels.html.tree import read_tree
+from pipeline.kernels.html.visible import blocks
 from tests.extract import render_twin, tables_twin
 from tests.extract.test_slim import real_pages
 

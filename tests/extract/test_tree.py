@@ -8,6 +8,7 @@ from resiliparse.parse.html import HTMLTree
 
 from pipeline.kernels.html import tree
 from pipeline.kernels.html.slim import slim
+from pipeline.kernels.html.visible import blocks
 from tests.extract import tree_twin
 from tests.extract.test_slim import real_pages
 
@@ -37,7 +38,7 @@ def assert_equals_the_twin(page: HTMLTree) -> None:
         assert by_origin.setdefault(origin, signature) == signature
     assert len(set(by_origin.values())) == len(by_origin)
     for all_text in (False, True):
-        block, count = tree.blocks(nodes, data, all_text)
+        block, count = blocks(nodes, data, all_text)
         assert block.tolist() == tree_twin.blocks(rows, text, all_text)
         assert count == block.max(initial=-1) + 1
 
@@ -77,7 +78,7 @@ def test_any_text_gives_a_tree(text):
     texts = nodes[nodes[:, tree.TAG] == tree.TEXT]
     assert texts[:, tree.BEGIN].tolist() == [0, *texts[:, tree.STOP].tolist()][: len(texts)]
     assert data.tobytes().decode() is not None
-    tree.blocks(nodes, data, False)
+    blocks(nodes, data, False)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_any_text_gives_a_tree(text):
 )
 def test_blocks(page, blocks):
     nodes, _, data = flat(HTMLTree.parse(page))
-    block, count = tree.blocks(nodes, data, False)
+    block, count = blocks(nodes, data, False)
     found = [
         [data[row[tree.BEGIN] : row[tree.STOP]].tobytes().decode() for row in nodes[block == number]]
         for number in range(count)

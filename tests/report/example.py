@@ -5,6 +5,7 @@ import random
 
 from pipeline.plan.mix import MixSettings, mix
 from pipeline.plan.sizing import SizeSettings, size_run
+from pipeline.report.run_report import RunReport
 from pipeline.report.stats import (
     BiasRow,
     ClassifierFigures,
@@ -21,7 +22,6 @@ from pipeline.report.stats import (
     Likeness,
     Place,
     Reason,
-    RunReport,
     Sample,
     Score,
     SourceRow,

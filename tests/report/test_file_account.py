@@ -7,7 +7,8 @@ from pipeline.ingest.account import FILES, sums
 from pipeline.report.file_account import file_rows, unread_gate
 from pipeline.report.gates import GateSettings
 from pipeline.report.render import render
-from pipeline.report.stats import RunReport, Totals
+from pipeline.report.run_report import RunReport
+from pipeline.report.stats import Totals
 
 
 def account(*rows: tuple[str, str, int, str, str]) -> pa.Table:

@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 import pytest
 
 from pipeline.report.render import render
-from pipeline.report.stats import Gate, Reason, RunReport, Totals, Training, funnel
+from pipeline.report.run_report import RunReport, funnel
+from pipeline.report.stats import Gate, Reason, Totals, Training
 from tests.report.example import HOSTILE, example
 
 VOID = {"meta", "img", "br", "link", "input"}

@@ -15,7 +15,8 @@ import numpy as np
 from pipeline.kernels import codes
 from pipeline.kernels.blocks import count_byte
 from pipeline.kernels.compiled import kernel
-from pipeline.kernels.html.html_tokens import is_letter, is_space
+from pipeline.kernels.html.cell_kinds import CLOSING, ENDS, FIGURE, MARKER, OPENING, SHORT, STARTS, kind_of
+from pipeline.kernels.html.html_tokens import is_space
 from pipeline.kernels.html.tree import BEGIN, END, FLAGS, GONE, PARENT, PRESENTATION, SPANS, STOP, TAG, TAGS, TEXT
 from pipeline.kernels.memory import Int, address, byte_at, put_byte
 
@@ -34,9 +35,6 @@ TEXT_CELL, OPENS, CLOSES = 5, 6, 7
 """Roles of cells: text with a column of its own; signs that join the cell after or before. 0: an empty cell, layout."""
 
 MOST_COLUMNS = 1024
-_FILLED, _FIGURE, _STARTS, _ENDS, _OPENING, _CLOSING, _MARKER = (1 << bit for bit in range(7))
-_SHORT = 32
-"""Bytes of a cell that are looked at; a longer one is no figure, no sign and no marker."""
 _LONG, _PROSE = 400, 60
 """Bytes from which a cell speaks for layout; from which text beside a marker is a paragraph."""
 _REACH = 2
@@ -51,7 +49,7 @@ def find_tables(nodes: np.ndarray, data: np.ndarray, block: np.ndarray) -> tuple
     text, from 0, and the number of columns of a table. Linear in the nodes.
     """
     role, column = np.zeros(len(nodes), np.int32), np.zeros(len(nodes), np.int32)
-    start = np.empty(_SHORT, np.uint8)
+    start = np.empty(SHORT, np.uint8)
     for row in range(len(nodes)):
         if nodes[row, TAG] == TABLE:
             cells, lines, figures = _judge(nodes, data, block, role, row, start)
@@ -121,11 +119,11 @@ def _judge(
             role[row] = kind
             if size:
                 filled += 1
-                figures += kind & _FIGURE != 0
+                figures += kind & FIGURE != 0
                 rich += not plain
                 total += size
                 long += size if size > _LONG else 0
-                marker |= texts == 0 and kind & _MARKER != 0
+                marker |= texts == 0 and kind & MARKER != 0
                 prose = size >= _PROSE
                 texts += 1
             row = nodes[row, END]
@@ -183,11 +181,11 @@ def _measure(nodes: np.ndarray, data: np.ndarray, block: np.ndarray, cell: Int, 
         place, stop = text + nodes[row, BEGIN], text + nodes[row, STOP]
         while place < stop:
             gap = space_at(place, stop)
-            if not gap and size < _SHORT:
+            if not gap and size < SHORT:
                 put_byte(head + size, byte_at(place))
             size += gap == 0
             place += gap if gap else 1
-    return size, _kind(start, size) if size else 0
+    return size, kind_of(start, size) if size else 0
 
 
 @kernel()
@@ -204,77 +202,6 @@ def space_at(place: Int, stop: Int) -> Int:
             return 3 if byte_at(place + 1) == 0xBB and last == 0xBF else 0
         return 3 if last <= 0x8B or last == 0xAF else 0
     return 0
-
-
-@kernel()
-def _kind(start: np.ndarray, size: Int) -> Int:
-    """Bits that say what a cell's text looks like: a figure, the start or end of one, a sign, a marker of a list."""
-    if size > _SHORT:
-        return _FILLED
-    digits = letters = closing = 0
-    for at in range(size):
-        byte = start[at]
-        digits += codes.ZERO <= byte <= codes.NINE
-        letters += is_letter(byte)
-        closing += byte == codes.RIGHT_PAREN or byte == codes.PERCENT or byte == codes.RIGHT_BRACKET
-    first, last = start[0], start[size - 1]
-    dash = _dash(start, 0, size)
-    nil = dash > 0 and (dash == size or 2 * dash == size)
-    year = size == 4 and digits == 4 and (first == codes.ZERO + 1 or first == codes.ZERO + 2)
-    kind = _FILLED
-    if nil or (digits and 2 * digits + 2 >= size and letters <= 2 and not year):
-        kind |= _FIGURE
-    begins = codes.ZERO <= first <= codes.NINE or first == codes.DOT or first == codes.LEFT_PAREN or dash > 0
-    ends = codes.ZERO <= last <= codes.NINE or last == codes.RIGHT_PAREN or last == codes.PERCENT or last == codes.DOT
-    if nil or (digits and begins):
-        kind |= _STARTS
-    if nil or (digits and ends):
-        kind |= _ENDS
-    if closing == size:
-        kind |= _CLOSING
-    if not digits and size <= 6 and not dash and closing == 0 and _ends_in_sign(start, size):
-        kind |= _OPENING
-    if is_marker(address(start), size):
-        kind |= _MARKER
-    return kind
-
-
-@kernel()
-def is_marker(place: Int, size: Int) -> bool | np.bool_:
-    """Whether a text is what stands before an item: a bullet, a dash, `(a)`, `12.`, `iv)`."""
-    if size < 1 or size > 6:
-        return False
-    signs, closing, last = 0, 0, byte_at(place + size - 1)
-    for at in range(size):
-        byte = byte_at(place + at)
-        signs += codes.ZERO <= byte <= codes.NINE or is_letter(byte)
-        closing += byte == codes.RIGHT_PAREN or byte == codes.PERCENT
-    if last == codes.DOT or last == codes.RIGHT_PAREN:
-        return 0 < signs <= 4
-    return size <= 3 and closing == 0 and signs == int(size == 1 and last == codes.SMALL_O)
-
-
-@kernel()
-def _dash(start: np.ndarray, at: Int, size: Int) -> Int:
-    """Bytes of a dash or minus at a place, 0 when there is none."""
-    if start[at] == codes.HYPHEN:
-        return 1
-    if at + 2 < size and start[at] == 0xE2:
-        second, third = start[at + 1], start[at + 2]
-        if (second == 0x80 and 0x90 <= third <= 0x95) or (second == 0x88 and third == 0x92):
-            return 3
-    return 0
-
-
-@kernel()
-def _ends_in_sign(start: np.ndarray, size: Int) -> bool | np.bool_:
-    """Whether a text ends in a currency sign or an opening bracket."""
-    last = start[size - 1]
-    if last == codes.DOLLAR or last == codes.LEFT_PAREN:
-        return True
-    if size >= 2 and start[size - 2] == 0xC2:
-        return 0xA2 <= last <= 0xA5
-    return bool(size >= 3 and start[size - 3] == 0xE2 and start[size - 2] == 0x82 and last >= 0xA0)
 
 
 _NODE, _LINE, _FIRST, _LAST, _SIGN, _VALUE = range(6)
@@ -306,7 +233,7 @@ def _lay_grid(nodes: np.ndarray, role: np.ndarray, column: np.ndarray, table: In
                         busy[taken] = line + down if down else lines + 1
                 grid[count, _NODE], grid[count, _LINE], grid[count, _SIGN] = row, line, -1
                 grid[count, _FIRST], grid[count, _LAST] = at, last
-                grid[count, _VALUE] = role[row] & _FIGURE
+                grid[count, _VALUE] = role[row] & FIGURE
                 count += 1
                 at, width = min(last, MOST_COLUMNS - 1), max(width, last)
             row = nodes[row, END]
@@ -321,15 +248,15 @@ def _join_signs(role: np.ndarray, grid: np.ndarray, count: Int) -> None:
     """Turn the kinds of cells into roles: a sign joins its figure, unless it is the heading of a column of figures."""
     figures = np.zeros(MOST_COLUMNS, np.bool_)
     for cell in range(count):
-        figures[grid[cell, _FIRST]] |= role[grid[cell, _NODE]] & _FIGURE != 0
+        figures[grid[cell, _FIRST]] |= role[grid[cell, _NODE]] & FIGURE != 0
     follows, line, starts = 0, -1, False  # of the filled cell after: where it begins, and whether it begins a figure
     for cell in range(count - 1, -1, -1):
         kind = role[grid[cell, _NODE]]
         if not kind:
             continue
         near = line == grid[cell, _LINE] and follows - grid[cell, _LAST] <= _REACH
-        joins = kind & _OPENING and near and starts
-        starts = joins or (kind & _STARTS and not kind & _CLOSING)
+        joins = kind & OPENING and near and starts
+        starts = joins or (kind & STARTS and not kind & CLOSING)
         follows, line = grid[cell, _FIRST], grid[cell, _LINE]
         if joins:
             role[grid[cell, _NODE]] = -OPENS
@@ -344,10 +271,10 @@ def _join_signs(role: np.ndarray, grid: np.ndarray, count: Int) -> None:
             role[grid[cell, _NODE]] = OPENS
             ends = False
         else:
-            joins = kind & _CLOSING and near and ends and not figures[grid[cell, _FIRST]]
+            joins = kind & CLOSING and near and ends and not figures[grid[cell, _FIRST]]
             role[grid[cell, _NODE]] = CLOSES if joins else TEXT_CELL
             grid[cell, _SIGN] = sign if near and not joins else -1
-            ends = joins or kind & _ENDS
+            ends = joins or kind & ENDS
             sign = -1
         before, line = grid[cell, _LAST], grid[cell, _LINE]
 
