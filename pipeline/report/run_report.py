@@ -1,7 +1,7 @@
 """The report of a run as one model, and its funnel."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.report.stats import (
     BiasRow,
