@@ -137,6 +137,7 @@ def until_done(where, recipe, out):
     raise AssertionError("it dies every time")
 
 
+@pytest.mark.slow
 def test_a_parser_that_dies_gives_the_bytes_of_one_that_refuses(tmp_path, monkeypatch):
     recipe, out = write(tmp_path), tmp_path / "out"
     assert until_done("parser", recipe, out) == 1

@@ -82,7 +82,7 @@ def test_any_text_gives_a_tree(text):
 
 
 @pytest.mark.parametrize(
-    ("page", "blocks"),
+    ("page", "wanted"),
     [
         ("<p>a <b>b</b></p><p>c<br>d", [["a ", "b"], ["c", "d"]]),
         ("<ul><li>a<ul><li>b</ul>c</ul>", [["a"], ["b"], ["c"]]),
@@ -94,14 +94,14 @@ def test_any_text_gives_a_tree(text):
         ("<i aria-hidden=true>icon</i> a", [[" a"]]),
     ],
 )
-def test_blocks(page, blocks):
+def test_blocks(page, wanted):
     nodes, _, data = flat(HTMLTree.parse(page))
     block, count = blocks(nodes, data, False)
     found = [
         [data[row[tree.BEGIN] : row[tree.STOP]].tobytes().decode() for row in nodes[block == number]]
         for number in range(count)
     ]
-    assert found == blocks
+    assert found == wanted
 
 
 def test_marks_and_spans_of_an_element():

@@ -4,7 +4,7 @@ import re
 
 from resiliparse.parse.html import DOMNode, HTMLTree, NodeType
 
-from pipeline.kernels.html import symbols, tree
+from pipeline.kernels.html import symbols, tree, visible
 from pipeline.kernels.html.html_tokens import NAME_BYTES
 
 TAGS = {name[:NAME_BYTES]: number for name, number in tree.TAGS.items()}
@@ -162,7 +162,7 @@ def hides(rows: list[list[int]], row: int, all_text: bool) -> bool:
             return True
     if all_text or (row + 1 < fields[tree.END] and rows[row + 1][tree.TAG] == TAGS["math"]):
         return False
-    small = fields[tree.STOP] - fields[tree.BEGIN] <= tree._DECORATION
+    small = fields[tree.STOP] - fields[tree.BEGIN] <= visible._DECORATION
     return bool(fields[tree.FLAGS] & tree.HIDDEN or (fields[tree.FLAGS] & tree.ARIA_HIDDEN and small))
 
 

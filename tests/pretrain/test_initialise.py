@@ -58,7 +58,11 @@ LARGE = ["model.hidden_size=1280", "model.num_layers=10", "model.num_heads=10", 
 
 @pytest.mark.parametrize(
     ("processes", "shape"),
-    [(2, SMALL), pytest.param(2, LARGE, marks=pytest.mark.slow), pytest.param(4, LARGE, marks=pytest.mark.slow)],
+    [
+        pytest.param(2, SMALL, marks=pytest.mark.slow),
+        pytest.param(2, LARGE, marks=pytest.mark.slow),
+        pytest.param(4, LARGE, marks=pytest.mark.slow),
+    ],
     ids=["2", "2-large", "4-large"],
 )
 def test_a_process_needs_its_share_and_a_constant(handoff, tmp_path, processes, shape):

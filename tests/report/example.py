@@ -5,7 +5,7 @@ import random
 
 from pipeline.plan.mix import MixSettings, mix
 from pipeline.plan.sizing import SizeSettings, size_run
-from pipeline.report.run_report import RunReport
+from pipeline.report.run_report import Place, RunReport
 from pipeline.report.stats import (
     BiasRow,
     ClassifierFigures,
@@ -20,7 +20,6 @@ from pipeline.report.stats import (
     Histogram,
     HostRow,
     Likeness,
-    Place,
     Reason,
     Sample,
     Score,
