@@ -206,8 +206,8 @@ def test_processes_that_cannot_be_divided(settings, processes, words):
         (["steps=lots"], "steps:"),
     ],
 )
-def test_wrong_settings(handoff, command, settings, words):
-    assert words in sentence(command(handoff, *settings), 2)
+def test_wrong_settings(own, command, settings, words):
+    assert words in sentence(command(own, *settings), 2)
 
 
 def test_a_folder_that_is_not_there(tmp_path, command):
