@@ -19,6 +19,15 @@ EXIT_INFRASTRUCTURE = 3
 EXIT_INTERRUPTED = 130
 
 
+STORAGE_LIBRARIES = ("botocore", "aiobotocore", "aiohttp", "google", "gcsfs", "azure", "adlfs")
+"""Whose errors are those of storage, though not all are OSErrors: no credentials, an endpoint that is down."""
+
+
+def is_of_storage(error: BaseException) -> bool:
+    """Whether an error is the operating system's, or one that an object store's library raises of its own."""
+    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in STORAGE_LIBRARIES
+
+
 def did_you_mean(name: str, known: Sequence[str]) -> str:
     """ "; did you mean x?" when something known is close, else nothing."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
@@ -47,6 +56,13 @@ class UsageError(PipelineError):
 
 class InfrastructureError(PipelineError):
     """Storage, network or a worker failed; running again resumes."""
+
+
+def missing_library(url: str, error: ImportError) -> UsageError:
+    """What to say of a URL whose storage needs a library that is not installed."""
+    scheme = url.partition("://")[0]
+    extra = "'domain-corpus[s3]'" if scheme in ("s3", "s3a") else "the library that this names"
+    return UsageError(f"{url}: {scheme}:// cannot be opened ({error}); pip install {extra}")
 
 
 class KilledWorkerError(PipelineError):

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.apply.spans import ApplySettings
-from pipeline.core.blocks import at_borders, by_part, rows_between
+from pipeline.core.blocks import at_borders, by_part, rows_between, rows_of
 from pipeline.core.execute import Assignment, Produced
-from pipeline.core.store import FileInfo, Store
+from pipeline.core.store import Store
 from pipeline.decide.by_hand import marked
 
 STAYING = pa.schema([("row", pa.int64()), ("hash", pa.binary(16)), ("id", pa.string())])
@@ -92,7 +92,9 @@ def equal_part(store: Store, assignments: list[Assignment]) -> list[Produced]:
     return [Produced({"table": store.put_table(assigned.path("equal"), groups, GOING)})]
 
 
-def going_of(store: Store, infos: list[FileInfo], first: int, rows: int) -> dict[int, str | None]:
-    """Of the documents from number `first` on, those that go, by their row from there, and who stays for each."""
-    found = rows_between(store, infos, "row", (first, first + rows), GOING)
+def going_of(going: pa.Table, first: int, rows: int) -> dict[int, str | None]:
+    """Of the documents from number `first` on, those that go, by their row from there, and who stays for each.
+
+    `going` is `GOING`, sorted by row."""
+    found = rows_of(going, first, rows)
     return dict(zip((found["row"].to_numpy() - first).tolist(), found["survivor"].to_pylist(), strict=True))

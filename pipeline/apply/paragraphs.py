@@ -12,6 +12,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from pipeline.apply.substrings import span_column
+from pipeline.core.blocks import rows_of
 from pipeline.core.settings import Settings
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.hashing import hash128_rows
@@ -100,7 +101,6 @@ def whole_lists(cuts: pa.Table) -> pa.Table:
 
 def cut_column(cuts: pa.Table, first: int, rows: int) -> pa.Array:
     """A `REPEATS` column of the documents numbered from `first` on, from `whole_lists` of them and others."""
-    own = slice(*np.searchsorted(cuts["row"].to_numpy(), [first, first + rows]))
-    cuts = cuts.slice(own.start, own.stop - own.start)
+    cuts = rows_of(cuts, first, rows)
     spans = np.stack([cuts["start"].to_numpy(), cuts["end"].to_numpy()], axis=1)
     return span_column(cuts["row"].to_numpy() - first, spans, cuts["first_in"], rows, "paragraph")

@@ -33,7 +33,7 @@ from pipeline.apply.repeats import (
     kept_texts,
     named,
 )
-from pipeline.core.blocks import Counted, at_borders, blocks_of, by_part, first_rows, parts_of_rows, rows_between
+from pipeline.core.blocks import Blocks, Counted, at_borders, by_part, rows_between, rows_of
 from pipeline.core.execute import Assignment, Produced, Unit
 from pipeline.core.run_folder import Commits, Run
 from pipeline.core.steps import Step
@@ -98,13 +98,12 @@ def fall_block(store: Store, assignments: list[Assignment]) -> list[Produced]:
     for assigned in assignments:
         reads, settings = assigned.reads, assigned.settings
         cuts = whole_lists(rows_between(store, reads["cuts"], "row", settings["between"], CUTS))
-        holders = np.unique(
-            rows_between(store, reads["holders"], "row", settings["between"], HOLDERS)["row"].to_numpy()
-        )
+        found = rows_between(store, reads["holders"], "row", settings["between"], HOLDERS)
+        holders = pa.table([np.unique(found["row"].to_numpy())], HOLDERS)
         names, fallen = [NAMES.empty_table()], [np.zeros(0, np.int64)]
         for shard, files in reads["shards"].items():
             at, count = settings["firsts"][shard], files["documents"].rows
-            rows = holders[slice(*np.searchsorted(holders, [at, at + count]))] - at
+            rows = rows_of(holders, at, count)["row"].to_numpy() - at
             names.append(pa.table([rows + at, ids_of(store, files, rows)], NAMES))
             fallen.append(fallen_of(store, files, rows, cut_column(cuts, at, count), settings) + at)
         known = [store.read_table(info.path)["row"].to_numpy() for info in reads["falling"]]
@@ -148,20 +147,19 @@ def _files(commits: Any, name: str) -> list[FileInfo]:
 def _paragraphs(run: Run, shards: dict[str, dict[str, Any]], shared: dict[str, Any]) -> list[Unit]:
     """The steps up to the spans of every block; returns the unit that adds them up."""
     rows = {name: files["documents"].rows or 0 for name, files in shards.items()}
-    firsts, blocks = first_rows(rows), blocks_of(rows)
-    parts = 1 + MORE_PARTS * (parts_of_rows(rows) - 1)
+    blocks = Blocks.of(rows)
+    parts = 1 + MORE_PARTS * (blocks.parts - 1)
     find = {"find": run.recipe.repeats.paragraphs.model_dump(mode="json")}  # pyright: ignore[reportOptionalMemberAccess]
-    borders = sorted({firsts[names[0]] for names in blocks if names} | {sum(rows.values())})
-    own = [
-        {
-            "firsts": {name: firsts[name] for name in names},
-            "between": [firsts[names[0]], firsts[names[-1]] + rows[names[-1]]] if names else [0, 0],
-        }
-        for names in blocks
-    ]
-    kept = [{name: {k: shards[name][k] for k in ("documents", "decisions")} for name in names} for names in blocks]
+    borders, own = blocks.borders, blocks.places()
+
+    def files_of(place: dict[str, Any], *kinds: str) -> dict[str, Any]:
+        return {name: {kind: shards[name][kind] for kind in kinds} for name in place["firsts"]}
+
     told = find | {"priorities": shared["priorities"], "parts": parts}
-    units = [Unit(f"{n:05d}", {"shards": kept[n]}, told | one, VERSION) for n, one in enumerate(own)]
+    units = [
+        Unit(f"{n:05d}", {"shards": files_of(one, "documents", "decisions")}, told | one, VERSION)
+        for n, one in enumerate(own)
+    ]
     hashed = _files(run.execute(Step.PARAGRAPHS, units, hash_block).values(), "table")
     finding, falling, last = list[Unit](), list[Unit](), list[FileInfo]()
     edited = {name: shared[name] for name in ("min_chars", "cuts", "set_aside")}
@@ -173,11 +171,11 @@ def _paragraphs(run: Run, shards: dict[str, dict[str, Any]], shared: dict[str, A
         ]
         found = list(run.execute(Step.REPEATED, finding, find_part).values())[-parts:]
         reads = {"cuts": _files(found, "cuts"), "holders": _files(found, "holders"), "falling": last}
-        texts = [{name: {k: shards[name][k] for k in ("documents", "signals")} for name in names} for names in blocks]
         falling += [
-            Unit(f"{turn}/{n:05d}", reads | {"shards": texts[n]}, edited | one, VERSION) for n, one in enumerate(own)
+            Unit(f"{turn}/{n:05d}", reads | {"shards": files_of(one, "documents", "signals")}, edited | one, VERSION)
+            for n, one in enumerate(own)
         ]
-        fell = list(run.execute(Step.FALLING, falling, fall_block).values())[-len(blocks) :]
+        fell = list(run.execute(Step.FALLING, falling, fall_block).values())[-len(own) :]
         if not sum(commit.counted(FallenCounts).fallen for commit in fell):
             break
         last = last + _files(fell, "fallen")
@@ -186,7 +184,7 @@ def _paragraphs(run: Run, shards: dict[str, dict[str, Any]], shared: dict[str, A
         Unit(
             f"{n:05d}",
             reads,
-            {"between": one["between"], "places": {name: [firsts[name], rows[name]] for name in blocks[n]}},
+            {"between": one["between"], "places": {name: [first, rows[name]] for name, first in one["firsts"].items()}},
             VERSION,
         )
         for n, one in enumerate(own)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.apply.equal import going_of, short_ones
+from pipeline.apply.equal import GOING, going_of, short_ones
 from pipeline.apply.select_settings import SelectSettings
 from pipeline.apply.select_where import condition_of, meets, where_files
 from pipeline.apply.selection import RULE, WHERE_RULE, Dial, Met, Offered, dial, offered, spared
@@ -38,6 +38,9 @@ def select_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
     shards, told = assigned.reads["shards"], SelectSettings.model_validate(assigned.settings["select"])
     settings, firsts = ApplySettings.model_validate(assigned.settings["apply"]), assigned.settings["firsts"]
 
+    going = pa.concat_tables([GOING.empty_table(), *(store.read_table(info.path) for info in assigned.reads["equal"])])
+    going = going.sort_by("row")
+
     def each() -> Iterator[tuple[str, Mapping[str, Any], pa.Table, np.ndarray]]:
         for name, read in shards.items():
             table = store.read_table(read["decisions"].path, ["id", "source", "role", "verdict"])
@@ -45,7 +48,7 @@ def select_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
             stays = np.asarray(pc.equal(table["verdict"], "kept")) & ~short_ones(
                 store, read, table["id"], texts, settings
             )
-            stays[list(going_of(store, assigned.reads["equal"], firsts[name], table.num_rows))] = False
+            stays[list(going_of(going, firsts[name], table.num_rows))] = False
             yield name, read, table, stays & ~marked(store, read, table["id"], "keep")
 
     found = select(store, each(), told, assigned.settings["amounts"], tuple(assigned.settings.get("judges", [])))

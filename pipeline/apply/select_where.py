@@ -53,11 +53,14 @@ def where_files(run: RunFolder, text: str, names: tuple[str, ...], shard: str) -
 
 def meets(store: Store, files: Mapping[str, Any], condition: Condition, names: Sequence[str]) -> np.ndarray:
     """bool[n]: the documents of a shard for which it holds. `files` has `decisions`, `texts` and those of `where_files`."""
-    columns = where_columns(names)
+    places = {name: where_columns(names)[name][:2] for name in condition.columns}
+    wanted: dict[str, list[str]] = {}
+    for holder, column in dict.fromkeys(places.values()):
+        wanted.setdefault(holder, []).append(column)
+    tables = {holder: store.read_table(files[holder].path, columns) for holder, columns in wanted.items()}
     parts: dict[str, Any] = {}
-    for name in condition.columns:
-        holder, column, _ = columns[name]
-        values = store.read_table(files[holder].path, [column])[column]
+    for name, (holder, column) in places.items():
+        values = tables[holder][column]
         if name in DERIVED:
             source = pa.table({"v": values})
             values = (
@@ -68,5 +71,4 @@ def meets(store: Store, files: Mapping[str, Any], condition: Condition, names: S
                 .to_arrow_table()["v"]
             )
         parts[name] = values
-    rows = store.read_table(files["decisions"].path, ["id"])
-    return condition.holds(pa.table(parts) if parts else rows)
+    return condition.holds(pa.table(parts) if parts else store.read_table(files["decisions"].path, ["id"]))

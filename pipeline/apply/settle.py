@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.apply.equal import FALLEN, equal_part, gather_block, going_of, short_ones
+from pipeline.apply.equal import FALLEN, GOING, equal_part, gather_block, going_of, short_ones
 from pipeline.apply.select_search import found_by
 from pipeline.apply.select_step import SELECTED, SelectCounts, amounts, select_all, selection_files
 from pipeline.apply.selection import STAGE, Dial, Met, sentence
 from pipeline.apply.spans import ApplySettings
-from pipeline.core.blocks import Counted, blocks_of, first_rows, parts_of_rows, rows_between
+from pipeline.core.blocks import Blocks, Counted, rows_between, rows_of
 from pipeline.core.conserve import Balance, add_up
 from pipeline.core.execute import Assignment, Produced, Unit, libraries
 from pipeline.core.ledger import adapter
@@ -98,24 +98,29 @@ def settle_block(store: Store, assignments: list[Assignment]) -> list[Produced]:
         settings = ApplySettings.model_validate(assigned.settings["apply"])
         fallen = [store.read_table(info.path)["id"].combine_chunks() for info in reads["fallen"]]
         gone_before = pa.concat_arrays([pa.array([], pa.string()), *fallen])
+        firsts, between = assigned.settings["firsts"], assigned.settings["between"]
+        going = rows_between(store, reads["equal"], "row", between, GOING).sort_by("row")
+        selection = rows_between(store, reads["select"], "row", between, SELECTED)
         files: dict[str, FileInfo] = {}
         counts, balance, rows, lost = BlockCounts(), Balance(), 0, set[str]()
         for name, read in reads["shards"].items():
             table, text = store.read_table(read["decisions"].path), store.read_table(read["texts"].path, MEASURES)
             too_short = np.asarray(pc.equal(table["verdict"], "kept"))
             too_short &= short_ones(store, read, table["id"], text, settings)
-            at = assigned.settings["firsts"][name], table.num_rows
+            at = firsts[name], table.num_rows
             gone: dict[int, Removal] = {row: ("apply", "too_short", None) for row in np.flatnonzero(too_short).tolist()}
-            equal = going_of(store, reads["equal"], *at)
+            equal = going_of(going, *at)
             gone |= {row: ("apply", "newly_identical", survivor) for row, survivor in equal.items()}
-            selected = rows_between(store, reads["select"], "row", (at[0], sum(at)), SELECTED)
-            rows_of, rules = selected["row"].to_numpy() - at[0], selected["rule"].to_pylist()
-            gone |= {row: (STAGE, rule, None) for row, rule in zip(rows_of.tolist(), rules, strict=True) if rule}
+            selected = rows_of(selection, *at)
+            places, rules = selected["row"].to_numpy() - at[0], selected["rule"].to_pylist()
+            gone |= {row: (STAGE, rule, None) for row, rule in zip(places.tolist(), rules, strict=True) if rule}
             buckets = np.zeros(table.num_rows, np.int8)
-            buckets[rows_of] = selected["bucket"].to_numpy()
+            buckets[places] = selected["bucket"].to_numpy()
             final = _removed(table, gone).append_column(FINAL.field("bucket"), pa.array(buckets, mask=buckets == 0))
             files[name] = store.put_table(assigned.path("verdicts", name), [final], FINAL)
-            counts.kept_bytes[name] = _add_balance(balance, final, text["text_bytes"].to_numpy())
+            before = balance.bytes_kept
+            _add_balance(balance, final, text["text_bytes"].to_numpy())
+            counts.kept_bytes[name] = balance.bytes_kept - before
             _add_streams(counts.streams, final, text)
             rows = (rows + table_sum(final, text)) % MODULUS
             spans = _lost(store, read["repeats"], final, gone_before)
@@ -161,15 +166,13 @@ def _removed(table: pa.Table, gone: Mapping[int, Removal]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=DECISIONS)
 
 
-def _add_balance(balance: Balance, final: pa.Table, sizes: np.ndarray) -> int:
-    """Add the verdicts of a shard; returns the bytes of what it keeps."""
+def _add_balance(balance: Balance, final: pa.Table, sizes: np.ndarray) -> None:
     balance.entered += final.num_rows
     balance.bytes_entered += int(sizes.sum())
     for verdict in ("kept", "removed", "quarantined"):
         chosen = np.asarray(pc.equal(final["verdict"], verdict))
         setattr(balance, verdict, getattr(balance, verdict) + int(chosen.sum()))
         setattr(balance, f"bytes_{verdict}", getattr(balance, f"bytes_{verdict}") + int(sizes[chosen].sum()))
-    return int(sizes[np.asarray(pc.equal(final["verdict"], "kept"))].sum())
 
 
 def _lost(store: Store, repeats: list[FileInfo], final: pa.Table, fallen: pa.Array) -> list[str]:
@@ -216,15 +219,19 @@ def settle(run: Run) -> Commits:
         for shard in run.shards
     }
     rows = {shard: files["texts"].rows or 0 for shard, files in shards.items()}
-    firsts, parts, blocks = first_rows(rows), parts_of_rows(rows), blocks_of(rows)
-    borders = sorted({firsts[names[0]] for names in blocks if names} | {sum(rows.values())})
-    settings: dict[str, Any] = {"apply": run.recipe.apply.model_dump(mode="json")}
-    reads = [{"shards": {name: shards[name] for name in names}} for names in blocks]
-    own = [settings | {"firsts": {name: firsts[name] for name in names}} for names in blocks]
-    numbered = [f"{number:05d}" for number in range(len(blocks))]
+    blocks = Blocks.of(rows)
+    borders, parts, places = blocks.borders, blocks.parts, blocks.places()
+    applied: dict[str, Any] = {"apply": run.recipe.apply.model_dump(mode="json")}
+    settings = dict(applied)
+    texts = {name: {kind: files[kind] for kind in files if kind != "repeats"} for name, files in shards.items()}
     units = [
-        Unit(name, {"shards": _without(read["shards"], "repeats")}, told | {"parts": parts}, SETTLE_VERSION)
-        for name, read, told in zip(numbered, reads, own, strict=True)
+        Unit(
+            f"{number:05d}",
+            {"shards": {name: texts[name] for name in place["firsts"]}},
+            applied | place | {"parts": parts},
+            SETTLE_VERSION,
+        )
+        for number, place in enumerate(places)
     ]
     gathered = run.execute(Step.GATHER, units, gather_block).values()
     staying = {"staying": [commit.files["staying"] for commit in gathered if "staying" in commit.files]}
@@ -241,13 +248,10 @@ def settle(run: Run) -> Commits:
         names = tuple(name for name, _ in run.recipe.judges)
         asked = (
             settings
-            | {"amounts": amounts(run, told), "firsts": firsts}
+            | {"amounts": amounts(run, told), "firsts": blocks.firsts}
             | ({"judges": list(names)} if told.where else {})
         )
-        scored = {
-            shard: _without(files, "repeats") | selection_files(run, told, names, shard)
-            for shard, files in shards.items()
-        }
+        scored = {shard: files | selection_files(run, told, names, shard) for shard, files in texts.items()}
         library = libraries("duckdb") if told.where else {}
         units = [Unit("all", {"shards": scored, "equal": equal}, asked, SETTLE_VERSION, library)]
     dialled = run.execute(Step.SELECT, units, select_all).values()
@@ -257,8 +261,13 @@ def settle(run: Run) -> Commits:
         "fallen": [commit.files["fallen"] for commit in gathered if run.has(Step.REPEATS)],
     }
     units = [
-        Unit(name, read | everywhere, told, SETTLE_VERSION)
-        for name, read, told in zip(numbered, reads, own, strict=True)
+        Unit(
+            f"{number:05d}",
+            {"shards": {name: shards[name] for name in place["firsts"]}, **everywhere},
+            applied | place,
+            SETTLE_VERSION,
+        )
+        for number, place in enumerate(places)
     ]
     final = run.execute(Step.FINAL, units, settle_block).values()
     summed = {
@@ -276,10 +285,6 @@ def kept_bytes(run: Run) -> dict[str, int]:
     """Bytes of kept text by document shard."""
     blocks = run.counts(BlockCounts, Step.FINAL).values()
     return {shard: size for block in blocks for shard, size in block.kept_bytes.items()}
-
-
-def _without(files: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {key: value for key, value in files.items() if key != name}
 
 
 def _say(run: Run) -> None:

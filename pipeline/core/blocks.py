@@ -68,9 +68,41 @@ def first_rows(rows: Mapping[str, int]) -> dict[str, int]:
     return found
 
 
-def parts_of_rows(rows: Mapping[str, int]) -> int:
-    """How many parts a key of so many documents by shard is cut into."""
-    return 1 + sum(rows.values()) // PART_ROWS
+@dataclass(frozen=True)
+class Blocks:
+    """The documents of a run, numbered by the names of their shards in order, and its shards in blocks."""
+
+    rows: Mapping[str, int]
+    """Documents by shard."""
+    firsts: Mapping[str, int]
+    """The number of each shard's first document."""
+    names: list[list[str]]
+    """Shards by block; one empty block without a shard."""
+
+    @classmethod
+    def of(cls, rows: Mapping[str, int], firsts: Mapping[str, int] | None = None) -> "Blocks":
+        """`firsts`: where more than the shards is numbered, as files of an index."""
+        return cls(rows, first_rows(rows) if firsts is None else firsts, blocks_of(rows))
+
+    def places(self) -> list[dict[str, Any]]:
+        """Settings of a unit for each block: `firsts` of its shards, and the numbers that all its rows are `between`."""
+        return [
+            {
+                "firsts": {name: self.firsts[name] for name in names},
+                "between": [self.firsts[names[0]], self.firsts[names[-1]] + self.rows[names[-1]]] if names else [0, 0],
+            }
+            for names in self.names
+        ]
+
+    @property
+    def borders(self) -> list[int]:
+        """The numbers at which a block begins or ends, rising."""
+        return sorted({border for place in self.places() for border in place["between"]})
+
+    @property
+    def parts(self) -> int:
+        """How many parts a key of these documents is cut into."""
+        return 1 + sum(self.rows.values()) // PART_ROWS
 
 
 def by_part(table: pa.Table, part: np.ndarray, parts: int) -> list[pa.Table]:
@@ -85,6 +117,12 @@ def at_borders(table: pa.Table, borders: Sequence[int]) -> list[pa.Table]:
     """Rows sorted by their column `row`, cut where a block of shards begins or ends; blocks without a row are left out."""
     cuts = np.unique(np.searchsorted(table["row"].to_numpy(), borders))
     return [table.slice(at, end - at) for at, end in pairwise(cuts)]
+
+
+def rows_of(table: pa.Table, first: int, count: int) -> pa.Table:
+    """Of rows sorted by their column `row`, those of the `count` documents numbered from `first` on."""
+    start, stop = np.searchsorted(table["row"].to_numpy(), [first, first + count])
+    return table.slice(start, stop - start)
 
 
 def rows_between(

@@ -20,13 +20,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.core.local_calls import LocalCalls
-from pipeline.errors import InfrastructureError, UsageError
+from pipeline.errors import InfrastructureError, UsageError, is_of_storage, missing_library
 
 READ_BLOCK = 1 << 20
 AT_ONCE = 1 << 24
 """Bytes of an object that are read by one request."""
-STORAGE_LIBRARIES = ("botocore", "aiobotocore", "aiohttp", "google", "gcsfs", "azure", "adlfs")
-"""Whose errors are those of storage, though not all are OSErrors: no credentials, an endpoint that is down."""
 WORK = "work"
 """The folder of a run folder for everything but what a user opens."""
 
@@ -151,9 +149,7 @@ class Store:
         try:
             filesystem, path = fsspec.core.url_to_fs(root)
         except ImportError as error:
-            scheme = root.partition("://")[0]
-            extra = "'domain-corpus[s3]'" if scheme in ("s3", "s3a") else "the library that this names"
-            raise UsageError(f"{root}: {scheme}:// cannot be opened ({error}); pip install {extra}") from error
+            raise missing_library(root, error) from error
         except ValueError as error:
             raise UsageError(f"{root!r}: cannot be opened as a run folder ({error})") from error
         self.root = root
@@ -184,7 +180,7 @@ class Store:
         try:
             yield
         except Exception as error:
-            if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in STORAGE_LIBRARIES:
+            if not is_of_storage(error):
                 raise
             reason = getattr(error, "strerror", None) or str(error)
             raise InfrastructureError(

@@ -20,7 +20,7 @@ from pipeline.classify.score import reads_as_domain
 from pipeline.cluster.cluster_settings import RankBy, SurvivorSettings
 from pipeline.cluster.index_file import IndexFile
 from pipeline.cluster.step import EDGES_FILE
-from pipeline.core.blocks import first_rows
+from pipeline.core.blocks import Blocks, first_rows
 from pipeline.core.judge import Judge, judges
 from pipeline.core.run_folder import RunFolder
 from pipeline.core.settings import JudgeSettings
@@ -266,14 +266,14 @@ class Decision:
         return cls(settings, shards, clusters[EDGES_FILE], [(index, clusters[index.name]) for index in index_files])
 
     @property
-    def firsts(self) -> dict[str, int]:
-        """See `first_rows`."""
+    def blocks(self) -> Blocks:
+        """The shards in blocks, their documents numbered with those of the indexes."""
         rows = {name: files["documents"].rows or 0 for name, files in self.shards.items()}
-        return first_rows(rows | {index.name: index.rows for index, _ in self.indexes})
+        return Blocks.of(rows, first_rows(rows | {index.name: index.rows for index, _ in self.indexes}))
 
     def verdicts(self, store: Store) -> Iterator[pa.Table]:
         """Verdicts of every shard, in this process: every document of a cluster is held at once."""
-        entries, firsts, order = entries_of(self.settings), self.firsts, ranks_by(self.settings)
+        entries, firsts, order = entries_of(self.settings), self.blocks.firsts, ranks_by(self.settings)
         said, overruled = overall(store, self.settings, self.shards)
 
         def shards() -> Iterator[tuple[int, Shard]]:

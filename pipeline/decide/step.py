@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.classify.audit_stream import audited_classifiers
-from pipeline.core.blocks import Counted, at_borders, blocks_of, by_part, parts_of_rows, rows_between
+from pipeline.core.blocks import Counted, at_borders, by_part, rows_between
 from pipeline.core.conserve import Balance, add_up
 from pipeline.core.execute import Assignment, Produced, Unit
 from pipeline.core.run_folder import Commits, Run
@@ -122,7 +122,7 @@ def decide_block(store: Store, assignments: list[Assignment]) -> list[Produced]:
     """Write the verdicts of every shard of a block, and count them."""
     produced = []
     for assigned in assignments:
-        found = rows_between(store, assigned.reads["copies"], "row", assigned.settings["rows"], COPIES)
+        found = rows_between(store, assigned.reads["copies"], "row", assigned.settings["between"], COPIES)
         found = found.sort_by("row").combine_chunks()
         files: dict[str, FileInfo] = {}
         balance, reasons, hits, by_hand = Balance(), Counter(), Counter(), Counter()
@@ -193,31 +193,29 @@ def decide(run: Run) -> Commits:
     unit = Unit("all", {"shards": _needed_overall(decision)}, settings, VERSION)
     said = run.execute(Step.OVERALL, [unit], decide_overall)["all"]
     told = said.counted(OverallCounts)
-    rows = {name: files["documents"].rows or 0 for name, files in decision.shards.items()}
-    firsts = decision.firsts
-    parts = parts_of_rows(rows)
-    ranks, blocks, borders = [], [], []
-    for number, names in enumerate(blocks_of(rows)):
+    blocks = decision.blocks
+    parts = blocks.parts
+    ranks, decided_by = [], []
+    for number, place in enumerate(blocks.places()):
         reads = {
-            "shards": {name: decision.shards[name] for name in names},
-            "overruled": {name: said.files[name] for name in names if name in said.files},
+            "shards": {name: decision.shards[name] for name in place["firsts"]},
+            "overruled": {name: said.files[name] for name in place["firsts"] if name in said.files},
         }
-        own = settings | {"set_aside": told.set_aside, "firsts": {name: firsts[name] for name in names}}
+        own = settings | {"set_aside": told.set_aside, **place}
         ranks.append(Unit(f"{number:05d}", reads, own | {"parts": parts}, VERSION))
-        ends = [firsts[names[0]], firsts[names[-1]] + rows[names[-1]]] if names else [0, 0]
-        blocks.append((reads, own | {"rows": ends}))
-        borders += ends
+        decided_by.append((reads, own))
+    firsts = blocks.firsts
     ranks += [
         Unit(index.name, {"index": index, "clusters": labels}, {"first": firsts[index.name], "parts": parts}, VERSION)
         for index, labels in decision.indexes
     ]
     ranked = [commit.files["table"] for commit in run.execute(Step.RANK, ranks, rank_block).values()]
-    asked = {name: settings[name] for name in ("survivors", "min_similarity")} | {"borders": borders}
+    asked = {name: settings[name] for name in ("survivors", "min_similarity")} | {"borders": blocks.borders}
     reads = {"candidates": ranked, "edges": decision.edges}
     units = [Unit(f"{part:05d}", reads, asked | {"part": [part, parts]}, VERSION) for part in range(parts)]
     found = [commit.files["table"] for commit in run.execute(Step.SURVIVE, units, survive_part).values()]
     units = [
-        Unit(f"{number:05d}", reads | {"copies": found}, own, VERSION) for number, (reads, own) in enumerate(blocks)
+        Unit(f"{number:05d}", reads | {"copies": found}, own, VERSION) for number, (reads, own) in enumerate(decided_by)
     ]
     verdicts = run.execute(Step.VERDICTS, units, decide_block).values()
     reads = {

@@ -14,6 +14,7 @@ so that the folder can be copied to another machine or bucket and still be read:
 
 from pipeline.errors import (
     EXIT_GATE, EXIT_INFRASTRUCTURE, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, InfrastructureError, PipelineError, UsageError,
+    is_of_storage, missing_library,
 )  # fmt: skip
 from pipeline.handoff.base import FORMAT_VERSION
 from pipeline.handoff.manifest import (

@@ -13,7 +13,7 @@ from pipeline.core.store import WORK, FileInfo, Store
 from pipeline.extract.filing import sections_of
 from pipeline.publish.index import index
 from pipeline.publish.uses import uses
-from pipeline.tokens.parts import DESCRIBED, described_files, load_part, parts_of_streams
+from pipeline.tokens.parts import DESCRIBED, described_files, final_files, load_part, parts_of_streams
 
 VERSION = 4
 ROW_GROUP = 4096
@@ -119,10 +119,13 @@ def publish_rest(store: Store, assignments: list[Assignment]) -> list[Produced]:
 def publish(run: Run) -> Commits:
     """Kept documents by part of a stream; the others by document shard; then all of it under the names that users open."""
     kept_units = []
-    for name, reads, place in parts_of_streams(run):
+    for name, reads, place in parts_of_streams(run, described_files):
         counts = run.file(Step.SHARDS, name, "counts")
         kept_units.append(Unit(name, {"counts": counts, **reads}, place, VERSION))
-    rest_units = [Unit(shard, described_files(run, shard), version=VERSION) for shard in run.shards]
+    rest_units = [
+        Unit(shard, {"documents": run.file(Step.EXTRACT, shard), **final_files(run, shard)}, version=VERSION)
+        for shard in run.shards
+    ]
     run.execute(Step.PUBLISH_REST, rest_units, publish_rest)
     index(run)
     published = run.execute(Step.PUBLISH, kept_units, publish_kept)

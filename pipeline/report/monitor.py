@@ -32,7 +32,6 @@ class Watch:
     """What a run tells, and to whom. `result` is set when it ends well."""
 
     display: Display
-    told: list[Callable[["Watch", BaseException | None], None]] = field(default_factory=list)
     metrics: Callable[["Watch"], None] | None = None
     result: dict[str, Any] | None = None
     failed: dict[str, str] = field(default_factory=dict)
@@ -60,12 +59,9 @@ def watched(recipe: "RecipeBase", out: str, display: Display, metrics: str | Non
 
     Raises UsageError when a monitor's library is not installed.
     """
-    watch = Watch(display)
-    if metrics:
-        watch.metrics = _metrics(metrics, recipe.name)
-    if lineage:
-        watch.told.append(_lineage(recipe, out))
-    for tell in watch.told:
+    watch = Watch(display, _metrics(metrics, recipe.name) if metrics else None)
+    tell = _lineage(recipe, out) if lineage else None
+    if tell is not None:
         watch.attempt("--lineage", tell, watch, None)
     error: BaseException | None = None
     try:
@@ -74,9 +70,7 @@ def watched(recipe: "RecipeBase", out: str, display: Display, metrics: str | Non
         error = raised
         raise
     finally:
-        if watch.result is None and error is None:
-            error = RuntimeError("the run left no result")
-        for tell in watch.told:
+        if tell is not None:
             watch.attempt("--lineage", tell, watch, error)
         for sentence in watch.failed.values():
             print(sentence, file=sys.stderr)

@@ -7,7 +7,8 @@ and reading of the kept text, and parts × blocks small reads, where a part of a
 """
 
 import io
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -86,11 +87,16 @@ def final_files(run: Run, shard: str) -> dict[str, FileInfo]:
     return {"texts": run.file(Step.APPLY, shard), "verdicts": run.file(Step.SETTLE, name=shard)}
 
 
-def described_files(run: Run, shard: str) -> dict[str, FileInfo]:
-    """And its documents, for the columns that `final_files` have not, and scores where the recipe selects by them."""
+def scored_files(run: Run, shard: str) -> dict[str, FileInfo]:
+    """And its scores where the recipe selects by them."""
     told = run.recipe.select
     scores = {"score": run.signal_file(told.judge, shard)} if told and told.ranks else {}
-    return {"documents": run.file(Step.EXTRACT, shard), **final_files(run, shard), **scores}
+    return {**final_files(run, shard), **scores}
+
+
+def described_files(run: Run, shard: str) -> dict[str, FileInfo]:
+    """And its documents, for the columns that the others have not."""
+    return {"documents": run.file(Step.EXTRACT, shard), **scored_files(run, shard)}
 
 
 def shards_of(run: Run, source: str) -> list[str]:
@@ -143,28 +149,29 @@ def _in_stream(table: pa.Table, role: str, bucket: int) -> np.ndarray:
 
 def scatter(run: Run) -> None:
     """Write the documents of sources with a stream of several parts once more, by part."""
-    places, sizes, by = _places(run), kept_bytes(run), _score_column(run)
+    all_streams, places, sizes, by = streams(run), _places(run), kept_bytes(run), _score_column(run)
     units = []
-    for source in sorted(_scattered(places)):
+    for source in sorted(_scattered(all_streams, places)):
+        own = {name: stream for name, stream in all_streams.items() if stream.source == source}
+        settings = {"parts": [[one.role, one.bucket, *places[name]] for name, one in own.items()], "by": by}
         blocks = blocks_of({shard: sizes[shard] for shard in shards_of(run, source)}, run.recipe.shards.shard_bytes)
         for number, names in enumerate(blocks):
             reads = {"shards": {name: described_files(run, name) for name in names}}
-            settings = {"parts": places[source], "by": by}
             units.append(Unit(f"{source}/{number:05d}", reads, settings, SCATTER_VERSION))
     run.execute(Step.SCATTER, units, scatter_block)
 
 
-def parts_of_streams(run: Run) -> Iterator[Part]:
-    """The parts of every stream, after `scatter`."""
-    places, by = _places(run), _score_column(run)
-    scattered, blocks = _scattered(places), run.commits(Step.SCATTER)
-    for name, stream in streams(run).items():
-        first, parts = next(place[2:] for place in places[stream.source] if place[:2] == [stream.role, stream.bucket])
+def parts_of_streams(run: Run, files_of: Callable[[Run, str], dict[str, FileInfo]]) -> Iterator[Part]:
+    """The parts of every stream, after `scatter`. `files_of`: what is read of a document shard where nothing is scattered."""
+    all_streams, places, by = streams(run), _places(run), _score_column(run)
+    scattered, blocks = _scattered(all_streams, places), run.commits(Step.SCATTER)
+    for name, stream in all_streams.items():
+        first, parts = places[name]
         if stream.source in scattered:
             files = [commit.files["table"] for unit, commit in blocks.items() if stream_of(unit) == stream.source]
             reads: dict[str, Any] = {"scattered": files}
         else:
-            reads = {"shards": [described_files(run, shard) for shard in shards_of(run, stream.source)]}
+            reads = {"shards": [files_of(run, shard) for shard in shards_of(run, stream.source)]}
         for part in range(parts):
             yield (
                 f"{name}/{part:05d}",
@@ -173,18 +180,18 @@ def parts_of_streams(run: Run) -> Iterator[Part]:
             )
 
 
-def _places(run: Run) -> dict[str, list[list[Any]]]:
-    """By source, for each of its streams: role, bucket, the number of its first part among those of the source, and its parts."""
-    places: dict[str, list[list[Any]]] = {}
-    for stream in streams(run).values():
-        of_source = places.setdefault(stream.source, [])
-        first = sum(place[-1] for place in of_source)
-        of_source.append([stream.role, stream.bucket, first, part_count(stream.bytes, run.recipe.shards)])
+def _places(run: Run) -> dict[str, tuple[int, int]]:
+    """Of every stream the number of its first part among those of its source, and how many parts it has."""
+    places, held = {}, Counter[str]()
+    for name, stream in streams(run).items():
+        places[name] = held[stream.source], part_count(stream.bytes, run.recipe.shards)
+        held[stream.source] += places[name][1]
     return places
 
 
-def _scattered(places: Mapping[str, list[list[Any]]]) -> set[str]:
-    return {source for source, streams_of in places.items() if any(place[-1] > 1 for place in streams_of)}
+def _scattered(all_streams: Mapping[str, Stream], places: Mapping[str, tuple[int, int]]) -> set[str]:
+    """Sources with a stream of several parts."""
+    return {stream.source for name, stream in all_streams.items() if places[name][1] > 1}
 
 
 def _score_column(run: Run) -> str:

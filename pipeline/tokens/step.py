@@ -14,7 +14,7 @@ from pipeline.core.store import FileInfo, Store
 from pipeline.errors import GateError
 from pipeline.kernels.buffers import text_buffers
 from pipeline.tokens import existing
-from pipeline.tokens.parts import final_files, kept_rows, load_part, parts_of_streams, scatter, streams
+from pipeline.tokens.parts import final_files, kept_rows, load_part, parts_of_streams, scatter, scored_files, streams
 from pipeline.tokens.shards import SPLITS, pack, token_type
 from pipeline.tokens.vocabulary import in_sample, sample_fractions, vocabulary_size
 from tokenizer import count, encode, extend, merge, save, superwords
@@ -248,6 +248,6 @@ def shards(run: Run) -> Commits:
     scatter(run)
     units = [
         Unit(name, {"tokenizer": encoder, **reads}, shared | place, ENCODE_VERSION, libraries("unicode"))
-        for name, reads, place in parts_of_streams(run)
+        for name, reads, place in parts_of_streams(run, scored_files)
     ]
     return run.execute(Step.SHARDS, units, encode_part)

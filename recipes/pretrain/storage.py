@@ -14,13 +14,11 @@ from typing import Any, BinaryIO
 
 import fsspec
 
-from pipeline.handoff import InfrastructureError, UsageError
+from pipeline.handoff import InfrastructureError, UsageError, is_of_storage, missing_library
 
 PIECE = 1 << 24
 """Bytes of one request when a file is read from an object store from its first to its last byte."""
 AGAIN = "; fix the cause and run again to resume"
-LIBRARIES = ("botocore", "aiobotocore", "aiohttp", "google", "gcsfs", "azure", "adlfs")
-"""Whose errors are those of storage, though not all are OSErrors: no credentials, an endpoint that is down."""
 
 
 def is_local(url: str) -> bool:
@@ -34,8 +32,7 @@ def explained(url: str, *, may_lack: bool = False) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        known = isinstance(error, OSError) or type(error).__module__.partition(".")[0] in LIBRARIES
-        if not known or (may_lack and isinstance(error, FileNotFoundError)):
+        if not is_of_storage(error) or (may_lack and isinstance(error, FileNotFoundError)):
             raise
         first = str(getattr(error, "strerror", None) or error).strip().split("\n")[0]
         raise InfrastructureError(f"{url}: {first or type(error).__name__}{AGAIN}") from error
@@ -43,12 +40,10 @@ def explained(url: str, *, may_lack: bool = False) -> Iterator[None]:
 
 def file_system(url: str) -> tuple[Any, str]:
     """The fsspec file system of a URL and the path in it. Raises UsageError when there is none of that kind."""
-    scheme = url.partition("://")[0]
     try:
         return fsspec.core.url_to_fs(url)
     except ImportError as error:
-        extra = "'domain-corpus[s3]'" if scheme in ("s3", "s3a") else "the library that this names"
-        raise UsageError(f"{url}: {scheme}:// cannot be opened ({error}); pip install {extra}") from None
+        raise missing_library(url, error) from None
     except ValueError as error:
         raise UsageError(f"{url}: cannot be opened ({error})") from None
 

@@ -79,7 +79,13 @@ def settled(store, shards, rows, parts):
         (one,) = work(store, [Assignment("step", name, f"{name:f<12}", {"settings": told | more}, reads)])
         return one
 
-    blocks = [({"shards": {name: files}}, {"firsts": {name: firsts[name]}}) for name, files in shards.items()]
+    blocks = [
+        (
+            {"shards": {name: files}},
+            {"firsts": {name: firsts[name]}, "between": [firsts[name], firsts[name] + rows[name]]},
+        )
+        for name, files in shards.items()
+    ]
     gathered = [made(gather_block, f"g{n}", read, parts=parts, **own) for n, (read, own) in enumerate(blocks)]
     staying = {"staying": [one.files["staying"] for one in gathered]}
     equal = [made(equal_part, f"e{part}", staying, part=part, borders=borders).files["table"] for part in range(parts)]
