@@ -68,7 +68,8 @@ def keep_blocks(
     aside = np.asarray(features[_NAVIGATION].any(axis=0))
     of_comments = features[_COMMENT] < FAR
     rest = _but_comments(counts, of_comments)
-    named = words[rest & (aside | (distances[:, _NAMED_GROUPS] < FAR).any(axis=1))].sum()
+    navigation = aside | (distances[:, _NAMED_GROUPS] < FAR).any(axis=1)
+    named = words[rest & navigation].sum()
     breaks = np.count_nonzero(nodes[:, tree.FLAGS] & (tree.BREAK_BEFORE | tree.BREAK_AFTER))
     total = words[rest].sum()
     printed = breaks >= PAGE_BREAKS or linked[rest].sum() <= PLAIN_LINKS * total
@@ -92,8 +93,7 @@ def keep_blocks(
     elif plain[keep & rest].sum() >= min(min_chars, 0.5 * plain[rest].sum()):
         keep &= rest
     if role is not None:
-        named = aside | (distances[:, _NAMED_GROUPS] < FAR).any(axis=1)
-        _keep_whole_tables(nodes, block, keep, words, linked, named, role)
+        _keep_whole_tables(nodes, block, keep, words, linked, navigation, role)
     return keep
 
 

@@ -132,7 +132,7 @@ def _furniture(lines: list[str], pages: list[_Page]) -> set[tuple[int, int]]:
 
 def _heads_a_table(lines: list[str], line: int) -> bool:
     """Whether a line is a row of a table, or stands over one: tables on pages in a row may have the same heading."""
-    below = next((other for other in lines[line + 1 :] if other.strip()), "")
+    below = next((lines[at] for at in range(line + 1, len(lines)) if lines[at].strip()), "")
     return "\t" in lines[line] or "\t" in below
 
 
@@ -192,18 +192,20 @@ def _with_inferred_pages(text: str) -> str:
     smallest, largest = _PAGE_CHARACTERS
     if len(text) < _INFERRED * _SHORT_PAGE:
         return text
+    found = list(_SHORT.finditer(text))
+    values = {int(match.group(1) or match.group(2)) for match in found}
+    if sum(value - 1 in values or value - 2 in values for value in values) < _INFERRED - 1:
+        return text  # no run is long enough, whatever stands beside the numbers
     ends: dict[tuple[str, int], int] = {}
-    found: list[re.Match[str]] = []
     runs: list[tuple[int, int]] = []  # of each line how many are in its run, and the one before it there
-    for match in _SHORT.finditer(text):
+    for number, match in enumerate(found):
         group = 1 if match.group(1) else 2
         words = text[match.start() : match.start(group)] + " # " + text[match.end(group) : match.end()]
         shape = " ".join(sorted(words.split()))  # left and right pages may have the number at either end
         value = int(match.group(group))
         before = ends.get((shape, value - 1), ends.get((shape, value - 2), -1))
         runs.append((runs[before][0] + 1 if before >= 0 else 1, before))
-        ends[shape, value] = len(found)
-        found.append(match)
+        ends[shape, value] = number
     at = max(range(len(runs)), key=lambda one: runs[one][0], default=-1)
     longest: list[re.Match[str]] = []
     while at >= 0:
