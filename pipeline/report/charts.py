@@ -10,11 +10,13 @@ from pipeline.report.svg import Scale, Svg
 from pipeline.size.units import number_text, short_text
 
 WIDTH = 1040.0
+PHONE = 340.0
+"""Units of width of a drawing for a phone, which the style sheet shows in place of the wide one."""
 
 
-def raw_bar(totals: Totals, steps: Sequence[FunnelStep]) -> Markup:
+def raw_bar(totals: Totals, steps: Sequence[FunnelStep], whole: float = WIDTH) -> Markup:
     """Where the raw pre-tokens went: markup and boilerplate, removed text, kept text, on one bar."""
-    drawing = Svg(WIDTH, 62, "Where the raw pre-tokens went")
+    drawing = Svg(whole, 62, "Where the raw pre-tokens went")
     raw = max(totals.raw_pretokens, totals.extracted_pretokens, 1)
     removed = sum(step.removed_pretokens for step in steps)
     parts = [
@@ -29,23 +31,33 @@ def raw_bar(totals: Totals, steps: Sequence[FunnelStep]) -> Markup:
     for name, value, css in parts:
         if value <= 0:
             continue
-        width = max(WIDTH * value / raw, 2)
+        width = max(whole * value / raw, 2)
         drawing.rect(
-            x, y, min(width, WIDTH - x), 20, css, tip=f"{name}: {value:,} pre-tokens, {value / raw:.2%} of raw"
+            x, y, min(width, whole - x), 20, css, tip=f"{name}: {value:,} pre-tokens, {value / raw:.2%} of raw"
         )
-        labels.append((x, min(width, WIDTH - x), f"{name} {value / raw:.1%}"))
+        labels.append((x, min(width, whole - x), f"{name} {value / raw:.1%}"))
         x += width
     for start, width, label in labels:
         if width > 6.4 * len(label):
             drawing.text(start + 6, y + 14.5, label, "t" if label.startswith("markup") else "t on")
     shown = [label for _, width, label in labels if width <= 6.4 * len(label) and not label.endswith(" 0.0%")]
     if shown:
-        drawing.text(WIDTH, 14, " · ".join(shown), "t muted", anchor="end")
+        place = (whole, 14, "end") if whole > PHONE else (0, 59, "start")
+        drawing.text(*place[:2], " · ".join(shown), "t muted", anchor=place[2])
     return drawing.done()
 
 
 def funnel_chart(totals: Totals, steps: Sequence[FunnelStep]) -> Markup:
     """One row a stage: what is left of the extracted pre-tokens, and what the stage took."""
+    return for_screens(_wide_funnel(totals, steps), _phone_funnel(totals, steps))
+
+
+def for_screens(wide: Markup, narrow: Markup) -> Markup:
+    """Two drawings of the same, of which the style sheet shows one."""
+    return Markup('<div class="phone">') + narrow + Markup("</div>") + wide
+
+
+def _wide_funnel(totals: Totals, steps: Sequence[FunnelStep]) -> Markup:
     row, left, bar = 30.0, 150.0, 520.0
     drawing = Svg(WIDTH, row * (len(steps) + 2) + 26, "Funnel from extracted to kept text")
     whole = max(totals.extracted_pretokens, 1)
@@ -87,6 +99,23 @@ def funnel_chart(totals: Totals, steps: Sequence[FunnelStep]) -> Markup:
         one(number, step.stage, step.left_pretokens, step.removed_pretokens, note, step.left_documents, "kept")
     note = f"{number_text(totals.kept_pretokens)} pre-tokens after cuts"
     one(len(steps) + 1, "kept", totals.kept_pretokens, 0, note, totals.kept, "kept total")
+    return drawing.done()
+
+
+def _phone_funnel(totals: Totals, steps: Sequence[FunnelStep]) -> Markup:
+    """What a stage took stands over the bar of what is left."""
+    row = 42.0
+    drawing = Svg(PHONE, row * (len(steps) + 1), "Funnel from extracted to kept text")
+    whole = max(totals.extracted_pretokens, 1)
+    rows = [(step.stage, step.left_pretokens, step.removed_pretokens, step.left_documents) for step in steps]
+    for number, (name, left, gone, documents) in enumerate([*rows, ("kept", totals.kept_pretokens, 0, totals.kept)]):
+        y = number * row
+        drawing.text(0, y + 13, name, "t" if number < len(rows) else "t strong")
+        taken = f"−{gone / whole:.1%} · " if gone else ""
+        drawing.text(PHONE, y + 13, f"{taken}{left / whole:.1%} left, {documents:,} documents", "t num", anchor="end")
+        drawing.rect(0, y + 19, PHONE, 14, "track")
+        drawing.rect(0, y + 19, PHONE * left / whole, 14, "kept")
+        drawing.rect(PHONE * left / whole, y + 19, PHONE * gone / whole, 14, "removed")
     return drawing.done()
 
 

@@ -115,7 +115,9 @@ def render(report: RunReport) -> str:
 
 def _charts(report: RunReport, steps: list[Any]) -> dict[str, Markup]:
     charts = {
-        "raw": figures.raw_bar(report.totals, steps),
+        "raw": figures.for_screens(
+            figures.raw_bar(report.totals, steps), figures.raw_bar(report.totals, steps, figures.PHONE)
+        ),
         "funnel": figures.funnel_chart(report.totals, steps),
     }
     if report.mix:
