@@ -44,6 +44,10 @@ faults *args:
 faults-forgetting *args:
     python -m tests.faults.forgetting --all "$@"
 
+# a head, three nodes and an object store in network namespaces: processes are killed and links cut (root; half an hour)
+machines *args:
+    python -m tests.faults.machines "$@"
+
 # each rule alone against datatrove's, on real and generated text: writes docs/certificate.md (peers extra, CORPORA; hours with --full)
 certify *args:
     python -m bench.certify "$@"

@@ -57,21 +57,15 @@ class C4(JudgeSettings):
 
 _POLICY = r"(?i)terms of use|privacy policy|cookie policy|uses cookies|use of cookies|use cookies|javascript"
 """What the rules above call a line of policy or of JavaScript."""
-_NAMED = re.compile(_POLICY)
 _SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
 def policy_sentence_frac(text: pa.Array) -> pa.Array:
     """float64[n]: the share of sentences that name a policy or JavaScript; most texts name none and are only searched."""
-    fractions = np.zeros(len(text))
+    found, fractions = re.compile(_POLICY), np.zeros(len(text))
     for row in np.flatnonzero(np.asarray(pc.fill_null(pc.match_substring_regex(text, _POLICY), False))):
-        whole = text[int(row)].as_py()
-        sentences = sum(bool(one.strip()) for one in _SENTENCES.split(whole))
-        naming, end = 0, None
-        for match in _NAMED.finditer(whole):  # no match runs over the end of a sentence
-            naming += end is None or _SENTENCES.search(whole, end, match.start()) is not None
-            end = match.end()
-        fractions[row] = naming / max(sentences, 1)
+        sentences = [one for one in _SENTENCES.split(text[int(row)].as_py()) if one.strip()]
+        fractions[row] = sum(found.search(one) is not None for one in sentences) / max(len(sentences), 1)
     return pa.array(fractions)
 
 
