@@ -51,6 +51,8 @@ class Network:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.struck = time.monotonic()
+        """When a link was cut last; the start of the run before that."""
         self._started: dict[str, list[subprocess.Popen[bytes]]] = {}
 
     def __enter__(self) -> "Network":
@@ -97,6 +99,7 @@ class Network:
 
     def link(self, host: str, state: str) -> None:
         """Cut a host off (`down`), or join it again (`up`)."""
+        self.struck = time.monotonic()
         ip("-n", PREFIX + "switch", "link", "set", host, state)
 
     def answers(self, host: str, port: int, seconds: float = 180) -> None:
@@ -286,7 +289,8 @@ def write_inputs(folder: Path) -> Path:
 
 
 def main() -> int:
-    """Every fault, or those named. Exit 1 when a run ended otherwise than it may."""
+    """Every fault, or those named, each with the seconds since its link was cut or it began. Exit 1 when a run ended otherwise
+    than it may."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("faults", nargs="*", metavar="FAULT", help=", ".join(fault.__name__ for fault in FAULTS))
     wanted = set(parser.parse_args().faults)
@@ -307,9 +311,9 @@ def main() -> int:
             folder = Path(name) / fault.__name__[:6]
             folder.mkdir()
             with cluster(folder) as network:
-                began = time.monotonic()
+                network.struck = time.monotonic()
                 ended = fault(network, recipe, "s3://corpora/run")
-                seconds = time.monotonic() - began
+                seconds = time.monotonic() - network.struck
                 found, said = last_words(network)
             good = ended == status and (found == right if status == 0 else sentence in said)
             wrong += not good
