@@ -16,7 +16,6 @@ from pipeline.kernels.text.ngrams import (
     MAX_WORD_POINTS,
     MIN_SENTENCE_WORDS,
     SCOPE_SLOTS,
-    SLUR,
     feature_slots,
     fit_logistic,
     sum_sentences,
@@ -99,7 +98,7 @@ def sums_of(text):
                 if not reading:
                     classes += [8] * (text[max(start - 1, 0) : start] in ('"', "\u201c"))
                     classes += [CLASS_OF.get(value, 0)] * (value in CLASS_OF)
-                    sizes[6] += CLASS_OF.get(value, 0) == SLUR
+                    sizes[6] |= 1 << CLASS_OF.get(value, 0)
                 if word.isascii() and word.isdigit():
                     value, grams = 0x6E756D626572, False
                 elif value in NEUTRAL:

@@ -189,8 +189,7 @@ def test_a_megabyte_of_anything_is_measured(name):
 def test_pages_of_policy_sentences_are_told_from_prose_that_names_one():
     text = [
         "We use cookies to remember you. See our privacy policy. By reading on you accept the terms of use.",
-        "You may ask whether our privacy policy is sound. "
-        + "Revenue rose in every region of the group. " * 9,
+        "You may ask whether our privacy policy is sound. " + "Revenue rose in every region of the group. " * 9,
         "Bake the cookies for ten minutes. Let the cookies cool.",
         "",
         "A court may hold that our terms of use bind nobody. New laws on the use of cookies would make adverts cheaper. "

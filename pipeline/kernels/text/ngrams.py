@@ -21,7 +21,7 @@ from pipeline.kernels.grams import pair_hash, slot_of
 from pipeline.kernels.text.term_trie import FNV_BASIS, FNV_PRIME, split_rows, split_words
 from pipeline.kernels.unicode import decode
 
-MIN_SENTENCE_WORDS = 6
+MIN_SENTENCE_WORDS = 4
 MAX_SENTENCE_WORDS = 48
 MAX_WORD_POINTS = 30
 MAX_LISTED = 3
@@ -191,8 +191,8 @@ def sum_sentences(
     """Weight sums of every sentence.
 
     Returns row int64[s], start and end byte within the row int64[s], sums int32[s, 5] (words and characters of the plain
-    reading, then of the neutral one, and scopes) and, int32[s, 7], the number of features of each, of words in `listed` and of
-    slurs.
+    reading, then of the neutral one, and scopes) and, int32[s, 7], the number of features of each, of words in `listed`, and
+    the classes that have a word in the sentence, a bit each.
     `neutral`, `listed` and `class_keys` are sorted word hashes, `class_ids` uint8 the classes of the last.
     """
     words = split_rows(offsets, data, lower)
@@ -238,7 +238,7 @@ def _sum_sentences(
             rows[total], begins[total], stops[total] = row, starts[word] - base, ends[borders[sentence] - 1] - base
             previous, previous_neutral = _FIRST, _FIRST
             plain_words, plain_chars, neutral_words, neutral_chars = 0, 0, 0, 0
-            plain_grams, neutral_grams, features, hits, classed, slurs = 0, 0, 0, 0, 0, 0
+            plain_grams, neutral_grams, features, hits, classed, marks = 0, 0, 0, 0, 0, 0
             while word < borders[sentence]:
                 value = hashes[word]
                 place = slot_of(value, cache_mask)
@@ -279,14 +279,14 @@ def _sum_sentences(
                     neutral_grams += cache_size[place]
                 previous, previous_neutral = plain, unmarked
                 hits += kind == 4
-                slurs += cache_class[place] == SLUR
+                marks |= 1 << np.int64(cache_class[place])
                 features += 2
                 word += 1
             scoped, scope_sum = scope_slots(classes, classed, scopes), 0
             for at in range(scoped):
                 scope_sum += scope_weights[scopes[at]]
             sums[total, 4], sizes[total, 4], sizes[total, 5] = scope_sum, scoped, hits
-            sizes[total, 6] = slurs
+            sizes[total, 6] = marks
             sums[total, 0], sums[total, 1] = plain_words, plain_chars
             sums[total, 2], sums[total, 3] = neutral_words, neutral_chars
             sizes[total, 0], sizes[total, 1] = features, plain_grams
