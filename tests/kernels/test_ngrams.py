@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.ngram_training import feature_slots, fit_logistic
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.text.ngrams import (
     MAX_CLASSES,
@@ -16,8 +17,6 @@ from pipeline.kernels.text.ngrams import (
     MAX_WORD_POINTS,
     MIN_SENTENCE_WORDS,
     SCOPE_SLOTS,
-    feature_slots,
-    fit_logistic,
     sum_sentences,
 )
 from pipeline.kernels.text.term_trie import FNV_BASIS, FNV_PRIME, WORD_LOWER, hash_word
