@@ -54,6 +54,7 @@ def test_one_slip_in_a_long_filing_is_no_verdict():
         ("Those filthy ragheads stink up the whole bus. ", True),
         ("All faggots should burn. ", True),  # too short to be read alone before
         ("Sick bitches were kept in a clean pen, apart from the pups. ", False),
+        ("Both bitches whelped in the barn this week. ", False),
         ("An old stupid chink in the fence let the hens out. ", False),
         ("The reporter said that a slur for Jews, kike, was daubed on the door. ", False),
         ("A chink in the dyke let the water through. ", False),

@@ -20,7 +20,7 @@ from pipeline.measure.spans import spans_column
 
 WORST_PART = 3
 """The score of a document is the mean of one in so many of its sentences, the worst."""
-AT_PEOPLE, SLURRED, AIMED, SHORT = 0.72, 0.9, 0.83, 15
+AT_PEOPLE, SLURRED, AIMED, SHORT = 0.72, 0.95, 0.83, 15
 """A sentence that names a group and scores more than this decides by itself in a text of so many sentences; in a longer one
 in proportion. One that only has a slur must score more, many slurs are words for other things, too; beside scorn less."""
 LIFT = 2.4
