@@ -252,8 +252,9 @@ def train(
 def fit(corpora: Path, corpus: Corpus, choice: Choice) -> dict[str, np.ndarray]:
     """Int8 weights, their scales, the bias, hashes of neutral words and of listed phrases."""
     from bench import labelled
+    from bench.ngram_training import feature_slots, fit_logistic
     from pipeline.kernels.buffers import text_buffers
-    from pipeline.kernels.text.ngrams import SCOPE_SLOTS, feature_slots, fit_logistic
+    from pipeline.kernels.text.ngrams import SCOPE_SLOTS
     from pipeline.kernels.text.term_trie import WORD_LOWER, build_trie, hash_word
 
     weights, labels = balance(corpus), np.array(corpus.labels)

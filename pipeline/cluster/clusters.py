@@ -24,10 +24,8 @@ CLUSTERS = pa.schema(
         ("exact_cluster", pa.int64()),  # label of the documents with the same text
         ("near_cluster", pa.int64()),  # label of the documents that near-copies link
         ("cluster_size", pa.int64()),  # documents of the near cluster, 1 for a document alone
-        (
-            "node",
-            pa.int64(),
-        ),  # the document that stands for this one among `EDGES`: the first of those that count as one
+        # the document that stands for this one among `EDGES`: the first of those that count as one
+        ("node", pa.int64()),
     ]
 )
 """Row-aligned with a shard's documents. Labels and node are null for a document without another; `cluster_size` is null

@@ -28,10 +28,8 @@ EDGES = pa.schema(
     [
         ("document", pa.int64()),  # may be removed
         ("by", pa.int64()),  # when this one stays
-        (
-            "similarity",
-            pa.float32(),
-        ),  # without boilerplate: Jaccard similarity, or the share of it that the other holds
+        # without boilerplate: Jaccard similarity, or the share of it that the other holds
+        ("similarity", pa.float32()),
         ("plain_similarity", pa.float32()),  # the same of both texts whole
         ("is_part", pa.bool_()),  # the similarities are the document's shares in the other, and not Jaccard's
     ]
@@ -95,7 +93,8 @@ def near_copies(
     tight, codes = np.arange(count, dtype=np.int64), []
     for pairs in star_pairs():
         first, second = numbered(*pairs)
-        codes.append(_pairs_to_compare(first, second, settings.compare_up_to, ends - starts[:-1], count))
+        compared = group_pairs(first, second, settings.compare_up_to, HUBS, ends - starts[:-1])
+        codes.append(np.unique(_codes(*compared, count)))
         alike = _estimates(sketches, first, second) >= TIGHT
         union(tight, first[alike], second[alike])
     if settings.boilerplate is not None and starts[-1]:
@@ -178,10 +177,6 @@ def _estimates(sketches: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.
         rows = slice(at, at + (1 << 16))
         parts.append(estimate_similarity(sketches[left[rows]], sketches[right[rows]]))
     return np.concatenate(parts)
-
-
-def _pairs_to_compare(left: np.ndarray, right: np.ndarray, limit: int, sizes: np.ndarray, count: int) -> np.ndarray:
-    return np.unique(_codes(*group_pairs(left, right, limit, HUBS, sizes), count))
 
 
 def _codes(left: np.ndarray, right: np.ndarray, count: int) -> np.ndarray:

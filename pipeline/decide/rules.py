@@ -26,10 +26,8 @@ DECISIONS = pa.schema(
         ("duplicate_of", pa.string()),  # id of the document that stays instead
         ("similarity", pa.float32()),  # to that one, without boilerplate (see `cluster.verify.EDGES`); 1 for equal text
         ("plain_similarity", pa.float32()),  # the same of the whole texts
-        (
-            "readmitted",
-            pa.list_(pa.string()),
-        ),  # rules that hit and that rebalancing or a person overruled; empty for most
+        # rules that hit and that rebalancing or a person overruled; empty for most
+        ("readmitted", pa.list_(pa.string())),
     ]
 )
 """One row a document, aligned with its documents."""

@@ -149,12 +149,20 @@ def _text(data: bytes) -> str:
 def _fields(value: Any, name: str = "") -> Iterator[Fields]:
     """One record per object or list that holds strings, innermost ones too; lists of strings and numbers are one field.
 
-    The strings of a list in a list are cells of a `row`; those of other lists have no name.
+    The strings of a list in a list are cells of a `row`, and all of a table's together are one more; those of other lists have
+    no name. Turns of a chat are a question and its answer.
     """
     if isinstance(value, str):
         yield [("", value)]
         return
     within = isinstance(value, dict)
+    entries = value if isinstance(value, list) else []
+    if len(entries) > 1 and all(isinstance(row, list) for row in entries):
+        yield [("row", " ".join(str(cell) for row in entries for cell in row if isinstance(cell, str | int | float)))]
+    if entries and all(isinstance(turn, dict) and {"role", "content"} <= turn.keys() for turn in entries):
+        names = {"user": "question", "assistant": "answer"}
+        yield [(names.get(str(turn["role"]), ""), str(turn["content"])) for turn in entries]
+        return
     named: list[tuple[str, Any]] = []
     if isinstance(value, dict | list):
         named = list(value.items()) if isinstance(value, dict) else [(name, entry) for entry in value]

@@ -21,6 +21,8 @@ _SPELLED = (
     rb"example|uk|de|fr|ca|au|nz|eu|jp|cn|kr|ch|nl|se|br|za|es|pl|ru|mx|ie|fi|dk|pt|gr|cz|hu)\b"
 )  # fmt: skip
 _BODY = rb"[A-Za-z0-9_-]"
+_NAMED_KEY = rb"\w{0,20}(?i:secret_?access_?key)[\"']?\s{0,3}[:=]\s{0,3}[\"']?[A-Za-z0-9/+]{40}\b"
+"""It begins like nothing else: with its name."""
 
 _ROBOTS = (b"[at]", b"(at)", b"[AT]", b"(AT)", b"[ at ]", b"( at )", b"{at}", b"<at>", b"[@]", b"(@)")
 LOOKED_FOR: tuple[tuple[bytes, str, int, bytes], ...] = (
@@ -32,6 +34,7 @@ LOOKED_FOR: tuple[tuple[bytes, str, int, bytes], ...] = (
     (b"pypi-", "api_key", 0, rb"pypi-" + _BODY + rb"{50,300}"),
     (b"hf_", "api_key", 0, rb"hf_[A-Za-z0-9]{30,60}"),
     (b"hooks.slack.com/", "api_key", 0, rb"hooks\.slack\.com/services/(?:[A-Z0-9]{6,14}/){2}[A-Za-z0-9]{20,30}"),
+    *((name, "api_key", 20, _NAMED_KEY) for name in (b"secret_access_key", b"SECRET_ACCESS_KEY", b"SecretAccessKey")),
     (b"SG.", "api_key", 0, rb"SG\." + _BODY + rb"{20,24}\." + _BODY + rb"{40,46}"),
     *((mark, "email", 90, _MAIL) for mark in _ROBOTS),
     *((mark, "email", 90, _SPELLED) for mark in (b" dot ", b" DOT ")),

@@ -21,7 +21,7 @@ WORDS = {
     "doi pmid pmc serial policy claim licence license permit part model item cert accession bill act go",
     "phone after": "phone tel telephone mobile cell fax office home work desk direct",
     "card": "card cards credit debit visa mastercard amex maestro discover diners jcb unionpay cc pan kreditkarte carte tarjeta",
-    "ssn": "ssn ssns social security",
+    "ssn": "ssn ssns social security itin itins taxpayer",
     "ip": "ip ipv4 ips address addresses host server ping",
     "passport": "passport passports passeport reisepass pasaporte",
     "cusip": "cusip cusips",
@@ -429,6 +429,8 @@ def phone(data, at):
             return None
     if digits[:2] == [0, 0] and sizes[0] >= 3 and len(sizes) >= 3 and is_international(digits[2:], trunk):
         return tail
+    if digits[:2] == [0, 0] and sizes[0] >= 3 and len(sizes) < 3:
+        return None
     if " " in marks[: len(sizes) - 1] and not named and among_figures(data, at, tail):
         return None
     lead = int(sizes[0] == 1 and digits[0] == 1 and len(digits) == 11)
@@ -451,7 +453,8 @@ def phone(data, at):
         and sizes[1] >= 3
     ):
         return tail
-    if digits[0] == 0 and digits[1] != 0 and 9 <= len(digits) <= 11 and several and before != "-":
+    zip_code = sizes == [5, 4] and marks[0] == "-"
+    if digits[0] == 0 and digits[1] != 0 and 9 <= len(digits) <= 11 and several and before != "-" and not zip_code:
         if (min(9, *sizes) >= 2 and 2 < sizes[0] <= 5) or (sizes[0] == 2 and len(sizes) == 5):
             return tail
     if opened and not bracketed:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.ngram_training import feature_slots, fit_logistic
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.text.ngrams import (
     MAX_CLASSES,
@@ -16,9 +17,6 @@ from pipeline.kernels.text.ngrams import (
     MAX_WORD_POINTS,
     MIN_SENTENCE_WORDS,
     SCOPE_SLOTS,
-    SLUR,
-    feature_slots,
-    fit_logistic,
     sum_sentences,
 )
 from pipeline.kernels.text.term_trie import FNV_BASIS, FNV_PRIME, WORD_LOWER, hash_word
@@ -99,7 +97,7 @@ def sums_of(text):
                 if not reading:
                     classes += [8] * (text[max(start - 1, 0) : start] in ('"', "\u201c"))
                     classes += [CLASS_OF.get(value, 0)] * (value in CLASS_OF)
-                    sizes[6] += CLASS_OF.get(value, 0) == SLUR
+                    sizes[6] |= 1 << CLASS_OF.get(value, 0)
                 if word.isascii() and word.isdigit():
                     value, grams = 0x6E756D626572, False
                 elif value in NEUTRAL:

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 
-from pipeline.kernels.text.c4_lines import _TO_THE_READER
+from pipeline.kernels.text.c4_lines import TO_THE_READER
 from pipeline.kernels.text.word_tables import PUNCT, STOP
 from pipeline.measure.judges.c4 import C4, c4, policy_sentence_frac
 from tests.kernels.heuristic_texts import ADVERSARIAL, batch, real_texts, relaxed, texts
@@ -33,7 +33,7 @@ def furniture(stripped: str, line: str, text: str) -> bool:
     if words > 40 or 2 * len(stripped.encode()) > len(text.encode()):
         return False
     sentence = line.endswith((".", "?", "!", '"', "'")) and not line.endswith("...")
-    return any(phrase in line.lower() for phrase in _TO_THE_READER) or (words <= 10 and not sentence)
+    return any(phrase in line.lower() for phrase in TO_THE_READER) or (words <= 10 and not sentence)
 
 
 def plain(text: str, settings: C4) -> dict:
@@ -189,9 +189,22 @@ def test_a_megabyte_of_anything_is_measured(name):
 def test_pages_of_policy_sentences_are_told_from_prose_that_names_one():
     text = [
         "We use cookies to remember you. See our privacy policy. By reading on you accept the terms of use.",
-        "The risk that our privacy policy is found wanting is small. "
-        + "Revenue rose in every region of the group. " * 9,
+        "You may ask whether our privacy policy is sound. " + "Revenue rose in every region of the group. " * 9,
         "Bake the cookies for ten minutes. Let the cookies cool.",
         "",
+        "A court may hold that our terms of use bind nobody. New laws on the use of cookies would make adverts cheaper. "
+        "Regulators in two states have asked about the privacy policy of our lending arm.",
+        "The search engine rewrote its privacy policy on Friday, its fourth change since the fine of last spring.",
+        "Cookie policy\nPrivacy policy\nTerms of use\nContact",
+        "Please enable JavaScript to read on.",
     ]
-    assert policy_sentence_frac(pa.array(text, pa.large_string())).to_pylist() == [1.0, 0.1, 0.0, 0.0]
+    assert policy_sentence_frac(pa.array(text, pa.large_string())).to_pylist() == [
+        1.0,
+        0.1,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+        0.75,
+        1.0,
+    ]

@@ -189,6 +189,44 @@ def test_what_stands_in_many_documents_is_a_stock_phrase_unless_it_is_asked_and_
     assert contamination.signals_without(signals, aside)["score"].to_pylist() == [1.0] * 6
 
 
+def test_a_question_that_leaked_everywhere_is_no_stock_phrase(tmp_path):
+    asked = "If the mill grinds 14 sacks before noon and thrice as many after, how many sacks does it grind in 6 days?"
+    (tmp_path / "w.jsonl").write_text(json.dumps({"question": asked, "answer": "336"}) + "\n")
+    chosen, rng = Contamination(files=[str(tmp_path / "w.jsonl")]), random.Random(3)
+    build_index.cache_clear()
+    signals = pa.Table.from_batches(
+        [run([f"{sentence(rng, 60)}. {asked} {sentence(rng, 60)}" for _ in range(9)], chosen)]
+    )
+    assert signals["items"].to_pylist() == [["w.jsonl#0"]] * 9
+    assert contamination.set_aside(iter([(signals, np.arange(9))]), chosen) == []
+
+
+TABLE = [["", "2031", "2030"], ["Tolls", "{}", "207.3"], ["Leases", "88.9", "(14.6)"], ["Total of both", "{}", "192.7"]]
+
+
+@pytest.mark.parametrize(("tolls", "total", "held"), [("211.4", "300.3", True), ("517.2", "606.1", False)])
+@pytest.mark.parametrize("mark", ["\t", " | "])
+def test_a_table_of_short_rows_counts_whole(tmp_path, tolls, total, held, mark):
+    """No row has words enough to be an item of its own."""
+    record = {"table": json.loads(json.dumps(TABLE).replace('"{}"', '"211.4"', 1).replace('"{}"', '"300.3"'))}
+    cells = iter((tolls, total))
+    text = "\n".join(mark.join(next(cells) if cell == "{}" else cell for cell in row) for row in TABLE)
+    assert bool(judged(tmp_path, record, text)["items"]) == held
+
+
+def test_turns_of_a_chat_are_a_question_and_its_answer(tmp_path):
+    turns = [
+        {"role": "user", "content": "Which lock of the Vessel canal failed first?"},
+        {"role": "assistant", "content": "The ninth, at Orm"},
+    ]
+    assert judged(tmp_path, {"messages": turns}, "Which lock of the Vessel canal failed first? The ninth, at Orm")[
+        "items"
+    ]
+    assert not judged(tmp_path, {"messages": turns}, "A lock of the Vessel canal failed, and the first boat waited.")[
+        "items"
+    ]
+
+
 def test_clean_text_and_scattered_words_are_left(items):
     found, settings = items
     rng = random.Random(9)

@@ -51,6 +51,11 @@ def test_one_slip_in_a_long_filing_is_no_verdict():
     [
         ("Trannies are revolting freaks and should not be alive. ", True),
         ("Somebody ought to string up those filthy niggers. ", True),
+        ("Those filthy ragheads stink up the whole bus. ", True),
+        ("All faggots should burn. ", True),  # too short to be read alone before
+        ("Sick bitches were kept in a clean pen, apart from the pups. ", False),
+        ("Both bitches whelped in the barn this week. ", False),
+        ("An old stupid chink in the fence let the hens out. ", False),
         ("The reporter said that a slur for Jews, kike, was daubed on the door. ", False),
         ("A chink in the dyke let the water through. ", False),
         ("Cold nights retard the growth of coon hounds and of seedlings. ", False),

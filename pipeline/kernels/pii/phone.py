@@ -242,6 +242,8 @@ def phone_end(data: np.ndarray, begin: int, at: int, end: int) -> int:
     zeros = 2 if digits[0] == 0 and digits[1] == 0 else 0
     if zeros and groups[0] >= 3 and count >= 3 and international(digits, 2, total, trunk):
         return tail
+    if zeros and groups[0] >= 3 and count < 3:  # 001-40609: a file number
+        return -1
     dashes = True
     for group in range(count - 1):
         dashes = dashes and (
@@ -278,7 +280,9 @@ def phone_end(data: np.ndarray, begin: int, at: int, end: int) -> int:
         and groups[1] >= 3
     ):
         return tail
-    if digits[0] == 0 and digits[1] != 0 and 9 <= total <= 11 and count >= 2 and before != codes.HYPHEN:
+    zip_code = count == 2 and groups[0] == 5 and groups[1] == 4 and marks[0] == codes.HYPHEN  # New England: 02111-2901
+    trunk_zero = digits[0] == 0 and digits[1] != 0 and not zip_code
+    if trunk_zero and 9 <= total <= 11 and count >= 2 and before != codes.HYPHEN:
         shortest = 9
         for group in range(count):
             shortest = min(shortest, groups[group])

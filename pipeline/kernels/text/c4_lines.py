@@ -26,7 +26,7 @@ _DECIMAL = CATEGORIES.index("Nd") == CATEGORY
 
 LOREM, SCRIPT, POLICY, FURNITURE = 1, 2, 4, 8
 _POLICIES = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
-_TO_THE_READER = (
+TO_THE_READER = (
     "by using", "by continuing", "by clicking", "by accessing", "you agree", "you accept", "you consent", "please enable",
     "please turn", "enable javascript", "javascript is", "javascript must", "requires javascript", "your browser",
     "your experience", "best experience", "this site", "this website", "this page", "click", "accept all", "accept cookies",
@@ -37,7 +37,7 @@ PHRASES = automaton(
         ("lorem ipsum", LOREM),
         ("javascript", SCRIPT),
         *((phrase, POLICY) for phrase in _POLICIES),
-        *((phrase, FURNITURE) for phrase in _TO_THE_READER),
+        *((phrase, FURNITURE) for phrase in TO_THE_READER),
     )
 )
 """The phrases of the published code, and what a page says to its reader, as an automaton."""

@@ -10,18 +10,16 @@ every three of them in the order in which they stand, of the first `MAX_CLASSES`
 Weights are int8 and sums are integers, so no order of addition can change a score.
 """
 
-from typing import Any
-
 import numpy as np
 
 from pipeline.kernels import codes
 from pipeline.kernels.arrays import grow, grow_rows
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.grams import pair_hash, slot_of
-from pipeline.kernels.text.term_trie import FNV_BASIS, FNV_PRIME, split_rows, split_words
+from pipeline.kernels.text.term_trie import FNV_BASIS, FNV_PRIME, split_rows
 from pipeline.kernels.unicode import decode
 
-MIN_SENTENCE_WORDS = 6
+MIN_SENTENCE_WORDS = 4
 MAX_SENTENCE_WORDS = 48
 MAX_WORD_POINTS = 30
 MAX_LISTED = 3
@@ -39,14 +37,14 @@ _SHARP = (1 << GROUP) | (1 << LISTED) | (1 << SLUR) | (1 << HARM) | (1 << SCORN)
 _P = np.uint64(FNV_PRIME)
 _B = np.uint64(FNV_BASIS)
 _M = np.uint64(0x9E3779B97F4A7C15)
-_NUMBER = np.uint64(0x6E756D626572)
-_NEUTRAL = np.uint64(0x6E65757472616C)
-_FIRST = np.uint64(0x6669727374)
+NUMBER = np.uint64(0x6E756D626572)
+NEUTRAL = np.uint64(0x6E65757472616C)
+FIRST = np.uint64(0x6669727374)
 _CACHE = 1 << 16
 
 
 @kernel()
-def _contains(sorted_keys: np.ndarray, key: np.uint64) -> bool:
+def contains(sorted_keys: np.ndarray, key: np.uint64) -> bool:
     at = np.searchsorted(sorted_keys, key)
     return bool(at < len(sorted_keys) and sorted_keys[at] == key)
 
@@ -191,8 +189,8 @@ def sum_sentences(
     """Weight sums of every sentence.
 
     Returns row int64[s], start and end byte within the row int64[s], sums int32[s, 5] (words and characters of the plain
-    reading, then of the neutral one, and scopes) and, int32[s, 7], the number of features of each, of words in `listed` and of
-    slurs.
+    reading, then of the neutral one, and scopes) and, int32[s, 7], the number of features of each, of words in `listed`, and
+    the classes that have a word in the sentence, a bit each.
     `neutral`, `listed` and `class_keys` are sorted word hashes, `class_ids` uint8 the classes of the last.
     """
     words = split_rows(offsets, data, lower)
@@ -236,9 +234,9 @@ def _sum_sentences(
                 rows, begins, stops = grow(rows, 2 * total), grow(begins, 2 * total), grow(stops, 2 * total)
                 sums, sizes = grow_rows(sums, 2 * total), grow_rows(sizes, 2 * total)
             rows[total], begins[total], stops[total] = row, starts[word] - base, ends[borders[sentence] - 1] - base
-            previous, previous_neutral = _FIRST, _FIRST
+            previous, previous_neutral = FIRST, FIRST
             plain_words, plain_chars, neutral_words, neutral_chars = 0, 0, 0, 0
-            plain_grams, neutral_grams, features, hits, classed, slurs = 0, 0, 0, 0, 0, 0
+            plain_grams, neutral_grams, features, hits, classed, marks = 0, 0, 0, 0, 0, 0
             while word < borders[sentence]:
                 value = hashes[word]
                 place = slot_of(value, cache_mask)
@@ -254,14 +252,14 @@ def _sum_sentences(
                             added += char_weights[grams[at]]
                         cache_sum[place], cache_size[place] = added, size
                         cache_kind[place] = 2
-                        if _contains(neutral, value):
+                        if contains(neutral, value):
                             cache_kind[place] = 3
-                        elif _contains(listed, value):
+                        elif contains(listed, value):
                             cache_kind[place] = 4
                 kind = cache_kind[place]
                 classed = add_class(classes, classed, cache_class[place], data, base, starts[word])
-                plain = _NUMBER if kind == 1 else value
-                unmarked = _NEUTRAL if kind == 3 else plain
+                plain = NUMBER if kind == 1 else value
+                unmarked = NEUTRAL if kind == 3 else plain
                 both = np.int64(word_weights[slot_of(plain, word_mask)]) + np.int64(
                     word_weights[slot_of(pair_hash(previous, plain), word_mask)]
                 )
@@ -279,120 +277,17 @@ def _sum_sentences(
                     neutral_grams += cache_size[place]
                 previous, previous_neutral = plain, unmarked
                 hits += kind == 4
-                slurs += cache_class[place] == SLUR
+                marks |= 1 << np.int64(cache_class[place])
                 features += 2
                 word += 1
             scoped, scope_sum = scope_slots(classes, classed, scopes), 0
             for at in range(scoped):
                 scope_sum += scope_weights[scopes[at]]
             sums[total, 4], sizes[total, 4], sizes[total, 5] = scope_sum, scoped, hits
-            sizes[total, 6] = slurs
+            sizes[total, 6] = marks
             sums[total, 0], sums[total, 1] = plain_words, plain_chars
             sums[total, 2], sums[total, 3] = neutral_words, neutral_chars
             sizes[total, 0], sizes[total, 1] = features, plain_grams
             sizes[total, 2], sizes[total, 3] = features, neutral_grams
             total += 1
     return rows[:total], begins[:total], stops[:total], sums[:total], sizes[:total]
-
-
-@kernel()
-def feature_slots(
-    offsets: np.ndarray,
-    data: np.ndarray,
-    lower: np.ndarray,
-    word_size: int,
-    char_size: int,
-    neutral: np.ndarray,
-    listed: np.ndarray,
-    class_keys: np.ndarray,
-    class_ids: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The same features for training, each row as one sentence: bounds int64[n, 4], slots int32, listed words int64[n].
-
-    Row i has the words `slots[bounds[i, 0]:bounds[i, 1]]`, then characters (slots from `word_size` on), then scopes (after
-    those). With a non-empty `neutral` it is the neutral reading.
-    """
-    word_mask, char_mask = np.uint64(word_size - 1), np.uint64(char_size - 1)
-    count_rows = len(offsets) - 1
-    bounds, slots = np.zeros((count_rows, 4), np.int64), np.empty(4096, np.int32)
-    hashes, starts, ends = np.empty(1024, np.uint64), np.empty(1024, np.int64), np.empty(1024, np.int64)
-    points, grams = np.empty(MAX_WORD_POINTS + 2, np.int32), np.empty(MAX_GRAMS, np.int64)
-    classes, scopes = np.empty(MAX_CLASSES, np.uint8), np.empty(MAX_SCOPES, np.int64)
-    hits = np.zeros(count_rows, np.int64)
-    total = 0
-    for row in range(count_rows):
-        count, hashes, starts, ends = split_words(data, offsets[row], offsets[row + 1], lower, hashes, starts, ends)
-        if total + count * (2 + MAX_GRAMS) + MAX_SCOPES > len(slots):
-            slots = grow(slots, 2 * len(slots) + count * (2 + MAX_GRAMS) + MAX_SCOPES)
-        bounds[row, 0] = total
-        previous, classed = _FIRST, 0
-        for word in range(count):
-            value = hashes[word]
-            one = class_of(class_keys, class_ids, value)
-            classed = add_class(classes, classed, one, data, offsets[row], starts[word])
-            if is_number(data, starts[word], ends[word]):
-                value = _NUMBER
-            elif _contains(neutral, value):
-                value = _NEUTRAL
-            else:
-                hits[row] += _contains(listed, value)
-            slots[total] = slot_of(value, word_mask)
-            slots[total + 1] = slot_of(pair_hash(previous, value), word_mask)
-            hashes[word] = previous = value
-            total += 2
-        bounds[row, 1] = total
-        for word in range(count):
-            if hashes[word] != _NUMBER and hashes[word] != _NEUTRAL:
-                size = word_grams(data, starts[word], ends[word], lower, char_mask, points, grams)
-                for at in range(size):
-                    slots[total + at] = word_size + grams[at]
-                total += size
-        bounds[row, 2] = total
-        scoped = scope_slots(classes, classed, scopes)
-        for at in range(scoped):
-            slots[total + at] = word_size + char_size + scopes[at]
-        total += scoped
-        bounds[row, 3] = total
-    return bounds, slots[:total], hits
-
-
-@kernel()
-def fit_logistic(
-    bounds: np.ndarray,
-    slots: np.ndarray,
-    listed: np.ndarray,
-    labels: np.ndarray,
-    importance: np.ndarray,
-    order: np.ndarray,
-    size: int,
-    rate: float,
-    decay: float,
-    each: float,
-) -> tuple[np.ndarray, Any]:
-    """Logistic regression by AdaGrad over the examples in `order` (repeated for epochs): weights float64[size] and the bias.
-
-    The value of a feature is one over the square root of the number of features of its kind in the sentence. `each` is the
-    fixed weight of a listed word: learnt, it would be explained away by the very words it stands for.
-    """
-    weights, squares = np.zeros(size), np.full(size, 1e-3)
-    bias, bias_square = 0.0, 1e-3
-    for step in range(len(order)):
-        example = order[step]
-        z = bias + each * min(listed[example], MAX_LISTED)
-        for part in range(3):
-            low, high = bounds[example, part], bounds[example, part + 1]
-            value = 1.0 / np.sqrt(max(high - low, 1))
-            for at in range(low, high):
-                z += weights[slots[at]] * value
-        slope = (1.0 / (1.0 + np.exp(-z)) - labels[example]) * importance[example]
-        for part in range(3):
-            low, high = bounds[example, part], bounds[example, part + 1]
-            value = 1.0 / np.sqrt(max(high - low, 1))
-            for at in range(low, high):
-                slot = slots[at]
-                gradient = slope * value + decay * weights[slot]
-                squares[slot] += gradient * gradient
-                weights[slot] -= rate * gradient / np.sqrt(squares[slot])
-        bias_square += slope * slope
-        bias -= rate * slope / np.sqrt(bias_square)
-    return weights, bias

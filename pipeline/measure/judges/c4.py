@@ -49,29 +49,37 @@ class C4(JudgeSettings):
     min_num_long_lines: Threshold = None
     """mC4: 3 lines of at least 200 code points."""
     max_policy_sentence_frac: Threshold = None
-    """Share of the sentences that name JavaScript, cookies, terms of use or a privacy policy; not published. With
-    `furniture_only` it is what removes pages that are nothing but such sentences."""
+    """Share of the sentences that name JavaScript, cookies, terms of use or a privacy policy to the page's reader; not published.
+    With `furniture_only` it is what removes pages that are nothing but such sentences."""
     max_cut_frac: Threshold = None
     """Share of the bytes that the line rules cut; not published."""
 
 
 _POLICY = r"(?i)terms of use|privacy policy|cookie policy|uses cookies|use of cookies|use cookies|javascript"
 """What the rules above call a line of policy or of JavaScript."""
+_TO_READER = re.compile("(?i)" + "|".join([r"\byour?\b", *map(re.escape, c4_lines.TO_THE_READER)]))
+"""What such a sentence holds when it speaks of its own page; a risk factor or news may name a policy in each of its own."""
+MOST_LABEL = 5
+"""Words of a sentence that is a label of a link."""
 _SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
 def policy_sentence_frac(text: pa.Array) -> pa.Array:
-    """float64[n]: the share of sentences that name a policy or JavaScript; most texts name none and are only searched."""
+    """float64[n]: the share of sentences that name a policy or JavaScript to the page's reader; most texts name none and are only
+    searched."""
     found, fractions = re.compile(_POLICY), np.zeros(len(text))
     for row in np.flatnonzero(np.asarray(pc.fill_null(pc.match_substring_regex(text, _POLICY), False))):
         sentences = [one for one in _SENTENCES.split(text[int(row)].as_py()) if one.strip()]
-        fractions[row] = sum(found.search(one) is not None for one in sentences) / max(len(sentences), 1)
+        named = [
+            one for one in sentences if found.search(one) and (_TO_READER.search(one) or len(one.split()) <= MOST_LABEL)
+        ]
+        fractions[row] = len(named) / max(len(sentences), 1)
     return pa.array(fractions)
 
 
 @judge(
     "c4",
-    version=2,
+    version=3,
     settings=C4,
     reads=["text", "table_spans"],
     adds={

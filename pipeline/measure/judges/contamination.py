@@ -6,8 +6,9 @@ a piece when it keeps enough of the piece's weight in order: exact, reformatted 
 
 What follows from a found piece depends on what it is. A question counts by itself when it is long, otherwise with its answer
 beside it; evidence counts when nearly all of it is there. What stands in many documents that are no copies of each other is a
-stock phrase of the corpus, which the whole corpus shows (`set_aside`): it is listed and left, unless it is a question with its
-answer. Whole sentences or rows of tables are cut; where that would take much more than the item, nothing is.
+stock phrase of the corpus, which the whole corpus shows (`set_aside`): it is listed and left, unless it is a question, whole by
+itself or with its answer: nobody's stock phrase, however often it leaked. Whole sentences or rows of tables are cut; where that
+would take much more than the item, nothing is.
 """
 
 import hashlib
@@ -101,7 +102,7 @@ def load(settings: Contamination, read: Callable[[], Any]) -> Index:
 
 @judge(
     "contamination",
-    version=5,
+    version=6,
     settings=Contamination,
     reads=["text"],
     adds={
@@ -118,8 +119,8 @@ def load(settings: Contamination, read: Callable[[], Any]) -> Index:
     notices=left_out,
 )
 def contamination(batch: pa.RecordBatch, settings: Contamination, model: Index | None = None) -> Columns:
-    """`score`: the largest share of any item; `items`: names of those that count, with their `shares`, and whether the `whole`
-    question and answer are there; `spans`: what is cut for them, the item's name as kind.
+    """`score`: the largest share of any item; `items`: names of those that count, with their `shares`, and whether a `whole`
+    question is there, by itself or with its answer; `spans`: what is cut for them, the item's name as kind.
 
     Without the run's index one is built here.
     """
@@ -200,7 +201,8 @@ def _judged(hits: list[Hit], text: np.ndarray, index: Index, settings: Contamina
         return None
     name = index.names[item].as_py()
     spans = [(*span, name) for hit in copies if (span := _whole_sentences(raw, hit.start, hit.end))]
-    return Found(name, max(hit.share for hit in copies), answered and len(copies) == count, spans)
+    known_by = answered or (kind == QUESTION and all(hit.share >= settings.min_overlap for hit in copies))
+    return Found(name, max(hit.share for hit in copies), known_by and len(copies) == count, spans)
 
 
 def _is_copy(

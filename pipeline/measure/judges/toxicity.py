@@ -14,15 +14,15 @@ from pipeline.core.settings import JudgeSettings, Threshold
 from pipeline.core.shipped_weights import ShippedWeights
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.compiled import kernel
-from pipeline.kernels.text.ngrams import MAX_LISTED, sum_sentences
+from pipeline.kernels.text.ngrams import MAX_LISTED, SCORN, SLUR, sum_sentences
 from pipeline.kernels.text.term_trie import WORD_LOWER, find_phrases
 from pipeline.measure.spans import spans_column
 
 WORST_PART = 3
 """The score of a document is the mean of one in so many of its sentences, the worst."""
-AT_PEOPLE, SLURRED, SHORT = 0.72, 0.9, 15
+AT_PEOPLE, SLURRED, AIMED, SHORT = 0.72, 0.95, 0.83, 15
 """A sentence that names a group and scores more than this decides by itself in a text of so many sentences; in a longer one
-in proportion. One that only has a slur must score more: many slurs are words for other things, too."""
+in proportion. One that only has a slur must score more, many slurs are words for other things, too; beside scorn less."""
 LIFT = 2.4
 """What a listed word adds to the logit of a sentence, as long as that stays under one half."""
 SENTENCE_THRESHOLD = 0.7
@@ -111,13 +111,14 @@ def _sentences(
     readings = (tensors[name] for name in READ)
     rows, begins, stops, sums, sizes = sum_sentences(offsets, data, WORD_LOWER, *readings)
     scores = sentence_scores(sums, sizes, tensors["scales"])
-    at_people = (sizes[:, 1] > sizes[:, 3]) | (sizes[:, 6] > 0) & (scores > SLURRED)
+    slur, scorn = (sizes[:, 6] & 1 << one > 0 for one in (SLUR, SCORN))
+    at_people = (sizes[:, 1] > sizes[:, 3]) | slur & (scores > np.where(scorn, AIMED, SLURRED))
     return rows, begins, stops, scores, at_people
 
 
 @judge(
     "toxicity",
-    version=5,
+    version=6,
     settings=Toxicity,
     reads=["text"],
     adds={
