@@ -15,7 +15,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
+from email.utils import formatdate, parsedate_to_datetime
 from urllib.parse import SplitResult, urlsplit
 
 from pipeline.errors import InfrastructureError
@@ -203,8 +203,13 @@ class Client:
             connection.sendall(request)
             answer = http.client.HTTPResponse(connection, method="GET")
             answer.begin()
-            headers = [(name, " ".join(value.split())) for name, value in answer.getheaders() if name.strip()]
+            headers = [(name.strip(), " ".join(value.split())) for name, value in answer.getheaders() if name.strip()]
             response = Response(url, answer.status, answer.reason, headers)
+            if not response.header(
+                "date"
+            ):  # RFC 9110, section 6.6.1; a Retry-After must mean the same when the log is read
+                headers.append(("Date", formatdate(usegmt=True)))
+                response = Response(url, answer.status, answer.reason, headers)
             if types and response.status == 200 and response.mime and not response.mime.startswith(types):
                 response.is_cut = True
                 return response
@@ -250,7 +255,8 @@ def _read_body(answer: http.client.HTTPResponse, limit: int) -> tuple[bytes, boo
 
 
 def retry_after_s(response: Response) -> float | None:
-    """Seconds of Retry-After (RFC 9110, section 10.2.3), whether written as a number or as a date; None when there are none.
+    """Seconds of Retry-After (RFC 9110, section 10.2.3), whether written as a number or as a date, which counts from the answer's
+    own; None when there are none.
 
     >>> retry_after_s(Response("", 429, "", [("Retry-After", "7")])), retry_after_s(Response("", 429, "", []))
     (7.0, None)
@@ -259,7 +265,8 @@ def retry_after_s(response: Response) -> float | None:
     if value.isdecimal() and len(value) < 10:
         return float(value)
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+        now = parsedate_to_datetime(response.header("date")).timestamp() if response.header("date") else time.time()
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
     except (ValueError, TypeError, OverflowError):
         return None
 

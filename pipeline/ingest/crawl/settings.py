@@ -21,7 +21,7 @@ _CONTACT = re.compile(r"[^\s@/]+@[^\s@]+\.\w|https?://[^\s/.]+\.")
 _TYPES = [
     "text/", "application/xhtml", "application/xml", "application/rss", "application/atom", "application/pdf", "application/epub",
     "application/msword", "application/rtf", "application/vnd.openxmlformats", "application/vnd.ms-", "application/json",
-    "application/vnd.oasis.opendocument", "application/gzip", "application/x-gzip",
+    "application/vnd.oasis.opendocument", "application/gzip", "application/x-gzip", "application/octet-stream",
 ]  # fmt: skip
 
 
@@ -119,7 +119,7 @@ class CrawlPlan(Fetch):
     @cached_property
     def domain_hosts(self) -> set[str]:
         """Hosts whose sitemap.xml is looked for."""
-        return {domain.lower() for domain in self.domains}
+        return {domain.lower().removeprefix("www.") for domain in self.domains}
 
 
 class EdgarFetch(Fetch):
