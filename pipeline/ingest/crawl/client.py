@@ -23,6 +23,7 @@ from pipeline.ingest.crawl.netguard import RefusedError, resolve
 
 REDIRECTS = (301, 302, 303, 307, 308)
 BUSY = (429, 503)
+ABSENT = (404, 416)
 UNREACHABLE = (OSError, http.client.HTTPException, ValueError)
 """What a request raises when a host fails or answers nonsense."""
 _CHUNK = 2**16
@@ -140,7 +141,7 @@ class Client:
         """One exchange with a service that must answer: tried again, ever later, when it fails or says that it is busy. Two
         requests of all threads begin at least `gap_s` apart.
 
-        Raises InfrastructureError when it does not answer 2xx or 404 in the end.
+        Raises InfrastructureError when it answers neither 2xx nor that there is nothing of the kind (404, 416) in the end.
         """
         said = ""
         for number in range(_TRIES):
@@ -149,7 +150,7 @@ class Client:
             try:
                 response = self.fetch(url, limit, fields)
                 is_long = len(response.body) >= limit
-                if (response.status < 300 and (is_long or not response.is_cut)) or response.status == 404:
+                if (response.status < 300 and (is_long or not response.is_cut)) or response.status in ABSENT:
                     return response
                 said = f"answered {response.status} {response.reason}{' and was cut' if response.is_cut else ''}"
                 if 300 <= response.status < 500 and response.status not in BUSY:
