@@ -2,7 +2,7 @@
 
 import re
 from functools import cached_property
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     Field,
@@ -131,7 +131,7 @@ class EdgarFetch(Fetch):
     """Years in which the filings were filed."""
     companies: list[int | str] = []
     """Central index keys or tickers; empty takes every company."""
-    sic: list[int | str] = []
+    sic: list[Annotated[int, Field(ge=100, le=9999)]] = []
     """Industry codes, as [6021]; EDGAR is asked once for each company."""
     amendments: bool = True
     """Also amendments of these forms, linked to what they amend."""
