@@ -127,7 +127,7 @@ class EdgarFetch(Fetch):
 
     forms: list[str] = Field(default=["10-K"], min_length=1)
     """Form types, as [10-K, 8-K]."""
-    years: list[int] = Field(min_length=1)
+    years: list[Annotated[int, Field(ge=1993, le=2100)]] = Field(min_length=1)
     """Years in which the filings were filed."""
     companies: list[int | str] = []
     """Central index keys or tickers; empty takes every company."""
@@ -148,7 +148,7 @@ class EdgarFetch(Fetch):
 class CommonCrawlFetch(Fetch):
     """Captures to fetch from Common Crawl: of domains and address patterns through its index, or whole files."""
 
-    crawls: list[str] = Field(min_length=1)
+    crawls: list[Annotated[str, Field(pattern=r"^CC-MAIN-\d{4}-\d{2,4}$")]] = Field(min_length=1)
     """Names of crawls, as [CC-MAIN-2024-10]."""
     domains: list[str] = []
     """Domains with everything under them, as [sec.gov]."""
