@@ -150,6 +150,90 @@ def test_a_word_document_in_its_order():
     assert (found.title, found.date, found.note) == ("Tides", "2021-03-04", "author A. Li")
 
 
+NUMBERING = f"""<w:numbering {W}>
+<w:abstractNum w:abstractNumId="4">
+<w:lvl w:ilvl="0"><w:start w:val="1"/><w:numFmt w:val="decimal"/><w:pStyle w:val="Clause"/><w:lvlText w:val="Article %1"/></w:lvl>
+<w:lvl w:ilvl="1"><w:start w:val="1"/><w:numFmt w:val="decimal"/><w:lvlText w:val="%1.%2"/></w:lvl>
+<w:lvl w:ilvl="2"><w:start w:val="1"/><w:numFmt w:val="lowerLetter"/><w:lvlText w:val="(%3)"/></w:lvl></w:abstractNum>
+<w:abstractNum w:abstractNumId="5"><w:lvl w:ilvl="0"><w:numFmt w:val="bullet"/><w:lvlText w:val="x"/></w:lvl></w:abstractNum>
+<w:abstractNum w:abstractNumId="6"><w:lvl w:ilvl="0"><w:start w:val="3"/><w:numFmt w:val="upperRoman"/><w:lvlText w:val="%1."/></w:lvl></w:abstractNum>
+<w:num w:numId="1"><w:abstractNumId w:val="4"/></w:num><w:num w:numId="2"><w:abstractNumId w:val="5"/></w:num>
+<w:num w:numId="3"><w:abstractNumId w:val="6"/></w:num>
+<w:num w:numId="7"><w:abstractNumId w:val="6"/><w:lvlOverride w:ilvl="0"><w:startOverride w:val="1"/></w:lvlOverride></w:num>
+</w:numbering>"""
+STYLES = f"""<w:styles {W}><w:style w:styleId="Clause"><w:pPr><w:numPr><w:numId w:val="1"/></w:numPr></w:pPr></w:style>
+<w:style w:styleId="Bold"><w:basedOn w:val="Clause"/></w:style></w:styles>"""
+
+
+def listed(text: str, number: int | None = None, level: int = 0, style: str = "") -> str:
+    inside = f'<w:pStyle w:val="{style}"/>' if style else ""
+    if number is not None:
+        inside += f'<w:numPr><w:ilvl w:val="{level}"/><w:numId w:val="{number}"/></w:numPr>'
+    return f"<w:p><w:pPr>{inside}</w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>"
+
+
+def test_word_lists_bear_the_numbers_that_word_draws():
+    body = "".join(
+        [
+            listed("Parties", style="Clause"), listed("the seller", 1, 1), listed("a ship", 1, 2), listed("its crew", 1, 2),
+            listed("the buyer", 1, 1), listed("Price", style="Bold"), listed("in gold", 1, 1), listed("", 1, 1),
+            listed("not counted", 0, 0, "Clause"), listed("a point", 2), listed("third", 3), listed("fourth", 3),
+            listed("anew", 7), listed("on", 7),
+        ]
+    )  # fmt: skip
+    text = text_of(docx_of(body, numbering=NUMBERING, styles=STYLES), "docx")
+    assert text.split("\n\n") == [
+        "Article 1 Parties", "1.1 the seller", "(a) a ship", "(b) its crew", "1.2 the buyer", "Article 2 Price", "2.1 in gold",
+        "not counted", "• a point", "III. third", "IV. fourth", "I. anew", "II. on",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("math", "text"),
+    [
+        ("<m:r><m:t>f</m:t></m:r><m:d><m:e><m:r><m:t>x</m:t></m:r></m:e></m:d>", "f(x)"),
+        ('<m:d><m:dPr><m:begChr m:val="["/><m:endChr m:val="]"/></m:dPr><m:e><m:t>a</m:t></m:e><m:e><m:t>b</m:t></m:e></m:d>', "[a|b]"),
+        ("<m:f><m:num><m:t>n+1</m:t></m:num><m:den><m:t>2x</m:t></m:den></m:f>", "(n+1)/2x"),
+        ("<m:sSup><m:e><m:t>x</m:t></m:e><m:sup><m:t>n-1</m:t></m:sup></m:sSup><m:r><m:t>y</m:t></m:r>", "x^(n-1)y"),
+        ("<m:sSub><m:e><m:t>a</m:t></m:e><m:sub><m:t>n</m:t></m:sub></m:sSub><m:func><m:fName><m:t>cos</m:t></m:fName>"
+         "<m:e><m:t>x</m:t></m:e></m:func>", "a_n cos x"),
+        ('<m:nary><m:naryPr><m:chr m:val="∑"/></m:naryPr><m:sub><m:t>k=0</m:t></m:sub><m:sup><m:t>n</m:t></m:sup>'
+         "<m:e><m:t>k</m:t></m:e></m:nary>", "∑_(k=0)^n k"),
+        ("<m:nary><m:sub/><m:sup/><m:e><m:t>f</m:t></m:e></m:nary>", "∫ f"),
+        ("<m:rad><m:deg><m:t>3</m:t></m:deg><m:e><m:t>ab+c</m:t></m:e></m:rad>", "3√(ab+c)"),
+        ("<m:sSup><m:e><m:d><m:e><m:t>1+x</m:t></m:e></m:d></m:e><m:sup><m:t>n</m:t></m:sup></m:sSup>", "(1+x)^n"),
+        ("<m:m><m:mr><m:e><m:t>1</m:t></m:e><m:e><m:t>0</m:t></m:e></m:mr><m:mr><m:e><m:t>0</m:t></m:e><m:e><m:t>1</m:t></m:e></m:mr></m:m>",
+         "1 0; 0 1"),
+    ],
+)  # fmt: skip
+def test_formulas_of_word_keep_the_signs_that_word_draws(math, text):
+    body = f'<w:p xmlns:m="urn:m"><w:r><w:t>So </w:t></w:r><m:oMath>{math}</m:oMath><w:r><w:t>.</w:t></w:r></w:p>'
+    assert extract_document(docx_of(body), "docx", SETTINGS).text == f"So {text}."
+
+
+def test_raised_text_of_word_is_marked_behind_what_it_raises():
+    def run(text: str, place: str = "") -> str:
+        raised = f'<w:rPr><w:vertAlign w:val="{place}"/></w:rPr>' if place else ""
+        return f'<w:r>{raised}<w:t xml:space="preserve">{text}</w:t></w:r>'
+
+    runs = [run("10"), run("9", "superscript"), run(" of H"), run("2", "subscript"), run("O on the 1"), run("st", "superscript"),
+            run(" mile"), run("™", "superscript"), run(", 5"), run(" m", "baseline"), run("2", "superscript")]  # fmt: skip
+    text = extract_document(docx_of(f"<w:p>{''.join(runs)}</w:p>"), "docx", SETTINGS).text
+    assert text == "10^9 of H_2O on the 1st mile™, 5 m^2"
+
+
+def test_numbers_of_slides():
+    def point(text: str, kind: str = "", level: int = 0, more: str = "") -> str:
+        return f'<a:p><a:pPr lvl="{level}">{f"""<a:buAutoNum type="{kind}"{more}/>""" if kind else ""}</a:pPr><a:r><a:t>{text}</a:t></a:r></a:p>'
+
+    points = [point("one", "arabicPeriod"), point("sub", "alphaLcParenR", 1), point("sub", "alphaLcParenR", 1),
+              point("two", "arabicPeriod"), point("plain"), point("again", "romanUcParenBoth", 0, ' startAt="4"')]  # fmt: skip
+    slide = f'<p:sld xmlns:p="urn:p" xmlns:a="urn:a"><p:txBody>{"".join(points)}</p:txBody></p:sld>'
+    data = zip_of({"[Content_Types].xml": "<Types/>", "ppt/slides/slide1.xml": slide, "docProps/core.xml": CORE})
+    text = extract_document(data, "pptx", SETTINGS).text
+    assert text.split("\n\n") == ["1. one", "a) sub", "b) sub", "2. two", "plain", "(IV) again"]
+
+
 def test_slides_in_the_order_of_the_presentation():
     a = 'xmlns:a="urn:a" xmlns:p="urn:p" xmlns:r="urn:r"'
     slide = f"<p:sld {a}><a:p><a:r><a:t>%s</a:t></a:r><a:fld type='slidenum'><a:t>9</a:t></a:fld></a:p></p:sld>"

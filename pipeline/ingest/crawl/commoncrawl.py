@@ -30,7 +30,7 @@ from pipeline.ingest.crawl.service import Service
 from pipeline.ingest.crawl.settings import CommonCrawlFetch
 from pipeline.ingest.source import Source
 
-VERSION = 1
+VERSION = 2
 CAPTURES = "captures.parquet"
 _SCHEMA = pa.schema([("url", pa.string()), ("filename", pa.string()), ("offset", pa.int64()), ("length", pa.int64())])
 _COLUMNS = {

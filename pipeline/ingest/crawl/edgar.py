@@ -19,7 +19,7 @@ from pipeline.ingest.crawl.settings import EdgarFetch
 from pipeline.ingest.formats.edgar import AMENDS
 from pipeline.ingest.source import Source
 
-VERSION = 1
+VERSION = 2
 _SUBMISSION_BYTES = 200 * 2**20
 
 
