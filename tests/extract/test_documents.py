@@ -298,6 +298,29 @@ def test_rtf():
     assert refusal(b"Dear Sir", "rtf").rule == "bad_document"
 
 
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (rb"{\f1 \'b7} point", "• point"),
+        (rb"{\f2 o} no {\f2\'fe} yes", "☐ no ☑ yes"),
+        (rb"{\f1 a}+{\f1 b}", "α+β"),
+        (rb"{\f2\u-3844\'fc} done", "✓ done"),
+        (rb"{\f3 r} wrong", "✗ wrong"),
+        (rb"{\f2 A whole sentence that no one ever meant to draw}", "A whole sentence that no one ever meant to draw"),
+        (rb"\f0 o stays", "o stays"),
+    ],
+)
+def test_letters_of_fonts_of_signs_in_rtf(body, text):
+    fonts = rb"{\fonttbl{\f0 Arial;}{\f1\froman\fcharset2\fprq2{\*\panose 05050102010706020507}Symbol;}"
+    fonts += rb"{\f2\fnil\fcharset2 Wingdings;}{\f3 Webdings;}{\f4 Segoe UI Symbol;}}"
+    assert text_of(rb"{\rtf1\ansi" + fonts + body + b"}", "rtf") == text
+
+
+def test_signs_of_word():
+    body = '<w:p><w:r><w:sym w:font="Wingdings" w:char="F0FE"/><w:t> paid </w:t><w:sym w:font="Symbol" w:char="F0A3"/></w:r></w:p>'
+    assert text_of(docx_of(body), "docx") == "☑ paid ≤"
+
+
 def test_locked_and_damaged_containers_have_a_reason():
     assert refusal(b"\xd0\xcf\x11\xe0" + bytes(600), "docx").rule == "password"
     assert refusal(docx_of(paragraph("x"))[:-60], "docx").rule == "bad_document"

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 from pipeline.extract.documents.formulas import formula
 from pipeline.extract.documents.lists import number_slide, number_word
-from pipeline.extract.documents.parts import child_of, local, said
+from pipeline.extract.documents.parts import FONTS, child_of, local, said, sign_of
 from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.extract.payload import Extracted, RefusalError
 
@@ -116,6 +116,8 @@ def _run(element: ElementTree.Element, mixed: bool, inside: list[str]) -> str:
             parts.append(_SIGNS[name])
         elif name in (*_PARAGRAPHS, *_TABLES, "txbxContent", "text-box", "note-body", "annotation", "AlternateContent"):
             inside += blocks(child, mixed)
+        elif name == "sym" and (font := FONTS.get(said(child, "font").lower())):
+            parts.append(sign_of(font, int(said(child, "char") or "0", 16)))
         elif name in ("oMath", "oMathPara"):
             parts.append(formula(child))
         elif name == "r":
