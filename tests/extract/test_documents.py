@@ -13,6 +13,7 @@ import zstandard
 from pipeline.extract.documents.kinds import EXTRACTORS, extract_document
 from pipeline.extract.documents.pdf import Line, joined
 from pipeline.extract.extract_settings import ExtractSettings
+from pipeline.extract.html_text import markup_text
 from pipeline.extract.payload import RefusalError
 from pipeline.ingest.kinds import kind_of_name
 
@@ -209,6 +210,39 @@ def test_word_lists_bear_the_numbers_that_word_draws():
 def test_formulas_of_word_keep_the_signs_that_word_draws(math, text):
     body = f'<w:p xmlns:m="urn:m"><w:r><w:t>So </w:t></w:r><m:oMath>{math}</m:oMath><w:r><w:t>.</w:t></w:r></w:p>'
     assert extract_document(docx_of(body), "docx", SETTINGS).text == f"So {text}."
+
+
+@pytest.mark.parametrize(
+    ("math", "text"),
+    [
+        ("<mfrac><mn>1</mn><mi>n</mi></mfrac>", "1/n"),
+        ("<mfrac><mrow><mi>a</mi><mo>+</mo><mi>b</mi></mrow><mn>2</mn></mfrac>", "(a+b)/2"),
+        ("<msup><mi>x</mi><mrow><mi>n</mi><mo>&minus;</mo><mn>1</mn></mrow></msup><mi>y</mi>", "x^(n−1)y"),
+        ("<msub><mi>a</mi><mi>i</mi></msub><mi>b</mi>", "a_i b"),
+        (
+            "<munderover><mo>&sum;</mo><mrow><mi>k</mi><mo>=</mo><mn>0</mn></mrow><mi>n</mi></munderover><mi>k</mi>",
+            "∑_(k=0)^n k",
+        ),
+        ("<msqrt><mi>x</mi><mo>+</mo><mn>1</mn></msqrt>", "√(x+1)"),
+        ("<mroot><mi>x</mi><mn>3</mn></mroot>", "3√x"),
+        ("<mover><mi>x</mi><mo>¯</mo></mover>", "x¯"),
+        ("<mi>f</mi><mo>&#x2061;</mo><mfenced><mi>x</mi><mi>y</mi></mfenced>", "f(x,y)"),
+        ("<mi>a</mi><mo>&lt;</mo><mi>b</mi>", "a<b"),
+        ("<mi>a</mi><mo>+</mi><mi>b</mi>", "a+b"),
+    ],
+)
+def test_formulas_of_pages_in_a_line(math, text):
+    page = f"<html><body><p>So the sum <math xmlns='m' display='inline'>{math}</math> holds.</p></body></html>"
+    assert text_of(zip_of({"META-INF/container.xml": "<c><rootfile full-path='o.opf'/></c>", "p.html": page,
+                           "o.opf": "<p><item id='a' href='p.html'/><itemref idref='a'/></p>"}), "epub") == f"So the sum {text} holds."  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "text"), [(r"\frac{1}{n}", r"$\frac{1}{n}$"), ("x^{2}", "$x^{2}$"), ("one over n", "1/n")]
+)
+def test_tex_beside_a_formula_comes_first(said, text):
+    math = f'<p>So <math alttext="{said}"><mfrac><mn>1</mn><mi>n</mi></mfrac></math> holds.</p>'
+    assert markup_text(math, SETTINGS.model_copy(update={"main_content": False})) == f"So {text} holds."
 
 
 def test_raised_text_of_word_is_marked_behind_what_it_raises():
