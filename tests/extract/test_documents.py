@@ -189,6 +189,15 @@ def test_word_lists_bear_the_numbers_that_word_draws():
     ]  # fmt: skip
 
 
+def test_a_list_whose_numbers_are_damaged_costs_its_numbers_alone():
+    odd = NUMBERING.replace('w:ilvl w:val="0"', 'w:ilvl w:val="x"').replace(
+        'start w:val="3"', f'start w:val="{"9" * 30}"'
+    )
+    body = listed("one", 3).replace('ilvl w:val="0"', 'ilvl w:val="first"') + listed("two", 99) + listed("three", 3)
+    assert text_of(docx_of(body, numbering=odd, styles="<w/>"), "docx").split() == ["I.", "one", "two", "II.", "three"]
+    assert text_of(docx_of('<w:p><w:r><w:sym w:font="Symbol" w:char="zz"/><w:t>x</w:t></w:r></w:p>'), "docx") == "x"
+
+
 @pytest.mark.parametrize(
     ("math", "text"),
     [

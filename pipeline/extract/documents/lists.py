@@ -81,9 +81,9 @@ def number_word(root: Element, numbering: Element, styles: Element) -> None:
             name = said(one, "numId")
             lists[name] = abstract.get(_value(one, "abstractNumId"), _List())
             starts[name] = {
-                int(said(over, "ilvl") or 0): int(value)
+                _number(said(over, "ilvl"), 0): _number(value, 1)
                 for over in one
-                if local(over) == "lvlOverride" and (value := _value(over, "startOverride")).isdecimal()
+                if local(over) == "lvlOverride" and (value := _value(over, "startOverride"))
             }
     by_style = _styles(styles, lists)
     for paragraph in root.iter():
@@ -93,7 +93,7 @@ def number_word(root: Element, numbering: Element, styles: Element) -> None:
         mine = child_of(properties, "numPr")
         name, level = by_style.get(_value(properties, "pStyle"), ("", 0))
         if mine is not None:
-            name, level = _value(mine, "numId") or name, int(_value(mine, "ilvl") or level)
+            name, level = _value(mine, "numId") or name, _number(_value(mine, "ilvl"), level)
         if name in lists:  # an empty paragraph counts, too
             lists[name].counts.update({at: start - 1 for at, start in starts.pop(name, {}).items()})
             label = lists[name].label(level)
@@ -107,13 +107,13 @@ def number_slide(root: Element) -> None:
         counts: dict[int, int] = defaultdict(int)
         for paragraph in body if local(body) in ("txBody", "txbxContent") else ():
             properties = child_of(paragraph, "pPr")
-            level = int(properties.get("lvl", "0")) if properties is not None else 0
+            level = _number(properties.get("lvl", ""), 0) if properties is not None else 0
             mine = child_of(properties, "buAutoNum")
             counts = defaultdict(int, {at: count for at, count in counts.items() if at < level + (mine is not None)})
             kind = _SLIDE.fullmatch(mine.get("type", "")) if mine is not None else None
             if mine is None or kind is None or not any(local(part) == "t" for part in paragraph.iter()):
                 continue
-            counts[level] = counts[level] + 1 if counts[level] else int(mine.get("startAt", "1"))
+            counts[level] = counts[level] + 1 if counts[level] else _number(mine.get("startAt", ""), 1)
             _put(paragraph, _SLIDE_SIGNS[kind[2]].format(numeral(counts[level], _SLIDE_FORMATS[kind[1]])))
 
 
@@ -121,11 +121,10 @@ def _list_of(abstract: Element) -> _List:
     levels = {}
     for one in abstract:
         if local(one) == "lvl":
-            start = _value(one, "start")
-            levels[int(said(one, "ilvl") or 0)] = _Level(
+            levels[_number(said(one, "ilvl"), 0)] = _Level(
                 _value(one, "numFmt"),
                 _value(one, "lvlText"),
-                int(start) if start.isdecimal() else 1,
+                _number(_value(one, "start"), 1),
                 _value(one, "pStyle"),
             )
     return _List(levels)
@@ -142,7 +141,7 @@ def _styles(styles: Element, lists: dict[str, _List]) -> dict[str, tuple[str, in
         if mine is not None and (wanted := _value(mine, "numId")):
             levels = lists[wanted].levels if wanted in lists else {}
             bound = next((at for at, level in levels.items() if level.style == name), 0)
-            found[name] = wanted, int(_value(mine, "ilvl") or bound)
+            found[name] = wanted, _number(_value(mine, "ilvl"), bound)
     for name in parents:
         above, seen = parents[name], {name}
         while name not in found and above and above not in seen:
@@ -166,3 +165,7 @@ def _value(element: Element | None, name: str) -> str:
     """The `val` of a child."""
     child = child_of(element, name)
     return said(child, "val") if child is not None else ""
+
+
+def _number(text: str, otherwise: int) -> int:
+    return int(text) if text.isdecimal() and len(text) < 7 else otherwise

@@ -117,7 +117,7 @@ def _run(element: ElementTree.Element, mixed: bool, inside: list[str]) -> str:
         elif name in (*_PARAGRAPHS, *_TABLES, "txbxContent", "text-box", "note-body", "annotation", "AlternateContent"):
             inside += blocks(child, mixed)
         elif name == "sym" and (font := FONTS.get(said(child, "font").lower())):
-            parts.append(sign_of(font, int(said(child, "char") or "0", 16)))
+            parts.append(sign_of(font, _code(said(child, "char"))))
         elif name in ("oMath", "oMathPara"):
             parts.append(formula(child))
         elif name == "r":
@@ -137,6 +137,10 @@ def _raised(run: ElementTree.Element, text: str, before: str) -> str:
     if place not in _RAISED or not before[-1:].isalnum() or not text.strip().isalnum() or text.lower() in _ORDINALS:
         return text
     return _RAISED[place] + text
+
+
+def _code(digits: str) -> int:
+    return int(digits, 16) if re.fullmatch(r"[0-9A-Fa-f]{1,4}", digits) else 0
 
 
 def charts(container: Container, pattern: str) -> list[str]:
