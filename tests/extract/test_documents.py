@@ -82,6 +82,41 @@ def test_rows_of_a_table_keep_their_cells():
     ]
 
 
+def table_at(rows: list[list[tuple[float, str]]], top: float = 700) -> list[tuple[float, float, str]]:
+    return [(x, top - 14 * at, text) for at, row in enumerate(rows) for x, text in row]
+
+
+def test_an_empty_cell_of_a_row_keeps_the_figures_behind_it_in_their_columns():
+    rows = [
+        [(250, "2031"), (400, "2030")],
+        [(72, "Wool sold"), (250, "1,204"), (400, "1,187")],
+        [(72, "Tin sold"), (252, "—"), (402, "—")],
+        [(72, "Interest income"), (400, "17")],
+        [(72, "Costs")],
+        [(80, "of the quay"), (250, "(88)"), (400, "(79)")],
+        [(80, "of the weir"), (250, "12")],
+    ]
+    text = text_of(pdf_of([table_at(rows)]), "pdf")
+    assert text.split("\n") == [
+        "\t2031\t2030", "Wool sold\t1,204\t1,187", "Tin sold\t—\t—", "Interest income\t\t17", "Costs", "of the quay\t(88)\t(79)",
+        "of the weir\t12",
+    ]  # fmt: skip
+
+
+def test_tables_parted_by_prose_have_columns_of_their_own():
+    wide = [[(72, "Wool"), (200, "1"), (300, "2"), (400, "3")], [(72, "Tin"), (200, "4"), (300, "5"), (400, "6")]]
+    prose = [[(72, "The table below sets forth what was sold in the other counties of the north.")]]
+    narrow = [[(72, "Salt"), (400, "7")], [(72, "Lead"), (400, "8")]]
+    text = text_of(pdf_of([table_at([*wide, *prose, *narrow])]), "pdf")
+    assert text.split("\n")[-2:] == ["Salt\t7", "Lead\t8"]
+
+
+def test_a_number_that_hangs_before_its_paragraph_is_no_cell():
+    lines = [(72, 700, "2."), (110, 700, "Subject to the terms of this deed the seller agrees to hand"),
+             (72, 688, "over the quay, and the buyer agrees to pay what is written in the schedule.")]  # fmt: skip
+    assert text_of(pdf_of([lines]), "pdf").startswith("2. Subject to the terms of this deed the seller agrees to hand")
+
+
 def test_a_heading_a_list_and_a_last_line_stay_apart():
     lines = [Line("A heading", 72, 130, 720, 732), Line("The text under it goes on and on until", 72, 300, 680, 688),
              Line("it ends.", 72, 110, 668, 676), Line("A new line begins here and goes on to", 72, 300, 656, 664),
