@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from pipeline.extract.documents.kinds import EXTRACTORS, extract_document
-from pipeline.extract.documents.pdf import Line, joined
+from pipeline.extract.documents.pdf import Line, joined, line_text
 from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.extract.html_text import markup_text
 from pipeline.extract.payload import RefusalError
@@ -80,6 +80,12 @@ def test_rows_of_a_table_keep_their_cells():
         "Gross profit\t$612.1\t$501.0",
         "Loss\t$(12.5)\t$18.0%",
     ]
+
+
+def test_a_sign_without_meaning_inside_a_line_is_no_hyphen():
+    words, gaps = ["the", "bene\x02", "t", "was", "seen"], [0.3, 0.5, 0.3, 1.5]
+    assert line_text(words, gaps) == ("the bene\ufffdt was\tseen", [0, 4])
+    assert line_text(["a", "con\x02"], [0.3]) == ("a con\x02", [0])
 
 
 def table_at(rows: list[list[tuple[float, str]]], top: float = 700) -> list[tuple[float, float, str]]:

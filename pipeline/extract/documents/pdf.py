@@ -21,14 +21,18 @@ PAGE_BREAK = "\n\f\n"
 """Between two pages: a line of its own."""
 _GAP, _LEADING = 1.1, 1.7
 """A gap between two words of one line, and the distance of two lines of one paragraph, at most, in heights of the line."""
+_LIGATURE = 0.6
+"""What a ligature is wide at most, in heights of the line."""
 _FULL = 0.82
 """A line this much as wide as the widest around it goes on in the next one."""
 _GARBAGE = 0.3
 """A page with this share of signs without a meaning has a text layer that no one can read."""
-_WORD = re.compile(r"[^\s\x00\x02\ufffe\xad]+[\x02\ufffe\xad]?")
+_WORD = re.compile(r"\ufffe?[^\s\x00\x02\ufffe\xad]+[\x02\ufffe\xad]?")
 _MEANINGLESS = re.compile("[\x01\x03-\x08\x0e-\x1f\ufffd\uffff\ue000-\uf8ff]")
 _HYPHEN = "\x02"
 """What PDFium writes for a hyphen at the end of a line that splits a word; it leaves the line's end out then."""
+_UNKNOWN = "\ufffd"
+"""A sign that the file gives no meaning: inside a line PDFium writes a hyphen for it, too, mostly for the ligature of `fi`."""
 _SPLIT = re.compile(rf"(\w+){_HYPHEN}(\w+)")
 _PREFIX, _SUFFIX = frozenset("$€£¥(") | {"$(", "($", "US$"}, frozenset(")%]") | {")%"}
 _BULLET = re.compile(r"[•●▪■◦○–—*-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxlc]{1,5})[.)]")
@@ -132,13 +136,16 @@ def _lines(text_page: Any, raw: Any) -> list[Line]:
     shared = np.minimum(high[1:], high[:-1]) - np.maximum(low[1:], low[:-1])
     gaps = left[1:] - right[:-1]
     beside = (shared >= 0.5 * np.minimum(drawn[1:], drawn[:-1])) & (gaps > -height[:-1])
-    words = [text[at:end].replace("\ufffe", _HYPHEN).replace("\xad", _HYPHEN) for at, end in spans]
+    words = [
+        text[at].replace("\ufffe", _UNKNOWN) + text[at + 1 : end].replace("\ufffe", _HYPHEN).replace("\xad", _HYPHEN)
+        for at, end in spans
+    ]
     starts = [0, *(np.flatnonzero(~beside) + 1).tolist(), len(words)]
     gaps = (gaps / np.maximum(height[1:], height[:-1])).tolist()
     lines = []
     for at, end in itertools.pairwise(starts):
         box = (left[at], right[at:end].max(), low[at:end].min(), high[at:end].max())
-        text, begins = _line_text(words[at:end], gaps[at : end - 1])
+        text, begins = line_text(words[at:end], gaps[at : end - 1])
         cells = [(left[at + one], right[at + other - 1]) for one, other in itertools.pairwise([*begins, end - at])]
         head, _, rest = text.partition("\t")
         if len(cells) == 2 and len(rest) > _HANGING and _BULLET.fullmatch(head):
@@ -161,7 +168,7 @@ def _boxes(text_page: Any, raw: Any, places: list[int]) -> np.ndarray:
     return found
 
 
-def _line_text(words: list[str], gaps: list[float]) -> tuple[str, list[int]]:
+def line_text(words: list[str], gaps: list[float]) -> tuple[str, list[int]]:
     """Words with a space or, over a wide gap, a tab between them, and with which words cells begin. A figure keeps its signs:
     `$ 5` is one cell."""
     for at, word in enumerate(words[:-1]):
@@ -173,6 +180,9 @@ def _line_text(words: list[str], gaps: list[float]) -> tuple[str, list[int]]:
     # After a sentence the space of justified text is wider.
     for at, (before, word, gap) in enumerate(zip(words, words[1:], gaps, strict=False), start=1):
         is_cell = gap > _GAP * (1 + (before[-1] in ".:;?!")) and word not in _SUFFIX
+        if before[-1] == _HYPHEN and gap < _LIGATURE:
+            parts[-1] = parts[-1][:-1] + _UNKNOWN
+            gap, is_cell = -1.0, False
         parts += ["" if word in _SUFFIX or gap == -1.0 else "\t" if is_cell else " ", word]
         begins += [at] if is_cell else []
     return "".join(parts), begins
