@@ -6,6 +6,7 @@ import re
 import numpy as np
 from resiliparse.parse.html import HTMLTree
 
+from pipeline.extract.documents.formulas import lined
 from pipeline.extract.encoding import decode_within
 from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.extract.main_content import keep_blocks
@@ -73,7 +74,7 @@ def markup_text(markup: str, settings: ExtractSettings) -> str:
 
 def _parsed(markup: bytes, settings: ExtractSettings) -> HTMLTree:
     """The tree of a page in UTF-8, within the limits that guard the parser."""
-    source, tags, depth, attribute_work = slim(markup)
+    source, tags, depth, attribute_work = slim(lined(markup) if b"<math" in markup else markup)
     if tags > settings.max_nodes:
         raise RefusalError("too_many_nodes", f"{tags:,} tags, the limit is {settings.max_nodes:,}")
     if attribute_work > ATTRIBUTE_WORK:

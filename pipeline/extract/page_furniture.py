@@ -40,15 +40,15 @@ _INTERRUPTED = 0.08
 
 _NUMBER = re.compile(r"\d+")
 _ROMAN = re.compile(r"[ivxl]+")
+_TAIL = r"[^\n]*?(?<!\d)(\d{1,4})(?:[^\S\n]*(?:/|of|von|de|di|sur)[^\S\n]*\d{1,4}(?: [^\W\d_]+)?)?(?:[])*|.页_–—-]|[^\S\n])*$"
 _SHORT = re.compile(
-    r"^[^\S\n]*(?=[^#\n][^\n]{0,99}$)(?:[-–—\[(*]*[^\S\n]*(\d{1,4})(?!\d)[^\n]*"
-    r"|[^\n]*?(?<!\d)(\d{1,4})(?:[^\S\n]*(?:/|of|von|de|di|sur)[^\S\n]*\d{1,4})?(?:[])*|.页–—-]|[^\S\n])*)$",
-    re.MULTILINE,
+    rf"^[^\S\n]*(?=[^#\n][^\n]{{0,99}}$)(?:[-–—\[(*_|]*[^\S\n]*(\d{{1,4}})(?!\d)[^\n]*$|{_TAIL})", re.MULTILINE
 )
+_ENDING = re.compile(_TAIL, re.MULTILINE)
 """A short line that begins or ends with a number or `7 of 60`, bare, in brackets or between dashes; no heading of Markdown."""
 _PAGE_SHAPE = re.compile(r"(?i)\b(?:page|seite|página|pagina|p\.)|第|- |– |— | (?:of|von|de|sur|di) \d|/\d")
 """What is written around the numbers of pages and not around those of chapters."""
-_WORD = re.compile(r"\b(?!page\b|of\b|seite\b|von\b|p\b)[^\W\d_]{2}", re.IGNORECASE)
+_WORD = re.compile(r"\b(?!pages?\b|of\b|seite\b|von\b|p\b)[^\W\d_]{2}", re.IGNORECASE)
 _FIGURE_CELL = re.compile(r"(?:\t|  +)[$€£(\-–—\s]*\d[\d,.]*[)%\s]*(?=\t|  |$)")
 _ENDS_OPEN = re.compile(r"[a-z,;]$")
 
@@ -138,8 +138,8 @@ def _heads_a_table(lines: list[str], line: int) -> bool:
 
 def _page_numbers(words: str, page: int) -> Iterator[tuple[str, int]]:
     """For each number of a line: the line without it, and how far the number is ahead of the page, counted from 0."""
-    if _ROMAN.fullmatch(words):
-        yield "roman", _roman(words) - page
+    if _ROMAN.fullmatch(bare := words.strip("-–—[]()|*_. ")):
+        yield "roman", _roman(bare) - page
     for match in _NUMBER.finditer(words):
         if len(match.group()) <= 4:
             yield words[: match.start()] + "#" + words[match.end() :], int(match.group()) - page
@@ -192,17 +192,17 @@ def _with_inferred_pages(text: str) -> str:
     smallest, largest = _PAGE_CHARACTERS
     if len(text) < _INFERRED * _SHORT_PAGE:
         return text
-    found = list(_SHORT.finditer(text))
-    values = {int(match.group(1) or match.group(2)) for match in found}
+    numbered = list(_numbers_at_ends(text))
+    found = [match for match, _ in numbered]
+    values = {int(text[start:end]) for _, (start, end) in numbered}
     if sum(value - 1 in values or value - 2 in values for value in values) < _INFERRED - 1:
         return text  # no run is long enough, whatever stands beside the numbers
     ends: dict[tuple[str, int], int] = {}
     runs: list[tuple[int, int]] = []  # of each line how many are in its run, and the one before it there
-    for number, match in enumerate(found):
-        group = 1 if match.group(1) else 2
-        words = text[match.start() : match.start(group)] + " # " + text[match.end(group) : match.end()]
+    for number, (match, (start, end)) in enumerate(numbered):
+        words = text[match.start() : start] + " # " + text[end : match.end()]
         shape = " ".join(sorted(words.split()))  # left and right pages may have the number at either end
-        value = int(match.group(group))
+        value = int(text[start:end])
         before = ends.get((shape, value - 1), ends.get((shape, value - 2), -1))
         runs.append((runs[before][0] + 1 if before >= 0 else 1, before))
         ends[shape, value] = number
@@ -227,6 +227,14 @@ def _with_inferred_pages(text: str) -> str:
         parts += [text[at : match.end()], "\n\f\n"]
         at = match.end()
     return "".join([*parts, text[at:]])
+
+
+def _numbers_at_ends(text: str) -> Iterator[tuple[re.Match[str], tuple[int, int]]]:
+    """Short lines that begin or end with a number, with the number's place: both places of one that does both ("10-K 7")."""
+    for match in _SHORT.finditer(text):
+        yield match, match.span(1 if match.group(1) else 2)
+        if match.group(1) and (tail := _ENDING.match(text, match.end(1))):
+            yield match, tail.span(1)
 
 
 def _are_page_ends(text: str, places: list[tuple[int, int]]) -> bool:

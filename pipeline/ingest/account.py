@@ -78,7 +78,7 @@ class ReadFiles:
         elif not documents and bad:
             outcome, reason = UNREADABLE, self._first[file.path]
         elif not documents:
-            reason = reason or "it holds no document"
+            reason = f"{reason}; it holds no document" if reason and not skipped else reason or "it holds no document"
         elif bad:
             reason = f"{reason + '; ' if reason else ''}{bad:,} quarantined, the first {self._first[file.path]}"
         return {

@@ -81,14 +81,13 @@ class Where:
         """`member=a.jsonl;line=7`, or only the position."""
         return f"{self.prefix};{position}" if self.prefix and position else self.prefix or position
 
-    def pass_blank(self, count: int) -> None:
-        """Say that so many blank lines or rows were passed over. Raises DamagedInputError (`too_many_records`) when they are more
-        than the file may hold of records and than its bytes as stored: reading them takes as long."""
-        most = self.source.max_records or max(self.source.most_records(self.size), self.size or 0)
+    def pass_blank(self, count: int, what: str = "blank lines", least: int = 1) -> None:
+        """Say that so many blank lines or rows were passed over, or records of at least `least` bytes that are no documents.
+        Raises DamagedInputError (`too_many_records`) when they are more than the file may hold of records and than its bytes as
+        stored have room for: reading them takes as long."""
+        most = self.source.max_records or max(self.source.most_records(self.size), (self.size or 0) // least)
         if count > most:
-            raise DamagedInputError(
-                "too_many_records", f"more than {most:,} blank lines; max_records reads on", self.name
-            )
+            raise DamagedInputError("too_many_records", f"more than {most:,} {what}; max_records reads on", self.name)
 
     def whole(self, stream: io.BufferedIOBase, what: str, limit: int | None = None) -> bytes:
         """The rest of a stream. Raises DamagedInputError (`oversize`) beyond `limit`, or the source's `max_record_bytes`."""

@@ -78,7 +78,7 @@ class CsvDialect(Settings):
 class HubDataset(Settings):
     """A data set of the Hugging Face Hub, read through `datasets`."""
 
-    dataset: str
+    dataset: str = Field(pattern=r"^[\w.-]+(/[\w.-]+)?$")
     """Name on the Hub, as owner/name."""
     config: str | None = None
     """Configuration (subset) of the data set."""

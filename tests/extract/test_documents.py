@@ -11,8 +11,9 @@ import pytest
 import zstandard
 
 from pipeline.extract.documents.kinds import EXTRACTORS, extract_document
-from pipeline.extract.documents.pdf import Line, joined
+from pipeline.extract.documents.pdf import Line, joined, line_text
 from pipeline.extract.extract_settings import ExtractSettings
+from pipeline.extract.html_text import markup_text
 from pipeline.extract.payload import RefusalError
 from pipeline.ingest.kinds import kind_of_name
 
@@ -79,6 +80,47 @@ def test_rows_of_a_table_keep_their_cells():
         "Gross profit\t$612.1\t$501.0",
         "Loss\t$(12.5)\t$18.0%",
     ]
+
+
+def test_a_sign_without_meaning_inside_a_line_is_no_hyphen():
+    words, gaps = ["the", "bene\x02", "t", "was", "seen"], [0.3, 0.5, 0.3, 1.5]
+    assert line_text(words, gaps) == ("the bene\ufffdt was\tseen", [0, 4])
+    assert line_text(["a", "con\x02"], [0.3]) == ("a con\x02", [0])
+
+
+def table_at(rows: list[list[tuple[float, str]]], top: float = 700) -> list[tuple[float, float, str]]:
+    return [(x, top - 14 * at, text) for at, row in enumerate(rows) for x, text in row]
+
+
+def test_an_empty_cell_of_a_row_keeps_the_figures_behind_it_in_their_columns():
+    rows = [
+        [(250, "2031"), (400, "2030")],
+        [(72, "Wool sold"), (250, "1,204"), (400, "1,187")],
+        [(72, "Tin sold"), (252, "—"), (402, "—")],
+        [(72, "Interest income"), (400, "17")],
+        [(72, "Costs")],
+        [(80, "of the quay"), (250, "(88)"), (400, "(79)")],
+        [(80, "of the weir"), (250, "12")],
+    ]
+    text = text_of(pdf_of([table_at(rows)]), "pdf")
+    assert text.split("\n") == [
+        "\t2031\t2030", "Wool sold\t1,204\t1,187", "Tin sold\t—\t—", "Interest income\t\t17", "Costs", "of the quay\t(88)\t(79)",
+        "of the weir\t12",
+    ]  # fmt: skip
+
+
+def test_tables_parted_by_prose_have_columns_of_their_own():
+    wide = [[(72, "Wool"), (200, "1"), (300, "2"), (400, "3")], [(72, "Tin"), (200, "4"), (300, "5"), (400, "6")]]
+    prose = [[(72, "The table below sets forth what was sold in the other counties of the north.")]]
+    narrow = [[(72, "Salt"), (400, "7")], [(72, "Lead"), (400, "8")]]
+    text = text_of(pdf_of([table_at([*wide, *prose, *narrow])]), "pdf")
+    assert text.split("\n")[-2:] == ["Salt\t7", "Lead\t8"]
+
+
+def test_a_number_that_hangs_before_its_paragraph_is_no_cell():
+    lines = [(72, 700, "2."), (110, 700, "Subject to the terms of this deed the seller agrees to hand"),
+             (72, 688, "over the quay, and the buyer agrees to pay what is written in the schedule.")]  # fmt: skip
+    assert text_of(pdf_of([lines]), "pdf").startswith("2. Subject to the terms of this deed the seller agrees to hand")
 
 
 def test_a_heading_a_list_and_a_last_line_stay_apart():
@@ -150,6 +192,132 @@ def test_a_word_document_in_its_order():
     assert (found.title, found.date, found.note) == ("Tides", "2021-03-04", "author A. Li")
 
 
+NUMBERING = f"""<w:numbering {W}>
+<w:abstractNum w:abstractNumId="4">
+<w:lvl w:ilvl="0"><w:start w:val="1"/><w:numFmt w:val="decimal"/><w:pStyle w:val="Clause"/><w:lvlText w:val="Article %1"/></w:lvl>
+<w:lvl w:ilvl="1"><w:start w:val="1"/><w:numFmt w:val="decimal"/><w:lvlText w:val="%1.%2"/></w:lvl>
+<w:lvl w:ilvl="2"><w:start w:val="1"/><w:numFmt w:val="lowerLetter"/><w:lvlText w:val="(%3)"/></w:lvl></w:abstractNum>
+<w:abstractNum w:abstractNumId="5"><w:lvl w:ilvl="0"><w:numFmt w:val="bullet"/><w:lvlText w:val="x"/></w:lvl></w:abstractNum>
+<w:abstractNum w:abstractNumId="6"><w:lvl w:ilvl="0"><w:start w:val="3"/><w:numFmt w:val="upperRoman"/><w:lvlText w:val="%1."/></w:lvl></w:abstractNum>
+<w:num w:numId="1"><w:abstractNumId w:val="4"/></w:num><w:num w:numId="2"><w:abstractNumId w:val="5"/></w:num>
+<w:num w:numId="3"><w:abstractNumId w:val="6"/></w:num>
+<w:num w:numId="7"><w:abstractNumId w:val="6"/><w:lvlOverride w:ilvl="0"><w:startOverride w:val="1"/></w:lvlOverride></w:num>
+</w:numbering>"""
+STYLES = f"""<w:styles {W}><w:style w:styleId="Clause"><w:pPr><w:numPr><w:numId w:val="1"/></w:numPr></w:pPr></w:style>
+<w:style w:styleId="Bold"><w:basedOn w:val="Clause"/></w:style></w:styles>"""
+
+
+def listed(text: str, number: int | None = None, level: int = 0, style: str = "") -> str:
+    inside = f'<w:pStyle w:val="{style}"/>' if style else ""
+    if number is not None:
+        inside += f'<w:numPr><w:ilvl w:val="{level}"/><w:numId w:val="{number}"/></w:numPr>'
+    return f"<w:p><w:pPr>{inside}</w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>"
+
+
+def test_word_lists_bear_the_numbers_that_word_draws():
+    body = "".join(
+        [
+            listed("Parties", style="Clause"), listed("the seller", 1, 1), listed("a ship", 1, 2), listed("its crew", 1, 2),
+            listed("the buyer", 1, 1), listed("Price", style="Bold"), listed("in gold", 1, 1), listed("", 1, 1),
+            listed("not counted", 0, 0, "Clause"), listed("a point", 2), listed("third", 3), listed("fourth", 3),
+            listed("anew", 7), listed("on", 7),
+        ]
+    )  # fmt: skip
+    text = text_of(docx_of(body, numbering=NUMBERING, styles=STYLES), "docx")
+    assert text.split("\n\n") == [
+        "Article 1 Parties", "1.1 the seller", "(a) a ship", "(b) its crew", "1.2 the buyer", "Article 2 Price", "2.1 in gold",
+        "not counted", "• a point", "III. third", "IV. fourth", "I. anew", "II. on",
+    ]  # fmt: skip
+
+
+def test_a_list_whose_numbers_are_damaged_costs_its_numbers_alone():
+    odd = NUMBERING.replace('w:ilvl w:val="0"', 'w:ilvl w:val="x"').replace(
+        'start w:val="3"', f'start w:val="{"9" * 30}"'
+    )
+    body = listed("one", 3).replace('ilvl w:val="0"', 'ilvl w:val="first"') + listed("two", 99) + listed("three", 3)
+    assert text_of(docx_of(body, numbering=odd, styles="<w/>"), "docx").split() == ["I.", "one", "two", "II.", "three"]
+    assert text_of(docx_of('<w:p><w:r><w:sym w:font="Symbol" w:char="zz"/><w:t>x</w:t></w:r></w:p>'), "docx") == "x"
+
+
+@pytest.mark.parametrize(
+    ("math", "text"),
+    [
+        ("<m:r><m:t>f</m:t></m:r><m:d><m:e><m:r><m:t>x</m:t></m:r></m:e></m:d>", "f(x)"),
+        ('<m:d><m:dPr><m:begChr m:val="["/><m:endChr m:val="]"/></m:dPr><m:e><m:t>a</m:t></m:e><m:e><m:t>b</m:t></m:e></m:d>', "[a|b]"),
+        ("<m:f><m:num><m:t>n+1</m:t></m:num><m:den><m:t>2x</m:t></m:den></m:f>", "(n+1)/2x"),
+        ("<m:sSup><m:e><m:t>x</m:t></m:e><m:sup><m:t>n-1</m:t></m:sup></m:sSup><m:r><m:t>y</m:t></m:r>", "x^(n-1)y"),
+        ("<m:sSub><m:e><m:t>a</m:t></m:e><m:sub><m:t>n</m:t></m:sub></m:sSub><m:func><m:fName><m:t>cos</m:t></m:fName>"
+         "<m:e><m:t>x</m:t></m:e></m:func>", "a_n cos x"),
+        ('<m:nary><m:naryPr><m:chr m:val="∑"/></m:naryPr><m:sub><m:t>k=0</m:t></m:sub><m:sup><m:t>n</m:t></m:sup>'
+         "<m:e><m:t>k</m:t></m:e></m:nary>", "∑_(k=0)^n k"),
+        ("<m:nary><m:sub/><m:sup/><m:e><m:t>f</m:t></m:e></m:nary>", "∫ f"),
+        ("<m:rad><m:deg><m:t>3</m:t></m:deg><m:e><m:t>ab+c</m:t></m:e></m:rad>", "3√(ab+c)"),
+        ("<m:sSup><m:e><m:d><m:e><m:t>1+x</m:t></m:e></m:d></m:e><m:sup><m:t>n</m:t></m:sup></m:sSup>", "(1+x)^n"),
+        ("<m:m><m:mr><m:e><m:t>1</m:t></m:e><m:e><m:t>0</m:t></m:e></m:mr><m:mr><m:e><m:t>0</m:t></m:e><m:e><m:t>1</m:t></m:e></m:mr></m:m>",
+         "1 0; 0 1"),
+    ],
+)  # fmt: skip
+def test_formulas_of_word_keep_the_signs_that_word_draws(math, text):
+    body = f'<w:p xmlns:m="urn:m"><w:r><w:t>So </w:t></w:r><m:oMath>{math}</m:oMath><w:r><w:t>.</w:t></w:r></w:p>'
+    assert extract_document(docx_of(body), "docx", SETTINGS).text == f"So {text}."
+
+
+@pytest.mark.parametrize(
+    ("math", "text"),
+    [
+        ("<mfrac><mn>1</mn><mi>n</mi></mfrac>", "1/n"),
+        ("<mfrac><mrow><mi>a</mi><mo>+</mo><mi>b</mi></mrow><mn>2</mn></mfrac>", "(a+b)/2"),
+        ("<msup><mi>x</mi><mrow><mi>n</mi><mo>&minus;</mo><mn>1</mn></mrow></msup><mi>y</mi>", "x^(n−1)y"),
+        ("<msub><mi>a</mi><mi>i</mi></msub><mi>b</mi>", "a_i b"),
+        (
+            "<munderover><mo>&sum;</mo><mrow><mi>k</mi><mo>=</mo><mn>0</mn></mrow><mi>n</mi></munderover><mi>k</mi>",
+            "∑_(k=0)^n k",
+        ),
+        ("<msqrt><mi>x</mi><mo>+</mo><mn>1</mn></msqrt>", "√(x+1)"),
+        ("<mroot><mi>x</mi><mn>3</mn></mroot>", "3√x"),
+        ("<mover><mi>x</mi><mo>¯</mo></mover>", "x¯"),
+        ("<mi>f</mi><mo>&#x2061;</mo><mfenced><mi>x</mi><mi>y</mi></mfenced>", "f(x,y)"),
+        ("<mi>a</mi><mo>&lt;</mo><mi>b</mi>", "a<b"),
+        ("<mi>a</mi><mo>+</mi><mi>b</mi>", "a+b"),
+    ],
+)
+def test_formulas_of_pages_in_a_line(math, text):
+    page = f"<html><body><p>So the sum <math xmlns='m' display='inline'>{math}</math> holds.</p></body></html>"
+    assert text_of(zip_of({"META-INF/container.xml": "<c><rootfile full-path='o.opf'/></c>", "p.html": page,
+                           "o.opf": "<p><item id='a' href='p.html'/><itemref idref='a'/></p>"}), "epub") == f"So the sum {text} holds."  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "text"), [(r"\frac{1}{n}", r"$\frac{1}{n}$"), ("x^{2}", "$x^{2}$"), ("one over n", "1/n")]
+)
+def test_tex_beside_a_formula_comes_first(said, text):
+    math = f'<p>So <math alttext="{said}"><mfrac><mn>1</mn><mi>n</mi></mfrac></math> holds.</p>'
+    assert markup_text(math, SETTINGS.model_copy(update={"main_content": False})) == f"So {text} holds."
+
+
+def test_raised_text_of_word_is_marked_behind_what_it_raises():
+    def run(text: str, place: str = "") -> str:
+        raised = f'<w:rPr><w:vertAlign w:val="{place}"/></w:rPr>' if place else ""
+        return f'<w:r>{raised}<w:t xml:space="preserve">{text}</w:t></w:r>'
+
+    runs = [run("10"), run("9", "superscript"), run(" of H"), run("2", "subscript"), run("O on the 1"), run("st", "superscript"),
+            run(" mile"), run("™", "superscript"), run(", 5"), run(" m", "baseline"), run("2", "superscript")]  # fmt: skip
+    text = extract_document(docx_of(f"<w:p>{''.join(runs)}</w:p>"), "docx", SETTINGS).text
+    assert text == "10^9 of H_2O on the 1st mile™, 5 m^2"
+
+
+def test_numbers_of_slides():
+    def point(text: str, kind: str = "", level: int = 0, more: str = "") -> str:
+        return f'<a:p><a:pPr lvl="{level}">{f"""<a:buAutoNum type="{kind}"{more}/>""" if kind else ""}</a:pPr><a:r><a:t>{text}</a:t></a:r></a:p>'
+
+    points = [point("one", "arabicPeriod"), point("sub", "alphaLcParenR", 1), point("sub", "alphaLcParenR", 1),
+              point("two", "arabicPeriod"), point("plain"), point("again", "romanUcParenBoth", 0, ' startAt="4"')]  # fmt: skip
+    slide = f'<p:sld xmlns:p="urn:p" xmlns:a="urn:a"><p:txBody>{"".join(points)}</p:txBody></p:sld>'
+    data = zip_of({"[Content_Types].xml": "<Types/>", "ppt/slides/slide1.xml": slide, "docProps/core.xml": CORE})
+    text = extract_document(data, "pptx", SETTINGS).text
+    assert text.split("\n\n") == ["1. one", "a) sub", "b) sub", "2. two", "plain", "(IV) again"]
+
+
 def test_slides_in_the_order_of_the_presentation():
     a = 'xmlns:a="urn:a" xmlns:p="urn:p" xmlns:r="urn:r"'
     slide = f"<p:sld {a}><a:p><a:r><a:t>%s</a:t></a:r><a:fld type='slidenum'><a:t>9</a:t></a:fld></a:p></p:sld>"
@@ -212,6 +380,29 @@ def test_rtf():
     assert re.sub(r"\n\n+", "\n", found.text).strip() == "Café €5 {a}\nbold and\nnext\na\tb\t\nlink"
     assert found.title == "Tides"
     assert refusal(b"Dear Sir", "rtf").rule == "bad_document"
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (rb"{\f1 \'b7} point", "• point"),
+        (rb"{\f2 o} no {\f2\'fe} yes", "☐ no ☑ yes"),
+        (rb"{\f1 a}+{\f1 b}", "α+β"),
+        (rb"{\f2\u-3844\'fc} done", "✓ done"),
+        (rb"{\f3 r} wrong", "✗ wrong"),
+        (rb"{\f2 A whole sentence that no one ever meant to draw}", "A whole sentence that no one ever meant to draw"),
+        (rb"\f0 o stays", "o stays"),
+    ],
+)
+def test_letters_of_fonts_of_signs_in_rtf(body, text):
+    fonts = rb"{\fonttbl{\f0 Arial;}{\f1\froman\fcharset2\fprq2{\*\panose 05050102010706020507}Symbol;}"
+    fonts += rb"{\f2\fnil\fcharset2 Wingdings;}{\f3 Webdings;}{\f4 Segoe UI Symbol;}}"
+    assert text_of(rb"{\rtf1\ansi" + fonts + body + b"}", "rtf") == text
+
+
+def test_signs_of_word():
+    body = '<w:p><w:r><w:sym w:font="Wingdings" w:char="F0FE"/><w:t> paid </w:t><w:sym w:font="Symbol" w:char="F0A3"/></w:r></w:p>'
+    assert text_of(docx_of(body), "docx") == "☑ paid ≤"
 
 
 def test_locked_and_damaged_containers_have_a_reason():

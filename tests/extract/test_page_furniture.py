@@ -77,6 +77,14 @@ def test_alternating_and_roman_page_numbers_go():
     assert not any(line in parts for line in text.split("\n"))
 
 
+@pytest.mark.parametrize("dress", ["{}", "- {} -", "[{}]", "({})", "{}."])
+def test_roman_page_numbers_in_any_dress_go(dress):
+    numbers = ["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x"]
+    made = [f"{PROSE.format(word=word)}\n\n{dress.format(n)}" for word, n in zip(WORDS, numbers, strict=False)]
+    text, _ = cut_furniture("\n\f\n".join(made))
+    assert [line for line in text.split("\n") if line.strip() in map(dress.format, numbers)] == []
+
+
 def test_the_number_of_the_first_of_two_pages_goes_and_a_lone_figure_stays():
     assert cut_furniture(f"{PROSE}\n1\n\f\n{PROSE}")[1][0].text == "1"
     assert cut_furniture(f"{PROSE}\n77\n\f\n{PROSE}")[1] == []
@@ -130,7 +138,24 @@ def test_a_list_of_a_hundred_thousand_numbers_is_no_run_of_pages():
 
 
 @pytest.mark.parametrize(
-    "number", ["{n}", "- {n} -", "[{n}]", "({n})", "F-{n}", "Page {n} of 40", "{n}/40", "** {n} **", "第{n}页"]
+    "number",
+    [
+        "{n}",
+        "- {n} -",
+        "[{n}]",
+        "({n})",
+        "F-{n}",
+        "Page {n} of 40",
+        "{n}/40",
+        "** {n} **",
+        "第{n}页",
+        "_{n}_",
+        "2-{n}",
+        "10-Q {n}",
+        "31.3.2024     {n}",
+        "Page {n} of 40 Pages",
+        "| {n} |",
+    ],
 )
 @pytest.mark.parametrize(
     "body",

@@ -12,7 +12,8 @@ ODD = {
     "drip_head": "127.0.7.36", "drip_robots": "127.0.7.37", "continues": "127.0.7.38", "extension": "127.0.7.39",
     "endless": "127.0.7.40", "hang": "127.0.7.41", "redirect_loop": "127.0.7.42", "inside": "127.0.7.43", "busy": "127.0.7.44",
     "delay": "127.0.7.45", "rate": "127.0.7.46", "location": "127.0.7.47", "calendar": "127.0.7.48", "noise": "127.0.7.49",
-    "robots_loop": "127.0.7.50",
+    "robots_loop": "127.0.7.50", "robots_packed": "127.0.7.51", "robots_busy": "127.0.7.52", "robots_cut": "127.0.7.53",
+    "map_moved": "127.0.7.54",
 }  # fmt: skip
 KIND = {address: kind for kind, address in ODD.items()}
 
@@ -169,6 +170,28 @@ class Hosts:
     async def _noise(self, writer, path):
         writer.write(b"\x00\x01\x02 no http at all\r\n\r\n")
         writer.close()
+
+    async def _robots_packed(self, writer, path):
+        if path != "/robots.txt":
+            return False
+        body = gzip.compress(b"User-agent: *\nDisallow: /p\n")
+        send(writer, body, "text/plain", **{"Content-Encoding": "gzip"})
+
+    async def _robots_busy(self, writer, path):
+        if path != "/robots.txt" or self.asked[ODD["robots_busy"], path] > 2:
+            return False
+        send(writer, b"", "text/plain", status="503 Later", **{"Retry-After": "0"})
+
+    async def _robots_cut(self, writer, path):
+        if path != "/robots.txt":
+            return False
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nUser-agent: *\n")
+        writer.close()
+
+    async def _map_moved(self, writer, path):
+        if path != "/map.xml":
+            return False
+        send(writer, b"", "text/html", status="301 Moved", Location="/part.xml.gz")
 
     async def _robots_loop(self, writer, path):
         send(writer, b"", "text/plain", status="301 Moved", Location=f"http://{self._canary}/robots.txt")

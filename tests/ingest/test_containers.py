@@ -139,3 +139,14 @@ def test_another_kind_than_the_source_says_is_one_row(tmp_path):
     for kind, name in (("jsonl", "a.jsonl"), ("text", "a.txt"), ("html", "a.html")):
         (row,) = read(tmp_path, name, b"\x89PNG\r\n\x1a\n" + bytes(50), kind=kind)
         assert (row["reason"], row["detail"]) == ("ingest.other_kind", f"the file is of kind png, not {kind}")
+
+
+@pytest.mark.parametrize("name", ["a.eml", "b.txt", "c"])
+def test_a_draft_without_sender_and_date_is_a_message(tmp_path, name):
+    mail = EmailMessage()
+    mail["Subject"] = "Wool"
+    mail.set_content("The price of wool rose.", cte="base64")
+    (row,) = read(tmp_path, name, mail.as_bytes())
+    assert (row["payload"].strip(), row["title"]) == (b"The price of wool rose.", "Wool")
+    (row,) = read(tmp_path, f"plain {name}", b"Subject: wool\nThe price rose.\n")
+    assert row["payload"].startswith(b"Subject: wool")

@@ -76,6 +76,18 @@ def test_no_host_holds_the_crawl_and_nothing_inside_is_asked(hosts, canary, tmp_
     assert hosts.asked[ODD["busy"], "/p1"] == 2
 
 
+def test_terms_that_come_packed_late_or_cut_hold_and_a_sitemap_that_moved_is_read(hosts, tmp_path):
+    asked = ("robots_packed", "robots_busy", "robots_cut", "map_moved")
+    report = crawl(plan(hosts, [ODD[kind] for kind in asked], max_depth=0), tmp_path)
+    paths = {kind: [path for (address, path), _ in hosts.asked.items() if address == ODD[kind]] for kind in asked}
+    assert "/p0" not in paths["robots_packed"], "the rules were compressed"
+    assert "/p0" in paths["robots_busy"]
+    assert hosts.asked[ODD["robots_busy"], "/robots.txt"] == 3
+    assert paths["robots_cut"] == ["/robots.txt"], "what is forbidden may have stood in the rest"
+    assert "/old" in paths["map_moved"]
+    assert report.outcomes["asked_again"] == 2
+
+
 def test_what_is_fetched_does_not_depend_on_the_number_of_tasks(hosts, tmp_path):
     found = []
     for tasks in (1, 3):

@@ -27,6 +27,8 @@ def answer(body, kind="text/html"):
         ("http://h.example/a;jsessionid=1F?x=1", "http://h.example/a?x=1"),
         ("http://h.example/../../x", "http://h.example/x"),
         ("http://h.example/a\nb", "http://h.example/ab"),
+        ("http://h.example/story?sid=48213", "http://h.example/story?sid=48213"),
+        ("http://h.example/story?id=9&sid=9f86d081884c7d659a2feaa0c55ad015", "http://h.example/story?id=9"),
         *[(bad, None) for bad in ("http://ex ample.com/", "http://u:p@h.example/", "ftp://h/", "http://h:99999/", "http:///x",
                                   "http://h\\x/", "http://[bad/", f"http://h.example/{'a' * 3000}")],
     ],
@@ -48,6 +50,63 @@ def test_links_of_a_page():
     ]  # fmt: skip
     assert links_of(answer(b"<meta name=robots content='noindex, nofollow'><a href=/x>"), 10**6) == []
     assert links_of(answer(b"<a href=/x>", "application/pdf"), 10**6) == []
+
+
+@pytest.mark.parametrize(
+    ("markup", "wanted"),
+    [
+        (b"<a href='?year=2024&section=3&copy=no&region=eu'>", "dir/page?year=2024&section=3&copy=no&region=eu"),
+        (b"<a href='?q=R&amp;D&eacute;&#233;'>", "dir/page?q=R&D%C3%A9%C3%A9"),
+        (b"<a title='rates > 5 %' href=/rates>", "rates"),
+        (b'<a title="it\'s" data-x=">" href="/quoted">', "quoted"),
+        (b"<a title=it's href=/lone>", "lone"),
+        (b"<a href='files\\2024\\q1.html?p=\\'>", "dir/files/2024/q1.html?p=%5C"),
+        (b"<meta http-equiv=refresh content='5; URL=\"/moved\"'>", "moved"),
+        (b"<frameset><frame name=body src=body.html></frameset>", "dir/body.html"),
+        ("<meta charset=windows-1253><a href='/νέα'>".encode("cp1253"), "%CE%BD%CE%AD%CE%B1"),
+        ("<meta charset=no-such><a href='/é'>".encode("latin-1"), "%C3%A9"),
+    ],
+)
+def test_a_link_as_a_browser_reads_it(markup, wanted):
+    assert links_of(answer(b"<html>" + markup + b"x"), 10**6) == [f"http://h.example/{wanted}"]
+
+
+def test_pages_of_no_or_another_type_and_pages_that_say_not_to_follow():
+    page = b"<!doctype html><a href=/x>x</a>"
+    assert links_of(answer(page, ""), 10**6) == links_of(answer(page, "text/plain"), 10**6) == ["http://h.example/x"]
+    assert links_of(answer(b"see <a href=/x>", "text/plain"), 10**6) == []
+    for said in ("none", "noindex, nofollow", "nofollow"):
+        refusing = answer(page)
+        refusing.headers += [("X-Robots-Tag", "noarchive"), ("X-Robots-Tag", said)]
+        assert links_of(refusing, 10**6) == []
+
+
+def test_entries_of_sitemaps_and_feeds_as_they_are_found():
+    def pages(body, since=None, kind="application/xml"):
+        return [page.removeprefix("http://h.example/") for page in listed_in(answer(body, kind), since).pages]
+
+    wrapped = b"<urlset><url><loc>\n<![CDATA[ http://h.example/a?x=1&y=[2] ]]></loc></url></urlset>"
+    assert pages(wrapped) == ["a?x=1&y=[2]"]
+    picture = b"<urlset><url><image:image><image:loc>http://h.example/i.png</image:loc></image:image><loc>/p</loc></url></urlset>"
+    assert pages(picture) == ["p"]
+    assert pages(b"<urlset><!-- <url><loc>/old</loc></url> --><url><loc>/new</loc></url></urlset>") == ["new"]
+    assert pages('<?xml version="1.0"?><urlset><url><loc>/wide</loc></url></urlset>'.encode("utf-16")) == ["wide"]
+    atom = b"<feed><entry><link rel='self' href='/1.atom'/><link href='/1.html'/></entry></feed>"
+    assert pages(atom) == ["1.html"]
+    atom = b"<feed><entry><link href='/e.mp3' rel='enclosure'/><link href='/2.html' rel='alternate'/></entry></feed>"
+    assert pages(atom) == ["2.html"]
+    guid = b"<rss><item><guid>http://h.example/g</guid></item><item><guid isPermaLink='false'>a:1</guid></item></rss>"
+    assert pages(guid) == ["g"]
+    dated = b"<rss>%s</rss>" % b"".join(
+        b"<item><link>/%d</link><pubDate>Tue, 05 Mar %d 10:00:00 GMT</pubDate></item>" % (year, year)
+        for year in (2019, 2024)
+    )
+    assert pages(dated, "2020-01-01") == ["2024"]
+    for when, kept in (("2019", False), ("2020", True), ("2020-02", True), ("2020-01", False), ("soon", True)):
+        one = f"<urlset><url><loc>/x</loc><lastmod>{when}</lastmod></url></urlset>".encode()
+        assert bool(pages(one, "2020-02-01")) is kept, when
+    assert pages(b"http://h.example/1\r\nhttp://h.example/2\n\n", kind="text/plain") == ["1", "2"]
+    assert listed_in(answer(b"http://h.example/1\nand more", "text/plain"), None) is None
 
 
 def test_sitemaps_and_feeds():
@@ -91,3 +150,8 @@ def test_robots_in_other_encodings_and_with_absurd_delays():
 )
 def test_retry_after(value, seconds):
     assert retry_after_s(Response("", 429, "", [("Retry-After", value)])) == seconds
+
+
+def test_a_date_to_come_back_at_counts_from_the_answer_so_that_the_log_says_the_same_later():
+    headers = [("Date", "Mon, 01 Jan 2001 00:00:00 GMT"), ("Retry-After", "Mon, 01 Jan 2001 00:00:40 GMT")]
+    assert retry_after_s(Response("", 503, "", headers)) == 40

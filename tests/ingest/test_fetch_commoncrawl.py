@@ -107,7 +107,8 @@ def test_a_domain_is_what_is_under_it(crawl, tmp_path, index):
 
 
 def serve_cdx(site):
-    """What the index server answers for a domain: lines of JSON, then a page without any."""
+    """What the index server answers for a domain: how many pages, lines of JSON, a page whose lines the filter took, and lines
+    that are none."""
     table = pq.read_table(next(site.root.rglob("*.parquet"))).to_pylist()
     lines = [
         json.dumps({"url": row["url"], "filename": row["warc_filename"], "offset": str(row["warc_record_offset"]),
@@ -116,9 +117,11 @@ def serve_cdx(site):
         for row in table
         if row["fetch_status"] == 200 and ".bank.example" in f".{row['url'].split('/')[2]}"
     ]  # fmt: skip
-    for number, page_of in enumerate((lines[:3], lines[3:], [])):
-        asked = f"/{CRAWL}-index?url=bank.example&matchType=domain&output=json&filter==status:200&page={number}"
-        site.answers[asked] = "\n".join(page_of).encode()
+    odd = ['{"url": "https://bank.example/cut', "[]", "17", '{"url": "https://bank.example/x", "mime": "text/html"}']
+    asked = f"/{CRAWL}-index?url=bank.example&matchType=domain&output=json&filter==status:200"
+    site.answers[f"{asked}&showNumPages=true"] = b'{"pages": 4, "pageSize": 5, "blocks": 17}'
+    for number, page_of in ((0, lines[:3]), (2, lines[3:]), (3, odd)):
+        site.answers[f"{asked}&page={number}"] = "\n".join(page_of).encode()
 
 
 def test_patterns_languages_and_limits_choose(crawl, tmp_path):
@@ -147,8 +150,39 @@ def test_a_range_that_fails_is_asked_again_and_a_wrong_index_is_named(crawl, tmp
     crawl.failures[name] = 503
     urls, _ = fetched(source(crawl, domains=["bank.example"]), tmp_path / "a")
     assert urls == UNDER_BANK
-    (crawl.root / name[1:]).write_bytes(b"\0" * 100_000)
+    for file in crawl.root.rglob("*.warc.gz"):
+        file.write_bytes(b"\0" * 100_000)
     with pytest.raises(InfrastructureError, match="the index is of another file"):
         fetched(source(crawl, domains=["bank.example"]), tmp_path / "b")
     with pytest.raises(InfrastructureError, match="is the crawl's name right"):
         fetched(source(crawl, domains=["bank.example"], crawls=["CC-MAIN-1999-01"]), tmp_path / "c")
+
+
+@pytest.mark.parametrize("harm", ["missing", "short", "other bytes", "no captures", "ends inside"])
+def test_captures_that_are_not_where_the_index_says_cost_themselves_alone(crawl, tmp_path, harm):
+    file = crawl.root / f"crawl-data/{CRAWL}/segments/1/warc/part-0.warc.gz"
+    data = file.read_bytes()
+    file.unlink()
+    if harm != "missing":
+        end = {"short": 1, "other bytes": 0, "no captures": 0, "ends inside": len(data) * 83 // 100}[harm]
+        file.write_bytes(data[:end] + (b"<html>" * 9999 if harm == "other bytes" else b""))
+    urls, commits = fetched(source(crawl, domains=["bank.example"]), tmp_path / "a")
+    counts = commits["web/000000000"].counts
+    lost = counts["missing"]
+    assert lost == (1 if harm == "ends inside" else 3)
+    assert counts["captures"] + lost == len(UNDER_BANK)
+    assert len(urls) == counts["captures"]
+
+
+def test_rows_of_the_index_that_name_no_place_are_left_out(crawl, tmp_path):
+    path = next(crawl.root.rglob("*.parquet"))
+    table = pq.read_table(path)
+    offsets = [None if "/news/a1" in url else value for url, value in
+               zip(table["url"].to_pylist(), table["warc_record_offset"].to_pylist(), strict=True)]  # fmt: skip
+    lengths = [-1 if "/news/b1" in url else value for url, value in
+               zip(table["url"].to_pylist(), table["warc_record_length"].to_pylist(), strict=True)]  # fmt: skip
+    for name, values in (("warc_record_offset", offsets), ("warc_record_length", lengths)):
+        table = table.set_column(table.schema.get_field_index(name), name, pa.array(values, pa.int64()))
+    pq.write_table(table, path)
+    urls, _ = fetched(source(crawl, domains=["bank.example"]), tmp_path / "a")
+    assert urls == [url for url in UNDER_BANK if not url.endswith("1")]

@@ -11,7 +11,7 @@ from pipeline.core.execute import Runner
 from pipeline.core.in_process import InProcess
 from pipeline.core.steps import Step
 from pipeline.core.store import Store
-from pipeline.errors import UsageError
+from pipeline.errors import InfrastructureError, UsageError
 from pipeline.ingest.crawl.edgar import estimate, planned
 from pipeline.ingest.source import Source
 from pipeline.ingest.step import freeze, frozen_files
@@ -169,3 +169,15 @@ def test_a_missing_filing_is_counted_and_the_plan_says_how_many(edgar, tmp_path)
     assert commit.counts["missing"] == 1
     assert {said(row)["cik"] for row in rows} == {"101", "303"}
     assert estimate(source(edgar)).startswith("4 filings of 3 companies")
+
+
+def test_quarters_to_come_are_not_asked_for_and_a_notice_in_place_of_a_list_is_named(edgar, tmp_path):
+    coming = time.gmtime().tm_year + 1
+    rows, _ = fetched(source(edgar, years=[2024, coming]), tmp_path / "a")
+    assert len(rows) > 3
+    assert not [path for path in edgar.paths() if str(coming) in path]
+    edgar.answers["/files/company_tickers.json"] = b"<html>Down for maintenance</html>"
+    with pytest.raises(InfrastructureError, match=r"company_tickers\.json is not the list it should be"):
+        fetched(source(edgar, companies=["MILL"]), tmp_path / "b")
+    with pytest.raises(ValueError, match="sic"):
+        source(edgar, sic=["banks"])

@@ -143,11 +143,20 @@ def test_kind_by_name(name, kind):
         ({"kind": "html", "fetch": {"user_agent": AGENT, "years": [2024]}}, "only for sources of kind edgar"),
         ({"kind": "edgar", "path": "x", "fetch": {"user_agent": AGENT, "years": [2024]}}, "takes no path"),
         (
-            {"kind": "commoncrawl", "commoncrawl": {"user_agent": AGENT, "crawls": ["X"]}},
+            {"kind": "commoncrawl", "commoncrawl": {"user_agent": AGENT, "crawls": ["CC-MAIN-2024-10"]}},
             "give `domains`, `urls` or `files`",
         ),
         ({"kind": "crawl", "crawl": {"seeds": ["ftp://a"]}}, "is not an http or https address"),
         ({"kind": "hub", "hub": {"dataset": "a/b", "revision": "main"}}, "a branch, which moves"),
+        ({"kind": "hub", "hub": {"dataset": "https://hub.example/a/b", "revision": "v1"}}, "hub.dataset"),
+        ({"kind": "edgar", "fetch": {"user_agent": AGENT, "years": [24]}}, "greater than or equal to 1993"),
+        (
+            {
+                "kind": "commoncrawl",
+                "commoncrawl": {"user_agent": AGENT, "crawls": ["2024-10"], "domains": ["a.example"]},
+            },
+            "commoncrawl.crawls",
+        ),
         ({"path": "x", "roles": "domain"}, "Extra inputs are not permitted"),
         ({"name": "Not a slug", "path": "x"}, "String should match pattern"),
     ],

@@ -293,3 +293,13 @@ def test_front_matter_is_columns_and_no_text(tmp_path, data):
 def test_front_matter_of_a_page(tmp_path):
     (row,) = read(tmp_path, "a.html", b"---\ntitle: Tides\n---\n<p>The moon.</p>")
     assert (row["title"], row["kind"], row["payload"]) == ("Tides", "html", b"<p>The moon.</p>")
+
+
+def test_values_on_one_line_and_json_that_is_called_csv(tmp_path):
+    assert texts(read(tmp_path, "a.jsonl", b'{"text": "one"}{"text": "two"} {"text": "three"}\n{"text": "four"}\n')) == [
+        "one", "two", "three", "four",
+    ]  # fmt: skip
+    (row,) = read(tmp_path, "b.jsonl", b'{"text": "one"} and a note\n')
+    assert row["reason"] == "ingest.bad_json"
+    assert texts(read(tmp_path, "c.csv", b'[{"text": "wool, raw"}, {"text": "tin"}]')) == ["wool, raw", "tin"]
+    assert texts(read(tmp_path, "d.csv", b'{"text": "wool, raw"}\n{"text": "tin"}\n')) == ["wool, raw", "tin"]

@@ -404,3 +404,13 @@ def test_damage_costs_what_it_hits(tmp_path, pack, seed):
     flipped = [whole[number] for number, way in enumerate(ways) if way == "flip"]
     assert [one for one in found if one not in flipped] == healthy, ways
     assert found == [one for one in whole if one in set(found)]
+
+
+def test_a_small_file_of_records_without_documents_ends_soon_and_says_so(tmp_path):
+    (tmp_path / "a.warc.gz").write_bytes(gz(warc_record("x", b"software: a", kind="warcinfo") * 30_000))
+    rows = rows_of(Source(name="s", path=str(tmp_path / "a.warc.gz")))
+    assert [row["reason"] for row in rows] == ["ingest.too_many_records"]
+    assert "10,000 records that are no documents" in rows[0]["detail"]
+    tally = Tally()
+    assert rows_of(Source(name="s", path=str(tmp_path / "a.warc.gz"), max_records=30_000), tally) == []
+    assert tally.skipped["warc_warcinfo"] == 30_000

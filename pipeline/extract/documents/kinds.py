@@ -14,8 +14,8 @@ from pipeline.extract.documents.office import (
     extract_odf,
     extract_pptx,
     extract_sheets,
-    local,
 )
+from pipeline.extract.documents.parts import local
 from pipeline.extract.documents.pdf import extract_pdf
 from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.extract.html_text import extract_html

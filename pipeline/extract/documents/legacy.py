@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.extract.documents.office import MAX_PART_BYTES
+from pipeline.extract.documents.parts import FONTS, sign_of
 from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.extract.payload import Extracted, RefusalError
+from pipeline.kernels.html.symbols import MOST
 
 _FIELD = re.compile("\x13[^\x13\x14\x15]*(?:\x14([^\x13\x14\x15]*))?\x15")
 _TEXT_CHARS, _TEXT_BYTES, _TEXT_LIST, _NOTES, _MASTERS = 0x0FA0, 0x0FA8, 0x0FF0, 0x03F0, (0x03F8, 0x0FC9)
@@ -137,6 +139,7 @@ def _atoms(data: bytes) -> Iterator[str]:
 _RTF = re.compile(
     rb"\\([a-z]{1,32})(-?\d{1,10})?[ ]?|\\'([0-9a-f]{2})|\\([^a-z])|([{}])|[\r\n]+|([^\\{}\r\n]+)", re.IGNORECASE
 )
+_RTF_FONT = re.compile(rb"\{\\f(\d+)\b[^;]{0,200}?\b(Wingdings(?: [23])?|Webdings|Symbol);", re.IGNORECASE)
 _RTF_SIGNS = {
     "par": "\n\n", "line": "\n", "tab": "\t", "cell": "\t", "row": "\n", "page": "\n\n", "sect": "\n\n", "emdash": "—",
     "endash": "–", "lquote": "‘", "rquote": "’", "ldblquote": "“", "rdblquote": "”", "bullet": "•", "emspace": " ",
@@ -158,7 +161,8 @@ def extract_rtf(payload: bytes, settings: ExtractSettings) -> Extracted:
         b"".decode(code)
     except LookupError:
         code = "cp1252"
-    reader = _Rtf(code)
+    fonts = {number.decode(): FONTS[name.decode().lower()] for number, name in _RTF_FONT.findall(payload)}
+    reader = _Rtf(code, fonts)
     for match in _RTF.finditer(payload):
         reader.take(match)
     found = reader.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -171,12 +175,13 @@ def extract_rtf(payload: bytes, settings: ExtractSettings) -> Extracted:
 class _Rtf:
     """The state of reading RTF: groups that are skipped, and bytes that a `\\u` stands for already."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, fonts: dict[str, int]) -> None:
         self._code = code
         self._parts: list[str] = []
         self._raw = bytearray()
-        self._stack: list[tuple[bool, int]] = []
+        self._stack: list[tuple[bool, int, str]] = []
         self._skipped, self._width, self._left, self._opening = False, 1, 0, False
+        self._font, self._fonts = "", fonts
 
     @property
     def text(self) -> str:
@@ -195,15 +200,18 @@ class _Rtf:
         word, number, sign, symbol, brace, text = match.groups()
         if sign is not None:
             if not self._skipped and not self._left:
-                self._raw += bytes([int(sign, 16)])
+                if font := self._fonts.get(self._font):
+                    self._parts.append(sign_of(font, int(sign, 16)))
+                else:
+                    self._raw += bytes([int(sign, 16)])
             self._left = max(0, self._left - 1)
             return
         self._flush()
         opening, self._opening = self._opening, brace == b"{"
         if brace == b"{":
-            self._stack.append((self._skipped, self._width))
+            self._stack.append((self._skipped, self._width, self._font))
         elif brace == b"}":
-            self._skipped, self._width = self._stack.pop() if self._stack else (False, 1)
+            self._skipped, self._width, self._font = self._stack.pop() if self._stack else (False, 1, "")
         elif symbol is not None:
             self._skipped = self._skipped or (symbol == b"*" and opening)
             if not self._skipped:
@@ -211,7 +219,11 @@ class _Rtf:
         elif word is not None:
             self._word(word.decode().lower(), number, opening)
         elif text is not None and not self._skipped:
-            self._parts.append(text[self._left :].decode(self._code, "replace"))
+            font, behind = self._fonts.get(self._font, 0), text[self._left :]
+            drawn = font and len(behind) <= MOST  # longer text was never meant to be drawn
+            self._parts.append(
+                "".join(sign_of(font, byte) for byte in behind) if drawn else behind.decode(self._code, "replace")
+            )
             self._left = max(0, self._left - len(text))
 
     def _word(self, name: str, number: bytes | None, opening: bool) -> None:
@@ -220,8 +232,11 @@ class _Rtf:
             self._width = int(number or 1)
         elif self._skipped:
             return
+        elif name == "f":
+            self._font = (number or b"").decode()
         elif name == "u":
-            self._parts.append(chr(int(number or 0) % 65536))
+            point, font = int(number or 0) % 65536, self._fonts.get(self._font, 0)
+            self._parts.append(sign_of(font, point) if font and (point < 256 or point >= 0xF000) else chr(point))
             self._left = self._width
         elif name in _RTF_SIGNS:
             self._parts.append(_RTF_SIGNS[name])

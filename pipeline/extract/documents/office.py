@@ -15,6 +15,9 @@ from datetime import datetime
 from typing import Any
 from xml.etree import ElementTree
 
+from pipeline.extract.documents.formulas import formula
+from pipeline.extract.documents.lists import number_slide, number_word
+from pipeline.extract.documents.parts import FONTS, child_of, local, said, sign_of
 from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.extract.payload import Extracted, RefusalError
 
@@ -29,7 +32,8 @@ _CELLS, _SIGNS = (
     ("tc", "table-cell"),
     {"tab": " ", "br": "\n", "cr": "\n", "line-break": "\n", "noBreakHyphen": "-", "s": " "},
 )
-_RAISED = {"sup": "^", "sub": "_", "den": "/"}
+_RAISED = {"superscript": "^", "subscript": "_"}
+_ORDINALS = frozenset("st nd rd th tm sm".split())
 _NUMBER = re.compile(r"(\d+)")
 
 
@@ -76,11 +80,6 @@ class Container:
         return sorted(found, key=lambda name: [int(part) if part.isdigit() else part for part in _NUMBER.split(name)])
 
 
-def local(element: ElementTree.Element) -> str:
-    """An element's name without its namespace; comments have none."""
-    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
-
-
 def blocks(element: ElementTree.Element, mixed: bool = False) -> list[str]:
     """Paragraphs and tables under an element, a table's rows one a line with tabs between cells.
 
@@ -117,14 +116,31 @@ def _run(element: ElementTree.Element, mixed: bool, inside: list[str]) -> str:
             parts.append(_SIGNS[name])
         elif name in (*_PARAGRAPHS, *_TABLES, "txbxContent", "text-box", "note-body", "annotation", "AlternateContent"):
             inside += blocks(child, mixed)
-        elif name in _RAISED:
-            parts.append(_RAISED[name] + _run(child, mixed, inside))
+        elif name == "sym" and (font := FONTS.get(said(child, "font").lower())):
+            parts.append(sign_of(font, _code(said(child, "char"))))
+        elif name in ("oMath", "oMathPara"):
+            parts.append(formula(child))
+        elif name == "r":
+            parts.append(_raised(child, _run(child, mixed, inside), "".join(parts[-1:])))
         elif name not in _SKIPPED and not (name == "fld" and child.get("type") == "slidenum"):
             parts.append(_run(child, mixed, inside))
         if mixed:
             parts.append(child.tail or "")
     text = "".join(parts)
     return re.sub(r"[ \t\r\n]+", " ", text) if mixed and local(element) in _PARAGRAPHS else text
+
+
+def _raised(run: ElementTree.Element, text: str, before: str) -> str:
+    """The text of a run, marked where it is raised or lowered behind a letter or figure (10^9, H_2O), not in 1st."""
+    raised = child_of(child_of(run, "rPr"), "vertAlign")
+    place = said(raised, "val") if raised is not None else ""
+    if place not in _RAISED or not before[-1:].isalnum() or not text.strip().isalnum() or text.lower() in _ORDINALS:
+        return text
+    return _RAISED[place] + text
+
+
+def _code(digits: str) -> int:
+    return int(digits, 16) if re.fullmatch(r"[0-9A-Fa-f]{1,4}", digits) else 0
 
 
 def charts(container: Container, pattern: str) -> list[str]:
@@ -198,7 +214,9 @@ def extract_docx(payload: bytes, settings: ExtractSettings) -> Extracted:
     """A Word document: body, then notes, comments and charts. Headers and footers are its pages' furniture."""
     container = Container(payload)
     main = next(iter(container.matching(r"word/document\d*\.xml")), "word/document.xml")
-    found = blocks(container.xml(main))
+    body = container.xml(main)
+    number_word(body, container.xml("word/numbering.xml"), container.xml("word/styles.xml"))
+    found = blocks(body)
     for part in ("footnotes", "endnotes", "comments"):
         found += blocks(container.xml(f"word/{part}.xml"))
     found += charts(container, r"word/charts/chart\d*\.xml")
@@ -211,7 +229,9 @@ def extract_pptx(payload: bytes, settings: ExtractSettings) -> Extracted:
     slides = []
     names = _slide_order(container) or container.matching(r"ppt/slides/slide\d+\.xml")
     for name in names:
-        found = blocks(container.xml(name))
+        slide = container.xml(name)
+        number_slide(slide)
+        found = blocks(slide)
         folder, last = posixpath.split(name)
         for relation in container.xml(f"{folder}/_rels/{last}.rels"):
             target = posixpath.normpath(posixpath.join(folder, relation.get("Target", "")))

@@ -9,7 +9,7 @@ and took least time and memory; see docs/inputs.md.
 import ctypes
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,17 +21,23 @@ PAGE_BREAK = "\n\f\n"
 """Between two pages: a line of its own."""
 _GAP, _LEADING = 1.1, 1.7
 """A gap between two words of one line, and the distance of two lines of one paragraph, at most, in heights of the line."""
+_LIGATURE = 0.6
+"""What a ligature is wide at most, in heights of the line."""
 _FULL = 0.82
 """A line this much as wide as the widest around it goes on in the next one."""
 _GARBAGE = 0.3
 """A page with this share of signs without a meaning has a text layer that no one can read."""
-_WORD = re.compile(r"[^\s\x00\x02\ufffe\xad]+[\x02\ufffe\xad]?")
+_WORD = re.compile(r"\ufffe?[^\s\x00\x02\ufffe\xad]+[\x02\ufffe\xad]?")
 _MEANINGLESS = re.compile("[\x01\x03-\x08\x0e-\x1f\ufffd\uffff\ue000-\uf8ff]")
 _HYPHEN = "\x02"
 """What PDFium writes for a hyphen at the end of a line that splits a word; it leaves the line's end out then."""
+_UNKNOWN = "\ufffd"
+"""A sign that the file gives no meaning: inside a line PDFium writes a hyphen for it, too, mostly for the ligature of `fi`."""
 _SPLIT = re.compile(rf"(\w+){_HYPHEN}(\w+)")
 _PREFIX, _SUFFIX = frozenset("$€£¥(") | {"$(", "($", "US$"}, frozenset(")%]") | {")%"}
 _BULLET = re.compile(r"[•●▪■◦○–—*-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxlc]{1,5})[.)]")
+_HANGING = 20
+"""Signs of the text behind a number that hangs before its paragraph, at least; behind a figure of a table stands another one."""
 _DATE = re.compile(r"D:(\d{4})(\d{2})?(\d{2})?")
 
 
@@ -44,6 +50,8 @@ class Line:
     right: float
     bottom: float
     top: float
+    cells: list[tuple[float, float]] = field(default_factory=list)
+    """Left and right ends of the cells that tabs part."""
 
     @property
     def height(self) -> float:
@@ -121,19 +129,28 @@ def _lines(text_page: Any, raw: Any) -> list[Line]:
     first, last = _boxes(text_page, raw, [at for at, _ in spans]), _boxes(text_page, raw, [end - 1 for _, end in spans])
     left, right = first[:, 0], last[:, 1]
     low, high = np.minimum(first[:, 2], last[:, 2]), np.maximum(first[:, 3], last[:, 3])
-    height = np.maximum(high - low, 1.0)
-    # A word is beside the one before when they share half of the lower one's height, and it does not begin left of its end; a
-    # little back is a sign drawn over another.
+    drawn = high - low
+    height = np.maximum(drawn, 1.0)
+    # A word is beside the one before when they share half of the lower one's height (a dash has hardly any), and it does not
+    # begin left of its end; a little back is a sign drawn over another.
     shared = np.minimum(high[1:], high[:-1]) - np.maximum(low[1:], low[:-1])
     gaps = left[1:] - right[:-1]
-    beside = (shared > 0.5 * np.minimum(height[1:], height[:-1])) & (gaps > -height[:-1])
-    words = [text[at:end].replace("\ufffe", _HYPHEN).replace("\xad", _HYPHEN) for at, end in spans]
+    beside = (shared >= 0.5 * np.minimum(drawn[1:], drawn[:-1])) & (gaps > -height[:-1])
+    words = [
+        text[at].replace("\ufffe", _UNKNOWN) + text[at + 1 : end].replace("\ufffe", _HYPHEN).replace("\xad", _HYPHEN)
+        for at, end in spans
+    ]
     starts = [0, *(np.flatnonzero(~beside) + 1).tolist(), len(words)]
     gaps = (gaps / np.maximum(height[1:], height[:-1])).tolist()
     lines = []
     for at, end in itertools.pairwise(starts):
         box = (left[at], right[at:end].max(), low[at:end].min(), high[at:end].max())
-        lines.append(Line(_line_text(words[at:end], gaps[at : end - 1]), *map(float, box)))
+        text, begins = line_text(words[at:end], gaps[at : end - 1])
+        cells = [(left[at + one], right[at + other - 1]) for one, other in itertools.pairwise([*begins, end - at])]
+        head, _, rest = text.partition("\t")
+        if len(cells) == 2 and len(rest) > _HANGING and _BULLET.fullmatch(head):
+            text, cells = text.replace("\t", " "), []  # a number that hangs before its paragraph
+        lines.append(Line(text, *map(float, box), cells))
     return lines
 
 
@@ -151,27 +168,68 @@ def _boxes(text_page: Any, raw: Any, places: list[int]) -> np.ndarray:
     return found
 
 
-def _line_text(words: list[str], gaps: list[float]) -> str:
-    """Words with a space or, over a wide gap, a tab between them. A figure keeps its signs: `$ 5` is one cell."""
+def line_text(words: list[str], gaps: list[float]) -> tuple[str, list[int]]:
+    """Words with a space or, over a wide gap, a tab between them, and with which words cells begin. A figure keeps its signs:
+    `$ 5` is one cell."""
     for at, word in enumerate(words[:-1]):
         if word in _PREFIX:  # drawn at its column's left edge, far from the figure
             if at:
                 gaps[at - 1] += max(gaps[at], 0.0)
             gaps[at] = -1.0
-    parts = [words[0]]
+    parts, begins = [words[0]], [0]
     # After a sentence the space of justified text is wider.
-    for before, word, gap in zip(words, words[1:], gaps, strict=False):
-        parts += [
-            "" if word in _SUFFIX or gap == -1.0 else "\t" if gap > _GAP * (1 + (before[-1] in ".:;?!")) else " ",
-            word,
-        ]
-    return "".join(parts)
+    for at, (before, word, gap) in enumerate(zip(words, words[1:], gaps, strict=False), start=1):
+        is_cell = gap > _GAP * (1 + (before[-1] in ".:;?!")) and word not in _SUFFIX
+        if before[-1] == _HYPHEN and gap < _LIGATURE:
+            parts[-1] = parts[-1][:-1] + _UNKNOWN
+            gap, is_cell = -1.0, False
+        parts += ["" if word in _SUFFIX or gap == -1.0 else "\t" if is_cell else " ", word]
+        begins += [at] if is_cell else []
+    return "".join(parts), begins
+
+
+def align(lines: list[Line]) -> None:
+    """Put an empty cell where a table's row has none: a figure of the second column stays there when the first is empty.
+
+    The columns of a table are those of its fullest rows; a heading over several of them stands over the first.
+    """
+    start, second = 0, 0.0
+    for at, line in enumerate(lines):
+        is_prose = not line.cells[1:] and line.right > second > 0  # it reaches beyond the first column
+        if at and (is_prose or not 0 < _step(lines[at - 1], line) <= 2 * _LEADING):
+            _align_rows(lines[start:at])
+            start, second = at, 0.0
+        if line.cells[1:]:
+            second = line.cells[1][0]
+    _align_rows(lines[start:])
+
+
+def _align_rows(lines: list[Line]) -> None:
+    rows = [line for line in lines if len(line.cells) > 1]
+    count = max((len(row.cells) for row in rows), default=0)
+    full = [row.cells for row in rows if len(row.cells) == count]
+    if count < 3 or len(full) < 2:
+        return
+    columns = [(min(left for left, _ in cells), max(right for _, right in cells)) for cells in zip(*full, strict=True)]
+    if any(before[1] >= after[0] for before, after in itertools.pairwise(columns)):
+        return
+    for row in rows:
+        places = [_column(cell, columns) for cell in row.cells]
+        if len(places) < count and all(one < other for one, other in itertools.pairwise(places)):
+            filled = dict(zip(places, row.text.split("\t"), strict=True))
+            row.text = "\t".join(filled.get(place, "") for place in range(places[-1] + 1))
+
+
+def _column(cell: tuple[float, float], columns: list[tuple[float, float]]) -> int:
+    """The first column that a cell lies over, else the nearest."""
+    return min(range(len(columns)), key=lambda at: (max(0.0, columns[at][0] - cell[1], cell[0] - columns[at][1]), at))
 
 
 def joined(lines: list[Line]) -> str:
     """Lines as paragraphs and table rows: a row stands on a line of its own, a blank line parts paragraphs."""
     parts: list[str] = []
     before: Line | None = None
+    align(lines)
     widest = _widths(lines)
     for at, line in enumerate(lines):
         if before is None or before.text.endswith(_HYPHEN):

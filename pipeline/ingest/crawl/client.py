@@ -15,7 +15,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
+from email.utils import formatdate, parsedate_to_datetime
 from urllib.parse import SplitResult, urlsplit
 
 from pipeline.errors import InfrastructureError
@@ -23,6 +23,7 @@ from pipeline.ingest.crawl.netguard import RefusedError, resolve
 
 REDIRECTS = (301, 302, 303, 307, 308)
 BUSY = (429, 503)
+ABSENT = (404, 416)
 UNREACHABLE = (OSError, http.client.HTTPException, ValueError)
 """What a request raises when a host fails or answers nonsense."""
 _CHUNK = 2**16
@@ -140,7 +141,7 @@ class Client:
         """One exchange with a service that must answer: tried again, ever later, when it fails or says that it is busy. Two
         requests of all threads begin at least `gap_s` apart.
 
-        Raises InfrastructureError when it does not answer 2xx or 404 in the end.
+        Raises InfrastructureError when it answers neither 2xx nor that there is nothing of the kind (404, 416) in the end.
         """
         said = ""
         for number in range(_TRIES):
@@ -149,7 +150,7 @@ class Client:
             try:
                 response = self.fetch(url, limit, fields)
                 is_long = len(response.body) >= limit
-                if (response.status < 300 and (is_long or not response.is_cut)) or response.status == 404:
+                if (response.status < 300 and (is_long or not response.is_cut)) or response.status in ABSENT:
                     return response
                 said = f"answered {response.status} {response.reason}{' and was cut' if response.is_cut else ''}"
                 if 300 <= response.status < 500 and response.status not in BUSY:
@@ -203,8 +204,13 @@ class Client:
             connection.sendall(request)
             answer = http.client.HTTPResponse(connection, method="GET")
             answer.begin()
-            headers = [(name, " ".join(value.split())) for name, value in answer.getheaders() if name.strip()]
+            headers = [(name.strip(), " ".join(value.split())) for name, value in answer.getheaders() if name.strip()]
             response = Response(url, answer.status, answer.reason, headers)
+            if not response.header(
+                "date"
+            ):  # RFC 9110, section 6.6.1; a Retry-After must mean the same when the log is read
+                headers.append(("Date", formatdate(usegmt=True)))
+                response = Response(url, answer.status, answer.reason, headers)
             if types and response.status == 200 and response.mime and not response.mime.startswith(types):
                 response.is_cut = True
                 return response
@@ -250,7 +256,8 @@ def _read_body(answer: http.client.HTTPResponse, limit: int) -> tuple[bytes, boo
 
 
 def retry_after_s(response: Response) -> float | None:
-    """Seconds of Retry-After (RFC 9110, section 10.2.3), whether written as a number or as a date; None when there are none.
+    """Seconds of Retry-After (RFC 9110, section 10.2.3), whether written as a number or as a date, which counts from the answer's
+    own; None when there are none.
 
     >>> retry_after_s(Response("", 429, "", [("Retry-After", "7")])), retry_after_s(Response("", 429, "", []))
     (7.0, None)
@@ -259,7 +266,8 @@ def retry_after_s(response: Response) -> float | None:
     if value.isdecimal() and len(value) < 10:
         return float(value)
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+        now = parsedate_to_datetime(response.header("date")).timestamp() if response.header("date") else time.time()
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
     except (ValueError, TypeError, OverflowError):
         return None
 

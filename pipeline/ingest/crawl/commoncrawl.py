@@ -5,6 +5,7 @@ footers and column chunks are read by range. Captures that lie close together in
 captures are frozen one by one: what is committed is not fetched again.
 """
 
+import contextlib
 import fnmatch
 import gzip
 import json
@@ -12,6 +13,7 @@ import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
+from itertools import chain
 from urllib.parse import urlencode, urlsplit
 
 import fsspec
@@ -28,7 +30,7 @@ from pipeline.ingest.crawl.service import Service
 from pipeline.ingest.crawl.settings import CommonCrawlFetch
 from pipeline.ingest.source import Source
 
-VERSION = 1
+VERSION = 2
 CAPTURES = "captures.parquet"
 _SCHEMA = pa.schema([("url", pa.string()), ("filename", pa.string()), ("offset", pa.int64()), ("length", pa.int64())])
 _COLUMNS = {
@@ -37,6 +39,7 @@ _COLUMNS = {
 }  # fmt: skip
 _UNIT_BYTES, _UNIT_CAPTURES = 64 * 2**20, 1000
 _GAP, _RANGE_BYTES = 2**15, 2**23
+_GZIP = b"\x1f\x8b"
 """Captures at most so many bytes apart are one request, up to so many bytes."""
 
 
@@ -47,6 +50,8 @@ class CaptureCounts:
     captures: int = 0
     requests: int = 0
     fetched_bytes: int = 0
+    missing: int = 0
+    """Captures that are not where the index says: no file, a shorter one, or no record there."""
 
 
 class RangeFile(AbstractBufferedFile):
@@ -58,7 +63,10 @@ class RangeFile(AbstractBufferedFile):
         super().__init__(fsspec.filesystem("file"), url, block_size=2**16, size=size)  # pyright: ignore[reportArgumentType]
 
     def _fetch_range(self, start: int, end: int) -> bytes:
-        return self._service.ranged(self.path, start, end).body
+        data = self._service.ranged(self.path, start, end).body
+        if len(data) != end - start:
+            raise InfrastructureError(f"{self.path} ends before byte {end}")
+        return data
 
 
 def planned(store: Store, source: Source, done: Commits) -> list[Unit]:
@@ -85,18 +93,28 @@ def work(store: Store, assigned: Assignment) -> Produced:
         return Produced({CAPTURES: store.put_table(f"{folder}/{CAPTURES}", [captures(plan, service)], _SCHEMA)})
     start, end = assigned.settings["start"], assigned.settings["end"]
     rows = store.read_table(assigned.reads["captures"][0].path)[start:end].to_pylist()  # pyright: ignore
-    counts, name = CaptureCounts(len(rows)), f"captures-{start:09d}.warc.gz"
+    counts, name = CaptureCounts(), f"captures-{start:09d}.warc.gz"
     with store.create(f"{folder}/{name}") as writer:
         for url, begin, stop, inside in _ranges(plan, rows):
             counts.requests, counts.fetched_bytes = counts.requests + 1, counts.fetched_bytes + stop - begin
             pieces = _pieces(service, url, begin, stop)
-            if len(inside) > 1:
-                data = b"".join(pieces)
-                pieces = [data[offset - begin : offset - begin + length] for offset, length in inside]
-            for number, piece in enumerate(pieces):
-                if not piece.startswith(b"\x1f\x8b") and (len(inside) > 1 or not number):
-                    raise InfrastructureError(f"{url} has no record at byte {begin}: the index is of another file")
-                writer.write(piece)
+            first = next(pieces, b"")
+            if len(inside) == 1:
+                counts.captures += first.startswith(_GZIP)
+                for piece in chain([first], pieces) if first.startswith(_GZIP) else ():
+                    writer.write(piece)
+                continue
+            data = first + b"".join(pieces)
+            for offset, length in inside:
+                piece = data[offset - begin : offset - begin + length]
+                if len(piece) == length and piece.startswith(_GZIP):
+                    counts.captures += 1
+                    writer.write(piece)
+        counts.missing = len(rows) - counts.captures
+        if not counts.captures:
+            first = rows[0]
+            place = f"{_url(plan, first['filename'])} has no record at byte {first['offset']}"
+            raise InfrastructureError(f"{place}, nor have the others: the index is of another file")
         return Produced({name: writer.finish()}, counts)
 
 
@@ -143,13 +161,14 @@ def _ranges(plan: CommonCrawlFetch, rows: list[dict]) -> Iterator[tuple[str, int
 
 
 def _pieces(service: Service, url: str, start: int, end: int) -> Iterator[bytes]:
-    """Bytes of a file behind HTTP, or at any fsspec URL (s3://commoncrawl/…), `_RANGE_BYTES` at a time."""
+    """Bytes of a file behind HTTP, or at any fsspec URL (s3://commoncrawl/…), `_RANGE_BYTES` at a time, as far as there are."""
     pieces = [(at, min(at + _RANGE_BYTES, end)) for at in range(start, end, _RANGE_BYTES)]
     if url.startswith("http"):
         yield from (service.ranged(url, *piece).body for piece in pieces)
         return
     system, path = fsspec.core.url_to_fs(url)
-    yield from (system.cat_file(path, *piece) for piece in pieces)
+    with contextlib.suppress(FileNotFoundError):
+        yield from (system.cat_file(path, *piece) for piece in pieces)
 
 
 def captures(plan: CommonCrawlFetch, service: Service) -> pa.Table:
@@ -159,12 +178,27 @@ def captures(plan: CommonCrawlFetch, service: Service) -> pa.Table:
     rows: dict[str, dict] = {}
     for crawl in sorted(plan.crawls):
         for row in (_columnar if plan.index == "columnar" else _cdx)(plan, service, crawl):
-            if len(rows) >= plan.max_pages and row["url"] not in rows:
+            capture = _capture(row)
+            if capture is None:
+                continue
+            if len(rows) >= plan.max_pages and capture["url"] not in rows:
                 break
-            rows[row["url"]] = row
+            rows[capture["url"]] = capture
     return pa.Table.from_pylist(list(rows.values()), _SCHEMA).sort_by(
         [("filename", "ascending"), ("offset", "ascending")]
     )
+
+
+def _capture(row: dict) -> dict | None:
+    """A row of an index in the types of `_SCHEMA`; None for one that does not say where its capture lies."""
+    try:
+        offset, length = int(row["offset"]), int(row["length"])
+        url, filename = row["url"], row["filename"]
+    except (KeyError, ValueError, TypeError):
+        return None
+    if not (isinstance(filename, str) and isinstance(url, str) and filename and offset >= 0 and 0 < length < 2**40):
+        return None
+    return {"url": url, "filename": filename, "offset": offset, "length": length}
 
 
 def _whole_files(plan: CommonCrawlFetch, service: Service) -> Iterator[dict]:
@@ -226,7 +260,7 @@ def _columnar(plan: CommonCrawlFetch, service: Service, crawl: str) -> Iterator[
                     (name for name, key in keys.items() if row["surt"].startswith((f"{key})", f"{key},"))), None
                 )
                 if domain is not None and _fits(row["url"], wanted[domain]) and _speaks(plan, row["languages"]):
-                    yield {name: row[name] for name in _SCHEMA.names}
+                    yield row
 
 
 def _speaks(plan: CommonCrawlFetch, languages: str | None) -> bool:
@@ -234,23 +268,21 @@ def _speaks(plan: CommonCrawlFetch, languages: str | None) -> bool:
 
 
 def _cdx(plan: CommonCrawlFetch, service: Service, crawl: str) -> Iterator[dict]:
-    """Rows of the index server, page by page."""
+    """Rows of the index server, page by page. It filters within its pages, so one may be empty (404) and the next not; one
+    beyond the last is an error (400), so their number is asked for first."""
     for domain, patterns in _wanted(plan).items():
         asked = {"url": domain, "matchType": "domain", "output": "json", "filter": "=status:200"}
-        for page in range(100_000):
-            answer = service.listing(f"{plan.cdx.rstrip('/')}/{crawl}-index?{urlencode({**asked, 'page': page})}")
-            lines = (answer or b"").splitlines()
-            for row in map(json.loads, lines):
-                mime = row.get("mime-detected", row.get("mime", ""))
-                if mime in plan.types and _fits(row["url"], patterns) and _speaks(plan, row.get("languages")):
-                    yield {
-                        "url": row["url"],
-                        "filename": row["filename"],
-                        "offset": int(row["offset"]),
-                        "length": int(row["length"]),
-                    }
-            if not lines:
-                break
+        place = f"{plan.cdx.rstrip('/')}/{crawl}-index?{urlencode(asked)}"
+        number = json.loads(service.listing(f"{place}&showNumPages=true") or b"0")
+        for page in range(number["pages"] if isinstance(number, dict) else int(number)):
+            for line in (service.listing(f"{place}&page={page}") or b"").splitlines():
+                try:
+                    row = json.loads(line)
+                    mime, url = row.get("mime-detected", row.get("mime", "")), row["url"]
+                except (ValueError, AttributeError, KeyError):
+                    continue
+                if mime in plan.types and _fits(url, patterns) and _speaks(plan, row.get("languages")):
+                    yield row
 
 
 def _url(plan: CommonCrawlFetch, path: str) -> str:

@@ -28,7 +28,7 @@ from pipeline.ingest.crawl.settings import CrawlPlan
 from pipeline.ingest.crawl.urls import host_name
 from pipeline.ingest.step import FRONTIER
 
-CRAWL_VERSION = 2
+CRAWL_VERSION = 3
 _CONNECTIONS = 64
 """Requests in flight in one task: a thread each."""
 

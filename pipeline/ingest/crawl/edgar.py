@@ -5,20 +5,21 @@ The SEC asks for at most ten requests a second from one user, over all machines,
 """
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.core.execute import Assignment, Produced, Unit
 from pipeline.core.run_folder import Commits
 from pipeline.core.store import Store
-from pipeline.errors import UsageError
+from pipeline.errors import InfrastructureError, UsageError
 from pipeline.ingest.crawl.journal import discard
 from pipeline.ingest.crawl.service import Service
 from pipeline.ingest.crawl.settings import EdgarFetch
 from pipeline.ingest.formats.edgar import AMENDS
 from pipeline.ingest.source import Source
 
-VERSION = 1
+VERSION = 2
 _SUBMISSION_BYTES = 200 * 2**20
 
 
@@ -97,8 +98,11 @@ def _filings(plan: EdgarFetch, service: Service) -> Iterator[Filing]:
     """Every filing of the forms and years, by any company: `CIK|Company Name|Form Type|Date Filed|Filename` a line."""
     forms = {form.upper() for form in plan.forms}
     forms |= {f"{form}/A" for form in forms} if plan.amendments else set()
+    today = time.gmtime()
     for year in plan.years:
         for quarter in (1, 2, 3, 4):
+            if (year, 3 * quarter - 2) > (today.tm_year, today.tm_mon):
+                break  # EDGAR answers 403 for a quarter that has not begun
             index = service.listing(f"{plan.base}/Archives/edgar/full-index/{year}/QTR{quarter}/master.idx")
             for line in (index or b"").decode("latin-1").splitlines():
                 parts = line.split("|")
@@ -117,7 +121,7 @@ def _chosen(plan: EdgarFetch, service: Service, filings: list[Filing]) -> list[F
         if companies and filing.cik not in companies:
             continue
         if plan.sic and filing.cik not in industry:
-            industry[filing.cik] = _sic(plan, service, filing.cik) in {int(code) for code in plan.sic}
+            industry[filing.cik] = _sic(plan, service, filing.cik) in plan.sic
         if industry.get(filing.cik, True):
             chosen.setdefault(filing.accession, filing)
     return list(chosen.values())
@@ -128,16 +132,27 @@ def _companies(plan: EdgarFetch, service: Service) -> set[int]:
     names = [str(name).upper() for name in plan.companies]
     tickers: dict[str, int] = {}
     if not all(name.isdecimal() for name in names):
-        listed = json.loads(service.listing(f"{plan.base}/files/company_tickers.json") or b"{}")
+        listed = _json(service, f"{plan.base}/files/company_tickers.json")
         tickers = {row["ticker"].upper(): int(row["cik_str"]) for row in listed.values()}
     if unknown := [name for name in names if not name.isdecimal() and name not in tickers]:
         raise UsageError(f"fetch.companies: EDGAR knows no ticker {', '.join(unknown)}; give the central index key")
     return {int(name) if name.isdecimal() else tickers[name] for name in names}
 
 
+def _json(service: Service, url: str) -> dict:
+    """A listing in JSON, empty where there is none. Raises InfrastructureError for anything else, such as a notice of upkeep."""
+    try:
+        listed = json.loads(service.listing(url) or b"{}")
+    except ValueError:
+        listed = None
+    if not isinstance(listed, dict):
+        raise InfrastructureError(f"{url} is not the list it should be; run the same command again later")
+    return listed
+
+
 def _sic(plan: EdgarFetch, service: Service, cik: int) -> int | None:
     """The industry of a company, by the submissions API."""
-    said = json.loads(service.listing(f"{plan.data}/submissions/CIK{cik:010d}.json") or b"{}").get("sic")
+    said = _json(service, f"{plan.data}/submissions/CIK{cik:010d}.json").get("sic")
     return int(said) if said and str(said).isdecimal() else None
 
 

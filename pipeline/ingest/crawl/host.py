@@ -7,13 +7,13 @@ the same state as the crawl had, on however many workers it ran.
 import hashlib
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from pipeline.ingest.crawl.client import BUSY, REDIRECTS, Response, origin_of, retry_after_s
-from pipeline.ingest.crawl.links import links_of, listed_in
+from pipeline.ingest.crawl.links import MAX_LIST, body_of, joined, links_of, listed_in
 from pipeline.ingest.crawl.robots import MAX_BYTES, Rules
 from pipeline.ingest.crawl.settings import CrawlPlan
-from pipeline.ingest.crawl.urls import Traps, canonical, host_name
+from pipeline.ingest.crawl.urls import Traps, host_name
 from pipeline.ingest.rights.snapshots import ROBOTS, TDMREP
 
 _RETRIES = 2
@@ -126,7 +126,7 @@ class Host:
                 self._asked.add(origin)
             if rules.allows(url):
                 if listing:
-                    return Ask("sitemap", url, self.plan.max_page_bytes)
+                    return Ask("sitemap", url, MAX_LIST)
                 return Ask("page", url, self.plan.max_page_bytes, self.queue[0])
             self.outcomes["robots"] += 1
             (self._sitemaps if listing else self.queue).popleft()
@@ -143,9 +143,15 @@ class Host:
     def took(self, ask: Ask, response: Response | None, failure: str) -> bool:
         """Take in what became of a request. Returns whether the answer is a document, or the terms of some."""
         self.pause_s = 0.0
+        if ask.kind != "tdmrep" and response is not None and response.status in BUSY and self._tries < _RETRIES:
+            self._is_busy(response)
+            return True
         if ask.kind == "robots":
-            status = response.status if response else 503 if failure == "refused_address" else None
-            rules = Rules(self.plan.user_agent, status, response.body if response else b"")
+            self._tries = 0
+            status = response.status if response else None
+            if response and response.is_cut and len(response.body) < MAX_BYTES:
+                status = None  # what it forbids may have stood in the rest
+            rules = Rules(self.plan.user_agent, status, body_of(response, MAX_BYTES) if response else b"")
             self._rules[origin_of(urlsplit(ask.url))] = rules
             if failure == "refused_address":
                 self._give_up(failure)
@@ -160,17 +166,18 @@ class Host:
             return True
         return self._took_page(ask, response, failure)
 
+    def _is_busy(self, response: Response) -> None:
+        """Wait as long as the host asks for, or leave it when that is too long."""
+        wait = retry_after_s(response)
+        self.pause_s = (self.plan.delay_s or 1.0) * 2 ** (self._tries + 1) if wait is None else wait
+        if self.pause_s > self.plan.max_wait_s:
+            self.pause_s = 0.0
+            self._give_up("busy")
+        else:
+            self._tries += 1
+            self.outcomes["asked_again"] += 1
+
     def _took_page(self, ask: Ask, response: Response | None, failure: str) -> bool:
-        if response is not None and response.status in BUSY and self._tries < _RETRIES:
-            wait = retry_after_s(response)
-            self.pause_s = (self.plan.delay_s or 1.0) * 2 ** (self._tries + 1) if wait is None else wait
-            if self.pause_s > self.plan.max_wait_s:
-                self.pause_s = 0.0
-                self._give_up("busy")
-            else:
-                self._tries += 1
-                self.outcomes["asked_again"] += 1
-            return True
         self._tries = 0
         (self._sitemaps if ask.kind == "sitemap" else self.queue).popleft()
         self._failures = self._failures + 1 if response is None or response.status in BUSY else 0
@@ -182,9 +189,13 @@ class Host:
         self.budget.body_bytes -= len(response.body)
         listed = listed_in(response, self.plan.since) if response.status == 200 else None
         if listed:
-            self._sitemaps.extend(url for url in listed.sitemaps if self._is_new_sitemap(url))
+            for url in listed.sitemaps:
+                self._add_sitemap(url)
         if ask.item is None:
-            self.outcomes["sitemaps"] += listed is not None
+            if response.status in REDIRECTS:
+                self._add_sitemap(joined(response.url, response.header("location")))
+            else:
+                self.outcomes["sitemaps" if listed else "sitemap_not_read"] += 1
             for url in listed.pages if listed else ():
                 self._follow(url, 0, ask.url)
             return listed is None
@@ -215,10 +226,7 @@ class Host:
         return bool(self.plan.languages and tongues) and not tongues & set(self.plan.languages)
 
     def _redirect(self, item: Item, response: Response) -> None:
-        try:
-            target = canonical(urljoin(response.url, response.header("location")))
-        except ValueError:
-            target = None
+        target = joined(response.url, response.header("location"))
         if target is None:
             self.outcomes["bad_location"] += 1
         elif item.hops >= self.plan.max_redirects or target == item.url:
@@ -244,17 +252,20 @@ class Host:
 
     def _find_sitemaps(self, rules: Rules, base: str) -> None:
         if self.plan.sitemaps and not self._sitemaps:
-            urls = [canonical(url) for url in rules.sitemaps]
-            if not urls and self.name in self.plan.domain_hosts:
-                urls = [canonical(urljoin(base, "/sitemap.xml"))]
-            self._sitemaps.extend(url for url in urls if url and self._is_new_sitemap(url))
+            urls = rules.sitemaps
+            if not urls and self.name.removeprefix("www.") in self.plan.domain_hosts:
+                urls = ["/sitemap.xml"]
+            for url in urls:
+                self._add_sitemap(joined(base, url))
 
-    def _is_new_sitemap(self, url: str) -> bool:
+    def _add_sitemap(self, url: str | None) -> None:
+        """Queue a sitemap of this host, once; those on other hosts are counted."""
         digest = f"sitemap {url}"
-        if host_name(url) != self.name or digest in self._asked or len(self._asked) > _SITEMAPS:
-            return False
-        self._asked.add(digest)
-        return True
+        if url is None or host_name(url) != self.name:
+            self.outcomes["sitemap_elsewhere"] += 1
+        elif digest not in self._asked and len(self._asked) <= _SITEMAPS:
+            self._asked.add(digest)
+            self._sitemaps.append(url)
 
     def _give_up(self, why: str) -> None:
         """Leave the rest of the host's pages, counted."""

@@ -32,8 +32,9 @@ class Rules:
 
 
 def _meaning(status: int | None, body: bytes) -> str:
-    """Section 2.3.1: 2xx is obeyed, 4xx allows everything, 5xx and no answer forbid everything."""
-    if status is None or status >= 500:
+    """Section 2.3.1: 2xx is obeyed, 4xx allows everything, 5xx and no answer forbid everything. So does 429, which says that the
+    host is busy, not that it has no rules."""
+    if status is None or status >= 500 or status == 429:
         return _REFUSE_ALL
     encoding = "utf-16" if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     return body[:MAX_BYTES].decode(encoding, "replace") if 200 <= status < 300 else ""

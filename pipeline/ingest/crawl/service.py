@@ -7,11 +7,12 @@ the log.
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from pipeline.core.execute import Assignment
 from pipeline.core.store import FileInfo, Store
 from pipeline.errors import InfrastructureError
-from pipeline.ingest.crawl.client import Client, Response
+from pipeline.ingest.crawl.client import ABSENT, Client, Response
 from pipeline.ingest.crawl.journal import RESPONSE, Entry, Exchanges, Journal, Span, log_path
 from pipeline.ingest.crawl.links import body_of
 from pipeline.ingest.crawl.settings import Fetch
@@ -54,12 +55,16 @@ class Service:
         return body_of(response, LISTING_BYTES) if response.status == 200 else None
 
     def ranged(self, url: str, start: int, end: int) -> Response:
-        """Some bytes of a file, not logged: what they are for is frozen as a whole."""
+        """Some bytes of a file: fewer, or none, where the file ends before or is not there. Not logged: what they are for is
+        frozen as a whole. Raises InfrastructureError when the service answers with other bytes."""
         fields = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
         response = self._client.fetch_patiently(url, end - start, fields)
-        if response.status != 206 or len(response.body) != end - start:
+        if response.status in ABSENT:
+            return replace(response, body=b"")
+        said = response.header("content-range")
+        if response.status != 206 or not said.startswith(f"bytes {start}-"):
             raise InfrastructureError(
-                f"{url}: asked for bytes {start} to {end}, got {response.status} {response.reason}"
+                f"{url}: asked for bytes {start} to {end}, got {response.status} {response.reason} {said}"
             )
         return response
 

@@ -2,7 +2,7 @@
 
 import re
 from functools import cached_property
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     Field,
@@ -21,7 +21,7 @@ _CONTACT = re.compile(r"[^\s@/]+@[^\s@]+\.\w|https?://[^\s/.]+\.")
 _TYPES = [
     "text/", "application/xhtml", "application/xml", "application/rss", "application/atom", "application/pdf", "application/epub",
     "application/msword", "application/rtf", "application/vnd.openxmlformats", "application/vnd.ms-", "application/json",
-    "application/vnd.oasis.opendocument", "application/gzip", "application/x-gzip",
+    "application/vnd.oasis.opendocument", "application/gzip", "application/x-gzip", "application/octet-stream",
 ]  # fmt: skip
 
 
@@ -119,7 +119,7 @@ class CrawlPlan(Fetch):
     @cached_property
     def domain_hosts(self) -> set[str]:
         """Hosts whose sitemap.xml is looked for."""
-        return {domain.lower() for domain in self.domains}
+        return {domain.lower().removeprefix("www.") for domain in self.domains}
 
 
 class EdgarFetch(Fetch):
@@ -127,11 +127,11 @@ class EdgarFetch(Fetch):
 
     forms: list[str] = Field(default=["10-K"], min_length=1)
     """Form types, as [10-K, 8-K]."""
-    years: list[int] = Field(min_length=1)
+    years: list[Annotated[int, Field(ge=1993, le=2100)]] = Field(min_length=1)
     """Years in which the filings were filed."""
     companies: list[int | str] = []
     """Central index keys or tickers; empty takes every company."""
-    sic: list[int | str] = []
+    sic: list[Annotated[int, Field(ge=100, le=9999)]] = []
     """Industry codes, as [6021]; EDGAR is asked once for each company."""
     amendments: bool = True
     """Also amendments of these forms, linked to what they amend."""
@@ -148,7 +148,7 @@ class EdgarFetch(Fetch):
 class CommonCrawlFetch(Fetch):
     """Captures to fetch from Common Crawl: of domains and address patterns through its index, or whole files."""
 
-    crawls: list[str] = Field(min_length=1)
+    crawls: list[Annotated[str, Field(pattern=r"^CC-MAIN-\d{4}-\d{2,4}$")]] = Field(min_length=1)
     """Names of crawls, as [CC-MAIN-2024-10]."""
     domains: list[str] = []
     """Domains with everything under them, as [sec.gov]."""

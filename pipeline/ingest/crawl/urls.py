@@ -12,11 +12,11 @@ _ENCODED = re.compile(r"%([0-9A-Fa-f]{2})")
 _BARE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PATH_SIGNS, _QUERY_SIGNS = "%/:;@!$&'()*+,=~[]|", "%/?:;@!$&'()*+,=~[]|"
 _SESSION = re.compile(
-    r"(?:phpsessid|jsessionid|aspsessionid\w*|asp\.net_sessionid|cfid|cftoken|sid|sessid|session_?id|utm_\w+|gclid|fbclid|msclkid"
-    r"|mc_[ce]id|_ga|_gl|igshid)=",
+    r"(?:phpsessid|jsessionid|aspsessionid\w*|asp\.net_sessionid|cfid|cftoken|utm_\w+|gclid|fbclid|msclkid|mc_[ce]id|_ga|_gl"
+    r"|igshid)=|s(?:id|ess_?id|ession_?id)=(?=[\w,-]{16})",
     re.IGNORECASE,
 )
-"""Parameters that say who asks and from where he comes, not what for."""
+"""Parameters that say who asks and from where he comes, not what for. A short `sid` is a page's number ("story id")."""
 _SESSION_PATH = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/?;]*|/\(S\([0-9a-z]{24}\)\)", re.IGNORECASE)
 _CALENDAR = re.compile(
     r"(?<![a-z])(?:calendar|cal|events?|month|week|day|agenda|tribe-bar-date|ical)(?![a-z])", re.IGNORECASE

@@ -55,13 +55,30 @@ def _read_lines(stream: io.BufferedReader, where: Where) -> Iterator[Record]:
 
 def _read_line(line: bytes, where: Where, position: str) -> Iterator[Record]:
     try:
-        value: Any = json.loads(line)
+        values = _values(line)
     except UnicodeDecodeError as error:
         yield where.bad("bad_utf8", f"the line is not UTF-8: {error.reason} at byte {error.start}", position, line)
     except (ValueError, RecursionError) as error:
         yield where.bad("bad_json", f"the line is not JSON: {error}", position, line)
     else:
-        yield from _rows_of(value, where, position, line)
+        for value in values:
+            yield from _rows_of(value, where, position, line if len(values) == 1 else b"")
+
+
+def _values(line: bytes) -> list[Any]:
+    """The values of a line: nearly always one, but some programs write them one after the other without line ends."""
+    try:
+        return [json.loads(line)]
+    except json.JSONDecodeError as error:
+        if error.msg != "Extra data":
+            raise
+    text, values, at = line.decode(), [], 0
+    while at < len(text):
+        value, at = json.JSONDecoder().raw_decode(text, at)
+        values.append(value)
+        while at < len(text) and text[at] in _SPACE:
+            at += 1
+    return values
 
 
 def _read_value(stream: io.BufferedReader, where: Where) -> Iterator[Record]:

@@ -28,12 +28,9 @@ def is_message(head: bytes) -> bool:
         for line in head.split(b"\n\n")[0].split(b"\r\n\r\n")[0].splitlines()
         if b":" in line
     }
-    return (
-        bool(_HEADER.match(head))
-        and b"from" in fields
-        and bool(fields & {b"date", b"mime-version"})
-        and bool(fields & {b"to", b"subject", b"message-id"})
-    )
+    is_draft = fields >= {b"mime-version", b"content-type"}  # without sender or date
+    sent = b"from" in fields and fields & {b"date", b"mime-version"} and fields & {b"to", b"subject", b"message-id"}
+    return bool(_HEADER.match(head)) and bool(is_draft or sent)
 
 
 @source_kind("eml", ".eml", accepts=(".txt",), recognises=is_message)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from resiliparse.parse.encoding import detect_encoding
 
+from pipeline.ingest.formats.jsonl import read_json
 from pipeline.ingest.kinds import source_kind
 from pipeline.ingest.record import DamagedInputError, Record, Where
 from pipeline.ingest.rows import named_row, record_of
@@ -25,6 +26,8 @@ _STATED = {"shift_jis": "cp932", "utf-8": "cp1252", "ascii": "cp1252", "iso8859-
 _QUOTED = {"": "no quotes", '"': "quotes", "'": "single quotes"}
 _APOSTROPHE = re.compile(r"(?:^|[,;\t|])'[^'\n]*'(?=[,;\t|\r\n]|$)", re.MULTILINE)
 _SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+_JSON = re.compile(rb'(?:\xef\xbb\xbf)?\s*\[?\s*\{\s*"[^"\n]*"\s*:')
+"""How JSON begins, and no header of a table."""
 _ROWS = 200
 """Rows that are looked at."""
 _FOR_QUOTES = 0.2
@@ -121,6 +124,9 @@ def read_csv(stream: io.BufferedReader, where: Where) -> Iterator[Record]:
     # `csv` keeps one process-wide limit; a longer field raises and ends the file as damaged.
     csv.field_size_limit(min(where.source.max_record_bytes, 2**31 - 1))
     wanted, head = where.source.csv, stream.peek(CHUNK)
+    if _JSON.match(head):
+        yield from read_json(stream, where)
+        return
     encoding = wanted.encoding or _code_page(head) or "utf-8"
     lines = io.TextIOWrapper(in_utf8(stream, encoding), encoding="utf-8-sig", errors="surrogateescape", newline="")
     buffered = list(itertools.islice(lines, _ROWS))

@@ -36,6 +36,8 @@ class _Text:
         self._members = members
         self.data, self.at, self.base = b"", 0, 0
         self.ended = self.waiting = self.is_next = self.is_told = False
+        self.passed = 0
+        """Records that are no documents."""
         self.damage: DamagedInputError | None = None
         """What is wrong with the member, or with the one after it (`is_next`); `is_told` when a record's row says so."""
         self._first = b""
@@ -235,6 +237,8 @@ def _read_record(fields: dict[str, str], text: _Text, where: Where, position: st
     _fill(row, int(declared), text, where)
     if kind not in _DOCUMENTS and row.reason is None:
         where.tally.skip(f"warc_{kind[:32]}")
+        text.passed += 1
+        where.pass_blank(text.passed, "records that are no documents", 16)
         return
     if row.reason is None and (cut := fields.get("warc-truncated")):
         row.detail = f"WARC-Truncated: {cut}"

@@ -1,0 +1,91 @@
+"""A data set of the Hub, streamed from a server that speaks its API. The endpoint is fixed at import, so a child process reads."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from .hub_site import SHA, HubSite
+
+CHILD = """
+import json, sys
+from pipeline.ingest.source import Source
+from tests.ingest.conftest import rows_of
+for settings in json.loads(sys.argv[1]):
+    try:
+        rows = rows_of(Source(name="notes", kind="hub", fields=settings.pop("fields", {}), hub=settings))
+        said = [[(row["payload"] or b"").decode(), row["reason"], row["title"]] for row in rows]
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+    print(json.dumps(said))
+"""
+
+
+@pytest.fixture
+def hub():
+    pytest.importorskip("datasets")
+    notes = pa.table({"text": [f"note {n}" for n in range(300)] + [None], "headline": [f"h {n}" for n in range(301)]})
+    parquet = io.BytesIO()
+    pq.write_table(notes, parquet, row_group_size=50)
+    few = io.BytesIO()
+    pq.write_table(pa.table({"text": ["test 0", "test 1", "test 2"]}), few)
+    site = HubSite(
+        {
+            "README.md": b"---\nconfigs:\n- {config_name: default, data_files: [{split: train, path: data/train.parquet}]}\n"
+            b"- {config_name: test, data_files: [{split: test, path: test.parquet}]}\n---\nNotes\n",
+            "data/train.parquet": parquet.getvalue(),
+            "test.parquet": few.getvalue(),
+        }
+    )
+    yield site
+    site.close()
+
+
+def read(hub, folder, *settings):
+    """What each data set of `settings` gives: its rows or its error."""
+    wanted = [{"dataset": "acme/notes", "revision": SHA} | one for one in settings]
+    env = os.environ | {"HF_ENDPOINT": hub.url, "HF_HOME": str(folder), "HF_HUB_DISABLE_TELEMETRY": "1"}
+    child = subprocess.run([sys.executable, "-c", CHILD, json.dumps(wanted)], env=env, capture_output=True, text=True)
+    assert child.returncode == 0, child.stderr
+    return [json.loads(line) for line in child.stdout.splitlines()]
+
+
+def test_rows_are_streamed_at_the_pinned_revision_and_wrong_names_are_the_recipes(hub, tmp_path):
+    rows, lines, split, config, absent, revision = read(
+        hub,
+        tmp_path,
+        {"fields": {"title": "headline"}},
+        {"config": "test", "split": "test"},
+        {"split": "tset"},
+        {"config": "tset"},
+        {"dataset": "acme/none"},
+        {"revision": "f" * 40},
+    )
+    assert rows[:300] == [[f"note {n}", None, f"h {n}"] for n in range(300)]
+    assert rows[300][1] == "ingest.no_text"
+    assert [row[0] for row in lines] == ["test 0", "test 1", "test 2"]
+    assert "UsageError: source notes: cannot read acme/notes" in split
+    assert "train" in split, "the splits that there are"
+    assert "UsageError" in config
+    assert "default" in config
+    assert "UsageError" in absent
+    assert "doesn't exist" in revision
+    assert {path.split("/")[5] for _, path, _ in hub.asked if path.startswith("/datasets/acme/notes/")} == {
+        SHA,
+        "f" * 40,
+    }
+    assert any(asked and path.endswith("train.parquet") for _, path, asked in hub.asked), "read by ranges"
+
+
+def test_a_busy_hub_is_asked_again_and_one_that_stays_away_can_be_tried_later(hub, tmp_path):
+    hub.failures = ["train.parquet"]
+    (rows,) = read(hub, tmp_path, {})
+    assert len(rows) == 301
+    hub.failures = ["/revision/"] * 50
+    (said,) = read(hub, tmp_path, {})
+    assert said.startswith("InfrastructureError: source notes: cannot read acme/notes")
