@@ -19,7 +19,8 @@ from pipeline.extract import tombstones
 VERSION = 1
 RESULT = f"{WORK}/result.json"
 FORGOTTEN = "forgotten.json"
-LOOSE = ("report.html", "report.json", "cards/terms.json", tombstones.FILE, FORGOTTEN, RECIPE, RESULT)
+MODEL_CARD = "cards/model-card.md"
+LOOSE = ("report.html", "report.json", "cards/terms.json", MODEL_CARD, tombstones.FILE, FORGOTTEN, RECIPE, RESULT)
 """What a run leaves beside the files of its steps."""
 FOLDERS = {"corpus": "corpus", "shards": "handoff/shards", "uses": "handoff/uses"}
 """Folder inside `work/`, and where its files are exported to."""

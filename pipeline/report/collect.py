@@ -19,13 +19,15 @@ from pipeline.decide.step import DecideCounts
 from pipeline.extract.step import ExtractCounts
 from pipeline.ingest.account import account_of, sums
 from pipeline.plan.step import mix_plan, size_plan
+from pipeline.publish.export import MODEL_CARD
 from pipeline.report import tally, where
 from pipeline.report.bias_step import BIAS
-from pipeline.report.cards import data_card
+from pipeline.report.cards import cards, model_card
 from pipeline.report.dial import dial
 from pipeline.report.file_account import file_rows
 from pipeline.report.hidden import is_hidden
 from pipeline.report.progress import Display
+from pipeline.report.provenance import provenance
 from pipeline.report.render import render
 from pipeline.report.rights_account import item_rows, rights_rows
 from pipeline.report.run_report import Place, RunReport
@@ -61,18 +63,7 @@ class _Tables:
     """The tables of one shard that the report counts."""
 
     def __init__(self, run: Run, shard: str) -> None:
-        columns = [
-            "id",
-            "url",
-            "source",
-            "role",
-            "licence",
-            "tdm",
-            "robots",
-            "raw_bytes",
-            "text_bytes",
-            "num_pretokens",
-        ]
+        columns = [*"id url date source role licence tdm robots raw_bytes text_bytes num_pretokens".split()]
         self.shard = shard
         self.documents = run.documents(shard, columns)
         self.verdicts = run.verdicts(shard)
@@ -306,6 +297,10 @@ PLACES = (
     ("plan.json", "the sized model"),
     (BIAS, "who was removed: every stage and identity term, swaps, scores, pronouns; docs/bias.md names its fields"),
     (TERMS, "every term of the domain: documents kept, what removed the others, keyness"),
+    (
+        "cards",
+        "datasheet, the EU's summary of training content, licences.csv, lineage; model-card.md of a trained model",
+    ),
     (WORK, "everything else: documents, signals and clusters (unmasked text), and the ledger"),
 )
 
@@ -349,6 +344,7 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
         file_sentence=sums(account).sentence() if account.num_rows else "",
         files=file_rows(account),
         rights=rights_rows(parts),
+        provenance=provenance(run, parts),
         contamination=_items(run, tables),
         languages=_languages(run),
         taken=where.rules_by_source(parts),
@@ -389,12 +385,13 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
 
 
 def write_report(run: Run, report: RunReport) -> None:
-    """`report.json` and `report.html`."""
+    """`report.json` and `report.html`, and the model card once a model is trained."""
     run.store.put("report.json", (report.model_dump_json(indent=1) + "\n").encode())
     run.store.put("report.html", render(report).encode())
+    if report.training is not None:
+        run.store.put(MODEL_CARD, model_card(report).encode())
 
 
-def write_card(run: Run, report: RunReport, files: dict[str, list[str]]) -> FileInfo:
-    """`corpus/README.md`, written last of the corpus: what it does not list does not exist for a reader."""
-    listed = {verdict: [path.removeprefix("corpus/") for path in paths] for verdict, paths in files.items()}
-    return run.store.put("corpus/README.md", data_card(report, listed).encode())
+def write_cards(run: Run, report: RunReport, files: dict[str, list[FileInfo]]) -> list[FileInfo]:
+    """The cards, `corpus/README.md` last: what it does not list does not exist for a reader."""
+    return [run.store.put(path, text.encode()) for path, text in cards(report, files).items()]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
+from pipeline.report.provenance import Provenance
 from pipeline.report.stats import (
     BiasRow,
     ClassifierFigures,
@@ -68,6 +69,8 @@ class RunReport(Figure):
     file_sentence: str = ""
     files: list[FileRow] = []
     rights: list[RightsRow] = []
+    provenance: Provenance | None = None
+    """What the cards say of sources; null in reports of earlier versions."""
     contamination: list[ItemRow] = []
     languages: list[Count] = []
     histograms: list[Histogram] = []
