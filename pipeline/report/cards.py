@@ -17,9 +17,9 @@ import yaml
 from pipeline.core.store import FileInfo
 from pipeline.report import lineage
 from pipeline.report.croissant import croissant
-from pipeline.report.provenance import LicenceRow, Provenance
+from pipeline.report.provenance import Provenance
 from pipeline.report.render import environment
-from pipeline.report.run_report import RunReport
+from pipeline.report.run_report import RunReport, shares
 from pipeline.size.units import bytes_text, number_text
 
 SPLITS = ("kept", "removed", "quarantined")
@@ -27,6 +27,7 @@ CONFIGS = {"kept": "default", "removed": "removed", "quarantined": "quarantined"
 """Verdict -> configuration of `datasets.load_dataset`: what it opens without a name is what was kept."""
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10**7, "1M<n<10M"),
           (10**8, "10M<n<100M"), (10**9, "100M<n<1B"))  # fmt: skip
+LICENCE_COLUMNS = "source licence tdm robots documents kept removed quarantined kept_pretokens".split()
 _NO_LANGUAGE = ("und", "zxx", "mis", "mul")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|])")
 
@@ -85,12 +86,11 @@ def cards(report: RunReport, files: Mapping[str, Sequence[FileInfo]]) -> dict[st
         "cards/lineage.json": json.dumps(lineage.graph(report), indent=1, ensure_ascii=False) + "\n",
         "cards/lineage.svg": lineage.picture(report),
     }
-    if facts := report.provenance:
-        found["cards/licences.csv"] = table(
-            list(LicenceRow.model_fields), [list(row.model_dump().values()) for row in facts.licences]
-        )
-        found["cards/crawled-domains.csv"] = table(["domain", "documents", "pretokens"], top_domains(facts))
-    described = croissant(report, placed, statements(report), (facts and facts.card.licence) or _licence(report))
+    facts = report.provenance or Provenance()
+    rows = [[getattr(row, name) for name in LICENCE_COLUMNS] for row in report.rights]
+    found["cards/licences.csv"] = table(LICENCE_COLUMNS, rows)
+    found["cards/crawled-domains.csv"] = table(["domain", "documents", "pretokens"], top_domains(facts))
+    described = croissant(report, placed, statements(report), facts.card.licence or _licence(report))
     found["corpus/croissant.json"] = json.dumps(described, indent=1, ensure_ascii=False) + "\n"
     found["corpus/README.md"] = data_card(
         report, {verdict: [path for path, _ in own] for verdict, own in placed.items()}
@@ -164,7 +164,14 @@ def _render(template: str, report: RunReport, **values: Any) -> str:
     made.filters["size"] = bytes_text
     made.filters["stated"] = lambda value: plain(value) if value else "**not stated**"
     facts = report.provenance or Provenance()
-    shared = {"s": statements(report), "p": facts, "card": facts.card, "top": top_domains(facts)}
+    languages = {count.name: count.kept_pretokens for count in report.languages if count.kept_pretokens}
+    shared = {
+        "languages": shares(languages),
+        "s": statements(report),
+        "p": facts,
+        "card": facts.card,
+        "top": top_domains(facts),
+    }
     return made.get_template(template).render(r=report, **shared, **values)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -114,16 +115,23 @@ def _histograms(run: Run) -> list[Any]:
     return found
 
 
-def _languages(run: Run) -> list[Count]:
+def _languages(run: Run, parts: Sequence[tuple[pa.Table, pa.Table]]) -> list[Count]:
+    """Extracted documents by language, most first; empty where the recipe has no judge of languages."""
     if not run.asks_for("language"):
         return []
-    counts: dict[str, int] = {}
-    for shard in run.shards:
-        labels = run.signals("language", shard, ["label"])["label"]
-        for row in pc.value_counts(labels.drop_null()).to_pylist():
-            counts[row["values"]] = counts.get(row["values"], 0) + row["counts"]
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return [Count(name=name, documents=count) for name, count in ordered]
+    labels = [run.signals("language", shard, ["label"])["label"] for shard in run.shards]
+    labelled = [
+        (docs.append_column("label", own), verdicts) for (docs, verdicts), own in zip(parts, labels, strict=True)
+    ]
+    found: dict[str, Count] = {}
+    counts = where.grouped(labelled, {"label": where.filled("label"), "verdict": where.verdict_of})
+    for (name, verdict, what), number in counts.items():
+        row = found.setdefault(name, Count(name=name, documents=0))
+        if what == "documents":
+            row.documents += number
+        elif verdict == "kept":
+            row.kept_pretokens += number
+    return sorted((row for row in found.values() if row.name), key=lambda row: (-row.documents, row.name))
 
 
 def _duplicates(run: Run, reasons: list[Reason], tables: list[_Tables]) -> Duplicates | None:
@@ -316,7 +324,7 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
     streams = run.counted(SettleCounts, Step.SETTLE).streams.values()
     extracts = run.counts(ExtractCounts, Step.EXTRACT).values()
     bias = run.store.read_json(BIAS) if run.store.exists(BIAS) else None
-    bias_rows = bias.pop("rows") if bias else []
+    bias_rows, sources = bias.pop("rows") if bias else [], _sources(run, tables)
     return RunReport(
         name=run.recipe.name,
         domain=run.recipe.domain,
@@ -340,13 +348,13 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
         ),
         reasons=reasons,
         cuts=_cuts(run),
-        sources=_sources(run, tables),
+        sources=sources,
         file_sentence=sums(account).sentence() if account.num_rows else "",
         files=file_rows(account),
         rights=rights_rows(parts),
-        provenance=provenance(run, parts),
+        provenance=provenance(run, parts, sources),
         contamination=_items(run, tables),
-        languages=_languages(run),
+        languages=_languages(run, parts),
         taken=where.rules_by_source(parts),
         hosts=where.hosts(parts),
         edges=where.edges(run, histograms),

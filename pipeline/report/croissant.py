@@ -128,7 +128,7 @@ def croissant(
         "license": licence,
         "version": card.version if card else "1.0.0",
         "citeAs": ", ".join(filter(None, (f"{report.name} corpus", card and card.provider, report.root_hash))),
-        "inLanguage": list(report.provenance.languages)[:20] if report.provenance else [],
+        "inLanguage": [count.name for count in report.languages if count.kept_pretokens][:20],
         "distribution": [one for verdict, listed in files.items() for one in _distribution(verdict, listed)],
         "recordSet": [_records(verdict, KEPT if verdict == "kept" else REMOVED, counts[verdict]) for verdict in files],
         "prov:wasDerivedFrom": [node for name, node in lineage.items() if name.startswith("run:source/")],

@@ -2,6 +2,7 @@
 
 import posixpath
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -11,8 +12,8 @@ from pydantic import Field
 from pipeline.core.run_folder import Run
 from pipeline.ingest.source import Source
 from pipeline.report.card_settings import CardSettings
-from pipeline.report.stats import Figure
-from pipeline.report.where import Parts, grouped, host_of
+from pipeline.report.stats import Figure, SourceRow
+from pipeline.report.where import Parts, filled, grouped, host_of, verdict_of
 
 COMMON_CRAWL = ("s3://commoncrawl/", "https://data.commoncrawl.org/")
 MONTH = r"^(?P<month>\d{4}-(?:0[1-9]|1[0-2]))"
@@ -42,28 +43,11 @@ class SourceFacts(Figure):
     last: str = ""
 
 
-class LicenceRow(Figure):
-    """Documents and kept pre-tokens of one source under one licence, with one mining signal and one robots.txt answer."""
-
-    source: str
-    licence: str
-    tdm: str
-    robots: str
-    documents: int = 0
-    kept: int = 0
-    removed: int = 0
-    quarantined: int = 0
-    kept_pretokens: int = 0
-
-
 class Provenance(Figure):
     """What the cards know beside the report's figures. Counts of pre-tokens are of kept documents before cuts."""
 
     card: CardSettings = CardSettings()
     sources: list[SourceFacts] = []
-    licences: list[LicenceRow] = []
-    languages: dict[str, int] = {}
-    """Kept pre-tokens by language, most first; empty where the recipe has no judge of languages."""
     judges: dict[str, dict[str, Any]] = {}
     starts_from: str = ""
     """Name of the model that training continues."""
@@ -104,36 +88,6 @@ def what_of(source: Source) -> str:
     return "pages made by this software from grammars; no model wrote them" if source.kind == "sample" else ""
 
 
-def _verdict(_: pa.Table, verdicts: pa.Table) -> pa.ChunkedArray:
-    return verdicts["verdict"]
-
-
-def _column(name: str, unknown: str) -> Any:
-    return lambda documents, _: pc.fill_null(documents[name], unknown)
-
-
-def _robots(documents: pa.Table, _: pa.Table) -> pa.Array:
-    """The answer behind the hash of the archived robots.txt."""
-    answer = pc.replace_substring_regex(documents["robots"], r"^\S+ ?", "")
-    return pc.fill_null(pc.if_else(pc.equal(answer, ""), "allows", answer), "no snapshot")
-
-
-def licence_rows(parts: Parts) -> list[LicenceRow]:
-    """Documents by source, licence, mining signal and robots answer, in the order of these names."""
-    keys = {"source": _column("source", ""), "licence": _column("licence", "unknown"), "tdm": _column("tdm", "unknown")}
-    counts = grouped(parts, {**keys, "robots": _robots, "verdict": _verdict})
-    found: dict[tuple[str, ...], LicenceRow] = {}
-    for (source, licence, tdm, robots, verdict, what), number in sorted(counts.items()):
-        key = (source, licence, tdm, robots)
-        row = found.setdefault(key, LicenceRow(source=source, licence=licence, tdm=tdm, robots=robots))
-        if what == "documents":
-            row.documents += number
-            setattr(row, verdict, number)
-        elif verdict == "kept":
-            row.kept_pretokens = number
-    return list(found.values())
-
-
 def _months(parts: Parts) -> dict[str, Counter[str]]:
     """Kept documents by month of their own date, by source."""
 
@@ -141,31 +95,17 @@ def _months(parts: Parts) -> dict[str, Counter[str]]:
         return pc.struct_field(pc.extract_regex(documents["date"].combine_chunks(), MONTH), "month")
 
     found: dict[str, Counter[str]] = defaultdict(Counter)
-    counts = grouped(parts, {"source": _column("source", ""), "month": month, "verdict": _verdict})
+    counts = grouped(parts, {"source": filled("source"), "month": month, "verdict": verdict_of})
     for (source, when, verdict, what), number in counts.items():
         if verdict == "kept" and what == "documents" and when:
             found[source][when] += number
     return found
 
 
-def _languages(run: Run, parts: Parts) -> dict[str, int]:
-    if not run.asks_for("language"):
-        return {}
-    labels = [run.signals("language", shard, ["label"])["label"] for shard in run.shards]
-    labelled = [
-        (docs.append_column("label", own), verdicts) for (docs, verdicts), own in zip(parts, labels, strict=True)
-    ]
-    counts = grouped(labelled, {"label": _column("label", "und"), "verdict": _verdict})
-    sizes = {
-        label: n for (label, verdict, what), n in counts.items() if verdict == "kept" and what == "pretokens" and n
-    }
-    return dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))
-
-
 def _domains(parts: Parts, crawled: set[str]) -> list[tuple[str, int, int]]:
     if not crawled:
         return []
-    counts = grouped(parts, {"host": host_of, "source": _column("source", ""), "verdict": _verdict})
+    counts = grouped(parts, {"host": host_of, "source": filled("source"), "verdict": verdict_of})
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for (host, source, verdict, what), number in counts.items():
         if host and verdict == "kept" and source in crawled:
@@ -175,9 +115,9 @@ def _domains(parts: Parts, crawled: set[str]) -> list[tuple[str, int, int]]:
     )
 
 
-def provenance(run: Run, parts: Parts) -> Provenance:
-    """What the cards say of a finished run's sources. `parts` are its documents and verdicts by shard."""
-    card, months, rows = run.recipe.card, _months(parts), licence_rows(parts)
+def provenance(run: Run, parts: Parts, rows: Sequence[SourceRow]) -> Provenance:
+    """What the cards say of a finished run's sources. `parts` are its documents and verdicts by shard, `rows` the report's."""
+    card, months = run.recipe.card, _months(parts)
     sources = []
     for source in run.recipe.chosen:
         dates = months[source.name]
@@ -188,8 +128,8 @@ def provenance(run: Run, parts: Parts) -> Provenance:
                 origin=card.origins.get(source.name) or origin_of(source),
                 what=what_of(source),
                 crawler=getattr(source.crawl or source.fetch or source.commoncrawl, "user_agent", ""),
-                kept=sum(row.kept for row in rows if row.source == source.name),
-                pretokens=sum(row.kept_pretokens for row in rows if row.source == source.name),
+                kept=sum(row.kept for row in rows if row.name == source.name),
+                pretokens=sum(row.kept_pretokens for row in rows if row.name == source.name),
                 dated=dates.total(),
                 first=min(dates, default=""),
                 last=max(dates, default=""),
@@ -200,8 +140,6 @@ def provenance(run: Run, parts: Parts) -> Provenance:
     return Provenance(
         card=card,
         sources=sources,
-        licences=rows,
-        languages=_languages(run, parts),
         judges={
             name: {key: getattr(own, key) for key in SHOWN_SETTINGS[name] if hasattr(own, key)}
             for name, own in judges.items()

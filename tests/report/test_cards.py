@@ -17,7 +17,7 @@ from pipeline.ingest.source import Source
 from pipeline.publish.step import KEPT, REMOVED
 from pipeline.report.card_settings import CardSettings
 from pipeline.report.cards import cards, data_card, model_card, plain
-from pipeline.report.provenance import LicenceRow, Provenance, SourceFacts, origin_of, what_of
+from pipeline.report.provenance import Provenance, SourceFacts, origin_of, what_of
 from pipeline.report.run_report import RunReport
 from pipeline.report.stats import RightsRow
 from tests.report.example import HOSTILE, example
@@ -118,15 +118,20 @@ FACTS = Provenance(
                     dated=600, first="2001-02", last="2024-05"),
         SourceFacts(name="news", kind="crawl", origin="crawled", crawler="acme/1.0 (+mailto:bot@acme.example)", kept=520, pretokens=150_000),
     ],
-    licences=[LicenceRow(source="news", licence='=HYPERLINK("http://x.example")', tdm="reserved", robots="*", documents=3, kept=1)],
-    languages={"en": 390_000, "de": 20_000},
     judges={"pii": {"kinds": ["email"], "names": "off", "action": "mask"}, "toxicity": {"max_score": 0.73}},
     domains=[(f"h{n}.example", 2, 90 - n) for n in range(21)],
 )  # fmt: skip
 
 
 def facts(**changed) -> RunReport:
-    return example().model_copy(update={"provenance": FACTS.model_copy(update=changed)})
+    found = example().model_copy(update={"provenance": FACTS.model_copy(update=changed)})
+    found.languages[0].kept_pretokens, found.languages[1].kept_pretokens = 390_000, 20_000
+    found.rights = [
+        RightsRow(
+            source="news", licence='=HYPERLINK("http://x.example")', tdm="reserved", robots="*", documents=3, kept=1
+        )
+    ]
+    return found
 
 
 def corpus(folder: Path) -> dict[str, list[FileInfo]]:
@@ -149,9 +154,7 @@ def corpus(folder: Path) -> dict[str, list[FileInfo]]:
 def test_croissant_is_valid_and_opens_the_records(tmp_path: Path, known: bool) -> None:
     mlcroissant = pytest.importorskip("mlcroissant")
     files = corpus(tmp_path)
-    text = cards(facts() if known else facts(card=CardSettings(), sources=[], languages={}), files)[
-        "corpus/croissant.json"
-    ]
+    text = cards(facts() if known else facts(card=CardSettings(), sources=[]), files)["corpus/croissant.json"]
     (tmp_path / "corpus/croissant.json").write_text(text)
     found = mlcroissant.Dataset(jsonld=str(tmp_path / "corpus/croissant.json"))
     assert found.metadata.ctx.issues.errors == set()
