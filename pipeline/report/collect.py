@@ -21,7 +21,7 @@ from pipeline.extract.step import ExtractCounts
 from pipeline.ingest.account import account_of, sums
 from pipeline.plan.step import mix_plan, size_plan
 from pipeline.publish.export import MODEL_CARD
-from pipeline.report import tally, where
+from pipeline.report import stats, tally, where
 from pipeline.report.bias_step import BIAS
 from pipeline.report.cards import cards, model_card
 from pipeline.report.dial import dial
@@ -32,26 +32,6 @@ from pipeline.report.provenance import provenance
 from pipeline.report.render import render
 from pipeline.report.rights_account import item_rows, rights_rows
 from pipeline.report.run_report import Place, RunReport
-from pipeline.report.stats import (
-    BiasRow,
-    ClassifierFigures,
-    Count,
-    CurvePoint,
-    Cut,
-    Duplicates,
-    Gate,
-    ItemRow,
-    Likeness,
-    Reason,
-    Sample,
-    Score,
-    SourceRow,
-    Timing,
-    Totals,
-    Training,
-    TruthRow,
-    Written,
-)
 from pipeline.report.tokenizer_figures import TERMS, vocabulary_figures
 from pipeline.sample import score
 from pipeline.tokens.parts import stream_of, streams
@@ -70,9 +50,9 @@ class _Tables:
         self.verdicts = run.verdicts(shard)
 
 
-def _samples(run: Run, tables: list[_Tables], verdict: str) -> list[Sample]:
+def _samples(run: Run, tables: list[_Tables], verdict: str) -> list[stats.Sample]:
     """A few documents of one verdict, the first in the order of a hash of their ids."""
-    found: list[tuple[str, Sample]] = []
+    found: list[tuple[str, stats.Sample]] = []
     share = max(1, SAMPLES // max(1, len(tables)))
     for table in tables:
         mask = np.asarray(pc.equal(table.verdicts["verdict"], verdict))
@@ -86,7 +66,7 @@ def _samples(run: Run, tables: list[_Tables], verdict: str) -> list[Sample]:
             found.append(
                 (
                     table.verdicts["id"][row].as_py(),
-                    Sample(
+                    stats.Sample(
                         id=table.verdicts["id"][row].as_py(),
                         url=table.documents["url"][row].as_py() or "",
                         source=table.verdicts["source"][row].as_py(),
@@ -115,7 +95,7 @@ def _histograms(run: Run) -> list[Any]:
     return found
 
 
-def _languages(run: Run, parts: Sequence[tuple[pa.Table, pa.Table]]) -> list[Count]:
+def _languages(run: Run, parts: Sequence[tuple[pa.Table, pa.Table]]) -> list[stats.Count]:
     """Extracted documents by language, most first; empty where the recipe has no judge of languages."""
     if not run.asks_for("language"):
         return []
@@ -123,10 +103,10 @@ def _languages(run: Run, parts: Sequence[tuple[pa.Table, pa.Table]]) -> list[Cou
     labelled = [
         (docs.append_column("label", own), verdicts) for (docs, verdicts), own in zip(parts, labels, strict=True)
     ]
-    found: dict[str, Count] = {}
+    found: dict[str, stats.Count] = {}
     counts = where.grouped(labelled, {"label": where.filled("label"), "verdict": where.verdict_of})
     for (name, verdict, what), number in counts.items():
-        row = found.setdefault(name, Count(name=name, documents=0))
+        row = found.setdefault(name, stats.Count(name=name, documents=0))
         if what == "documents":
             row.documents += number
         elif verdict == "kept":
@@ -134,7 +114,7 @@ def _languages(run: Run, parts: Sequence[tuple[pa.Table, pa.Table]]) -> list[Cou
     return sorted((row for row in found.values() if row.name), key=lambda row: (-row.documents, row.name))
 
 
-def _duplicates(run: Run, reasons: list[Reason], tables: list[_Tables]) -> Duplicates | None:
+def _duplicates(run: Run, reasons: list[stats.Reason], tables: list[_Tables]) -> stats.Duplicates | None:
     joined = pa.concat_tables([run.clusters(shard) for shard in run.shards])
     exact, near = (joined[name].drop_null() for name in ("exact_cluster", "near_cluster"))
     removed = sum(
@@ -143,7 +123,7 @@ def _duplicates(run: Run, reasons: list[Reason], tables: list[_Tables]) -> Dupli
     delta = run.counted(DecideCounts, Step.DECIDE).delta
     if not delta and not len(near) and not len(exact):
         return None
-    return Duplicates(
+    return stats.Duplicates(
         exact_clusters=pc.count_distinct(exact).as_py(),
         exact_documents=len(exact),
         near_clusters=pc.count_distinct(near).as_py(),
@@ -154,7 +134,7 @@ def _duplicates(run: Run, reasons: list[Reason], tables: list[_Tables]) -> Dupli
     )
 
 
-def _cuts(run: Run) -> list[Cut]:
+def _cuts(run: Run) -> list[stats.Cut]:
     """Bytes by rule that extract and apply cut and inserted, the largest first."""
     balance = add_up(commit.balance for commit in run.commits(Step.APPLY).values())
     documents = sum(
@@ -166,7 +146,7 @@ def _cuts(run: Run) -> list[Cut]:
         for rule, number in counts.documents_cut.items():
             by_source.setdefault(rule, Counter())[sources[unit]] += number
     found = [
-        Cut(rule=rule, documents=documents[rule], bytes_cut=size, bytes_inserted=balance.inserted.get(rule, 0))
+        stats.Cut(rule=rule, documents=documents[rule], bytes_cut=size, bytes_inserted=balance.inserted.get(rule, 0))
         for rule, size in balance.cut.items()
     ]
     for one in found:
@@ -176,15 +156,15 @@ def _cuts(run: Run) -> list[Cut]:
         for rule, (number, size) in counts.edited.items():
             edited.update({(rule, "documents"): number, (rule, "bytes"): size})
     found += [
-        Cut(rule=f"extract.{rule}", documents=edited[rule, "documents"], bytes_cut=edited[rule, "bytes"])
+        stats.Cut(rule=f"extract.{rule}", documents=edited[rule, "documents"], bytes_cut=edited[rule, "bytes"])
         for rule in sorted({rule for rule, _ in edited})
     ]
     return sorted(found, key=lambda cut: (-cut.bytes_cut, cut.rule))
 
 
-def _truth(run: Run, tables: list[_Tables]) -> list[TruthRow]:
+def _truth(run: Run, tables: list[_Tables]) -> list[stats.TruthRow]:
     """The run against what the embedded sample planted."""
-    rows: list[TruthRow] = []
+    rows: list[stats.TruthRow] = []
     for commit in run.commits(Step.INGEST).values():
         if "truth.jsonl" not in commit.files:
             continue
@@ -199,9 +179,9 @@ def _truth(run: Run, tables: list[_Tables]) -> list[TruthRow]:
         for kind, found in score(truth, verdicts)["kinds"].items():
             wanted, other = found["expected_keep"], found["documents"] - found["expected_keep"]
             if wanted:
-                rows.append(TruthRow(kind=kind, documents=wanted, wanted="kept", right=wanted - found["lost"]))
+                rows.append(stats.TruthRow(kind=kind, documents=wanted, wanted="kept", right=wanted - found["lost"]))
             if other:
-                rows.append(TruthRow(kind=kind, documents=other, wanted="dropped", right=other - found["leaked"]))
+                rows.append(stats.TruthRow(kind=kind, documents=other, wanted="dropped", right=other - found["leaked"]))
     return rows
 
 
@@ -219,12 +199,12 @@ def _highest(found: dict[str, Any] | None) -> list[str]:
     return said
 
 
-def _classifier(name: str, found: dict[str, Any]) -> ClassifierFigures:
+def _classifier(name: str, found: dict[str, Any]) -> stats.ClassifierFigures:
     """A row of the report from what the run says of a classifier."""
     trained, kept = found.get("trained"), found.get("kept_share_of_held_out") or {}
     audit = found["audit"] or {}
     hard = [f"{group}: AUC {own['auc']}" for group, own in (found.get("hard_negatives") or {}).items()]
-    return ClassifierFigures(
+    return stats.ClassifierFigures(
         name=name,
         method=found["method"],
         trained=f"{trained['positives']:,} and {trained['negatives']:,}" if trained else "",
@@ -244,7 +224,7 @@ def _classifier(name: str, found: dict[str, Any]) -> ClassifierFigures:
     )
 
 
-def _sources(run: Run, tables: list[_Tables]) -> list[SourceRow]:
+def _sources(run: Run, tables: list[_Tables]) -> list[stats.SourceRow]:
     rows = tally.merge_sources(tally.source_rows(t.documents, t.verdicts) for t in tables)
     every, kept = streams(run), Counter[tuple[str, str]]()
     for unit, counts in run.counts(ShardCounts, Step.SHARDS).items():
@@ -255,7 +235,7 @@ def _sources(run: Run, tables: list[_Tables]) -> list[SourceRow]:
     return rows
 
 
-def _items(run: Run, tables: list[_Tables]) -> list[ItemRow]:
+def _items(run: Run, tables: list[_Tables]) -> list[stats.ItemRow]:
     if not run.asks_for("contamination"):
         return []
     signals = (run.signals("contamination", shard, ["items"]) for shard in run.shards)
@@ -271,10 +251,10 @@ def _continued(summary: dict[str, Any]) -> str:
     return f" It continues the model {summary['continued_from']}; {general:.1%} of its samples replay general text."
 
 
-def training_curve(train: dict[str, Any]) -> Training:
+def training_curve(train: dict[str, Any]) -> stats.Training:
     """The curve of the training that ended the run."""
     points = [
-        CurvePoint(
+        stats.CurvePoint(
             step=line["step"],
             loss=line.get("loss"),
             tokens=line.get("tokens", 0),
@@ -285,13 +265,13 @@ def training_curve(train: dict[str, Any]) -> Training:
     ]
     summary = train["summary"]
     written = summary.get("written") or {}
-    return Training(
+    return stats.Training(
         points=points,
         seconds=summary.get("seconds"),
         note=f"{train['processes']} processes, FSDP2." + _continued(summary),
-        samples=[Written(**one) for one in written.get("texts", [])],
-        likeness=Likeness(**written.get("likeness", {})),
-        scores=[Score(**one) for one in summary.get("harness", [])],
+        samples=[stats.Written(**one) for one in written.get("texts", [])],
+        likeness=stats.Likeness(**written.get("likeness", {})),
+        scores=[stats.Score(**one) for one in summary.get("harness", [])],
     )
 
 
@@ -332,7 +312,7 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
         out=run.store.root,
         exit=result["exit"],
         root_hash=result["root_hash"],
-        totals=Totals(
+        totals=stats.Totals(
             documents_in=documents["in"],
             children=documents["children"],
             kept=documents["kept"],
@@ -361,7 +341,7 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
         histograms=histograms,
         kept_samples=_samples(run, tables, "kept"),
         removed_samples=_samples(run, tables, "removed"),
-        bias=[BiasRow.model_validate(row) for row in bias_rows],
+        bias=[stats.BiasRow.model_validate(row) for row in bias_rows],
         bias_audit=bias,
         classifiers=[_classifier(name, found) for name, found in result["classifiers"].items()],
         dial=dial(run),
@@ -371,11 +351,11 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
         plan=size_plan(run) if result["mix"]["total_tokens"] else None,
         truth=_truth(run, tables),
         gates=[
-            Gate(name=g["name"], measured=g["sentence"], passed=g["passed"], gating=g["gating"])
+            stats.Gate(name=g["name"], measured=g["sentence"], passed=g["passed"], gating=g["gating"])
             for g in result["gates"]
         ],
         timings=[
-            Timing(
+            stats.Timing(
                 step=TITLES.get(step, step),
                 seconds=line.seconds,
                 documents=line.documents or None,

@@ -107,7 +107,7 @@ def _distribution(verdict: str, files: Iterable[tuple[str, FileInfo]]) -> list[d
 def _responsible(report: RunReport, statements: Mapping[str, str]) -> dict[str, Any]:
     """Croissant RAI 1.0, each property once; of people who labelled there is nothing to say, nobody did."""
     return {f"rai:{name}": text for name, text in statements.items()} | {
-        "rai:dataLimitations": [*report.notes, "Filters remove good text too; rules do not see every fault."],
+        "rai:dataLimitations": [*report.notes, "Filters remove good text too; rules do not see every fault."]
     }
 
 

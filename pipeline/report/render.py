@@ -114,10 +114,7 @@ def render(report: RunReport) -> str:
 
 
 def _charts(report: RunReport, steps: list[Any]) -> dict[str, Markup]:
-    charts = {
-        "raw": figures.raw_bar(report.totals, steps),
-        "funnel": figures.funnel_chart(report.totals, steps),
-    }
+    charts = {"raw": figures.raw_bar(report.totals, steps), "funnel": figures.funnel_chart(report.totals, steps)}
     if report.mix:
         charts["mix"] = figures.mix_chart(report.mix["realised"], report.mix["requested"])
     rows = [row for row in report.bias if row.verdict != "too_few"]
