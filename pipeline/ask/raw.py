@@ -72,6 +72,7 @@ def as_text(payload: bytes, charset: str, most: int) -> str:
     if b"\0" in shown[:4096] and "16" not in charset:
         return f"{len(payload):,} bytes that are no text"
     try:
-        return shown.decode(charset or "utf-8", "replace")
+        text = shown.decode(charset or "utf-8", "replace")
     except LookupError:
-        return shown.decode("utf-8", "replace")
+        text = shown.decode("utf-8", "replace")
+    return text.replace("\r\n", "\n")
