@@ -20,6 +20,7 @@ from pipeline.report.croissant import croissant
 from pipeline.report.provenance import Provenance
 from pipeline.report.render import environment
 from pipeline.report.run_report import RunReport, shares
+from pipeline.report.tally import SEVERAL
 from pipeline.size.units import bytes_text, number_text
 
 SPLITS = ("kept", "removed", "quarantined")
@@ -193,7 +194,7 @@ def _languages(report: RunReport) -> list[str]:
 def _licence(report: RunReport) -> str:
     """The licence of the whole: the sources' own where they agree, else "other" (the card lists each)."""
     found = {" ".join(source.licence.lower().split()) for source in report.sources if source.kept}
-    return found.pop() if len(found) == 1 and "unknown" not in found else "other"
+    return found.pop() if len(found) == 1 and not found & {"unknown", SEVERAL} else "other"
 
 
 def _size_category(documents: int) -> str:

@@ -52,34 +52,20 @@ class _Tables:
 
 def _samples(run: Run, tables: list[_Tables], verdict: str) -> list[stats.Sample]:
     """A few documents of one verdict, the first in the order of a hash of their ids."""
-    found: list[tuple[str, stats.Sample]] = []
+    found = []
     share = max(1, SAMPLES // max(1, len(tables)))
+    shown = ["id", "source", "verdict", "reasons", "duplicate_of"]
     for table in tables:
         mask = np.asarray(pc.equal(table.verdicts["verdict"], verdict))
         rows = tally.sample_rows(table.verdicts["id"], mask, share + 2)
         if not rows:
             continue
         texts = run.table(run.file(Step.APPLY, table.shard), ["text"])
-        for row in rows:
+        for row, own in zip(rows, table.verdicts.select(shown).take(rows).to_pylist(), strict=True):
             text, cut = tally.shortened(texts["text"][row].as_py())
-            why = table.verdicts["reasons"][row].as_py()
-            found.append(
-                (
-                    table.verdicts["id"][row].as_py(),
-                    stats.Sample(
-                        id=table.verdicts["id"][row].as_py(),
-                        url=table.documents["url"][row].as_py() or "",
-                        source=table.verdicts["source"][row].as_py(),
-                        verdict=table.verdicts["verdict"][row].as_py(),
-                        reasons=why,
-                        duplicate_of=table.verdicts["duplicate_of"][row].as_py(),
-                        text=text,
-                        shortened=cut,
-                        hidden=is_hidden(why),
-                    ),
-                )
-            )
-    return [sample for _, sample in sorted(found, key=lambda pair: pair[0])[:SAMPLES]]
+            url, hidden = table.documents["url"][row].as_py() or "", is_hidden(own["reasons"])
+            found.append(stats.Sample(**own, url=url, text=text, shortened=cut, hidden=hidden))
+    return sorted(found, key=lambda sample: sample.id)[:SAMPLES]
 
 
 def _histograms(run: Run) -> list[Any]:
@@ -137,20 +123,16 @@ def _duplicates(run: Run, reasons: list[stats.Reason], tables: list[_Tables]) ->
 def _cuts(run: Run) -> list[stats.Cut]:
     """Bytes by rule that extract and apply cut and inserted, the largest first."""
     balance = add_up(commit.balance for commit in run.commits(Step.APPLY).values())
-    documents = sum(
-        (Counter(counts.documents_cut) for counts in run.counts(ApplyCounts, Step.APPLY).values()), Counter()
-    )
     sources = {unit: counts.source for unit, counts in run.counts(ExtractCounts, Step.EXTRACT).items()}
     by_source: dict[str, Counter[str]] = {}
     for unit, counts in run.counts(ApplyCounts, Step.APPLY).items():
         for rule, number in counts.documents_cut.items():
             by_source.setdefault(rule, Counter())[sources[unit]] += number
-    found = [
-        stats.Cut(rule=rule, documents=documents[rule], bytes_cut=size, bytes_inserted=balance.inserted.get(rule, 0))
-        for rule, size in balance.cut.items()
-    ]
-    for one in found:
-        one.by_source = dict(sorted(by_source.get(one.rule, {}).items()))
+    found = []
+    for rule, size in balance.cut.items():
+        own, inserted = by_source.get(rule, Counter()), balance.inserted.get(rule, 0)
+        counted = {"documents": own.total(), "bytes_cut": size, "bytes_inserted": inserted}
+        found.append(stats.Cut(rule=rule, **counted, by_source=dict(sorted(own.items()))))
     edited: Counter[tuple[str, str]] = Counter()
     for counts in run.counts(ExtractCounts, Step.EXTRACT).values():
         for rule, (number, size) in counts.edited.items():
@@ -314,10 +296,7 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
         root_hash=result["root_hash"],
         totals=stats.Totals(
             documents_in=documents["in"],
-            children=documents["children"],
-            kept=documents["kept"],
-            removed=documents["removed"],
-            quarantined=documents["quarantined"],
+            **{name: documents[name] for name in ("children", "kept", "removed", "quarantined")},
             raw_bytes=sum(counts.raw_bytes for counts in extracts),
             raw_pretokens=counted["raw_pretokens"],
             extracted_bytes=sum(counts.text_bytes for counts in extracts),

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pipeline.core.store import FileInfo
 from pipeline.publish.step import KEPT, REMOVED
 from pipeline.report.lineage import graph
+from pipeline.report.provenance import Provenance
 from pipeline.report.run_report import RunReport
 
 PARQUET = "application/x-parquet"
@@ -104,19 +105,11 @@ def _distribution(verdict: str, files: Iterable[tuple[str, FileInfo]]) -> list[d
     return [*each, whole]
 
 
-def _responsible(report: RunReport, statements: Mapping[str, str]) -> dict[str, Any]:
-    """Croissant RAI 1.0, each property once; of people who labelled there is nothing to say, nobody did."""
-    return {f"rai:{name}": text for name, text in statements.items()} | {
-        "rai:dataLimitations": [*report.notes, "Filters remove good text too; rules do not see every fault."]
-    }
-
-
 def croissant(
     report: RunReport, files: Mapping[str, Iterable[tuple[str, FileInfo]]], statements: Mapping[str, str], licence: str
 ) -> dict[str, Any]:
     """`corpus/croissant.json`. `files` are (path from the card, file) by verdict; `statements` the texts of `rai:`."""
-    card, totals = (report.provenance.card if report.provenance else None), report.totals
-    counts = {"kept": totals.kept, "removed": totals.removed, "quarantined": totals.quarantined}
+    card, totals = (report.provenance or Provenance()).card, report.totals
     lineage = {node["@id"]: node for node in graph(report)["@graph"]}
     found: dict[str, Any] = {
         "@context": CONTEXT
@@ -126,19 +119,22 @@ def croissant(
         "name": f"{report.name}-corpus",
         "description": report.verdict[1],
         "license": licence,
-        "version": card.version if card else "1.0.0",
-        "citeAs": ", ".join(filter(None, (f"{report.name} corpus", card and card.provider, report.root_hash))),
+        "version": card.version,
+        "citeAs": ", ".join(filter(None, (f"{report.name} corpus", card.provider, report.root_hash))),
         "inLanguage": [count.name for count in report.languages if count.kept_pretokens][:20],
         "distribution": [one for verdict, listed in files.items() for one in _distribution(verdict, listed)],
-        "recordSet": [_records(verdict, KEPT if verdict == "kept" else REMOVED, counts[verdict]) for verdict in files],
+        "recordSet": [
+            _records(verdict, KEPT if verdict == "kept" else REMOVED, getattr(totals, verdict)) for verdict in files
+        ],
         "prov:wasDerivedFrom": [node for name, node in lineage.items() if name.startswith("run:source/")],
         "prov:wasGeneratedBy": lineage["run:curation"],
-        **_responsible(report, statements),
+        **{f"rai:{name}": text for name, text in statements.items()},
+        "rai:dataLimitations": [*report.notes, "Filters remove good text too; rules do not see every fault."],
     }
-    if card and card.provider:
+    if card.provider:
         found["creator"] = {"@type": "Organization", "name": card.provider}
-    if card and card.url:
+    if card.url:
         found["url"] = card.url
-    if card and card.published:
+    if card.published:
         found["datePublished"] = card.published.isoformat()
     return found

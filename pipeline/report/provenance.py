@@ -16,7 +16,7 @@ from pipeline.report.stats import Figure, SourceRow
 from pipeline.report.where import Parts, filled, grouped, host_of, verdict_of
 
 COMMON_CRAWL = ("s3://commoncrawl/", "https://data.commoncrawl.org/")
-MONTH = r"^(?P<month>\d{4}-(?:0[1-9]|1[0-2]))"
+MONTH = r"^(?P<month>(?:1[5-9]|20)\d{2}-(?:0[1-9]|1[0-2]))"
 SHOWN_SETTINGS = {
     "pii": ("kinds", "names", "action", "max_num_spans"),
     "toxicity": ("max_score",),

@@ -186,7 +186,7 @@ def test_reservations_that_stay_in_the_corpus_are_counted() -> None:
     report.rights = [RightsRow(licence="unknown", tdm="reserved", robots="*", documents=9, kept=7, removed=2)]
     said = cards(report, {})["cards/training-content.md"]
     assert (
-        "9 documents carry one; **the recipe does not remove them** (`licences.tdm: allow`); 7 are in the corpus"
+        "carried by 9 of the documents read; **the recipe does not remove them** (`licences.tdm: allow`); 7 are in the corpus"
         in said
     )
     report = facts(judges={"rights": {"allow": [], "deny": ["*-NC-*"], "tdm": "deny", "robots": "deny"}})
@@ -243,3 +243,11 @@ def test_lineage_leads_from_every_source_to_the_model() -> None:
 def test_what_a_source_tells_of_itself(source: dict, origin: str, what: str) -> None:
     made = Source(name="one", **source)
     assert (origin_of(made), what_of(made)) == (origin, what)
+
+
+def test_a_corpus_of_sources_with_several_licences_claims_none() -> None:
+    report = example()
+    for source in report.sources:
+        source.licence = "several"
+    assert front(data_card(report, {}))["license"] == "other"
+    assert json.loads(cards(report, {})["corpus/croissant.json"])["license"] == "other"
