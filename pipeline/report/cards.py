@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from pipeline.core.store import FileInfo
+from pipeline.publish.export import GRAPH, LINEAGE, MODEL_CARD
 from pipeline.report import lineage
 from pipeline.report.croissant import croissant
 from pipeline.report.provenance import Provenance
@@ -61,21 +62,15 @@ def data_card(report: RunReport, files: Mapping[str, Sequence[str]]) -> str:
 
 def model_card(report: RunReport, *, training: Mapping[str, Any] | None = None, name: str = "") -> str:
     """The model card of a model trained from this run. `training` holds settings worth printing, as plain values."""
-    front = _front_matter(
-        {
-            "license": _licence(report),
-            "library_name": "transformers",
-            "pipeline_tag": "text-generation",
-            "tags": [tag for tag in (report.domain, "pretraining") if tag],
-        }
-    )
+    tags = [tag for tag in (report.domain, "pretraining") if tag]
+    front = _front_matter({"library_name": "transformers", "pipeline_tag": "text-generation", "tags": tags})
     chosen = (report.plan or {}).get("chosen")
     title = name or f"{report.name} {number_text(chosen['params']) if chosen else 'model'}"
     return front + _render("model_card.md.jinja", report, c=chosen, title=title, training=dict(training or {}))
 
 
 def cards(report: RunReport, files: Mapping[str, Sequence[FileInfo]]) -> dict[str, str]:
-    """Every card by its path in the run folder, but for the model's. `files` are the committed files of each verdict, under
+    """Every card by its path in the run folder, but for `late_cards`. `files` are the committed files of each verdict, under
     `corpus/`."""
     placed = {
         verdict: sorted((info.path.removeprefix("corpus/"), info) for info in listed)
@@ -84,8 +79,6 @@ def cards(report: RunReport, files: Mapping[str, Sequence[FileInfo]]) -> dict[st
     found = {
         "cards/datasheet.md": _render("datasheet.md.jinja", report),
         "cards/training-content.md": _render("training_content.md.jinja", report),
-        "cards/lineage.json": json.dumps(lineage.graph(report), indent=1, ensure_ascii=False) + "\n",
-        "cards/lineage.svg": lineage.picture(report),
     }
     facts = report.provenance or Provenance()
     rows = [[getattr(row, name) for name in LICENCE_COLUMNS] for row in report.rights]
@@ -97,6 +90,15 @@ def cards(report: RunReport, files: Mapping[str, Sequence[FileInfo]]) -> dict[st
         report, {verdict: [path for path, _ in own] for verdict, own in placed.items()}
     )
     return found
+
+
+def late_cards(report: RunReport) -> dict[str, str]:
+    """What training changes, by its path: the lineage, and of a trained model the card."""
+    found = {
+        LINEAGE: lineage.picture(report),
+        GRAPH: json.dumps(lineage.graph(report), indent=1, ensure_ascii=False) + "\n",
+    }
+    return found | ({MODEL_CARD: model_card(report)} if report.training is not None else {})
 
 
 def top_domains(facts: Provenance) -> list[tuple[str, int, int]]:

@@ -20,10 +20,9 @@ from pipeline.decide.step import DecideCounts
 from pipeline.extract.step import ExtractCounts
 from pipeline.ingest.account import account_of, sums
 from pipeline.plan.step import mix_plan, size_plan
-from pipeline.publish.export import MODEL_CARD
 from pipeline.report import stats, tally, where
 from pipeline.report.bias_step import BIAS
-from pipeline.report.cards import cards, model_card
+from pipeline.report.cards import cards, late_cards
 from pipeline.report.dial import dial
 from pipeline.report.file_account import file_rows
 from pipeline.report.hidden import is_hidden
@@ -352,11 +351,11 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
 
 
 def write_report(run: Run, report: RunReport) -> None:
-    """`report.json` and `report.html`, and the model card once a model is trained."""
+    """`report.json` and `report.html`, and the cards that training changes."""
     run.store.put("report.json", (report.model_dump_json(indent=1) + "\n").encode())
     run.store.put("report.html", render(report).encode())
-    if report.training is not None:
-        run.store.put(MODEL_CARD, model_card(report).encode())
+    for path, text in late_cards(report).items():
+        run.store.put(path, text.encode())
 
 
 def write_cards(run: Run, report: RunReport, files: dict[str, list[FileInfo]]) -> list[FileInfo]:
