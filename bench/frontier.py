@@ -4,15 +4,19 @@
 pages; arms are its best 100, 30, 10, 3 and 1 % of bytes, and a random 10 %. Text repeats as often as the budget forces it; an
 arm that would repeat more than ten times is not measured. Held-out text is of sources that gave no positives: domain is news of
 companies, calls and speeches of the Fed, general is oral arguments, medical answers, and talk and reviews. All arms use one
-tokenizer, trained on the pool. Each training is a piece, kept in OUT; calling again goes on.
+tokenizer, trained on the pool. Each training is a piece, kept in OUT; calling again goes on, with STEPS=40 at another
+budget: a line through all budgets in OUT says from which on the next larger share wins.
 """
 
 import json
+import math
 import os
 import random
 import statistics
 import sys
 import time
+from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +115,46 @@ def pieces(out: Path, steps: int, seconds: float) -> None:
         stop_world()
 
 
+def crossings(losses: Mapping[int, Mapping[float, float]]) -> list[tuple[float, float, float, str]]:
+    """Of each share and the next larger one the lead in bits per byte of the larger at the largest budget, by how much the lead
+    grows with every doubling of the budget, and from which budget on the larger wins.
+
+    `losses` are mean losses by share, by budget in tokens. The lead is a straight line in the logarithm of the budget, by least
+    squares; with two budgets it goes through both, so it says nothing of its own error.
+    """
+    budgets = sorted(losses)
+    if len(budgets) < 2:
+        return []
+    rows = []
+    shares = sorted(set.intersection(*(set(own) for own in losses.values())))
+    for smaller, larger in pairwise(shares):
+        leads = [losses[budget][smaller] - losses[budget][larger] for budget in budgets]
+        slope, start = np.polyfit(np.log2(budgets), leads, 1)
+        zero = 2 ** (-start / slope) if slope else math.inf
+        if leads[-1] > 0:
+            said = "wins now" + (f", loses from {zero:,.0f} tokens" if slope < 0 else "")
+        else:
+            said = f"from {zero:,.0f} tokens" if slope > 0 else "never, by this line"
+        rows.append((smaller, larger, leads[-1], f"{slope:+.4f} a doubling: {said}"))
+    return rows
+
+
+def measured(out: Path, sizes: Mapping[str, Any]) -> dict[int, dict[float, float]]:
+    """Median domain loss of every share by budget, of all pieces that lie in a folder."""
+    found: dict[int, dict[float, float]] = {}
+    for name, size in sizes.items():
+        if not name.startswith("best"):
+            continue
+        by_steps: dict[int, list[float]] = {}
+        for path in out.glob(f"{size['folder']}-[0-9]-*.json"):
+            by_steps.setdefault(int(path.stem.rpartition("-")[2]), []).append(json.loads(path.read_text())["domain"])
+        for steps, bits in by_steps.items():
+            if len(bits) == len(SEEDS):
+                share = float(name.removeprefix("best ").removesuffix("%")) / 100
+                found.setdefault(steps * TOKENS_A_STEP, {})[share] = statistics.median(bits)
+    return found
+
+
 def run(size_mb: int = 0, steps: int = 120) -> dict[str, Any]:
     """Median bits per byte and spread by arm; ratio > 1 means that the best share needs fewer on domain text than all."""
     out, steps = Path(os.environ.get("OUT", "runs/bench-frontier")), int(os.environ.get("STEPS", steps))
@@ -151,6 +195,13 @@ def run(size_mb: int = 0, steps: int = 120) -> dict[str, Any]:
                     *(f"{role}: median (range)" for role in adaptation.ROLES),
                 ],
                 "rows": rows,
-            }
+            },
+            "budgets": {
+                "head": ["share", "next larger", "its lead, bits per byte", "trend and crossing"],
+                "rows": [
+                    [f"{a:.0%}", f"{b:.0%}", f"{lead:+.3f}", said]
+                    for a, b, lead, said in crossings(measured(out, sizes))
+                ],
+            },
         },
     }

@@ -16,7 +16,7 @@ from pipeline.extract.step import ExtractCounts
 from pipeline.flow import steps
 from pipeline.ingest.account import account_of, sums
 from pipeline.plan.step import mix_plan, size_plan
-from pipeline.publish.export import RESULT, export, exported, record_loose, sweep
+from pipeline.publish.export import RESULT, export, record_loose, sweep
 from pipeline.publish.export import record as record_export
 from pipeline.publish.hand_over import run_hash, tokenizer_figures, write_handoff
 from pipeline.publish.step import corpus_files
@@ -148,12 +148,11 @@ def conclude(run: Run, display: Display, *, complete: bool, train: bool | None) 
     config, handoff = write_handoff(run) if trainable else (None, [])
     splits = corpus_files(run)
     check_published(run, splits, result["documents"])
-    corpus = export(run, [info for files in splits.values() for info in files])
-    from pipeline.report.collect import build, training_curve, write_card, write_report
+    corpus = {split: export(run, files) for split, files in splits.items()}
+    from pipeline.report.collect import build, training_curve, write_cards, write_report
 
     report = build(run, result, display)
-    card = write_card(run, report, {split: [exported(info.path) for info in files] for split, files in splits.items()})
-    files = [*handoff, *corpus, card]
+    files = [*handoff, *(info for files in corpus.values() for info in files), *write_cards(run, report, corpus)]
     for folder in ("corpus", "handoff/shards", "handoff/uses") if trainable else ("corpus", "handoff"):
         sweep(run, folder, (info.path for info in files))
     record_export(run, files)

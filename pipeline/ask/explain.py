@@ -1,6 +1,7 @@
 """What a run knows of one document: where it came from, what was measured, which rules hit, what it duplicates, what was cut."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -223,6 +224,31 @@ def files_named(opened: RunFolder, wanted: str) -> list[dict[str, Any]]:
     return (same or [row for row in rows if wanted in row["path"]])[:FIRST]
 
 
+def bare_address(url: str) -> str:
+    """An address as people write it: without scheme, `www.`, fragment and last slash, its host in small letters.
+
+    >>> bare_address("HTTPS://www.Bank.Example/News/#top")
+    'bank.example/News'
+    """
+    rest = re.sub(r"^([a-z][a-z0-9+.-]*:)?//", "", url.strip(), flags=re.IGNORECASE).partition("#")[0].rstrip("/")
+    host, slash, path = rest.partition("/")
+    return host.lower().removeprefix("www.") + slash + path
+
+
+def _same_address(opened: RunFolder, wanted: str) -> list[tuple[str, int]]:
+    """Documents whose address is the one that was pasted, written in another way; else without its query."""
+    bare = bare_address(wanted)
+    for address in dict.fromkeys((bare, bare.partition("?")[0].rstrip("/"))):
+        found = list(opened.find(address, "part")) if "/" in address else []
+        if same := [
+            (shard, row)
+            for shard, row in found
+            if bare_address(opened.documents(shard, ["url"])["url"][row].as_py() or "") == address
+        ]:
+            return same
+    return []
+
+
 def places(opened: RunFolder, wanted: str) -> list[tuple[str, int]]:
     """(shard, row) of the documents with this URL or id, else of the one with this path, file name or part of either.
 
@@ -239,6 +265,8 @@ def places(opened: RunFolder, wanted: str) -> list[tuple[str, int]]:
     several = list(opened.find(wanted, "file")) or list(opened.find(wanted, "part"))
     if len(several) == 1:
         return several
+    if not several and (same := _same_address(opened, wanted)):
+        return same
     if not several:
         raise UsageError(
             f"{opened.store.root}: no document has {wanted!r} as its URL, id (or at least the first 8 digits of it), path "

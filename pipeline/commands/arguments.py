@@ -33,10 +33,7 @@ def run(parser: argparse.ArgumentParser) -> None:
     add("--to", metavar="STAGE", help=f"stop after this stage: {', '.join(STAGES)}")
     model = parser.add_mutually_exclusive_group()
     model.add_argument(
-        "--train",
-        action="store_true",
-        default=None,
-        help="train the language model at the end; an error without torch",
+        "--train", action="store_true", default=None, help="train the language model at the end; an error without torch"
     )
     model.add_argument("--no-train", action="store_false", dest="train", help="stop at the hand-off to training")
     add("--dry-run", action="store_true", help="check the recipe and print the plan; read and write nothing")

@@ -8,9 +8,12 @@ from typing import Any
 from starlette.datastructures import QueryParams
 
 from pipeline.ask.explain import account, place_of, places, row_of
+from pipeline.ask.raw import as_text, raw_record
 from pipeline.ask.tables import quoted
+from pipeline.core.run_folder import RunFolder
 from pipeline.core.settings import side_of
 from pipeline.core.steps import Step
+from pipeline.errors import UsageError
 from pipeline.explore import review
 from pipeline.explore.page import Explorer, Page
 from pipeline.report.hidden import is_hidden
@@ -110,6 +113,14 @@ def way(explorer: Explorer, found: dict[str, Any]) -> list[tuple[str, str]]:
     return steps
 
 
+def _raw(run: RunFolder, shard: str, document: dict[str, Any], most: int) -> str:
+    try:
+        payload, charset = raw_record(run, shard, document)
+    except UsageError as error:
+        return str(error)
+    return as_text(payload, document["encoding"] or charset, most)
+
+
 def document(explorer: Explorer, asked: QueryParams) -> Page:
     """Everything the run knows of one document. Raises UsageError for a name that no document has, or several."""
     run = explorer.run
@@ -134,11 +145,14 @@ def document(explorer: Explorer, asked: QueryParams) -> Page:
     own = found["document"]["id"]
     reviews = [one for one in review.read(run.folder.store) if one["id"] == own]
     data = found | {"measured": signals(explorer, found), "way": way(explorer, found), "reviews": reviews}
-    drawn = {
+    drawn: dict[str, Any] = {
+        "raw": None,
         "pieces": [] if hidden else pieces(stored["text"] or "", marked, most),
         "hidden": hidden,
         "cut_off": len((stored["text"] or "").encode()) > most,
         "changes": changes(found.get("survivor", {}).get("diff", [])),
     }
+    if asked.get("raw") == "1":
+        drawn["raw"] = _raw(run.folder, shard, found["document"], most)
     name = " ".join(filter(None, (found["document"]["path"], found["document"]["locator"])))
     return Page("document", found["document"]["title"] or found["document"]["url"] or name or own, data, drawn)

@@ -135,10 +135,7 @@ def _drawn(
     ).to_arrow_table()["v"]
     side = {"lower" if side_name(name) == "min" else "upper": value}
     found = histogram(judge, column.removeprefix(f"{judge}_"), values, **side)
-    step = (found.edges[-1] - found.edges[0]) / 200
-    return {
-        "chart": histogram_chart(found),
-        "low": found.edges[0],
-        "high": found.edges[-1],
-        "step": step,
-    }, found.model_dump()
+    low, high = found.edges[0], found.edges[-1]
+    if value > max(low, 0):  # a long tail would leave the slider no places near the bound
+        high = min(high, 4 * value)
+    return {"chart": histogram_chart(found), "low": low, "high": high, "step": (high - low) / 200}, found.model_dump()

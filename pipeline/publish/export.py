@@ -19,7 +19,19 @@ from pipeline.extract import tombstones
 VERSION = 1
 RESULT = f"{WORK}/result.json"
 FORGOTTEN = "forgotten.json"
-LOOSE = ("report.html", "report.json", "cards/terms.json", tombstones.FILE, FORGOTTEN, RECIPE, RESULT)
+MODEL_CARD, LINEAGE, GRAPH = "cards/model-card.md", "cards/lineage.svg", "cards/lineage.json"
+LOOSE = (
+    "report.html",
+    "report.json",
+    "cards/terms.json",
+    MODEL_CARD,
+    LINEAGE,
+    GRAPH,
+    tombstones.FILE,
+    FORGOTTEN,
+    RECIPE,
+    RESULT,
+)
 """What a run leaves beside the files of its steps."""
 FOLDERS = {"corpus": "corpus", "shards": "handoff/shards", "uses": "handoff/uses"}
 """Folder inside `work/`, and where its files are exported to."""

@@ -127,11 +127,7 @@ def tokenizer_figures(run: Run) -> dict[str, Any]:
 def run_hash(run: Run) -> str:
     """The root hash of a run that went as far as the shards."""
     plan = size_plan(run)
-    choices = {
-        "params": plan["chosen"]["params"],
-        "tokens": plan["chosen"]["tokens"],
-        "mix": mix_plan(run)["realised"],
-    }
+    choices = {"params": plan["chosen"]["params"], "tokens": plan["chosen"]["tokens"], "mix": mix_plan(run)["realised"]}
     shards = [
         f"{unit}/{name}:{info.sha256}"
         for unit, commit in run.commits(Step.SHARDS).items()

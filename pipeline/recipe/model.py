@@ -37,6 +37,7 @@ from pipeline.recipe.located_yaml import Located, Path, path_text, read_yaml
 from pipeline.recipe.override import override
 from pipeline.recipe.selection_check import check_selection
 from pipeline.recipe.shipped import find
+from pipeline.report.card_settings import CardSettings
 from pipeline.report.gates import GateSettings
 from pipeline.size.shape import PRESETS
 from pipeline.tokens.shards import ShardSettings
@@ -78,6 +79,7 @@ class RecipeBase(Settings):
     mix: MixSettings = MixSettings()
     gates: GateSettings = GateSettings()
     bias: BiasSettings = BiasSettings()
+    card: CardSettings = CardSettings()
     pretrain: TrainConfig | None = None
     """Present: the run ends by training, where torch is installed."""
     _written: dict[str, Any] | None = PrivateAttr(None)
@@ -125,6 +127,9 @@ class RecipeBase(Settings):
     @model_validator(mode="after")
     def _sources_of_judges_exist(self) -> "RecipeBase":
         known = {source.name for sources in self.sources.values() for source in sources}
+        for source in self.card.origins:
+            if source not in known:
+                raise ValueError(f"card.origins: there is no source {source!r}{near(source, known)}")
         for name, settings in self.judges if hasattr(self, "curate") else []:
             for field in ("exempt", "by_source"):
                 for source in getattr(settings, field):

@@ -1,6 +1,7 @@
 """The report's charts of the corpus: funnel, histograms, mix, bias, training curve, timings."""
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from markupsafe import Markup
 
@@ -145,7 +146,29 @@ def histogram_chart(found: Histogram) -> Markup:
         if bound is not None:
             drawing.line(x(bound), 6, x(bound), base, "threshold")
     for tick in x.ticks(4):
-        drawing.text(x(tick), height - 8, f"{tick:g}", "t small", anchor="middle")
+        drawing.text(x(tick), height - 8, f"{tick:,g}", "t small", anchor="middle")
+    return drawing.done()
+
+
+def search_chart(runs: Sequence[tuple[float, float]]) -> Markup:
+    """Held-out loss of every proxy (a dot) over the share of words it kept, by logarithm, and a line through the means."""
+    width, height = 420.0, 190.0
+    drawing = Svg(width, height, "Held-out loss by share kept")
+    shares, losses = zip(*runs, strict=True)
+    pad = (max(losses) - min(losses)) * 0.1 or 0.1
+    x = Scale(min(shares), max(shares), 52, width - 14, log=True)
+    y = Scale(min(losses) - pad, max(losses) + pad, height - 40, 26)
+    drawing.text(0, 14, "held-out loss, mean of the roles", "t strong")
+    for tick in y.ticks(4):
+        drawing.line(52, y(tick), width - 14, y(tick), "grid")
+        drawing.text(46, y(tick) + 4, f"{tick:g}", "t small", anchor="end")
+    means = {share: fmean(loss for own, loss in runs if own == share) for share in sorted(set(shares))}
+    drawing.path([(x(share), y(loss)) for share, loss in means.items()], "series s1")
+    for share in means:
+        drawing.text(x(share), height - 22, f"{share:.3g}", "t small", anchor="middle")
+    for share, loss in runs:
+        drawing.dot(x(share), y(loss), 3, "kept", tip=f"{share:g}: {loss:.4f}")
+    drawing.text(width - 14, height - 6, "share of words kept", "t small", anchor="end")
     return drawing.done()
 
 

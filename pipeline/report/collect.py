@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,36 +20,17 @@ from pipeline.decide.step import DecideCounts
 from pipeline.extract.step import ExtractCounts
 from pipeline.ingest.account import account_of, sums
 from pipeline.plan.step import mix_plan, size_plan
-from pipeline.report import tally, where
+from pipeline.report import stats, tally, where
 from pipeline.report.bias_step import BIAS
-from pipeline.report.cards import data_card
+from pipeline.report.cards import cards, late_cards
 from pipeline.report.dial import dial
 from pipeline.report.file_account import file_rows
 from pipeline.report.hidden import is_hidden
 from pipeline.report.progress import Display
+from pipeline.report.provenance import provenance
 from pipeline.report.render import render
 from pipeline.report.rights_account import item_rows, rights_rows
 from pipeline.report.run_report import Place, RunReport
-from pipeline.report.stats import (
-    BiasRow,
-    ClassifierFigures,
-    Count,
-    CurvePoint,
-    Cut,
-    Duplicates,
-    Gate,
-    ItemRow,
-    Likeness,
-    Reason,
-    Sample,
-    Score,
-    SourceRow,
-    Timing,
-    Totals,
-    Training,
-    TruthRow,
-    Written,
-)
 from pipeline.report.tokenizer_figures import TERMS, vocabulary_figures
 from pipeline.sample import score
 from pipeline.tokens.parts import stream_of, streams
@@ -61,53 +43,28 @@ class _Tables:
     """The tables of one shard that the report counts."""
 
     def __init__(self, run: Run, shard: str) -> None:
-        columns = [
-            "id",
-            "url",
-            "source",
-            "role",
-            "licence",
-            "tdm",
-            "robots",
-            "raw_bytes",
-            "text_bytes",
-            "num_pretokens",
-        ]
+        columns = [*"id url date source role licence tdm robots raw_bytes text_bytes num_pretokens".split()]
         self.shard = shard
         self.documents = run.documents(shard, columns)
         self.verdicts = run.verdicts(shard)
 
 
-def _samples(run: Run, tables: list[_Tables], verdict: str) -> list[Sample]:
+def _samples(run: Run, tables: list[_Tables], verdict: str) -> list[stats.Sample]:
     """A few documents of one verdict, the first in the order of a hash of their ids."""
-    found: list[tuple[str, Sample]] = []
+    found = []
     share = max(1, SAMPLES // max(1, len(tables)))
+    shown = ["id", "source", "verdict", "reasons", "duplicate_of"]
     for table in tables:
         mask = np.asarray(pc.equal(table.verdicts["verdict"], verdict))
         rows = tally.sample_rows(table.verdicts["id"], mask, share + 2)
         if not rows:
             continue
         texts = run.table(run.file(Step.APPLY, table.shard), ["text"])
-        for row in rows:
+        for row, own in zip(rows, table.verdicts.select(shown).take(rows).to_pylist(), strict=True):
             text, cut = tally.shortened(texts["text"][row].as_py())
-            why = table.verdicts["reasons"][row].as_py()
-            found.append(
-                (
-                    table.verdicts["id"][row].as_py(),
-                    Sample(
-                        id=table.verdicts["id"][row].as_py(),
-                        url=table.documents["url"][row].as_py() or "",
-                        source=table.verdicts["source"][row].as_py(),
-                        verdict=table.verdicts["verdict"][row].as_py(),
-                        reasons=why,
-                        duplicate_of=table.verdicts["duplicate_of"][row].as_py(),
-                        text=text,
-                        shortened=cut,
-                        hidden=is_hidden(why),
-                    ),
-                )
-            )
-    return [sample for _, sample in sorted(found, key=lambda pair: pair[0])[:SAMPLES]]
+            url, hidden = table.documents["url"][row].as_py() or "", is_hidden(own["reasons"])
+            found.append(stats.Sample(**own, url=url, text=text, shortened=cut, hidden=hidden))
+    return sorted(found, key=lambda sample: sample.id)[:SAMPLES]
 
 
 def _histograms(run: Run) -> list[Any]:
@@ -123,19 +80,26 @@ def _histograms(run: Run) -> list[Any]:
     return found
 
 
-def _languages(run: Run) -> list[Count]:
+def _languages(run: Run, parts: Sequence[tuple[pa.Table, pa.Table]]) -> list[stats.Count]:
+    """Extracted documents by language, most first; empty where the recipe has no judge of languages."""
     if not run.asks_for("language"):
         return []
-    counts: dict[str, int] = {}
-    for shard in run.shards:
-        labels = run.signals("language", shard, ["label"])["label"]
-        for row in pc.value_counts(labels.drop_null()).to_pylist():
-            counts[row["values"]] = counts.get(row["values"], 0) + row["counts"]
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return [Count(name=name, documents=count) for name, count in ordered]
+    labels = [run.signals("language", shard, ["label"])["label"] for shard in run.shards]
+    labelled = [
+        (docs.append_column("label", own), verdicts) for (docs, verdicts), own in zip(parts, labels, strict=True)
+    ]
+    found: dict[str, stats.Count] = {}
+    counts = where.grouped(labelled, {"label": where.filled("label"), "verdict": where.verdict_of})
+    for (name, verdict, what), number in counts.items():
+        row = found.setdefault(name, stats.Count(name=name, documents=0))
+        if what == "documents":
+            row.documents += number
+        elif verdict == "kept":
+            row.kept_pretokens += number
+    return sorted((row for row in found.values() if row.name), key=lambda row: (-row.documents, row.name))
 
 
-def _duplicates(run: Run, reasons: list[Reason], tables: list[_Tables]) -> Duplicates | None:
+def _duplicates(run: Run, reasons: list[stats.Reason], tables: list[_Tables]) -> stats.Duplicates | None:
     joined = pa.concat_tables([run.clusters(shard) for shard in run.shards])
     exact, near = (joined[name].drop_null() for name in ("exact_cluster", "near_cluster"))
     removed = sum(
@@ -144,7 +108,7 @@ def _duplicates(run: Run, reasons: list[Reason], tables: list[_Tables]) -> Dupli
     delta = run.counted(DecideCounts, Step.DECIDE).delta
     if not delta and not len(near) and not len(exact):
         return None
-    return Duplicates(
+    return stats.Duplicates(
         exact_clusters=pc.count_distinct(exact).as_py(),
         exact_documents=len(exact),
         near_clusters=pc.count_distinct(near).as_py(),
@@ -155,37 +119,33 @@ def _duplicates(run: Run, reasons: list[Reason], tables: list[_Tables]) -> Dupli
     )
 
 
-def _cuts(run: Run) -> list[Cut]:
+def _cuts(run: Run) -> list[stats.Cut]:
     """Bytes by rule that extract and apply cut and inserted, the largest first."""
     balance = add_up(commit.balance for commit in run.commits(Step.APPLY).values())
-    documents = sum(
-        (Counter(counts.documents_cut) for counts in run.counts(ApplyCounts, Step.APPLY).values()), Counter()
-    )
     sources = {unit: counts.source for unit, counts in run.counts(ExtractCounts, Step.EXTRACT).items()}
     by_source: dict[str, Counter[str]] = {}
     for unit, counts in run.counts(ApplyCounts, Step.APPLY).items():
         for rule, number in counts.documents_cut.items():
             by_source.setdefault(rule, Counter())[sources[unit]] += number
-    found = [
-        Cut(rule=rule, documents=documents[rule], bytes_cut=size, bytes_inserted=balance.inserted.get(rule, 0))
-        for rule, size in balance.cut.items()
-    ]
-    for one in found:
-        one.by_source = dict(sorted(by_source.get(one.rule, {}).items()))
+    found = []
+    for rule, size in balance.cut.items():
+        own, inserted = by_source.get(rule, Counter()), balance.inserted.get(rule, 0)
+        counted = {"documents": own.total(), "bytes_cut": size, "bytes_inserted": inserted}
+        found.append(stats.Cut(rule=rule, **counted, by_source=dict(sorted(own.items()))))
     edited: Counter[tuple[str, str]] = Counter()
     for counts in run.counts(ExtractCounts, Step.EXTRACT).values():
         for rule, (number, size) in counts.edited.items():
             edited.update({(rule, "documents"): number, (rule, "bytes"): size})
     found += [
-        Cut(rule=f"extract.{rule}", documents=edited[rule, "documents"], bytes_cut=edited[rule, "bytes"])
+        stats.Cut(rule=f"extract.{rule}", documents=edited[rule, "documents"], bytes_cut=edited[rule, "bytes"])
         for rule in sorted({rule for rule, _ in edited})
     ]
     return sorted(found, key=lambda cut: (-cut.bytes_cut, cut.rule))
 
 
-def _truth(run: Run, tables: list[_Tables]) -> list[TruthRow]:
+def _truth(run: Run, tables: list[_Tables]) -> list[stats.TruthRow]:
     """The run against what the embedded sample planted."""
-    rows: list[TruthRow] = []
+    rows: list[stats.TruthRow] = []
     for commit in run.commits(Step.INGEST).values():
         if "truth.jsonl" not in commit.files:
             continue
@@ -200,9 +160,9 @@ def _truth(run: Run, tables: list[_Tables]) -> list[TruthRow]:
         for kind, found in score(truth, verdicts)["kinds"].items():
             wanted, other = found["expected_keep"], found["documents"] - found["expected_keep"]
             if wanted:
-                rows.append(TruthRow(kind=kind, documents=wanted, wanted="kept", right=wanted - found["lost"]))
+                rows.append(stats.TruthRow(kind=kind, documents=wanted, wanted="kept", right=wanted - found["lost"]))
             if other:
-                rows.append(TruthRow(kind=kind, documents=other, wanted="dropped", right=other - found["leaked"]))
+                rows.append(stats.TruthRow(kind=kind, documents=other, wanted="dropped", right=other - found["leaked"]))
     return rows
 
 
@@ -220,12 +180,12 @@ def _highest(found: dict[str, Any] | None) -> list[str]:
     return said
 
 
-def _classifier(name: str, found: dict[str, Any]) -> ClassifierFigures:
+def _classifier(name: str, found: dict[str, Any]) -> stats.ClassifierFigures:
     """A row of the report from what the run says of a classifier."""
     trained, kept = found.get("trained"), found.get("kept_share_of_held_out") or {}
     audit = found["audit"] or {}
     hard = [f"{group}: AUC {own['auc']}" for group, own in (found.get("hard_negatives") or {}).items()]
-    return ClassifierFigures(
+    return stats.ClassifierFigures(
         name=name,
         method=found["method"],
         trained=f"{trained['positives']:,} and {trained['negatives']:,}" if trained else "",
@@ -245,7 +205,7 @@ def _classifier(name: str, found: dict[str, Any]) -> ClassifierFigures:
     )
 
 
-def _sources(run: Run, tables: list[_Tables]) -> list[SourceRow]:
+def _sources(run: Run, tables: list[_Tables]) -> list[stats.SourceRow]:
     rows = tally.merge_sources(tally.source_rows(t.documents, t.verdicts) for t in tables)
     every, kept = streams(run), Counter[tuple[str, str]]()
     for unit, counts in run.counts(ShardCounts, Step.SHARDS).items():
@@ -256,7 +216,7 @@ def _sources(run: Run, tables: list[_Tables]) -> list[SourceRow]:
     return rows
 
 
-def _items(run: Run, tables: list[_Tables]) -> list[ItemRow]:
+def _items(run: Run, tables: list[_Tables]) -> list[stats.ItemRow]:
     if not run.asks_for("contamination"):
         return []
     signals = (run.signals("contamination", shard, ["items"]) for shard in run.shards)
@@ -272,10 +232,10 @@ def _continued(summary: dict[str, Any]) -> str:
     return f" It continues the model {summary['continued_from']}; {general:.1%} of its samples replay general text."
 
 
-def training_curve(train: dict[str, Any]) -> Training:
+def training_curve(train: dict[str, Any]) -> stats.Training:
     """The curve of the training that ended the run."""
     points = [
-        CurvePoint(
+        stats.CurvePoint(
             step=line["step"],
             loss=line.get("loss"),
             tokens=line.get("tokens", 0),
@@ -286,13 +246,13 @@ def training_curve(train: dict[str, Any]) -> Training:
     ]
     summary = train["summary"]
     written = summary.get("written") or {}
-    return Training(
+    return stats.Training(
         points=points,
         seconds=summary.get("seconds"),
         note=f"{train['processes']} processes, FSDP2." + _continued(summary),
-        samples=[Written(**one) for one in written.get("texts", [])],
-        likeness=Likeness(**written.get("likeness", {})),
-        scores=[Score(**one) for one in summary.get("harness", [])],
+        samples=[stats.Written(**one) for one in written.get("texts", [])],
+        likeness=stats.Likeness(**written.get("likeness", {})),
+        scores=[stats.Score(**one) for one in summary.get("harness", [])],
     )
 
 
@@ -306,6 +266,10 @@ PLACES = (
     ("plan.json", "the sized model"),
     (BIAS, "who was removed: every stage and identity term, swaps, scores, pronouns; docs/bias.md names its fields"),
     (TERMS, "every term of the domain: documents kept, what removed the others, keyness"),
+    (
+        "cards",
+        "datasheet, the EU's summary of training content, licences.csv, lineage; model-card.md of a trained model",
+    ),
     (WORK, "everything else: documents, signals and clusters (unmasked text), and the ledger"),
 )
 
@@ -321,7 +285,7 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
     streams = run.counted(SettleCounts, Step.SETTLE).streams.values()
     extracts = run.counts(ExtractCounts, Step.EXTRACT).values()
     bias = run.store.read_json(BIAS) if run.store.exists(BIAS) else None
-    bias_rows = bias.pop("rows") if bias else []
+    bias_rows, sources = bias.pop("rows") if bias else [], _sources(run, tables)
     return RunReport(
         name=run.recipe.name,
         domain=run.recipe.domain,
@@ -329,12 +293,9 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
         out=run.store.root,
         exit=result["exit"],
         root_hash=result["root_hash"],
-        totals=Totals(
+        totals=stats.Totals(
             documents_in=documents["in"],
-            children=documents["children"],
-            kept=documents["kept"],
-            removed=documents["removed"],
-            quarantined=documents["quarantined"],
+            **{name: documents[name] for name in ("children", "kept", "removed", "quarantined")},
             raw_bytes=sum(counts.raw_bytes for counts in extracts),
             raw_pretokens=counted["raw_pretokens"],
             extracted_bytes=sum(counts.text_bytes for counts in extracts),
@@ -345,19 +306,20 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
         ),
         reasons=reasons,
         cuts=_cuts(run),
-        sources=_sources(run, tables),
+        sources=sources,
         file_sentence=sums(account).sentence() if account.num_rows else "",
         files=file_rows(account),
         rights=rights_rows(parts),
+        provenance=provenance(run, parts, sources),
         contamination=_items(run, tables),
-        languages=_languages(run),
+        languages=_languages(run, parts),
         taken=where.rules_by_source(parts),
         hosts=where.hosts(parts),
         edges=where.edges(run, histograms),
         histograms=histograms,
         kept_samples=_samples(run, tables, "kept"),
         removed_samples=_samples(run, tables, "removed"),
-        bias=[BiasRow.model_validate(row) for row in bias_rows],
+        bias=[stats.BiasRow.model_validate(row) for row in bias_rows],
         bias_audit=bias,
         classifiers=[_classifier(name, found) for name, found in result["classifiers"].items()],
         dial=dial(run),
@@ -367,11 +329,11 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
         plan=size_plan(run) if result["mix"]["total_tokens"] else None,
         truth=_truth(run, tables),
         gates=[
-            Gate(name=g["name"], measured=g["sentence"], passed=g["passed"], gating=g["gating"])
+            stats.Gate(name=g["name"], measured=g["sentence"], passed=g["passed"], gating=g["gating"])
             for g in result["gates"]
         ],
         timings=[
-            Timing(
+            stats.Timing(
                 step=TITLES.get(step, step),
                 seconds=line.seconds,
                 documents=line.documents or None,
@@ -389,12 +351,13 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
 
 
 def write_report(run: Run, report: RunReport) -> None:
-    """`report.json` and `report.html`."""
+    """`report.json` and `report.html`, and the cards that training changes."""
     run.store.put("report.json", (report.model_dump_json(indent=1) + "\n").encode())
     run.store.put("report.html", render(report).encode())
+    for path, text in late_cards(report).items():
+        run.store.put(path, text.encode())
 
 
-def write_card(run: Run, report: RunReport, files: dict[str, list[str]]) -> FileInfo:
-    """`corpus/README.md`, written last of the corpus: what it does not list does not exist for a reader."""
-    listed = {verdict: [path.removeprefix("corpus/") for path in paths] for verdict, paths in files.items()}
-    return run.store.put("corpus/README.md", data_card(report, listed).encode())
+def write_cards(run: Run, report: RunReport, files: dict[str, list[FileInfo]]) -> list[FileInfo]:
+    """The cards, `corpus/README.md` last: what it does not list does not exist for a reader."""
+    return [run.store.put(path, text.encode()) for path, text in cards(report, files).items()]

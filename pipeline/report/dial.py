@@ -1,18 +1,20 @@
 """What the report says of `select:`: the dial as settle counted it, and beside it rules, hosts and languages."""
 
 from dataclasses import asdict
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.apply.select_search import found_by
 from pipeline.apply.select_settings import SelectSettings
 from pipeline.apply.selection import RULE, STAGE, spared
 from pipeline.apply.settle import SettleCounts
 from pipeline.core.run_folder import Run
 from pipeline.core.steps import Step
-from pipeline.report.where import grouped, host_of
+from pipeline.report.where import grouped, host_of, verdict_of
 
 HOSTS = 8
 """Shown on each side."""
@@ -41,8 +43,10 @@ def dial(run: Run) -> dict[str, Any] | None:
     }
     hosts = [row for row in _moved(run, masks, "host") if row["after"] != row["before"]]
     languages = _moved(run, masks, "language") if run.asks_for("language") else []
+    searched = found_by(run, told.search)
     return {
         "by": told.by,
+        "search": [(one.share, fmean(one.losses.values())) for one in searched.runs if one.losses] if searched else [],
         **asdict(found),
         "rules": sorted(((rule, value) for rule, value in rules.items() if value is not None), key=lambda one: one[1]),
         "hosts": {
@@ -73,7 +77,7 @@ def _moved(run: Run, masks: dict[str, pa.Array], what: str) -> list[dict[str, An
             yield documents.filter(mask), run.verdicts(shard, ["verdict"]).filter(mask)
 
     key = host_of if what == "host" else lambda documents, _: documents["language"]
-    counts = grouped(parts(), {what: key, "verdict": lambda _, verdicts: verdicts["verdict"]})
+    counts = grouped(parts(), {what: key, "verdict": verdict_of})
     words = {key: count for key, count in counts.items() if key[-1] == "pretokens"}
     whole, kept = sum(words.values()) or 1, sum(count for key, count in words.items() if key[1] == "kept") or 1
     rows = []

@@ -128,6 +128,8 @@ def _charts(report: RunReport, steps: list[Any]) -> dict[str, Markup]:
         grave = {"fail": 0, "warn": 1}
         rows.sort(key=lambda r: (grave.get(r.verdict, 2), 9.0 if r.ratio is None else r.ratio, r.stage, r.term))
         charts["bias"] = figures.bias_chart(rows[:MOST_BIAS_ROWS])
+    if report.dial and report.dial.get("search"):
+        charts["search"] = figures.search_chart(report.dial["search"])
     if report.plan:
         charts["legend"] = scaling.legend()
     if report.training and report.training.points:

@@ -4,30 +4,34 @@ from collections import Counter
 from collections.abc import Iterable
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.report.stats import ItemRow, RightsRow
+from pipeline.report.where import Parts, filled, grouped, verdict_of
 
 MOST_ITEMS = 50
 """Benchmark items listed, those of most documents first."""
 
 
-def rights_rows(parts: Iterable[tuple[pa.Table, pa.Table]]) -> list[RightsRow]:
-    """Documents by licence, mining signal and robots snapshot, most first, over (documents, verdicts) of every shard."""
-    counts: dict[tuple[str, str, str], Counter[str]] = {}
-    for documents, verdicts in parts:
-        licences, tdm = documents["licence"].to_pylist(), documents["tdm"].to_pylist()
-        robots = [_robots(value) for value in documents["robots"].to_pylist()]
-        for key, verdict in zip(zip(licences, tdm, robots, strict=True), verdicts["verdict"].to_pylist(), strict=True):
-            counts.setdefault(key, Counter())[verdict] += 1
-    rows = [
-        RightsRow(licence=licence or "unknown", tdm=tdm or "unknown", robots=robots, documents=found.total(), **found)
-        for (licence, tdm, robots), found in counts.items()
-    ]
-    return sorted(rows, key=lambda row: (-row.documents, row.licence, row.tdm, row.robots))
+def rights_rows(parts: Parts) -> list[RightsRow]:
+    """Documents by source, licence, mining signal and robots snapshot, most first."""
+    keys = {name: filled(name, "unknown") for name in ("source", "licence", "tdm")}
+    found: dict[tuple[str, ...], RightsRow] = {}
+    for (*key, verdict, what), number in grouped(parts, {**keys, "robots": _robots, "verdict": verdict_of}).items():
+        own = dict(zip(("source", "licence", "tdm", "robots"), key, strict=True))
+        row = found.setdefault(tuple(key), RightsRow(**own))
+        if what == "documents":
+            row.documents += number
+            setattr(row, verdict, number)
+        elif verdict == "kept":
+            row.kept_pretokens = number
+    return sorted(found.values(), key=lambda row: (-row.documents, row.source, row.licence, row.tdm, row.robots))
 
 
-def _robots(value: str | None) -> str:
-    return "no snapshot" if value is None else value.partition(" ")[2] or "allows"
+def _robots(documents: pa.Table, _: pa.Table) -> pa.Array:
+    """The answer behind the hash of the archived robots.txt."""
+    answer = pc.replace_substring_regex(documents["robots"], r"^\S+ ?", "")
+    return pc.fill_null(pc.if_else(pc.equal(answer, ""), "allows", answer), "no snapshot")
 
 
 def item_rows(parts: Iterable[tuple[pa.Table, pa.Table]], aside: Iterable[str] = ()) -> list[ItemRow]:

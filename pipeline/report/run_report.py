@@ -3,39 +3,18 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from pipeline.report.stats import (
-    BiasRow,
-    ClassifierFigures,
-    Count,
-    Cut,
-    Duplicates,
-    Edge,
-    Figure,
-    Gate,
-    Histogram,
-    HostRow,
-    ItemRow,
-    Reason,
-    RightsRow,
-    Sample,
-    SourceRow,
-    TakenRow,
-    Timing,
-    TokenizerFigures,
-    Totals,
-    Training,
-    TruthRow,
-)
+from pipeline.report import stats
+from pipeline.report.provenance import Provenance
 
 
-class Place(Figure):
+class Place(stats.Figure):
     """Where something lies, relative to the run folder."""
 
     path: str
     what: str
 
 
-class FileRow(Figure):
+class FileRow(stats.Figure):
     """Files of one source, kind and outcome that were not read."""
 
     source: str
@@ -48,7 +27,7 @@ class FileRow(Figure):
     bytes: int = 0
 
 
-class RunReport(Figure):
+class RunReport(stats.Figure):
     """Everything report.html shows. Sections whose data is empty are left out."""
 
     name: str
@@ -58,42 +37,44 @@ class RunReport(Figure):
     exit: int = 0
     root_hash: str = ""
     version: str = ""
-    totals: Totals
-    reasons: list[Reason] = []
-    cuts: list[Cut] = []
-    taken: list[TakenRow] = []
-    hosts: list[HostRow] = []
-    edges: list[Edge] = []
-    sources: list[SourceRow] = []
+    totals: stats.Totals
+    reasons: list[stats.Reason] = []
+    cuts: list[stats.Cut] = []
+    taken: list[stats.TakenRow] = []
+    hosts: list[stats.HostRow] = []
+    edges: list[stats.Edge] = []
+    sources: list[stats.SourceRow] = []
     file_sentence: str = ""
     files: list[FileRow] = []
-    rights: list[RightsRow] = []
-    contamination: list[ItemRow] = []
-    languages: list[Count] = []
-    histograms: list[Histogram] = []
-    kept_samples: list[Sample] = []
-    removed_samples: list[Sample] = []
-    bias: list[BiasRow] = []
+    rights: list[stats.RightsRow] = []
+    provenance: Provenance | None = None
+    """What the cards say of sources; null in reports of earlier versions."""
+    contamination: list[stats.ItemRow] = []
+    languages: list[stats.Count] = []
+    histograms: list[stats.Histogram] = []
+    kept_samples: list[stats.Sample] = []
+    removed_samples: list[stats.Sample] = []
+    bias: list[stats.BiasRow] = []
     bias_audit: dict[str, Any] | None = None
     """Bias.json without its rows."""
-    classifiers: list[ClassifierFigures] = []
+    classifiers: list[stats.ClassifierFigures] = []
     dial: dict[str, Any] | None = None
     """Of `select:`: its bounds, what it did by source and role."""
-    duplicates: Duplicates | None = None
+    duplicates: stats.Duplicates | None = None
     mix: dict[str, Any] | None = None
     """MixPlan.to_json()."""
-    tokenizer: TokenizerFigures | None = None
+    tokenizer: stats.TokenizerFigures | None = None
     plan: dict[str, Any] | None = None
     """PlanResult.to_json()."""
-    training: Training | None = None
-    truth: list[TruthRow] = []
-    gates: list[Gate] = []
-    timings: list[Timing] = []
+    training: stats.Training | None = None
+    truth: list[stats.TruthRow] = []
+    gates: list[stats.Gate] = []
+    timings: list[stats.Timing] = []
     places: list[Place] = []
     notes: list[str] = []
 
     @property
-    def red_gates(self) -> list[Gate]:
+    def red_gates(self) -> list[stats.Gate]:
         """Gates that fail the run."""
         return [gate for gate in self.gates if gate.gating and gate.passed is False]
 
@@ -118,7 +99,7 @@ class RunReport(Figure):
         return "good", f"{every}{checks}."
 
 
-class FunnelStep(Figure):
+class FunnelStep(stats.Figure):
     """What is left after a stage, and what the stage took, in documents and pre-tokens of extracted text."""
 
     stage: str
@@ -128,7 +109,7 @@ class FunnelStep(Figure):
     left_pretokens: int
 
 
-def funnel(totals: Totals, reasons: Iterable[Reason]) -> list[FunnelStep]:
+def funnel(totals: stats.Totals, reasons: Iterable[stats.Reason]) -> list[FunnelStep]:
     """The way down from extracted to kept by first reason, stages in the order given."""
     stages: dict[str, list[int]] = {}
     for reason in reasons:

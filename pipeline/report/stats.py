@@ -98,11 +98,14 @@ class Verdicts(Figure):
 
 
 class RightsRow(Verdicts):
-    """Documents under one licence, with one mining signal and one robots.txt answer."""
+    """Documents of one source under one licence, with one mining signal and one robots.txt answer."""
 
+    source: str = ""
     licence: str
     tdm: str
     robots: str
+    documents: int = 0
+    kept_pretokens: int = 0
 
 
 class ItemRow(Verdicts):
@@ -114,10 +117,11 @@ class ItemRow(Verdicts):
 
 
 class Count(Figure):
-    """A name and how many documents it stands for."""
+    """A name, how many documents it stands for, and pre-tokens of the kept ones."""
 
     name: str
     documents: int
+    kept_pretokens: int = 0
 
 
 class Histogram(Figure):

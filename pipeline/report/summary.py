@@ -80,10 +80,7 @@ def _train_rows(train: dict[str, Any]) -> list[tuple[str, str]]:
             last = held_out[-1]["val"].get(source)
             if last:
                 rows.append(
-                    (
-                        f"held out: {source}",
-                        f"{first['bits_per_byte']:.3f} → {last['bits_per_byte']:.3f} bits per byte",
-                    )
+                    (f"held out: {source}", f"{first['bits_per_byte']:.3f} → {last['bits_per_byte']:.3f} bits per byte")
                 )
     return rows
 

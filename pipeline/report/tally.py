@@ -11,6 +11,8 @@ from pipeline.core.settings import JudgeSettings
 from pipeline.report.stats import Histogram, Reason, SourceRow, Verdict
 
 BINS = 36
+SEVERAL = "several"
+"""The licence of a source whose documents differ in theirs."""
 SAMPLE_CHARACTERS = 1200
 
 
@@ -69,6 +71,11 @@ def merge_reasons(parts: Iterable[Iterable[Reason]], order: Sequence[str] = ()) 
     )
 
 
+def _only(licences: set[str | None]) -> str:
+    """The one licence; a forgotten document has none."""
+    return (next(iter(licences), None) or "unknown") if len(licences) < 2 else SEVERAL
+
+
 def source_rows(documents: pa.Table, verdicts: pa.Table) -> list[SourceRow]:
     """One row per source and role. `documents` has source, role, licence, raw_bytes and num_pretokens."""
     role = verdicts["role"] if "role" in verdicts.column_names else documents["role"]
@@ -83,15 +90,17 @@ def source_rows(documents: pa.Table, verdicts: pa.Table) -> list[SourceRow]:
         }
     )
     rows: dict[tuple[str, str], SourceRow] = {}
+    licences: dict[tuple[str, str], set[str | None]] = {}
     keys = ["source", "role", "verdict"]
     grouped = table.group_by(keys).aggregate(
-        [("raw_bytes", "sum"), ("pretokens", "sum"), ("licence", "min"), ([], "count_all")]
+        [("raw_bytes", "sum"), ("pretokens", "sum"), ("licence", "min_max"), ([], "count_all")]
     )
     for row in grouped.to_pylist():
         key = (row["source"] or "", row["role"] or "")
         empty = SourceRow(name=key[0], role=key[1], documents_in=0, kept=0, removed=0, quarantined=0)
         found = rows.setdefault(key, empty)
-        found.licence = row["licence_min"] or found.licence
+        licences.setdefault(key, set()).update(row["licence_min_max"].values())
+        found.licence = _only(licences[key] - {None})
         found.documents_in += row["count_all"]
         verdict: Verdict = row["verdict"]
         setattr(found, verdict, row["count_all"])
@@ -112,6 +121,7 @@ def merge_sources(parts: Iterable[Iterable[SourceRow]]) -> list[SourceRow]:
             if key not in added:
                 added[key] = one.model_copy()
                 continue
+            added[key].licence = _only({added[key].licence, one.licence})
             for name in counted:
                 setattr(added[key], name, getattr(added[key], name) + getattr(one, name))
     return [added[key] for key in sorted(added)]

@@ -6,7 +6,7 @@ a time, and texts are read of the few documents shown.
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,11 +49,20 @@ def host_of(documents: pa.Table, _: pa.Table) -> pa.Array | pa.ChunkedArray:
     return pc.utf8_lower(pc.struct_field(pc.extract_regex(documents["url"].combine_chunks(), HOST), "host"))
 
 
+def verdict_of(_: pa.Table, verdicts: pa.Table) -> pa.ChunkedArray:
+    """Every document's verdict."""
+    return verdicts["verdict"]
+
+
+def filled(name: str, unknown: str = "") -> Callable[[pa.Table, pa.Table], pa.ChunkedArray]:
+    """A column of the documents, with a word for null."""
+    return lambda documents, _: pc.fill_null(documents[name], unknown)
+
+
 def rules_by_source(parts: Parts) -> list[TakenRow]:
     """What each rule takes of each source as first reason, the rule of most pre-tokens first; sources past the largest few are
     one column, "others"."""
-    source = {"rule": _rule, "source": lambda documents, _: documents["source"]}
-    counts = grouped(parts, source)
+    counts = grouped(parts, {"rule": _rule, "source": filled("source")})
     sizes, of_rule = Counter[str](), Counter[str]()
     for (rule, name, what), count in counts.items():
         if rule is not None and what == "pretokens":
@@ -72,7 +81,7 @@ def rules_by_source(parts: Parts) -> list[TakenRow]:
 
 def hosts(parts: Parts) -> list[HostRow]:
     """The hosts of most extracted pre-tokens: in, kept, and the rule that takes most of each."""
-    counts = grouped(parts, {"host": host_of, "rule": _rule, "verdict": lambda _, verdicts: verdicts["verdict"]})
+    counts = grouped(parts, {"host": host_of, "rule": _rule, "verdict": verdict_of})
     rows: dict[str, HostRow] = {}
     most: dict[str, tuple[int, str]] = {}
     for (host, rule, verdict, what), count in counts.items():

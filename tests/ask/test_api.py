@@ -10,7 +10,7 @@ import pytest
 import pipeline
 from pipeline.__main__ import main
 from pipeline.errors import InfrastructureError, UsageError
-from tests.faults.tiny import write_recipe
+from tests.faults.tiny import text, write_recipe
 
 
 @pytest.fixture(scope="module")
@@ -237,3 +237,47 @@ def test_a_name_that_is_not_utf8_is_looked_for_as_runs_note_it(run):
         run.explain("bad\udcffname.txt")
     with pytest.raises(UsageError, match="in no name"):
         run.explain("\ud800")
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """A run over pages whose addresses are written in several ways."""
+    folder = tmp_path_factory.mktemp("pages")
+    recipe = write_recipe(folder)
+    addresses = ["https://www.bank.example/News/rates", "http://bank.example/news/rates?page=2", "https://bank.example/a/", "https://bank.example/a/b",
+                 "https://other.example/q?id=1", "https://other.example/q?id=2"]  # fmt: skip
+    rows = [{"id": f"p{n}", "text": text(300 + n), "url": url} for n, url in enumerate(addresses)]
+    (folder / "pages.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = f"    - {{name: pages, kind: jsonl, path: {folder}/pages.jsonl, role: domain, licence: CC0-1.0}}\ncurate:"
+    recipe.write_text(recipe.read_text().replace("curate:", source))
+    return pipeline.run_recipe(str(recipe), out=str(folder / "out"), to="decide", ray="none")
+
+
+@pytest.mark.parametrize(
+    ("pasted", "address"),
+    [("HTTPS://WWW.BANK.EXAMPLE/News/rates", "https://www.bank.example/News/rates"),
+     ("bank.example/News/rates", "https://www.bank.example/News/rates"),
+     ("https://www.bank.example/News/rates#today", "https://www.bank.example/News/rates"),
+     ("https://bank.example/News/rates/", "https://www.bank.example/News/rates"),
+     ("https://bank.example/News/rates?utm_source=mail", "https://www.bank.example/News/rates"),
+     ("https://bank.example/news/rates?page=2#x", "http://bank.example/news/rates?page=2"),
+     ("http://www.bank.example/a", "https://bank.example/a/"),
+     (" https://Bank.example/a/b ", "https://bank.example/a/b"),
+     ("//other.example/q?id=2", "https://other.example/q?id=2")],
+)  # fmt: skip
+def test_an_address_is_found_however_it_was_pasted(pages, pasted, address):
+    assert pages.explain(pasted)["document"]["url"] == address
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "https://bank.example",
+        "https://bank.example/News",
+        "https://bank.example/NEWS/rates",
+        "https://x.example/q?id=1",
+    ],
+)
+def test_another_page_of_the_host_is_not_taken_for_it(pages, pasted):
+    with pytest.raises(UsageError, match=r"no document has|documents match"):
+        pages.explain(pasted)

@@ -2,8 +2,10 @@
 
 import io
 import json
+import os
 import re
 import threading
+from pathlib import Path
 from urllib.parse import quote
 
 import pyarrow.parquet as pq
@@ -11,6 +13,7 @@ import pytest
 
 import pipeline
 from pipeline.__main__ import main
+from pipeline.ask.raw import raw_record
 from pipeline.core.run_folder import RECIPE
 from pipeline.errors import UsageError
 from pipeline.explore.one import changes, pieces
@@ -287,3 +290,44 @@ def test_the_command_prints_its_address_at_once(runs, capsys, monkeypatch):
 def test_a_wrong_run_to_compare_with_is_said_at_the_start(runs, tmp_path):
     with pytest.raises(UsageError, match="no run is recorded here"):
         Explorer(runs.now, [str(tmp_path / "none")])
+
+
+def shown(server, own, asked="raw=1"):
+    return server.ask(f"/document/{own}?{asked}").body.decode()
+
+
+def id_of(server, text):
+    return said(server, f"/documents.json?text={quote(text)}")["documents"][0]["id"]
+
+
+def test_the_raw_page_stands_beside_its_text_when_it_is_asked_for(server, run):
+    own = id_of(server, "frozen weir")
+    assert "whole raw" not in shown(server, own, "")
+    page = shown(server, own)
+    raw = page.partition('<pre class="whole raw">')[2].partition("</pre>")[0]
+    assert "The heron waited by the frozen weir." in raw
+    bad = shown(server, id_of(server, "gnp.exe"))
+    assert "<script>window" not in bad
+    assert "&lt;script&gt;window.hacked=1" in bad.partition('<pre class="whole raw">')[2]
+    assert "555-0187" in shown(server, next(row["id"] for row in run.documents(rule="pii.phone")))
+
+
+def test_a_raw_page_that_is_gone_is_said_to_be(server, runs):
+    more = Path(runs.now).parent / "more.jsonl"
+    own, before, times = id_of(server, "frozen weir"), more.read_bytes(), more.stat()
+    try:
+        more.write_bytes(before.replace(b"heron", b"crane"))
+        assert "the file has changed since the run read it" in shown(server, own)
+        more.unlink()
+        assert "The raw page is not at hand" in shown(server, own)
+    finally:
+        more.write_bytes(before)
+        os.utime(more, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert "frozen weir" in shown(server, own)
+
+
+@pytest.mark.parametrize("reason", ["rights.forgotten", "extract.killed_worker"])
+def test_what_was_forgotten_or_kills_is_not_read_again(run, reason):
+    (row,) = run.documents(grep="frozen weir").rows(["id", "source", "path"])
+    with pytest.raises(UsageError, match=r"forgotten|killed"):
+        raw_record(run.folder, run.folder.shards[0], {**row, "reason": reason})

@@ -148,7 +148,7 @@ def example(tokens: int = 320_000) -> RunReport:
         bias=bias,
         classifiers=[ClassifierFigures(name="domain", method="logistic", trained="820 and 790", auc=0.9987, recall=0.981, calibration_error=0.0123, setting="role_score", threshold=0.5, kept_positives=0.98, kept_negatives=0.012, kept_all=0.49, kept_audit=0.5, audited=28, audit_auc=0.994, roles=[{"source": "web", "host": "a<b>.example", "filed": "auto", "documents": 1200, "scores_as_domain": 0.031}]),
                      ClassifierFigures(name="quality", method="none", setting="min_score", note="curate.quality.positives: 3 different extracted documents in this run")],
-        dial={"by": "quality.score", "bounds": [{"group": "all", "bound": 0.91, "kept": 20, "removed": 500}],
+        dial={"by": "quality.score", "search": [[0.01, 3.1], [0.01, 3.2], [0.1, 2.9], [0.1, 2.95], [1.0, 2.8]], "bounds": [{"group": "all", "bound": 0.91, "kept": 20, "removed": 500}],
               "streams": [{"name": f"web/{HOSTILE}", "documents": 520, "removed": 500, "tokens": 90_000, "kept_tokens": 9_000, "deciles": [n / 10 for n in range(11)]}],
               "ladder": [{"share": 0.0, "score": 0.99, "ids": ["a1", "b1"]}, {"share": 0.5, "score": None, "ids": []}],
               "buckets": [{"bucket": 1, "documents": 0, "tokens": 0, "lowest": None}, {"bucket": 2, "documents": 20, "tokens": 9_000, "lowest": 0.91}],

@@ -1,12 +1,14 @@
 """The report's figures of the dial: rank correlation with ties, and hosts by what they gain and lose."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.report.charts import search_chart
 from pipeline.report.dial import _spearman
 from pipeline.run import main
 from tests.faults.tiny import text, write_recipe
@@ -47,3 +49,14 @@ def test_hosts_that_gain_and_lose(tmp_path):
     assert gains["long.example"]["words"] == gains["long.example"]["kept"]
     assert loses["brief.example"]["after"] < loses["brief.example"]["before"]
     assert shown["languages"] == []
+
+
+def test_the_search_is_drawn_with_a_dot_for_every_proxy_and_the_means_in_order() -> None:
+    drawn = search_chart([(0.1, 3.0), (0.1, 3.2), (1.0, 2.9), (0.01, 3.4)])
+    assert drawn.count("<circle") == 4
+    (line,) = re.findall(r'd="(M[^"]+)"', drawn)
+    places = [tuple(map(float, point.split())) for point in re.split("[ML]", line)[1:]]
+    assert [x for x, _ in places] == sorted(x for x, _ in places)
+    assert places[0][1] < places[1][1] < places[2][1]  # less loss is lower on the page
+    assert "0.1: 3.2000" in drawn
+    assert search_chart([(1.0, 2.0)]).count("<circle") == 1

@@ -132,3 +132,23 @@ def test_shortened() -> None:
     assert text.endswith("word")
     assert len(text) <= 103
     assert shortened("x" * 5000, 100) == ("x" * 100, True)
+
+
+def licences_of(values: list[str | None], cut: int) -> set[str]:
+    documents, verdicts = tables([("kept" if n % 2 else "removed", RULES[:1], 5, "web") for n in range(len(values))])
+    documents = documents.set_column(2, "licence", pa.array(values, pa.string()))
+    halves = [(documents.slice(0, cut), verdicts.slice(0, cut)), (documents.slice(cut), verdicts.slice(cut))]
+    return {
+        row.licence
+        for rows in (source_rows(documents, verdicts), merge_sources(source_rows(*half) for half in halves))
+        for row in rows
+    }
+
+
+def test_a_source_has_the_licence_of_its_documents_or_several() -> None:
+    for cut in (1, 2, 3):
+        assert licences_of(["CC0", "CC0", "CC0", "CC0"], cut) == {"CC0"}
+        assert licences_of(["CC0", "CC0", "MIT", "CC0"], cut) == {"several"}
+        assert licences_of(["CC0", "unknown", "CC0", "CC0"], cut) == {"several"}
+    assert licences_of(["CC0", None, "CC0", "CC0"], 2) == {"CC0"}  # a forgotten document has none
+    assert licences_of([None, None], 1) == {"unknown"}
