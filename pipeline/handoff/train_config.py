@@ -172,6 +172,9 @@ class WatchSettings(HandoffModel):
     """End when this many batches in a row were seen a few steps before; 0: never."""
     wait_minutes: float = Field(default=30, gt=0)
     """End when data, storage or another process keep a step waiting for so long."""
+    slow_factor: float = Field(default=1.5, ge=0)
+    """Say which process keeps the others waiting: one that needs this many times the median for its data or for a fixed
+    matrix product, compared every 100 steps; 0: never."""
 
 
 class CheckpointSettings(HandoffModel):

@@ -50,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if disk_is_full(error):
             _say("no space left on the disk; free some and run again to resume")
+        elif isinstance(error, OSError) and error.filename:
+            _say(f"{error.filename}: {error.strerror}; fix the cause and run again to resume")
         elif "timed out" in str(error).lower() or "timeout" in str(error).lower():
             rank = os.environ.get("RANK", "0")
             _say(f"process {rank} waited too long for another one (watch.wait_minutes); run again to resume")
