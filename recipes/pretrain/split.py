@@ -19,10 +19,26 @@ SMALLEST = 24
 
 
 @dataclass(frozen=True)
-class Parts:
-    """Of each row, in order: (first query, its end, first key, its end) of each document."""
+class Row:
+    """One row of a batch. Lengths of the documents of its queries and of its keys, in order, and for each document of
+    queries the number of its keys' document; None: all keys."""
 
-    rows: list[list[tuple[int, int, int, int]]]
+    queries: list[int]
+    keys: list[int]
+    pairs: list[int | None]
+
+    @property
+    def work(self) -> int:
+        """Products of a query and a key."""
+        each = zip(self.queries, self.pairs, strict=True)
+        return sum(length * (sum(self.keys) if pair is None else self.keys[pair]) for length, pair in each)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Documents of each row of a batch."""
+
+    rows: list[Row]
     causal: bool
 
 
@@ -31,19 +47,16 @@ def parts(queries: Tensor, keys: Tensor, causal: bool) -> Parts | None:
 
     As under the mask, a query whose document has no key sees all of them.
     """
-    places = keys.shape[1]
-    rows, work, count = [], 0, 0
+    rows = []
     for query_docs, key_docs in zip(queries.numpy(), keys.numpy(), strict=True):
-        starts = np.flatnonzero(np.diff(query_docs, prepend=-1))
-        stops = np.append(starts[1:], len(query_docs))
-        lows = np.searchsorted(key_docs, query_docs[starts], side="left")
-        highs = np.searchsorted(key_docs, query_docs[starts], side="right")
-        lows, highs = np.where(lows < highs, lows, 0), np.where(lows < highs, highs, places)
-        rows.append(list(zip(*(each.tolist() for each in (starts, stops, lows, highs)), strict=True)))
-        work += int(((stops - starts) * (highs - lows)).sum())
-        count += len(starts)
-    worth = work <= WORTH * queries.numel() * places and queries.numel() >= SMALLEST * count
-    return Parts(rows, causal) if worth else None
+        asked, query_lengths = np.unique(query_docs, return_counts=True)
+        there, key_lengths = np.unique(key_docs, return_counts=True)
+        numbers = {document: number for number, document in enumerate(there.tolist())}
+        pairs = [numbers.get(document) for document in asked.tolist()]
+        rows.append(Row(query_lengths.tolist(), key_lengths.tolist(), pairs))
+    little = sum(row.work for row in rows) <= WORTH * queries.numel() * keys.shape[1]
+    large = queries.numel() >= SMALLEST * sum(len(row.queries) for row in rows)
+    return Parts(rows, causal) if little and large else None
 
 
 def by_document(
@@ -58,25 +71,28 @@ def by_document(
 ) -> Tensor:
     """Attention of [B, heads, places, width] inside documents, with the part of `bias` [1 or B, heads, Q, K] that is a
     document's own; `reach`: of keys at a distance below it alone."""
-    grouped = key.shape[1] != query.shape[1]
     out = []
-    for row, documents in enumerate(split.rows):
-        for first, stop, low, high in documents:
-            here, there = slice(first, stop), slice(low, high)
-            mask = None if bias is None else bias[min(row, len(bias) - 1) :][:1, :, here, there].to(query.dtype)
-            distance = None
+    # torch.split and not slices: the gradient of each slice would be a tensor of the whole row
+    for at, (row, q, k, v) in enumerate(zip(split.rows, query, key, value, strict=True)):
+        keys, values = k.split(row.keys, 1), v.split(row.keys, 1)
+        ends = np.cumsum([0, *row.keys]).tolist()
+        biases = None if bias is None else bias[min(at, len(bias) - 1)].to(query.dtype).split(row.queries, 1)
+        done = []
+        for number, (one, pair) in enumerate(zip(q.split(row.queries, 1), row.pairs, strict=True)):
+            low, high = (0, ends[-1]) if pair is None else (ends[pair], ends[pair + 1])
+            mask = None if biases is None else biases[number][:, :, low:high]
             if reach is not None or (split.causal and mask is not None):
-                distance = torch.arange(first, stop)[:, None] - torch.arange(low, high)[None, :]
-            if distance is not None:
-                seen = distance >= 0 if split.causal else torch.ones_like(distance, dtype=torch.bool)
+                distance = torch.arange(one.shape[1])[:, None] - torch.arange(high - low)[None, :]
+                seen = (distance >= 0) if split.causal else torch.ones_like(distance, dtype=torch.bool)
                 seen = seen if reach is None else seen & (distance.abs() < reach)
                 mask = seen if mask is None else mask.masked_fill(~seen, torch.finfo(query.dtype).min)
-            one = slice(row, row + 1)
-            out.append(
-                F.scaled_dot_product_attention(
-                    query[one, :, here], key[one, :, there], value[one, :, there], mask, dropout,
-                    is_causal=split.causal and mask is None, scale=scaling, enable_gqa=grouped,
-                )[0]
-            )  # fmt: skip
-    rows = iter(out)
-    return torch.stack([torch.cat([next(rows) for _ in documents], dim=1) for documents in split.rows])
+            theirs = (k, v) if pair is None else (keys[pair], values[pair])
+            tensors = [tensor[None] for tensor in (one, *theirs)]
+            options = {"scale": scaling, "enable_gqa": k.shape[0] != q.shape[0]}
+            causal = split.causal and mask is None
+            part = F.scaled_dot_product_attention(
+                *tensors, None if mask is None else mask[None], dropout, causal, **options
+            )
+            done.append(part[0])
+        out.append(torch.cat(done, 1))
+    return torch.stack(out)
