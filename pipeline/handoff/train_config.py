@@ -97,6 +97,10 @@ class ParallelSettings(HandoffModel):
     """How fp32 matrix products are computed (torch.set_float32_matmul_precision): high is TF32 on a GPU."""
     compile: bool = False
     """Compile each layer with torch.compile."""
+    fused_loss: bool = False
+    """Compile what follows the head's matrix product, 2,048 targets at a time (causal models). Not run on a GPU."""
+    expandable_segments: bool = False
+    """CUDA: let the allocator grow its segments, against fragmentation. Not run on a GPU."""
 
 
 class OptimizerSettings(HandoffModel):

@@ -166,6 +166,7 @@ class Trainable(nn.Module):
         self.use_varlen = use_varlen
         self.context = context
         self.split = split
+        self.fused_loss = False
         names = {n for n in (model._no_split_modules or []) if not n.endswith("Embeddings")}
         # found by their classes' names, which sharding changes
         self.blocks = [module for module in model.modules() if type(module).__name__ in names]
@@ -201,7 +202,7 @@ class Trainable(nn.Module):
         if each:
             is_target = labels != IGNORE
             return each_target(hidden[is_target] @ model.lm_head.weight.T, labels[is_target])
-        return head_loss(hidden, model.lm_head.weight, labels, self.z_loss)
+        return head_loss(hidden, model.lm_head.weight, labels, self.z_loss, fused=self.fused_loss)
 
     def logits(self, batch: dict[str, Tensor], docs: dict[str, Any] | None = None) -> Tensor:
         """Logits [B, places, vocabulary] of the predicted side."""

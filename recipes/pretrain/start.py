@@ -48,6 +48,7 @@ def starting_model(
     varlen = world.device.type == "cuda" and not world.context and fits_varlen(model, parallel.precision)
     split = world.device.type == "cpu" and not parallel.compile
     trainable = Trainable(model, config.optimizer.z_loss, varlen, world.context, split)
+    trainable.fused_loss = parallel.fused_loss
     ratio = mup.width_ratio(config, trainable)
     if ratio != 1:
         values = mup.prepare(trainable, values, ratio)
