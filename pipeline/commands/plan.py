@@ -220,7 +220,8 @@ def _answers(answer: Plan) -> Table:
     heads = f"{shape.heads} heads of {shape.head_dim} ({shape.kv_heads} key-value)"
     count = f"vocabulary {shape.vocab:,} = {shape.params:,} parameters"
     steps = f"{training.steps:,} steps of {training.batch_tokens:,} tokens, warm-up {training.warmup_steps:,} steps"
-    clock = f"{answer.gpu_hours:,.0f} GPU-hours = {hours_text(answer.hours)} on {answer.gpus} {answer.gpu}"
+    gpu_hours = f"{answer.gpu_hours:,.0f}" if answer.gpu_hours >= 100 else f"{answer.gpu_hours:.3g}"
+    clock = f"{gpu_hours} GPU-hours = {hours_text(answer.hours)} on {answer.gpus} {answer.gpu}"
     rows = {
         "parameters": f"{number_text(answer.params)} ({answer.params:,})",
         "tokens": f"{number_text(answer.tokens)} tokens, {epochs}",
@@ -228,12 +229,14 @@ def _answers(answer: Plan) -> Table:
         "petaFLOP/s-days": f"{number_text(answer.petaflops_days)} (8.64e19 FLOPs each); {per_day}",
         "loss": loss,
         "shape": f"{shape.layers} layers x {shape.hidden} wide, {heads}, feed-forward {shape.ffn}, {count}",
-        "training": f"{steps}, learning rate {training.learning_rate:.2g}",
+        "training": f"{steps}, samples of {training.sequence_length:,}, learning rate {training.learning_rate:.2g}",
         "time": f"{clock} at MFU {answer.mfu:.2f} of {answer.peak_tflops:g} TFLOP/s ({answer.mfu_convention})",
         "energy": f"{answer.energy_kwh:,.4g} kWh at board power, cooling and hosts apart",
     }
     if answer.cost is not None:
-        rows["cost"] = f"{answer.cost:,.0f} US dollars at {answer.price_per_gpu_hour:g} a GPU-hour"
+        rows["cost"] = (
+            f"{answer.cost:{',.0f' if answer.cost >= 100 else '.2f'}} US dollars at {answer.price_per_gpu_hour:g} a GPU-hour"
+        )
     crawls = []
     for crawl in answer.raw_crawl:
         share = f"{answer.domain_share:.0%} domain at a keep rate of {crawl.keep_rate:.2%}"

@@ -97,6 +97,10 @@ class ParallelSettings(HandoffModel):
     """How fp32 matrix products are computed (torch.set_float32_matmul_precision): high is TF32 on a GPU."""
     compile: bool = False
     """Compile each layer with torch.compile."""
+    fused_loss: bool = False
+    """Compile what follows the head's matrix product, 2,048 targets at a time (causal models). Not run on a GPU."""
+    expandable_segments: bool = False
+    """CUDA: let the allocator grow its segments, against fragmentation. Not run on a GPU."""
 
 
 class OptimizerSettings(HandoffModel):
@@ -172,6 +176,9 @@ class WatchSettings(HandoffModel):
     """End when this many batches in a row were seen a few steps before; 0: never."""
     wait_minutes: float = Field(default=30, gt=0)
     """End when data, storage or another process keep a step waiting for so long."""
+    slow_factor: float = Field(default=1.5, ge=0)
+    """Say which process keeps the others waiting: one that needs this many times the median for its data or for a fixed
+    matrix product, compared every 100 steps; 0: never."""
 
 
 class CheckpointSettings(HandoffModel):

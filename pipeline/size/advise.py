@@ -83,9 +83,9 @@ def warnings(params: float, tokens: float, *, unique_tokens: float | None = None
         )
     if params >= LARGE:
         sentences.append(
-            f"from {LARGE / 1e9:.0f} billion parameters on you also need: tensor parallelism inside a node (export the "
-            "shards to torchtitan or Megatron), 400 Gb/s between nodes for each GPU or two, storage for checkpoints of "
-            f"{12 * params / 1e9:,.0f} GB each, spare nodes (Llama 3 405B: an interruption every three hours on 16,384 "
+            f"from {LARGE / 1e9:.0f} billion parameters on you also need: tensor parallelism inside a node "
+            "(parallel.tensor, not run on a GPU yet, or export the shards to torchtitan or Megatron), 400 Gb/s between nodes "
+            f"for each GPU or two, storage for checkpoints of {12 * params / 1e9:,.0f} GB each, spare nodes (Llama 3 405B: an interruption every three hours on 16,384 "
             "GPUs, arXiv 2407.21783), and a rule for loss spikes (on_divergence: rewind)"
         )
     if gpus > 8:

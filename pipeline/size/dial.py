@@ -270,6 +270,12 @@ def complete(
     setup = _place(request, shape, setup, gpu, notes)
     memory = step_memory(shape, setup)
     context_parallel = _context_parallel(shape, setup, gpu, notes)
+    samples = training.batch_tokens // training.sequence_length
+    if samples * context_parallel < setup.gpus:
+        notes.append(
+            f"a step has {samples:,} samples of {training.sequence_length:,} tokens, fewer than {setup.gpus:,} GPUs: the "
+            "hours count GPUs that have nothing to do; take fewer, shorter samples, or tensor parallelism"
+        )
     total = compute.training_flops(point.params, point.tokens, request.kind)
     with_attention = compute.flops_per_token(shape, setup.sequence) * point.tokens
     document = request.document_tokens and min(request.document_tokens, setup.sequence)
@@ -355,8 +361,8 @@ def _context_parallel(shape: Shape, setup: Setup, gpu: Gpu, notes: list[str]) ->
     recomputed = "one GPU holds it" if lean == 1 else f"{lean} GPUs share it"
     notes.append(
         f"one sequence of {setup.sequence:,} tokens needs context parallelism over {asked} {gpu.name} (with full activation "
-        f"checkpointing {recomputed}, for about a third more compute); this recipe has none: export the shards to "
-        "torchtitan or Megatron"
+        f"checkpointing {recomputed}, for about a third more compute): parallel.context (llama, qwen3, gpt2; not run on a "
+        "GPU yet), or export the shards to torchtitan or Megatron"
     )
     return asked
 

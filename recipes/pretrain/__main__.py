@@ -27,6 +27,9 @@ def parser() -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="PATH=VALUE", help="override a setting of train.yaml"
     )
     cli.add_argument("--processes", type=int, metavar="N", help="start N processes on this machine by torchrun")
+    cli.add_argument(
+        "--restarts", type=int, default=0, metavar="N", help="with --processes: start all again when one dies, N times"
+    )
     cli.add_argument("--estimate", action="store_true", help="print the memory the run needs, and train nothing")
     cli.add_argument("--allow-data-change", action="store_true", help="resume although the data's fingerprint changed")
     cli.add_argument("--json", action="store_true", help="print the summary as one line of JSON")
@@ -39,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(given)
     try:
         need_torch()
-        return launch(options.processes, given) if options.processes and "RANK" not in os.environ else _main(options)
+        if options.processes and "RANK" not in os.environ:
+            return launch(options.processes, options.restarts, given)
+        return _main(options)
     except PipelineError as error:
         _say(str(error), wait_s=1 if int(os.environ.get("LOCAL_RANK", 0)) else 0)
         return error.exit_code
@@ -50,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if disk_is_full(error):
             _say("no space left on the disk; free some and run again to resume")
+        elif isinstance(error, OSError) and error.filename:
+            _say(f"{error.filename}: {error.strerror}; fix the cause and run again to resume")
         elif "timed out" in str(error).lower() or "timeout" in str(error).lower():
             rank = os.environ.get("RANK", "0")
             _say(f"process {rank} waited too long for another one (watch.wait_minutes); run again to resume")
@@ -68,8 +75,9 @@ def _say(sentence: str, wait_s: float = 0) -> None:
     print(f"error: {sentence}", file=sys.stderr, flush=True)
 
 
-def launch(processes: int, arguments: Sequence[str]) -> int:
-    """Run the same command on several processes of this machine; returns the exit code of the first that failed."""
+def launch(processes: int, restarts: int, arguments: Sequence[str]) -> int:
+    """Run the same command on several processes of this machine, started again up to `restarts` times from the last
+    checkpoint when one ends with a failure; returns the exit code of the first that failed."""
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import main as torchrun
@@ -78,7 +86,8 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
         logging.CRITICAL
     )  # it would repeat what a process has already said
     try:
-        torchrun(["--standalone", f"--nproc-per-node={processes}", "-m", "recipes.pretrain", *arguments])
+        agent = ["--standalone", f"--nproc-per-node={processes}", f"--max-restarts={max(0, restarts)}"]
+        torchrun([*agent, "-m", "recipes.pretrain", *arguments])
     except ChildFailedError as error:
         code = error.get_first_failure()[1].exitcode
         if code < 0:
@@ -105,6 +114,8 @@ def _main(options: argparse.Namespace) -> int:
     from recipes.pretrain.metrics import say
     from recipes.pretrain.parallel import start_world, stop_world
 
+    if handoff.config.parallel.expandable_segments:  # before the first allocation on the device
+        os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
     world = start_world(handoff.config.watch.wait_minutes)
     try:
         trainer = Trainer(handoff, world, allow_data_change=options.allow_data_change)

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.nn.attention.varlen import varlen_attn
 from transformers import AttentionInterface, PreTrainedModel
 
+from recipes.pretrain.split import Parts, by_document, parts
+
 NAME = "doc_attention"
 GROUPED: dict[str, Any] = {"enable_gqa": True} if "enable_gqa" in inspect.signature(varlen_attn).parameters else {}
 """torch before 2.12 takes grouped keys and values unasked."""
@@ -30,27 +32,35 @@ def fits_varlen(model: PreTrainedModel, precision: str) -> bool:
     )
 
 
-def prepare(batch: dict[str, Tensor], causal: bool, use_varlen: bool, context: Any = None) -> dict[str, Any]:
-    """Masks (CPU, or with a position bias) or sequence lengths (CUDA) of a micro-batch, computed once for all layers.
+def prepare(
+    batch: dict[str, Tensor], causal: bool, use_varlen: bool, context: Any = None, split: bool = False
+) -> dict[str, Any]:
+    """Masks or documents (CPU, or with a position bias) or sequence lengths (CUDA) of a micro-batch, computed once for all
+    layers.
 
-    batch: `docs` [B, T] and, for encoder-decoders, `decoder_docs` [B, S].
+    batch: `docs` [B, T] and, for encoder-decoders, `decoder_docs` [B, S]. split: document by document where it is less work.
     """
+    mask_of = _parts if split else _dense
     docs = batch["docs"]
     if "key_docs" in batch:  # this process has a part of the places
         return {"self": context.mask(docs, batch["key_docs"]), "context": context}
     if "decoder_docs" in batch:
         decoder = batch["decoder_docs"]
         return {
-            "self": _mask(docs, docs, causal=False),
-            "decoder": _mask(decoder, decoder, causal=True),
-            "cross": _mask(decoder, docs, causal=False),
+            "self": mask_of(docs, docs, causal=False),
+            "decoder": mask_of(decoder, decoder, causal=True),
+            "cross": mask_of(decoder, docs, causal=False),
         }
     if use_varlen:
         return {"cu_seqlens": batch["cu_seqlens"], "max_seqlen": int(batch["longest"]), "causal": causal}
-    return {"self": _mask(docs, docs, causal=causal)}
+    return {"self": mask_of(docs, docs, causal=causal)}
 
 
-def _mask(queries: Tensor, keys: Tensor, causal: bool) -> Tensor:
+def _parts(queries: Tensor, keys: Tensor, causal: bool) -> Tensor | Parts:
+    return parts(queries, keys, causal) or _dense(queries, keys, causal)
+
+
+def _dense(queries: Tensor, keys: Tensor, causal: bool) -> Tensor:
     """Boolean [B, 1, Q, K]: same document, and for causal attention not later. A query with no key sees all of them."""
     mask = queries[:, None, :, None] == keys[:, None, None, :]
     if causal:
@@ -85,6 +95,9 @@ def doc_attention(
         key, value = docs["context"].gather(key, value)
     role = getattr(module, "attention_role", "self")
     mask = attention_mask if docs is None else docs[role]
+    if isinstance(mask, Parts):
+        out = by_document(query, key, value, mask, position_bias, dropout, scaling, sliding_window)
+        return out.transpose(1, 2).contiguous(), None
     is_causal = docs is None and mask is None and getattr(module, "is_causal", False) and query.shape[2] > 1
     if sliding_window is not None and mask is not None:
         places = torch.arange(query.shape[2], device=query.device)

@@ -25,7 +25,7 @@ import numpy as np
 from pipeline.handoff import EXIT_OK, InfrastructureError, Manifest, Shard, UsageError
 from recipes.pretrain.command import run
 from recipes.pretrain.inputs import Handoff, open_handoff
-from recipes.pretrain.token_stream import open_array, open_ends
+from recipes.pretrain.token_stream import open_array, read_ends
 
 PIECE = 1 << 22
 """Tokens copied at a time."""
@@ -40,7 +40,7 @@ def pieces(handoff: Handoff, shard: Shard) -> Iterator[np.ndarray]:
     tokens = open_array(handoff.at(shard.path), dtype, shard.bytes)
     digest = hashlib.sha256()
     for start in range(0, shard.num_tokens, PIECE):
-        piece = np.asarray(tokens[slice(start, min(shard.num_tokens, start + PIECE))])
+        piece = tokens[start : min(shard.num_tokens, start + PIECE)]
         digest.update(piece.tobytes())
         yield piece
     if digest.hexdigest() != shard.sha256:
@@ -58,7 +58,7 @@ def copy_tokens(handoff: Handoff, shard: Shard, path: Path, dtype: str | None = 
 def megatron(handoff: Handoff, shard: Shard, base: Path) -> list[Path]:
     """One sequence per document: lengths int32, byte offsets int64, and documents as ranges of sequences, from 0."""
     copy_tokens(handoff, shard, base.with_suffix(".bin"))
-    ends = open_ends(handoff, shard).astype(np.int64)
+    ends = read_ends(handoff, shard).astype(np.int64)
     starts = np.concatenate([[0], ends[:-1]])
     width = np.dtype(handoff.manifest.dtype).itemsize
     with base.with_suffix(".idx").open("wb") as file:
@@ -73,7 +73,7 @@ def megatron(handoff: Handoff, shard: Shard, base: Path) -> list[Path]:
 def olmo_core(handoff: Handoff, shard: Shard, base: Path) -> list[Path]:
     """A raw array, despite its name without numpy's header, and `start,end` of every document as gzipped CSV."""
     copy_tokens(handoff, shard, base.with_suffix(".npy"))
-    ends = open_ends(handoff, shard).tolist()
+    ends = read_ends(handoff, shard).tolist()
     lines = "".join(f"{start},{end}\n" for start, end in zip([0, *ends[:-1]], ends, strict=True))
     base.with_suffix(".csv.gz").write_bytes(gzip.compress(lines.encode(), mtime=0))
     return [base.with_suffix(".npy"), base.with_suffix(".csv.gz")]
@@ -82,7 +82,7 @@ def olmo_core(handoff: Handoff, shard: Shard, base: Path) -> list[Path]:
 def nanotron(handoff: Handoff, shard: Shard, base: Path) -> list[Path]:
     """The files as they are: nanotron reads datatrove's format."""
     copy_tokens(handoff, shard, base.with_suffix(".ds"))
-    base.with_suffix(".ds.index").write_bytes(open_ends(handoff, shard).astype("<u8").tobytes())
+    base.with_suffix(".ds.index").write_bytes(read_ends(handoff, shard).astype("<u8").tobytes())
     return [base.with_suffix(".ds"), base.with_suffix(".ds.index")]
 
 
@@ -90,7 +90,7 @@ def torchtitan(handoff: Handoff, shard: Shard, base: Path) -> list[Path]:
     """uint32 tokens whatever the vocabulary, and where documents begin, with the end of the last one."""
     copy_tokens(handoff, shard, base.with_suffix(".bin"), "uint32")
     offsets = io.BytesIO()
-    np.save(offsets, np.concatenate([[0], open_ends(handoff, shard)]).astype("<i8"))
+    np.save(offsets, np.concatenate([[0], read_ends(handoff, shard)]).astype("<i8"))
     base.with_suffix(".npy").write_bytes(offsets.getvalue())
     return [base.with_suffix(".bin"), base.with_suffix(".npy")]
 

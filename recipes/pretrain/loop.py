@@ -1,7 +1,6 @@
 """The training loop: one step after the other, the same for every objective and every sharding."""
 
 import gc
-import hashlib
 import itertools
 import json
 import math
@@ -29,9 +28,10 @@ from recipes.pretrain.objectives import IGNORE, build_objective
 from recipes.pretrain.optimizer import LossScale, Optimizers, SpikeGuard, clip, learning_rate
 from recipes.pretrain.parallel import World, accumulate, all_max, all_sum, apply_parallel, resolve_precision
 from recipes.pretrain.quantize import need_torchao
+from recipes.pretrain.shard_sums import check_shards
 from recipes.pretrain.start import starting_model
-from recipes.pretrain.storage import is_local, place, write_durably
-from recipes.pretrain.token_stream import damage
+from recipes.pretrain.storage import place, write_durably
+from recipes.pretrain.stragglers import Stragglers
 from recipes.pretrain.watch import MAX_REWINDS, DivergedError, Divergence, StalledError, Watch, repeats_sentence
 
 COLLECT_GARBAGE_EVERY = 200
@@ -54,7 +54,7 @@ class Trainer:
             harness.check(handoff)
         self.steps = config.steps or 1
         self.objective = build_objective(config.objective, handoff.manifest.tokenizer)
-        self._check_shards()
+        check_shards(handoff, self.out, world)
         self.samples = Samples(handoff, self.objective)
         self.validation = Validation(handoff, self.objective, config.evaluate)
         self.cloze = TermCloze(handoff, self.objective, config.evaluate)
@@ -83,27 +83,6 @@ class Trainer:
         self.watch = Watch(config.watch, config.report.every_steps, learns_after)
         self.stop_requested, self.allow_data_change = False, allow_data_change
         self.resume()
-
-    def _check_shards(self) -> None:
-        """Compare the local shards with the manifest's sums, each by one process, once for an `out`. Collective."""
-        manifest, marker = self.handoff.manifest, self.out / "shards-checked.txt"
-        shards = [s for source in manifest.sources for split in source.splits.values() for s in split if s.num_tokens]
-        files = [Path(url.removeprefix("file://")) for s in shards if is_local(url := self.handoff.at(s.path))]
-        if not self.config.check_shards or not files:
-            return
-        stats = [path.stat() for path in files if path.exists()]
-        told = repr((manifest.fingerprint, [(one.st_size, one.st_mtime_ns) for one in stats]))
-        done = hashlib.sha256(told.encode()).hexdigest()
-        if all_max(self.world, int(not marker.exists() or marker.read_text("utf-8") != done)) == 0:
-            return
-        found: list[Any] = [damage(self.handoff, shards[self.world.rank :: self.world.size])] * self.world.size
-        if self.world.size > 1:
-            dist.all_gather_object(found, found[0], group=self.world.control)
-        if wrong := [error for error in found if error is not None]:
-            raise wrong[0]
-        if self.world.is_main:
-            self.out.mkdir(parents=True, exist_ok=True)
-            write_durably(marker, done)
 
     # ------------------------------------------------------------------------------------------------ state
 
@@ -165,6 +144,10 @@ class Trainer:
 
     def _after(self, divergence: Divergence) -> None:
         """Take note of a divergence that the resumed checkpoint does not know of, and say what follows."""
+        if self.config.on_divergence == "stop" and divergence.restarted():
+            raise StalledError(
+                f"the run diverged at step {divergence.step} and is not restarted by itself; start it again"
+            )
         self.divergences = divergence.number
         source = (
             f"from step {self.step}, the last good checkpoint" if self.step else "from the start: no checkpoint is good"
@@ -262,13 +245,16 @@ class Trainer:
         if self.step == 0:
             self.first_validation = self._validate(reporter)
         decay = decay_start(self.steps, config.schedule) if config.schedule.kind == "wsd" else -1
-        steps = iter(loader)
+        steps, stragglers = iter(loader), Stragglers(world, config.watch.slow_factor)
         last_save, reported, owed = time.monotonic(), self.step, False
         speed.last = time.perf_counter()
         while self.step < self.steps:
             waited = time.perf_counter()
             micro_batches = next(steps)
-            speed.data_wait += time.perf_counter() - waited
+            waited = time.perf_counter() - waited
+            speed.data_wait += waited
+            if (slow := stragglers.stepped(waited)) and world.is_main:
+                say(slow)
             lr = learning_rate(self.step, self.steps, config.optimizer.learning_rate or 1e-3, config.schedule)
             lr *= self.rate
             due = world.is_main and self.checkpoints.due(time.monotonic() - last_save)
@@ -288,7 +274,12 @@ class Trainer:
             if outcome["flags"] >= REPEATS:
                 raise StalledError(repeats_sentence(config.watch, self.step))
             if self.step % self.watch.every == 0 or self.step == self.steps:
-                self.watch.look(self.step, self.consumed, float(outcome["loss"]), self.guard, self.divergences)
+                if not self.tokens:
+                    raise StalledError(
+                        f"no token was to be predicted in {self.step:,} steps: the text is special tokens alone"
+                    )
+                at_end = self.step == self.steps
+                self.watch.look(self.step, self.consumed, float(outcome["loss"]), self.guard, self.divergences, at_end)
             if self.step % config.evaluate.every_steps == 0 or self.step == self.steps:
                 paused = time.perf_counter()
                 self.last_validation = self._validate(reporter)

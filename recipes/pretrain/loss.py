@@ -1,5 +1,6 @@
 """Cross-entropy summed over tokens, with z-loss, and for large vocabularies without ever holding all logits."""
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -33,6 +34,23 @@ def product(a: Tensor, b: Tensor) -> Tensor:
     return torch.mm(a, b, out_dtype=torch.float32) if a.is_cuda and a.dtype != torch.float32 else (a @ b).float()
 
 
+def _slope(logits: Tensor, targets: Tensor, z_loss: float, kind: torch.dtype) -> tuple[Tensor, Tensor]:
+    """The three sums of a chunk of fp32 logits, and their gradient by the logits: written to be compiled into few kernels."""
+    valid, picks = targets != IGNORE, targets.clamp_min(0)[:, None]
+    log_z = torch.logsumexp(logits, -1)
+    entropy = torch.where(valid, log_z - logits.gather(-1, picks)[:, 0], 0.0).sum()
+    z_term = z_loss * (log_z.square() * valid).sum()
+    slope = (logits - log_z[:, None]).exp() * (1 + 2 * z_loss * log_z)[:, None]
+    slope = slope - (torch.arange(logits.shape[-1], device=logits.device) == picks).float()
+    return torch.stack([entropy + z_term, entropy, valid.sum().float()]), (slope * valid[:, None]).to(kind)
+
+
+@cache
+def fused_slope() -> Any:
+    """`_slope` compiled, for each size of a chunk on its first use."""
+    return torch.compile(_slope, dynamic=False)
+
+
 class HeadLoss(torch.autograd.Function):
     """hidden [N, d] times weight [V, d], softmax and cross-entropy, a chunk of rows at a time.
 
@@ -41,7 +59,9 @@ class HeadLoss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor, z_loss: float, chunk: int) -> Tensor:
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor, z_loss: float, chunk: int, fused: bool
+    ) -> Tensor:
         needs = torch.is_grad_enabled() or ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
         grad_hidden = torch.empty_like(hidden) if needs else None
         grad_weight = torch.zeros(weight.shape, dtype=torch.float32, device=weight.device) if needs else None
@@ -51,6 +71,12 @@ class HeadLoss(torch.autograd.Function):
             valid, picks = targets != IGNORE, targets.clamp_min(0)[:, None]
             # what a [rows, V] tensor costs is its way to memory and back: as few passes over it as there can be
             logits = product(rows, weight.t())
+            if fused and grad_hidden is not None and grad_weight is not None:
+                part, grad = fused_slope()(logits, targets, z_loss, weight.dtype)
+                sums += part
+                torch.mm(grad, weight, out=grad_hidden[start : start + chunk])
+                grad_weight += product(grad.t(), rows)
+                continue
             log_p = torch.log_softmax(logits, -1)
             picked = log_p.gather(-1, picks)[:, 0]
             log_z = logits.gather(-1, picks)[:, 0] - picked
@@ -72,13 +98,21 @@ class HeadLoss(torch.autograd.Function):
         return sums
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         grad_hidden, grad_weight = ctx.saved_tensors
         scale = grads[0][0]
-        return grad_hidden * scale.to(grad_hidden.dtype), grad_weight * scale.to(grad_weight.dtype), None, None, None
+        gradients = grad_hidden * scale.to(grad_hidden.dtype), grad_weight * scale.to(grad_weight.dtype)
+        return *gradients, None, None, None, None
 
 
-def head_loss(hidden: Tensor, weight: Tensor, labels: Tensor, z_loss: float = 0.0, chunk: int | None = None) -> Tensor:
-    """As `logits_loss` of `hidden @ weight.T`; only the first of the three sums carries a gradient."""
+def head_loss(
+    hidden: Tensor,
+    weight: Tensor,
+    labels: Tensor,
+    z_loss: float = 0.0,
+    chunk: int | None = None,
+    fused: bool = False,
+) -> Tensor:
+    """As `logits_loss` of `hidden @ weight.T`; only the first of the three sums carries a gradient. fused: compiled."""
     rows = chunk or loss_rows(weight.shape[0])
-    return HeadLoss.apply(hidden, weight, labels, z_loss, rows)  # pyright: ignore[reportReturnType]
+    return HeadLoss.apply(hidden, weight, labels, z_loss, rows, fused)  # pyright: ignore[reportReturnType]

@@ -150,8 +150,14 @@ class Trainable(nn.Module):
     """
 
     def __init__(
-        self, model: PreTrainedModel, z_loss: float = 0.0, use_varlen: bool = False, context: Any = None
+        self,
+        model: PreTrainedModel,
+        z_loss: float = 0.0,
+        use_varlen: bool = False,
+        context: Any = None,
+        split: bool = False,
     ) -> None:
+        """split: attention document by document (`split`), on a CPU without compiled blocks."""
         super().__init__()
         self.model = model
         self.z_loss = z_loss
@@ -159,6 +165,8 @@ class Trainable(nn.Module):
         self.causal = ARCHITECTURES[self.architecture].objective == "causal"
         self.use_varlen = use_varlen
         self.context = context
+        self.split = split
+        self.fused_loss = False
         names = {n for n in (model._no_split_modules or []) if not n.endswith("Embeddings")}
         # found by their classes' names, which sharding changes
         self.blocks = [module for module in model.modules() if type(module).__name__ in names]
@@ -182,7 +190,7 @@ class Trainable(nn.Module):
 
     def forward(self, batch: dict[str, Tensor], each: bool = False) -> Tensor:
         """The three sums; with `each`, [2, targets]: nats and whether the first choice was right, target by target."""
-        docs = attention.prepare(batch, self.causal, self.use_varlen, self.context)
+        docs = attention.prepare(batch, self.causal, self.use_varlen, self.context, self.split)
         labels = batch["labels"].flatten()
         if not self.causal:
             logits = self.logits(batch, docs).flatten(0, 1)
@@ -194,12 +202,12 @@ class Trainable(nn.Module):
         if each:
             is_target = labels != IGNORE
             return each_target(hidden[is_target] @ model.lm_head.weight.T, labels[is_target])
-        return head_loss(hidden, model.lm_head.weight, labels, self.z_loss)
+        return head_loss(hidden, model.lm_head.weight, labels, self.z_loss, fused=self.fused_loss)
 
     def logits(self, batch: dict[str, Tensor], docs: dict[str, Any] | None = None) -> Tensor:
         """Logits [B, places, vocabulary] of the predicted side."""
         model = cast(Any, self.model)
-        docs = docs if docs is not None else attention.prepare(batch, self.causal, self.use_varlen)
+        docs = docs if docs is not None else attention.prepare(batch, self.causal, self.use_varlen, split=self.split)
         if self.architecture in ("t5", "bart"):
             if self.architecture == "bart":
                 self.bart_positions = {"encoder": batch["positions"], "decoder": batch["decoder_positions"]}

@@ -46,7 +46,9 @@ def starting_model(
         values = lora.adapt(model, values, config, world)
     world = divided(world, parallel, model.config, objective.length)
     varlen = world.device.type == "cuda" and not world.context and fits_varlen(model, parallel.precision)
-    trainable = Trainable(model, config.optimizer.z_loss, varlen, world.context)
+    split = world.device.type == "cpu" and not parallel.compile
+    trainable = Trainable(model, config.optimizer.z_loss, varlen, world.context, split)
+    trainable.fused_loss = parallel.fused_loss
     ratio = mup.width_ratio(config, trainable)
     if ratio != 1:
         values = mup.prepare(trainable, values, ratio)

@@ -1,21 +1,21 @@
-"""Token shards as one long stream per source: memory-mapped when local, by the very ranges of its windows from a URL.
+"""Token shards as one long stream per source, read by the very ranges of its windows, from a disk or a URL.
 
-A run may have tens of thousands of shards: of local ones a bounded number is mapped at a time, of remote ones the small
-indexes stay in memory (4 bytes a document) and nothing else. Nothing is opened before it is read.
+A run may have tens of thousands of shards: of local ones a bounded number is open at a time, of remote ones the small
+indexes stay in memory (4 bytes a document) and nothing else. Nothing is opened before it is read, and a local shard that
+is changed meanwhile ends the training: its tokens would be others in the next epoch.
 """
 
-import hashlib
+import bisect
 import os
 import resource
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from pipeline.handoff import InfrastructureError, PipelineError, Shard, UsageError
+from pipeline.handoff import InfrastructureError, Shard, UsageError
 from recipes.pretrain.inputs import Handoff
 from recipes.pretrain.storage import explained, file_system, is_local
 
@@ -24,24 +24,59 @@ class RemoteArray:
     """A flat little-endian array at an fsspec URL; a slice is one range request of exactly its bytes."""
 
     def __init__(self, url: str, dtype: np.dtype[Any], size: int) -> None:
-        self.fs, self.path = file_system(url)
         self.url, self.dtype, self.size = url, dtype, size
+        self.open()
+
+    def open(self) -> None:
+        self.fs, self.path = file_system(self.url)
 
     def __len__(self) -> int:
         return self.size // self.dtype.itemsize
 
-    def __getitem__(self, where: slice) -> np.ndarray:
-        first, last = where.start * self.dtype.itemsize, where.stop * self.dtype.itemsize
-        if first == last:
-            return np.empty(0, dtype=self.dtype)
+    def read(self, first: int, last: int) -> bytes:
+        """Bytes `[first, last)`. Raises InfrastructureError when they cannot be read."""
         with explained(self.url):
-            return np.frombuffer(self.fs.cat_file(self.path, start=first, end=last), dtype=self.dtype)
+            return self.fs.cat_file(self.path, start=first, end=last)
+
+    def __getitem__(self, where: slice) -> np.ndarray:
+        start, stop, _ = where.indices(len(self))
+        first, last = start * self.dtype.itemsize, stop * self.dtype.itemsize
+        return np.frombuffer(self.read(first, last) if first < last else b"", dtype=self.dtype)
+
+    def number(self, at: int) -> int:
+        """One element."""
+        return int(self[at : at + 1][0])
 
 
-def open_array(url: str, dtype: str, expected_bytes: int) -> Any:
-    """A memmap, or a RemoteArray, of a file that must have exactly this size.
+class LocalArray(RemoteArray):
+    """The same in a local file. It is read, not mapped: a file that is cut short under a map ends the process with SIGBUS."""
 
-    Raises InfrastructureError when the file is missing or was cut short.
+    def open(self) -> None:
+        with explained(self.url):
+            self.file = open(self.url, "rb", buffering=0)  # noqa: SIM115  open for as long as the array is used
+        self.stamp = self._stamp()
+
+    def _stamp(self) -> tuple[int, int]:
+        stat = os.fstat(self.file.fileno())
+        return stat.st_size, stat.st_mtime_ns
+
+    def read(self, first: int, last: int) -> bytes:
+        with explained(self.url):
+            data = os.pread(self.file.fileno(), last - first, first)
+        if len(data) < last - first or self._stamp() != self.stamp:
+            raise changed(self.url)
+        return data
+
+
+def changed(path: str) -> InfrastructureError:
+    """The error for a local shard that is not what it was when the training began."""
+    return InfrastructureError(f"{path} was changed while the training read it; put it back and run again to resume")
+
+
+def open_array(url: str, dtype: str, expected_bytes: int) -> RemoteArray:
+    """A file that must have exactly this size, as an array that is read when it is sliced.
+
+    Raises InfrastructureError when the file is missing, cannot be opened or was cut short.
     """
     kind = np.dtype(dtype).newbyteorder("<")
     local = url.removeprefix("file://")
@@ -55,26 +90,34 @@ def open_array(url: str, dtype: str, expected_bytes: int) -> Any:
             f"{url} has {size:,} bytes and the manifest says {expected_bytes:,}: it was "
             f"{'cut short' if (size or 0) < expected_bytes else 'changed'} after it was written"
         )
-    if not is_local(url):
-        return RemoteArray(url, kind, expected_bytes)
-    return np.memmap(local, dtype=kind, mode="r") if size else np.empty(0, dtype=kind)
+    return LocalArray(local, kind, size) if is_local(url) else RemoteArray(url, kind, size)
 
 
-def open_ends(handoff: Handoff, shard: Shard) -> np.ndarray:
-    """Where each document of a shard ends, unsigned. Raises InfrastructureError when the index is another shard's."""
-    url = handoff.at(shard.path) + ".index"
-    ends = open_array(url, "uint64", 8 * shard.num_documents)
-    if isinstance(ends, RemoteArray):
-        ends = ends[slice(0, len(ends))]
-        ends = ends.astype(np.uint32 if shard.num_tokens < 1 << 32 else np.uint64)
-    if not len(ends) or int(ends[-1]) != shard.num_tokens:
-        last = int(ends[-1]) if len(ends) else 0
+def check_end(url: str, last: int, shard: Shard) -> None:
+    """Raises InfrastructureError when an index, by the `last` of its numbers, is another shard's."""
+    if last != shard.num_tokens:
         raise InfrastructureError(f"{url} ends at token {last:,}, the shard at {shard.num_tokens:,}: another index")
+
+
+def open_index(handoff: Handoff, shard: Shard) -> RemoteArray:
+    """Where each document of a shard ends. Raises InfrastructureError when the index is another shard's."""
+    ends = open_array(handoff.at(shard.path) + ".index", "uint64", 8 * shard.num_documents)
+    check_end(ends.url, ends.number(len(ends) - 1) if len(ends) else 0, shard)
     return ends
 
 
-def map_limit() -> int:
-    """How many files may be mapped at a time: half of what the process may open, once that is raised as far as allowed."""
+def read_ends(handoff: Handoff, shard: Shard) -> np.ndarray:
+    """The same in memory, unsigned, by one read. Raises InfrastructureError when they do not ascend."""
+    url = handoff.at(shard.path) + ".index"
+    ends = open_array(url, "uint64", 8 * shard.num_documents)[:]
+    check_end(url, int(ends[-1]) if len(ends) else 0, shard)
+    if np.any(ends[1:] <= ends[:-1]):
+        raise InfrastructureError(f"{url} was altered: documents do not end in order")
+    return ends.astype(np.uint32 if shard.num_tokens < 1 << 32 else np.uint64)
+
+
+def open_limit() -> int:
+    """How many shards may be open at a time: half of what the process may open, once that is raised as far as allowed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         soft = hard if hard != resource.RLIM_INFINITY else max(soft, 65_536)
@@ -82,50 +125,41 @@ def map_limit() -> int:
     return max(8, min(4096, soft // 2))
 
 
-class Maps:
-    """Open shards of all streams of this process; of local files those used last, `limit` maps at most."""
+class OpenShards:
+    """Open local shards of all streams of this process: those used last, `limit` files at most."""
 
     def __init__(self) -> None:
         self.limit = 0
         self.lock = threading.Lock()
-        self.local: OrderedDict[tuple[str, int, str, bool], Any] = OrderedDict()
+        self.local: OrderedDict[tuple[str, int, str, bool], LocalArray] = OrderedDict()
+        self.stamps: dict[tuple[str, int, str, bool], tuple[int, int]] = {}
 
-    def get(self, handoff: Handoff, shard: Shard, ends: bool) -> Any:
-        """The tokens of a local shard, or the ends of its documents."""
+    def forget(self) -> None:
+        """Close all: a training begins."""
+        self.local.clear()
+        self.stamps.clear()
+
+    def get(self, handoff: Handoff, shard: Shard, ends: bool) -> LocalArray:
+        """The tokens of a local shard, or the ends of its documents. Raises InfrastructureError when the file is another
+        one than the last time."""
         path = handoff.at(shard.path)
         key = (path, shard.bytes, shard.sha256, ends)  # a search writes shorter cuts of a shard to one path
         with self.lock:
             if key in self.local:
                 self.local.move_to_end(key)
                 return self.local[key]
-            self.limit = self.limit or map_limit()
+            self.limit = self.limit or open_limit()
             while len(self.local) >= self.limit:
                 self.local.popitem(last=False)
-            opened = open_ends(handoff, shard) if ends else open_array(path, handoff.manifest.dtype, shard.bytes)
+            opened = open_index(handoff, shard) if ends else open_array(path, handoff.manifest.dtype, shard.bytes)
+            assert isinstance(opened, LocalArray)
+            if self.stamps.setdefault(key, opened.stamp) != opened.stamp:
+                raise changed(opened.url)
             self.local[key] = opened
             return opened
 
 
-MAPS = Maps()
-
-
-def damage(handoff: Handoff, shards: Iterable[Shard]) -> PipelineError | None:
-    """What is wrong with the first local shard whose bytes are not those of the manifest; None when all are right."""
-    for shard in shards:
-        path = Path(handoff.at(shard.path).removeprefix("file://"))
-        try:
-            open_array(str(path), handoff.manifest.dtype, shard.bytes)
-            open_ends(handoff, shard)
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-        except PipelineError as error:
-            return error
-        if digest != shard.sha256:
-            largest = int(np.memmap(path, np.dtype(handoff.manifest.dtype).newbyteorder("<"), "r").max())
-            if largest >= handoff.manifest.tokenizer.vocab_size:
-                return UsageError(past_vocabulary(largest, shard, handoff.manifest.tokenizer.vocab_size))
-            return InfrastructureError(f"{path} was altered after it was written: its sha256 is another")
-    return None
+SHARDS = OpenShards()
 
 
 def past_vocabulary(token: int, shard: Shard, vocab_size: int) -> str:
@@ -152,13 +186,13 @@ class TokenStream:
         """The tokens of a shard, or where its documents end."""
         shard = self.shards[number]
         if not self.remote:
-            return MAPS.get(self.handoff, shard, ends)
+            return SHARDS.get(self.handoff, shard, ends)
         key = (number, ends)
         with self.opening.setdefault(key, threading.Lock()):  # nothing is asked for by two threads
             if key not in self.kept:
                 at = self.handoff.at(shard.path)
                 dtype = self.handoff.manifest.dtype
-                self.kept[key] = open_ends(self.handoff, shard) if ends else open_array(at, dtype, shard.bytes)
+                self.kept[key] = read_ends(self.handoff, shard) if ends else open_array(at, dtype, shard.bytes)
             return self.kept[key]
 
     def read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
@@ -172,10 +206,10 @@ class TokenStream:
             until = min(stop, int(self.starts[shard + 1]))
             tokens[at - start : until - start] = self._open(shard)[slice(at - base, until - base)]
             document_ends = self._open(shard, ends=True)
-            # in the index's own integer: searching it with another would convert the whole index
-            reach = np.array([at - base, until - base], dtype=document_ends.dtype)
-            low, high = np.searchsorted(document_ends, reach, side="right")
-            ends.append(np.asarray(document_ends[low:high]).astype(np.int64) + (base - start))
+            number = getattr(document_ends, "number", document_ends.__getitem__)
+            places = range(len(document_ends))
+            low, high = (bisect.bisect_right(places, reach - base, key=number) for reach in (at, until))
+            ends.append(document_ends[low:high].astype(np.int64) + (base - start))
             at, shard = until, shard + 1
         if len(tokens) and int(tokens.max()) >= self.vocab_size:
             raise UsageError(past_vocabulary(int(tokens.max()), self.shards[shard - 1], self.vocab_size))

@@ -6,9 +6,10 @@ is noticed at most that many steps late.
 
 import json
 import math
+import os
 import zlib
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pipeline.handoff import PipelineError, WatchSettings
@@ -20,6 +21,8 @@ PERIOD = 64
 """Steps among which a batch is looked for again."""
 LEARNT = 0.99
 """A model trained from nothing whose mean loss is still above this share of its first loss has learnt nothing."""
+WORSE = 1.25
+"""A continued model whose mean loss stays above this multiple of its first loss has lost what it knew."""
 MAX_REWINDS = 3
 LONG = 8
 """Times skip_limit: the steps of which not more than half may be skipped, in a row or not."""
@@ -52,6 +55,14 @@ class Divergence:
     last_good: int
     consumed: int
     reason: str
+    job: str = field(default_factory=lambda: os.environ.get("TORCHELASTIC_RUN_ID", ""))
+    """torchrun's name of the job in which it was."""
+
+    def restarted(self) -> bool:
+        """Whether this process is torchrun's own restart after it: with the same settings it would diverge again."""
+        environment = os.environ
+        again = int(environment.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
+        return again and environment.get("TORCHELASTIC_RUN_ID") == self.job
 
     def spoils(self, step: int, state: dict[str, Any]) -> bool:
         """Whether the checkpoint of `step` with this state must not be resumed."""
@@ -65,7 +76,8 @@ class Watch:
     """Looks at the numbers of a run every `every` steps and at the data of every step."""
 
     def __init__(self, settings: WatchSettings, report_every: int, learns_after: int | None) -> None:
-        """learns_after: the step from which a loss near the first one is a fault; None for a continued model."""
+        """learns_after: the step from which a loss near the first one is a fault; None for a continued model, whose loss
+        may stay near it and must not be far above."""
         self.settings, self.learns_after = settings, learns_after
         self.every = min(report_every, settings.skip_limit or report_every)
         self.first_loss: float | None = None
@@ -82,9 +94,11 @@ class Watch:
         self.hashes.append(value)
         return 0 < self.settings.repeat_steps <= self.repeated
 
-    def look(self, step: int, consumed: int, loss: float, guard: SpikeGuard, divergences: int) -> None:
-        """Raises DivergedError after `skip_limit` skipped steps in a row, or when most of a long stretch were skipped;
-        StalledError when the loss is flat."""
+    def look(
+        self, step: int, consumed: int, loss: float, guard: SpikeGuard, divergences: int, last: bool = False
+    ) -> None:
+        """Raises DivergedError after `skip_limit` skipped steps in a row, or when most of a long stretch, or at the `last`
+        step of the whole run, were skipped; StalledError when the loss is flat or stays far above the first one."""
         in_row, limit = int(guard.in_row), self.settings.skip_limit
         if limit and in_row >= limit:
             first, finite = step - in_row + 1, math.isfinite(loss)
@@ -95,7 +109,7 @@ class Watch:
             # what the first of them could not be computed from is the checkpoint right before it
             record = Divergence(divergences + 1, step, first - 1 if finite else first - 2, consumed, reason)
             raise DivergedError(f"{reason}; running again resumes the last good checkpoint", record)
-        self._look_far(step, consumed, int(guard.skipped), divergences)
+        self._look_far(step, consumed, int(guard.skipped), divergences, last)
         if self.first_loss is None and math.isfinite(loss):
             self.first_loss = loss
         flat, values = self.settings.flat_steps, guard.values[0]
@@ -107,14 +121,20 @@ class Watch:
                 f"the loss is flat: {mean:.6f} at each of the last {guard.window} steps; is the learning rate 0, or "
                 "does the model not see its data?"
             )
-        late = self.learns_after is not None and step >= self.learns_after + flat
-        if late and self.first_loss is not None and mean > LEARNT * self.first_loss:
+        late, bound = step >= (self.learns_after or 0) + flat, LEARNT if self.learns_after is not None else WORSE
+        if late and self.first_loss is not None and mean > bound * self.first_loss:
             raise StalledError(
-                f"the loss is flat: {mean:.4f} over the last {guard.window} steps, {self.first_loss:.4f} at the first; "
-                "look at optimizer.learning_rate and the data, or set watch.flat_steps=0"
+                f"the loss {'has risen' if mean > WORSE * self.first_loss else 'is flat'}: {mean:.4f} over the last "
+                f"{guard.window} steps, {self.first_loss:.4f} at the first; look at optimizer.learning_rate and the data, "
+                "and start again in another `out`, or set watch.flat_steps=0"
             )
 
-    def _look_far(self, step: int, consumed: int, skipped: int, divergences: int) -> None:
+    def _look_far(self, step: int, consumed: int, skipped: int, divergences: int, last: bool) -> None:
+        if last and self.settings.skip_limit and 2 * skipped > step:
+            reason = f"{skipped} of all {step} updates were skipped"
+            raise DivergedError(
+                f"{reason}; lower optimizer.learning_rate", Divergence(divergences + 1, step, step, consumed, reason)
+            )
         stretch = LONG * self.settings.skip_limit
         if self.skips and step <= self.skips[-1][0]:
             self.skips.clear()  # the run went back to a checkpoint

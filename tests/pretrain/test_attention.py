@@ -6,6 +6,7 @@ import torch
 
 from pipeline.handoff import ModelSettings, ObjectiveSettings, TokenizerInfo
 from pipeline.size.shape import ARCHITECTURES
+from recipes.pretrain import attention, split
 from recipes.pretrain.data import stack
 from recipes.pretrain.model import Trainable
 from recipes.pretrain.objectives import build_objective
@@ -48,8 +49,14 @@ def packed_sample(architecture: str) -> tuple[Trainable, dict[str, torch.Tensor]
 
 
 @pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
-def test_packed_equals_alone(architecture: str):
+@pytest.mark.parametrize("alone", [False, True], ids=["mask", "split"])
+def test_packed_equals_alone(architecture: str, alone: bool, monkeypatch: pytest.MonkeyPatch):
     trainable, batch = packed_sample(architecture)
+    if alone:
+        monkeypatch.setattr(split, "WORTH", 1.0)
+        monkeypatch.setattr(split, "SMALLEST", 0)
+        monkeypatch.setattr(attention, "_dense", None)  # not called
+        trainable.split = True
     plain = trainable.model
     with torch.no_grad():
         packed = trainable.logits(batch)
@@ -81,6 +88,39 @@ def test_packed_equals_alone(architecture: str):
                 assert torch.allclose(packed[row, target], alone[0], atol=1e-5), (architecture, row, int(number))
                 compared += 1
     assert compared >= 3
+
+
+@pytest.mark.parametrize(("causal", "with_bias", "reach", "cross"), [
+    (True, False, None, False), (True, True, None, False), (False, True, None, False), (False, False, 9, False),
+    (False, True, None, True), (False, False, None, True)])  # fmt: skip
+def test_attention_by_document_is_that_under_a_mask(causal, with_bias, reach, cross, monkeypatch):
+    monkeypatch.setattr(split, "SMALLEST", 0)
+    torch.manual_seed(1)
+    lengths = [[1, 30, 2, 50, 45], [64, 40, 20, 3, 1]]
+    docs = torch.stack([torch.repeat_interleave(torch.arange(5), torch.tensor(row)) for row in lengths])
+    others = docs[:, 8:].clone() if cross else docs  # document 0 of the first row has no key
+    query = torch.randn(2, 4, 128, 16, requires_grad=True)
+    key, value = (torch.randn(2, 2, others.shape[1], 16, requires_grad=True) for _ in range(2))
+    bias = torch.randn(1, 4, 128, others.shape[1], requires_grad=True) if with_bias else None
+    documents = split.parts(docs, others, causal)
+    assert documents is not None
+    assert sum(row.work for row in documents.rows) < 0.45 * 2 * 128 * others.shape[1]
+    gradients = []
+    for mask in (documents, attention._dense(docs, others, causal)):
+        leaves = [x for x in (query, key, value, bias) if x is not None]
+        out, _ = attention.doc_attention(
+            torch.nn.Identity(), query, key, value, None, docs={"self": mask}, position_bias=bias, sliding_window=reach
+        )
+        gradients.append([out, *torch.autograd.grad(out.square().sum(), leaves)])
+    for ours, theirs in zip(*gradients, strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-5, atol=1e-6 * float(theirs.detach().abs().max().clamp_min(1)))
+
+
+def test_one_mask_is_left_where_documents_are_few_or_tiny():
+    one, tiny = torch.zeros(1, 128, dtype=torch.int64), torch.arange(128)[None]
+    assert split.parts(one, one, True) is None
+    assert split.parts(tiny, tiny, True) is None
+    assert isinstance(attention.prepare({"docs": one}, True, False, split=True)["self"], torch.Tensor)
 
 
 @pytest.mark.parametrize("architecture", ["llama", "bert", "t5", "bart"])

@@ -42,6 +42,20 @@ def test_chunked_loss_equals_plain(z_loss, chunk):
     assert int(plain[2]) == 17
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_the_compiled_loss_equals_the_other(kind):
+    torch.manual_seed(0)
+    hidden, weight = torch.randn(20, 8).to(kind).requires_grad_(), torch.randn(50, 8).to(kind).requires_grad_()
+    labels = torch.randint(0, 50, (20,))
+    labels[[2, 3, 19]] = -100
+    ours, theirs = (head_loss(hidden, weight, labels, 1e-2, 8, fused) for fused in (True, False))
+    exact = 1e-6 if kind == torch.float32 else 1e-2
+    assert torch.allclose(ours, theirs, rtol=1e-6)
+    for one, other in zip(*(torch.autograd.grad(sums[0], (hidden, weight)) for sums in (ours, theirs)), strict=True):
+        assert torch.allclose(one, other, rtol=exact, atol=exact * float(other.abs().max()))
+
+
 def test_loss_without_gradients_needs_none():
     hidden, weight = torch.randn(5, 4), torch.randn(9, 4)
     with torch.no_grad():

@@ -16,6 +16,8 @@ from pipeline.handoff import InfrastructureError, build_manifest, dump_manifest
 from recipes.pretrain.data import Loader, Samples
 from recipes.pretrain.inputs import open_handoff
 from recipes.pretrain.objectives import build_objective
+from recipes.pretrain.shard_sums import damage
+from recipes.pretrain.token_stream import SHARDS
 
 from .build import make_handoff, write_shard
 from .conftest import ENVIRONMENT
@@ -77,6 +79,42 @@ def test_a_flipped_bit_stops_with_the_shards_name(handoff, tmp_path):
     assert done.returncode == 3, done.stderr[-2000:]
     (said,) = done.stderr.splitlines()
     assert "train/wiki/00001.ds was altered after it was written" in said
+
+
+@pytest.mark.parametrize("how", ["cut", "replaced", "other bytes", "index"])
+def test_a_shard_that_changes_while_it_is_read_is_named(tmp_path, how):
+    """In the next epoch other tokens would be trained on; and a mapped file that is cut ends a process with SIGBUS."""
+    handoff = open_handoff(str(make_handoff(tmp_path, documents=40)))
+    samples = Samples(handoff, build_objective(handoff.config.objective, handoff.manifest.tokenizer))
+    path = tmp_path / "shards" / "train" / "wiki" / "00001.ds"
+    windows = next(one for one in samples.windows if one.name == "wiki")
+    before = windows.read(windows.count - 1, 0, 0)["inputs"]
+    other = path.with_name("other")
+    other.write_bytes(path.read_bytes())
+    if how == "cut":
+        path.write_bytes(path.read_bytes()[:10])
+    elif how == "replaced":  # what is open is still the old file
+        other.replace(path)
+        assert np.array_equal(windows.read(windows.count - 1, 0, 0)["inputs"], before)
+        SHARDS.local.clear()  # as many others were read since
+    elif how == "other bytes":
+        path.write_bytes(path.read_bytes()[::-1])
+    else:
+        index = path.with_name("00001.ds.index")
+        index.write_bytes(index.read_bytes())
+    with pytest.raises(InfrastructureError, match=r"wiki/00001\.ds.* was changed while the training read it"):
+        windows.read(windows.count - 1, 0, 0)
+    SHARDS.forget()
+
+
+def test_an_index_out_of_order_is_named(tmp_path):
+    handoff = open_handoff(str(make_handoff(tmp_path, documents=40)))
+    path = tmp_path / "shards" / "train" / "wiki" / "00000.ds.index"
+    ends = np.fromfile(path, "<u8")
+    ends[2], ends[3] = ends[3], ends[2]
+    ends.tofile(path)
+    (shard, *_) = handoff.manifest.sources[1].splits["train"]
+    assert "do not end in order" in str(damage(handoff, [shard]))
 
 
 class Counted:

@@ -161,6 +161,57 @@ def test_a_run_that_diverges_again_and_again_ends(handoff, tmp_path, world):
     assert trainer.divergences == 3
 
 
+@pytest.mark.parametrize(("first", "steps"), [(1, 6), (3, 7), (3, 9)])
+def test_a_run_shorter_than_the_limit_that_took_few_updates_is_not_finished(handoff, tmp_path, world, first, steps):
+    """The limit is never reached, and what would be exported is hardly the model that was asked for."""
+    trainer = trainer_of(handoff, tmp_path, world, f"steps={steps}", "watch.skip_limit=32")
+    with pytest.raises(DivergedError, match=f"{steps - first + 1} of all {steps} updates were skipped"):
+        poison(trainer, first).run()
+    assert not (tmp_path / "summary.json").exists()
+    allowed = trainer_of(handoff, tmp_path / "2", world, f"steps={steps}", "watch.skip_limit=0")
+    assert poison(allowed, first).run()["skipped"] == steps - first + 1
+
+
+def test_torchrun_does_not_restart_a_run_that_diverged(handoff, tmp_path, world, monkeypatch):
+    settings = ["steps=12", "checkpoint.every_steps=2"]
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "job-1")
+    with pytest.raises(DivergedError):
+        poison(trainer_of(handoff, tmp_path, world, *settings), 6, weights=True).run()
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    with pytest.raises(StalledError, match="diverged at step 9 and is not restarted by itself"):
+        trainer_of(handoff, tmp_path, world, *settings)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "job-2")  # started by hand, and then a process was lost
+    assert trainer_of(handoff, tmp_path, world, *settings).step == 4
+
+
+def test_a_loss_that_rises_and_stays_ends_a_continued_run(handoff, tmp_path, world):
+    trainer = trainer_of(handoff, tmp_path, world, "watch.flat_steps=20")
+    trainer.guard.seen.fill_(128)
+    trainer.watch.learns_after, trainer.watch.first_loss = None, 2.0
+    trainer.guard.values[0] = torch.linspace(2.3, 2.4, 128)  # re-warming raises it a little
+    trainer.watch.look(40, 320, 2.4, trainer.guard, 0)
+    trainer.guard.values[0] = torch.linspace(2.6, 2.8, 128)
+    trainer.watch.look(19, 152, 2.7, trainer.guard, 0)
+    with pytest.raises(StalledError, match=r"the loss has risen: 2\.7000 over .*, 2\.0000 at the first"):
+        trainer.watch.look(40, 320, 2.7, trainer.guard, 0)
+
+
+def test_text_without_a_word_to_predict_ends_the_run(handoff, tmp_path, world):
+    """Masked training never chooses special tokens: documents that are eos alone have no target."""
+    masked = ["model.architecture=bert", "model.num_kv_heads=4", "objective.kind=masked", "watch.repeat_steps=0"]
+    trainer = trainer_of(handoff, tmp_path, world, *masked)
+    step = trainer.train_step
+
+    def blank(micro_batches, lr, flags):
+        for batch in micro_batches:
+            batch["labels"][:] = -100
+        return step(micro_batches, lr, flags) | {"targets": 0}
+
+    trainer.train_step = blank
+    with pytest.raises(StalledError, match="no token was to be predicted in 1 steps"):
+        trainer.run()
+
+
 def test_skips_are_counted_over_a_resume(handoff, tmp_path, world):
     settings = ["steps=8", "checkpoint.every_steps=4"]
     trainer = poison(trainer_of(handoff, tmp_path, world, *settings), 2, 3)

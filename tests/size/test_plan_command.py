@@ -44,6 +44,49 @@ def test_hours_count_attention(capsys: pytest.CaptureFixture[str]) -> None:
     assert not any("context parallelism" in note for note in short["notes"])
 
 
+@pytest.mark.parametrize(("argv", "layers", "width", "params", "head"), [
+    (("--params", "1.24e9", "--gpus", "8"), 24, 1920, 1_240_690_560, 1),
+    (("--params", "7e9", "--gpus", "64"), 39, 4096, 6_995_898_368, 1),
+    (("--params", "70e9", "--gpu", "h200", "--gpus", "512"), 80, 9216, 70_063_137_792, 1),
+    (("--params", "8e9", "--gpus", "64", "--sequence", "131072"), 44, 4096, 7_996_805_120, 1),
+    (("--preset", "llama-3.2-1b", "--vocab", "128256", "--sequence", "4096"), 16, 2048, 1_235_814_400, 0),
+])  # fmt: skip
+def test_figures_by_hand(argv, layers, width, params, head, capsys: pytest.CaptureFixture[str]) -> None:
+    """FLOPs, steps, hours, energy and money of five shapes from their layers alone. `head`: whether it is untied, so that
+    the input table multiplies nothing."""
+    made = answer(capsys, *argv)
+    shape, sequence = made["shape"], made["training"]["sequence_length"]
+    assert (shape["layers"], shape["hidden"], shape["params"]) == (layers, width, params)
+    norms = (2 * layers + 1) * width
+    multiplied = params - head * shape["vocab"] * width - norms
+    per_token = 6 * multiplied + 12 * layers * width * sequence
+    flops = per_token * made["tokens"]
+    assert made["flops_with_attention"] == pytest.approx(flops, rel=1e-6)
+    hours = flops / (989.4e12 * 0.4) / 3600
+    assert made["gpu_hours"] == pytest.approx(hours, rel=1e-6)
+    assert made["hours"] == pytest.approx(hours / made["gpus"], rel=1e-6)
+    assert made["energy_kwh"] == pytest.approx(0.7 * hours, rel=1e-6)
+    assert made["cost"] == pytest.approx((3.8 if "h200" in argv else 3.0) * hours, rel=1e-6)
+    assert made["training"]["steps"] == -(-made["tokens"] // made["training"]["batch_tokens"])
+    assert made["petaflops_days"] == pytest.approx(6 * made["params"] * made["tokens"] / 8.64e19, rel=1e-6)
+
+
+def test_more_gpus_than_samples_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    many, enough = (answer(capsys, "--params", "1e9", "--gpus", count)["notes"] for count in ("4096", "64"))
+    assert any("samples of 2,048 tokens, fewer than 4,096 GPUs" in note for note in many)
+    assert not any("fewer than" in note for note in enough)
+    assert any("parallel.context" in n for n in answer(capsys, "--params", "8e9", "--sequence", "524288")["notes"])
+
+
+def test_small_times_and_sums_are_not_rounded_away(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--params", "110e6", "--gpu", "h100", "--gpus", "1"]) == 0
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    made = answer(capsys, "--params", "110e6", "--gpu", "h100", "--gpus", "1")
+    assert 0.5 < made["gpu_hours"] < 10
+    assert f"{made['gpu_hours']:.3g} GPU-hours" in said
+    assert f"{made['cost']:.2f} US dollars" in said
+
+
 def test_packed_documents_compute_less(capsys: pytest.CaptureFixture[str]) -> None:
     made = answer(
         capsys, "--preset", "llama-3.2-1b", "--vocab", "128256", "--sequence", "4096", "--document-tokens", "580"
