@@ -208,3 +208,18 @@ def test_pages_of_policy_sentences_are_told_from_prose_that_names_one():
         0.75,
         1.0,
     ]
+
+
+def test_a_list_of_partners_is_policy_though_it_speaks_to_nobody():
+    lists = [
+        f"Partner {name} ({n}) stores cookies for {n * 7} days, see its privacy policy."
+        for n, name in enumerate("ABCD")
+    ]
+    article = [
+        "The regulator fined the bank over its privacy policy.",
+        "Lawyers had warned that the privacy policy of 2019 was out of date.",
+        "A new privacy policy follows in May.",
+        "Analysts expect that other lenders will rewrite theirs before the summer.",
+    ]
+    found = policy_sentence_frac(pa.array([" ".join(lists), " ".join(article), lists[0]], pa.large_string()))
+    assert found.to_pylist() == [1.0, 0.0, 0.0]

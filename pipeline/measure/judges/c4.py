@@ -4,6 +4,7 @@ The text is never rewritten: lines that the rules drop and citations are spans, 
 """
 
 import re
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
@@ -61,19 +62,25 @@ _TO_READER = re.compile("(?i)" + "|".join([r"\byour?\b", *map(re.escape, c4_line
 """What such a sentence holds when it speaks of its own page; a risk factor or news may name a policy in each of its own."""
 MOST_LABEL = 5
 """Words of a sentence that is a label of a link."""
+ALIKE = 2
+"""Sentences that differ in names and numbers alone, from which they are entries of a list: one for each partner or cookie."""
+_NAMED = re.compile(_POLICY)
 _SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
 def policy_sentence_frac(text: pa.Array) -> pa.Array:
-    """float64[n]: the share of sentences that name a policy or JavaScript to the page's reader; most texts name none and are only
-    searched."""
-    found, fractions = re.compile(_POLICY), np.zeros(len(text))
+    """float64[n]: the share of sentences that name a policy or JavaScript to the page's reader, as a label, or in a list of such;
+    most texts name none and are only searched."""
+    fractions = np.zeros(len(text))
     for row in np.flatnonzero(np.asarray(pc.fill_null(pc.match_substring_regex(text, _POLICY), False))):
         sentences = [one for one in _SENTENCES.split(text[int(row)].as_py()) if one.strip()]
-        named = [
-            one for one in sentences if found.search(one) and (_TO_READER.search(one) or len(one.split()) <= MOST_LABEL)
-        ]
-        fractions[row] = len(named) / max(len(sentences), 1)
+        named = [one for one in sentences if _NAMED.search(one)]
+        shapes = [" ".join(word for word in one.split() if word.islower() and word.isalpha()) for one in named]
+        alike = Counter(shapes)
+        fractions[row] = sum(
+            alike[shape] >= ALIKE or _TO_READER.search(one) is not None or len(one.split()) <= MOST_LABEL
+            for one, shape in zip(named, shapes, strict=True)
+        ) / max(len(sentences), 1)
     return pa.array(fractions)
 
 
