@@ -150,7 +150,7 @@ def _lines(text_page: Any, raw: Any) -> list[Line]:
         head, _, rest = text.partition("\t")
         if len(cells) == 2 and len(rest) > _HANGING and _BULLET.fullmatch(head):
             text, cells = text.replace("\t", " "), []  # a number that hangs before its paragraph
-        lines.append(Line(text, *map(float, box), cells))
+        lines.append(Line(text, *map(float, box), cells=cells))
     return lines
 
 
