@@ -52,9 +52,9 @@ def plain(text: str, settings: C4) -> dict:
             continue
         lower = line.lower()
         named = "javascript" in lower or any(phrase in lower for phrase in POLICY)
+        found["num_lorem_ipsum"] += "lorem ipsum" in lower
         if settings.furniture_only and named and not furniture(stripped, line, text):
             lower = ""
-        found["num_lorem_ipsum"] += "lorem ipsum" in lower
         if settings.filter_javascript and "javascript" in lower:
             continue
         found["num_curly_bracket"] += "{" in line
