@@ -46,8 +46,8 @@ def starting_model(
         values = lora.adapt(model, values, config, world)
     world = divided(world, parallel, model.config, objective.length)
     varlen = world.device.type == "cuda" and not world.context and fits_varlen(model, parallel.precision)
-    split = world.device.type == "cpu" and not parallel.compile
-    trainable = Trainable(model, config.optimizer.z_loss, varlen, world.context, split)
+    trainable = Trainable(model, config.optimizer.z_loss, varlen, world.context)
+    trainable.split = world.device.type == "cpu" and not parallel.compile
     trainable.fused_loss = parallel.fused_loss
     ratio = mup.width_ratio(config, trainable)
     if ratio != 1:
