@@ -85,8 +85,9 @@ def warnings(params: float, tokens: float, *, unique_tokens: float | None = None
         sentences.append(
             f"from {LARGE / 1e9:.0f} billion parameters on you also need: tensor parallelism inside a node "
             "(parallel.tensor, not run on a GPU yet, or export the shards to torchtitan or Megatron), 400 Gb/s between nodes "
-            f"for each GPU or two, storage for checkpoints of {12 * params / 1e9:,.0f} GB each, spare nodes (Llama 3 405B: an "
-            "interruption every three hours on 16,384 GPUs, arXiv 2407.21783), and a rule for loss spikes (on_divergence: rewind)"
+            f"for each GPU or two, storage for checkpoints of {12 * params / 1e9:,.0f} GB each, spare nodes (Llama 3 405B: "
+            "an interruption every three hours on 16,384 GPUs, arXiv 2407.21783), and a rule for loss spikes "
+            "(on_divergence: rewind)"
         )
     if gpus > 8:
         sentences.append(

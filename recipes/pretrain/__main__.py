@@ -15,7 +15,7 @@ import traceback
 import warnings
 from collections.abc import Sequence
 
-from pipeline.handoff import EXIT_INFRASTRUCTURE, EXIT_INTERRUPTED, EXIT_OK, PipelineError
+from pipeline.handoff import EXIT_INFRASTRUCTURE, EXIT_INTERRUPTED, EXIT_OK, PipelineError, UsageError
 from recipes.pretrain.command import leave, need_torch
 
 
@@ -41,6 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = parser().parse_args(given)
     try:
+        if min(1 if options.processes is None else options.processes, options.restarts + 1) < 1:
+            raise UsageError("--processes is at least 1 and --restarts at least 0")
+        if options.restarts and not options.processes:
+            raise UsageError("--restarts goes with --processes")
         need_torch()
         if options.processes and "RANK" not in os.environ:
             return launch(options.processes, options.restarts, given)

@@ -40,7 +40,10 @@ def prepare(
 
     batch: `docs` [B, T] and, for encoder-decoders, `decoder_docs` [B, S]. split: document by document where it is less work.
     """
-    mask_of = _parts if split else _dense
+
+    def mask_of(queries: Tensor, keys: Tensor, causal: bool) -> Tensor | Parts:
+        return (parts(queries, keys, causal) if split else None) or _dense(queries, keys, causal)
+
     docs = batch["docs"]
     if "key_docs" in batch:  # this process has a part of the places
         return {"self": context.mask(docs, batch["key_docs"]), "context": context}
@@ -54,10 +57,6 @@ def prepare(
     if use_varlen:
         return {"cu_seqlens": batch["cu_seqlens"], "max_seqlen": int(batch["longest"]), "causal": causal}
     return {"self": mask_of(docs, docs, causal=causal)}
-
-
-def _parts(queries: Tensor, keys: Tensor, causal: bool) -> Tensor | Parts:
-    return parts(queries, keys, causal) or _dense(queries, keys, causal)
 
 
 def _dense(queries: Tensor, keys: Tensor, causal: bool) -> Tensor:

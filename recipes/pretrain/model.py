@@ -150,14 +150,8 @@ class Trainable(nn.Module):
     """
 
     def __init__(
-        self,
-        model: PreTrainedModel,
-        z_loss: float = 0.0,
-        use_varlen: bool = False,
-        context: Any = None,
-        split: bool = False,
+        self, model: PreTrainedModel, z_loss: float = 0.0, use_varlen: bool = False, context: Any = None
     ) -> None:
-        """split: attention document by document (`split`), on a CPU without compiled blocks."""
         super().__init__()
         self.model = model
         self.z_loss = z_loss
@@ -165,8 +159,8 @@ class Trainable(nn.Module):
         self.causal = ARCHITECTURES[self.architecture].objective == "causal"
         self.use_varlen = use_varlen
         self.context = context
-        self.split = split
-        self.fused_loss = False
+        # attention document by document (a CPU, no compiled blocks), and the compiled loss (`start`)
+        self.split = self.fused_loss = False
         names = {n for n in (model._no_split_modules or []) if not n.endswith("Embeddings")}
         # found by their classes' names, which sharding changes
         self.blocks = [module for module in model.modules() if type(module).__name__ in names]

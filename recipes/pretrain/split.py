@@ -87,12 +87,12 @@ def by_document(
                 seen = seen if reach is None else seen & (distance.abs() < reach)
                 mask = seen if mask is None else mask.masked_fill(~seen, torch.finfo(query.dtype).min)
             theirs = (k, v) if pair is None else (keys[pair], values[pair])
-            tensors = [tensor[None] for tensor in (one, *theirs)]
-            options = {"scale": scaling, "enable_gqa": k.shape[0] != q.shape[0]}
-            causal = split.causal and mask is None
-            part = F.scaled_dot_product_attention(
-                *tensors, None if mask is None else mask[None], dropout, causal, **options
-            )
-            done.append(part[0])
+            one, theirs_k, theirs_v = (tensor[None] for tensor in (one, *theirs))
+            done.append(
+                F.scaled_dot_product_attention(
+                    one, theirs_k, theirs_v, None if mask is None else mask[None], dropout,
+                    is_causal=split.causal and mask is None, scale=scaling, enable_gqa=k.shape[0] != q.shape[0],
+                )[0]
+            )  # fmt: skip
         out.append(torch.cat(done, 1))
     return torch.stack(out)

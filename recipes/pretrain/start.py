@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from pipeline.handoff import ParallelSettings
+from pipeline.handoff import ParallelSettings, UsageError
 from recipes.pretrain import lora, mup
 from recipes.pretrain.attention import fits_varlen
 from recipes.pretrain.continued import continued
@@ -46,8 +46,10 @@ def starting_model(
         values = lora.adapt(model, values, config, world)
     world = divided(world, parallel, model.config, objective.length)
     varlen = world.device.type == "cuda" and not world.context and fits_varlen(model, parallel.precision)
-    split = world.device.type == "cpu" and not parallel.compile
-    trainable = Trainable(model, config.optimizer.z_loss, varlen, world.context, split)
+    trainable = Trainable(model, config.optimizer.z_loss, varlen, world.context)
+    trainable.split = world.device.type == "cpu" and not parallel.compile
+    if parallel.fused_loss and not trainable.causal:
+        raise UsageError("parallel.fused_loss is for causal models")
     trainable.fused_loss = parallel.fused_loss
     ratio = mup.width_ratio(config, trainable)
     if ratio != 1:

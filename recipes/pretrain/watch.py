@@ -60,9 +60,8 @@ class Divergence:
 
     def restarted(self) -> bool:
         """Whether this process is torchrun's own restart after it: with the same settings it would diverge again."""
-        environment = os.environ
-        again = int(environment.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
-        return again and environment.get("TORCHELASTIC_RUN_ID") == self.job
+        again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
+        return again and os.environ.get("TORCHELASTIC_RUN_ID") == self.job
 
     def spoils(self, step: int, state: dict[str, Any]) -> bool:
         """Whether the checkpoint of `step` with this state must not be resumed."""

@@ -226,3 +226,20 @@ def test_without_torch_a_command_says_how_to_install_it(module):
     (sentence,) = done.stderr.splitlines()
     assert "needs torch" in sentence
     assert "pip install" in sentence
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["--processes", "-2"], "--processes is at least 1"),
+    (["--processes", "0"], "--processes is at least 1"),
+    (["--processes", "2", "--restarts", "-1"], "--restarts at least 0"),
+    (["--restarts", "3"], "--restarts goes with --processes"),
+    (["--set", "out=/dev/null/x", "--set", "parallel.sharding=none"], "/dev/null/x: Not a directory"),
+    (["--set", "parallel.fused_loss=true", "--set", "model.architecture=bert", "--set", "model.num_kv_heads=4", "--set",
+      "objective.kind=masked", "--set", "parallel.sharding=none"], "parallel.fused_loss is for causal models"),
+])  # fmt: skip
+def test_odd_words_on_the_command_line_are_one_sentence(handoff, tmp_path, world, capsys, words, said):
+    code = main([str(handoff), "--set", f"out={tmp_path}", *words])
+    assert code == (3 if "/dev/null/x" in said else 2)
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith("error: ")
+    assert said in told
