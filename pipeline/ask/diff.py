@@ -11,7 +11,9 @@ from pipeline.core import sealed
 from pipeline.core.run_folder import RECIPE, RunFolder
 
 SHOWN = 20
-STATE = "id, verdict, coalesce(reasons, []) AS reasons, source, coalesce(num_pretokens, 0) AS pretokens"
+STATE = """id, verdict, coalesce(reasons, []) AS reasons, source, coalesce(num_pretokens, 0) AS pretokens,
+  row_number() OVER (PARTITION BY id ORDER BY verdict, reasons) AS copy"""
+"""Equal rows of a source without ids have one id: the first of them in one run is compared with the first in the other."""
 CHANGES = """
 CREATE TABLE changes AS SELECT coalesce(a.id, b.id) AS id, coalesce(b.source, a.source) AS source,
   CASE WHEN b.id IS NULL THEN a.pretokens ELSE b.pretokens END AS pretokens,
@@ -25,7 +27,7 @@ CREATE TABLE changes AS SELECT coalesce(a.id, b.id) AS id, coalesce(b.source, a.
     list_transform(list_filter(coalesce(a.reasons, []), lambda r: NOT list_contains(coalesce(b.reasons, []), r)), lambda r:
     '-' || r)
   ) AS rules
-FROM first a FULL JOIN second b ON a.id = b.id
+FROM first a FULL JOIN second b ON a.id = b.id AND a.copy = b.copy
 """
 """A row a document. What is told of it (source, size) is the second run's, where that has it."""
 

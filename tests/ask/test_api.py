@@ -281,3 +281,18 @@ def test_an_address_is_found_however_it_was_pasted(pages, pasted, address):
 def test_another_page_of_the_host_is_not_taken_for_it(pages, pasted):
     with pytest.raises(UsageError, match=r"no document has|documents match"):
         pages.explain(pasted)
+
+
+def test_rows_of_one_id_are_compared_one_by_one(tmp_path):
+    """Equal rows without ids have one id: one is kept, the others are its copies, in both runs."""
+    words = "The committee of the fund met on Friday and found that the figures of the quarter were as the desk had said they would be."
+    (tmp_path / "rows.jsonl").write_text(f'{{"text": "{words}"}}\n' * 3 + f'{{"text": "{words} Again."}}\n')
+    recipe = tmp_path / "rows.yaml"
+    recipe.write_text(
+        f"name: rows\nuse: here\nsources:\n  here:\n    - {{name: rows, kind: jsonl, path: {tmp_path}/rows.jsonl, role: domain,"
+        " licence: CC0-1.0}\ncurate: [exact]\n"
+    )
+    one, two = (
+        pipeline.run_recipe(str(recipe), out=str(tmp_path / out), to="decide", ray="none") for out in ("one", "two")
+    )
+    assert one.diff(two)["documents"] == {"same": 4}
