@@ -20,7 +20,7 @@ from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.text.layout import lay_out
 from pipeline.kernels.text.lines import clean_lines
 
-EXTRACT_VERSION = 10
+EXTRACT_VERSION = 11
 """Enters the fingerprint: raised whenever the same records and settings give other documents."""
 
 

@@ -190,6 +190,10 @@ def plan_shards(source: Source, files: list[InputFile]) -> list[InputShard]:
 
 def _nothing_matches(source: Source, others: list[UnreadFile]) -> str:
     """What a source without a file to read holds instead; for a pattern that is nearly right, the right ending."""
+    if others and all(other.outcome == EXCLUDED and other.reason.startswith("exclude: ") for other in others):
+        # The folder may well hold files of the kind: naming the kind would send the reader to look at the wrong setting.
+        held = some("it holds", [other.path for other in others])
+        return f"source {source.name}: exclude ({', '.join(source.exclude)}) leaves out every file in {source.path}; {held}"
     lead = f"source {source.name}: no file "
     pattern = f"matching {', '.join(source.include)}" if source.include else f"of kind {source.kind}"
     names = [other.path for other in others]

@@ -24,6 +24,8 @@ _ASCII_TABLE = re.compile(rb"<table>(?!.*?<t[rdh][\s>])", re.IGNORECASE | re.DOT
 """The mark before a table of figures in an ASCII filing: no row of HTML follows."""
 _XML = re.compile(rb"\s*<\?xml\s", re.IGNORECASE)
 _ROOT_IS_HTML = re.compile(rb"<!doctype\s+html|<html[\s>]", re.IGNORECASE)
+_ROOT_BEGINS = re.compile(rb"(?:^|>)[ \t]*(?:<!doctype\s+html|<html[\s>])", re.IGNORECASE | re.MULTILINE)
+"""The same where a line or other markup ends before it: prose may name the element."""
 _LEAD = re.compile(rb"(?:\s+|<!--.{0,2048}?-->|<\?.{0,512}?\?>)*", re.DOTALL)
 
 
@@ -49,7 +51,7 @@ def sniff(payload: bytes) -> str:
         return "html" if _ROOT_IS_HTML.search(head) else "xml"
     lead = _LEAD.match(head)
     start = lead.end() if lead else 0
-    if (_HTML.match(head, start) and not _ASCII_TABLE.match(head, start)) or _ROOT_IS_HTML.search(head):
+    if (_HTML.match(head, start) and not _ASCII_TABLE.match(head, start)) or _ROOT_BEGINS.search(head):
         return "html"
     return "text"
 

@@ -216,6 +216,11 @@ def start_script(page: Page, row: int, to: Writer) -> None:
     first = next((one for one in inner if page.rows[one][TAG] == TEXT), inner[-1])
     if page.block[first] < 0 or len(text) > 24 or to.out[-1] <= 0x20 or to.out[-1:] == b"(":
         return
+    if name == "sup" and not re.search(rb"[A-Za-z]\Z", to.out) and is_fraction(page, row):
+        to.out += b" " if to.out[-1:].isdigit() else b""
+        return
+    if name == "sub" and row >= 3 and is_fraction(page, row - 3):
+        return
     body = text[1:] if text[:1] == b"-" else text
     if not re.match(rb"[A-Za-z0-9-]|\xe2\x88\x92", text) or (name == "sup" and re.fullmatch(rb"[A-Za-z]{2,}", body)):
         return
@@ -227,6 +232,16 @@ def start_script(page: Page, row: int, to: Writer) -> None:
     brackets = re.search(rb"[^A-Za-z0-9]", body) and len(body) > 1
     to.out += b"(" if brackets else b""
     to.close = (page.rows[row][END], b")" if brackets else b"")
+
+
+def is_fraction(page: Page, row: int) -> bool:
+    parts = range(row, min(row + 5, len(page.rows)))
+    if [page.name(one) or page.rows[one][TAG] == TEXT for one in parts] != ["sup", True, True, "sub", True]:
+        return False
+    whole = page.rows[row][END] == row + 2 and page.rows[row + 3][END] == row + 5
+    short = max(len(page.text(row)), len(page.text(row + 3))) <= 24
+    digits = page.text(row).isdigit() and page.text(row + 3).isdigit()
+    return whole and short and digits and page.text(row + 2) in (b"/", "\u2044".encode())
 
 
 def put_row(page: Page, line: int, role: list[int], column: list[int], markdown: bool, to: Writer) -> None:

@@ -1,5 +1,6 @@
 """Plain twin of the kernel that finds tables and gives their cells columns, over rows as lists."""
 
+import itertools
 import re
 
 import numpy as np
@@ -164,8 +165,14 @@ def lay_grid(page: Page, table: int, cells: dict[int, bytes], role: list[int], c
     values = {cell for cell in spans if "figure" in kinds(cells[cell])}
     figured = {spans[cell][0] for cell in values}
     signs: dict[int, int] = {}
+    words: set[tuple[int, int, int]] = set()  # of words beside a text: their span, and a column of that text
     for line in grid:
-        join_signs([cell for cell in line if cells[cell]], cells, line, figured, role, signs)
+        filled = [cell for cell in line if cells[cell]]
+        for cell, following in itertools.pairwise(filled):
+            if "opening" not in kinds(cells[following]) and not kinds(cells[cell]) & {"figure", "opening", "closing"}:
+                words |= {(*line[cell], at) for at in range(*line[following])}
+    for line in grid:
+        join_signs([cell for cell in line if cells[cell]], cells, line, figured, words, role, signs)
     number_columns(grid, spans, values, signs, role, column)
     column[table] = 1 + max((column[cell] for line in grid for cell in line), default=0)
     column[table] = max(column[table], 1)
@@ -176,6 +183,7 @@ def join_signs(
     cells: dict[int, bytes],
     line: dict[int, tuple[int, int]],
     figured: set[int],
+    words: set[tuple[int, int, int]],
     role: list[int],
     signs: dict[int, int],
 ) -> None:
@@ -184,6 +192,9 @@ def join_signs(
     for cell, following in reversed(list(zip(filled, [*filled[1:], None], strict=False))):
         near = following is not None and line[following][0] - line[cell][1] <= 2
         joins = "opening" in kinds(cells[cell]) and near and starts
+        first, last = line[cell]
+        if joins and following and last - first <= 3 and line[following][0] >= last and not cells[cell].endswith(b"("):
+            joins = (first, last, line[following][0]) not in words
         starts = joins or ("starts" in kinds(cells[cell]) and "closing" not in kinds(cells[cell]))
         if joins:
             opens.add(cell)

@@ -476,3 +476,20 @@ def documents_of(corpora) -> dict[str, bytes]:
     data = zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(packed).read()
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         return {member.name: archive.extractfile(member).read() for member in archive if member.isfile()}
+
+
+def test_hyphens_of_names_and_compounds_stay_at_a_line_end():
+    lines = [
+        "Of all the drinks that were sold on the quay, Coca-",
+        "Cola was asked for most, and by quite a few self-",
+        "made men, who were in the long run rather short-",
+        "ly gone; their authors, and now and then a co-",
+        "authors' union, paid for it, and nobody was non-",
+        "plussed that the committee of the harbour co-",
+        "operated with a firm that had built the con-",
+        "struction of the old quay in the year before it.",
+    ]
+    text = text_of(pdf_of([column(72, lines)]), "pdf")
+    for word in ("Coca-Cola", "self-made", "shortly gone", "co-authors", "nonplussed", "cooperated", "construction"):
+        assert word in text
+    assert "Coca- Cola" not in text

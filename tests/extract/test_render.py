@@ -42,7 +42,7 @@ TABLES = st.lists(ROWS | st.sampled_from(["<tbody>", "<caption>Sales</caption>"]
 PIECES = st.sampled_from([
     "<p>", "</p>", "<div>", "</div>", "<br>", "<hr>", "<hr style='page-break-after:always'>", "<p style='page-break-before:always'>", "<ul>", "<ol start=3>",
     "<li>", "<li value=7>", "</li>", "</ul>", "</ol>", "<pre>\n", "</pre>", "<q>", "</q>", "<sup>", "</sup>", "<sub>", "</sub>", "<a href=x>", "</a>", "<b>", "</b>",
-    "<sup>9</sup>", "<sup>th</sup>", "<sub>i,j</sub>", "<sup><a>[1]</a></sup>", "<sup><a>12</a></sup>", "<sup hidden>3</sup>", "<sup>-1</sup>", "<h1>", "</h1>",
+    "<sup>9</sup>", "7<sup>1</sup>/<sub>8</sub>", "<sup>1</sup>\u2044<sub>12</sub>", "<sup>th</sup>", "<sub>i,j</sub>", "<sup><a>[1]</a></sup>", "<sup><a>12</a></sup>", "<sup hidden>3</sup>", "<sup>-1</sup>", "<h1>", "</h1>",
     "<math><mi>x</mi><annotation encoding='application/x-tex'>{\\displaystyle  x+1 }</annotation></math>", "<nav>", "</nav>", "<div class=comments>", "<aside>",
     "<div class='sidebar'>", "<div class='article sidebar'>", "<form>", "</form>", "<div style=display:none>", "x", "10", " ", "\n", "\t", "&nbsp;", "\u2003", "word ",
     PROSE, PROSE * 3, "<table><tr><td>(b)<td>" + PROSE + "</table>", "<table><tr><td>" + PROSE * 5 + "<td>x</table>", "|", "\u200b",
@@ -310,4 +310,41 @@ def test_code_in_a_table_keeps_its_lines_and_loses_its_numbers():
     ],
 )
 def test_the_number_of_an_item_is_parted_from_its_words(markup, text):
+    assert text_of(f"<p>{markup}</p>") == text
+
+
+def test_a_sign_that_is_a_label_or_a_unit_stays_in_its_cell():
+    rates = table("Currency|2024|2023", "\u20ac|1.10|1.08", "\u00a3|1.27|\u2014", "Yen|0.007|0.007")
+    assert text_of(rates) == ("Currency\t2024\t2023\n\u20ac\t1.10\t1.08\n\u00a3\t1.27\t\u2014\nYen\t0.007\t0.007")
+    listed = table("|2024|2023", "Yen|150|140", "\u20ac|1.10|(0.2)")
+    assert text_of(listed) == "\t2024\t2023\nYen\t150\t140\n\u20ac\t1.10\t(0.2)"
+    units = table("Item|Unit|2023", "Sales|$|1,234", "Staff|heads|17", "Rent||3")
+    assert text_of(units) == "Item\tUnit\t2023\nSales\t$\t1,234\nStaff\theads\t17\nRent\t\t3"
+    spanned = "<td colspan=3>{}</td><td>{}</td><td>{}</td><tr>"
+    page = f"<table><tr>{spanned.format('Currency', '2024', '2023')}{spanned.format('$', '1.00', '1.00')}</table>"
+    assert text_of(page) == "Currency\t2024\t2023\n$\t1.00\t1.00"
+
+
+def test_a_sign_right_before_its_figure_joins_it():
+    sales = table("|2023||2022|", "Sales|$|1,234|$|1,100", "Rent||9||8", "|$|1,243|$|1,108")
+    assert text_of(sales) == "\t2023\t2022\nSales\t$1,234\t$1,100\nRent\t9\t8\n\t$1,243\t$1,108"
+    head = "<tr><td>Year</td><td colspan=2>2023</td><td colspan=2>2022</td></tr>"
+    spanned = table("Sales|$|1,234|$|1,100", "|$|1,243|$|(|1,108|)").replace("<table>", f"<table>{head}")
+    assert text_of(spanned) == "Year\t2023\t2022\nSales\t$1,234\t$1,100\n\t$1,243\t$(1,108)"
+    assert text_of(table("Sales|NM|7", "Loss|(|5|)")) == "Sales\tNM\t7\nLoss\t\t(5)"
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("7<sup>1</sup>/<sub>8</sub>% notes", "7 1/8% notes"),
+        ("7<sup>1</sup>\u2044<sub>8</sub>% notes", "7 1\u20448% notes"),
+        ("up <sup>3</sup>/<sub>16</sub> of one, 2-<sup>1</sup>/<sub>2</sub>", "up 3/16 of one, 2-1/2"),
+        (
+            "x<sup>2</sup>/y<sub>1</sub>, x<sup>2</sup>/<sub>n</sub>, x<sup>1</sup>/<sub>2</sub>",
+            "x^2/y_1, x^2/_n, x^1/2",
+        ),
+    ],
+)
+def test_raised_and_lowered_digits_around_a_slash_are_a_fraction(markup, text):
     assert text_of(f"<p>{markup}</p>") == text

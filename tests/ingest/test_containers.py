@@ -150,3 +150,67 @@ def test_a_draft_without_sender_and_date_is_a_message(tmp_path, name):
     assert (row["payload"].strip(), row["title"]) == (b"The price of wool rose.", "Wool")
     (row,) = read(tmp_path, f"plain {name}", b"Subject: wool\nThe price rose.\n")
     assert row["payload"].startswith(b"Subject: wool")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Delivered-To: b@example.org\nSubject: Tin\n",
+        b"Received: from mx.example.org by example.org;\n\tThu, 4 Mar 2021\nSubject: Tin\n",
+        b"Subject: Tin\r\nContent-Type: text/plain\r\n",
+        b"From a@example.org Thu Mar  4 09:00:00 2021\nX-Number: 7\nSubject: Tin\n",
+        b"Received: from mx.example.org\n" + b"X-Mark: no spam\n" * 400 + b"Subject: Tin\n",
+    ],
+)
+def test_a_file_that_begins_with_the_fields_of_servers_is_a_message(tmp_path, head):
+    blank = b"\r\n" if b"\r\n" in head else b"\n"
+    for name in ("a.eml", "b.txt"):
+        (row,) = read(tmp_path, name, head + blank + b"The mine is shut.")
+        assert (row["payload"], row["title"]) == (b"The mine is shut.", "Tin")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"Note: tin\nTodo: wool\n\nAt seven.",
+        b"Received: 3 May\nSubject: a form\n\nAt seven.",
+        b"Subject: one field\n\nAt seven.",
+        b"Content-Type: text/html\nServer: a\n\n<p>",
+        b"From here on\nNote: x\nTodo: y\n\nz",
+    ],
+)
+def test_fields_that_no_server_writes_make_no_message(tmp_path, text):
+    (row,) = read(tmp_path, "a.txt", text)
+    assert row["payload"] == text
+
+
+def test_an_attachment_whose_base64_is_damaged_is_named(tmp_path):
+    mail = message(ferry_pdf=b"%PDF-1.4 " + b"x" * 60, quay_pdf=b"%PDF-1.4 y").as_bytes()
+    for damage in (b"!!!!notbase64", b"!!!!notbase6"):
+        start = mail.index(b"JVBERi0xLjQg")
+        rows = read(tmp_path, "a.eml", mail[:start] + damage + b"\n" + mail[mail.index(b"\n--", start) :])
+        assert [(row["reason"], row["locator"], row["parent"]) for row in rows] == [
+            (None, None, "<1@example.org>"),
+            ("ingest.corrupt", "member=ferry.pdf", "<1@example.org>"),
+            (None, "member=quay.pdf", "<1@example.org>"),
+        ]
+        assert rows[1]["detail"] == "the base64 of ferry.pdf does not decode"
+
+
+def test_a_forwarded_mail_without_an_id_belongs_to_the_mail_around_it(tmp_path):
+    seen = set()
+    for number in range(2):
+        inner = EmailMessage()
+        inner["Subject"] = "Tin"  # alone this would be no message; its type says that it is one
+        inner.set_content("The same words.")
+        del inner["MIME-Version"], inner["Content-Type"], inner["Content-Transfer-Encoding"]
+        outer = message("See below.")
+        outer.replace_header("Message-ID", f"<{number}@example.org>")
+        outer.add_attachment(inner, filename="v1.2 of it")
+        rows = read(tmp_path, f"{number}.eml", outer.as_bytes())
+        assert [(row["payload"].strip(), row["parent"], row["reason"]) for row in rows] == [
+            (b"See below.", f"<{number}@example.org>", None),
+            (b"The same words.", f"<{number}@example.org>", None),
+        ]
+        seen.add(rows[1]["id"])
+    assert len(seen) == 2

@@ -75,6 +75,14 @@ def test_a_folder_without_a_match_says_what_it_holds(tmp_path):
         list_inputs(Source(name="s", kind="warc", path=str(tmp_path)))
 
 
+def test_an_exclude_that_leaves_nothing_is_named(tmp_path):
+    write(tmp_path, "a.jsonl", "b.txt")
+    with pytest.raises(
+        UsageError, match=r"source s: exclude \(\*\) leaves out every file in .*; it holds a.jsonl, b.txt"
+    ):
+        list_inputs(Source(name="s", path=str(tmp_path), exclude=["*"]))
+
+
 def test_an_unreadable_file_is_an_infrastructure_error_that_names_it(tmp_path, monkeypatch):
     write(tmp_path, "a.jsonl")
     source = Source(name="s", path=str(tmp_path))

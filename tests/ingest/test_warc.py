@@ -414,3 +414,13 @@ def test_a_small_file_of_records_without_documents_ends_soon_and_says_so(tmp_pat
     tally = Tally()
     assert rows_of(Source(name="s", path=str(tmp_path / "a.warc.gz"), max_records=30_000), tally) == []
     assert tally.skipped["warc_warcinfo"] == 30_000
+
+
+@pytest.mark.parametrize("left", [b"", b"2", b"2\r\n", b"2\r\nx"])
+def test_a_chunked_body_without_its_last_chunk_is_cut(tmp_path, left):
+    whole = chunked(body(1)).removesuffix(b"0\r\n\r\n")
+    headers = b"Content-Type: text/html\r\nTransfer-Encoding: chunked\r\n"
+    (row,) = read(tmp_path, gz(warc_record("https://a.example/", page(whole + left, headers))))
+    assert row["reason"] == "ingest.truncated"
+    (row,) = read(tmp_path, gz(warc_record("https://a.example/", page(whole + b"0", headers))))
+    assert (row["payload"], row["reason"]) == (body(1), None)

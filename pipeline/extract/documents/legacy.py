@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.extract.documents.office import MAX_PART_BYTES
+from pipeline.extract.documents.office import MAX_PART_BYTES, ORDINALS
 from pipeline.extract.documents.parts import FONTS, sign_of
 from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.extract.payload import Extracted, RefusalError
@@ -145,6 +145,7 @@ _RTF_SIGNS = {
     "endash": "–", "lquote": "‘", "rquote": "’", "ldblquote": "“", "rdblquote": "”", "bullet": "•", "emspace": " ",
     "enspace": " ",
 }  # fmt: skip
+_RTF_RAISED = {"super": "^", "sub": "_", "nosupersub": ""}
 _RTF_SKIPPED = frozenset(
     "fonttbl colortbl stylesheet info pict object header footer headerl headerr headerf footerl footerr footerf fldinst "
     "themedata colorschememapping latentstyles datastore xmlnstbl listtable listoverridetable rsidtbl generator operator".split()
@@ -179,9 +180,12 @@ class _Rtf:
         self._code = code
         self._parts: list[str] = []
         self._raw = bytearray()
-        self._stack: list[tuple[bool, int, str]] = []
+        self._stack: list[tuple[bool, int, str, bool, str]] = []
         self._skipped, self._width, self._left, self._opening = False, 1, 0, False
         self._font, self._fonts = "", fonts
+        self._hidden = False
+        self._mark = ""
+        """What raised or lowered text is marked by, until there is some."""
 
     @property
     def text(self) -> str:
@@ -199,7 +203,7 @@ class _Rtf:
         """Take in one token."""
         word, number, sign, symbol, brace, text = match.groups()
         if sign is not None:
-            if not self._skipped and not self._left:
+            if not self._skipped and not self._hidden and not self._left:
                 if font := self._fonts.get(self._font):
                     self._parts.append(sign_of(font, int(sign, 16)))
                 else:
@@ -209,21 +213,25 @@ class _Rtf:
         self._flush()
         opening, self._opening = self._opening, brace == b"{"
         if brace == b"{":
-            self._stack.append((self._skipped, self._width, self._font))
+            self._stack.append((self._skipped, self._width, self._font, self._hidden, self._mark))
         elif brace == b"}":
-            self._skipped, self._width, self._font = self._stack.pop() if self._stack else (False, 1, "")
+            state = self._stack.pop() if self._stack else (False, 1, "", False, "")
+            self._skipped, self._width, self._font, self._hidden, self._mark = state
         elif symbol is not None:
             self._skipped = self._skipped or (symbol == b"*" and opening)
-            if not self._skipped:
+            if not self._skipped and not self._hidden:
                 self._parts.append({b"~": " ", b"_": "-", b"{": "{", b"}": "}", b"\\": "\\"}.get(symbol, ""))
         elif word is not None:
             self._word(word.decode().lower(), number, opening)
-        elif text is not None and not self._skipped:
+        elif text is not None and not self._skipped and not self._hidden:
             font, behind = self._fonts.get(self._font, 0), text[self._left :]
             drawn = font and len(behind) <= MOST  # longer text was never meant to be drawn
-            self._parts.append(
-                "".join(sign_of(font, byte) for byte in behind) if drawn else behind.decode(self._code, "replace")
-            )
+            said = "".join(sign_of(font, byte) for byte in behind) if drawn else behind.decode(self._code, "replace")
+            before = "".join(self._parts[-1:])
+            if self._mark and before[-1:].isalnum() and said.strip().isalnum() and said.lower() not in ORDINALS:
+                said = self._mark + said
+            self._mark = ""
+            self._parts.append(said)
             self._left = max(0, self._left - len(text))
 
     def _word(self, name: str, number: bytes | None, opening: bool) -> None:
@@ -236,7 +244,14 @@ class _Rtf:
             self._font = (number or b"").decode()
         elif name == "u":
             point, font = int(number or 0) % 65536, self._fonts.get(self._font, 0)
-            self._parts.append(sign_of(font, point) if font and (point < 256 or point >= 0xF000) else chr(point))
+            if not self._hidden:
+                self._parts.append(sign_of(font, point) if font and (point < 256 or point >= 0xF000) else chr(point))
             self._left = self._width
-        elif name in _RTF_SIGNS:
+        elif name in _RTF_RAISED:
+            self._mark = "" if number == b"0" else _RTF_RAISED[name]
+        elif name in ("v", "deleted"):
+            self._hidden = number != b"0"
+        elif name == "plain":
+            self._hidden, self._mark = False, ""
+        elif name in _RTF_SIGNS and not self._hidden:
             self._parts.append(_RTF_SIGNS[name])

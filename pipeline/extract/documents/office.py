@@ -10,7 +10,7 @@ import posixpath
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 from xml.etree import ElementTree
@@ -29,12 +29,18 @@ _SKIPPED = frozenset(
 )
 _PARAGRAPHS, _TABLES, _ROWS = ("p", "h"), ("tbl", "table"), ("tr", "table-row")
 _CELLS, _SIGNS = (
-    ("tc", "table-cell"),
+    ("tc", "table-cell", "covered-table-cell"),
     {"tab": " ", "br": "\n", "cr": "\n", "line-break": "\n", "noBreakHyphen": "-", "s": " "},
 )
+_MOST_COLUMNS = 1024
+"""Repeated columns that are believed: a sheet's empty rest is one cell, repeated."""
 _RAISED = {"superscript": "^", "subscript": "_"}
-_ORDINALS = frozenset("st nd rd th tm sm".split())
+ORDINALS = frozenset("st nd rd th tm sm".split())
+"""Raised by custom, and no power."""
 _NUMBER = re.compile(r"(\d+)")
+_PLACE = re.compile(rb'<(?:\w{1,8}:)?c [^>]{0,200}?\br="([A-Z]{1,3})(\d{1,7})"')
+_MOST_CELLS, _SPARSE = 10_000_000, 20
+"""Cells that a sheet may span, or this many for each that is written."""
 
 
 class Container:
@@ -95,14 +101,34 @@ def blocks(element: ElementTree.Element, mixed: bool = False) -> list[str]:
         text = _run(element, mixed, inside).strip()
         return [text, *inside] if text else inside
     if name in _TABLES:
-        rows = [_row(row, mixed) for row in element.iter() if local(row) in _ROWS]
+        rows = [_row(row, mixed) for row in _inside(element, _ROWS)]
         return ["\n".join(row for row in rows if row.strip())] if any(row.strip() for row in rows) else []
     return [block for child in element for block in blocks(child, mixed)]
 
 
+def _inside(element: ElementTree.Element, wanted: tuple[str, ...]) -> Iterator[ElementTree.Element]:
+    """The rows of a table or the cells of a row, also within controls and groups; those of a table in a cell are not theirs."""
+    for child in element:
+        if local(child) in wanted:
+            yield child
+        elif local(child) not in _TABLES:
+            yield from _inside(child, wanted)
+
+
 def _row(row: ElementTree.Element, mixed: bool) -> str:
-    cells = [" ".join(" ".join(blocks(cell, mixed)).split()) for cell in row.iter() if local(cell) in _CELLS]
+    """Cells between tabs, each in its column: a cell over several columns has empty ones behind it."""
+    cells = [""] * _number(child_of(child_of(row, "trPr"), "gridBefore"), "val", 0)
+    for cell in _inside(row, _CELLS):
+        text = " ".join(" ".join(blocks(cell, mixed)).split())
+        cells += [text] * _number(cell, "number-columns-repeated", 1)
+        cells += [""] * (_number(child_of(child_of(cell, "tcPr"), "gridSpan"), "val", 1) - 1)
     return "\t".join(cells).rstrip("\t")
+
+
+def _number(element: ElementTree.Element | None, name: str, otherwise: int) -> int:
+    """A count of columns that an attribute gives, within what a table can have."""
+    value = said(element, name) if element is not None else ""
+    return min(int(value), _MOST_COLUMNS) if value.isdecimal() else otherwise
 
 
 def _run(element: ElementTree.Element, mixed: bool, inside: list[str]) -> str:
@@ -134,7 +160,7 @@ def _raised(run: ElementTree.Element, text: str, before: str) -> str:
     """The text of a run, marked where it is raised or lowered behind a letter or figure (10^9, H_2O), not in 1st."""
     raised = child_of(child_of(run, "rPr"), "vertAlign")
     place = said(raised, "val") if raised is not None else ""
-    if place not in _RAISED or not before[-1:].isalnum() or not text.strip().isalnum() or text.lower() in _ORDINALS:
+    if place not in _RAISED or not before[-1:].isalnum() or not text.strip().isalnum() or text.lower() in ORDINALS:
         return text
     return _RAISED[place] + text
 
@@ -270,6 +296,8 @@ def extract_sheets(payload: bytes, settings: ExtractSettings) -> Extracted:
     """A workbook (xlsx, xls, xlsb, ods): each sheet under its name, a row a line, then charts and comments."""
     import python_calamine
 
+    if payload.startswith(b"PK"):
+        _refuse_sparse(Container(payload))
     try:
         book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(payload))
         sheets = [(name, book.get_sheet_by_name(name).to_python(skip_empty_area=True)) for name in _worksheets(book)]
@@ -290,6 +318,24 @@ def extract_sheets(payload: bytes, settings: ExtractSettings) -> Extracted:
     found += _comments(container, r"xl/(?:threadedComments/.*|comments\d*)\.xml")
     meta = "docProps/core.xml" if "docProps/core.xml" in container.names else "meta.xml"
     return described(container, "\n\n".join(found), meta, "sheets", f"{len(sheets)} sheets")
+
+
+def _refuse_sparse(container: Container) -> None:
+    """Raise `RefusalError` for a sheet with a few cells far apart: the library makes room for every cell between them."""
+    for name in container.matching(r"xl/worksheets/sheet\d*\.xml"):
+        places = [(column, int(row)) for column, row in _PLACE.findall(container.read(name))]
+        rows = max((row for _, row in places), default=0)
+        columns = max((_column(column) for column, _ in places), default=0)
+        if rows * columns > max(_MOST_CELLS, _SPARSE * len(places)):
+            raise RefusalError(
+                "too_large", f"{name} spans {rows:,} rows and {columns:,} columns for {len(places):,} cells; the limit is "
+                f"{_MOST_CELLS:,} cells or {_SPARSE} for each that is there",
+            )  # fmt: skip
+
+
+def _column(letters: bytes) -> int:
+    """The number of a column, A is 1."""
+    return sum((letter - 64) * 26**place for place, letter in enumerate(reversed(letters)))
 
 
 def _worksheets(book: Any) -> Iterable[str]:

@@ -34,6 +34,13 @@ _HYPHEN = "\x02"
 _UNKNOWN = "\ufffd"
 """A sign that the file gives no meaning: inside a line PDFium writes a hyphen for it, too, mostly for the ligature of `fi`."""
 _SPLIT = re.compile(rf"(\w+){_HYPHEN}(\w+)")
+_FIRST = frozenset("non self long short well".split())
+"""First parts of words that are mostly written with a hyphen."""
+_ENDINGS = frozenset(
+    "er ers est ly ish ishly ishness age ages en ens ened ening ing ings ed ness less lessly lessness itude itudes itudinal "
+    "itudinally evity hand hood same sense sensical chalant chalantly chalance plussed pareil entity entities".split()
+)
+"""What follows them in words that are written without one."""
 _PREFIX, _SUFFIX = frozenset("$€£¥(") | {"$(", "($", "US$"}, frozenset(")%]") | {")%"}
 _BULLET = re.compile(r"[•●▪■◦○–—*-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxlc]{1,5})[.)]")
 _HANGING = 20
@@ -238,7 +245,11 @@ def joined(lines: list[Line]) -> str:
             near = _step(before, line) <= 2 * _LEADING
             parts.append(("\n" if near else "\n\n") + line.text)
         elif _goes_on(before, line, widest[at - 1]):
-            if before.text.endswith("-") and before.text[-2:-1].isalpha() and line.text[:1].islower():
+            if (
+                before.text.endswith("-")
+                and before.text[-2:-1].isalpha()
+                and (line.text[:1].islower() or line.text[:1].isupper())
+            ):
                 parts[-1] = parts[-1][:-1] + _HYPHEN
                 parts.append(line.text)
             else:
@@ -250,13 +261,26 @@ def joined(lines: list[Line]) -> str:
 
 
 def _without_hyphens(text: str) -> str:
-    """Words that a line's end split are whole again; a hyphen stays in those that the document writes with one elsewhere."""
+    """Words that a line's end split are whole again; a hyphen stays in those that the document writes with one elsewhere, before
+    a name (Coca-Cola), and after a first part that is mostly written with one (self-made)."""
 
     def whole(match: re.Match[str]) -> str:
-        written = f"{match[1]}-{match[2]}"
-        return written if written in text else match[1] + match[2]
+        written, plain = f"{match[1]}-{match[2]}", match[1] + match[2]
+        if written in text or (
+            match[2][0].isupper() and not plain.isupper()
+        ):  # a heading in capitals is split like any text
+            return written
+        return written if _is_compound(match[1].lower(), match[2], text) and plain not in text else plain
 
     return _SPLIT.sub(whole, text).replace(_HYPHEN, "-")
+
+
+def _is_compound(first: str, second: str, text: str) -> bool:
+    """Whether a word is mostly written with a hyphen after this first part. So many words begin with `co` that what follows must
+    be a word of the document."""
+    if first == "co":
+        return re.search(rf"(?<![\w{_HYPHEN}-]){re.escape(second)}(?![\w{_HYPHEN}])", text) is not None
+    return first in _FIRST and second.lower() not in _ENDINGS
 
 
 def _widths(lines: list[Line]) -> list[float]:

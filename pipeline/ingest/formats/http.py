@@ -15,6 +15,8 @@ MAX_HEAD = 2**18
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _PIECE = 1024
 """Bytes of a zstd body unpacked at a time: 33 MB come out at most."""
+_SIZE_LINE = 16
+"""Bytes of a chunk's size and its line end, at most."""
 _END_OF_HEAD = re.compile(rb"\r*\n\r*\n")
 
 
@@ -72,6 +74,8 @@ def unchunk(body: bytes) -> bytes:
     parts, at = [], 0
     while at < len(body):
         end = body.find(b"\n", at, at + 1024)
+        if end < 0 and parts and len(body) - at <= _SIZE_LINE:
+            end = len(body)  # cut inside the line that says how long the next chunk is
         size = _chunk_size(body[at:end]) if end >= 0 else None
         if size is None:
             if not parts:
@@ -84,7 +88,9 @@ def unchunk(body: bytes) -> bytes:
             raise DamagedInputError("truncated", f"the last chunk has {len(parts[-1]):,} of {size:,} bytes")
         at = end + 1 + size
         at += 2 if body[at : at + 2] == b"\r\n" else 1 if body[at : at + 1] == b"\n" else 0
-    return b"".join(parts)
+    if parts:  # only the chunk of size zero says that nothing is missing
+        raise DamagedInputError("truncated", f"the body ends after {len(parts):,} chunks, without the last one")
+    return body
 
 
 def _chunk_size(line: bytes) -> int | None:

@@ -5,15 +5,26 @@ import email.policy
 import io
 import re
 from collections.abc import Iterator
+from email.errors import InvalidBase64LengthDefect
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 from typing import Any, BinaryIO
 
+from pipeline.ingest.content import HEAD
 from pipeline.ingest.kinds import source_kind
 from pipeline.ingest.members import read_member
 from pipeline.ingest.record import DamagedInputError, Record, Where
 
 _HEADER = re.compile(rb"\A(?:From |[A-Za-z][A-Za-z0-9-]*:)")
+_FIELD = re.compile(rb"[A-Za-z][A-Za-z0-9-]*:")
+_ENVELOPE = re.compile(rb"From \S.*\d:\d\d.*")
+"""The line before a message in a mailbox: a sender and a time."""
+_SURE = re.compile(
+    rb"^(?:received:\s*(?:from|by|\(qmail)\s|(?:delivered-to|return-path|envelope-to|x-original-to):.*[@>]|message-id:\s*<)",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Fields that mail servers write, with a value of theirs: in a form, `Received: 3 May` is plain text."""
+_FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\s]")
 _ATTACHMENT = re.compile(r"__attach_version1\.0_#[0-9A-F]{8}")
 
 
@@ -30,7 +41,32 @@ def is_message(head: bytes) -> bool:
     }
     is_draft = fields >= {b"mime-version", b"content-type"}  # without sender or date
     sent = b"from" in fields and fields & {b"date", b"mime-version"} and fields & {b"to", b"subject", b"message-id"}
-    return bool(_HEADER.match(head)) and bool(is_draft or sent)
+    return bool(_HEADER.match(head)) and bool(is_draft or sent or _is_header(head))
+
+
+def _is_header(head: bytes) -> bool:
+    """Whether it begins with two header fields at least and nothing else up to a blank line, one of them sure to be a message's.
+
+    >>> _is_header(b"Delivered-To: a@b.example\\nSubject: x\\n\\nHi"), _is_header(b"Note: x\\nTodo: y\\n\\nHi")
+    (True, False)
+    """
+    end = re.search(rb"\r?\n\r?\n", head)
+    if end is None and len(head) < HEAD:
+        return False
+    block = head[: end.start()] if end else head.rpartition(b"\n")[0]  # a header can be longer than what is looked at
+    lines = block.splitlines()
+    has_envelope = bool(lines and _ENVELOPE.match(lines[0]))
+    lines = lines[has_envelope:]
+    own = [line for line in lines if _FIELD.match(line)]
+    if (
+        len(own) < 2
+        or own[0] is not lines[0]
+        or not all(_FIELD.match(line) or line[:1] in (b" ", b"\t") for line in lines)
+    ):
+        return False
+    names = {line.split(b":", 1)[0].lower() for line in own}
+    typed = b"content-type" in names and bool(names & {b"subject", b"from", b"to"})
+    return has_envelope or typed or bool(_SURE.search(block))
 
 
 @source_kind("eml", ".eml", accepts=(".txt",), recognises=is_message)
@@ -71,7 +107,7 @@ def _read_message(data: bytes, where: Where, position: str) -> Iterator[Record]:
         assert isinstance(message, EmailMessage)
         body = message.get_body(("plain", "html"))
         text = _content(body) if body is not None else b""
-        attachments = [(part.get_filename() or _name_of(part), _content(part)) for part in message.iter_attachments()]
+        attachments = [_attached(part) for part in message.iter_attachments()]
         key = str(message.get("message-id") or "").strip() or f"{where.name}#{position}"
         title, date = str(message.get("subject") or "").strip() or None, _iso(str(message.get("date") or ""))
     except (ValueError, LookupError, AttributeError, IndexError, TypeError, AssertionError, RecursionError) as error:
@@ -82,8 +118,8 @@ def _read_message(data: bytes, where: Where, position: str) -> Iterator[Record]:
 
 
 def _records(
-    key: str, kind: str, text: bytes, title: str | None, date: str | None, attachments: list[tuple[str, bytes]], where: Where,
-    position: str,
+    key: str, kind: str, text: bytes, title: str | None, date: str | None, attachments: list[tuple[str, bytes | None]],
+    where: Where, position: str,
 ) -> Iterator[Record]:  # fmt: skip
     record = Record(
         key, text, kind, title=title, date=date, locator=where.locator(position) or None, parent=key, charset="utf-8"
@@ -93,17 +129,42 @@ def _records(
     else:
         yield record
     for name, content in attachments:
+        if content is None:
+            bad = where.bad("corrupt", f"the base64 of {name} does not decode", f"member={name}", key=f"{key}/{name}")
+            bad.parent, bad.date = key, date
+            yield bad
+            continue
         for child in read_member(io.BytesIO(content), name, len(content), where):
-            child.parent, child.date = child.parent or key, child.date or date
+            # The key of a mail without Message-ID is its name, which is the same in other mails: it is no parent.
+            own = child.parent if child.parent and child.parent.partition("#")[0] != name.removeprefix("./") else None
+            child.parent, child.date = own or key, child.date or date
             child.key = f"{key}/{child.key}"
             yield child
+
+
+def _attached(part: Any) -> tuple[str, bytes | None]:
+    """Name and bytes of an attachment; None for base64 that does not decode."""
+    name = part.get_filename() or _name_of(part)
+    if part.get_content_type() == "message/rfc822":  # named after its subject, often
+        return name if name.lower().endswith(".eml") else f"{name}.eml", _content(part)
+    if str(part.get("content-transfer-encoding") or "").strip().lower() == "base64" and not part.is_multipart():
+        content = _content(part)
+        raw = (
+            str(part.get_payload()).encode("utf-8", "surrogateescape").partition(b"=")[0]
+        )  # signs after the end are no damage
+        is_cut = any(isinstance(defect, InvalidBase64LengthDefect) for defect in part.defects)
+        return name, None if is_cut or _FOREIGN.search(raw) else content
+    return name, _content(part)
 
 
 def _content(part: Any) -> bytes:
     """A part's bytes; text in UTF-8, an attached message as it stands."""
     if part.get_content_type() == "message/rfc822":
         inner = part.get_payload(0)
-        return inner.as_bytes()
+        # Its type says that it is a message: with these two fields it is read as one, whatever others it lacks.
+        added = [b"MIME-Version: 1.0\n"] if "mime-version" not in inner else []
+        added += [b"Content-Type: text/plain\n"] if "content-type" not in inner else []
+        return b"".join(added) + inner.as_bytes()
     payload = part.get_payload(decode=True) or b""
     if part.get_content_maintype() != "text" or part.get_content_disposition() == "attachment":
         return payload

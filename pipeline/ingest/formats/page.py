@@ -18,6 +18,10 @@ _FRONT = re.compile(
     rb"|(?P<object>\{[ \t\r]*\n.{0,65536}?\n\})(?=\s*\n[ \t\r]*\n))[ \t]*(?:\r?\n|\Z)",
     re.DOTALL,
 )
+_HOLDS_TAGS = re.compile(r"\.(?:md|markdown|rst|adoc|org|log)$", re.IGNORECASE)
+_IS_PAGE = re.compile(
+    rb"(?:\s|<!--.{0,2048}?-->|<\?.{0,512}?\?>){0,64}(?:<!doctype\s+html|<html[\s>])", re.IGNORECASE | re.DOTALL
+)
 
 
 @source_kind("html", ".html", ".htm", ".xhtml")
@@ -41,8 +45,10 @@ def _read_page(stream: io.BufferedIOBase, where: Where, kind: str) -> Iterator[R
         detail = f"the content is {'binary' if found == 'binary' else 'not text of this kind'}"
         yield where.bad("not_text", detail, "", payload)
         return
-    # A .txt that starts with a tag is HTML only when its source calls it so: prose may quote markup.
-    if kind == "text" and where.source.kind == "text":
+    # A .txt that starts with a tag is HTML only when its source calls it so: prose may quote markup. Markdown and logs hold tags.
+    if kind == "text" and (
+        where.source.kind == "text" or (_HOLDS_TAGS.search(where.name) and not _IS_PAGE.match(body))
+    ):
         found = "text"
     yield Record(
         key=where.name,

@@ -7,7 +7,7 @@ from pipeline.kernels.compiled import kernel
 from pipeline.kernels.html.html_tokens import is_letter
 from pipeline.kernels.memory import Int, address, byte_at
 
-FILLED, FIGURE, STARTS, ENDS, OPENING, CLOSING, MARKER = (1 << bit for bit in range(7))
+FILLED, FIGURE, STARTS, ENDS, OPENING, CLOSING, MARKER, BRACKET = (1 << bit for bit in range(8))
 SHORT = 32
 """Bytes of a cell that are looked at; a longer one is no figure, no sign and no marker."""
 
@@ -39,7 +39,7 @@ def kind_of(start: np.ndarray, size: Int) -> Int:
     if closing == size:
         kind |= CLOSING
     if not digits and size <= 6 and not dash and closing == 0 and ends_in_sign(start, size):
-        kind |= OPENING
+        kind |= OPENING | (BRACKET if last == codes.LEFT_PAREN else 0)
     if is_marker(address(start), size):
         kind |= MARKER
     return kind

@@ -16,7 +16,7 @@ _SMALL = 24
 
 @kernel()
 def open_script(nodes: np.ndarray, data: np.ndarray, block: np.ndarray, row: Int, state: np.ndarray) -> None:
-    """Mark raised and lowered text: `10^9`, `x^(n+1)`, `H_2O`, a note's link `[1]`; not `(1)`, `1st`, or what stands alone."""
+    """Mark raised and lowered text: `10^9`, `x^(n+1)`, `H_2O`, a note's link `[1]`; not `(1)`, `1st`, 1/8, what is alone."""
     tag, to = nodes[row, TAG], state[TO]
     if tag not in (_SUP, _SUB) or state[PENDING] or state[START] or to == state[BEGUN] or row + 1 == nodes[row, END]:
         return
@@ -25,6 +25,12 @@ def open_script(nodes: np.ndarray, data: np.ndarray, block: np.ndarray, row: Int
         text += 1
     place, stop, before = address(data) + nodes[row, BEGIN], address(data) + nodes[row, STOP], byte_at(to - 1)
     if block[text] < 0 or stop - place > _SMALL or before <= codes.SPACE or before == codes.LEFT_PAREN:
+        return
+    if tag == _SUP and not is_letter(before) and _is_fraction(nodes, data, row):
+        if codes.ZERO <= before <= codes.NINE:
+            put(state, codes.SPACE)
+        return
+    if tag == _SUB and row >= 3 and _is_fraction(nodes, data, row - 3):
         return
     letters = digits = others = 0
     for at in range(place, stop):
@@ -48,6 +54,25 @@ def open_script(nodes: np.ndarray, data: np.ndarray, block: np.ndarray, row: Int
     if others and size > 1:
         put(state, codes.LEFT_PAREN)
         state[SCRIPT_SIGN] = codes.RIGHT_PAREN
+
+
+@kernel()
+def _is_fraction(nodes: np.ndarray, data: np.ndarray, row: Int) -> bool:
+    """Whether raised digits at a node, a slash and lowered digits follow one another: `7 1/8`."""
+    if row + 4 >= len(nodes) or nodes[row, TAG] != _SUP or nodes[row + 3, TAG] != _SUB or nodes[row + 2, TAG] != TEXT:
+        return False
+    slash, size = address(data) + nodes[row + 2, BEGIN], nodes[row + 2, STOP] - nodes[row + 2, BEGIN]
+    fraction = size == 3 and byte_at(slash) == 0xE2 and byte_at(slash + 1) == 0x81 and byte_at(slash + 2) == 0x84
+    if not fraction and (size != 1 or byte_at(slash) != codes.SLASH):
+        return False
+    for part in (row, row + 3):
+        first, stop = nodes[part, BEGIN], nodes[part, STOP]
+        if nodes[part, END] != part + 2 or nodes[part + 1, TAG] != TEXT or stop == first or stop - first > _SMALL:
+            return False
+        for at in range(address(data) + first, address(data) + stop):
+            if not codes.ZERO <= byte_at(at) <= codes.NINE:
+                return False
+    return True
 
 
 @kernel()

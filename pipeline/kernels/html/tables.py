@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.kernels import codes
 from pipeline.kernels.blocks import count_byte
 from pipeline.kernels.compiled import kernel
-from pipeline.kernels.html.cell_kinds import CLOSING, ENDS, FIGURE, MARKER, OPENING, SHORT, STARTS, kind_of
+from pipeline.kernels.html.cell_kinds import BRACKET, CLOSING, ENDS, FIGURE, MARKER, OPENING, SHORT, STARTS, kind_of
 from pipeline.kernels.html.html_tokens import is_space
 from pipeline.kernels.html.tree import BEGIN, END, FLAGS, GONE, PARENT, PRESENTATION, SPANS, STOP, TAG, TAGS, TEXT
 from pipeline.kernels.memory import Int, address, byte_at, put_byte
@@ -39,6 +39,8 @@ _LONG, _PROSE = 400, 60
 """Bytes from which a cell speaks for layout; from which text beside a marker is a paragraph."""
 _REACH = 2
 """Columns of the grid that may lie between a sign and its figure."""
+_WIDE = 3
+"""Columns of the grid that a cell of labels or units may span."""
 
 
 @kernel(nogil=True)
@@ -245,8 +247,12 @@ def _lay_grid(nodes: np.ndarray, role: np.ndarray, column: np.ndarray, table: In
 
 @kernel()
 def _join_signs(role: np.ndarray, grid: np.ndarray, count: Int) -> None:
-    """Turn the kinds of cells into roles: a sign joins its figure, unless it is the heading of a column of figures."""
-    figures = np.zeros(MOST_COLUMNS, np.bool_)
+    """Turn the kinds of cells into roles: a sign joins its figure, unless its column says something else than the figure's.
+
+    A closing sign may be the heading of a column of figures. A currency sign may be a label or a unit: in another row words
+    stand in its column, and a text of its own in that of the figure.
+    """
+    figures, words = np.zeros(MOST_COLUMNS, np.bool_), _columns_of_words(role, grid, count)
     for cell in range(count):
         figures[grid[cell, _FIRST]] |= role[grid[cell, _NODE]] & FIGURE != 0
     follows, line, starts = 0, -1, False  # of the filled cell after: where it begins, and whether it begins a figure
@@ -256,6 +262,9 @@ def _join_signs(role: np.ndarray, grid: np.ndarray, count: Int) -> None:
             continue
         near = line == grid[cell, _LINE] and follows - grid[cell, _LAST] <= _REACH
         joins = kind & OPENING and near and starts
+        wide, gap = grid[cell, _LAST] - grid[cell, _FIRST], follows - grid[cell, _LAST]
+        if joins and wide <= _WIDE and gap >= 0 and not kind & BRACKET:
+            joins = words[grid[cell, _FIRST], wide] >> gap & 1 == 0
         starts = joins or (kind & STARTS and not kind & CLOSING)
         follows, line = grid[cell, _FIRST], grid[cell, _LINE]
         if joins:
@@ -277,6 +286,25 @@ def _join_signs(role: np.ndarray, grid: np.ndarray, count: Int) -> None:
             ends = joins or kind & ENDS
             sign = -1
         before, line = grid[cell, _LAST], grid[cell, _LINE]
+
+
+@kernel()
+def _columns_of_words(role: np.ndarray, grid: np.ndarray, count: Int) -> np.ndarray:
+    """For columns of the grid and the widths of words in them: a bit for each place behind where the next text stands."""
+    words = np.zeros((MOST_COLUMNS, _WIDE + 1), np.uint8)
+    first = last = 0  # of the filled cell after, where it is no sign
+    line = -1
+    for cell in range(count - 1, -1, -1):
+        kind = role[grid[cell, _NODE]]
+        if not kind:
+            continue
+        behind, wide = grid[cell, _LAST], grid[cell, _LAST] - grid[cell, _FIRST]
+        if line == grid[cell, _LINE] and wide <= _WIDE and not kind & (FIGURE | OPENING | CLOSING):
+            for at in range(_REACH + 1):
+                if first <= behind + at < last:
+                    words[grid[cell, _FIRST], wide] |= 1 << at
+        first, last, line = grid[cell, _FIRST], behind, -1 if kind & OPENING else grid[cell, _LINE]
+    return words
 
 
 @kernel()
