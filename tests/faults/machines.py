@@ -140,7 +140,7 @@ def driver(network: Network, recipe: Path, out: str, host: str = "head") -> subp
 
 def committed(out: str) -> int:
     """Unit records of a run on the object store."""
-    probe = f"import s3fs; print(sum('/work/ledger/' in path for path in s3fs.S3FileSystem().find({out.removeprefix('s3://')!r})))"
+    probe = f"import s3fs; print(sum('work/ledger/' in path for path in s3fs.S3FileSystem().find({out.removeprefix('s3://')!r})))"
     environment = {**os.environ, **ENVIRONMENT, "AWS_ENDPOINT_URL": f"http://{address('store')}:{STORE_PORT}"}
     words = ["ip", "netns", "exec", PREFIX + "head", sys.executable, "-c", probe]
     found = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
