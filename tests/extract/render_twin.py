@@ -231,7 +231,7 @@ def start_script(page: Page, row: int, to: Writer) -> None:
     to.out += b"^" if name == "sup" else b"_"
     brackets = re.search(rb"[^A-Za-z0-9]", body) and len(body) > 1
     to.out += b"(" if brackets else b""
-    to.close = (page.rows[row][END], b")" if brackets else b"")
+    to.close = (page.rows[row][END], b")" if brackets else to.close[1] if to.close else b"")  # of the one around it
 
 
 def is_fraction(page: Page, row: int) -> bool:

@@ -80,6 +80,7 @@ def test_tables_equal_the_twins(page, tables, main):
 
 @settings(deadline=None, max_examples=250)
 @given(st.lists(PIECES, max_size=25).map("".join), st.booleans())
+@example("<sup>9</sup><sup><sup>9</sup><sup>-1</sup>", False)
 def test_pages_equal_the_twins(page, main):
     text_of(page, main=main)
 
