@@ -44,8 +44,9 @@ _TAIL = r"[^\n]*?(?<!\d)(\d{1,4})(?:[^\S\n]*(?:/|of|von|de|di|sur)[^\S\n]*\d{1,4
 _SHORT = re.compile(
     rf"^[^\S\n]*(?=[^#\n][^\n]{{0,99}}$)(?:[-–—\[(*_|]*[^\S\n]*(\d{{1,4}})(?!\d)[^\n]*$|{_TAIL})", re.MULTILINE
 )
-_ENDING = re.compile(_TAIL, re.MULTILINE)
 """A short line that begins or ends with a number or `7 of 60`, bare, in brackets or between dashes; no heading of Markdown."""
+_ENDING = re.compile(_TAIL, re.MULTILINE)
+"""The rest of one that begins with a number and ends with another."""
 _PAGE_SHAPE = re.compile(r"(?i)\b(?:page|seite|página|pagina|p\.)|第|- |– |— | (?:of|von|de|sur|di) \d|/\d")
 """What is written around the numbers of pages and not around those of chapters."""
 _WORD = re.compile(r"\b(?!pages?\b|of\b|seite\b|von\b|p\b)[^\W\d_]{2}", re.IGNORECASE)

@@ -49,11 +49,21 @@ def sniff(payload: bytes) -> str:
         head = head[3:] if head.startswith(_BOM[0]) else head[2:]
     if _XML.match(head):
         return "html" if _ROOT_IS_HTML.search(head) else "xml"
-    lead = _LEAD.match(head)
-    start = lead.end() if lead else 0
+    start = _begins(head)
     if (_HTML.match(head, start) and not _ASCII_TABLE.match(head, start)) or _ROOT_BEGINS.search(head):
         return "html"
     return "text"
+
+
+def is_page(payload: bytes) -> bool:
+    """Whether a whole page begins here, and not a text that holds tags."""
+    return _ROOT_IS_HTML.match(payload, _begins(payload)) is not None
+
+
+def _begins(head: bytes) -> int:
+    """Where it begins behind white space, comments and processing instructions."""
+    lead = _LEAD.match(head)
+    return lead.end() if lead else 0
 
 
 def _looks_wide(head: bytes) -> bool:

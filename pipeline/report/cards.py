@@ -80,7 +80,7 @@ def cards(report: RunReport, files: Mapping[str, Sequence[FileInfo]]) -> dict[st
         "cards/datasheet.md": _render("datasheet.md.jinja", report),
         "cards/training-content.md": _render("training_content.md.jinja", report),
     }
-    facts = report.provenance or Provenance()
+    facts = report.provenance
     rows = [[getattr(row, name) for name in LICENCE_COLUMNS] for row in report.rights]
     found["cards/licences.csv"] = table(LICENCE_COLUMNS, rows)
     found["cards/crawled-domains.csv"] = table(["domain", "documents", "pretokens"], top_domains(facts))
@@ -120,7 +120,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def statements(report: RunReport) -> dict[str, str]:
     """What several cards say in the same words, under the names of Croissant's vocabulary of responsible AI."""
-    facts, totals = report.provenance or Provenance(), report.totals
+    facts, totals = report.provenance, report.totals
     rules = len([reason for reason in report.reasons if reason.verdict == "removed"])
     read = [f"{source.name}: {source.what or source.kind}" for source in facts.sources if source.kept]
     return {
@@ -166,7 +166,7 @@ def _render(template: str, report: RunReport, **values: Any) -> str:
     made.filters["md"] = plain
     made.filters["size"] = bytes_text
     made.filters["stated"] = lambda value: plain(value) if value else "**not stated**"
-    facts = report.provenance or Provenance()
+    facts = report.provenance
     languages = {count.name: count.kept_pretokens for count in report.languages if count.kept_pretokens}
     shared = {
         "languages": shares(languages),

@@ -11,7 +11,6 @@ import pyarrow as pa
 from pipeline.core.store import FileInfo
 from pipeline.publish.step import KEPT, REMOVED
 from pipeline.report.lineage import graph
-from pipeline.report.provenance import Provenance
 from pipeline.report.run_report import RunReport
 
 PARQUET = "application/x-parquet"
@@ -109,11 +108,11 @@ def croissant(
     report: RunReport, files: Mapping[str, Iterable[tuple[str, FileInfo]]], statements: Mapping[str, str], licence: str
 ) -> dict[str, Any]:
     """`corpus/croissant.json`. `files` are (path from the card, file) by verdict; `statements` the texts of `rai:`."""
-    card, totals = (report.provenance or Provenance()).card, report.totals
-    lineage = {node["@id"]: node for node in graph(report)["@graph"]}
+    card, totals = report.provenance.card, report.totals
+    made = graph(report)
+    lineage = {node["@id"]: node for node in made["@graph"]}
     found: dict[str, Any] = {
-        "@context": CONTEXT
-        | {"run": f"urn:domain-corpus:{report.root_hash}:", "rdfs": "http://www.w3.org/2000/01/rdf-schema#"},
+        "@context": CONTEXT | made["@context"],
         "@type": "sc:Dataset",
         "conformsTo": ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"],
         "name": f"{report.name}-corpus",

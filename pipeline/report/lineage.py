@@ -27,8 +27,8 @@ class Node(NamedTuple):
 
 def nodes(report: RunReport) -> list[Node]:
     """The graph, row by row. Its counts are the report's."""
-    totals, facts = report.totals, report.provenance
-    sources = sorted(facts.sources if facts else [], key=lambda source: -source.pretokens)
+    totals = report.totals
+    sources = sorted(report.provenance.sources, key=lambda source: -source.pretokens)
     found = [
         Node(f"source/{source.name}", 0, False, (source.name, source.kind, f"{source.kept:,} kept"))
         for source in sources
@@ -114,7 +114,8 @@ def picture(report: RunReport) -> str:
                 shown = text if len(text) <= letters else text[: letters - 1] + "…"
                 svg.text(x, top + 16 * line, shown, "t small" if line else "t strong", anchor="middle")
     style = environment().get_template("report.css").render()
-    drawn = str(svg.done()).removeprefix('<div class="scroll">').removesuffix("</div>")
-    return drawn.replace("<svg ", f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDE}" ', 1).replace(
-        ">", f"><style>{style}</style>", 1
+    return (
+        svg.drawn()
+        .replace("<svg ", f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDE}" ', 1)
+        .replace(">", f"><style>{style}</style>", 1)
     )

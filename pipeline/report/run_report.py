@@ -47,7 +47,7 @@ class RunReport(stats.Figure):
     file_sentence: str = ""
     files: list[FileRow] = []
     rights: list[stats.RightsRow] = []
-    provenance: Provenance | None = None
+    provenance: Provenance = Provenance()
     """What the cards say of sources; null in reports of earlier versions."""
     contamination: list[stats.ItemRow] = []
     languages: list[stats.Count] = []

@@ -45,15 +45,14 @@ class Svg:
         place = f'x="{_n(x)}" y="{_n(y)}" text-anchor="{anchor}"{spin}'
         self._parts.append(f'<text class="{css}" {place}>{escape(text)}</text>')
 
+    def drawn(self) -> str:
+        """The element alone."""
+        box = f"0 0 {_n(self.width)} {_n(self.height)}"
+        return f'<svg viewBox="{box}" role="img" aria-label="{escape(self.title)}">{"".join(self._parts)}</svg>'
+
     def done(self) -> Markup:
-        """The drawing as markup."""
-        # A wide drawing scrolls inside its own box on a phone, where its words would be too small to read.
-        before, after = ('<div class="scroll">', "</div>") if self.width > WIDE else ("", "")
-        head = (
-            before
-            + f'<svg viewBox="0 0 {_n(self.width)} {_n(self.height)}" role="img" aria-label="{escape(self.title)}">'
-        )
-        return Markup(head + "".join(self._parts) + "</svg>" + after)
+        """The drawing as markup of a page: a wide one scrolls in a box on a phone, where its words would be too small to read."""
+        return Markup(f'<div class="scroll">{self.drawn()}</div>' if self.width > WIDE else self.drawn())
 
 
 def _n(value: float) -> str:

@@ -204,37 +204,32 @@ def driver_processes(recipe: Path, out: str) -> list[int]:
     return [int(one) for one in listed.stdout.split()]
 
 
-def node_killed(network: Network, recipe: Path, out: str) -> int:
-    """A node loses its power in the middle."""
+def in_the_middle(network: Network, recipe: Path, out: str, strike: Callable[[], object]) -> int:
+    """Something happens when a run has committed ten units."""
     process = driver(network, recipe, out)
     wait_for(out, 10, process)
-    network.kill("one")
+    strike()
     return process.wait()
+
+
+def node_killed(network: Network, recipe: Path, out: str) -> int:
+    """A node loses its power in the middle."""
+    return in_the_middle(network, recipe, out, lambda: network.kill("one"))
 
 
 def node_cut_off(network: Network, recipe: Path, out: str) -> int:
     """A node is cut off in the middle, at work, and stays so."""
-    process = driver(network, recipe, out)
-    wait_for(out, 10, process)
-    network.link("two", "down")
-    return process.wait()
+    return in_the_middle(network, recipe, out, lambda: network.link("two", "down"))
 
 
 def all_nodes_cut_off(network: Network, recipe: Path, out: str) -> int:
     """All nodes are cut off in the middle."""
-    process = driver(network, recipe, out)
-    wait_for(out, 10, process)
-    for host in NODES:
-        network.link(host, "down")
-    return process.wait()
+    return in_the_middle(network, recipe, out, lambda: [network.link(host, "down") for host in NODES])
 
 
 def store_cut_off(network: Network, recipe: Path, out: str) -> int:
     """The object store is cut off in the middle."""
-    process = driver(network, recipe, out)
-    wait_for(out, 10, process)
-    network.link("store", "down")
-    return process.wait()
+    return in_the_middle(network, recipe, out, lambda: network.link("store", "down"))
 
 
 def other_version(network: Network, recipe: Path, out: str) -> int:

@@ -7,10 +7,7 @@ the manuals.
 import json
 import re
 import shlex
-import socket
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
@@ -18,7 +15,7 @@ import yaml
 from pipeline.handoff import default_train_config
 from pipeline.publish.launch import launch_files
 
-from .conftest import ENVIRONMENT
+from .agents import agents
 from .test_handoff import manifest
 
 SBATCH = {
@@ -108,24 +105,10 @@ def test_a_job_on_gpu_pods_trains_on_the_gpus(files):
 @pytest.mark.slow
 @pytest.mark.train
 def test_the_shell_file_trains_on_two_nodes(handoff, tmp_path):
-    """Two agents on this machine, each as a node of one process, by the file a user starts on each of his."""
-    script = tmp_path / "torchrun.sh"
-    script.write_text(launch_files(default_train_config(manifest()), manifest())["torchrun.sh"])
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    nodes = {"HANDOFF": str(handoff), "NNODES": "2", "NPROC": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     settings = ["steps=3", "evaluate.max_samples=2", "export.huggingface=false", f"out={tmp_path / 'out'}"]
-    words = [word for setting in settings for word in ("--set", setting)]
-    agents = [
-        subprocess.Popen(
-            ["bash", str(script), *words],
-            env={**ENVIRONMENT, **nodes, "NODE_RANK": str(rank), "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"},
-            stderr=subprocess.PIPE, text=True,
-        )
-        for rank in range(2)
-    ]  # fmt: skip
-    told = [agent.communicate(timeout=200)[1] for agent in agents]
-    assert [agent.returncode for agent in agents] == [0, 0], told[0][-2000:] + told[1][-2000:]
+    start, _ = agents(tmp_path, handoff, settings)
+    nodes = [start(rank, stderr=subprocess.PIPE, text=True) for rank in range(2)]
+    told = [agent.communicate(timeout=200)[1] for agent in nodes]
+    assert [agent.returncode for agent in nodes] == [0, 0], told[0][-2000:] + told[1][-2000:]
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert (summary["finished"], summary["processes"], summary["sharding"]) == (True, 2, "full")

@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,12 +11,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.handoff import default_train_config
-from pipeline.publish.launch import launch_files
 from recipes.pretrain.checkpoint import complete_steps
 
-from .conftest import ENVIRONMENT, case, train_many
-from .test_handoff import manifest
+from .agents import agents
+from .conftest import case, train_many
 from .test_resume import RUN, curve
 
 pytestmark = [pytest.mark.train, pytest.mark.slow]
@@ -26,20 +23,10 @@ pytestmark = [pytest.mark.train, pytest.mark.slow]
 def test_a_job_goes_on_when_a_node_is_lost_and_another_joins(handoff, tmp_path):
     steps = ["steps=60", *RUN[1:]]
     train_many(tmp_path, 2, [case("whole", handoff, tmp_path, *steps)])
-    script = tmp_path / "torchrun.sh"
-    script.write_text(launch_files(default_train_config(manifest()), manifest())["torchrun.sh"])
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    nodes = {"HANDOFF": str(handoff), "NNODES": "2", "NPROC": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    words = [word for setting in [*steps, f"out={tmp_path / 'lost'}"] for word in ("--set", setting)]
+    start, port = agents(tmp_path, handoff, [*steps, f"out={tmp_path / 'lost'}"])
 
     def node(rank: int) -> subprocess.Popen:
-        path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
-        return subprocess.Popen(
-            ["bash", str(script), *words], env={**ENVIRONMENT, **nodes, "NODE_RANK": str(rank), "PATH": path},
-            start_new_session=True, stderr=(tmp_path / f"told-{rank}").open("a"),
-        )  # fmt: skip
+        return start(rank, start_new_session=True, stderr=(tmp_path / f"told-{rank}").open("a"))
 
     def wait_for(what: Callable[[], Any]) -> None:
         deadline = time.monotonic() + 200

@@ -9,8 +9,8 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.extract.documents.office import MAX_PART_BYTES, ORDINALS
-from pipeline.extract.documents.parts import FONTS, sign_of
+from pipeline.extract.documents.office import MAX_PART_BYTES
+from pipeline.extract.documents.parts import FONTS, marked, sign_of
 from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.extract.payload import Extracted, RefusalError
 from pipeline.kernels.html.symbols import MOST
@@ -227,11 +227,8 @@ class _Rtf:
             font, behind = self._fonts.get(self._font, 0), text[self._left :]
             drawn = font and len(behind) <= MOST  # longer text was never meant to be drawn
             said = "".join(sign_of(font, byte) for byte in behind) if drawn else behind.decode(self._code, "replace")
-            before = "".join(self._parts[-1:])
-            if self._mark and before[-1:].isalnum() and said.strip().isalnum() and said.lower() not in ORDINALS:
-                said = self._mark + said
+            self._parts.append(marked(self._mark, "".join(self._parts[-1:]), said))
             self._mark = ""
-            self._parts.append(said)
             self._left = max(0, self._left - len(text))
 
     def _word(self, name: str, number: bytes | None, opening: bool) -> None:

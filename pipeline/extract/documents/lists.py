@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element, SubElement
 
-from pipeline.extract.documents.parts import child_of, local, said
+from pipeline.extract.documents.parts import child_of, local, number_of, said, value_of
 
 _LEVEL = re.compile(r"%([1-9])")
 _ROMAN = ((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"), (10, "x"),
@@ -79,11 +79,11 @@ def number_word(root: Element, numbering: Element, styles: Element) -> None:
     for one in numbering:
         if local(one) == "num":
             name = said(one, "numId")
-            lists[name] = abstract.get(_value(one, "abstractNumId"), _List())
+            lists[name] = abstract.get(value_of(one, "abstractNumId"), _List())
             starts[name] = {
-                _number(said(over, "ilvl"), 0): _number(value, 1)
+                number_of(said(over, "ilvl"), 0): number_of(value, 1)
                 for over in one
-                if local(over) == "lvlOverride" and (value := _value(over, "startOverride"))
+                if local(over) == "lvlOverride" and (value := value_of(over, "startOverride"))
             }
     by_style = _styles(styles, lists)
     for paragraph in root.iter():
@@ -91,9 +91,9 @@ def number_word(root: Element, numbering: Element, styles: Element) -> None:
             continue
         properties = child_of(paragraph, "pPr")
         mine = child_of(properties, "numPr")
-        name, level = by_style.get(_value(properties, "pStyle"), ("", 0))
+        name, level = by_style.get(value_of(properties, "pStyle"), ("", 0))
         if mine is not None:
-            name, level = _value(mine, "numId") or name, _number(_value(mine, "ilvl"), level)
+            name, level = value_of(mine, "numId") or name, number_of(value_of(mine, "ilvl"), level)
         if name in lists:  # an empty paragraph counts, too
             lists[name].counts.update({at: start - 1 for at, start in starts.pop(name, {}).items()})
             label = lists[name].label(level)
@@ -107,13 +107,13 @@ def number_slide(root: Element) -> None:
         counts: dict[int, int] = defaultdict(int)
         for paragraph in body if local(body) in ("txBody", "txbxContent") else ():
             properties = child_of(paragraph, "pPr")
-            level = _number(properties.get("lvl", ""), 0) if properties is not None else 0
+            level = number_of(properties.get("lvl", ""), 0) if properties is not None else 0
             mine = child_of(properties, "buAutoNum")
             counts = defaultdict(int, {at: count for at, count in counts.items() if at < level + (mine is not None)})
             kind = _SLIDE.fullmatch(mine.get("type", "")) if mine is not None else None
             if mine is None or kind is None or not any(local(part) == "t" for part in paragraph.iter()):
                 continue
-            counts[level] = counts[level] + 1 if counts[level] else _number(mine.get("startAt", ""), 1)
+            counts[level] = counts[level] + 1 if counts[level] else number_of(mine.get("startAt", ""), 1)
             _put(paragraph, _SLIDE_SIGNS[kind[2]].format(numeral(counts[level], _SLIDE_FORMATS[kind[1]])))
 
 
@@ -121,11 +121,11 @@ def _list_of(abstract: Element) -> _List:
     levels = {}
     for one in abstract:
         if local(one) == "lvl":
-            levels[_number(said(one, "ilvl"), 0)] = _Level(
-                _value(one, "numFmt"),
-                _value(one, "lvlText"),
-                _number(_value(one, "start"), 1),
-                _value(one, "pStyle"),
+            levels[number_of(said(one, "ilvl"), 0)] = _Level(
+                value_of(one, "numFmt"),
+                value_of(one, "lvlText"),
+                number_of(value_of(one, "start"), 1),
+                value_of(one, "pStyle"),
             )
     return _List(levels)
 
@@ -136,12 +136,12 @@ def _styles(styles: Element, lists: dict[str, _List]) -> dict[str, tuple[str, in
     parents = {}
     for style in styles:
         name = said(style, "styleId")
-        parents[name] = _value(style, "basedOn")
+        parents[name] = value_of(style, "basedOn")
         mine = child_of(child_of(style, "pPr"), "numPr")
-        if mine is not None and (wanted := _value(mine, "numId")):
+        if mine is not None and (wanted := value_of(mine, "numId")):
             levels = lists[wanted].levels if wanted in lists else {}
             bound = next((at for at, level in levels.items() if level.style == name), 0)
-            found[name] = wanted, _number(_value(mine, "ilvl"), bound)
+            found[name] = wanted, number_of(value_of(mine, "ilvl"), bound)
     for name in parents:
         above, seen = parents[name], {name}
         while name not in found and above and above not in seen:
@@ -159,13 +159,3 @@ def _put(paragraph: Element, label: str) -> None:
     run = Element(f"{space}r")
     SubElement(run, f"{space}t").text = f"{label} "
     paragraph.insert(0, run)
-
-
-def _value(element: Element | None, name: str) -> str:
-    """The `val` of a child."""
-    child = child_of(element, name)
-    return said(child, "val") if child is not None else ""
-
-
-def _number(text: str, otherwise: int) -> int:
-    return int(text) if text.isdecimal() and len(text) < 7 else otherwise

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 from pipeline.extract.documents.formulas import formula
 from pipeline.extract.documents.lists import number_slide, number_word
-from pipeline.extract.documents.parts import FONTS, child_of, local, said, sign_of
+from pipeline.extract.documents.parts import FONTS, child_of, local, marked, number_of, said, sign_of, value_of
 from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.extract.payload import Extracted, RefusalError
 
@@ -35,8 +35,6 @@ _CELLS, _SIGNS = (
 _MOST_COLUMNS = 1024
 """Repeated columns that are believed: a sheet's empty rest is one cell, repeated."""
 _RAISED = {"superscript": "^", "subscript": "_"}
-ORDINALS = frozenset("st nd rd th tm sm".split())
-"""Raised by custom, and no power."""
 _NUMBER = re.compile(r"(\d+)")
 _PLACE = re.compile(rb'<(?:\w{1,8}:)?c [^>]{0,200}?\br="([A-Z]{1,3})(\d{1,7})"')
 _MOST_CELLS, _SPARSE = 10_000_000, 20
@@ -117,18 +115,16 @@ def _inside(element: ElementTree.Element, wanted: tuple[str, ...]) -> Iterator[E
 
 def _row(row: ElementTree.Element, mixed: bool) -> str:
     """Cells between tabs, each in its column: a cell over several columns has empty ones behind it."""
-    cells = [""] * _number(child_of(child_of(row, "trPr"), "gridBefore"), "val", 0)
+    cells = [""] * _columns(value_of(child_of(row, "trPr"), "gridBefore"), 0)
     for cell in _inside(row, _CELLS):
         text = " ".join(" ".join(blocks(cell, mixed)).split())
-        cells += [text] * _number(cell, "number-columns-repeated", 1)
-        cells += [""] * (_number(child_of(child_of(cell, "tcPr"), "gridSpan"), "val", 1) - 1)
+        cells += [text] * _columns(said(cell, "number-columns-repeated"), 1)
+        cells += [""] * (_columns(value_of(child_of(cell, "tcPr"), "gridSpan"), 1) - 1)
     return "\t".join(cells).rstrip("\t")
 
 
-def _number(element: ElementTree.Element | None, name: str, otherwise: int) -> int:
-    """A count of columns that an attribute gives, within what a table can have."""
-    value = said(element, name) if element is not None else ""
-    return min(int(value), _MOST_COLUMNS) if value.isdecimal() else otherwise
+def _columns(text: str, otherwise: int) -> int:
+    return min(number_of(text, otherwise), _MOST_COLUMNS)
 
 
 def _run(element: ElementTree.Element, mixed: bool, inside: list[str]) -> str:
@@ -147,22 +143,14 @@ def _run(element: ElementTree.Element, mixed: bool, inside: list[str]) -> str:
         elif name in ("oMath", "oMathPara"):
             parts.append(formula(child))
         elif name == "r":
-            parts.append(_raised(child, _run(child, mixed, inside), "".join(parts[-1:])))
+            sign = _RAISED.get(value_of(child_of(child, "rPr"), "vertAlign"), "")
+            parts.append(marked(sign, "".join(parts[-1:]), _run(child, mixed, inside)))
         elif name not in _SKIPPED and not (name == "fld" and child.get("type") == "slidenum"):
             parts.append(_run(child, mixed, inside))
         if mixed:
             parts.append(child.tail or "")
     text = "".join(parts)
     return re.sub(r"[ \t\r\n]+", " ", text) if mixed and local(element) in _PARAGRAPHS else text
-
-
-def _raised(run: ElementTree.Element, text: str, before: str) -> str:
-    """The text of a run, marked where it is raised or lowered behind a letter or figure (10^9, H_2O), not in 1st."""
-    raised = child_of(child_of(run, "rPr"), "vertAlign")
-    place = said(raised, "val") if raised is not None else ""
-    if place not in _RAISED or not before[-1:].isalnum() or not text.strip().isalnum() or text.lower() in ORDINALS:
-        return text
-    return _RAISED[place] + text
 
 
 def _code(digits: str) -> int:
@@ -296,8 +284,9 @@ def extract_sheets(payload: bytes, settings: ExtractSettings) -> Extracted:
     """A workbook (xlsx, xls, xlsb, ods): each sheet under its name, a row a line, then charts and comments."""
     import python_calamine
 
-    if payload.startswith(b"PK"):
-        _refuse_sparse(Container(payload))
+    container = Container(payload) if payload.startswith(b"PK") else None
+    if container is not None:
+        _refuse_sparse(container)
     try:
         book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(payload))
         sheets = [(name, book.get_sheet_by_name(name).to_python(skip_empty_area=True)) for name in _worksheets(book)]
@@ -311,9 +300,8 @@ def extract_sheets(payload: bytes, settings: ExtractSettings) -> Extracted:
         lines = ["\t".join(map(_cell, row)).rstrip("\t") for row in rows]
         if any(lines):
             found.append("\n".join([name, "", *(line for line in lines if line)]))
-    if not payload.startswith(b"PK"):
+    if container is None:
         return Extracted("\n\n".join(found), "sheets", tabular=True, note=f"{len(sheets)} sheets")
-    container = Container(payload)
     found += charts(container, r"xl/charts/chart\d*\.xml")
     found += _comments(container, r"xl/(?:threadedComments/.*|comments\d*)\.xml")
     meta = "docProps/core.xml" if "docProps/core.xml" in container.names else "meta.xml"

@@ -245,11 +245,8 @@ def joined(lines: list[Line]) -> str:
             near = _step(before, line) <= 2 * _LEADING
             parts.append(("\n" if near else "\n\n") + line.text)
         elif _goes_on(before, line, widest[at - 1]):
-            if (
-                before.text.endswith("-")
-                and before.text[-2:-1].isalpha()
-                and (line.text[:1].islower() or line.text[:1].isupper())
-            ):
+            first, is_split = line.text[:1], before.text.endswith("-") and before.text[-2:-1].isalpha()
+            if is_split and (first.islower() or first.isupper()):
                 parts[-1] = parts[-1][:-1] + _HYPHEN
                 parts.append(line.text)
             else:
@@ -266,9 +263,8 @@ def _without_hyphens(text: str) -> str:
 
     def whole(match: re.Match[str]) -> str:
         written, plain = f"{match[1]}-{match[2]}", match[1] + match[2]
-        if written in text or (
-            match[2][0].isupper() and not plain.isupper()
-        ):  # a heading in capitals is split like any text
+        is_name = match[2][0].isupper() and not plain.isupper()  # a heading in capitals is split like any text
+        if written in text or is_name:
             return written
         return written if _is_compound(match[1].lower(), match[2], text) and plain not in text else plain
 

@@ -205,12 +205,10 @@ class Client:
             answer = http.client.HTTPResponse(connection, method="GET")
             answer.begin()
             headers = [(name.strip(), " ".join(value.split())) for name, value in answer.getheaders() if name.strip()]
-            response = Response(url, answer.status, answer.reason, headers)
-            if not response.header(
-                "date"
-            ):  # RFC 9110, section 6.6.1; a Retry-After must mean the same when the log is read
+            if not any(name.lower() == "date" and value for name, value in headers):
+                # RFC 9110, section 6.6.1; a Retry-After must mean the same when the log is read
                 headers.append(("Date", formatdate(usegmt=True)))
-                response = Response(url, answer.status, answer.reason, headers)
+            response = Response(url, answer.status, answer.reason, headers)
             if types and response.status == 200 and response.mime and not response.mime.startswith(types):
                 response.is_cut = True
                 return response

@@ -39,8 +39,8 @@ _COLUMNS = {
 }  # fmt: skip
 _UNIT_BYTES, _UNIT_CAPTURES = 64 * 2**20, 1000
 _GAP, _RANGE_BYTES = 2**15, 2**23
-_GZIP = b"\x1f\x8b"
 """Captures at most so many bytes apart are one request, up to so many bytes."""
+_GZIP = b"\x1f\x8b"
 
 
 @dataclass
@@ -112,8 +112,7 @@ def work(store: Store, assigned: Assignment) -> Produced:
                     writer.write(piece)
         counts.missing = len(rows) - counts.captures
         if not counts.captures:
-            first = rows[0]
-            place = f"{_url(plan, first['filename'])} has no record at byte {first['offset']}"
+            place = f"{_url(plan, rows[0]['filename'])} has no record at byte {rows[0]['offset']}"
             raise InfrastructureError(f"{place}, nor have the others: the index is of another file")
         return Produced({name: writer.finish()}, counts)
 

@@ -85,10 +85,8 @@ def links_of(response: Response, limit: int) -> list[str]:
     charset = split_content_type(response.header("content-type"))[1] or (declared.group(1).decode() if declared else "")
     for match in islice(_TAG.finditer(_markup(body)), 2 * MAX_ENTRIES):
         name, attributes = match.group(1).lower(), match.group(2)
-        rel, href = (
-            _value(attributes, "rel").lower(),
-            _value(attributes, "src" if name == b"frame" else "href", charset),
-        )
+        rel = _value(attributes, "rel").lower()
+        href = _value(attributes, "src" if name == b"frame" else "href", charset)
         if name == b"meta":
             content = _value(attributes, "content", charset)
             if _value(attributes, "name").lower() == "robots" and _NOT_FOLLOWED.search(content.lower()):

@@ -10,7 +10,7 @@ import yaml
 
 from pipeline.ingest.kinds import source_kind
 from pipeline.ingest.record import Record, Where
-from pipeline.ingest.sniff import kind_of
+from pipeline.ingest.sniff import is_page, kind_of
 
 _MIME = {"html": "text/html", "text": "text/plain", "xml": "application/xml"}
 _FRONT = re.compile(
@@ -19,9 +19,6 @@ _FRONT = re.compile(
     re.DOTALL,
 )
 _HOLDS_TAGS = re.compile(r"\.(?:md|markdown|rst|adoc|org|log)$", re.IGNORECASE)
-_IS_PAGE = re.compile(
-    rb"(?:\s|<!--.{0,2048}?-->|<\?.{0,512}?\?>){0,64}(?:<!doctype\s+html|<html[\s>])", re.IGNORECASE | re.DOTALL
-)
 
 
 @source_kind("html", ".html", ".htm", ".xhtml")
@@ -46,9 +43,7 @@ def _read_page(stream: io.BufferedIOBase, where: Where, kind: str) -> Iterator[R
         yield where.bad("not_text", detail, "", payload)
         return
     # A .txt that starts with a tag is HTML only when its source calls it so: prose may quote markup. Markdown and logs hold tags.
-    if kind == "text" and (
-        where.source.kind == "text" or (_HOLDS_TAGS.search(where.name) and not _IS_PAGE.match(body))
-    ):
+    if kind == "text" and (where.source.kind == "text" or (_HOLDS_TAGS.search(where.name) and not is_page(body))):
         found = "text"
     yield Record(
         key=where.name,
