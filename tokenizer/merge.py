@@ -80,7 +80,7 @@ def learn_merges(
         read_only(offsets),
         read_only(symbols),
         ids,
-        counts.counts.view(np.int64),
+        read_only(counts.counts.view(np.int64)),
         starts,
         np.frombuffer(bytearray(b"".join(spelled)), np.uint8),
         len(spelled),

@@ -9,7 +9,8 @@ def text_buffers(column: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.nda
 
     `offsets` is int64 of length n + 1, `data` is uint8; row i is `data[offsets[i]:offsets[i + 1]]`.
     Slices keep their offsets (they need not start at 0). A null row is an empty row: kernels never see nulls.
-    Offsets are widened to int64 (8 bytes a row) so that every kernel compiles for one type.
+    Offsets are widened to int64 (8 bytes a row) and both views are read-only, though some of Arrow's buffers are not, so that
+    every kernel compiles for one type.
 
     >>> offsets, data = text_buffers(pa.array(["ab", None, "c"]))
     >>> offsets.tolist(), bytes(data)
@@ -26,9 +27,10 @@ def text_buffers(column: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.nda
         raise TypeError(f"expected a string or binary column, got {column.type}")
     _, offset_buffer, data_buffer = column.buffers()
     count = len(column)
-    if offset_buffer is None or count == 0:
-        return np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.uint8)
-    raw = np.frombuffer(offset_buffer, dtype=np.int64 if wide else np.int32)
-    offsets = raw[column.offset : column.offset + count + 1].astype(np.int64, copy=False)
-    data = np.frombuffer(data_buffer, dtype=np.uint8) if data_buffer is not None else np.zeros(0, dtype=np.uint8)
+    offsets, data = np.zeros(1, np.int64), np.zeros(0, np.uint8)
+    if offset_buffer is not None and count:
+        raw = np.frombuffer(offset_buffer, np.int64 if wide else np.int32)
+        offsets = raw[column.offset : column.offset + count + 1].astype(np.int64, copy=False).view()
+        data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else data
+    offsets.flags.writeable = data.flags.writeable = False
     return offsets, data

@@ -7,6 +7,7 @@ that names the font is read so: what is longer was never meant to be drawn.
 
 import numpy as np
 
+from pipeline.kernels.arrays import copy_items
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.html.html_tokens import is_letter, is_space, pack
 from pipeline.kernels.memory import Int, byte_at
@@ -93,7 +94,7 @@ def put_signs(data: np.ndarray, first: int, stop: int, font: int, signs: np.ndar
         return stop
     at, to = first + 3 * MOST, first
     end = at + size
-    data[at:end] = data[first:stop].copy()
+    copy_items(data, first, stop, data, at)
     while at < end:
         point, width = decode(data, at, end)
         at += width

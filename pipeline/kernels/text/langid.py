@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.kernels import codes
+from pipeline.kernels.arrays import copy_items
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.text.word_tables import ALPHA, DIGIT, LOWER, UPPER
 from pipeline.kernels.unicode import decode
@@ -238,6 +239,13 @@ def _is_latin(point: int) -> bool:
     return point < 0x250 or 0x1E00 <= point < 0x1F00
 
 
+@kernel(forceinline=True)
+def _add(target: np.ndarray, items: np.ndarray, times: int) -> None:
+    """`target += items * times`; written out, because Numba takes seconds to compile an expression of whole arrays."""
+    for place in range(len(items)):
+        target[place] += items[place] * times
+
+
 @kernel()
 def _score(
     found: np.ndarray, counts: np.ndarray, weights: np.ndarray, logs: np.ndarray, sums: np.ndarray, totals: np.ndarray
@@ -264,14 +272,14 @@ def _score(
                 sums[label] += row[label]
             pending += 1
             if pending == 60_000:  # 60,000 weights of 15 bits still fit an int32
-                totals += sums * logs[1]
+                _add(totals, sums, logs[1])
                 sums[:] = 0
                 pending = 0
         else:
             amount = logs[min(count, len(logs) - 1)]
             for label in range(len(totals)):
                 totals[label] += amount * row[label]
-    totals += sums * logs[1]
+    _add(totals, sums, logs[1])
 
 
 @kernel()
@@ -334,18 +342,18 @@ def classify(
             row += 1
         place = window - rows[row]
         if place == 0:
-            totals[:] = prior
+            copy_items(prior, 0, len(prior), totals, 0)
             size, any_found = 0, False
         lane = window % 4
         own[:] = 0
         _score(found[lane, : filled[lane]], counts, weights, logs, sums, own)
-        totals += own
+        _add(totals, own, 1)
         any_found = any_found or filled[lane] > 0
         length = ends[window] - starts[window]
         size += length
         several = rows[row + 1] - rows[row] > 1
         if several:
-            own += prior
+            _add(own, prior, 1)
             labels[place], shares[place], _ = _best(own, aliases, length, -1)
             shares[place] *= filled[lane] > 0
         if window + 1 == rows[row + 1]:
