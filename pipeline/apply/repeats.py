@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from pipeline.apply.paragraphs import LAST
 from pipeline.apply.rewrite import SpanColumn, is_too_short, rewrite, span_columns
 from pipeline.apply.substrings import SubstringSettings, TextShard, repeated_substrings
-from pipeline.core.execute import Assignment, Produced
+from pipeline.core.execute import Assignment, Produced, each
 from pipeline.core.store import Store
 
 VERSION = 4
@@ -70,9 +70,9 @@ class RepeatCounts:
     documents: int = 0
 
 
-def find_substrings(store: Store, assignments: list[Assignment]) -> list[Produced]:
+@each
+def find_substrings(store: Store, assigned: Assignment) -> Produced:
     """The repeated substrings over all shards; a table per shard."""
-    (assigned,) = assignments
     sources, settings = assigned.reads["shards"], assigned.settings
     falling: dict[str, np.ndarray] = {name: np.zeros(0, np.int64) for name in sources}
     for _ in range(MOST_ROUNDS):
@@ -103,7 +103,7 @@ def find_substrings(store: Store, assignments: list[Assignment]) -> list[Produce
     names, known = pa.concat_arrays(ids), np.concatenate(numbers)
     tables = {name: named(column, known, names) for name, column in columns.items()}
     files = {name: store.put_table(assigned.path("repeats/substrings", name), [t], SPANS) for name, t in tables.items()}
-    return [Produced(files, counted(columns.values()))]
+    return Produced(files, counted(columns.values()))
 
 
 def _holders(columns: Mapping[str, pa.Array], rows: Mapping[str, int]) -> dict[str, np.ndarray]:
