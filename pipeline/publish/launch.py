@@ -26,6 +26,9 @@ def launch_files(manifest: Manifest, *, nodes: int = 1, gpus_per_node: int | Non
         "fingerprint": manifest.fingerprint[:12],
     }
     templates = Environment(
-        loader=PackageLoader("pipeline.publish"), undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+        loader=PackageLoader("pipeline.publish"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
     )
     return {name: templates.get_template(f"{name}.jinja").render(values) for name in FILES}
