@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.handoff import EXIT_OK, InfrastructureError, Manifest, Shard, UsageError
-from recipes.pretrain.command import run
+from recipes.pretrain.command import parser, run
 from recipes.pretrain.inputs import Handoff, open_handoff
 from recipes.pretrain.token_stream import open_array, read_ends
 
@@ -160,18 +160,15 @@ def export_shards(handoff: Handoff, form: str, out: Path) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    cli = argparse.ArgumentParser(prog="python -m recipes.pretrain.export_shards", description="Shards for others.")
-    cli.add_argument("handoff", metavar="HANDOFF", help="the hand-off folder")
+    cli = parser(".export_shards", "Shards for others.")
     cli.add_argument("--to", required=True, choices=list(FORMATS), help="whose layout")
     cli.add_argument("--out", required=True, metavar="DIR", type=Path, help="a new folder")
-    cli.add_argument("--json", action="store_true", help="print what export.json holds as one line")
-    options = cli.parse_args(arguments)
-    return run(lambda: _main(options))
+    return run(cli, _main, arguments)
 
 
 def _main(options: argparse.Namespace) -> int:
     try:
-        written = export_shards(open_handoff(options.handoff), options.to, options.out)
+        written = export_shards(open_handoff(options.handoff, options.set), options.to, options.out)
     except OSError as error:
         raise InfrastructureError(f"{options.out} could not be written: {error.strerror}") from error
     if options.json:
