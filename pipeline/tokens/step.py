@@ -92,7 +92,7 @@ def keep_tokenizer(store: Store, assigned: Assignment) -> Produced:
     if more:
         tables = [store.read_table(info.path) for info in assigned.reads["counts"]]
         counts = count.merge_counts([count.Counts.from_table(table) for table in tables])
-        files["tokenizer.json"] = extend.extend(base, counts, more).tokenizer_json
+        files["tokenizer.json"] = extend.extend(base, counts, more)
     folder = assigned.path("tokenizer", suffix="")
     put = {name: store.put(f"{folder}/{name}", data) for name, data in sorted(files.items())}
     sizes = [encode.Encoder(content).vocab_size for content in (files["tokenizer.json"], base)]
