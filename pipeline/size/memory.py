@@ -1,7 +1,7 @@
 """Memory of one training step on each GPU, by precision and sharding, and what fits where. GB are 10^9 bytes."""
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from pipeline.errors import UsageError
 from pipeline.size.activations import (
@@ -164,7 +164,8 @@ def zero_paper_gb(params: float, gpus: int) -> dict[str, float]:
     }
 
 
-class Fit(NamedTuple):
+@dataclass(frozen=True)
+class Fit:
     """Whether a setup fits on a GPU, with both sides of the comparison in GB."""
 
     gpu: str
