@@ -10,7 +10,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +49,6 @@ class FileInfo:
     bytes: int
     sha256: str
     rows: int | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data for a commit record."""
-        return asdict(self)
 
     def identity(self) -> str:
         """See `pipeline.core.reads.Readable`."""

@@ -156,7 +156,7 @@ def _exposed(run: RunFolder, found: Found) -> list[dict[str, Any]]:
     if manifest is None or not found.new:
         return []
     lying = places(run.store, run.commits(Step.SHARDS), set(found.new), manifest)
-    return [one.to_json() for one in checkpoints(run.store, manifest, folder, lying)]
+    return [asdict(one) for one in checkpoints(run.store, manifest, folder, lying)]
 
 
 def _record(store: Store, found: Found, exposed: list[dict[str, Any]], copies: list[dict[str, Any]]) -> None:

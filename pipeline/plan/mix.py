@@ -8,7 +8,7 @@ integers are exact, and sources are handled in the order of their names, so that
 import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -149,10 +149,6 @@ class MixPlan:
     """What an impossible request lacks, in sentences; the total is then 0."""
     evidence: list[str] = field(default_factory=list)
     """Where the shares come from, when a search found them, in sentences."""
-
-    def to_json(self) -> dict[str, Any]:
-        """The plan as JSON values."""
-        return asdict(self)
 
 
 def mix(

@@ -1,7 +1,7 @@
 """Size and mix, as steps: pure functions of token counts, recorded like all others."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.core.execute import Assignment, Produced, Unit, each
@@ -99,7 +99,7 @@ def mix_work(store: Store, assigned: Assignment) -> Produced:
     asked = assigned.settings
     sources = [MixSource(**source) for source in asked["sources"]]
     planned = plan_mix(sources, MixSettings.model_validate(asked["mix"]), keep_rates=asked["keep_rates"])
-    return _write(store, assigned, planned.to_json() | {"evidence": asked["evidence"]})
+    return _write(store, assigned, asdict(planned) | {"evidence": asked["evidence"]})
 
 
 def _mix_evidence(run: Run) -> list[str]:

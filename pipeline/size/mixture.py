@@ -6,7 +6,6 @@ sum to one). A band comes from a residual bootstrap. Nothing is ever said outsid
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -93,10 +92,6 @@ class Best:
     """Fitted loss on each held-out set at that share."""
     at_border: bool
     """The best share is the smallest or largest tried one: the optimum may lie beyond it."""
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON values."""
-        return {**self.__dict__, "losses": dict(self.losses)}
 
 
 def best_share(

@@ -38,7 +38,7 @@ def fitted(runs: Sequence[Mapping[str, Any]], weights: Mapping[str, float]) -> d
     shares = [run["share"] for run in runs]
     losses = {role: [run["losses"][role] for run in runs] for role in ("domain", "general")}
     curves = {role: fit_curve(shares, values).__dict__ for role, values in losses.items()}
-    return {"runs": list(runs), "curves": curves, "best": best_share(shares, losses, weights).to_json()}
+    return {"runs": list(runs), "curves": curves, "best": vars(best_share(shares, losses, weights))}
 
 
 def check_sources(sources: Sequence[Source], names: Sequence[str]) -> dict[str, Source]:
