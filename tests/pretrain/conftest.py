@@ -1,7 +1,7 @@
 """Fixtures of the training tests: a hand-off made once, and launches of several configurations at a time."""
 
+import gc
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from .build import make_handoff
-
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+from .forked import ENVIRONMENT, forked
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +29,8 @@ def world() -> Iterator[Any]:
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # tiny matrices: more threads only wait for each other
+    gc.collect()
+    gc.freeze()  # every training collects, and need not walk what the imports left
     yield start_world()
     stop_world()
     torch.set_num_threads(threads)
@@ -51,17 +52,7 @@ def train_many(folder: Path, processes: int, cases: list[dict]) -> dict:
     path = folder / f"cases-{processes}.json"
     path.write_text(json.dumps(cases))
     script = str(Path(__file__).with_name("many.py"))
-    if processes == 1:
-        done = subprocess.run(
-            [sys.executable, script, str(path)],
-            env=ENVIRONMENT,
-            capture_output=True,
-            text=True,
-            timeout=280,
-            check=False,
-        )
-    else:
-        done = torchrun(processes, script, str(path))
+    done = forked(script, str(path), processes=processes)
     assert done.returncode == 0, done.stderr[-4000:]
     return json.loads(path.with_name("many.json").read_text())
 
