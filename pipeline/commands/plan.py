@@ -12,7 +12,7 @@ from rich.table import Table
 
 from pipeline.commands.parser import Parser
 from pipeline.errors import UsageError
-from pipeline.size.activations import Checkpointing
+from pipeline.size.activations import Checkpointing, Precision
 from pipeline.size.advise import TASKS, advise
 from pipeline.size.dial import FIELD_KEEP_RATES, Plan, Request, plan
 from pipeline.size.facts import GPU, MEMBERS, facts
@@ -20,7 +20,6 @@ from pipeline.size.flops import DEFAULT_MFU, PACKED_CONVENTION, PETAFLOPS_DAY
 from pipeline.size.gpus import GPUS, gpu_named
 from pipeline.size.laws import LAWS
 from pipeline.size.memory import Setup, Sharding, fewest_gpus
-from pipeline.size.precision import Precision
 from pipeline.size.shape import KINDS, PRESETS, Kind
 from pipeline.size.units import bytes_text, flops_text, hours_text, number_text
 

@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from pipeline.apply.repeat_settings import RepeatSettings
+from pipeline.apply.paragraphs import RepeatSettings
 from pipeline.apply.select_settings import SelectSettings
 from pipeline.apply.spans import ApplySettings
 from pipeline.audit.bias_settings import BiasSettings

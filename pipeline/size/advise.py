@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from pipeline.size.names import named
+from pipeline.errors import named
 from pipeline.size.published import TABLES
 from pipeline.size.shape import Objective
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.size.names import named
+from pipeline.errors import named
 from pipeline.size.published import TABLES
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import linear_regression
 from typing import Any, NamedTuple
 
-from pipeline.size.names import named
+from pipeline.errors import named
 from pipeline.size.published import CHINCHILLA, TABLES
 
 

@@ -5,15 +5,19 @@ from typing import Any, Literal
 
 from pipeline.errors import UsageError
 from pipeline.size.activations import (
+    COMPUTE_BYTES,
+    RULE_FP32,
     Checkpointing,
+    Layout,
+    Precision,
     backward_bytes,
     block_bytes,
     head_transient_bytes,
     recomputed_bytes,
     saved_bytes,
+    state_bytes,
 )
 from pipeline.size.gpus import Gpu
-from pipeline.size.precision import COMPUTE_BYTES, RULE_FP32, Layout, Precision, state_bytes
 from pipeline.size.shape import Shape
 
 Sharding = Literal["none", "ddp", "zero1", "zero2", "zero3", "full", "hybrid", "replicated"]

@@ -7,7 +7,7 @@ the model that is built: `tests/pretrain/test_presets.py` compares every one wit
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, NamedTuple
 
-from pipeline.size.names import named
+from pipeline.errors import named
 
 Architecture = Literal["llama", "qwen3", "gpt2", "bert", "roberta", "modernbert", "t5", "bart"]
 Objective = Literal["causal", "masked", "spans", "infilling"]

@@ -9,8 +9,8 @@ import transformers
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from pipeline.errors import named
 from pipeline.handoff import ModelSettings, ObjectiveSettings, TokenizerInfo, UsageError, model_shape
-from pipeline.size.names import named
 from pipeline.size.shape import ARCHITECTURES, Shape
 from recipes.pretrain import attention
 from recipes.pretrain.loss import each_target, head_loss, logits_loss
