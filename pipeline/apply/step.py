@@ -28,10 +28,8 @@ APPLY_VERSION = 5
 
 TEXTS = pa.schema(
     [
-        (
-            "text",
-            pa.large_string(),
-        ),  # to publish: cut and masked when kept, masked when removed, empty when quarantined
+        # to publish: cut and masked when kept, masked when removed, empty when quarantined
+        ("text", pa.large_string()),
         ("text_bytes", pa.int64()),
         ("num_chars", pa.int64()),
         ("num_pretokens", pa.int64()),

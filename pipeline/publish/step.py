@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.core.batch import SECTION
+from pipeline.core.batch import DOCUMENTS, SECTION, fields_of
 from pipeline.core.execute import Assignment, Produced, Unit, each
 from pipeline.core.run_folder import Commits, Run
 from pipeline.core.steps import Step
@@ -20,19 +20,7 @@ ROW_GROUP = 4096
 
 KEPT = pa.schema(
     [
-        ("id", pa.string()),
-        ("text", pa.large_string()),
-        ("url", pa.string()),
-        ("title", pa.string()),
-        ("date", pa.string()),
-        ("doc_type", pa.string()),  # form or exhibit of a filing: "10-K", "EX-99.1"
-        ("source", pa.string()),
-        ("role", pa.string()),
-        ("licence", pa.string()),
-        ("rights", pa.string()),  # the signals as found
-        ("tdm", pa.string()),  # reserved | open | unknown
-        ("robots", pa.string()),
-        ("terms", pa.string()),
+        *fields_of(DOCUMENTS, "id text url title date doc_type source role licence rights tdm robots terms"),
         ("num_tokens", pa.int64()),  # of the trained tokenizer, end-of-text token not counted; null when not kept
         ("split", pa.string()),  # train | validation
         ("bucket", pa.int8()),  # by `select.by`, from 1 for the lowest scores; null without `select.buckets`
