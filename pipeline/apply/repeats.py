@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from pipeline.apply.paragraphs import LAST
 from pipeline.apply.rewrite import SpanColumn, is_too_short, rewrite, span_columns
 from pipeline.apply.substrings import SubstringSettings, TextShard, repeated_substrings
+from pipeline.core import judge
 from pipeline.core.execute import Assignment, Produced, each
 from pipeline.core.store import Store
 
@@ -27,18 +28,7 @@ MOST_ROUNDS = 8
 Cut = tuple[str, str, str, str]
 """A span column that apply acts on: stage, file, column, action."""
 
-SPANS = pa.schema(
-    [
-        (
-            "spans",
-            pa.list_(
-                pa.struct(
-                    [("start", pa.int32()), ("end", pa.int32()), ("kind", pa.string()), ("first_in", pa.string())]
-                )
-            ),
-        )
-    ]
-)
+SPANS = pa.schema([("spans", pa.list_(pa.struct([*judge.SPANS.value_type, ("first_in", pa.string())])))])
 """One row a document, aligned with its documents. `first_in` is the id of the document that has the copy that stays."""
 
 

@@ -186,15 +186,14 @@ def fit(needed_bytes: float, setup: Setup, gpu: Gpu) -> Fit:
     return Fit(gpu.name, setup.gpus, setup.sharding, needed, gpu.memory_gb, needed <= gpu.memory_gb)
 
 
-def fewest_gpus(shape: Shape, setup: Setup, gpu: Gpu, most: int = 4096) -> Fit:
-    """The smallest power-of-two number of GPUs on which the setup fits with full sharding; `most` when none does."""
-    gpus = 1
-    while True:
+def fewest_gpus(shape: Shape, setup: Setup, gpu: Gpu) -> Fit:
+    """The smallest power-of-two number of GPUs on which the setup fits with full sharding; 4,096 when none does."""
+    for gpus in (2**power for power in range(13)):
         way: Sharding = "full" if gpus > 1 else "none"
         result = _fit_step(shape, replace(setup, gpus=gpus, sharding=way, sharding_factor=None), gpu)
-        if result.fits or gpus >= most:
-            return result
-        gpus *= 2
+        if result.fits:
+            break
+    return result
 
 
 def strategies(shape: Shape, setup: Setup, gpu: Gpu) -> list[Fit]:
