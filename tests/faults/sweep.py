@@ -16,7 +16,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.core import store as stores
+from pipeline.core import local_calls
 from pipeline.core.local_calls import LocalCalls
 from pipeline.run import main
 from tests.faults.calls import KILLED, MODES, FaultyCalls
@@ -54,7 +54,7 @@ def forked(work):
 
 def run_once(recipe, out, calls):
     """One run in this process with these operating-system calls; returns its exit code."""
-    stores.install_calls(calls)
+    local_calls.install_calls(calls)
     return main([str(recipe), "--out", str(out), "--ray", "none", "--no-train", "--json"])
 
 
@@ -87,7 +87,7 @@ def reference(folder):
     code = run_once(recipe, folder / "reference", calls)
     if code != 0:
         raise AssertionError(f"the undisturbed run ended with exit code {code}")
-    stores.install_calls(LocalCalls())
+    local_calls.install_calls(LocalCalls())
     return recipe, calls.names, result_of(folder / "reference")["root_hash"]
 
 

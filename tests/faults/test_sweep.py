@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from pipeline.core import store as stores
+from pipeline.core import local_calls
 from pipeline.core.execute import Produced, Runner, Unit
 from pipeline.core.in_process import InProcess
 from pipeline.core.local_calls import LocalCalls
@@ -26,7 +26,7 @@ def work(store, assignments):
 
 def two_steps(folder, calls):
     """Three units, then one that reads them; returns the final text."""
-    stores.install_calls(calls)
+    local_calls.install_calls(calls)
     store = Store(str(folder))
     runner = Runner(store, InProcess())
     first = runner.execute("first", [Unit(name) for name in "abc"], work)
@@ -38,7 +38,7 @@ def two_steps(folder, calls):
 @pytest.fixture(autouse=True)
 def real_calls():
     yield
-    stores.install_calls(LocalCalls())
+    local_calls.install_calls(LocalCalls())
 
 
 def outcome(folder, calls):
