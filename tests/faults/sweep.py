@@ -7,6 +7,7 @@ command goes on from there; `--limit N` tries N more and stops.
 """
 
 import argparse
+import gc
 import hashlib
 import json
 import os
@@ -38,14 +39,14 @@ class Board:
         return f"{self.runs} faults injected ({exits}); {self.runs - len(self.failures)} recovered, {len(self.failures)} failed"
 
 
-def forked(work):
-    """Run `work` in a child process; returns its exit code."""
+def forked(work, told=os.devnull):
+    """Run `work` in a child process, what it prints goes to the file `told`; returns its exit code."""
     child = os.fork()
     if child == 0:
         code = 70
         try:
-            with open(os.devnull, "w") as nowhere:
-                sys.stdout = sys.stderr = nowhere
+            with open(told, "w") as printed:
+                sys.stdout = sys.stderr = printed
                 code = work()
         finally:
             os._exit(code)
@@ -88,6 +89,8 @@ def reference(folder):
     if code != 0:
         raise AssertionError(f"the undisturbed run ended with exit code {code}")
     local_calls.install_calls(LocalCalls())
+    gc.collect()
+    gc.freeze()  # a fork's collector then copies none of these pages
     return recipe, calls.names, result_of(folder / "reference")["root_hash"]
 
 
