@@ -52,10 +52,11 @@ class Proxies:
 
     def __init__(self, handoff: Handoff, options: argparse.Namespace, name: str) -> None:
         self.handoff, self.name, self.unit = handoff, name, ""
-        self.steps, self.target = options.steps, target_tokens(handoff, options.target_tokens)
-        if min(self.steps, self.target) < 1:
+        self.target = target_tokens(handoff, options.target_tokens)
+        if min(options.steps, self.target) < 1:
             raise UsageError("--steps and --target-tokens are at least 1")
         self.config = proxy_config(handoff, options.steps, options.set)
+        self.steps = self.config.steps or options.steps
         self.tokens = self.steps * (self.config.global_batch or 1) * (self.config.objective.sequence_length or 1)
         self.part = min(1.0, self.tokens / self.target)
         self.folder, self.tokenizer = Path(handoff.at(name)), handoff.at(handoff.manifest.tokenizer.path)
