@@ -1,6 +1,7 @@
 """Documents that kill: a parser and a judge that die on marked texts. Work functions here are the real ones, poisoned."""
 
 import contextlib
+import faulthandler
 import os
 import signal
 
@@ -77,6 +78,7 @@ def run(where, arguments):
     """A run whose parser, or judge, is poisoned; returns its exit code. For a process of its own."""
     from pipeline.run import main
 
+    faulthandler.disable()  # its report of a death that is meant
     if where == "parser":
         extract.extract_shard = extract_shard
     else:
