@@ -20,20 +20,22 @@ def handoff(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_handoff(tmp_path_factory.mktemp("run"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> None:
+    """The matrices are tiny: more threads only wait for each other, and do it busily."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="module")
 def world() -> Iterator[Any]:
     """This process as a world of one."""
-    import torch
-
     from recipes.pretrain.parallel import start_world, stop_world
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # tiny matrices: more threads only wait for each other
     gc.collect()
     gc.freeze()  # every training collects, and need not walk what the imports left
     yield start_world()
     stop_world()
-    torch.set_num_threads(threads)
 
 
 def torchrun(
