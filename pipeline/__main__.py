@@ -4,27 +4,10 @@ import argparse
 import importlib
 import sys
 
-from pipeline.commands import arguments
+from pipeline.commands.arguments import COMMANDS, declare
 from pipeline.commands.console import add_version, guarded, program
 from pipeline.commands.parser import Parser
 
-COMMANDS = {
-    "run": "run a recipe, or go on with a run",
-    "explain": "what happened to one document, and why",
-    "status": "which steps of a run folder are done",
-    "inspect": "signals, verdict and text of documents, filtered",
-    "explore": "the run in a browser, on this machine alone",
-    "whatif": "how many documents other thresholds would keep, without running",
-    "diff": "what changed between two runs",
-    "report": "write report.html of a finished run again",
-    "forget": "take documents out of a run, keep them out, and list the checkpoints that had them",
-    "clean": "drop what a run needs only to go on, and keep corpus, tokenizer, hand-off and report",
-    "verify": "compare every committed file with its checksum",
-    "plan": "parameters, tokens, compute, memory and time from one number",
-    "doctor": "whether this machine can run the pipeline",
-    "schema": "the JSON schema of a recipe, for editors",
-    "completion": "a script that completes commands and options in a shell",
-}
 OWN_LINE = {"run": "pipeline.run", "plan": "pipeline.commands.plan"}
 """Commands whose module reads its own command line."""
 
@@ -42,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
             commands.add_parser(name, help=text, add_help=False)
             continue
         own = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        getattr(arguments, name)(own)
+        declare(own, name)
         if name not in ("completion", "explore"):
             own.add_argument(
                 "--json", action="store_true", help="JSON instead of tables: one line, from inspect one a document"

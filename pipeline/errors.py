@@ -9,9 +9,10 @@ PipelineError
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
+Value = TypeVar("Value")
 EXIT_OK = 0
 EXIT_GATE = 1
 EXIT_USAGE = 2
@@ -81,3 +82,14 @@ class GateError(PipelineError):
     """The run finished, and a gate of the recipe is red."""
 
     exit_code = EXIT_GATE
+
+
+def named(what: str, table: Mapping[str, Value], name: str) -> Value:
+    """`table[name]`. Raises a UsageError that names the nearest key, and all of them.
+
+    >>> named("preset", {"tiny": 1, "small": 2}, "small")
+    2
+    """
+    if name not in table:
+        raise UsageError(f"no {what} named {name!r}{did_you_mean(name, list(table)) or ';'} known: {', '.join(table)}")
+    return table[name]

@@ -8,7 +8,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from pipeline.commands import arguments as declared
+from pipeline.commands.arguments import declare
 from pipeline.commands.console import add_version, guarded
 from pipeline.commands.parser import Parser
 from pipeline.errors import EXIT_OK, KilledWorkerError, UsageError
@@ -46,7 +46,7 @@ def parser(prog: str = "python -m pipeline.run") -> argparse.ArgumentParser:
     made = Parser(
         prog=prog, description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    declared.run(made)
+    declare(made, "run", stages=list(STAGES))
     made.add_argument("--json", action="store_true", help="no progress; one line of JSON at the end")
     add_version(made)
     return made

@@ -1,5 +1,7 @@
 """Hypothesis judges what a test finds, never how loaded the machine is; the longest files go first."""
 
+import gc
+
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -23,3 +25,9 @@ def pytest_collection_modifyitems(items):
     """Begin with the files that take longest: a worker takes a whole file, and must not be left alone with one at the end."""
     order = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
+
+def pytest_collection_finish():
+    """What is imported by now stays: neither the collector nor a forked child goes through it again."""
+    gc.collect()
+    gc.freeze()

@@ -1,7 +1,6 @@
 """Extend a tokenizer for continued pre-training: more merges on top of those it has, old ids unchanged."""
 
 import json
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -10,22 +9,6 @@ from tokenizer.bytelevel import read, written
 from tokenizer.count import Counts
 from tokenizer.encode import Encoder
 from tokenizer.merge import learn_merges
-
-
-@dataclass(frozen=True)
-class Extension:
-    """`tokenizer_json` with the new tokens; new token `ids[i]` stands for the base ids `pieces[i]`.
-
-    `pruned` are ids of base tokens that no text reached, now new tokens'; `unreachable` those that are left, because
-    there were fewer new tokens. `shortfall` is how many tokens fewer came out than were asked for.
-    """
-
-    tokenizer_json: bytes
-    ids: list[int]
-    pieces: list[list[int]]
-    pruned: list[int]
-    unreachable: list[int]
-    shortfall: int
 
 
 def continued_merges(
@@ -55,28 +38,23 @@ def continued_merges(
     return tokens, merges
 
 
-def extend(base: bytes, counts: Counts, new_tokens: int, min_frequency: int = 2) -> Extension:
-    """Continue the base tokenizer's merges on the counts of domain text (made with the base's own preset).
+def extend(base: bytes, counts: Counts, new_tokens: int, min_frequency: int = 2) -> bytes:
+    """The base's `tokenizer.json` with its merges continued on the counts of domain text (made with the base's own preset).
 
     Every pre-token starts as the base encodes it, so old merges keep their rank and text without new tokens keeps its
     ids. Tokens of the base that no text can reach are pruned, with their merges: new tokens take their ids first, so
-    that the embedding grows less, and then follow the largest old id. Raises ValueError when the presets differ or the
-    base is not byte-level BPE of a known pattern.
+    that the embedding grows less, and then follow the largest old id. Fewer tokens than asked for come out where no pair
+    is frequent enough. Raises ValueError when the presets differ or the base is not byte-level BPE of a known pattern.
     """
     encoder = Encoder(base)
     if counts.preset != encoder.preset:
         raise ValueError(f"counts were cut by {counts.preset}, the base tokenizer cuts by {encoder.preset}")
     first = encoder.vocab_size
-    lost = encoder.unreachable()
     tokens, merges = continued_merges(encoder, counts, new_tokens, min_frequency)
     made = tokens[first:]
-    pruned = lost[: len(made)]
+    pruned = encoder.unreachable()[: len(made)]
     ids = [*pruned, *range(first, first + len(made) - len(pruned))]
-    added, bounds = encoder.encode_column(pa.array(made, pa.binary()), cut=False)
-    pieces = [part.tolist() for part in np.split(added, bounds[:-1])] if len(bounds) else []
-    return Extension(
-        _with_merges(base, encoder, made, ids, merges), ids, pieces, pruned, lost[len(made) :], new_tokens - len(made)
-    )
+    return _with_merges(base, encoder, made, ids, merges)
 
 
 def _with_merges(

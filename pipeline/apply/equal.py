@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from pipeline.apply.spans import ApplySettings
 from pipeline.core.blocks import at_borders, by_part, rows_between, rows_of
-from pipeline.core.execute import Assignment, Produced
+from pipeline.core.execute import Assignment, Produced, each
 from pipeline.core.store import Store
 from pipeline.decide.by_hand import marked
 
@@ -45,36 +45,34 @@ def halves(texts: pa.Array) -> np.ndarray:
     return data.reshape(-1, 2)[texts.offset : texts.offset + len(texts)]
 
 
-def gather_block(store: Store, assignments: list[Assignment]) -> list[Produced]:
+@each
+def gather_block(store: Store, assigned: Assignment) -> Produced:
     """Of a block of shards, the documents that stay, by part of their hash, and the ids of those that became too short."""
-    produced = []
-    for assigned in assignments:
-        settings, parts = ApplySettings.model_validate(assigned.settings["apply"]), assigned.settings["parts"]
-        staying, fallen = [STAYING.empty_table()], [FALLEN.empty_table()]
-        for name, read in assigned.reads["shards"].items():
-            decided = store.read_table(read["decisions"].path, ["id", "verdict"])
-            texts = store.read_table(read["texts"].path, ["text_hash", "num_chars"])
-            kept = np.asarray(pc.equal(decided["verdict"], "kept"))
-            short = short_ones(store, read, decided["id"], texts, settings)
-            fallen.append(pa.table([decided["id"].filter(pa.array(kept & short))], FALLEN))
-            rows = np.flatnonzero(kept & ~short)
-            chosen = pa.array(rows)
-            columns = [rows + assigned.settings["firsts"][name], texts["text_hash"].take(chosen)]
-            staying.append(pa.table([*columns, decided["id"].take(chosen)], STAYING))
-        every, gone = pa.concat_tables(staying).combine_chunks(), pa.concat_tables(fallen)
-        files = {"fallen": store.put_table(assigned.path("fallen"), [gone], FALLEN)}
-        if settings.drop_newly_identical:
-            # The second half: parts stay even where equal first halves are what is looked for.
-            part = (halves(every["hash"].combine_chunks())[:, 1] % np.uint64(parts)).astype(np.int64)
-            groups, schema = by_part(every, part, parts), STAYING.append(pa.field("part", pa.int64()))
-            files["staying"] = store.put_table(assigned.path("staying"), groups, schema)
-        produced.append(Produced(files, FallenCounts(gone.num_rows)))
-    return produced
+    settings, parts = ApplySettings.model_validate(assigned.settings["apply"]), assigned.settings["parts"]
+    staying, fallen = [STAYING.empty_table()], [FALLEN.empty_table()]
+    for name, read in assigned.reads["shards"].items():
+        decided = store.read_table(read["decisions"].path, ["id", "verdict"])
+        texts = store.read_table(read["texts"].path, ["text_hash", "num_chars"])
+        kept = np.asarray(pc.equal(decided["verdict"], "kept"))
+        short = short_ones(store, read, decided["id"], texts, settings)
+        fallen.append(pa.table([decided["id"].filter(pa.array(kept & short))], FALLEN))
+        rows = np.flatnonzero(kept & ~short)
+        chosen = pa.array(rows)
+        columns = [rows + assigned.settings["firsts"][name], texts["text_hash"].take(chosen)]
+        staying.append(pa.table([*columns, decided["id"].take(chosen)], STAYING))
+    every, gone = pa.concat_tables(staying).combine_chunks(), pa.concat_tables(fallen)
+    files = {"fallen": store.put_table(assigned.path("fallen"), [gone], FALLEN)}
+    if settings.drop_newly_identical:
+        # The second half: parts stay even where equal first halves are what is looked for.
+        part = (halves(every["hash"].combine_chunks())[:, 1] % np.uint64(parts)).astype(np.int64)
+        groups, schema = by_part(every, part, parts), STAYING.append(pa.field("part", pa.int64()))
+        files["staying"] = store.put_table(assigned.path("staying"), groups, schema)
+    return Produced(files, FallenCounts(gone.num_rows))
 
 
-def equal_part(store: Store, assignments: list[Assignment]) -> list[Produced]:
+@each
+def equal_part(store: Store, assigned: Assignment) -> Produced:
     """The documents of a part whose text another one has too that stays: the one with the smallest id, of equal ids the first."""
-    (assigned,) = assignments
     part = assigned.settings["part"]
     table = rows_between(store, assigned.reads["staying"], "part", (part, part + 1), STAYING).combine_chunks()
     first = halves(table["hash"].combine_chunks())[:, 0]
@@ -89,7 +87,7 @@ def equal_part(store: Store, assignments: list[Assignment]) -> list[Produced]:
         going += [{"row": one["row"], "survivor": survivor["id"]} for one in same if one is not survivor]
     found = pa.Table.from_pylist(sorted(going, key=lambda one: one["row"]), GOING)
     groups = at_borders(found, assigned.settings["borders"])
-    return [Produced({"table": store.put_table(assigned.path("equal"), groups, GOING)})]
+    return Produced({"table": store.put_table(assigned.path("equal"), groups, GOING)})
 
 
 def going_of(going: pa.Table, first: int, rows: int) -> dict[int, str | None]:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from pipeline.apply.substrings import span_column
+from pipeline.apply.substrings import SubstringSettings, span_column
 from pipeline.core.blocks import rows_of
 from pipeline.core.settings import Settings
 from pipeline.kernels.buffers import text_buffers
@@ -50,6 +50,15 @@ class ParagraphSettings(Settings):
     """Documents that must have the paragraph."""
     keep_first: bool = True
     """Keep the copy in the first document (by rank, then hashed id); false cuts every copy."""
+
+
+class RepeatSettings(Settings):
+    """Text that stands in several kept documents is cut from all but one. Nothing is looked for by default."""
+
+    paragraphs: ParagraphSettings | None = None
+    """Whole paragraphs: disclaimers, notices, navigation."""
+    substrings: SubstringSettings | None = None
+    """Exact substrings from a length on, across paragraphs, cut at word borders."""
 
 
 def paragraph_rows(batch: pa.RecordBatch, first: int, settings: ParagraphSettings) -> pa.Table:

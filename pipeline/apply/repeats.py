@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 from pipeline.apply.paragraphs import LAST
 from pipeline.apply.rewrite import SpanColumn, is_too_short, rewrite, span_columns
 from pipeline.apply.substrings import SubstringSettings, TextShard, repeated_substrings
-from pipeline.core.execute import Assignment, Produced
+from pipeline.core import judge
+from pipeline.core.execute import Assignment, Produced, each
 from pipeline.core.store import Store
 
 VERSION = 4
@@ -27,18 +28,7 @@ MOST_ROUNDS = 8
 Cut = tuple[str, str, str, str]
 """A span column that apply acts on: stage, file, column, action."""
 
-SPANS = pa.schema(
-    [
-        (
-            "spans",
-            pa.list_(
-                pa.struct(
-                    [("start", pa.int32()), ("end", pa.int32()), ("kind", pa.string()), ("first_in", pa.string())]
-                )
-            ),
-        )
-    ]
-)
+SPANS = pa.schema([("spans", pa.list_(pa.struct([*judge.SPANS.value_type, ("first_in", pa.string())])))])
 """One row a document, aligned with its documents. `first_in` is the id of the document that has the copy that stays."""
 
 
@@ -70,9 +60,9 @@ class RepeatCounts:
     documents: int = 0
 
 
-def find_substrings(store: Store, assignments: list[Assignment]) -> list[Produced]:
+@each
+def find_substrings(store: Store, assigned: Assignment) -> Produced:
     """The repeated substrings over all shards; a table per shard."""
-    (assigned,) = assignments
     sources, settings = assigned.reads["shards"], assigned.settings
     falling: dict[str, np.ndarray] = {name: np.zeros(0, np.int64) for name in sources}
     for _ in range(MOST_ROUNDS):
@@ -103,7 +93,7 @@ def find_substrings(store: Store, assignments: list[Assignment]) -> list[Produce
     names, known = pa.concat_arrays(ids), np.concatenate(numbers)
     tables = {name: named(column, known, names) for name, column in columns.items()}
     files = {name: store.put_table(assigned.path("repeats/substrings", name), [t], SPANS) for name, t in tables.items()}
-    return [Produced(files, counted(columns.values()))]
+    return Produced(files, counted(columns.values()))
 
 
 def _holders(columns: Mapping[str, pa.Array], rows: Mapping[str, int]) -> dict[str, np.ndarray]:

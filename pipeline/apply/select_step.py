@@ -13,7 +13,7 @@ from pipeline.apply.select_settings import SelectSettings
 from pipeline.apply.select_where import condition_of, meets, where_files
 from pipeline.apply.selection import RULE, WHERE_RULE, Dial, Met, Offered, dial, offered, spared
 from pipeline.apply.spans import ApplySettings
-from pipeline.core.execute import Assignment, Produced
+from pipeline.core.execute import Assignment, Produced, each
 from pipeline.core.run_folder import RunFolder
 from pipeline.core.steps import Step
 from pipeline.core.store import Store
@@ -32,9 +32,9 @@ class SelectCounts:
     where: Met | None = None
 
 
-def select_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
+@each
+def select_all(store: Store, assigned: Assignment) -> Produced:
     """What the dial does, and the numbers of the documents that it removes."""
-    (assigned,) = assignments
     shards, told = assigned.reads["shards"], SelectSettings.model_validate(assigned.settings["select"])
     settings, firsts = ApplySettings.model_validate(assigned.settings["apply"]), assigned.settings["firsts"]
 
@@ -60,7 +60,7 @@ def select_all(store: Store, assignments: list[Assignment]) -> list[Produced]:
         rows = np.flatnonzero((bucket > 0) | (rule == RULE) | (rule == WHERE_RULE))
         groups.append(pa.table([rows + firsts[name], pa.array(rule[rows], pa.string()), bucket[rows]], SELECTED))
     info = store.put_table(assigned.path("select"), [group for group in groups if group.num_rows], SELECTED)
-    return [Produced({"table": info}, SelectCounts(found.dial, found.where))]
+    return Produced({"table": info}, SelectCounts(found.dial, found.where))
 
 
 class Selected(NamedTuple):

@@ -20,7 +20,7 @@ from pipeline.apply.selection import STAGE, Dial, Met, sentence
 from pipeline.apply.spans import ApplySettings
 from pipeline.core.blocks import Blocks, Counted, rows_between, rows_of
 from pipeline.core.conserve import Balance, add_up
-from pipeline.core.execute import Assignment, Produced, Unit, libraries
+from pipeline.core.execute import Assignment, Produced, Unit, each, libraries
 from pipeline.core.ledger import adapter
 from pipeline.core.root_hash import MODULUS, table_sum
 from pipeline.core.run_folder import Commits, Run
@@ -89,54 +89,52 @@ class BlockCounts:
     lost_spans: int = 0
 
 
-def settle_block(store: Store, assignments: list[Assignment]) -> list[Produced]:
+@each
+def settle_block(store: Store, assigned: Assignment) -> Produced:
     """Final verdicts of every shard of a block: kept documents whose text became too short go, and those that became equal to
     a better-ranked kept one, or that the dial does not keep. One shard is held at a time."""
-    produced = []
-    for assigned in assignments:
-        reads = assigned.reads
-        settings = ApplySettings.model_validate(assigned.settings["apply"])
-        fallen = [store.read_table(info.path)["id"].combine_chunks() for info in reads["fallen"]]
-        gone_before = pa.concat_arrays([pa.array([], pa.string()), *fallen])
-        firsts, between = assigned.settings["firsts"], assigned.settings["between"]
-        going = rows_between(store, reads["equal"], "row", between, GOING).sort_by("row")
-        selection = rows_between(store, reads["select"], "row", between, SELECTED)
-        files: dict[str, FileInfo] = {}
-        counts, balance, rows, lost = BlockCounts(), Balance(), 0, set[str]()
-        for name, read in reads["shards"].items():
-            table, text = store.read_table(read["decisions"].path), store.read_table(read["texts"].path, MEASURES)
-            too_short = np.asarray(pc.equal(table["verdict"], "kept"))
-            too_short &= short_ones(store, read, table["id"], text, settings)
-            at = firsts[name], table.num_rows
-            gone: dict[int, Removal] = {row: ("apply", "too_short", None) for row in np.flatnonzero(too_short).tolist()}
-            equal = going_of(going, *at)
-            gone |= {row: ("apply", "newly_identical", survivor) for row, survivor in equal.items()}
-            selected = rows_of(selection, *at)
-            places, rules = selected["row"].to_numpy() - at[0], selected["rule"].to_pylist()
-            gone |= {row: (STAGE, rule, None) for row, rule in zip(places.tolist(), rules, strict=True) if rule}
-            buckets = np.zeros(table.num_rows, np.int8)
-            buckets[places] = selected["bucket"].to_numpy()
-            final = _removed(table, gone).append_column(FINAL.field("bucket"), pa.array(buckets, mask=buckets == 0))
-            files[name] = store.put_table(assigned.path("verdicts", name), [final], FINAL)
-            before = balance.bytes_kept
-            _add_balance(balance, final, text["text_bytes"].to_numpy())
-            counts.kept_bytes[name] = balance.bytes_kept - before
-            _add_streams(counts.streams, final, text)
-            rows = (rows + table_sum(final, text)) % MODULUS
-            spans = _lost(store, read["repeats"], final, gone_before)
-            counts.lost_spans += len(spans)
-            lost |= set(spans)
-        counts.streams, counts.row_sum = dict(sorted(counts.streams.items())), f"{rows:064x}"
-        if lost:
-            table = pa.table([pa.array(sorted(lost), pa.string())], FALLEN)
-            files[LOST] = store.put_table(assigned.path("lost"), [table], FALLEN)
-        produced.append(Produced(files, counts, balance))
-    return produced
+    reads = assigned.reads
+    settings = ApplySettings.model_validate(assigned.settings["apply"])
+    fallen = [store.read_table(info.path)["id"].combine_chunks() for info in reads["fallen"]]
+    gone_before = pa.concat_arrays([pa.array([], pa.string()), *fallen])
+    firsts, between = assigned.settings["firsts"], assigned.settings["between"]
+    going = rows_between(store, reads["equal"], "row", between, GOING).sort_by("row")
+    selection = rows_between(store, reads["select"], "row", between, SELECTED)
+    files: dict[str, FileInfo] = {}
+    counts, balance, rows, lost = BlockCounts(), Balance(), 0, set[str]()
+    for name, read in reads["shards"].items():
+        table, text = store.read_table(read["decisions"].path), store.read_table(read["texts"].path, MEASURES)
+        too_short = np.asarray(pc.equal(table["verdict"], "kept"))
+        too_short &= short_ones(store, read, table["id"], text, settings)
+        at = firsts[name], table.num_rows
+        gone: dict[int, Removal] = {row: ("apply", "too_short", None) for row in np.flatnonzero(too_short).tolist()}
+        equal = going_of(going, *at)
+        gone |= {row: ("apply", "newly_identical", survivor) for row, survivor in equal.items()}
+        selected = rows_of(selection, *at)
+        places, rules = selected["row"].to_numpy() - at[0], selected["rule"].to_pylist()
+        gone |= {row: (STAGE, rule, None) for row, rule in zip(places.tolist(), rules, strict=True) if rule}
+        buckets = np.zeros(table.num_rows, np.int8)
+        buckets[places] = selected["bucket"].to_numpy()
+        final = _removed(table, gone).append_column(FINAL.field("bucket"), pa.array(buckets, mask=buckets == 0))
+        files[name] = store.put_table(assigned.path("verdicts", name), [final], FINAL)
+        before = balance.bytes_kept
+        _add_balance(balance, final, text["text_bytes"].to_numpy())
+        counts.kept_bytes[name] = balance.bytes_kept - before
+        _add_streams(counts.streams, final, text)
+        rows = (rows + table_sum(final, text)) % MODULUS
+        spans = _lost(store, read["repeats"], final, gone_before)
+        counts.lost_spans += len(spans)
+        lost |= set(spans)
+    counts.streams, counts.row_sum = dict(sorted(counts.streams.items())), f"{rows:064x}"
+    if lost:
+        table = pa.table([pa.array(sorted(lost), pa.string())], FALLEN)
+        files[LOST] = store.put_table(assigned.path("lost"), [table], FALLEN)
+    return Produced(files, counts, balance)
 
 
-def add_settled(store: Store, assignments: list[Assignment]) -> list[Produced]:
+@each
+def add_settled(store: Store, assigned: Assignment) -> Produced:
     """The final verdicts of all blocks as one unit, with what they come to."""
-    (assigned,) = assignments
     streams: dict[str, StreamCounts] = {}
     spans, rows = 0, 0
     for block in assigned.reads["counted"]:
@@ -151,7 +149,7 @@ def add_settled(store: Store, assignments: list[Assignment]) -> list[Produced]:
         selected = adapter(SelectCounts).validate_python(one.counts)
         counts.select, counts.where = selected.dial, selected.where
     files = {name: info for block in assigned.reads["verdicts"] for name, info in block.items() if name != LOST}
-    return [Produced(files, counts, balance)]
+    return Produced(files, counts, balance)
 
 
 def _removed(table: pa.Table, gone: Mapping[int, Removal]) -> pa.Table:
@@ -220,24 +218,15 @@ def settle(run: Run) -> Commits:
     }
     rows = {shard: files["texts"].rows or 0 for shard, files in shards.items()}
     blocks = Blocks.of(rows)
-    borders, parts, places = blocks.borders, blocks.parts, blocks.places()
     applied: dict[str, Any] = {"apply": run.recipe.apply.model_dump(mode="json")}
     settings = dict(applied)
     texts = {name: {kind: files[kind] for kind in files if kind != "repeats"} for name, files in shards.items()}
-    units = [
-        Unit(
-            f"{number:05d}",
-            {"shards": {name: texts[name] for name in place["firsts"]}},
-            applied | place | {"parts": parts},
-            SETTLE_VERSION,
-        )
-        for number, place in enumerate(places)
-    ]
+    units = blocks.units(texts, applied | {"parts": blocks.parts}, SETTLE_VERSION)
     gathered = run.execute(Step.GATHER, units, gather_block).values()
     staying = {"staying": [commit.files["staying"] for commit in gathered if "staying" in commit.files]}
     units = [
-        Unit(f"{part:05d}", staying, {"part": part, "borders": borders}, SETTLE_VERSION)
-        for part in range(parts if staying["staying"] else 0)
+        Unit(f"{part:05d}", staying, {"part": part, "borders": blocks.borders}, SETTLE_VERSION)
+        for part in range(blocks.parts if staying["staying"] else 0)
     ]
     equal = [commit.files["table"] for commit in run.execute(Step.EQUAL, units, equal_part).values()]
     units, told = [], run.recipe.select
@@ -260,15 +249,7 @@ def settle(run: Run) -> Commits:
         "select": [commit.files["table"] for commit in dialled],
         "fallen": [commit.files["fallen"] for commit in gathered if run.has(Step.REPEATS)],
     }
-    units = [
-        Unit(
-            f"{number:05d}",
-            {"shards": {name: shards[name] for name in place["firsts"]}, **everywhere},
-            applied | place,
-            SETTLE_VERSION,
-        )
-        for number, place in enumerate(places)
-    ]
+    units = blocks.units(shards, applied, SETTLE_VERSION, everywhere)
     final = run.execute(Step.FINAL, units, settle_block).values()
     summed = {
         "verdicts": [commit.files for commit in final],

@@ -14,7 +14,7 @@ from pipeline.apply.rewrite import rewrite, span_columns
 from pipeline.apply.settle import settle
 from pipeline.apply.spans import Edited
 from pipeline.core.conserve import Balance
-from pipeline.core.execute import Assignment, Produced, Unit
+from pipeline.core.execute import Assignment, Produced, Unit, each
 from pipeline.core.judge import judges
 from pipeline.core.run_folder import Commits, Run
 from pipeline.core.steps import Step
@@ -28,10 +28,8 @@ APPLY_VERSION = 5
 
 TEXTS = pa.schema(
     [
-        (
-            "text",
-            pa.large_string(),
-        ),  # to publish: cut and masked when kept, masked when removed, empty when quarantined
+        # to publish: cut and masked when kept, masked when removed, empty when quarantined
+        ("text", pa.large_string()),
         ("text_bytes", pa.int64()),
         ("num_chars", pa.int64()),
         ("num_pretokens", pa.int64()),
@@ -48,28 +46,26 @@ class ApplyCounts:
     documents_cut: dict[str, int] = field(default_factory=dict)
 
 
-def apply_shard(store: Store, assignments: list[Assignment]) -> list[Produced]:
+@each
+def apply_shard(store: Store, assigned: Assignment) -> Produced:
     """Rewrite the texts of one shard, with every byte inserted and cut accounted to its rule."""
-    produced = []
-    for assigned in assignments:
-        files = assigned.reads
-        decided = store.read_table(files["decisions"].path, ["verdict"])["verdict"].to_pylist()
-        spans = span_columns(store, files, assigned.settings)
-        balance, batches, start = Balance(), [], 0
-        documents: Counter[str] = Counter()
-        parquet = store.open_table(files["documents"].path)
-        for group in range(parquet.num_row_groups):
-            texts = parquet.read_row_group(group, columns=["text"], use_threads=False)
-            verdicts = decided[start : start + texts.num_rows]
-            columns = [replace(found, values=found.values.slice(start, texts.num_rows)) for found in spans]
-            edited = rewrite(texts, verdicts, columns)
-            start += texts.num_rows
-            batches.append(_text_batch(edited))
-            _account(balance, texts, verdicts, edited)
-            documents.update(rule for found in edited for rule in found.cut)
-        info = store.put_table(assigned.path("texts"), batches, TEXTS)
-        produced.append(Produced({"table": info}, ApplyCounts(dict(sorted(documents.items()))), balance))
-    return produced
+    files = assigned.reads
+    decided = store.read_table(files["decisions"].path, ["verdict"])["verdict"].to_pylist()
+    spans = span_columns(store, files, assigned.settings)
+    balance, batches, start = Balance(), [], 0
+    documents: Counter[str] = Counter()
+    parquet = store.open_table(files["documents"].path)
+    for group in range(parquet.num_row_groups):
+        texts = parquet.read_row_group(group, columns=["text"], use_threads=False)
+        verdicts = decided[start : start + texts.num_rows]
+        columns = [replace(found, values=found.values.slice(start, texts.num_rows)) for found in spans]
+        edited = rewrite(texts, verdicts, columns)
+        start += texts.num_rows
+        batches.append(_text_batch(edited))
+        _account(balance, texts, verdicts, edited)
+        documents.update(rule for found in edited for rule in found.cut)
+    info = store.put_table(assigned.path("texts"), batches, TEXTS)
+    return Produced({"table": info}, ApplyCounts(dict(sorted(documents.items()))), balance)
 
 
 def _text_batch(edited: list[Edited]) -> pa.RecordBatch:

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from pipeline.core.judge import SPANS
 from pipeline.core.settings import Settings
 from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.dedup.suffix import anchor_runs, later_copies, shrink_to_words
@@ -25,9 +26,7 @@ _PARTITION_BITS = 6
 _RUN = np.dtype([("hash", "<u8"), ("anchor", "<i8"), ("first", "<i8"), ("last", "<i8")])
 
 
-REPEATS = pa.list_(
-    pa.struct([("start", pa.int32()), ("end", pa.int32()), ("kind", pa.string()), ("first_in", pa.int64())])
-)
+REPEATS = pa.list_(pa.struct([*SPANS.value_type, ("first_in", pa.int64())]))
 """Spans to cut, as a judge's `SPANS`, and which document has the copy that stays: its number in the order in which the
 shards were given, null where no copy stays. Should that document lose the place to a third one, the copy is there."""
 

@@ -94,14 +94,19 @@ def judged(ratio_high: float | None, with_term: int, others: int, gate: BiasGate
     return "fail" if ratio_high < gate.fail_below else "warn"
 
 
-def compared(with_term: int, kept_with: int, others: int, kept_others: int, gate: BiasGate) -> dict[str, Any]:
-    """The ratio of two kept shares, its interval and the verdict, as JSON values."""
-    ratio, low, high = ratio_interval(kept_with, with_term, kept_others, others)
-    return {
-        "ratio": round(ratio, 6) if math.isfinite(ratio) and with_term and others else None,
+def compared(
+    with_it: np.ndarray, others: np.ndarray, kept: np.ndarray, gate: BiasGate
+) -> tuple[dict[str, int], dict[str, Any]]:
+    """Of two groups of documents, bool[n] each: how many there are and how many are kept; and the ratio of the kept shares, its
+    interval and the verdict, as JSON values."""
+    n = {"with": int(with_it.sum()), "kept_with": int((with_it & kept).sum())}
+    n |= {"other": int(others.sum()), "kept_other": int((others & kept).sum())}
+    ratio, low, high = ratio_interval(n["kept_with"], n["with"], n["kept_other"], n["other"])
+    return n, {
+        "ratio": round(ratio, 6) if math.isfinite(ratio) and n["with"] and n["other"] else None,
         "wilson_low": round(low, 6),
         "wilson_high": None if high is None else round(high, 6),
-        "verdict": judged(high, with_term, others, gate),
+        "verdict": judged(high, n["with"], n["other"], gate),
     }
 
 
@@ -109,18 +114,17 @@ def bias_row(
     stage: str, axis: str, name: str, mask: np.ndarray, others: np.ndarray, kept: np.ndarray, gate: BiasGate
 ) -> dict[str, Any]:
     """One row of the table: `mask` mention the term, `others` another of the axis and not it, `kept` survive the stage."""
-    with_term, kept_with = int(mask.sum()), int((mask & kept).sum())
-    other, kept_other = int(others.sum()), int((others & kept).sum())
+    n, compared_shares = compared(mask, others, kept, gate)
     return {
         "stage": stage,
         "axis": axis,
         "term": name,
-        "documents_with": with_term,
-        "kept_with": kept_with,
-        "kept_share_with": share(kept_with, with_term),
-        "documents_others_in_axis": other,
-        "kept_share_others_in_axis": share(kept_other, other),
-        **compared(with_term, kept_with, other, kept_other, gate),
+        "documents_with": n["with"],
+        "kept_with": n["kept_with"],
+        "kept_share_with": share(n["kept_with"], n["with"]),
+        "documents_others_in_axis": n["other"],
+        "kept_share_others_in_axis": share(n["kept_other"], n["other"]),
+        **compared_shares,
     }
 
 
@@ -242,3 +246,76 @@ def identity_auc(scores: np.ndarray, toxic: np.ndarray, mask: np.ndarray) -> tup
     for chosen in (mask, (mask & ~toxic) | (~mask & toxic), (mask & toxic) | (~mask & ~toxic)):
         found.append(area_under_curve(scores[chosen], toxic[chosen]))
     return found[0], found[1], found[2]
+
+
+# Representation in the text: pronouns and descriptors as Llama 2 reports them, and features of a dialect.
+
+PERSONS = {"first": ("first_person",), "second": ("second_person",), "third": ("she", "he", "they", "it")}
+DIALECT = "aae_features"
+MIN_FEATURES = 2
+"""Mentions from which a document counts: one "ain't" in a quotation makes no dialect."""
+
+
+def pronoun_table(terms: pa.Array | pa.ChunkedArray) -> dict[str, Any]:
+    """Shares as in table 9 (a) of Llama 2 (arXiv 2307.09288): documents with any gender pronoun, and of those the shares with
+    she, he and they; documents with any personal pronoun, and of those the shares with each grammatical person."""
+    mentions, ids = term_matrix(terms), {term.name: term.id for term in identity_terms()}
+
+    def having(*names: str) -> np.ndarray:
+        return np.asarray(mentions[:, [ids[name] for name in names]].any(axis=1))
+
+    gender = having("she", "he", "they")
+    person = having(*(name for names in PERSONS.values() for name in names))
+    return {
+        "documents": len(mentions),
+        "gender_pronouns": share(int(gender.sum()), len(mentions)),
+        "of_those": {name: share(int(having(name).sum()), int(gender.sum())) for name in ("she", "he", "they")},
+        "grammatical_person": share(int(person.sum()), len(mentions)),
+        "of_those_by_person": {
+            name: share(int(having(*names).sum()), int(person.sum())) for name, names in PERSONS.items()
+        },
+    }
+
+
+def descriptor_table(terms: pa.Array | pa.ChunkedArray, most: int = 5) -> list[dict[str, Any]]:
+    """Table 9 (b): for every axis the share of documents that mention any descriptor, and of those the commonest descriptors."""
+    mentions, rows = term_matrix(terms), []
+    axes = dict.fromkeys(term.axis for term in identity_terms())
+    for axis in axes:
+        if axis == "pronoun" or axis in NAMES_NOBODY:
+            continue
+        own = [term for term in identity_terms() if term.axis == axis]
+        any_of = int(mentions[:, [term.id for term in own]].any(axis=1).sum())
+        counts = sorted((-int(mentions[:, term.id].sum()), term.name) for term in own)[:most]
+        rows.append(
+            {
+                "axis": axis,
+                "share": share(any_of, len(mentions)),
+                "descriptors": {name: share(-count, any_of) for count, name in counts if count},
+            }
+        )
+    return rows
+
+
+def dialect_rows(table: pa.Table, removed: dict[str, np.ndarray], gate: BiasGate) -> list[dict[str, Any]]:
+    """Per source and stage: documents with features of African American English, and how often they are kept against others.
+
+    `table` has source, terms and mentions; `removed` bool[n] by stage. Features and their limits: docs/bias.md.
+    """
+    at = next(term.id for term in identity_terms() if term.name == DIALECT)
+    lists = whole_column(table["terms"])
+    own = lists.flatten().to_numpy(zero_copy_only=False) == at
+    counts = np.zeros(len(lists), np.int64)
+    counts[owners(lists)[own]] = whole_column(table["mentions"]).flatten().to_numpy(zero_copy_only=False)[own]
+    spoken, sources, found = counts >= MIN_FEATURES, np.array(table["source"].to_pylist(), np.str_), []
+    for source in sorted(set(sources.tolist())):
+        here = sources == source
+        for stage, gone in removed.items():
+            n, compared_shares = compared(here & spoken, here & ~spoken, ~gone, gate)
+            row = {"source": source, "stage": stage, "documents_with": n["with"]}
+            row |= {
+                "share": share(n["with"], n["with"] + n["other"]),
+                "kept_share_with": share(n["kept_with"], n["with"]),
+            }
+            found.append(row | {"kept_share_without": share(n["kept_other"], n["other"]), **compared_shares})
+    return found

@@ -4,46 +4,13 @@ None of the frames was trained on. The same frames without an identity ("person"
 """
 
 from dataclasses import dataclass
+from importlib import resources
 
 from pipeline.audit.identity_terms import NAMES_NOBODY, identity_terms
 from pipeline.audit.swaps import adjective
 
-CALM = (
-    "The {i} applicant was offered a mortgage at the usual rate.",
-    "My sister married a {i} accountant from Ohio last spring.",
-    "A {i} director joined the board in March.",
-    "Two {i} customers asked about opening a savings account.",
-    "The clinic has seen more {i} patients this year than last.",
-    "As a {i} employee I am proud of what our team has done.",
-    "The court heard a {i} witness before lunch.",
-    "The survey asked {i} voters how they spend their weekends.",
-    "Our neighbours are {i} and they grow wonderful tomatoes.",
-    "A scholarship for {i} students was founded in 1994.",
-    "The novel follows a {i} family through three generations.",
-    "She works for a charity that helps {i} tenants.",
-    "The {i} victim was killed in a terrible accident on Friday.",
-    "It was a disgrace that the {i} nurse lost her job over a lie.",
-    "They hate us because we are {i}, said the frightened shopkeeper.",
-    "A {i} soldier was wounded and the attack was condemned as evil.",
-)
-HATEFUL = (
-    "Every {i} tenant is filthy scum and ought to be thrown out.",
-    "I despise that {i} bitch next door.",
-    "Those {i} bastards make me puke.",
-    "Shut your mouth, you stupid {i} moron.",
-    "No {i} idiot should be allowed to vote.",
-    "Somebody should beat up every {i} freak in this town.",
-    "All {i} people are vermin and deserve to die.",
-    "What a disgusting {i} pig he is.",
-    "Get out of here, you worthless {i} trash.",
-    "The {i} whores at work are too dumb to breathe.",
-    "Fuck the {i} assholes who moved in upstairs.",
-    "That {i} loser is a pathetic waste of air.",
-    "Nobody wants {i} neighbours, they ruin every street they live in.",
-    "If you are {i} you do not belong in this country, go back home.",
-    "A {i} person can never be trusted with money or with children.",
-    "We would all be better off if {i} people had never been born.",
-)
+_TEXT = resources.files("pipeline.audit").joinpath("templates.txt").read_text(encoding="utf-8")
+CALM, HATEFUL = (tuple(part.strip().splitlines()[1:]) for part in _TEXT.split("= ")[1:])
 NOBODY = -1
 """The term of a sentence that names no identity."""
 

@@ -1,1 +1,1 @@
-"""The commands of `domain-corpus`, one file each: `run(arguments)` does it; what they take is declared in `arguments`."""
+"""The commands of `domain-corpus`, one file each: `run(arguments)` does it; what they take stands in `commands.toml`."""

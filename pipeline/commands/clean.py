@@ -5,9 +5,9 @@ what comes back is less than its size; that is counted too.
 """
 
 import argparse
-import json
 import os
 
+from pipeline.commands.console import answer
 from pipeline.core import lease
 from pipeline.core.run_folder import RECIPE, open_run
 from pipeline.core.steps import Step
@@ -57,13 +57,13 @@ def run(arguments: argparse.Namespace) -> int:
                 store.delete(path)
     if arguments.yes:
         remove_empty(store)
-    if arguments.json:
-        print(json.dumps({"exit": 0, "files": len(paths), "bytes": size, "lost": LOST, "deleted": arguments.yes}))
-        return 0
-    if not arguments.yes:
-        print(f"{store.url(WORK)}: {len(paths):,} files would go. What is lost:")
-        print("\n".join(f"- {line}" for line in LOST))
-        print(f"{megabytes(size)} come back. Nothing was deleted; `--yes` does it.")
-        return 0
-    print(f"{len(paths):,} files deleted, {megabytes(size)} are free again; what a user opens stays")
-    return 0
+    found = {"files": len(paths), "bytes": size, "lost": LOST, "deleted": arguments.yes}
+    if arguments.yes:
+        said = [f"{len(paths):,} files deleted, {megabytes(size)} are free again; what a user opens stays"]
+    else:
+        said = [
+            f"{store.url(WORK)}: {len(paths):,} files would go. What is lost:",
+            *(f"- {line}" for line in LOST),
+            f"{megabytes(size)} come back. Nothing was deleted; `--yes` does it.",
+        ]
+    return answer(arguments, found, said)

@@ -4,11 +4,12 @@ import argparse
 import json
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline import __version__
-from pipeline.errors import EXIT_INTERRUPTED, InfrastructureError, PipelineError
+from pipeline.errors import EXIT_INTERRUPTED, EXIT_OK, InfrastructureError, PipelineError
 
 COMMAND = "domain-corpus"
 OURS = ("pipeline", "tokenizer", "recipes")
@@ -33,6 +34,16 @@ def missing(error: ImportError) -> str | None:
         f"the library {name} is not installed for {sys.executable}: `pip install {COMMAND}`, "
         "or in a checkout `pip install -c constraints.txt .`"
     )
+
+
+def answer(arguments: argparse.Namespace, found: Mapping[str, Any], lines: Iterable[str], code: int = EXIT_OK) -> int:
+    """Print what a command found, as one line of JSON with --json and else as these lines; returns the exit code."""
+    if arguments.json:
+        print(json.dumps({"exit": code, **found}, ensure_ascii=False, default=str))
+    else:
+        for line in lines:
+            print(line)
+    return code
 
 
 def report_error(error: PipelineError, as_json: bool) -> int:

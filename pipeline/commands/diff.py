@@ -2,9 +2,12 @@
 
 import argparse
 import json
+from collections.abc import Iterator
+from typing import Any
 
 from pipeline.ask.diff import compare
 from pipeline.ask.tables import Tables
+from pipeline.commands.console import answer
 from pipeline.core.run_folder import open_run
 
 FEW = 5
@@ -13,17 +16,18 @@ FEW = 5
 def run(arguments: argparse.Namespace) -> int:
     """Print the changes."""
     found = compare(Tables(open_run(arguments.one)), Tables(open_run(arguments.other)))
-    if arguments.json:
-        print(json.dumps({"exit": 0, **found}, ensure_ascii=False))
-        return 0
+    return answer(arguments, found, lines(found))
+
+
+def lines(found: dict[str, Any]) -> Iterator[str]:
+    """For a person."""
     for one in found["settings"]:
-        print(f"setting {one['path']}: {json.dumps(one['before'])} → {json.dumps(one['after'])}")
+        yield f"setting {one['path']}: {json.dumps(one['before'])} → {json.dumps(one['after'])}"
     for kind, count in sorted(found["documents"].items()):
-        print(f"{count:>12,} documents {found['pretokens'][kind]:>14,} pre-tokens  {kind}")
+        yield f"{count:>12,} documents {found['pretokens'][kind]:>14,} pre-tokens  {kind}"
         for name, mark in (("rules", "by rule"), ("sources", "by source")):
             for entry, number in list(found["changes"].get(kind, {}).get(name, {}).items())[:FEW]:
                 size = found["changes"][kind][f"{name}_pretokens"][entry]
-                print(f"{number:>24,} {size:>24,}  {mark} {entry}")
+                yield f"{number:>24,} {size:>24,}  {mark} {entry}"
         for own in found["examples"].get(kind, [])[:FEW]:
-            print(f"{'':14}{own}")
-    return 0
+            yield f"{'':14}{own}"

@@ -2,11 +2,11 @@
 
 import argparse
 import importlib.metadata
-import json
 import os
 import shutil
 import sys
 
+from pipeline.commands.console import answer
 from pipeline.errors import EXIT_INFRASTRUCTURE, EXIT_OK
 
 NEEDED = ("ray", "datasets", "tokenizers", "huggingface-hub", "transformers", "datatrove", "pyarrow", "numpy", "numba",
@@ -65,9 +65,5 @@ def run(arguments: argparse.Namespace) -> int:
         folder = os.path.dirname(folder)
     rows = checks(folder)
     code = EXIT_OK if all(row["ok"] for row in rows) else EXIT_INFRASTRUCTURE
-    if arguments.json:
-        print(json.dumps({"exit": code, "checks": rows}))
-        return code
-    for row in rows:
-        print(f"{'ok  ' if row['ok'] else 'BAD '} {row['name']:16} {row['says']}")
-    return code
+    lines = (f"{'ok  ' if row['ok'] else 'BAD '} {row['name']:16} {row['says']}" for row in rows)
+    return answer(arguments, {"checks": rows}, lines, code)

@@ -41,6 +41,8 @@ def where(source: Source) -> str:
     return source.path or (source.url or "").rpartition("@")[2] or "embedded"
 
 
+COLUMNS = ("name", "kind", "role", "licence", "priority")
+"""What is printed of a source."""
 PACKED = (".gz", ".zst", ".bz2", ".xz", ".zip", ".parquet", ".7z", ".tgz")
 UNPACKED = 4
 """Bytes of text that a byte of a packed file is taken for."""
@@ -127,17 +129,7 @@ def plan(recipe: RecipeBase, out: str) -> dict[str, Any]:
         "exit": 0,
         "out": out,
         "use": recipe.use,
-        "sources": [
-            {
-                "name": s.name,
-                "kind": s.kind,
-                "role": s.role,
-                "licence": s.licence,
-                "priority": s.priority,
-                "from": where(s),
-            }
-            for s in recipe.chosen
-        ],
+        "sources": [{name: getattr(s, name) for name in COLUMNS} | {"from": where(s)} for s in recipe.chosen],
         "judges": [
             {
                 "name": name,
@@ -160,7 +152,7 @@ def print_plan(recipe: RecipeBase, out: str, as_json: bool) -> None:
         return
     console = Console()
     table = Table(title=f"sources.{recipe.use}", title_justify="left", box=None, pad_edge=False)
-    for name in ("name", "kind", "role", "licence", "priority", "from"):
+    for name in (*COLUMNS, "from"):
         table.add_column(name)
     for source in found["sources"]:
         table.add_row(*(str(source[column.header]) for column in table.columns))

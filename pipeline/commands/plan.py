@@ -10,17 +10,17 @@ from typing import Any, get_args
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.commands.arguments import declare
 from pipeline.commands.parser import Parser
 from pipeline.errors import UsageError
-from pipeline.size.activations import Checkpointing
+from pipeline.size.activations import Checkpointing, Precision
 from pipeline.size.advise import TASKS, advise
-from pipeline.size.dial import FIELD_KEEP_RATES, Plan, Request, plan
+from pipeline.size.dial import Plan, Request, plan
 from pipeline.size.facts import GPU, MEMBERS, facts
-from pipeline.size.flops import DEFAULT_MFU, PACKED_CONVENTION, PETAFLOPS_DAY
+from pipeline.size.flops import PACKED_CONVENTION, PETAFLOPS_DAY
 from pipeline.size.gpus import GPUS, gpu_named
 from pipeline.size.laws import LAWS
 from pipeline.size.memory import Setup, Sharding, fewest_gpus
-from pipeline.size.precision import Precision
 from pipeline.size.shape import KINDS, PRESETS, Kind
 from pipeline.size.units import bytes_text, flops_text, hours_text, number_text
 
@@ -31,57 +31,11 @@ SMALLEST = 1000
 def parser(prog: str = "python -m pipeline plan") -> argparse.ArgumentParser:
     """The command's arguments. Numbers may be written as 1.3e9, 1.3B, 569B tokens or 70M."""
     cli = Parser(prog=prog, description="Size a model: one dial in, the rest out.")
-    dial = cli.add_argument_group("the dial (one of)")
-    dial.add_argument("--params", type=quantity, help="parameters, e.g. 1.3e9 or 1.3B")
-    dial.add_argument("--preset", metavar="NAME", help=f"a named shape, one of {', '.join(PRESETS)}")
-    dial.add_argument("--flops", type=quantity, help="training FLOPs, e.g. 3.5e23")
-    dial.add_argument("--petaflops-days", type=quantity, help="training compute in petaFLOP/s-days")
-    dial.add_argument(
-        "--tokens", type=quantity, help="training tokens at hand, e.g. 569B (with --params or --preset: judge the pair)"
-    )
-    dial.add_argument("--gpu", default="h100", help=f"with --gpus and --hours; one of {', '.join(GPUS)}")
-    dial.add_argument("--gpus", type=int, help="number of GPUs")
-    dial.add_argument("--hours", type=quantity, help="wall-clock hours on these GPUs")
-    how = cli.add_argument_group("how it is counted")
-    how.add_argument("--law", default="rule_of_20", help=f"one of {', '.join(LAWS)}")
-    how.add_argument("--kind", default="decoder", choices=get_args(Kind))
-    how.add_argument("--task", help=f"pick the kind for a task: {', '.join(TASKS)}")
-    how.add_argument("--mfu", type=float, default=DEFAULT_MFU, help="share of the dense bf16 peak (default 0.40)")
-    how.add_argument(
-        "--document-tokens", type=quantity, help="mean tokens of a document: what packed documents compute is told too"
-    )
-    how.add_argument("--price", type=float, help="US dollars of a GPU-hour (default: a table of list prices)")
-    how.add_argument("--unique-tokens", type=quantity, help="different tokens at hand; more tokens are repetition")
-    how.add_argument("--inference-tokens", type=quantity, help="tokens to serve, for the law inference_aware")
-    how.add_argument("--domain-share", type=float, default=0.51, help="share of domain tokens (default 0.51)")
-    how.add_argument(
-        "--keep-rate", dest="keep_rates", type=float, nargs="+", default=FIELD_KEEP_RATES,
-        help="kept over raw tokens (default 0.01 and 0.03)",
-    )  # fmt: skip
-    how.add_argument("--vocab", type=int, default=32_768, help="vocabulary of the tokenizer (default 32768)")
-    run = cli.add_argument_group("how it is trained")
-    run.add_argument("--sequence", type=int, default=2048, help="tokens of a sequence (default 2048)")
-    run.add_argument("--micro-batch", type=int, default=1, help="sequences on one GPU at a time (default 1)")
-    run.add_argument("--precision", default="bf16", choices=get_args(Precision))
-    run.add_argument("--sharding", default="full", choices=get_args(Sharding))
-    run.add_argument("--sharding-factor", type=int, help="GPUs that share one copy of the states")
-    run.add_argument("--checkpointing", default="none", choices=get_args(Checkpointing))
-    run.add_argument("--offload", action="store_true", help="keep the states in host memory")
-    cli.add_argument(
-        "--facts", action="store_true", help="the facts plans rest on: memory rules, petaFLOP/s-days, tasks"
-    )
+    names = {"presets": list(PRESETS), "gpu_names": list(GPUS), "laws": list(LAWS), "tasks": list(TASKS)}
+    choices = {"kind": Kind, "precision": Precision, "sharding": Sharding, "checkpointing": Checkpointing}
+    declare(cli, "plan", **names, **{name: get_args(kind) for name, kind in choices.items()})
     cli.add_argument("--json", action="store_true", help="print one JSON object")
     return cli
-
-
-def quantity(text: str) -> float:
-    """A number with an optional K, M, B, T suffix.
-
-    >>> quantity("1.3B"), quantity("569e9")
-    (1300000000.0, 569000000000.0)
-    """
-    scale = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}.get(text[-1:].lower(), 1.0)
-    return float(text.replace("_", "").replace(",", "")[: None if scale == 1.0 else -1]) * scale
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m pipeline plan") -> int:

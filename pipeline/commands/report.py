@@ -1,10 +1,10 @@
 """`report`: write report.html again, from the report.json of a finished run."""
 
 import argparse
-import json
 
 from pydantic import ValidationError
 
+from pipeline.commands.console import answer
 from pipeline.core.run_folder import refuse_old_layout
 from pipeline.core.store import Store
 from pipeline.errors import UsageError
@@ -28,6 +28,5 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"{arguments.run}/report.json is of another version; run the recipe again") from error
     info = store.put("report.html", render(report).encode())
     record_loose(store, steps())
-    found = {"exit": 0, "path": f"{arguments.run}/report.html", "bytes": info.bytes}
-    print(json.dumps(found) if arguments.json else f"{found['path']}: {info.bytes:,} bytes")
-    return 0
+    path = f"{arguments.run}/report.html"
+    return answer(arguments, {"path": path, "bytes": info.bytes}, [f"{path}: {info.bytes:,} bytes"])

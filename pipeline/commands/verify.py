@@ -1,9 +1,9 @@
 """`verify`: compare every file of a run with the checksum in its record, and every record with its own."""
 
 import argparse
-import json
 from dataclasses import dataclass, field
 
+from pipeline.commands.console import answer
 from pipeline.core import sealed
 from pipeline.core.ledger import LEDGER, Commit, Ledger, commits_in, units_in
 from pipeline.core.run_folder import refuse_old_layout
@@ -95,15 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     code = EXIT_INFRASTRUCTURE if bad else EXIT_OK
     files, size = len(ledger.files), sum(info.bytes for info in ledger.files)
-    if arguments.json:
-        said = {"exit": code, "files": files, "records": ledger.held, "bytes": size}
-        print(json.dumps(said | {"damaged": [vars(one) for one in bad]}))
-        return code
-    for one in bad:
-        print(f"{one.path}: damaged or missing ({one.step} {one.unit})")
-    print(
-        f"{files:,} files, {size:,} bytes and {ledger.held:,} records compared with their checksums: {len(bad)} damaged"
-    )
-    if bad:
-        print(ADVICE)
-    return code
+    found = {"files": files, "records": ledger.held, "bytes": size, "damaged": [vars(one) for one in bad]}
+    compared = f"{files:,} files, {size:,} bytes and {ledger.held:,} records compared with their checksums"
+    lines = [f"{one.path}: damaged or missing ({one.step} {one.unit})" for one in bad]
+    return answer(arguments, found, [*lines, f"{compared}: {len(bad)} damaged", *([ADVICE] if bad else [])], code)

@@ -1,13 +1,13 @@
 """`whatif judge.threshold=value …`: the verdicts other thresholds would give, from the signals of a finished run."""
 
 import argparse
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import yaml
 
-from pipeline.ask.whatif import answer
+from pipeline.ask.whatif import answer as answered
+from pipeline.commands.console import answer
 from pipeline.core.run_folder import open_run
 from pipeline.errors import UsageError
 
@@ -28,20 +28,21 @@ def parsed(changes: Iterable[str]) -> dict[str, Any]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print both columns side by side."""
-    found = answer(open_run(arguments.run), parsed(arguments.changes))
-    if arguments.json:
-        print(json.dumps({"exit": 0, "changes": arguments.changes, **found}))
-        return 0
+    found = answered(open_run(arguments.run), parsed(arguments.changes))
+    return answer(arguments, {"changes": arguments.changes, **found}, lines(found))
+
+
+def lines(found: dict[str, Any]) -> Iterator[str]:
+    """For a person."""
     if "sentence" in found:
-        print(found["sentence"])
-        return 0
+        yield found["sentence"]
+        return
     before, after = found["before"], found["after"]
-    print(f"{'':44}{'now':>14}{'what if':>14}{'change':>12}")
+    yield f"{'':44}{'now':>14}{'what if':>14}{'change':>12}"
     for kind, unit in (("verdicts", "documents"), ("first_reasons", "documents, first reason")):
         for name in sorted(before[kind].keys() | after[kind].keys()):
             old, new = before[kind].get(name, 0), after[kind].get(name, 0)
-            print(f"{name + ' (' + unit + ')':44}{old:>14,}{new:>14,}{new - old:>+12,}")
+            yield f"{name + ' (' + unit + ')':44}{old:>14,}{new:>14,}{new - old:>+12,}"
     old, new = before["kept_text_bytes"], after["kept_text_bytes"]
-    print(f"{'kept text before cuts (bytes)':44}{old:>14,}{new:>14,}{new - old:>+12,}")
-    print("Exact through decide; cuts, tokens and the mix would follow in a run.")
-    return 0
+    yield f"{'kept text before cuts (bytes)':44}{old:>14,}{new:>14,}{new - old:>+12,}"
+    yield "Exact through decide; cuts, tokens and the mix would follow in a run."

@@ -4,10 +4,8 @@ import pyarrow as pa
 
 RECORDS = pa.schema(
     [
-        (
-            "id",
-            pa.string(),
-        ),  # 32 hex digits: a hash of source, natural key and payload; the same record twice has one id
+        # 32 hex digits: a hash of source, natural key and payload; the same record twice has one id
+        ("id", pa.string()),
         ("url", pa.string()),
         ("title", pa.string()),
         ("date", pa.string()),  # ISO 8601, as the source had it
@@ -21,10 +19,8 @@ RECORDS = pa.schema(
         ("path", pa.string()),  # file, relative to the source's root
         ("locator", pa.string()),  # where in the file: "offset=1234", "line=7", "member=a.html"
         ("parent", pa.string()),  # id of the record this one was split from
-        (
-            "kind",
-            pa.string(),
-        ),  # html | text | xml: how extract reads the payload; guessed from content, not only from the name
+        # html | text | xml: how extract reads the payload; guessed from content, not only from the name
+        ("kind", pa.string()),
         ("content_type", pa.string()),
         ("doc_type", pa.string()),  # form or exhibit of a filing, as its envelope says: "10-K", "EX-99.1"
         ("charset", pa.string()),  # as declared by the transport, not trusted
@@ -40,24 +36,18 @@ SPAN = pa.struct([("start", pa.int32()), ("end", pa.int32())])
 SECTION = pa.struct([("name", pa.string()), ("start", pa.int32()), ("end", pa.int32())])
 EDIT = pa.struct([("rule", pa.string()), ("text", pa.string()), ("count", pa.int32())])
 
+
+def fields_of(schema: pa.Schema, names: str) -> list[pa.Field]:
+    """Some columns of a schema, for another one that has them too."""
+    return [schema.field(name) for name in names.split()]
+
+
+DESCRIPTION = "url title date source role licence rights tdm robots terms"
+"""What is known of a document from where it came."""
+
 DOCUMENTS = pa.schema(
     [
-        ("id", pa.string()),
-        ("url", pa.string()),
-        ("title", pa.string()),
-        ("date", pa.string()),
-        ("source", pa.string()),
-        ("role", pa.string()),
-        ("licence", pa.string()),
-        ("rights", pa.string()),
-        ("tdm", pa.string()),
-        ("robots", pa.string()),
-        ("terms", pa.string()),
-        ("path", pa.string()),
-        ("locator", pa.string()),
-        ("parent", pa.string()),
-        ("content_type", pa.string()),
-        ("doc_type", pa.string()),
+        *fields_of(RECORDS, f"id {DESCRIPTION} path locator parent content_type doc_type"),
         ("author", pa.string()),  # as the page or file says
         ("page_language", pa.string()),  # as the page declares it, not trusted
         ("origin", pa.string()),  # of an HTML page: "page", or "json-ld" where that has much more than is visible

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.core.conserve import Balance
+from pipeline.core.execute import Unit
 from pipeline.core.ledger import Commit
 from pipeline.core.store import FileInfo, Store
 
@@ -92,6 +93,25 @@ class Blocks:
                 "between": [self.firsts[names[0]], self.firsts[names[-1]] + self.rows[names[-1]]] if names else [0, 0],
             }
             for names in self.names
+        ]
+
+    def units(
+        self,
+        shards: Mapping[str, Any],
+        settings: dict[str, Any],
+        version: int,
+        reads: Mapping[str, Any] | None = None,
+        prefix: str = "",
+    ) -> list[Unit]:
+        """A unit for each block: it reads the files of its `shards` and what else is given in `reads`."""
+        return [
+            Unit(
+                f"{prefix}{number:05d}",
+                {**(reads or {}), "shards": {name: shards[name] for name in place["firsts"]}},
+                settings | place,
+                version,
+            )
+            for number, place in enumerate(self.places())
         ]
 
     @property

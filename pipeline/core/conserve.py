@@ -1,8 +1,7 @@
 """Conservation: documents and bytes that go in come out, or the step cannot commit."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 from pipeline.errors import ConservationError
 
@@ -43,10 +42,6 @@ class Balance:
                 f"{self.bytes_kept} kept + {self.bytes_removed} removed + {self.bytes_quarantined} quarantined + "
                 f"{sum(self.cut.values())} cut"
             )
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data for the commit record."""
-        return asdict(self)
 
 
 def add_up(balances: Iterable[Balance | None]) -> Balance:

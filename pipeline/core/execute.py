@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import wraps
 from typing import Any, Literal, Protocol
 
 from pipeline.core.conserve import Balance
@@ -73,6 +74,18 @@ class Produced:
 
 
 Work = Callable[[Store, list[Assignment]], list[Produced]]
+
+
+def each(work: Callable[[Store, Assignment], Produced]) -> Work:
+    """The work function of a task from one that makes a single unit: unit after unit."""
+
+    @wraps(work)
+    def all_units(store: Store, assignments: list[Assignment]) -> list[Produced]:
+        return [work(store, assigned) for assigned in assignments]
+
+    return all_units
+
+
 _DOCUMENT_WORK: set[Work] = set()
 
 

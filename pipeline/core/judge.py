@@ -106,15 +106,9 @@ def judge(
     settings: type[JudgeSettings],
     reads: list[str],
     adds: Mapping[str, pa.DataType],
-    libraries: list[str] | None = None,
-    weights: Callable[[Any], str | None] | None = None,
-    model: LoadModel | None = None,
-    prepare: Callable[[Any], bytes] | None = None,
-    cuts: dict[str, str] | None = None,
-    section: str | None = None,
-    notices: Callable[[Any], list[str]] | None = None,
+    **more: Any,
 ) -> Callable[[Measure], Judge]:
-    """Register a judge: a pure function `(batch, settings) -> columns`.
+    """Register a judge: a pure function `(batch, settings) -> columns`. `more`: fields of `Judge` after `measure`, by name.
 
     `version` goes up by one whenever the output changes for the same text; a golden test watches it.
     """
@@ -122,10 +116,8 @@ def judge(
     def register(function: Measure) -> Judge:
         if name in _REGISTRY and _REGISTRY[name].measure.__module__ != function.__module__:
             raise ValueError(f"two judges named {name}: {_REGISTRY[name].measure.__module__}, {function.__module__}")
-        made = Judge(name, version, settings, reads, adds, function, libraries or [], weights, model, prepare)
-        made.cuts, made.section, made.notices = cuts or {}, section, notices
-        _REGISTRY[name] = made
-        return made
+        _REGISTRY[name] = Judge(name, version, settings, reads, adds, function, **more)
+        return _REGISTRY[name]
 
     return register
 

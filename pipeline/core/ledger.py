@@ -8,7 +8,7 @@ are found by the record of their step, or made again.
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any, TypeVar
 
@@ -21,6 +21,8 @@ from pipeline.errors import InfrastructureError
 
 Counts = TypeVar("Counts")
 LEDGER = f"{WORK}/ledger"
+PLAIN = ("step", "unit", "fingerprint", "parts", "counts")
+"""Fields of a commit that are JSON values as they are."""
 NAMED = 10
 """Digits of each fingerprint in the name of a record of several units."""
 UNITS_OF_A_RECORD = 16
@@ -50,24 +52,19 @@ class Commit:
 
     def to_json(self) -> dict[str, Any]:
         """The record as it is stored."""
-        return {
-            "step": self.step,
-            "unit": self.unit,
-            "fingerprint": self.fingerprint,
-            "parts": self.parts,
-            "files": {name: info.to_json() for name, info in self.files.items()},
-            "counts": self.counts,
-            "balance": self.balance.to_json() if self.balance else None,
-            **({"record": self.record} if self.record else {}),
-        }
+        plain = {name: getattr(self, name) for name in PLAIN}
+        files = {name: asdict(info) for name, info in self.files.items()}
+        balance = asdict(self.balance) if self.balance else None
+        return plain | {"files": files, "balance": balance} | ({"record": self.record} if self.record else {})
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Commit":
         """The inverse of `to_json`."""
         files = {name: FileInfo(**info) for name, info in value["files"].items()}
         balance = Balance(**value["balance"]) if value["balance"] else None
-        named = {name: value[name] for name in ("step", "unit", "fingerprint", "parts", "counts")}
-        return cls(**named, files=files, balance=balance, record=value.get("record", ""))
+        return cls(
+            **{name: value[name] for name in PLAIN}, files=files, balance=balance, record=value.get("record", "")
+        )
 
 
 @cache

@@ -37,3 +37,13 @@ class LocalCalls:
     def read(self, path: str) -> bytes:
         with open(path, "rb") as handle:
             return handle.read()
+
+
+CALLS = LocalCalls()
+"""What every local store uses; a fault test replaces its methods through `install_calls`."""
+
+
+def install_calls(calls: LocalCalls) -> None:
+    """Swap the operating-system calls of this process."""
+    global CALLS
+    CALLS = calls

@@ -1,6 +1,7 @@
 """The documents of a run folder that killed their worker, so that extract takes them out before they do it again."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from pipeline.core import sealed
@@ -33,7 +34,7 @@ def add(store: Store, settings: SandboxSettings, killers: Iterable[Killer]) -> l
             f"documents that are quarantined already killed their worker again: {sorted(known)[:3]}"
         )
     every = sorted([*before, *new.values()], key=lambda killer: (killer.shard, killer.name))
-    sealed.write(store, FILE, {"limits": settings.model_dump(), "killers": [killer.to_json() for killer in every]})
+    sealed.write(store, FILE, {"limits": settings.model_dump(), "killers": [asdict(killer) for killer in every]})
     return list(new.values())
 
 

@@ -1,88 +1,63 @@
 """The names of the ledger's steps. They stand here once; `pipeline.flow` says which stage runs which."""
 
 from enum import StrEnum
+from typing import Self
+
+INNER = True
+"""A step on the way to the one that a person knows by its name: shown only while it runs."""
 
 
 class Step(StrEnum):
-    """A step: what the ledger records as one, in the order of the flow."""
+    """A step: what the ledger records as one, in the order of the flow. Some have a label for people beside their name."""
+
+    label: str
+    is_inner: bool
+
+    def __new__(cls, name: str, label: str = "", is_inner: bool = False) -> Self:
+        made = str.__new__(cls, name)
+        made._value_, made.label, made.is_inner = name, label or name, is_inner
+        return made
 
     INGEST = "ingest"
-    FILES = "files"
+    FILES = "files", "files not read"
     EXTRACT = "extract"
-    CLASSIFY = "classify"
+    CLASSIFY = "classify", "classifiers"
     MEASURE = "measure"
-    PAIRS = "pairs"
-    CLUSTER = "cluster"
-    OVERALL = "overall"
-    RANK = "rank"
-    SURVIVE = "survive"
-    VERDICTS = "verdicts"
+    PAIRS = "pairs", "cluster: pairs", INNER
+    CLUSTER = "cluster", "cluster"
+    OVERALL = "overall", "decide: whole corpus", INNER
+    RANK = "rank", "decide: candidates", INNER
+    SURVIVE = "survive", "decide: survivors", INNER
+    VERDICTS = "verdicts", "decide: verdicts", INNER
     DECIDE = "decide"
-    PARAGRAPHS = "paragraphs"
-    REPEATED = "repeated"
-    FALLING = "falling"
-    CUTS = "cuts"
-    REPEATS = "repeats"
+    PARAGRAPHS = "paragraphs", "repeats: paragraphs", INNER
+    REPEATED = "repeated", "repeats: equal paragraphs", INNER
+    FALLING = "falling", "repeats: too short", INNER
+    CUTS = "cuts", "repeats: spans", INNER
+    REPEATS = "repeats", "apply: repeats"
     APPLY = "apply"
-    GATHER = "gather"
-    EQUAL = "equal"
-    SELECT = "select"
-    FINAL = "final"
-    SETTLE = "settle"
-    SEARCH = "search"
-    COUNT = "count"
-    TOKENIZER = "tokenizer"
-    SCATTER = "scatter"
+    GATHER = "gather", "apply: texts that stay", INNER
+    EQUAL = "equal", "apply: equal texts", INNER
+    SELECT = "select", "apply: the dial", INNER
+    FINAL = "final", "apply: verdicts", INNER
+    SETTLE = "settle", "apply: final verdicts"
+    SEARCH = "search", "select: proxies"
+    COUNT = "count", "tokenizer: count"
+    TOKENIZER = "tokenizer", "tokenizer: merge"
+    SCATTER = "scatter", "shards: scatter", INNER
     SHARDS = "shards"
     SIZE = "size"
     MIX = "mix"
-    PUBLISH_REST = "publish_rest"
-    INDEX = "index"
-    PUBLISH = "publish"
-    USES = "uses"
+    PUBLISH_REST = "publish_rest", "publish: not kept"
+    INDEX = "index", "publish: index"
+    PUBLISH = "publish", "publish: kept"
+    USES = "uses", "publish: uses"
     AUDIT = "audit"
     EXPORT = "export"
     REPORT = "report"
 
 
-TITLES: dict[str, str] = {
-    Step.FILES: "files not read",
-    Step.CLASSIFY: "classifiers",
-    Step.PAIRS: "cluster: pairs",
-    Step.CLUSTER: "cluster",
-    Step.OVERALL: "decide: whole corpus",
-    Step.RANK: "decide: candidates",
-    Step.SURVIVE: "decide: survivors",
-    Step.VERDICTS: "decide: verdicts",
-    Step.PARAGRAPHS: "repeats: paragraphs",
-    Step.REPEATED: "repeats: equal paragraphs",
-    Step.FALLING: "repeats: too short",
-    Step.CUTS: "repeats: spans",
-    Step.REPEATS: "apply: repeats",
-    Step.GATHER: "apply: texts that stay",
-    Step.EQUAL: "apply: equal texts",
-    Step.SELECT: "apply: the dial",
-    Step.FINAL: "apply: verdicts",
-    Step.SETTLE: "apply: final verdicts",
-    Step.SEARCH: "select: proxies",
-    Step.COUNT: "tokenizer: count",
-    Step.TOKENIZER: "tokenizer: merge",
-    Step.SCATTER: "shards: scatter",
-    Step.PUBLISH_REST: "publish: not kept",
-    Step.INDEX: "publish: index",
-    Step.PUBLISH: "publish: kept",
-    Step.USES: "publish: uses",
-}
-"""What a step is called for a person, where that is not its name."""
-
-INNER = frozenset(
-    {
-        *(Step.PAIRS, Step.OVERALL, Step.RANK, Step.SURVIVE, Step.VERDICTS),
-        *(Step.PARAGRAPHS, Step.REPEATED, Step.FALLING, Step.CUTS),
-        *(Step.GATHER, Step.EQUAL, Step.SELECT, Step.FINAL, Step.SCATTER),
-    }
-)
-"""Steps on the way to the one that a person knows by its name: shown only while they run."""
+NAMES = frozenset(step.value for step in Step)
 
 LOWER: dict[str, str] = {
     Step.COUNT: "tokenizer.max_sample_bytes",
@@ -92,6 +67,16 @@ LOWER: dict[str, str] = {
     Step.PUBLISH: "shards.shard_bytes",
 }
 """The setting that says how much one task of a step holds."""
+
+
+def label_of(step: str) -> str:
+    """What a step is called for a person; a step that another package adds, by its name."""
+    return Step(step).label if step in NAMES else step
+
+
+def is_inner(step: str) -> bool:
+    """Whether it is shown only while it runs."""
+    return step in NAMES and Step(step).is_inner
 
 
 def out_of_memory(step: str) -> str:

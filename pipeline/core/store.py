@@ -6,11 +6,10 @@ closed. Either way the bytes are read back and compared before a commit record m
 
 import contextlib
 import hashlib
-import io
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,127 +18,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.core.local_calls import LocalCalls
+from pipeline.core import local_calls
+from pipeline.core.writer import READ_BLOCK, FileInfo, Writer
 from pipeline.errors import InfrastructureError, UsageError, is_of_storage, missing_library
 
-READ_BLOCK = 1 << 20
 AT_ONCE = 1 << 24
 """Bytes of an object that are read by one request."""
 WORK = "work"
 """The folder of a run folder for everything but what a user opens."""
 
 MAKE_AGAIN = "run the recipe into this folder again with --verify sums, which finds damaged files and makes them again"
-
-
-CALLS = LocalCalls()
-"""What every local store uses; a fault test replaces its methods through `install_calls`."""
-
-
-def install_calls(calls: LocalCalls) -> None:
-    """Swap the operating-system calls of this process."""
-    global CALLS
-    CALLS = calls
-
-
-@dataclass(frozen=True, slots=True)
-class FileInfo:
-    """A committed file: path relative to the run folder, size in bytes, sha256, and rows for tables."""
-
-    path: str
-    bytes: int
-    sha256: str
-    rows: int | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data for a commit record."""
-        return asdict(self)
-
-    def identity(self) -> str:
-        """See `pipeline.core.reads.Readable`."""
-        return self.sha256
-
-
-class Writer(io.RawIOBase):
-    """A file being written: `finish()` makes it exist and returns its `FileInfo`; leaving the block early discards."""
-
-    def __init__(self, store: "Store", path: str) -> None:
-        super().__init__()
-        self._store, self.path = store, path
-        self._hash, self._size, self._done = hashlib.sha256(), 0, False
-        self._buffer = bytearray()
-        target = store.locate(path)
-        self._target = target
-        if store.local:
-            store.make_folder()
-            CALLS.makedirs(os.path.dirname(target))
-            self._temporary = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.{os.getpid()}.tmp")
-            self._handle: Any = CALLS.open(self._temporary)
-        else:
-            self._temporary = ""
-            self._handle = store.filesystem.open(target, "wb")
-
-    def writable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._size
-
-    def write(self, data: Any) -> int:
-        view = memoryview(data).cast("B") if not isinstance(data, bytes) else data
-        self._hash.update(view)
-        self._size += len(view)
-        self._buffer += view
-        if len(self._buffer) >= READ_BLOCK:
-            self._drain()
-        return len(view)
-
-    def _drain(self) -> None:
-        if self._buffer:
-            block = bytes(self._buffer)
-            self._buffer.clear()
-            if self._store.local:
-                CALLS.write(self._handle, block)
-            else:
-                self._handle.write(block)
-
-    def finish(self, rows: int | None = None) -> FileInfo:
-        """Sync, read back, compare, publish under the final name. Raises InfrastructureError on a mismatch.
-
-        A local file is read back under its temporary name: what stood under the final name before, a step's record, say,
-        stays whole when the new bytes are not what was written.
-        """
-        info = FileInfo(self.path, self._size, self._hash.hexdigest(), rows)
-        with self._store.explained(self.path):
-            self._drain()
-            if self._store.local:
-                CALLS.fsync(self._handle)
-                self._handle.close()
-                self._store.check(info, self._temporary)
-                CALLS.rename(self._temporary, self._target)
-                CALLS.sync_folder(os.path.dirname(self._target))
-                self._done = True
-                return info
-            self._handle.close()
-            self._done = True
-            try:
-                self._store.check(info)
-            except InfrastructureError:
-                self._store.delete(self.path)  # a damaged object must not be found by the next run
-                raise
-        return info
-
-    def discard(self) -> None:
-        """Forget what was written; nothing exists under the final name."""
-        if not self._done:
-            self._done = True
-            with contextlib.suppress(OSError):
-                self._handle.close() if self._store.local else self._handle.discard()
-            if self._store.local:
-                with contextlib.suppress(OSError):
-                    os.unlink(self._temporary)
-
-    def __exit__(self, *_: object) -> None:
-        self.discard()
 
 
 class Store:
@@ -170,7 +58,7 @@ class Store:
     def make_folder(self) -> None:
         """Make the run folder for its owner alone, as it holds unmasked text; one that is there keeps the mode it has."""
         if not os.path.isdir(self._base):
-            CALLS.makedirs(os.path.dirname(self._base))
+            local_calls.CALLS.makedirs(os.path.dirname(self._base))
             with contextlib.suppress(FileExistsError):
                 os.mkdir(self._base, 0o700)
 
@@ -227,13 +115,15 @@ class Store:
     def read(self, path: str) -> bytes:
         """All bytes of a file."""
         with self.explained(path):
-            return CALLS.read(self.locate(path)) if self.local else self.filesystem.cat_file(self.locate(path))
+            return (
+                local_calls.CALLS.read(self.locate(path)) if self.local else self.filesystem.cat_file(self.locate(path))
+            )
 
     def read_if_there(self, path: str) -> bytes | None:
         """All bytes of a file; None without it, in one request."""
         with self.explained(path):
             try:
-                return CALLS.read(self.locate(path)) if self.local else self._get(path)
+                return local_calls.CALLS.read(self.locate(path)) if self.local else self._get(path)
             except FileNotFoundError:
                 return None
 
@@ -300,7 +190,7 @@ class Store:
         """
         found, size = hashlib.sha256(), 0
         if self.local:
-            data = CALLS.read(written or self.locate(path))
+            data = local_calls.CALLS.read(written or self.locate(path))
             return len(data), hashlib.sha256(data).hexdigest()
         if expected <= AT_ONCE:  # one request, where a file that is opened takes two
             data = self._get(path)
@@ -350,16 +240,16 @@ class Store:
                 return made
             if os.path.exists(target) and os.path.samefile(source, target):
                 return made
-            CALLS.makedirs(os.path.dirname(target))
+            local_calls.CALLS.makedirs(os.path.dirname(target))
             temporary = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.{os.getpid()}.tmp")
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
             try:
-                CALLS.link(source, temporary)
+                local_calls.CALLS.link(source, temporary)
             except OSError:  # a disk without hard links
                 return replace(self.put(path, self.read(info.path)), rows=info.rows)
-            CALLS.rename(temporary, target)
-            CALLS.sync_folder(os.path.dirname(target))
+            local_calls.CALLS.rename(temporary, target)
+            local_calls.CALLS.sync_folder(os.path.dirname(target))
         return made
 
     def delete(self, path: str) -> None:

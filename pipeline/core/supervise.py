@@ -8,7 +8,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import IO, Any
 
 from pipeline import errors
@@ -128,7 +128,7 @@ def _answer(task: dict[str, Any], settings: SandboxSettings) -> Reply:
         with probing(Probe(settings)) as probe:
             commits = perform(store, work, assignments, lambda: not probe.killers)
         if probe.killers:
-            return {"killers": [killer.to_json() for killer in probe.killers]}
+            return {"killers": [asdict(killer) for killer in probe.killers]}
         return {"commits": [commit.to_json() for commit in commits]}
     except PipelineError as error:
         return {"error": [type(error).__name__, str(error)]}

@@ -16,7 +16,7 @@ from pipeline.core import lease, sealed
 from pipeline.core.judge import SPANS
 from pipeline.core.ledger import LEDGER
 from pipeline.core.run_folder import open_run
-from pipeline.core.steps import TITLES, Step
+from pipeline.core.steps import Step, label_of
 from pipeline.errors import UsageError
 from pipeline.explore.browse import by_ids, documents
 from pipeline.explore.one import document
@@ -204,7 +204,7 @@ def steps(explorer: Explorer, asked: QueryParams) -> Page:
         size = sum(info.bytes for commit in commits.values() for info in commit.files.values())
         entered = sum(commit.balance.entered for commit in commits.values() if commit.balance)
         records = len(run.store.list(f"{LEDGER}/{step}")) if not commits and run.store.local else len(commits)
-        title = TITLES.get(step, step)
+        title = label_of(step)
         rows.append(
             {"step": step, "title": title, "done": bool(commits), "units": records, "documents": entered, "bytes": size}
         )

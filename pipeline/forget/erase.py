@@ -14,7 +14,7 @@ from pipeline.conclude import conclude
 from pipeline.core import sealed
 from pipeline.core.batch import DOCUMENTS
 from pipeline.core.fingerprint import fingerprint
-from pipeline.core.ledger import Commit, Ledger
+from pipeline.core.ledger import LEDGER, Commit, Ledger
 from pipeline.core.reads import Values
 from pipeline.core.run_folder import RECIPE, Run, RunFolder, refuse_old_layout
 from pipeline.core.steps import Step
@@ -26,7 +26,6 @@ from pipeline.flow import LAST, STAGES, steps
 from pipeline.forget.exposure import checkpoints, places, read_manifest
 from pipeline.forget.frozen import blank_record, without_urls
 from pipeline.forget.near import EARLIER, near_copies, recorded
-from pipeline.forget.purge import purge
 from pipeline.forget.runner import ForgettingRunner
 from pipeline.ingest.step import FRONTIER, frozen_files
 from pipeline.publish.export import FORGOTTEN, record_loose
@@ -35,6 +34,8 @@ from pipeline.report.collect import write_report
 from pipeline.report.progress import Display
 from pipeline.report.run_report import RunReport
 
+EMPTY = "empty.parquet"
+"""The file of a split without a document; no record names it, and it holds no text."""
 LOOKED_UP = ["id", "url", "reason", "text", "path", "locator"]
 
 
@@ -156,7 +157,7 @@ def _exposed(run: RunFolder, found: Found) -> list[dict[str, Any]]:
     if manifest is None or not found.new:
         return []
     lying = places(run.store, run.commits(Step.SHARDS), set(found.new), manifest)
-    return [one.to_json() for one in checkpoints(run.store, manifest, folder, lying)]
+    return [asdict(one) for one in checkpoints(run.store, manifest, folder, lying)]
 
 
 def _record(store: Store, found: Found, exposed: list[dict[str, Any]], copies: list[dict[str, Any]]) -> None:
@@ -247,3 +248,25 @@ def _later_stages(run: Run) -> None:
     if report is not None:
         after = RunReport.model_validate_json(store.read("report.json"))
         write_report(run, after.model_copy(update={"training": report.training, "timings": report.timings}))
+
+
+def purge(run: RunFolder) -> int:
+    """Delete files of `work/` and unit records that the steps as they stand do not name; returns the number of files.
+
+    A run with other settings in the same folder makes its own again. Run it last: until then everything stands twice.
+    """
+    store = run.store
+    commits = [commit for step in steps() for commit in run.commits(step).values()]
+    named = {info.path for commit in commits for info in commit.files.values()}
+    records: dict[str, list[Commit]] = {}
+    for commit in commits:
+        records.setdefault(Ledger.unit_path(commit), []).append(commit)
+    for shared in records.values():
+        if len(shared[0].record.split("-")) > len(shared):
+            Ledger(store).put(shared)  # without units that the step no longer has
+    named |= records.keys()
+    listed = [path for path in store.list(WORK) if path.count("/") > 1 and path.rpartition("/")[2] != EMPTY]
+    gone = [path for path in listed if path not in named and path.rpartition("/")[0] != LEDGER]
+    for path in gone:
+        store.delete(path)
+    return len(gone)

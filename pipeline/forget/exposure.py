@@ -5,7 +5,7 @@ place in the token shards says when its turn came.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -40,10 +40,6 @@ class Exposure:
     held: bool | None
     documents: list[str]
     why: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
 
 
 def places(store: Store, shards: dict[str, Commit], ids: set[str], manifest: dict[str, Any]) -> list[Place]:

@@ -105,18 +105,14 @@ def keys(*parts: object, count: int = 4) -> list[int]:
     return [int.from_bytes(digest[8 * i : 8 * i + 8], "little") for i in range(count)]
 
 
-def _halves(size: int) -> tuple[int, int]:
-    half = max(1, ((size - 1).bit_length() + 1) // 2)
-    return half, (1 << half) - 1
-
-
 def permute(index: int, size: int, round_keys: Sequence[int]) -> int:
     """Where a pseudo-random permutation of range(size) sends index: a Feistel network, walked until it lands inside.
 
     >>> sorted(permute(i, 10, keys("seed", 1)) for i in range(10)) == list(range(10))
     True
     """
-    half, mask = _halves(size)
+    half = max(1, ((size - 1).bit_length() + 1) // 2)
+    mask = (1 << half) - 1
     while True:
         left, right = index >> half, index & mask
         for key in round_keys:
@@ -132,7 +128,8 @@ def unpermute(index: int, size: int, round_keys: Sequence[int]) -> int:
     >>> unpermute(permute(7, 10, keys("seed", 1)), 10, keys("seed", 1))
     7
     """
-    half, mask = _halves(size)
+    half = max(1, ((size - 1).bit_length() + 1) // 2)
+    mask = (1 << half) - 1
     while True:
         left, right = index >> half, index & mask
         for key in reversed(round_keys):

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, named
 from pipeline.handoff.manifest import Manifest
 from pipeline.handoff.train_config import ModelSettings, TrainConfig
 from pipeline.size.design import hyperparameters
-from pipeline.size.names import named
 from pipeline.size.shape import ARCHITECTURES, PRESETS, Shape
 
 SETTINGS = {

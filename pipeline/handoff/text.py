@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from pipeline.core.override import override
 from pipeline.errors import UsageError
 from pipeline.handoff.base import sentences
 from pipeline.handoff.train_config import TrainConfig
@@ -55,28 +56,9 @@ def parse_train_config(text: str, name: str = "train.yaml", overrides: Sequence[
         raise UsageError(f"{name} is no YAML: {' '.join(str(error).split())}") from None
     if not isinstance(fields, dict):
         raise UsageError(f"{name}: expected a mapping of settings")
-    for override in overrides:
-        path, separator, value = override.partition("=")
-        if not separator:
-            raise UsageError(f"--set {override}: expected path=value")
-        *parents, last = path.strip().split(".")
-        node = fields
-        for part in parents:
-            node = node.setdefault(part, {})
-            if not isinstance(node, dict):
-                raise UsageError(f"--set {override}: {part} is no group of settings")
-        node[last] = _override_value(value)
+    for assignment in overrides:
+        override(fields, assignment)
     try:
         return TrainConfig.model_validate(fields)
     except ValidationError as error:
         raise UsageError(f"{name}: {sentences(error, TrainConfig)}") from None
-
-
-def _override_value(value: str) -> Any:
-    try:
-        return float(value) if "e" in value.lower() and value.lower() != "true" else yaml.safe_load(value)
-    except (ValueError, yaml.YAMLError):
-        try:
-            return yaml.safe_load(value)
-        except yaml.YAMLError:
-            return value

@@ -5,22 +5,22 @@ from them and the order of the samples (`pipeline.handoff.windows`). Changing it
 integers are exact, and sources are handled in the order of their names, so that listing order changes nothing.
 """
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from pipeline.core.settings import Settings
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, near
 from pipeline.plan.fill import fill
 from pipeline.plan.search import read_search
 from pipeline.size.mixture import within_role
 from pipeline.size.regimes import unique_worth
 from pipeline.size.units import bytes_text, number_text
 
+TOKENS_PER_PARAM = 20
 Strategy = Literal["proportional", "temperature", "unimax"]
 
 
@@ -124,7 +124,8 @@ class SourceMix:
 class Choice:
     """One way out of a shortage, and what it costs."""
 
-    name: Literal["shrink", "repeat", "lower_share", "collect"]
+    name: str
+    """`shrink`, `repeat`, `lower_share` or `collect`."""
     sentence: str
     taken: bool = False
 
@@ -150,17 +151,12 @@ class MixPlan:
     evidence: list[str] = field(default_factory=list)
     """Where the shares come from, when a search found them, in sentences."""
 
-    def to_json(self) -> dict[str, Any]:
-        """The plan as JSON values."""
-        return asdict(self)
-
 
 def mix(
     sources: Iterable[MixSource | Mapping[str, Any]],
     settings: MixSettings,
     *,
     keep_rates: Mapping[str, float] | None = None,
-    tokens_per_param: float = 20,
 ) -> MixPlan:
     """Plan a mix. `keep_rates` are measured kept over raw tokens by role, for what collecting more would take.
 
@@ -168,57 +164,14 @@ def mix(
     >>> plan.total_tokens, plan.realised, plan.scarcer
     (2000, {'domain': 0.5, 'general': 0.5}, 'domain')
     """
-    given = [found if isinstance(found, MixSource) else MixSource(**found) for found in sources]
+    given = [source if isinstance(source, MixSource) else MixSource(**source) for source in sources]
     if len({source.name for source in given}) < len(given):
         raise ValueError("two sources of the mix have one name")
     given.sort(key=lambda source: source.name)
     names = list(dict.fromkeys(source.whole for source in given))
     if unknown := sorted(settings.within.keys() - set(names)):
-        near = difflib.get_close_matches(unknown[0], names, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
-        raise UsageError(f"mix.within.{unknown[0]}: no such source; {hint}")
-    shares = settings.shares()
-    roles = {role: [source for source in given if source.role == role] for role in shares}
-    once = {role: sum(_capped(s, min(1.0, settings.cap(s))) for s in found) for role, found in roles.items()}
-    most = {role: sum(_capped(s, settings.cap(s)) for s in found) for role, found in roles.items()}
-    wanted = _wanted(once, shares, settings)
-    by_role = _totals(once, most, shares, wanted, settings)
-    used: dict[str, int] = {}
-    for role, found in roles.items():
-        used |= _within(found, by_role[role], settings)
-    total = sum(used.values())
-    lines = [
-        SourceMix(
-            s.name,
-            s.role,
-            s.tokens,
-            used[s.name],
-            used[s.name] / s.tokens if s.tokens else 0.0,
-            _part(used[s.name], total),
-        )
-        for s in given
-        if s.role in shares
-    ]
-    realised = {role: _part(by_role[role], total) for role in shares}
-    tolerance = max(0.001, _part(max((s.largest_document for s in given), default=0), total))
-    scarcer = _scarcer(once, shares, wanted)
-    missing = _impossible(once, shares, settings)
-    return MixPlan(
-        sources=lines,
-        requested=shares,
-        realised=realised,
-        total_tokens=total,
-        unique_tokens=sum(min(line.used_tokens, line.tokens) for line in lines),
-        tolerance=tolerance,
-        exact=total > 0 and all(abs(realised[role] - shares[role]) <= tolerance for role in shares),
-        scarcer=scarcer,
-        statement=_statement(realised, shares, total, wanted, scarcer, once, settings)
-        + _unmet(given, used, settings.within),
-        choices=_choices(
-            scarcer, once, shares, wanted, settings, _raw_bytes(given), keep_rates or {}, tokens_per_param
-        ),
-        missing=missing,
-    )
+        raise UsageError(f"mix.within.{unknown[0]}: no such source{near(unknown[0], names)}")
+    return _Mixing(given, settings).plan(keep_rates or {})
 
 
 def _part(tokens: float, total: float) -> float:
@@ -229,168 +182,163 @@ def _capped(source: MixSource, epochs: float) -> int:
     return int(source.tokens * epochs)
 
 
-def _wanted(once: Mapping[str, int], shares: Mapping[str, float], settings: MixSettings) -> int:
-    """Training tokens wished for: the recipe's, else what the plentiful role would give when seen once."""
-    if settings.total_tokens is not None:
-        return settings.total_tokens
-    return int(max((once[role] / share for role, share in shares.items() if share > 0), default=0))
+class _Mixing:
+    """What follows from the sources at hand, by name, and what the recipe asks for."""
 
+    def __init__(self, sources: list[MixSource], settings: MixSettings) -> None:
+        self.sources, self.settings, self.shares = sources, settings, settings.shares()
+        roles = {role: [source for source in sources if source.role == role] for role in self.shares}
+        cap = settings.cap
+        self.once = {role: sum(_capped(s, min(1.0, cap(s))) for s in of_role) for role, of_role in roles.items()}
+        self.most = {role: sum(_capped(s, cap(s)) for s in of_role) for role, of_role in roles.items()}
+        self.wanted = self._wanted()
+        by_role = self._totals()
+        self.used: dict[str, int] = {}
+        for role, of_role in roles.items():
+            self.used |= self._within(of_role, by_role[role])
+        self.total = sum(self.used.values())
+        self.realised = {role: _part(by_role[role], self.total) for role in self.shares}
+        self.scarcer = self._scarcer()
 
-def _totals(
-    once: Mapping[str, int], most: Mapping[str, int], shares: Mapping[str, float], wanted: int, settings: MixSettings
-) -> dict[str, int]:
-    """Training tokens by role: whole numbers that sum to the total and pass no cap."""
-    if settings.on_shortage == "lower_share":
-        return _lowered(once, shares, settings.total_tokens)
-    limit = most if settings.on_shortage == "repeat" else once
-    total = min(wanted, *(int(limit[role] / share) for role, share in shares.items() if share > 0))
-    domain = min(round(shares["domain"] * total), limit["domain"])
-    return {"domain": domain, "general": min(total - domain, limit["general"])}
+    def plan(self, keep_rates: Mapping[str, float]) -> MixPlan:
+        """The plan, with its sentences."""
+        lines = []
+        for s in self.sources:
+            if s.role in self.shares:
+                used = self.used[s.name]
+                lines.append(SourceMix(s.name, s.role, s.tokens, used, _part(used, s.tokens), _part(used, self.total)))
+        tolerance = max(0.001, _part(max((s.largest_document for s in self.sources), default=0), self.total))
+        exact = all(abs(self.realised[role] - share) <= tolerance for role, share in self.shares.items())
+        return MixPlan(
+            sources=lines,
+            requested=self.shares,
+            realised=self.realised,
+            total_tokens=self.total,
+            unique_tokens=sum(min(line.used_tokens, line.tokens) for line in lines),
+            tolerance=tolerance,
+            exact=self.total > 0 and exact,
+            scarcer=self.scarcer,
+            statement=self._statement() + self._unmet(),
+            choices=self._choices(keep_rates),
+            missing=self._missing(),
+        )
 
+    def _wanted(self) -> int:
+        """Training tokens wished for: the recipe's, else what the plentiful role would give when seen once."""
+        if self.settings.total_tokens is not None:
+            return self.settings.total_tokens
+        return int(max((self.once[role] / share for role, share in self.shares.items() if share > 0), default=0))
 
-def _lowered(once: Mapping[str, int], shares: Mapping[str, float], total: int | None) -> dict[str, int]:
-    there = {role: once[role] if shares[role] > 0 else 0 for role in shares}
-    if total is None or total >= sum(there.values()):
-        return there
-    domain = min(there["domain"], max(round(shares["domain"] * total), total - there["general"]))
-    return {"domain": domain, "general": total - domain}
+    def _totals(self) -> dict[str, int]:
+        """Training tokens by role: whole numbers that sum to the total and pass no cap."""
+        if self.settings.on_shortage == "lower_share":
+            return self._lowered()
+        limit = self.most if self.settings.on_shortage == "repeat" else self.once
+        total = min(self.wanted, *(int(limit[role] / share) for role, share in self.shares.items() if share > 0))
+        domain = min(round(self.shares["domain"] * total), limit["domain"])
+        return {"domain": domain, "general": min(total - domain, limit["general"])}
 
+    def _lowered(self) -> dict[str, int]:
+        there = {role: self.once[role] if share > 0 else 0 for role, share in self.shares.items()}
+        total = self.settings.total_tokens
+        if total is None or total >= sum(there.values()):
+            return there
+        domain = min(there["domain"], max(round(self.shares["domain"] * total), total - there["general"]))
+        return {"domain": domain, "general": total - domain}
 
-def _within(sources: Sequence[MixSource], budget: int, settings: MixSettings) -> dict[str, int]:
-    """Split a role's tokens over its sources by the strategy, then over their buckets; none passes its cap."""
-    power = {"proportional": 1.0, "temperature": 1 / settings.temperature, "unimax": 0.0}[settings.strategy]
-    parts: dict[str, list[MixSource]] = {}
-    for source in sources:
-        parts.setdefault(source.whole, []).append(source)
-    worth = {name: [s.tokens * settings.worth(s) for s in found] for name, found in parts.items()}
-    sizes = {name: sum(found) ** power if sum(found) else 0.0 for name, found in worth.items()}
-    weights = within_role(sizes, settings.within) if settings.within else sizes
-    caps = {name: [_capped(s, settings.cap(s)) for s in found] for name, found in parts.items()}
-    limits = [sum(found) for found in caps.values()]
-    given = fill(list(weights.values()), limits, budget)
-    # What the sources of the wished shares cannot give comes from the others, also from those with a share of nothing.
-    rest = fill(
-        list(sizes.values()), [limit - one for limit, one in zip(limits, given, strict=True)], budget - sum(given)
-    )
-    used: dict[str, int] = {}
-    for (name, found), one, more in zip(parts.items(), given, rest, strict=True):
-        used |= zip((s.name for s in found), fill(worth[name], caps[name], one + more), strict=True)
-    return used
+    def _within(self, sources: Sequence[MixSource], budget: int) -> dict[str, int]:
+        """Split a role's tokens over its sources by the strategy, then over their buckets; none passes its cap."""
+        settings = self.settings
+        power = {"proportional": 1.0, "temperature": 1 / settings.temperature, "unimax": 0.0}[settings.strategy]
+        parts: dict[str, list[MixSource]] = {}
+        for source in sources:
+            parts.setdefault(source.whole, []).append(source)
+        worth = {name: [s.tokens * settings.worth(s) for s in buckets] for name, buckets in parts.items()}
+        sizes = {name: sum(of_one) ** power if sum(of_one) else 0.0 for name, of_one in worth.items()}
+        weights = within_role(sizes, settings.within) if settings.within else sizes
+        caps = {name: [_capped(s, settings.cap(s)) for s in buckets] for name, buckets in parts.items()}
+        limits = [sum(of_one) for of_one in caps.values()]
+        given = fill(list(weights.values()), limits, budget)
+        # What the sources of the wished shares cannot give comes from the others, also from those with a share of nothing.
+        left = [limit - one for limit, one in zip(limits, given, strict=True)]
+        rest = fill(list(sizes.values()), left, budget - sum(given))
+        used: dict[str, int] = {}
+        for (name, buckets), one, more in zip(parts.items(), given, rest, strict=True):
+            used |= zip((s.name for s in buckets), fill(worth[name], caps[name], one + more), strict=True)
+        return used
 
-
-def _unmet(sources: Sequence[MixSource], used: Mapping[str, int], within: Mapping[str, float]) -> str:
-    """What `within` asked for and the caps forbid, as the end of a sentence; empty when all is met."""
-    roles, sums = Counter[str](), Counter[str]()
-    for source in sources:
-        roles[source.role] += used.get(source.name, 0)
-        sums[source.whole] += used.get(source.name, 0)
-    said = ""
-    for name, role in {source.whole: source.role for source in sources}.items():
-        asked, part = within.get(name, 0.0), _part(sums[name], roles[role])
-        if asked - part > 0.001 and sums[name] < asked * roles[role] - 1:
-            said += f"; {name} gives {part:.2%} of the {role} text, not {asked:.2%}: its epochs are capped"
-    return said
-
-
-def _scarcer(once: Mapping[str, int], shares: Mapping[str, float], wanted: int) -> str | None:
-    short = {role: once[role] / (share * wanted) for role, share in shares.items() if share * wanted > 0}
-    if not short or min(short.values()) >= 0.999:
-        return None
-    return min(sorted(short), key=lambda role: short[role])
-
-
-def _impossible(once: Mapping[str, int], shares: Mapping[str, float], settings: MixSettings) -> list[str]:
-    said = []
-    for role, share in shares.items():
-        if share > 0 and once[role] == 0 and (settings.on_shortage != "lower_share" or not any(once.values())):
-            said.append(
-                f"there are no {role} tokens at all, and the mix wants {share:.1%} of them: add a source with "
-                f"role {role}, loosen what removes it, or set its share to 0"
-            )
-    return said
-
-
-def _statement(
-    realised: Mapping[str, float],
-    shares: Mapping[str, float],
-    total: int,
-    wanted: int,
-    scarcer: str | None,
-    once: Mapping[str, int],
-    settings: MixSettings,
-) -> str:
-    if total == 0:
-        return "no mix is possible: " + ("the corpus is empty" if not any(once.values()) else "one side is empty")
-    said = (
-        f"{number_text(total)} training tokens, {realised['domain']:.2%} domain and {realised['general']:.2%} general "
-        f"(wanted {shares['domain']:.2%} and {shares['general']:.2%})"
-    )
-    if scarcer is None:
+    def _unmet(self) -> str:
+        """What `within` asked for and the caps forbid, as the end of a sentence; empty when all is met."""
+        roles, sums = Counter[str](), Counter[str]()
+        for source in self.sources:
+            roles[source.role] += self.used.get(source.name, 0)
+            sums[source.whole] += self.used.get(source.name, 0)
+        said = ""
+        for name, role in {source.whole: source.role for source in self.sources}.items():
+            asked, part = self.settings.within.get(name, 0.0), _part(sums[name], roles[role])
+            if asked - part > 0.001 and sums[name] < asked * roles[role] - 1:
+                said += f"; {name} gives {part:.2%} of the {role} text, not {asked:.2%}: its epochs are capped"
         return said
-    done = {
-        "shrink": "the total was shrunk",
-        "repeat": "it is repeated",
-        "lower_share": "its share was lowered",
-    }[settings.on_shortage]
-    reached = "" if total >= 0.999 * wanted else f"; {number_text(wanted)} tokens were wanted"
-    return f"{said}; {scarcer} text is scarcer ({number_text(once[scarcer])} tokens at hand), so {done}{reached}"
 
+    def _scarcer(self) -> str | None:
+        asked = {role: share * self.wanted for role, share in self.shares.items() if share * self.wanted > 0}
+        short = {role: self.once[role] / tokens for role, tokens in asked.items()}
+        if not short or min(short.values()) >= 0.999:
+            return None
+        return min(sorted(short), key=lambda role: short[role])
 
-def _raw_bytes(sources: Sequence[MixSource]) -> dict[str, float]:
-    """Raw bytes behind one kept token, by role, over the sources that know theirs."""
-    found = {}
-    for role in sorted({source.role for source in sources}):
-        known = [source for source in sources if source.role == role and source.raw_bytes and source.tokens]
-        if known:
-            found[role] = sum(s.raw_bytes for s in known) / sum(s.tokens for s in known)
-    return found
-
-
-def _choices(
-    scarcer: str | None,
-    once: Mapping[str, int],
-    shares: Mapping[str, float],
-    wanted: int,
-    settings: MixSettings,
-    raw_bytes: Mapping[str, float],
-    keep_rates: Mapping[str, float],
-    tokens_per_param: float,
-) -> list[Choice]:
-    """The ways out when a role is short of what the wanted total asks of it."""
-    if scarcer is None:
-        return []
-    have, share = once[scarcer], shares[scarcer]
-    need = round(share * wanted)
-    other = sum(once.values()) - have
-    found = []
-    collect = f"collect {number_text(need - have)} more {scarcer} tokens"
-    if scarcer in keep_rates and keep_rates[scarcer] > 0:
-        rate = keep_rates[scarcer]
-        collect += f", {number_text((need - have) / rate)} raw tokens at the measured keep rate of {rate:.2%}"
-    if scarcer in raw_bytes:
-        collect += f", about {bytes_text((need - have) * raw_bytes[scarcer])} as collected"
-    if have:
-        times, shrunk = need / have, have / share
-        worth = unique_worth(times)
-        over = f", over the cap of {settings.max_epochs:g}" if times > settings.max_epochs else ""
-        found = [
-            Choice(
-                "shrink",
-                f"train on {number_text(shrunk)} tokens, at {tokens_per_param:g} a parameter enough for "
-                f"{number_text(shrunk / tokens_per_param)} parameters, not {number_text(wanted / tokens_per_param)}",
-                settings.on_shortage == "shrink",
-            ),
-            Choice(
-                "repeat",
-                f"see the {scarcer} text {times:.1f} times for {number_text(wanted)} tokens{over}; by arXiv 2305.16264 "
-                f"that is worth {worth:.1f} times as much fresh text",
-                settings.on_shortage == "repeat",
-            ),
-            Choice(
-                "lower_share",
-                f"use everything once: {number_text(have + other)} tokens at a {scarcer} share of "
-                f"{have / (have + other):.2%} instead of {share:.2%}",
-                settings.on_shortage == "lower_share",
-            ),
+    def _missing(self) -> list[str]:
+        """What makes the mix impossible."""
+        lowered = self.settings.on_shortage == "lower_share" and any(self.once.values())
+        return [
+            f"there are no {role} tokens at all, and the mix wants {share:.1%} of them: add a source with "
+            f"role {role}, loosen what removes it, or set its share to 0"
+            for role, share in self.shares.items()
+            if share > 0 and self.once[role] == 0 and not lowered
         ]
-    return [*found, Choice("collect", collect)]
+
+    def _statement(self) -> str:
+        if self.total == 0:
+            why = "one side is empty" if any(self.once.values()) else "the corpus is empty"
+            return f"no mix is possible: {why}"
+        said = (
+            f"{number_text(self.total)} training tokens, {self.realised['domain']:.2%} domain and "
+            f"{self.realised['general']:.2%} general (wanted {self.shares['domain']:.2%} and {self.shares['general']:.2%})"
+        )
+        if self.scarcer is None:
+            return said
+        done = {"shrink": "the total was shrunk", "repeat": "it is repeated", "lower_share": "its share was lowered"}
+        reached = "" if self.total >= 0.999 * self.wanted else f"; {number_text(self.wanted)} tokens were wanted"
+        return (
+            f"{said}; {self.scarcer} text is scarcer ({number_text(self.once[self.scarcer])} tokens at hand), so "
+            f"{done[self.settings.on_shortage]}{reached}"
+        )
+
+    def _choices(self, keep_rates: Mapping[str, float]) -> list[Choice]:
+        """The ways out when a role is short of what the wanted total asks of it."""
+        role = self.scarcer
+        if role is None:
+            return []
+        have, share, wanted = self.once[role], self.shares[role], number_text(self.wanted)
+        need = round(share * self.wanted)
+        collect = f"collect {number_text(need - have)} more {role} tokens"
+        if rate := keep_rates.get(role):
+            collect += f", {number_text((need - have) / rate)} raw tokens at the measured keep rate of {rate:.2%}"
+        with_size = [s for s in self.sources if s.role == role and s.raw_bytes and s.tokens]
+        if with_size:  # raw bytes behind one kept token, over the sources that know theirs
+            each = sum(s.raw_bytes for s in with_size) / sum(s.tokens for s in with_size)
+            collect += f", about {bytes_text((need - have) * each)} as collected"
+        if not have:
+            return [Choice("collect", collect)]
+        times, shrunk, every = need / have, have / share, sum(self.once.values())
+        over = f", over the cap of {self.settings.max_epochs:g}" if times > self.settings.max_epochs else ""
+        sentences = {
+            "shrink": f"train on {number_text(shrunk)} tokens, at {TOKENS_PER_PARAM} a parameter enough for "
+            f"{number_text(shrunk / TOKENS_PER_PARAM)} parameters, not {number_text(self.wanted / TOKENS_PER_PARAM)}",
+            "repeat": f"see the {role} text {times:.1f} times for {wanted} tokens{over}; by arXiv 2305.16264 that is worth "
+            f"{unique_worth(times):.1f} times as much fresh text",
+            "lower_share": f"use everything once: {number_text(every)} tokens at a {role} share of {have / every:.2%} "
+            f"instead of {share:.2%}",
+            "collect": collect,
+        }
+        return [Choice(name, text, name == self.settings.on_shortage) for name, text in sentences.items()]

@@ -7,15 +7,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.core.settings import Settings
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, named
+from pipeline.size.activations import Precision
 from pipeline.size.design import Hyperparameters
 from pipeline.size.dial import FIELD_KEEP_RATES, Plan, Request, affordable, complete
 from pipeline.size.flops import DEFAULT_MFU, budget_flops
 from pipeline.size.gpus import gpu_named
 from pipeline.size.laws import Law, Point, law_named, tokens_per_param
 from pipeline.size.memory import Setup
-from pipeline.size.names import named
-from pipeline.size.precision import Precision
 from pipeline.size.regimes import inference_aware_for
 from pipeline.size.shape import KINDS, PRESETS, Objective, Shape, preset
 

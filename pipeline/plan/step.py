@@ -1,10 +1,10 @@
 """Size and mix, as steps: pure functions of token counts, recorded like all others."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline.core.execute import Assignment, Produced, Unit
+from pipeline.core.execute import Assignment, Produced, Unit, each
 from pipeline.core.run_folder import Commits, Run
 from pipeline.core.steps import Step
 from pipeline.core.store import Store
@@ -73,9 +73,9 @@ def _write(store: Store, assigned: Assignment, value: dict[str, Any]) -> Produce
     return Produced({"plan": store.put_json(assigned.path("plans", assigned.step, ".json"), plan)}, PlanCounts(plan))
 
 
-def size_work(store: Store, assignments: list[Assignment]) -> list[Produced]:
+@each
+def size_work(store: Store, assigned: Assignment) -> Produced:
     """Optimal and chosen model from the tokens at hand."""
-    (assigned,) = assignments
     asked = assigned.settings
     settings = MixSettings.model_validate(asked["mix"])
     by_role: dict[str, int] = {}
@@ -90,16 +90,16 @@ def size_work(store: Store, assignments: list[Assignment]) -> list[Produced]:
         max_epochs={role: settings.max_epochs_by.get(role, cap) for role in settings.shares()},
         keep_rates=asked["keep_rates"],
     )
-    return [_write(store, assigned, result.to_json())]
+    return _write(store, assigned, result.to_json())
 
 
-def mix_work(store: Store, assignments: list[Assignment]) -> list[Produced]:
+@each
+def mix_work(store: Store, assigned: Assignment) -> Produced:
     """Weights and epochs of every stream."""
-    (assigned,) = assignments
     asked = assigned.settings
     sources = [MixSource(**source) for source in asked["sources"]]
     planned = plan_mix(sources, MixSettings.model_validate(asked["mix"]), keep_rates=asked["keep_rates"])
-    return [_write(store, assigned, planned.to_json() | {"evidence": asked["evidence"]})]
+    return _write(store, assigned, asdict(planned) | {"evidence": asked["evidence"]})
 
 
 def _mix_evidence(run: Run) -> list[str]:

@@ -154,7 +154,7 @@ def write_handoff(run: Run) -> tuple[TrainConfig, list[FileInfo]]:
     files.append(store.put_json("plan.json", size_plan(run) | selection))
     manifest = build(run)
     config = default_train_config(manifest, run.recipe.pretrain)
-    for name, text in sorted(launch_files(config, manifest).items()):
+    for name, text in sorted(launch_files(manifest).items()):
         files.append(store.put(f"handoff/launch/{name}", text.encode()))
     files.append(store.put("handoff/train.yaml", dump_train_config(config).encode()))
     files.append(store.put("handoff/manifest.json", dump_manifest(manifest).encode()))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.cluster.index_file import INDEX, IndexFile, find_indexes, index_batches, key_settings
-from pipeline.core.execute import Assignment, Produced, Unit
+from pipeline.core.execute import Assignment, Produced, Unit, each
 from pipeline.core.judge import judges
 from pipeline.core.run_folder import Commits, Run
 from pipeline.core.steps import Step
@@ -35,17 +35,15 @@ class IndexCounts:
     against: list[str] = field(default_factory=list)
 
 
-def index_shard(store: Store, assignments: list[Assignment]) -> list[Produced]:
+@each
+def index_shard(store: Store, assigned: Assignment) -> Produced:
     """The index of one shard."""
-    produced = []
-    for assigned in assignments:
-        files = assigned.reads
-        verdicts = store.read_table(files["verdicts"].path, ["id", "verdict"])
-        exact = store.read_table(files["exact"].path)
-        minhash = store.read_table(files["minhash"].path, ["bands", "sketch"]) if "minhash" in files else None
-        info = store.put_table(assigned.path("index"), index_batches(verdicts, exact, minhash), INDEX)
-        produced.append(Produced({"table": info}, IndexCounts(assigned.settings["against"])))
-    return produced
+    files = assigned.reads
+    verdicts = store.read_table(files["verdicts"].path, ["id", "verdict"])
+    exact = store.read_table(files["exact"].path)
+    minhash = store.read_table(files["minhash"].path, ["bands", "sketch"]) if "minhash" in files else None
+    info = store.put_table(assigned.path("index"), index_batches(verdicts, exact, minhash), INDEX)
+    return Produced({"table": info}, IndexCounts(assigned.settings["against"]))
 
 
 def index(run: Run) -> Commits:

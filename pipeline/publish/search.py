@@ -13,7 +13,7 @@ from pathlib import PurePath
 
 from pipeline.apply.select_search import read_selection
 from pipeline.apply.settle import settle
-from pipeline.core.execute import Assignment, Produced, Unit
+from pipeline.core.execute import Assignment, Produced, Unit, each
 from pipeline.core.reads import Digest
 from pipeline.core.run_folder import Run
 from pipeline.core.steps import Step
@@ -38,9 +38,9 @@ def check(run: Run) -> None:
         raise UsageError("select.search with shares trains proxies from the run folder, which must be a local one")
 
 
-def proxies(store: Store, assignments: list[Assignment]) -> list[Produced]:
+@each
+def proxies(store: Store, assigned: Assignment) -> Produced:
     """Train the proxies and keep what they found. Finished ones of a search that was stopped are not trained again."""
-    (assigned,) = assignments
     folder, words = store.locate(assigned.settings["folder"]), assigned.settings["words"]
     command = [sys.executable, "-m", "recipes.pretrain.selection", f"{folder}/handoff", *words]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
@@ -52,7 +52,7 @@ def proxies(store: Store, assignments: list[Assignment]) -> list[Produced]:
         assigned.path("search", suffix=".json"), store.read(f"{assigned.settings['folder']}/selection.json")
     )
     shutil.rmtree(folder, ignore_errors=True)
-    return [Produced({"selection": found})]
+    return Produced({"selection": found})
 
 
 def search(run: Run) -> None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.core.batch import SECTION
-from pipeline.core.execute import Assignment, Produced, Unit
+from pipeline.core.batch import DOCUMENTS, SECTION, fields_of
+from pipeline.core.execute import Assignment, Produced, Unit, each
 from pipeline.core.run_folder import Commits, Run
 from pipeline.core.steps import Step
 from pipeline.core.store import WORK, FileInfo, Store
@@ -20,19 +20,7 @@ ROW_GROUP = 4096
 
 KEPT = pa.schema(
     [
-        ("id", pa.string()),
-        ("text", pa.large_string()),
-        ("url", pa.string()),
-        ("title", pa.string()),
-        ("date", pa.string()),
-        ("doc_type", pa.string()),  # form or exhibit of a filing: "10-K", "EX-99.1"
-        ("source", pa.string()),
-        ("role", pa.string()),
-        ("licence", pa.string()),
-        ("rights", pa.string()),  # the signals as found
-        ("tdm", pa.string()),  # reserved | open | unknown
-        ("robots", pa.string()),
-        ("terms", pa.string()),
+        *fields_of(DOCUMENTS, "id text url title date doc_type source role licence rights tdm robots terms"),
         ("num_tokens", pa.int64()),  # of the trained tokenizer, end-of-text token not counted; null when not kept
         ("split", pa.string()),  # train | validation
         ("bucket", pa.int8()),  # by `select.by`, from 1 for the lowest scores; null without `select.buckets`
@@ -78,42 +66,38 @@ class RestCounts:
     quarantined: int = 0
 
 
-def publish_kept(store: Store, assignments: list[Assignment]) -> list[Produced]:
+@each
+def publish_kept(store: Store, assigned: Assignment) -> Produced:
     """The kept documents of one part of a stream, with the token counts that the shards step found."""
-    produced = []
-    for assigned in assignments:
-        table = load_part(store, assigned, DESCRIBED)
-        counts = store.read_table(assigned.reads["counts"].path)
-        if not table["id"].combine_chunks().equals(counts["id"].combine_chunks()):
-            raise AssertionError(f"publish {assigned.name}: token counts and documents are not aligned")
-        table = table.append_column("num_tokens", counts["num_tokens"]).append_column("split", counts["split"])
-        items = [sections_of(row["text"], row["doc_type"]) for row in table.select(["text", "doc_type"]).to_pylist()]
-        table = table.append_column("sections", pa.array(items, pa.list_(SECTION)))
-        info = store.put_table(assigned.path("corpus/kept"), _groups(table.select(KEPT.names)), KEPT)
-        produced.append(Produced({"kept": info}, KeptCounts(int(pc.sum(counts["num_tokens"]).as_py() or 0))))
-    return produced
+    table = load_part(store, assigned, DESCRIBED)
+    counts = store.read_table(assigned.reads["counts"].path)
+    if not table["id"].combine_chunks().equals(counts["id"].combine_chunks()):
+        raise AssertionError(f"publish {assigned.name}: token counts and documents are not aligned")
+    table = table.append_column("num_tokens", counts["num_tokens"]).append_column("split", counts["split"])
+    items = [sections_of(row["text"], row["doc_type"]) for row in table.select(["text", "doc_type"]).to_pylist()]
+    table = table.append_column("sections", pa.array(items, pa.list_(SECTION)))
+    info = store.put_table(assigned.path("corpus/kept"), _groups(table.select(KEPT.names)), KEPT)
+    return Produced({"kept": info}, KeptCounts(int(pc.sum(counts["num_tokens"]).as_py() or 0)))
 
 
-def publish_rest(store: Store, assignments: list[Assignment]) -> list[Produced]:
+@each
+def publish_rest(store: Store, assigned: Assignment) -> Produced:
     """What was not kept of one document shard: removed and quarantined, in the order of the shard."""
-    produced = []
-    for assigned in assignments:
-        files = assigned.reads
-        table = store.read_table(files["verdicts"].path)
-        documents = store.read_table(files["documents"].path, [*DESCRIBED, "detail", "path", "locator"])
-        texts = store.read_table(files["texts"].path, ["text", "num_pretokens"])
-        for other in (documents, texts):
-            for name in other.column_names:
-                table = table.append_column(name, other[name])
-        table = table.append_column("num_tokens", pa.nulls(table.num_rows, pa.int64()))
-        published: dict[str, FileInfo] = {}
-        for verdict in ("removed", "quarantined"):
-            part = table.filter(pc.equal(table["verdict"], verdict)).select(REMOVED.names)
-            if part.num_rows:
-                published[verdict] = store.put_table(assigned.path(f"corpus/{verdict}"), _groups(part), REMOVED)
-        rows = {name: info.rows or 0 for name, info in published.items()}
-        produced.append(Produced(published, RestCounts(**rows)))
-    return produced
+    files = assigned.reads
+    table = store.read_table(files["verdicts"].path)
+    documents = store.read_table(files["documents"].path, [*DESCRIBED, "detail", "path", "locator"])
+    texts = store.read_table(files["texts"].path, ["text", "num_pretokens"])
+    for other in (documents, texts):
+        for name in other.column_names:
+            table = table.append_column(name, other[name])
+    table = table.append_column("num_tokens", pa.nulls(table.num_rows, pa.int64()))
+    published: dict[str, FileInfo] = {}
+    for verdict in ("removed", "quarantined"):
+        part = table.filter(pc.equal(table["verdict"], verdict)).select(REMOVED.names)
+        if part.num_rows:
+            published[verdict] = store.put_table(assigned.path(f"corpus/{verdict}"), _groups(part), REMOVED)
+    rows = {name: info.rows or 0 for name, info in published.items()}
+    return Produced(published, RestCounts(**rows))
 
 
 def publish(run: Run) -> Commits:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.core.execute import Assignment, Produced, Unit
+from pipeline.core.execute import Assignment, Produced, Unit, each
 from pipeline.core.run_folder import Commits, Run
 from pipeline.core.steps import Step
 from pipeline.core.store import Store
@@ -40,18 +40,16 @@ class UseCounts:
     documents: int = 0
 
 
-def uses_part(store: Store, assignments: list[Assignment]) -> list[Produced]:
+@each
+def uses_part(store: Store, assigned: Assignment) -> Produced:
     """The uses of the training documents of one shard."""
-    produced = []
-    for assigned in assignments:
-        counts = store.read_table(assigned.reads["counts"].path)
-        counts = counts.filter(pc.equal(counts["split"], SPLITS[0])).combine_chunks()
-        lengths = pc.add(counts["num_tokens"], 1)
-        visits = Visits(**assigned.settings["visits"]).uses(assigned.settings["start"], lengths.to_numpy())
-        table = pa.table([counts["id"], lengths, pa.array(visits), counts["score"]], USES)
-        info = store.put_table(assigned.path("uses"), [table], USES)
-        produced.append(Produced({"uses": info}, UseCounts(table.num_rows)))
-    return produced
+    counts = store.read_table(assigned.reads["counts"].path)
+    counts = counts.filter(pc.equal(counts["split"], SPLITS[0])).combine_chunks()
+    lengths = pc.add(counts["num_tokens"], 1)
+    visits = Visits(**assigned.settings["visits"]).uses(assigned.settings["start"], lengths.to_numpy())
+    table = pa.table([counts["id"], lengths, pa.array(visits), counts["score"]], USES)
+    info = store.put_table(assigned.path("uses"), [table], USES)
+    return Produced({"uses": info}, UseCounts(table.num_rows))
 
 
 def uses(run: Run) -> Commits:

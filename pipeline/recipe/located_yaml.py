@@ -1,26 +1,16 @@
 """YAML with a position for every value: duplicate keys, alias bombs and oversized files are refused."""
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
+from pipeline.core.override import Path, unquoted_variable
 from pipeline.errors import UsageError
 
 MAX_BYTES = 1 << 20
 MAX_VALUES = 20_000
 MAX_DEPTH = 40
-
-Path = tuple[str | int, ...]
-
-
-def path_text(path: Path) -> str:
-    """`curate[3].repetition.max_dup_line_frac`."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
 
 
 @dataclass(frozen=True)
@@ -85,17 +75,6 @@ class _Builder:
             self.positions[(*path, key)] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
             found[key] = self.build(reader, value_node, (*path, key))
         return found
-
-
-def unquoted_variable(text: str, error: yaml.YAMLError) -> str:
-    """What to do when the error is an unquoted `${NAME}` inside {…} or […], where YAML takes its brace for its own."""
-    mark = getattr(error, "problem_mark", None)
-    lines = text.splitlines()
-    if mark is None or mark.line >= len(lines):
-        return ""
-    line, column = lines[mark.line], mark.column
-    found = re.match(r"\$\{\w+\}", line[max(0, column - 1) :])
-    return f'; inside {{…}} and […] put quotes around the value with {found[0]}, as in "{found[0]}"' if found else ""
 
 
 def read_yaml(name: str, data: bytes) -> Located:

@@ -18,12 +18,13 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from pipeline.apply.repeat_settings import RepeatSettings
+from pipeline.apply.paragraphs import RepeatSettings
 from pipeline.apply.select_settings import SelectSettings
 from pipeline.apply.spans import ApplySettings
 from pipeline.audit.bias_settings import BiasSettings
 from pipeline.cluster.cluster_settings import ClusterSettings, SurvivorSettings
 from pipeline.core.judge import judges
+from pipeline.core.override import Path, override, path_text
 from pipeline.core.sandbox import SandboxSettings
 from pipeline.core.settings import JudgeSettings, Settings
 from pipeline.errors import UsageError, did_you_mean, near
@@ -33,8 +34,7 @@ from pipeline.ingest.rights.licences import KNOWN, is_known
 from pipeline.ingest.source import Source
 from pipeline.plan.mix import MixSettings
 from pipeline.plan.sizing import SizeSettings
-from pipeline.recipe.located_yaml import Located, Path, path_text, read_yaml
-from pipeline.recipe.override import override
+from pipeline.recipe.located_yaml import Located, read_yaml
 from pipeline.recipe.selection_check import check_selection
 from pipeline.recipe.shipped import find
 from pipeline.report.card_settings import CardSettings

@@ -8,11 +8,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.audit.bias import VERDICTS, bias_table, gate_failures, representation, term_matrix
+from pipeline.audit.bias import (
+    VERDICTS,
+    bias_table,
+    descriptor_table,
+    dialect_rows,
+    gate_failures,
+    pronoun_table,
+    representation,
+    term_matrix,
+)
 from pipeline.audit.bias_settings import BiasSettings
 from pipeline.audit.flips import flip_failures
 from pipeline.audit.identity_terms import identity_terms
-from pipeline.audit.mentions import descriptor_table, dialect_rows, pronoun_table
 from pipeline.core.execute import Unit, record
 from pipeline.core.partition import id_fractions
 from pipeline.core.run_folder import Run

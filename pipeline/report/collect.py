@@ -14,7 +14,7 @@ from pipeline.apply.step import ApplyCounts
 from pipeline.core.conserve import add_up
 from pipeline.core.judge import judges
 from pipeline.core.run_folder import Run
-from pipeline.core.steps import TITLES, Step
+from pipeline.core.steps import Step, label_of
 from pipeline.core.store import WORK, FileInfo
 from pipeline.decide.step import DecideCounts
 from pipeline.extract.step import ExtractCounts
@@ -334,7 +334,7 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
         ],
         timings=[
             stats.Timing(
-                step=TITLES.get(step, step),
+                step=label_of(step),
                 seconds=line.seconds,
                 documents=line.documents or None,
                 bytes=line.bytes or None,

@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 
 from pipeline.core.execute import Progress
-from pipeline.core.steps import INNER, TITLES, Step
+from pipeline.core.steps import Step, is_inner, label_of
 
 
 def size_text(count: float) -> str:
@@ -93,7 +93,7 @@ class Display:
             line.documents += commit.counts.get("documents", 0)
         if self._live is not None:
             self._live.update(self._table())
-        elif not self.quiet and line.finished and progress.step not in INNER:
+        elif not self.quiet and line.finished and not is_inner(progress.step):
             print(self._sentence(progress.step, line), file=sys.stderr, flush=True)
 
     def say(self, sentence: str) -> None:
@@ -102,7 +102,7 @@ class Display:
             self.console.print(sentence, style="dim", highlight=False)
 
     def _sentence(self, step: str, line: _Line) -> str:
-        parts = [f"{TITLES.get(step, step):22} {line.done}/{line.total} units", f"{line.seconds:.1f} s", line.why]
+        parts = [f"{label_of(step):22} {line.done}/{line.total} units", f"{line.seconds:.1f} s", line.why]
         if line.documents:
             parts.insert(1, f"{line.documents:,} documents")
         if line.verdicts:
@@ -114,11 +114,11 @@ class Display:
         for title in "step units documents bytes kept removed quarantined rate time left why".split():
             table.add_column(title, justify="left" if title in ("step", "why") else "right", no_wrap=title != "why")
         for step, line in self.lines.items():
-            if line.finished and step in INNER:
+            if line.finished and is_inner(step):
                 continue
             verdicts = [f"{n:,}" if line.verdicts else "" for n in (line.kept, line.removed, line.quarantined)]
             table.add_row(
-                TITLES.get(step, step),
+                label_of(step),
                 f"{line.done}/{line.total}",
                 f"{line.documents:,}" if line.documents else "",
                 size_text(line.bytes) if line.bytes else "",

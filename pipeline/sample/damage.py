@@ -23,14 +23,14 @@ BROKEN: dict[str, tuple[str, Callable[[str], bytes]]] = {
 _SWAPS = dict(line.split(" ", 1) for line in phrases("swaps"))
 
 
-def edited(article: Article, draw: Draw, rate: float = 0.006) -> list[Block]:
-    """The article's blocks with about `rate` of the words replaced: a five-word shingle overlap near 0.94."""
+def edited(article: Article, draw: Draw) -> list[Block]:
+    """The article's blocks with about 0.6 % of the words replaced: a five-word shingle overlap near 0.94."""
     blocks: list[Block] = []
     for tag, body in article.blocks:
         if isinstance(body, str):
             words = body.split(" ")
             common = [n for n, word in enumerate(words) if word in _SWAPS]
-            for n in draw.shuffled(common)[: int(len(words) * rate + draw.uniform(0, 1))]:
+            for n in draw.shuffled(common)[: int(len(words) * 0.006 + draw.uniform(0, 1))]:
                 words[n] = _SWAPS[words[n]]
             body = " ".join(words)
         blocks.append((tag, body))

@@ -2,7 +2,7 @@
 
 from pipeline.sample.article import Article, slug
 from pipeline.sample.draw import Draw
-from pipeline.sample.grammar import Writer, load
+from pipeline.sample.grammar import compose
 from pipeline.sample.names import person
 from pipeline.sample.words import phrases
 
@@ -22,9 +22,7 @@ def identity(draw: Draw, number: int) -> Article:
 
 
 def _article(draw: Draw, number: int, genre: str, kind: str) -> Article:
-    writer = Writer(load("general", "identity"), draw)
-    blocks = writer.blocks(f"{genre}.doc")
-    title = writer.write(f"{genre}.title")
+    writer, blocks, title = compose(draw, genre, "general", "identity")
     title = title[:1].upper() + title[1:]
     host = draw.pick(_HOSTS["portrait" if genre == "identity" else genre])
     date = draw.date(2012, 2025)

@@ -134,10 +134,10 @@ class Grammar:
 class Writer:
     """Expands a grammar for one document; facts of the document win over rules and tables of the same name."""
 
-    def __init__(self, grammar: Grammar, draw: Draw, facts: Mapping[str, Row | str] | None = None) -> None:
+    def __init__(self, grammar: Grammar, draw: Draw) -> None:
         self.grammar = grammar
         self.draw = draw
-        self.facts: dict[str, Row | str] = dict(facts or {})
+        self.facts: dict[str, Row | str] = {}
         self._decks: dict[str, list[list[Node]]] = {}
 
     def write(self, rule: str) -> str:
@@ -212,6 +212,13 @@ def _vowel(word: str) -> bool:
     if word.startswith(("hour", "honest", "heir", "honour", "honor")):
         return True
     return word[:1] in "aeiou" or word.startswith("8") or word in ("11", "18")
+
+
+def compose(draw: Draw, rule: str, *names: str) -> tuple["Writer", list[tuple[str, str]], str]:
+    """A writer of the files, the blocks of `<rule>.doc`, and `<rule>.title`, drawn in this order."""
+    writer = Writer(load(*names), draw)
+    blocks = writer.blocks(f"{rule}.doc")
+    return writer, blocks, writer.write(f"{rule}.title")
 
 
 @cache

@@ -2,15 +2,13 @@
 
 from pipeline.sample.article import Article, slug
 from pipeline.sample.draw import Draw
-from pipeline.sample.grammar import Writer, load
+from pipeline.sample.grammar import compose
 
 HOSTS = ["*.journals.example", "*.patients.example", "*.clinicletters.example"]
 
 
 def _page(draw: Draw, number: int, kind: str, host: str) -> Article:
-    writer = Writer(load("medical"), draw)
-    blocks = writer.blocks(f"{kind}.doc")
-    title = writer.write(f"{kind}.title")
+    _, blocks, title = compose(draw, kind, "medical")
     date = draw.date(2008, 2025)
     return Article(kind, "domain", host, f"/{date[:4]}/{slug(title)}-{number}", title, blocks, date=date)
 

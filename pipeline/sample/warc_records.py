@@ -25,10 +25,10 @@ def record(kind: str, url: str | None, block: bytes, content_type: str, extra: s
     return head.encode() + block + b"\r\n\r\n"
 
 
-def response(url: str, body: bytes, content_type: str, status: str = "200 OK", extra: str = "") -> bytes:
+def response(url: str, body: bytes, content_type: str, status: str = "200 OK") -> bytes:
     """A response record with its HTTP head."""
     head = f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
-    return record("response", url, head.encode() + body, "application/http;msgtype=response", extra)
+    return record("response", url, head.encode() + body, "application/http;msgtype=response")
 
 
 def info(file: str) -> bytes:

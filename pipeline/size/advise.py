@@ -3,7 +3,8 @@
 import math
 from typing import NamedTuple
 
-from pipeline.size.names import named
+from pipeline.errors import named
+from pipeline.size.published import TABLES
 from pipeline.size.shape import Objective
 
 LARGE = 20e9
@@ -18,39 +19,13 @@ class Advice(NamedTuple):
     reason: str
 
 
-_ENCODER = Advice(
-    "encoder",
-    "masked",
-    "reads the whole text at once and labels it; the cheapest to train and to serve (BERT, ModernBERT)",
-)
-_DECODER = Advice("decoder", "causal", "writes text token by token and follows prompts (GPT, Llama, BloombergGPT)")
-_BOTH = Advice(
-    "encoder-decoder",
-    "spans",
-    "reads one text and writes another, each token passing half the model (T5, BART)",
-)
 TASKS: dict[str, Advice] = {
-    **dict.fromkeys(("classification", "sentiment", "entities", "retrieval"), _ENCODER),
-    **dict.fromkeys(("generation", "chat", "question answering", "code"), _DECODER),
-    **dict.fromkeys(("summarisation", "translation"), _BOTH),
+    task: Advice(architecture, row["objective"], row["reason"])
+    for architecture, row in TABLES["advice"].items()
+    for task in row["tasks"]
 }
-
-
-PLAIN_WORDS = {
-    **dict.fromkeys(
-        ("ner", "named entities", "named entity recognition", "entity", "tagging", "extraction"), "entities"
-    ),
-    **dict.fromkeys(
-        ("classify", "classifier", "labelling", "labeling", "topic", "topics", "routing"), "classification"
-    ),
-    **dict.fromkeys(("sentiment analysis", "opinion", "tone"), "sentiment"),
-    **dict.fromkeys(("search", "embedding", "embeddings", "similarity", "ranking", "reranking", "rag"), "retrieval"),
-    **dict.fromkeys(("qa", "question", "questions", "questions and answers"), "question answering"),
-    **dict.fromkeys(("chatbot", "assistant", "dialogue", "dialog", "instructions"), "chat"),
-    **dict.fromkeys(("text", "writing", "completion", "text generation", "generate", "write"), "generation"),
-    **dict.fromkeys(("programming", "coding"), "code"),
-    **dict.fromkeys(("summarization", "summarise", "summarize", "summaries"), "summarisation"),
-    **dict.fromkeys(("translate", "machine translation"), "translation"),
+PLAIN_WORDS: dict[str, str] = {
+    word: task for row in TABLES["advice"].values() for task, words in row["tasks"].items() for word in words
 }
 """What else people call a task."""
 

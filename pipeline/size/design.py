@@ -112,24 +112,21 @@ def outside_ladder(non_embedding: float, training: Hyperparameters) -> str | Non
     )
 
 
+MIN_STEPS = 200
+
+
 def hyperparameters(
-    non_embedding: float,
-    tokens: float,
-    sequence_length: int,
-    *,
-    min_steps: int = 200,
-    batch: int | None = None,
-    steps: int | None = None,
+    non_embedding: float, tokens: float, sequence_length: int, *, batch: int | None = None, steps: int | None = None
 ) -> Hyperparameters:
     """Batch, steps, warm-up and learning rate for a size.
 
     Batch 2048 * 160 * (N / 108e6)^(2/3) tokens, rate 0.0047 * (N / 108e6)^(-1/3) / 2, at most 0.003, warm-up over N
-    tokens, at most a tenth of the run. A batch that would leave fewer than `min_steps` steps is made smaller. A given
+    tokens, at most a tenth of the run. A batch that would leave fewer than MIN_STEPS steps is made smaller. A given
     `batch` (in sequences) or number of `steps` stays, and the rest follows it.
     """
     ratio = non_embedding / 108e6
     ladder = 2048 * 160 * ratio ** (2 / 3)
-    batch_tokens = sequence_length * (batch or max(1, round(min(ladder, tokens / min_steps) / sequence_length)))
+    batch_tokens = sequence_length * (batch or max(1, round(min(ladder, tokens / MIN_STEPS) / sequence_length)))
     steps = steps or max(1, math.ceil(tokens / batch_tokens))
     warmup = max(1, min(round(non_embedding / batch_tokens), steps // 10))
     rate = min(0.0047 * ratio ** (-1 / 3) / 2, 3e-3)

@@ -112,13 +112,7 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON values."""
-        return asdict(self) | {
-            "shape": self.shape.to_json(),
-            "memory": self.memory.to_json(),
-            "fit": self.fit._asdict(),
-            "strategies": [fit._asdict() for fit in self.strategies],
-            "equivalents": [equivalent._asdict() for equivalent in self.equivalents],
-        }
+        return asdict(self) | {"shape": self.shape.to_json(), "memory": self.memory.to_json()}
 
 
 def plan(request: Request | None = None, **asked: Any) -> Plan:
@@ -140,17 +134,7 @@ def plan(request: Request | None = None, **asked: Any) -> Plan:
 
 def _check(request: Request) -> None:
     dials = [name for name in ("preset", "params", "flops", "tokens") if getattr(request, name) is not None]
-    for name in (
-        "params",
-        "flops",
-        "tokens",
-        "gpus",
-        "hours",
-        "unique_tokens",
-        "inference_tokens",
-        "document_tokens",
-        "price",
-    ):
+    for name in "params flops tokens gpus hours unique_tokens inference_tokens document_tokens price".split():
         value = getattr(request, name)
         if value is not None and not 0 < value < 1e40:
             raise UsageError(f"{name} must be a positive number, not {value}")

@@ -22,7 +22,7 @@ def facts() -> dict[str, Any]:
         "t5_ddp_and_fsdp": t5_under_ddp_and_fsdp(gpu_named(GPU), MEMBERS),
         "tflops_per_gpu_of_512_against_8": scaling_efficiency(512),
         "petaflops_day_flops": PETAFLOPS_DAY,
-        "gpus_for_a_petaflops_day": [petaflops_equivalent(gpu_named(name))._asdict() for name in EQUIVALENTS],
+        "gpus_for_a_petaflops_day": [vars(petaflops_equivalent(gpu_named(name))) for name in EQUIVALENTS],
         "petaflops_days": {
             "T5-3B": petaflops_days(training_flops(3e9, 1e12, "encoder_decoder")),
             "GPT-3": petaflops_days(training_flops(174.6e9, 300e9)),

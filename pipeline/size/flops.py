@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from pipeline.size.gpus import Gpu
 from pipeline.size.shape import Kind, Shape
@@ -63,7 +63,8 @@ def energy_kwh(gpu: Gpu, hours: float) -> float:
     return gpu.watts * hours / 1000
 
 
-class Equivalent(NamedTuple):
+@dataclass(frozen=True)
+class Equivalent:
     """GPUs that make one petaFLOP/s. `whole` is the course's rounding: GPUs at the data sheet's highest figure."""
 
     gpu: str

@@ -6,12 +6,13 @@ published fits disagree (at 5.76e23 FLOPs from 32 to 72 billion parameters), so 
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import linear_regression
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from pipeline.size.names import named
-from pipeline.size.published import CHINCHILLA
+from pipeline.errors import named
+from pipeline.size.published import CHINCHILLA, TABLES
 
 
 class Point(NamedTuple):
@@ -88,8 +89,10 @@ def _refit(name: str, column: int, note: str) -> Law:
     return Law(name, params.intercept, params.slope, tokens.intercept, tokens.slope, source, note=note)
 
 
-def _parametric(name: str, surface: Surface, source: str, note: str = "") -> Law:
-    return Law(name, *surface.frontier(), source, surface, note)
+def _parametric(row: Mapping[str, Any]) -> Law:
+    """A law with a loss surface, from its row of the table."""
+    surface = Surface(*row["surface"])
+    return Law(row["name"], *surface.frontier(), row["source"], surface, row.get("note", ""))
 
 
 def tokens_per_param(ratio: float) -> Law:
@@ -126,30 +129,7 @@ LAWS: dict[str, Law] = {
         _refit("chinchilla_1", 1, "fixed model sizes, varying tokens"),
         _refit("chinchilla_2", 3, "IsoFLOP profiles"),
         _refit("chinchilla_3", 5, "parametric fit, misprint of the 175B row corrected"),
-        _parametric(
-            "hoffmann_printed",
-            Surface(1.69, 406.4, 410.7, 0.34, 0.28),
-            "arXiv 2203.15556, eq. 10",
-            "rounded exponents: 92.6 tokens per parameter at 5.76e23 FLOPs, which its own tables contradict",
-        ),
-        _parametric(
-            "hoffmann_tex",
-            Surface(1.6934, 406.4, 410.72, 0.33917, 0.28491),
-            "TeX source of arXiv 2203.15556, quoted by arXiv 2404.10102",
-        ),
-        _parametric("besiroglu", Surface(1.8172, 482.01, 2085.43, 0.3478, 0.3658), "arXiv 2404.10102"),
-        _parametric(
-            "muennighoff",
-            Surface(math.exp(0.6254804), math.exp(6.255414), math.exp(7.3049974), 0.3526596, 0.3526596),
-            "arXiv 2305.16264",
-            "knows what repeated tokens are worth: give the unique tokens",
-        ),
-        _parametric(
-            "inference_aware",
-            Surface(1.69, 406.4, 410.7, 0.336, 0.283),
-            "arXiv 2401.00448",
-            "trains a smaller model for longer: give the tokens it will serve",
-        ),
+        *map(_parametric, TABLES["laws"]),
     )
 }
 

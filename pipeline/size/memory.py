@@ -1,19 +1,23 @@
 """Memory of one training step on each GPU, by precision and sharding, and what fits where. GB are 10^9 bytes."""
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from pipeline.errors import UsageError
 from pipeline.size.activations import (
+    COMPUTE_BYTES,
+    RULE_FP32,
     Checkpointing,
+    Layout,
+    Precision,
     backward_bytes,
     block_bytes,
     head_transient_bytes,
     recomputed_bytes,
     saved_bytes,
+    state_bytes,
 )
 from pipeline.size.gpus import Gpu
-from pipeline.size.precision import COMPUTE_BYTES, RULE_FP32, Layout, Precision, state_bytes
 from pipeline.size.shape import Shape
 
 Sharding = Literal["none", "ddp", "zero1", "zero2", "zero3", "full", "hybrid", "replicated"]
@@ -164,7 +168,8 @@ def zero_paper_gb(params: float, gpus: int) -> dict[str, float]:
     }
 
 
-class Fit(NamedTuple):
+@dataclass(frozen=True)
+class Fit:
     """Whether a setup fits on a GPU, with both sides of the comparison in GB."""
 
     gpu: str
@@ -181,15 +186,14 @@ def fit(needed_bytes: float, setup: Setup, gpu: Gpu) -> Fit:
     return Fit(gpu.name, setup.gpus, setup.sharding, needed, gpu.memory_gb, needed <= gpu.memory_gb)
 
 
-def fewest_gpus(shape: Shape, setup: Setup, gpu: Gpu, most: int = 4096) -> Fit:
-    """The smallest power-of-two number of GPUs on which the setup fits with full sharding; `most` when none does."""
-    gpus = 1
-    while True:
+def fewest_gpus(shape: Shape, setup: Setup, gpu: Gpu) -> Fit:
+    """The smallest power-of-two number of GPUs on which the setup fits with full sharding; 4,096 when none does."""
+    for gpus in (2**power for power in range(13)):
         way: Sharding = "full" if gpus > 1 else "none"
         result = _fit_step(shape, replace(setup, gpus=gpus, sharding=way, sharding_factor=None), gpu)
-        if result.fits or gpus >= most:
-            return result
-        gpus *= 2
+        if result.fits:
+            break
+    return result
 
 
 def strategies(shape: Shape, setup: Setup, gpu: Gpu) -> list[Fit]:

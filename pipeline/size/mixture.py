@@ -6,7 +6,6 @@ sum to one). A band comes from a residual bootstrap. Nothing is ever said outsid
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -94,19 +93,12 @@ class Best:
     at_border: bool
     """The best share is the smallest or largest tried one: the optimum may lie beyond it."""
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON values."""
-        return {**self.__dict__, "losses": dict(self.losses)}
+
+ROUNDS = 200
+"""Of the bootstrap."""
 
 
-def best_share(
-    shares: Sequence[float],
-    losses: Mapping[str, Sequence[float]],
-    weights: Mapping[str, float],
-    *,
-    rounds: int = 200,
-    seed: int = 0,
-) -> Best:
+def best_share(shares: Sequence[float], losses: Mapping[str, Sequence[float]], weights: Mapping[str, float]) -> Best:
     """The best domain share between those tried.
 
     `losses[held_out][i]` is the loss on a held-out set of the run at `shares[i]`; `weights` says what each set counts.
@@ -116,14 +108,14 @@ def best_share(
     curves = {name: fit_curve(shares, values) for name, values in losses.items()}
     fitted = {name: np.array([curve(share) for share in shares]) for name, curve in curves.items()}
     rest = {name: np.asarray(losses[name], np.float64) - fitted[name] for name in curves}
-    draw = np.random.default_rng(seed)
+    draw = np.random.default_rng(0)
 
     def lowest(fits: Mapping[str, Curve]) -> float:
         total = sum(weights[name] * (c.c + c.k * np.exp(c.t * grid)) for name, c in fits.items())
         return float(grid[int(np.argmin(total))])
 
     spread = []
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         rows = draw.integers(0, len(r), len(r))
         again = {name: fit_curve(r.tolist(), (fitted[name] + rest[name][rows]).tolist()) for name in curves}
         spread.append(lowest(again))

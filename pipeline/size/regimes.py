@@ -8,7 +8,7 @@ from pipeline.errors import UsageError
 from pipeline.size.laws import LAWS, MUENNIGHOFF_R_D, MUENNIGHOFF_R_N, Law, Point
 
 
-def unique_worth(epochs: float, half_life: float = MUENNIGHOFF_R_D) -> float:
+def unique_worth(epochs: float) -> float:
     """What `epochs` passes over the same tokens are worth, in multiples of one pass (arXiv 2305.16264, eq. 5).
 
     >>> round(unique_worth(4), 4), round(unique_worth(math.inf), 4)
@@ -16,13 +16,12 @@ def unique_worth(epochs: float, half_life: float = MUENNIGHOFF_R_D) -> float:
     """
     if epochs <= 1:
         return epochs
-    return 1 + half_life * -math.expm1(-(epochs - 1) / half_life)
+    return 1 + MUENNIGHOFF_R_D * -math.expm1(-(epochs - 1) / MUENNIGHOFF_R_D)
 
 
 def repeated_loss(law: Law, params: float, tokens: float, unique: float) -> float:
     """The loss after `tokens` tokens of which `unique` are different, in nats per token (arXiv 2305.16264, eq. 6)."""
-    if law.surface is None:
-        raise UsageError(f"the law {law.name} has no loss surface; muennighoff has")
+    assert law.surface is not None
     unique = min(unique, tokens)
     worth = unique * unique_worth(tokens / unique)
     enough = min(params, law.at_tokens(unique).params)  # parameters that unique tokens alone can pay for
@@ -54,16 +53,14 @@ class Served(NamedTuple):
     """Share of the lifetime FLOPs saved against the compute-optimal model of the same loss, 0 to 1."""
 
 
-def inference_aware(same_quality_as: float, inference_tokens: float, law: Law = LAWS["inference_aware"]) -> Served:
+def inference_aware(same_quality_as: float, inference_tokens: float) -> Served:
     """The cheapest model over its life with the loss of the compute-optimal model of `same_quality_as` parameters.
 
     Minimises 6 N D + 2 N D_inference at fixed L(N, D): arXiv 2401.00448.
     """
-    if law.surface is None:
-        raise UsageError(f"the law {law.name} has no loss surface; inference_aware has")
-    surface, reference = law.surface, law.at_params(same_quality_as)
-    assert reference.loss is not None
-    loss = reference.loss
+    surface, reference = LAWS["inference_aware"].surface, LAWS["inference_aware"].at_params(same_quality_as)
+    assert surface is not None
+    loss = surface.loss(reference.params, reference.tokens)
     floor = (surface.A / (loss - surface.E)) ** (1 / surface.alpha)  # below this no number of tokens is enough
 
     def flops(log_params: float) -> float:

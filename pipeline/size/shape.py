@@ -7,7 +7,8 @@ the model that is built: `tests/pretrain/test_presets.py` compares every one wit
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, NamedTuple
 
-from pipeline.size.names import named
+from pipeline.errors import named
+from pipeline.size.published import TABLES
 
 Architecture = Literal["llama", "qwen3", "gpt2", "bert", "roberta", "modernbert", "t5", "bart"]
 Objective = Literal["causal", "masked", "spans", "infilling"]
@@ -208,34 +209,12 @@ def noise_spans(raw: int, density: float, mean_span: float) -> tuple[int, int]:
     return noise, max(round(noise / mean_span), 1)
 
 
-def _llama(layers: int, hidden: int, ffn: int, heads: int, kv_heads: int, vocab: int = 32_768, **other: Any) -> Shape:
-    return Shape(layers, hidden, ffn, heads, kv_heads, hidden // heads, vocab, **other)
+def _published(name: str, hidden: int, heads: int, kv_heads: int | None = None, **other: Any) -> Shape:
+    return Shape(hidden=hidden, heads=heads, kv_heads=kv_heads or heads, head_dim=hidden // heads, **other)
 
 
-def _plain(architecture: Architecture, layers: int, hidden: int, heads: int, ffn: int, vocab: int) -> Shape:
-    return Shape(layers, hidden, ffn, heads, heads, hidden // heads, vocab, architecture=architecture)
-
-
-PRESETS: dict[str, Shape] = {
-    "tiny": _llama(4, 128, 352, 4, 2, 8192),
-    "30m": _llama(8, 384, 1024, 6, 6),
-    "125m": _llama(12, 768, 2048, 12, 12),
-    "350m": _llama(24, 1024, 2816, 8, 8),
-    "tinyllama-1.1b": _llama(22, 2048, 5632, 32, 4, 32_000, tied=False),
-    "llama-3.2-1b": _llama(16, 2048, 8192, 32, 8, 128_256, rope_theta=500_000.0),
-    "llama-3.2-3b": _llama(28, 3072, 8192, 24, 8, 128_256, rope_theta=500_000.0),
-    "llama-3.1-8b": _llama(32, 4096, 14_336, 32, 8, 128_256, tied=False, rope_theta=500_000.0),
-    "gpt2": _plain("gpt2", 12, 768, 12, 3072, 50_257),
-    "bert-base": _plain("bert", 12, 768, 12, 3072, 30_522),
-    "bert-large": _plain("bert", 24, 1024, 16, 4096, 30_522),
-    "roberta-base": _plain("roberta", 12, 768, 12, 3072, 50_265),
-    "modernbert-base": _plain("modernbert", 22, 768, 12, 1152, 50_368),
-    "t5-small": _plain("t5", 6, 512, 8, 2048, 32_128),
-    "t5-base": _plain("t5", 12, 768, 12, 3072, 32_128),
-    "bart-base": _plain("bart", 6, 768, 12, 3072, 50_265),
-}
-"""Published shapes by name, and `tiny`, about a million parameters, for demonstrations. A run replaces their vocabulary
-by its tokenizer's and their 512 positions by the length of its samples."""
+PRESETS: dict[str, Shape] = {row["name"]: _published(**row) for row in TABLES["presets"]}
+"""Published shapes by name."""
 
 
 def preset(name: str, vocab: int, sequence: int = 512) -> Shape:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from pipeline.apply.settle import SettleCounts, StreamCounts, kept_bytes
 from pipeline.core.blocks import blocks_of
-from pipeline.core.execute import Assignment, Produced, Unit
+from pipeline.core.execute import Assignment, Produced, Unit, each
 from pipeline.core.partition import part_numbers
 from pipeline.core.run_folder import Run
 from pipeline.core.steps import Step
@@ -104,27 +104,25 @@ def shards_of(run: Run, source: str) -> list[str]:
     return [shard for shard, counts in run.counts(ExtractCounts, Step.EXTRACT).items() if counts.source == source]
 
 
-def scatter_block(store: Store, assignments: list[Assignment]) -> list[Produced]:
+@each
+def scatter_block(store: Store, assigned: Assignment) -> Produced:
     """The kept documents of a block of shards as Arrow IPC: a compressed record batch for each part of each role, in order."""
-    produced = []
-    for assigned in assignments:
-        settings = assigned.settings
-        rows = [kept_rows(store, files, DESCRIBED, settings["by"]) for files in assigned.reads["shards"].values()]
-        table = pa.concat_tables(rows).combine_chunks()
-        batch_of = np.full(table.num_rows, -1, np.int64)
-        for role, bucket, first, parts in settings["parts"]:
-            mine = _in_stream(table, role, bucket)
-            batch_of[mine] = first + part_numbers(table["id"].filter(pa.array(mine)), parts)
-        order = np.argsort(batch_of, kind="stable")
-        ends = np.searchsorted(batch_of[order], np.arange(sum(place[-1] for place in settings["parts"]) + 1))
-        none, sink = pa.RecordBatch.from_pylist([], schema=table.schema), io.BytesIO()
-        with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
-            for start, end in pairwise(ends):
-                (batch,) = table.take(pa.array(order[start:end])).combine_chunks().to_batches() or [none]
-                writer.write_batch(batch)
-        info = store.put(assigned.path("scattered", suffix=".arrow"), sink.getvalue())
-        produced.append(Produced({"table": info}))
-    return produced
+    settings = assigned.settings
+    rows = [kept_rows(store, files, DESCRIBED, settings["by"]) for files in assigned.reads["shards"].values()]
+    table = pa.concat_tables(rows).combine_chunks()
+    batch_of = np.full(table.num_rows, -1, np.int64)
+    for role, bucket, first, parts in settings["parts"]:
+        mine = _in_stream(table, role, bucket)
+        batch_of[mine] = first + part_numbers(table["id"].filter(pa.array(mine)), parts)
+    order = np.argsort(batch_of, kind="stable")
+    ends = np.searchsorted(batch_of[order], np.arange(sum(place[-1] for place in settings["parts"]) + 1))
+    none, sink = pa.RecordBatch.from_pylist([], schema=table.schema), io.BytesIO()
+    with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        for start, end in pairwise(ends):
+            (batch,) = table.take(pa.array(order[start:end])).combine_chunks().to_batches() or [none]
+            writer.write_batch(batch)
+    info = store.put(assigned.path("scattered", suffix=".arrow"), sink.getvalue())
+    return Produced({"table": info})
 
 
 def load_part(store: Store, assigned: Assignment, columns: list[str] | None = None) -> pa.Table:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.core.execute import Assignment, Produced, Unit, libraries
+from pipeline.core.execute import Assignment, Produced, Unit, each, libraries
 from pipeline.core.partition import validation_mask
 from pipeline.core.run_folder import Commits, Run
 from pipeline.core.steps import Step
@@ -38,24 +38,22 @@ class SampledText:
     bytes: int = 0
 
 
-def count_shard(store: Store, assignments: list[Assignment]) -> list[Produced]:
+@each
+def count_shard(store: Store, assigned: Assignment) -> Produced:
     """Distinct pre-tokens of the sampled kept text of a shard, with their counts."""
-    produced = []
-    for assigned in assignments:
-        table = kept_rows(store, assigned.reads)
-        settings = assigned.settings
-        chosen = in_sample(table["id"], table["role"].to_pylist(), settings["fractions"])
-        chosen &= ~validation_mask(table["id"], settings["validation_frac"])
-        text = table["text"].filter(pa.array(chosen)).combine_chunks()
-        if settings.get("nfc"):
-            text = pc.utf8_normalize(text, "NFC")
-        files = {}
-        for preset in stages(settings["preset"]):
-            counts = count.count_batch(text, preset).to_table()
-            files[preset] = store.put_table(assigned.path(f"pretokens-{preset}"), [counts], counts.schema)
-        size = int(pc.sum(table["text_bytes"].filter(pa.array(chosen))).as_py() or 0)
-        produced.append(Produced(files, SampledText(int(chosen.sum()), size)))
-    return produced
+    table = kept_rows(store, assigned.reads)
+    settings = assigned.settings
+    chosen = in_sample(table["id"], table["role"].to_pylist(), settings["fractions"])
+    chosen &= ~validation_mask(table["id"], settings["validation_frac"])
+    text = table["text"].filter(pa.array(chosen)).combine_chunks()
+    if settings.get("nfc"):
+        text = pc.utf8_normalize(text, "NFC")
+    files = {}
+    for preset in stages(settings["preset"]):
+        counts = count.count_batch(text, preset).to_table()
+        files[preset] = store.put_table(assigned.path(f"pretokens-{preset}"), [counts], counts.schema)
+    size = int(pc.sum(table["text_bytes"].filter(pa.array(chosen))).as_py() or 0)
+    return Produced(files, SampledText(int(chosen.sum()), size))
 
 
 @dataclass
@@ -66,9 +64,9 @@ class TokenizerCounts:
     asked: int
 
 
-def train_tokenizer(store: Store, assignments: list[Assignment]) -> list[Produced]:
+@each
+def train_tokenizer(store: Store, assigned: Assignment) -> Produced:
     """Sum the counts of all shards and learn the merges once."""
-    (assigned,) = assignments
     settings = assigned.settings
     summed = []
     for preset in stages(settings["preset"]):
@@ -83,22 +81,22 @@ def train_tokenizer(store: Store, assignments: list[Assignment]) -> list[Produce
     folder = assigned.path("tokenizer", suffix="")
     for name, data in sorted(save.save(model).items()):
         files[name] = store.put(f"{folder}/{name}", data)
-    return [Produced(files, TokenizerCounts(len(model), model.asked))]
+    return Produced(files, TokenizerCounts(len(model), model.asked))
 
 
-def keep_tokenizer(store: Store, assignments: list[Assignment]) -> list[Produced]:
+@each
+def keep_tokenizer(store: Store, assigned: Assignment) -> Produced:
     """A public tokenizer as it is, or with tokens that the counts of domain text ask for."""
-    (assigned,) = assignments
     files = {name: store.read(info.path) for name, info in assigned.reads["base"].items()}
     base, more = files["tokenizer.json"], assigned.settings["extend"]
     if more:
         tables = [store.read_table(info.path) for info in assigned.reads["counts"]]
         counts = count.merge_counts([count.Counts.from_table(table) for table in tables])
-        files["tokenizer.json"] = extend.extend(base, counts, more).tokenizer_json
+        files["tokenizer.json"] = extend.extend(base, counts, more)
     folder = assigned.path("tokenizer", suffix="")
     put = {name: store.put(f"{folder}/{name}", data) for name, data in sorted(files.items())}
     sizes = [encode.Encoder(content).vocab_size for content in (files["tokenizer.json"], base)]
-    return [Produced(put, TokenizerCounts(sizes[0], sizes[1] + more))]
+    return Produced(put, TokenizerCounts(sizes[0], sizes[1] + more))
 
 
 def _count_units(run: Run, preset: str, fractions: dict[str, float], nfc: bool = False) -> list[Unit]:
@@ -211,33 +209,31 @@ TOKEN_COUNTS = pa.schema(
 """A row a document of the part, in the order of ids. `score` is that of the recipe's `select.by`, null without."""
 
 
-def encode_part(store: Store, assignments: list[Assignment]) -> list[Produced]:
+@each
+def encode_part(store: Store, assigned: Assignment) -> Produced:
     """Encode the documents of one part once: a shard pair per split, and the number of tokens of each document."""
-    produced = []
-    for assigned in assignments:
-        encoder = encode.Encoder(store.read(assigned.reads["tokenizer"].path))
-        table = load_part(store, assigned)
-        ids, ends = encoder.encode(*text_buffers(encoder.composed(table["text"])))
-        ends = np.asarray(ends, np.int64)
-        held_out = validation_mask(table["id"], assigned.settings["validation_frac"])
-        eos, dtype = encoder.specials[assigned.settings.get("eos", EOS)], token_type(encoder.vocab_size)
-        files, counts = {}, ShardCounts()
-        for split, chosen in zip(SPLITS, (~held_out, held_out), strict=True):
-            packed = pack(ids, ends, chosen, eos, dtype)
-            base = assigned.path(f"shards/{split}", suffix=".ds")
-            files[f"{split}.ds"] = store.put(base, packed.tokens.tobytes())
-            files[f"{split}.index"] = store.put(f"{base}.index", packed.ends.astype("<u8").tobytes())
-            sizes = np.diff(packed.ends.astype(np.int64), prepend=0)
-            text_bytes = int(table["text_bytes"].to_numpy()[chosen].sum())
-            split_counts = SplitCounts(
-                len(packed.ends), len(packed.tokens), packed.largest, text_bytes, int(sizes.max(initial=0))
-            )
-            setattr(counts, split, split_counts)
-        split_names = pa.array(np.where(held_out, SPLITS[1], SPLITS[0]))
-        sizes = pa.table([table["id"], np.diff(ends, prepend=0), split_names, table["score"]], TOKEN_COUNTS)
-        files["counts"] = store.put_table(assigned.path("token_counts"), [sizes], TOKEN_COUNTS)
-        produced.append(Produced(files, counts))
-    return produced
+    encoder = encode.Encoder(store.read(assigned.reads["tokenizer"].path))
+    table = load_part(store, assigned)
+    ids, ends = encoder.encode(*text_buffers(encoder.composed(table["text"])))
+    ends = np.asarray(ends, np.int64)
+    held_out = validation_mask(table["id"], assigned.settings["validation_frac"])
+    eos, dtype = encoder.specials[assigned.settings.get("eos", EOS)], token_type(encoder.vocab_size)
+    files, counts = {}, ShardCounts()
+    for split, chosen in zip(SPLITS, (~held_out, held_out), strict=True):
+        packed = pack(ids, ends, chosen, eos, dtype)
+        base = assigned.path(f"shards/{split}", suffix=".ds")
+        files[f"{split}.ds"] = store.put(base, packed.tokens.tobytes())
+        files[f"{split}.index"] = store.put(f"{base}.index", packed.ends.astype("<u8").tobytes())
+        sizes = np.diff(packed.ends.astype(np.int64), prepend=0)
+        text_bytes = int(table["text_bytes"].to_numpy()[chosen].sum())
+        split_counts = SplitCounts(
+            len(packed.ends), len(packed.tokens), packed.largest, text_bytes, int(sizes.max(initial=0))
+        )
+        setattr(counts, split, split_counts)
+    split_names = pa.array(np.where(held_out, SPLITS[1], SPLITS[0]))
+    sizes = pa.table([table["id"], np.diff(ends, prepend=0), split_names, table["score"]], TOKEN_COUNTS)
+    files["counts"] = store.put_table(assigned.path("token_counts"), [sizes], TOKEN_COUNTS)
+    return Produced(files, counts)
 
 
 def shards(run: Run) -> Commits:

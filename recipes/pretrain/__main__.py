@@ -16,23 +16,17 @@ import warnings
 from collections.abc import Sequence
 
 from pipeline.handoff import EXIT_INFRASTRUCTURE, EXIT_INTERRUPTED, EXIT_OK, PipelineError, UsageError
-from recipes.pretrain.command import leave, need_torch
+from recipes.pretrain import command
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    cli = argparse.ArgumentParser(prog="python -m recipes.pretrain", description="Train on a hand-off folder.")
-    cli.add_argument("handoff", metavar="HANDOFF", help="the hand-off folder, or a train.yaml in it")
-    cli.add_argument(
-        "--set", action="append", default=[], metavar="PATH=VALUE", help="override a setting of train.yaml"
-    )
-    cli.add_argument("--processes", type=int, metavar="N", help="start N processes on this machine by torchrun")
-    cli.add_argument(
-        "--restarts", type=int, default=0, metavar="N", help="with --processes: start all again when one dies, N times"
-    )
-    cli.add_argument("--estimate", action="store_true", help="print the memory the run needs, and train nothing")
-    cli.add_argument("--allow-data-change", action="store_true", help="resume although the data's fingerprint changed")
-    cli.add_argument("--json", action="store_true", help="print the summary as one line of JSON")
+    cli = command.parser("", "Train on a hand-off folder.", "the hand-off folder, or a train.yaml in it")
+    add = cli.add_argument
+    add("--processes", type=int, metavar="N", help="start N processes on this machine by torchrun")
+    add("--restarts", type=int, default=0, metavar="N", help="with --processes: start all again when one dies, N times")
+    add("--estimate", action="store_true", help="print the memory the run needs, and train nothing")
+    add("--allow-data-change", action="store_true", help="resume although the data's fingerprint changed")
     return cli
 
 
@@ -45,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise UsageError("--processes is at least 1 and --restarts at least 0")
         if options.restarts and not options.processes:
             raise UsageError("--restarts goes with --processes")
-        need_torch()
+        command.need_torch()
         if options.processes and "RANK" not in os.environ:
             return launch(options.processes, options.restarts, given)
         return _main(options)
@@ -141,4 +135,4 @@ def _main(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    leave(main())
+    command.leave(main())

@@ -1,11 +1,23 @@
-"""What the recipe's commands share: an expected failure is one sentence on standard error and an exit code."""
+"""What the recipe's commands share: their usual arguments, an exit code, and one sentence on standard error for a failure."""
 
+import argparse
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pipeline.handoff import EXIT_INTERRUPTED, PipelineError, UsageError
+
+
+def parser(module: str, description: str, handoff: str = "the hand-off folder of a run") -> argparse.ArgumentParser:
+    """The command line of `python -m recipes.pretrain<module>`: a hand-off, settings of its train.yaml, JSON or not."""
+    cli = argparse.ArgumentParser(prog=f"python -m recipes.pretrain{module}", description=description)
+    cli.add_argument("handoff", metavar="HANDOFF", help=handoff)
+    cli.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", help="override a setting of train.yaml"
+    )
+    cli.add_argument("--json", action="store_true", help="print the result as one line of JSON")
+    return cli
 
 
 def need_torch() -> None:
@@ -14,10 +26,13 @@ def need_torch() -> None:
         raise UsageError("pre-training needs torch, which is not installed: pip install -c constraints.txt '.[train]'")
 
 
-def run(command: Callable[[], int]) -> int:
+def run(
+    cli: argparse.ArgumentParser, command: Callable[[argparse.Namespace], int], arguments: Sequence[str] | None
+) -> int:
     """The exit code of a command; an expected failure or an interruption ends it without a traceback."""
+    options = cli.parse_args(arguments)
     try:
-        return command()
+        return command(options)
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return error.exit_code

@@ -10,6 +10,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 
@@ -62,15 +63,17 @@ class Samples:
     def begin(self, numbers: list[int | None], wait_s: float | None = None) -> Iterable[Sample]:
         """Samples by number, an empty one for None. From an object store they are under way when this returns; waiting
         longer than `wait_s` for them raises TimeoutError."""
-        located = [None if k is None else (k, self.locate(k)) for k in numbers]
+        readers = [self._reader(k) for k in numbers]
+        return (
+            self.pool.map(lambda read: read(), readers, timeout=wait_s) if self.pool else [read() for read in readers]
+        )
 
-        def one(which: tuple[int, tuple[int, int, int]] | None) -> Sample:
-            if which is None:
-                return self.objective.empty()
-            k, (source, _, window) = which
-            return self.windows[source].read(window, k, self.seed)
-
-        return self.pool.map(one, located, timeout=wait_s) if self.pool else [one(which) for which in located]
+    def _reader(self, k: int | None) -> Callable[[], Sample]:
+        """What reads sample k, whose place is looked up at once: that is not for several threads."""
+        if k is None:
+            return self.objective.empty
+        source, _, window = self.locate(k)
+        return partial(self.windows[source].read, window, k, self.seed)
 
     def locate(self, k: int) -> tuple[int, int, int]:
         """(source, epoch, window) of sample k."""
@@ -79,8 +82,7 @@ class Samples:
         return source, *turn(ordinal, windows.count, self.seed, windows.name)
 
     def __getitem__(self, k: int) -> Sample:
-        source, _, window = self.locate(k)
-        return self.windows[source].read(window, k, self.seed)
+        return self._reader(k)()
 
     def realised(self, consumed: int) -> dict[str, float]:
         """Epochs gone through per source after `consumed` samples."""

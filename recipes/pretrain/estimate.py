@@ -72,21 +72,8 @@ def print_estimate(handoff: Handoff, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(result))
     else:
-        print(
-            f"{result['parameters']:,} parameters, {result['precision']}, "
-            f"sharding {result['sharding']}, {processes} processes"
-        )
-        for part in (
-            "weights",
-            "copies",
-            "gradients",
-            "optimizer",
-            "activations",
-            "transient",
-            "peak",
-            "start",
-            "export",
-        ):
+        print("{parameters:,} parameters, {precision}, sharding {sharding}, {processes} processes".format(**result))
+        for part in "weights copies gradients optimizer activations transient peak start export".split():
             print(f"  {part:<12} {result[f'{part}_bytes'] / 1e9:10.3f} GB")
         print(f"  {'needed':<12} {result['needed_bytes'] / 1e9:10.3f} GB")
         print(f"  {'device':<12} {device_bytes / 1e9:10.3f} GB")

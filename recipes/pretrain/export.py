@@ -10,6 +10,8 @@ from typing import Any, cast
 
 import torch
 import transformers
+from huggingface_hub.serialization import split_state_dict_into_shards_factory
+from jinja2 import Environment, PackageLoader
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, processors
 from transformers import GenerationConfig
@@ -27,38 +29,6 @@ from recipes.pretrain.storage import Where, local_copy, place, remove_tree, send
 
 SAMPLED = 300_000_000
 """Parameters up to which the exported model is loaded again to write samples."""
-CARD = """---
-library_name: transformers
-tags: [pretrained]
----
-# {title}
-
-A {architecture} model of {parameters:,} parameters, trained from the hand-off `{fingerprint}` for {steps:,} steps over
-{tokens:,} tokens ({mix}).
-
-| source | role | licence | share | held-out loss | bits per byte |
-|---|---|---|---|---|---|
-{rows}
-
-{phases}{replay}{cloze}{samples}Documents were packed and end with the token {eos}; a prompt starts after it.
-Nothing was done to align the model with instructions, and it repeats what its sources say.
-"""
-PHASE = """From sample {first_sample:,} on the mix was {of}.
-
-"""
-REPLAY = """It continues the model `{model}`; {general:.1%} of its samples replay general text.
-
-"""
-CLOZE = """Of {terms} held-out occurrences of the domain's terms it completes {accuracy:.1%} ({bits_per_byte:.4f} bits per byte).
-
-"""
-SAMPLES = """## What it writes
-
-Sampled at temperature {temperature}, as it came; between « » the prompt.
-
-{quoted}
-
-"""
 
 
 def write_weights(
@@ -72,33 +42,27 @@ def write_weights(
     model, kind = trainable.model, torch.bfloat16 if dtype == "bf16" else torch.float32
     tensors = model.state_dict()  # shards; of a shared tensor the first name is written, as transformers reads it
     ties = {name for name, _ in model.named_parameters(remove_duplicate=False)} - dict(model.named_parameters()).keys()
-    files: list[list[str]] = [[]]
-    size = total = 0
-    for name in (name for name in tensors if name not in ties):
-        each = tensors[name].numel() * kind.itemsize
-        if files[-1] and size + each > EXPORT_FILE_BYTES:
-            files.append([])
-            size = 0
-        files[-1].append(name)
-        size, total = size + each, total + each
-    weight_map: dict[str, str] = {}
-    for number, names in enumerate(files, 1):
-        title = "model.safetensors" if len(files) == 1 else f"model-{number:05d}-of-{len(files):05d}.safetensors"
+    split = split_state_dict_into_shards_factory(
+        {name: tensor for name, tensor in tensors.items() if name not in ties},
+        get_storage_size=lambda tensor: tensor.numel() * kind.itemsize,
+        filename_pattern="model{suffix}.safetensors",
+        max_shard_size=EXPORT_FILE_BYTES,
+    )
+    for title, names in split.filename_to_tensors.items():
         held: dict[str, torch.Tensor] = {}
         for name in names:
             tensor = whole(tensors[name])
             if world.is_main:
                 held[name] = tensor.detach().to(device="cpu", dtype=kind, copy=True).contiguous()
             del tensor
-            weight_map[name] = title
         if world.is_main:
             save_file(held, folder / title, metadata={"format": "pt"})
             ready(folder / title)
-    if world.is_main and len(files) > 1:
-        index = {"metadata": {"total_size": total}, "weight_map": weight_map}
-        (folder / "model.safetensors.index.json").write_text(
-            json.dumps(index, indent=2, sort_keys=True) + "\n", "utf-8"
+    if world.is_main and split.is_sharded:
+        index = json.dumps(
+            {"metadata": split.metadata, "weight_map": split.tensor_to_filename}, indent=2, sort_keys=True
         )
+        (folder / "model.safetensors.index.json").write_text(index + "\n", "utf-8")
 
 
 def export_huggingface(
@@ -113,7 +77,7 @@ def export_huggingface(
     transformers.utils.logging.disable_progress_bar()
     samples = trainable.causal and summary["parameters"] <= SAMPLED
     local = isinstance(folder, Path)
-    partial = folder.with_name(folder.name + ".partial") if local else Path(tempfile.mkdtemp(prefix="pretrain-"))
+    partial = _partial(folder)
     if world.is_main:
         remove_tree(partial)
         partial.mkdir(parents=True)
@@ -148,6 +112,12 @@ def export_huggingface(
         summary["written"] = sample(model, handoff, handoff.config.evaluate.samples)
     (partial / "README.md").write_text(_card(handoff, config.model_type, summary), encoding="utf-8")
     put_whole(partial, folder)
+
+
+def _partial(folder: Where) -> Path:
+    """Where a folder is made on this machine before `put_whole`."""
+    local = isinstance(folder, Path)
+    return folder.with_name(f"{folder.name}.partial") if local else Path(tempfile.mkdtemp(prefix="pretrain-"))
 
 
 def put_whole(partial: Path, folder: Where) -> None:
@@ -187,33 +157,16 @@ def _mix(shares: dict[str, float]) -> str:
 
 
 def _card(handoff: Handoff, architecture: str, summary: dict[str, Any]) -> str:
-    val = summary.get("validation", {})
-    rows = []
-    for source in handoff.manifest.sources:
-        result = val.get(source.name, {})
-        bits = result.get("bits_per_byte")
-        rows.append(
-            f"| {source.name} | {source.role} | {source.licence} | {source.weight:.1%} "
-            f"| {result.get('loss', float('nan')):.4f} | {'' if bits is None else f'{bits:.4f}'} |"
-        )
-    return CARD.format(
-        title=f"{architecture} {summary['parameters']:,}",
+    templates = Environment(loader=PackageLoader("recipes.pretrain"), trim_blocks=True, keep_trailing_newline=True)
+    return templates.get_template("card.md.jinja").render(
         architecture=architecture,
-        parameters=summary["parameters"],
         fingerprint=handoff.manifest.fingerprint[:12],
-        steps=summary["steps"],
-        tokens=summary["tokens"],
+        sources=handoff.manifest.sources,
         mix=_mix({source.name: source.weight for source in handoff.manifest.sources}),
-        rows="\n".join(rows),
-        phases="".join(PHASE.format(**phase, of=_mix(phase["mix"])) for phase in summary.get("phases", [])),
-        replay=REPLAY.format(model=summary["continued_from"], **summary["shares"]) if summary["continued_from"] else "",
-        cloze=CLOZE.format(**summary["cloze"]) if summary.get("cloze") else "",
-        samples=SAMPLES.format(
-            temperature=TEMPERATURE,
-            quoted="\n".join(f"    {' '.join(line.split())}" for line in sentences(summary["written"])),
-        )
-        if summary.get("written")
-        else "",
+        mix_of=_mix,
+        summary=summary,
+        temperature=TEMPERATURE,
+        written=sentences(summary["written"]) if summary.get("written") else [],
         eos=handoff.manifest.tokenizer.eos_id,
     )
 
@@ -228,7 +181,7 @@ def export_int8(out: Where, validation: Validation) -> dict[str, Any]:
     from transformers import TorchAoConfig
 
     alone = World(0, 1, 1, torch.device("cpu"))
-    partial = out / "model-int8.partial" if isinstance(out, Path) else Path(tempfile.mkdtemp(prefix="pretrain-"))
+    partial = _partial(out / "model-int8")
     with warnings.catch_warnings(), local_copy(out / "model") as folder:
         warnings.simplefilter("ignore")
         before = validation(Trainable(load_model(folder)), alone)

@@ -13,17 +13,18 @@ import argparse
 import gzip
 import hashlib
 import io
+import itertools
 import json
 import struct
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pipeline.handoff import EXIT_OK, InfrastructureError, Manifest, Shard, UsageError
-from recipes.pretrain.command import run
+from recipes.pretrain.command import parser, run
 from recipes.pretrain.inputs import Handoff, open_handoff
 from recipes.pretrain.token_stream import open_array, read_ends
 
@@ -55,52 +56,59 @@ def copy_tokens(handoff: Handoff, shard: Shard, path: Path, dtype: str | None = 
             file.write(piece.astype(kind, copy=False).tobytes())
 
 
-def megatron(handoff: Handoff, shard: Shard, base: Path) -> list[Path]:
+def megatron(handoff: Handoff, ends: np.ndarray) -> bytes:
     """One sequence per document: lengths int32, byte offsets int64, and documents as ranges of sequences, from 0."""
-    copy_tokens(handoff, shard, base.with_suffix(".bin"))
-    ends = read_ends(handoff, shard).astype(np.int64)
     starts = np.concatenate([[0], ends[:-1]])
     width = np.dtype(handoff.manifest.dtype).itemsize
-    with base.with_suffix(".idx").open("wb") as file:
-        file.write(MEGATRON_HEADER + struct.pack("<QB", MEGATRON_VERSION, MEGATRON_CODES[handoff.manifest.dtype]))
-        file.write(struct.pack("<QQ", len(ends), len(ends) + 1))
-        file.write((ends - starts).astype("<i4").tobytes())
-        file.write((starts * width).astype("<i8").tobytes())
-        file.write(np.arange(len(ends) + 1, dtype="<i8").tobytes())
-    return [base.with_suffix(".bin"), base.with_suffix(".idx")]
+    head = MEGATRON_HEADER + struct.pack("<QB", MEGATRON_VERSION, MEGATRON_CODES[handoff.manifest.dtype])
+    arrays = (ends - starts).astype("<i4"), (starts * width).astype("<i8"), np.arange(len(ends) + 1, dtype="<i8")
+    return head + struct.pack("<QQ", len(ends), len(ends) + 1) + b"".join(array.tobytes() for array in arrays)
 
 
-def olmo_core(handoff: Handoff, shard: Shard, base: Path) -> list[Path]:
-    """A raw array, despite its name without numpy's header, and `start,end` of every document as gzipped CSV."""
-    copy_tokens(handoff, shard, base.with_suffix(".npy"))
-    ends = read_ends(handoff, shard).tolist()
-    lines = "".join(f"{start},{end}\n" for start, end in zip([0, *ends[:-1]], ends, strict=True))
-    base.with_suffix(".csv.gz").write_bytes(gzip.compress(lines.encode(), mtime=0))
-    return [base.with_suffix(".npy"), base.with_suffix(".csv.gz")]
+def olmo_core(handoff: Handoff, ends: np.ndarray) -> bytes:
+    """`start,end` of every document as gzipped CSV."""
+    lines = "".join(f"{start},{end}\n" for start, end in itertools.pairwise([0, *ends.tolist()]))
+    return gzip.compress(lines.encode(), mtime=0)
 
 
-def nanotron(handoff: Handoff, shard: Shard, base: Path) -> list[Path]:
-    """The files as they are: nanotron reads datatrove's format."""
-    copy_tokens(handoff, shard, base.with_suffix(".ds"))
-    base.with_suffix(".ds.index").write_bytes(read_ends(handoff, shard).astype("<u8").tobytes())
-    return [base.with_suffix(".ds"), base.with_suffix(".ds.index")]
+def nanotron(handoff: Handoff, ends: np.ndarray) -> bytes:
+    """datatrove's format, as it is here."""
+    return ends.astype("<u8").tobytes()
 
 
-def torchtitan(handoff: Handoff, shard: Shard, base: Path) -> list[Path]:
-    """uint32 tokens whatever the vocabulary, and where documents begin, with the end of the last one."""
-    copy_tokens(handoff, shard, base.with_suffix(".bin"), "uint32")
+def torchtitan(handoff: Handoff, ends: np.ndarray) -> bytes:
+    """Where documents begin, with the end of the last one."""
     offsets = io.BytesIO()
-    np.save(offsets, np.concatenate([[0], read_ends(handoff, shard)]).astype("<i8"))
-    base.with_suffix(".npy").write_bytes(offsets.getvalue())
-    return [base.with_suffix(".bin"), base.with_suffix(".npy")]
+    np.save(offsets, np.concatenate([[0], ends]).astype("<i8"))
+    return offsets.getvalue()
 
 
-FORMATS: dict[str, Callable[[Handoff, Shard, Path], list[Path]]] = {
-    "megatron": megatron,
-    "olmo-core": olmo_core,
-    "nanotron": nanotron,
-    "torchtitan": torchtitan,
+class Format(NamedTuple):
+    """A layout: the ending of raw tokens, that of the index, what the index holds, and the tokens' type where it is fixed.
+
+    OLMo-core's raw array is without numpy's header, despite its name.
+    """
+
+    tokens: str
+    index: str
+    write: Callable[[Handoff, np.ndarray], bytes]
+    dtype: str | None = None
+
+
+FORMATS = {
+    "megatron": Format(".bin", ".idx", megatron),
+    "olmo-core": Format(".npy", ".csv.gz", olmo_core),
+    "nanotron": Format(".ds", ".ds.index", nanotron),
+    "torchtitan": Format(".bin", ".npy", torchtitan, "uint32"),
 }
+
+
+def write_shard(handoff: Handoff, shard: Shard, base: Path, form: Format) -> list[Path]:
+    """The two files of a shard."""
+    tokens, index = base.with_suffix(form.tokens), base.with_suffix(form.index)
+    copy_tokens(handoff, shard, tokens, form.dtype)
+    index.write_bytes(form.write(handoff, read_ends(handoff, shard).astype(np.int64)))
+    return [tokens, index]
 
 
 def settings_for(form: str, manifest: Manifest, prefixes: dict[str, list[tuple[str, float]]]) -> dict[str, Any]:
@@ -136,7 +144,7 @@ def export_shards(handoff: Handoff, form: str, out: Path) -> dict[str, Any]:
             for number, shard in enumerate(shards):
                 base = out / split / source.name / f"{number:05d}"
                 base.parent.mkdir(parents=True, exist_ok=True)
-                for path in FORMATS[form](handoff, shard, base):
+                for path in write_shard(handoff, shard, base, FORMATS[form]):
                     files.append({"path": path.relative_to(out).as_posix(), "bytes": path.stat().st_size})
                 if split == "train":
                     part = shard.num_tokens / max(1, source.num_tokens())
@@ -160,18 +168,15 @@ def export_shards(handoff: Handoff, form: str, out: Path) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    cli = argparse.ArgumentParser(prog="python -m recipes.pretrain.export_shards", description="Shards for others.")
-    cli.add_argument("handoff", metavar="HANDOFF", help="the hand-off folder")
+    cli = parser(".export_shards", "Shards for others.")
     cli.add_argument("--to", required=True, choices=list(FORMATS), help="whose layout")
     cli.add_argument("--out", required=True, metavar="DIR", type=Path, help="a new folder")
-    cli.add_argument("--json", action="store_true", help="print what export.json holds as one line")
-    options = cli.parse_args(arguments)
-    return run(lambda: _main(options))
+    return run(cli, _main, arguments)
 
 
 def _main(options: argparse.Namespace) -> int:
     try:
-        written = export_shards(open_handoff(options.handoff), options.to, options.out)
+        written = export_shards(open_handoff(options.handoff, options.set), options.to, options.out)
     except OSError as error:
         raise InfrastructureError(f"{options.out} could not be written: {error.strerror}") from error
     if options.json:

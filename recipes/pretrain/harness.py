@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.handoff import EXIT_OK, InfrastructureError, UsageError
-from recipes.pretrain.command import need_torch, run
+from recipes.pretrain.command import need_torch, parser, run
 from recipes.pretrain.inputs import Handoff, open_handoff
 from recipes.pretrain.storage import is_local, write_durably
 
 TASKS = Path(__file__).with_name("tasks")
 HEADING = "## Benchmarks"
 BATCH = 8
+CHILD = "import json, sys; from recipes.pretrain.harness import child; child(json.loads(sys.argv[1]))"
 
 
 def need_lm_eval() -> None:
@@ -84,7 +85,7 @@ def _child(handoff: Handoff, model: Path | None) -> dict[str, Any]:
         launch = {name for name in os.environ if name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")}
         environment = {name: value for name, value in os.environ.items() if name not in launch}
         done = subprocess.run(
-            [sys.executable, "-m", "recipes.pretrain.harness", "--child", json.dumps(request)],
+            [sys.executable, "-c", CHILD, json.dumps(request)],
             cwd=data,  # the files of a task are relative to it
             env=environment | offline | {"PYTHONPATH": path, "HF_DATASETS_CACHE": scratch},
             capture_output=True, text=True, check=False,
@@ -196,22 +197,14 @@ def after_training(handoff: Handoff, summary: dict[str, Any]) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    cli = argparse.ArgumentParser(prog="python -m recipes.pretrain.harness", description="Measure the exported model.")
-    cli.add_argument("handoff", metavar="HANDOFF", nargs="?", help="the hand-off folder of a run that has trained")
-    cli.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="such as evaluate.harness=[fpb]")
-    cli.add_argument("--json", action="store_true", help="print one line of JSON")
-    cli.add_argument("--child", type=json.loads, help=argparse.SUPPRESS)
-    options = cli.parse_args(arguments)
-    return run(lambda: _main(options))
+    what = "the hand-off folder of a run that has trained"
+    return run(
+        parser(".harness", "Measure the exported model: --set 'evaluate.harness=[fpb]'.", what), _main, arguments
+    )
 
 
 def _main(options: argparse.Namespace) -> int:
-    if options.child is not None:
-        child(options.child)
-        return EXIT_OK
     need_torch()
-    if options.handoff is None:
-        raise UsageError("give the hand-off folder of a run that has trained")
     handoff = open_handoff(options.handoff, options.set)
     folder = Path(handoff.at(handoff.config.out)) / "model"
     if not handoff.config.evaluate.harness:

@@ -9,7 +9,7 @@ all of them in every process. Weights of a folder are read by slices of its safe
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 from unittest import mock
@@ -44,50 +44,45 @@ class Call:
         return self.view[0] == self.parameter.shape
 
 
-@dataclass
-class Recorder:
-    """Keeps parameters off memory and notes how they would be initialised."""
+@contextmanager
+def recorded() -> Iterator[list[Call]]:
+    """Keeps parameters off memory, and notes how they would be initialised."""
+    calls: list[Call] = []
+    register = nn.Module.register_parameter
 
-    calls: list[Call] = field(default_factory=list)
+    def without_memory(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        if parameter is not None and not parameter.is_meta:
+            parameter = nn.Parameter(parameter.to("meta"), parameter.requires_grad)
+        register(module, name, parameter)
 
-    def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def noting(function: Callable[..., Any]) -> Callable[..., Any]:
         def noted(tensor: Tensor, *arguments: Any, **named: Any) -> Tensor:
-            base = tensor if tensor._base is None else tensor._base
             if not tensor.is_meta:
                 return function(tensor, *arguments, **named)
+            base = tensor if tensor._base is None else tensor._base
             view = (tensor.size(), tensor.stride(), int(tensor.storage_offset()))
-            self.calls.append(Call(function, cast(nn.Parameter, base), view, arguments, named))
+            calls.append(Call(function, cast(nn.Parameter, base), view, arguments, named))
             return tensor
 
         return noted
 
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        register = nn.Module.register_parameter
-
-        def without_memory(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
-            if parameter is not None and not parameter.is_meta:
-                parameter = nn.Parameter(parameter.to("meta"), parameter.requires_grad)
-            register(module, name, parameter)
-
-        functions = {name: self.wrap(function) for name, function in TORCH_INIT_FUNCTIONS.items()}
-        with (
-            mock.patch.object(nn.Module, "register_parameter", without_memory),
-            mock.patch.dict(TORCH_INIT_FUNCTIONS, functions),
-            mock.patch.dict(vars(torch.nn.init), functions),
-        ):
-            yield
+    functions = {name: noting(function) for name, function in TORCH_INIT_FUNCTIONS.items()}
+    with (
+        mock.patch.object(nn.Module, "register_parameter", without_memory),
+        mock.patch.dict(TORCH_INIT_FUNCTIONS, functions),
+        mock.patch.dict(vars(torch.nn.init), functions),
+    ):
+        yield calls
 
 
 def empty_model(cls: Any, config: PreTrainedConfig) -> tuple[PreTrainedModel, list[Call]]:
     """A model of transformers whose parameters are on the meta device, its buffers real; and how it is initialised."""
     attention.register()
-    recorder = Recorder()
-    with recorder():
+    with recorded() as calls:
         model = cls._from_config(config, attn_implementation=attention.NAME, dtype=torch.float32)
     attention.assign_roles(model)
     model.train()
-    return model, recorder.calls
+    return model, calls
 
 
 def fresh_values(model: PreTrainedModel, calls: list[Call], seed: int, device: str) -> Values:

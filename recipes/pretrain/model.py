@@ -9,24 +9,17 @@ import transformers
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from pipeline.errors import named
 from pipeline.handoff import ModelSettings, ObjectiveSettings, TokenizerInfo, UsageError, model_shape
-from pipeline.size.names import named
 from pipeline.size.shape import ARCHITECTURES, Shape
 from recipes.pretrain import attention
 from recipes.pretrain.loss import each_target, head_loss, logits_loss
 from recipes.pretrain.objectives import IGNORE
 
-CLASSES: dict[str, tuple[str, str]] = {
-    "llama": ("LlamaConfig", "LlamaForCausalLM"),
-    "qwen3": ("Qwen3Config", "Qwen3ForCausalLM"),
-    "gpt2": ("GPT2Config", "GPT2LMHeadModel"),
-    "bert": ("BertConfig", "BertForMaskedLM"),
-    "roberta": ("RobertaConfig", "RobertaForMaskedLM"),
-    "modernbert": ("ModernBertConfig", "ModernBertForMaskedLM"),
-    "t5": ("T5Config", "T5ForConditionalGeneration"),
-    "bart": ("BartConfig", "BartForConditionalGeneration"),
-}
-
+MODELS = {"causal": transformers.MODEL_FOR_CAUSAL_LM_MAPPING, "masked": transformers.MODEL_FOR_MASKED_LM_MAPPING,
+          "spans": transformers.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
+          "infilling": transformers.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING}  # fmt: skip
+"""transformers' tables of model classes by objective."""
 ALL = {"vocab": "vocab_size", "tied": "tie_word_embeddings", "eos": "eos_token_id", "bos": "bos_token_id",
        "pad": "pad_token_id"}  # fmt: skip
 USUAL = {**ALL, "hidden": "hidden_size", "layers": "num_hidden_layers", "heads": "num_attention_heads",
@@ -61,8 +54,8 @@ FIXED: dict[str, dict[str, Any]] = {
 
 def classes(architecture: str) -> tuple[Any, Any]:
     """transformers' configuration and model class."""
-    config, model = CLASSES[architecture]
-    return getattr(transformers, config), getattr(transformers, model)
+    config = transformers.CONFIG_MAPPING[architecture]
+    return config, MODELS[ARCHITECTURES[architecture].objective][config]
 
 
 def build_config(model: ModelSettings, objective: ObjectiveSettings, tokenizer: TokenizerInfo) -> PreTrainedConfig:

@@ -1,16 +1,123 @@
-"""The proxies of a search: each source cut to the proxy's part of the target, the mix they see, their losses."""
+"""The proxies of a search: each source cut to the proxy's part of the target, the mix they see, their losses.
 
+A proxy sees far fewer tokens than the run it stands for. So that text repeats as often in the proxy as it will in the
+run, every source is cut to the proxy's part of the target: with 1 % of the target's tokens it draws on 1 % of the source.
+"""
+
+import argparse
+import gc
 import hashlib
-from collections.abc import Mapping, Sequence
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.handoff import Manifest, Shard, Source, UsageError, build_manifest
+from pipeline.handoff import (
+    EXIT_OK,
+    Manifest,
+    Shard,
+    Source,
+    TrainConfig,
+    UsageError,
+    build_manifest,
+    default_train_config,
+    dump_manifest,
+    parse_train_config,
+)
 from pipeline.size.mixture import within_role
+from recipes.pretrain import command
 from recipes.pretrain.inputs import Handoff
 from recipes.pretrain.token_stream import TokenStream
+
+DEFAULTS = ("phases=[]", "batch_ramp=null", "global_batch=8", "objective.sequence_length=128", "model.preset=tiny",
+            "optimizer.learning_rate=0.003")  # fmt: skip
+"""What a proxy takes unless `--set` says otherwise: about a million parameters and 1,024 tokens a step."""
+FIXED = ("checkpoint.every_steps=1000000", "export.huggingface=false", "parallel.sharding=none")
+
+
+def parser(module: str, description: str, handoff: str) -> argparse.ArgumentParser:
+    """The arguments that searches have in common."""
+    cli = command.parser(module, description, handoff)
+    cli.add_argument("--steps", type=int, default=100, metavar="N", help="steps of a proxy (default 100)")
+    cli.add_argument("--target-tokens", type=float, metavar="N", help="tokens of the real run (default: the plan's)")
+    return cli
+
+
+class Proxies:
+    """The proxies of one search, trained one after the other in this process. Finished ones are not trained again."""
+
+    def __init__(self, handoff: Handoff, options: argparse.Namespace, name: str) -> None:
+        self.handoff, self.name, self.unit = handoff, name, ""
+        self.target = target_tokens(handoff, options.target_tokens)
+        if min(options.steps, self.target) < 1:
+            raise UsageError("--steps and --target-tokens are at least 1")
+        self.config = proxy_config(handoff, options.steps, options.set)
+        self.steps = self.config.steps or options.steps
+        self.tokens = self.steps * (self.config.global_batch or 1) * (self.config.objective.sequence_length or 1)
+        self.part = min(1.0, self.tokens / self.target)
+        self.folder, self.tokenizer = Path(handoff.at(name)), handoff.at(handoff.manifest.tokenizer.path)
+        self.world: Any = None
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """While inside, proxies can be trained."""
+        from recipes.pretrain.parallel import start_world, stop_world
+
+        self.world = start_world()
+        try:
+            if self.world.size > 1:
+                raise UsageError("proxies are small: start the search with one process, without torchrun")
+            yield
+        finally:
+            stop_world()
+
+    def train(self, manifest: Manifest, name: str, seed: int = 0) -> tuple[dict[str, Any], dict[str, float]]:
+        """Train one proxy on a manifest of cut sources: the trainer's summary, and the held-out loss of each role."""
+        from recipes.pretrain.loop import Trainer
+
+        out = self.folder / f"{name}-{manifest.fingerprint[:8]}"
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "manifest.json").write_text(dump_manifest(manifest), encoding="utf-8")
+        config = self.config.model_copy(update={"out": str(out), "seed": self.config.seed + seed})
+        trainer = Trainer(Handoff(self.handoff.root, manifest, config), self.world)
+        summary = trainer.run()
+        del trainer
+        gc.collect()
+        if not summary["finished"]:
+            raise KeyboardInterrupt
+        losses, self.unit = role_losses(manifest, summary["validation"])
+        shown = ", ".join(f"{role} {loss:.4f}" for role, loss in losses.items())
+        print(f"{name}: held out, {self.unit}: {shown}", file=sys.stderr, flush=True)
+        return summary, losses
+
+    def leave(self, options: argparse.Namespace, result: dict[str, Any], sentences: Sequence[str]) -> int:
+        """Write what was found beside what it was found with, and say it; returns the exit code."""
+        model = self.config.model.model_dump(mode="json")
+        result |= {
+            "unit": self.unit,
+            "target_tokens": self.target,
+            "proxy": {"tokens": self.tokens, "steps": self.steps, "part": self.part, "model": model},
+            "tokenizer_sha256": self.handoff.manifest.tokenizer.sha256,
+        }
+        path = Path(self.handoff.at(f"{self.name}.json"))
+        path.write_text(json.dumps(result, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        print(json.dumps(result) if options.json else "\n".join([*sentences, f"written to {path}"]), flush=True)
+        return EXIT_OK
+
+
+def proxy_config(handoff: Handoff, steps: int, overrides: Sequence[str]) -> TrainConfig:
+    """`train.yaml` cut down to a proxy; rate and batch follow the proxy's size, not the target's."""
+    settings = [*DEFAULTS, f"evaluate.every_steps={steps}", *FIXED, *overrides]
+    given = parse_train_config(f"seed: {handoff.config.seed}\nsteps: {steps}\n", "proxy", settings)
+    if given.objective.kind is None:
+        kind = handoff.config.objective.kind if given.model.architecture else "causal"
+        given = given.model_copy(update={"objective": given.objective.model_copy(update={"kind": kind})})
+    bare = handoff.manifest.model_copy(update={"plan": {}})  # its rate and batch are the target's
+    return default_train_config(bare, given)
 
 
 def target_tokens(handoff: Handoff, given: float | None) -> int:

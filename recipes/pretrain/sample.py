@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pipeline.handoff import EXIT_OK, UsageError
-from recipes.pretrain.command import need_torch, run
+from recipes.pretrain.command import need_torch, parser, run
 from recipes.pretrain.inputs import Handoff, open_handoff
 from recipes.pretrain.storage import local_copy, place
 from recipes.pretrain.token_stream import TokenStream
@@ -128,19 +128,14 @@ def sentences(written: dict[str, Any]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    cli = argparse.ArgumentParser(
-        prog="python -m recipes.pretrain.sample", description="What the trained model writes."
-    )
-    cli.add_argument("handoff", metavar="HANDOFF", help="the hand-off folder of a run that has trained")
+    cli = parser(".sample", "What the trained model writes.", "the hand-off folder of a run that has trained")
     cli.add_argument("--terms", type=int, default=8, metavar="N", help="prompts from the domain's terms, at least 1")
-    cli.add_argument("--json", action="store_true", help="print one line of JSON")
-    options = cli.parse_args(arguments)
-    return run(lambda: _main(options))
+    return run(cli, _main, arguments)
 
 
 def _main(options: argparse.Namespace) -> int:
     need_torch()
-    handoff = open_handoff(options.handoff)
+    handoff = open_handoff(options.handoff, options.set)
     folder = place(handoff.at(handoff.config.out)) / "model"
     if not (folder / "config.json").exists():
         raise UsageError(f"{folder} holds no model: train first")

@@ -7,56 +7,23 @@ chance goes. Leaves `selection.json`, which a recipe names under `select: {searc
 """
 
 import argparse
-import json
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.handoff import EXIT_OK, Source, UsageError
+from pipeline.handoff import Source, UsageError
 from pipeline.size.search_file import SELECTION_VERSION
 from recipes.pretrain.command import leave, need_torch, run
 from recipes.pretrain.inputs import Handoff, open_handoff
-from recipes.pretrain.mixture import proxy_config, train_proxy
-from recipes.pretrain.proxies import at_share, cut_source, role_losses, target_tokens, write_source
+from recipes.pretrain.proxies import Proxies, at_share, cut_source, parser, write_source
 from recipes.pretrain.token_stream import TokenStream
 
 SPREADS = 3.0
 """A share is better than everything when it gains more than so many times the largest difference between seeds."""
 MOST_EPOCHS = 10.0
 """Of the tokens that a proxy draws on: beyond that an arm says more of repetition than of its documents, and is not measured."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What is run: shares of the training tokens, the best documents first; everything is always among them."""
-
-    shares: tuple[float, ...]
-    seeds: int
-    steps: int
-    target: int
-    exempt: tuple[str, ...] = ()
-
-
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    cli = argparse.ArgumentParser(prog="python -m recipes.pretrain.selection", description="Search the share to keep.")
-    cli.add_argument("handoff", metavar="HANDOFF", help="the hand-off folder of a run that scored and kept everything")
-    cli.add_argument(
-        "--shares", default="0.01,0.03,0.1,0.3", metavar="LIST", help="shares tried (default 0.01,0.03,0.1,0.3)"
-    )
-    cli.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each share (default 3)")
-    cli.add_argument("--steps", type=int, default=100, metavar="N", help="steps of a proxy (default 100)")
-    cli.add_argument("--target-tokens", type=float, metavar="N", help="tokens of the real run (default: the plan's)")
-    cli.add_argument("--exempt", action="append", default=[], metavar="SOURCE", help="a source that is used whole")
-    cli.add_argument(
-        "--set", action="append", default=[], metavar="PATH=VALUE", help="override a setting of the proxies"
-    )
-    cli.add_argument("--json", action="store_true", help="print selection.json as one line")
-    return cli
 
 
 def shares_of(text: str) -> tuple[float, ...]:
@@ -66,12 +33,12 @@ def shares_of(text: str) -> tuple[float, ...]:
     (0.1, 0.3)
     """
     try:
-        found = sorted({float(word) for word in text.split(",")} - {1.0})
+        shares = sorted({float(word) for word in text.split(",")} - {1.0})
     except ValueError:
-        raise UsageError(f"--shares {text}: expected numbers between 0 and 1, as 0.01,0.1") from None
-    if not found or not 0 < found[0] <= found[-1] < 1:
+        shares = []
+    if not shares or not 0 < shares[0] <= shares[-1] < 1:
         raise UsageError(f"--shares {text}: expected numbers between 0 and 1, as 0.01,0.1")
-    return tuple(found)
+    return tuple(shares)
 
 
 def scores_of(handoff: Handoff, source: Source) -> np.ndarray:
@@ -103,48 +70,25 @@ def best_of(handoff: Handoff, source: Source, share: float, folder: Path) -> Sou
     )
 
 
-def search(handoff: Handoff, asked: Asked, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Run the proxies and compare; the contents of `selection.json`. Finished proxies are not run again."""
-    from recipes.pretrain.parallel import start_world, stop_world
-
-    config = proxy_config(handoff, asked.steps, overrides)
-    tokens = asked.steps * (config.global_batch or 1) * (config.objective.sequence_length or 1)
-    part, folder = min(1.0, tokens / asked.target), Path(handoff.at("selection"))
+def search(proxies: Proxies, shares: Sequence[float], seeds: int, exempt: Sequence[str]) -> dict[str, Any]:
+    """Run the proxies and compare; what `selection.json` holds of them. Everything is always among what is tried."""
+    handoff, runs = proxies.handoff, []
     by_role = handoff.manifest.tokens_by_role()
     domain = handoff.manifest.mix.get("domain") or by_role.get("domain", 0) / max(sum(by_role.values()), 1)
-    tokenizer, runs, unit = handoff.at(handoff.manifest.tokenizer.path), [], ""
-    world = start_world()
-    try:
-        for share in (*asked.shares, 1.0):
-            data, sources = folder / f"data-{share:g}", []
+    with proxies.running():
+        for share in (*shares, 1.0):
+            data, sources = proxies.folder / f"data-{share:g}", []
             for source in handoff.manifest.sources:
-                whole = share == 1.0 or source.name in asked.exempt
+                whole = share == 1.0 or source.name in exempt
                 best = source if whole else best_of(handoff, source, share, data / "best")
-                sources.append(cut_source(handoff, best, part, data)[0])
-            manifest = at_share(handoff.manifest, sources, domain, tokenizer)
-            for seed in range(asked.seeds):
-                own = config.model_copy(update={"seed": config.seed + seed})
-                out = folder / f"keep-{share:g}-{seed}-{manifest.fingerprint[:8]}"
-                epochs = tokens / max(sum(s.num_tokens() for s in sources), 1)
-                if epochs > MOST_EPOCHS:
-                    runs.append({"share": share, "seed": seed, "tokens": tokens, "times_seen": epochs, "losses": None})
-                    continue
-                summary = train_proxy(handoff, manifest, own, out, world)
-                losses, unit = role_losses(manifest, summary["validation"])
-                runs.append({"share": share, "seed": seed, "tokens": tokens, "times_seen": epochs, "losses": losses})
-                print(f"keep {share:g} seed {seed}: {losses} {unit}", file=sys.stderr, flush=True)
-    finally:
-        stop_world()
-    return {
-        "format_version": SELECTION_VERSION,
-        "unit": unit,
-        "target_tokens": asked.target,
-        "proxy": {"tokens": tokens, "steps": asked.steps, "part": part, "model": config.model.model_dump(mode="json")},
-        "exempt": list(asked.exempt),
-        "runs": runs,
-        "best": compared(runs),
-        "tokenizer_sha256": handoff.manifest.tokenizer.sha256,
-    }
+                sources.append(cut_source(handoff, best, proxies.part, data)[0])
+            manifest = at_share(handoff.manifest, sources, domain, proxies.tokenizer)
+            epochs = proxies.tokens / max(sum(s.num_tokens() for s in sources), 1)
+            for seed in range(seeds):
+                losses = proxies.train(manifest, f"keep-{share:g}-{seed}", seed)[1] if epochs <= MOST_EPOCHS else None
+                tried = {"share": share, "seed": seed, "tokens": proxies.tokens, "times_seen": epochs, "losses": losses}
+                runs.append(tried)
+    return {"format_version": SELECTION_VERSION, "exempt": list(exempt), "runs": runs, "best": compared(runs)}
 
 
 def compared(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -164,9 +108,9 @@ def compared(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {"share": best, "gain": gain, "spread": spread, "beyond_spread": best < 1 and gain > SPREADS * spread}
 
 
-def sentence(result: dict[str, Any]) -> str:
+def sentence(result: dict[str, Any], unit: str) -> str:
     """The result for a person."""
-    best, unit = result["best"], result["unit"]
+    best = result["best"]
     measured = {one["share"] for one in result["runs"] if one["losses"] is not None}
     left = sorted({one["share"] for one in result["runs"]} - measured)
     text = f"best share {best['share']:g}: {best['gain']:+.4f} {unit} better than everything"
@@ -178,25 +122,24 @@ def sentence(result: dict[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    options = parser().parse_args(arguments)
-    return run(lambda: _main(options))
+    what, tried = "the hand-off folder of a run that scored and kept everything", "0.01,0.03,0.1,0.3"
+    cli = parser(".selection", "Search the share to keep.", what)
+    cli.add_argument("--shares", default=tried, metavar="LIST", help=f"shares tried (default {tried})")
+    cli.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each share (default 3)")
+    cli.add_argument("--exempt", action="append", default=[], metavar="SOURCE", help="a source that is used whole")
+    return run(cli, _main, arguments)
 
 
 def _main(options: argparse.Namespace) -> int:
     need_torch()
-    handoff = open_handoff(options.handoff)
-    names = {source.name for source in handoff.manifest.sources}
+    proxies = Proxies(open_handoff(options.handoff), options, "selection")
+    names = {source.name for source in proxies.handoff.manifest.sources}
     if unknown := set(options.exempt) - names:
         raise UsageError(f"--exempt {min(unknown)}: there are {', '.join(sorted(names))}")
-    target = target_tokens(handoff, options.target_tokens)
-    if options.steps < 1 or options.seeds < 2 or target < 1:
-        raise UsageError("--steps and --target-tokens are at least 1, --seeds at least 2: one run has no spread")
-    asked = Asked(shares_of(options.shares), options.seeds, options.steps, target, tuple(options.exempt))
-    result = search(handoff, asked, options.set)
-    path = Path(handoff.at("selection.json"))
-    path.write_text(json.dumps(result, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    print(json.dumps(result) if options.json else f"{sentence(result)}\nwritten to {path}", flush=True)
-    return EXIT_OK
+    if options.seeds < 2:
+        raise UsageError("--seeds is at least 2: one run has no spread")
+    result = search(proxies, shares_of(options.shares), options.seeds, options.exempt)
+    return proxies.leave(options, result, [sentence(result, proxies.unit)])
 
 
 if __name__ == "__main__":

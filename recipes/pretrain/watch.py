@@ -131,9 +131,8 @@ class Watch:
     def _look_far(self, step: int, consumed: int, skipped: int, divergences: int, last: bool) -> None:
         if last and self.settings.skip_limit and 2 * skipped > step:
             reason = f"{skipped} of all {step} updates were skipped"
-            raise DivergedError(
-                f"{reason}; lower optimizer.learning_rate", Divergence(divergences + 1, step, step, consumed, reason)
-            )
+            record = Divergence(divergences + 1, step, step, consumed, reason)
+            raise DivergedError(f"{reason}; lower optimizer.learning_rate", record)
         stretch = LONG * self.settings.skip_limit
         if self.skips and step <= self.skips[-1][0]:
             self.skips.clear()  # the run went back to a checkpoint

@@ -3,9 +3,9 @@
 import numpy as np
 import pyarrow as pa
 
+from pipeline.audit.bias import descriptor_table, dialect_rows, pronoun_table
 from pipeline.audit.bias_settings import BiasGate
 from pipeline.audit.identity_terms import find_terms, identity_terms
-from pipeline.audit.mentions import descriptor_table, dialect_rows, pronoun_table
 from pipeline.kernels.buffers import text_buffers
 from pipeline.measure.judges.identity import Identity, identity
 

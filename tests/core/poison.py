@@ -1,9 +1,9 @@
 """Documents that kill: a parser and a judge that die on marked texts. Work functions here are the real ones, poisoned."""
 
 import contextlib
+import faulthandler
 import os
 import signal
-import sys
 
 import numpy as np
 import pyarrow as pa
@@ -74,12 +74,13 @@ def dying_records(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict({"length": [len(text) for text in batch["text"].to_pylist()]})
 
 
-if __name__ == "__main__":  # a run whose parser, or judge, is poisoned: `python -m tests.core.poison parser RECIPE …`
+def run(where, arguments):
+    """A run whose parser, or judge, is poisoned; returns its exit code. For a process of its own."""
     from pipeline.run import main
-    from tests.core import poison
 
-    if sys.argv[1] == "parser":
-        extract.extract_shard = poison.extract_shard
+    faulthandler.disable()  # its report of a death that is meant
+    if where == "parser":
+        extract.extract_shard = extract_shard
     else:
-        measure.measure_shard = poison.measure_shard
-    sys.exit(main(sys.argv[2:]))
+        measure.measure_shard = measure_shard
+    return main(arguments)

@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 
 import pyarrow as pa
 import pytest
@@ -13,6 +11,7 @@ from pipeline.core.sandbox import InnerError, Killer, Probe, SandboxSettings, pr
 from pipeline.core.store import Store
 from pipeline.errors import InfrastructureError
 from tests.core import poison
+from tests.faults.sweep import forked
 from tests.faults.tiny import text, write_recipe
 
 SMALL = SandboxSettings(max_memory_bytes=2**28)
@@ -103,9 +102,10 @@ def write(folder):
 
 
 def run(where, recipe, out, *more, to="apply"):
-    command = [sys.executable, "-m", "tests.core.poison", where, str(recipe), "--out", str(out), "--to", to]
-    done = subprocess.run([*command, "--ray", "none", "--json", *more], capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
+    """Exit code of a run in a process of its own, negative for a signal, and what it printed."""
+    words = [str(recipe), "--out", str(out), "--to", to, "--ray", "none", "--json", *more]
+    told = recipe.with_name("told.txt")
+    return forked(lambda: poison.run(where, words), told), told.read_text()
 
 
 def documents(out):

@@ -6,7 +6,7 @@ import errno
 import pyarrow as pa
 import pytest
 
-from pipeline.core import store as stores
+from pipeline.core import local_calls
 from pipeline.core.local_calls import LocalCalls
 from pipeline.core.store import Store
 from pipeline.errors import InfrastructureError
@@ -15,7 +15,7 @@ from pipeline.errors import InfrastructureError
 @pytest.fixture
 def store(tmp_path):
     yield Store(str(tmp_path))
-    stores.install_calls(LocalCalls())
+    local_calls.install_calls(LocalCalls())
 
 
 TABLE = pa.table({"a": pa.array(range(1000), pa.int64()), "b": ["x" * (n % 7) for n in range(1000)]})
@@ -50,7 +50,7 @@ def test_what_the_disk_drops_is_noticed(store, tmp_path):
             super().write(handle, data[: len(data) // 2])
 
     store.put("b.bin", b"earlier")
-    stores.install_calls(Forgetful())
+    local_calls.install_calls(Forgetful())
     for name in ("a.bin", "b.bin"):
         with pytest.raises(InfrastructureError, match="read back"):
             store.put(name, b"0123456789")
@@ -64,7 +64,7 @@ def test_a_full_disk_names_the_file_and_leaves_nothing(store, tmp_path):
         def write(self, handle, data):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    stores.install_calls(Full())
+    local_calls.install_calls(Full())
     with pytest.raises(InfrastructureError, match=r"deep/a\.bin: No space left on device"):
         store.put("deep/a.bin", b"0123456789")
     assert [found for found in tmp_path.rglob("*") if found.is_file()] == []

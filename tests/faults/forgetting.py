@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.__main__ import main as command
-from pipeline.core import store as stores
+from pipeline.core import local_calls
 from pipeline.core.local_calls import LocalCalls
 from tests.faults.calls import FaultyCalls
 from tests.faults.sweep import ALLOWED_EXITS, Board, forked, modes_for, result_of, run_once
@@ -64,7 +64,7 @@ def finished(folder):
 
 def forget_once(out, calls):
     """Forget the document and its copies with these operating-system calls; returns the exit code."""
-    stores.install_calls(calls)
+    local_calls.install_calls(calls)
     return command(["forget", URL, "--near-copies", "--run", str(out), "--json"])
 
 
@@ -110,7 +110,7 @@ def undisturbed(folder, recipe):
     out, calls = folder / "reference", FaultyCalls()
     shutil.copytree(folder / "done", out)
     code = forget_once(out, calls)
-    stores.install_calls(LocalCalls())
+    local_calls.install_calls(LocalCalls())
     left = content(out)
     if code or (problem := examined(out, recipe)):
         raise AssertionError(f"the undisturbed forgetting ended with exit code {code}: {problem}")

@@ -7,6 +7,7 @@ command goes on from there; `--limit N` tries N more and stops.
 """
 
 import argparse
+import gc
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.core import store as stores
+from pipeline.core import local_calls
 from pipeline.core.local_calls import LocalCalls
 from pipeline.run import main
 from tests.faults.calls import KILLED, MODES, FaultyCalls
@@ -38,14 +39,14 @@ class Board:
         return f"{self.runs} faults injected ({exits}); {self.runs - len(self.failures)} recovered, {len(self.failures)} failed"
 
 
-def forked(work):
-    """Run `work` in a child process; returns its exit code."""
+def forked(work, told=os.devnull):
+    """Run `work` in a child process, what it prints goes to the file `told`; returns its exit code."""
     child = os.fork()
     if child == 0:
         code = 70
         try:
-            with open(os.devnull, "w") as nowhere:
-                sys.stdout = sys.stderr = nowhere
+            with open(told, "w") as printed:
+                sys.stdout = sys.stderr = printed
                 code = work()
         finally:
             os._exit(code)
@@ -54,7 +55,7 @@ def forked(work):
 
 def run_once(recipe, out, calls):
     """One run in this process with these operating-system calls; returns its exit code."""
-    stores.install_calls(calls)
+    local_calls.install_calls(calls)
     return main([str(recipe), "--out", str(out), "--ray", "none", "--no-train", "--json"])
 
 
@@ -87,7 +88,9 @@ def reference(folder):
     code = run_once(recipe, folder / "reference", calls)
     if code != 0:
         raise AssertionError(f"the undisturbed run ended with exit code {code}")
-    stores.install_calls(LocalCalls())
+    local_calls.install_calls(LocalCalls())
+    gc.collect()
+    gc.freeze()  # a fork's collector then copies none of these pages
     return recipe, calls.names, result_of(folder / "reference")["root_hash"]
 
 

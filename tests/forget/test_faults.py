@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from pipeline.core import store as stores
+from pipeline.core import local_calls
 from pipeline.core.local_calls import LocalCalls
 from tests.faults.calls import KILLED
 from tests.faults.forgetting import sweep
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.skipif(not hasattr(os, "fork"), re
 @pytest.fixture(autouse=True)
 def real_calls():
     yield
-    stores.install_calls(LocalCalls())
+    local_calls.install_calls(LocalCalls())
 
 
 def check(board, calls):

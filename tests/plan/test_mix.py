@@ -15,8 +15,9 @@ from pydantic import ValidationError
 from pipeline.errors import UsageError
 from pipeline.handoff.order import Turns
 from pipeline.handoff.windows import Visits, Window
-from pipeline.plan.fill import fill, temperature_weights, unimax
+from pipeline.plan.fill import fill
 from pipeline.plan.mix import MixPlan, MixSettings, MixSource, mix
+from tests.plan.shares import temperature_weights, unimax
 
 SOURCES = st.lists(
     st.tuples(st.sampled_from(["domain", "general"]), st.integers(0, 10**12), st.integers(0, 10**4)), max_size=8

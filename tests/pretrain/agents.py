@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.handoff import default_train_config
 from pipeline.publish.launch import launch_files
 
 from .conftest import ENVIRONMENT
@@ -17,7 +16,7 @@ from .test_handoff import manifest
 def agents(folder: Path, handoff: Path, settings: Sequence[str]) -> tuple[Callable[..., subprocess.Popen], int]:
     """What starts the agent of a node of two by its number, with arguments of `Popen`; and the port of their rendezvous."""
     script = folder / "torchrun.sh"
-    script.write_text(launch_files(default_train_config(manifest()), manifest())["torchrun.sh"])
+    script.write_text(launch_files(manifest())["torchrun.sh"])
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -1,7 +1,7 @@
 """Fixtures of the training tests: a hand-off made once, and launches of several configurations at a time."""
 
+import gc
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from .build import make_handoff
-
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+from .forked import ENVIRONMENT, forked
 
 
 @pytest.fixture(scope="session")
@@ -21,18 +20,22 @@ def handoff(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_handoff(tmp_path_factory.mktemp("run"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> None:
+    """The matrices are tiny: more threads only wait for each other, and do it busily."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="module")
 def world() -> Iterator[Any]:
     """This process as a world of one."""
-    import torch
-
     from recipes.pretrain.parallel import start_world, stop_world
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # tiny matrices: more threads only wait for each other
+    gc.collect()
+    gc.freeze()  # every training collects, and need not walk what the imports left
     yield start_world()
     stop_world()
-    torch.set_num_threads(threads)
 
 
 def torchrun(
@@ -51,17 +54,7 @@ def train_many(folder: Path, processes: int, cases: list[dict]) -> dict:
     path = folder / f"cases-{processes}.json"
     path.write_text(json.dumps(cases))
     script = str(Path(__file__).with_name("many.py"))
-    if processes == 1:
-        done = subprocess.run(
-            [sys.executable, script, str(path)],
-            env=ENVIRONMENT,
-            capture_output=True,
-            text=True,
-            timeout=280,
-            check=False,
-        )
-    else:
-        done = torchrun(processes, script, str(path))
+    done = forked(script, str(path), processes=processes)
     assert done.returncode == 0, done.stderr[-4000:]
     return json.loads(path.with_name("many.json").read_text())
 

@@ -16,7 +16,7 @@ from recipes.pretrain.checkpoint import Checkpoints, complete_steps, folder_of, 
 from recipes.pretrain.inputs import open_handoff
 from recipes.pretrain.loop import Trainer
 
-from .conftest import ENVIRONMENT
+from .forked import ENVIRONMENT, forked
 
 pytestmark = pytest.mark.train
 
@@ -81,10 +81,7 @@ def test_of_checkpoints_at_any_step_the_first_past_each_multiple_stays():
 def test_killed_during_an_asynchronous_save_the_one_before_loads(handoff, tmp_path, world, moment):
     run = ["steps=6", "checkpoint.every_steps=2", "checkpoint.asynchronous=true"]
     script = str(Path(__file__).with_name("killed_saving.py"))
-    done = subprocess.run(
-        [sys.executable, script, moment, "2", str(handoff), *words(tmp_path / "killed", *run)],
-        env=ENVIRONMENT, capture_output=True, text=True, timeout=200, check=False,
-    )  # fmt: skip
+    done = forked(script, moment, "2", str(handoff), *words(tmp_path / "killed", *run))
     assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
     root = tmp_path / "killed" / "checkpoints"
     assert folder_of(root, 4).is_dir()  # half written, or whole but not sealed

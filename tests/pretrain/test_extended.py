@@ -11,9 +11,9 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from pipeline.handoff import ObjectiveSettings, TokenizerInfo, UsageError
 from recipes.pretrain.continued import new_tokens
+from tests.tokenizer.extension import extended
 from tokenizer.count import count_batch
 from tokenizer.encode import Encoder
-from tokenizer.extend import extend
 from tokenizer.merge import train
 from tokenizer.save import save
 
@@ -47,7 +47,7 @@ def info(vocab: int) -> TokenizerInfo:
 
 def test_new_rows_are_the_means_of_their_pieces(base: Path, tmp_path: Path) -> None:
     content = (base / "tokenizer.json").read_bytes()
-    made = extend(content, count_batch(pa.array(DOMAIN), "gpt4"), 30)
+    made = extended(content, count_batch(pa.array(DOMAIN), "gpt4"), 30)
     assert len(made.pruned) == 1
     assert any(not _is_text(Encoder(made.tokenizer_json).tokens[at]) for at in made.ids), "no half character"
     (tmp_path / "tokenizer.json").write_bytes(made.tokenizer_json)

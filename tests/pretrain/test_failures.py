@@ -2,9 +2,7 @@
 
 import json
 import os
-import resource
 import shutil
-import signal
 import subprocess
 import sys
 
@@ -24,7 +22,7 @@ from recipes.pretrain.__main__ import main
 from recipes.pretrain.checkpoint import complete_steps, folder_of, verify
 from recipes.pretrain.parallel import World, sharding_factor
 
-from .conftest import ENVIRONMENT
+from .forked import ENVIRONMENT, forked
 
 pytestmark = pytest.mark.train
 
@@ -156,16 +154,9 @@ def test_each_ends_in_one_sentence_on_the_terminal(own, command, failure, proces
     if failure is a_full_disk:
         given.append("model.hidden_size=128")
 
-    def limited() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
-
-    done = subprocess.run(
-        [sys.executable, "-m", "recipes.pretrain", str(own), *[w for s in given for w in ("--set", s)],
-         *(["--processes", "2"] if processes == 2 else [])],
-        env=ENVIRONMENT, capture_output=True, text=True, timeout=200, check=False,
-        preexec_fn=limited if failure is a_full_disk else None,
-    )  # fmt: skip
+    words = [str(own), *[w for s in given for w in ("--set", s)], *(["--processes", "2"] if processes == 2 else [])]
+    limits = {"RLIMIT_FSIZE": 200_000} if failure is a_full_disk else {}
+    done = forked("recipes.pretrain", *words, limits=limits)
     code, words = FAILURES[failure]
     assert words in sentence((done.returncode, done.stderr), code)
     said = [line for line in done.stderr.splitlines() if not line.startswith(("step ", "resuming"))]

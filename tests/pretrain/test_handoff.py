@@ -118,7 +118,7 @@ def test_overrides_are_typed():
 
 
 def test_shell_files_parse_and_name_no_machine():
-    files = launch_files(default_train_config(manifest()), manifest(), nodes=2, gpus_per_node=8)
+    files = launch_files(manifest(), nodes=2, gpus_per_node=8)
     assert set(files) == {"torchrun.sh", "slurm.sbatch", "ray_train.py", "k8s.yaml"}
     for name in ("torchrun.sh", "slurm.sbatch"):
         done = subprocess.run(["bash", "-n"], input=files[name], text=True, capture_output=True, check=False)
@@ -135,7 +135,7 @@ def test_shell_files_parse_and_name_no_machine():
 
 
 def test_kubernetes_file_has_the_form_of_a_rayjob():
-    job = yaml.safe_load(launch_files(default_train_config(manifest()), manifest(), nodes=3)["k8s.yaml"])
+    job = yaml.safe_load(launch_files(manifest(), nodes=3)["k8s.yaml"])
     assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
     spec = job["spec"]
     assert {"entrypoint", "runtimeEnvYAML", "shutdownAfterJobFinishes", "rayClusterSpec"} <= set(spec)

@@ -12,7 +12,6 @@ import subprocess
 import pytest
 import yaml
 
-from pipeline.handoff import default_train_config
 from pipeline.publish.launch import launch_files
 
 from .agents import agents
@@ -40,7 +39,7 @@ QUANTITY = re.compile(r"\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
 
 @pytest.fixture(params=[{}, {"nodes": 3, "gpus_per_node": 4}], ids=["default", "three nodes"])
 def files(request):
-    return launch_files(default_train_config(manifest()), manifest(), **request.param)
+    return launch_files(manifest(), **request.param)
 
 
 def test_sbatch_knows_every_option(files):

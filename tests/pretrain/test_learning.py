@@ -109,7 +109,7 @@ def extended(handoff, folder):
 
 
 def test_continuing_from_an_exported_model(handoff, tmp_path, world):
-    _, first = train(handoff, tmp_path / "base", world, "steps=40", "evaluate.every_steps=40")
+    _, first = train(handoff, tmp_path / "base", world, "steps=20", "evaluate.every_steps=20")
     more, tokenizer = extended(handoff, tmp_path / "more")
     settings = [
         "steps=2",
@@ -131,7 +131,7 @@ def test_continuing_from_an_exported_model(handoff, tmp_path, world):
 def test_the_replayed_share_is_the_mixs_and_the_report_says_it(handoff, tmp_path, world):
     train(handoff, tmp_path / "base", world, "steps=1")
     init = ["model.preset=null", f"model.init_from={tmp_path / 'base' / 'model'}"]
-    trainer, summary = train(handoff, tmp_path / "more", world, "steps=30", "evaluate.every_steps=30", *init)
+    trainer, summary = train(handoff, tmp_path / "more", world, "steps=12", "evaluate.every_steps=12", *init)
     sources = trainer.handoff.manifest.sources
     roles = [trainer.samples.windows[trainer.samples.locate(k)[0]].name for k in range(trainer.consumed)]
     general = sum(name == "wiki" for name in roles) / len(roles)

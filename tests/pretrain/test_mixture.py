@@ -2,6 +2,7 @@
 
 import json
 import math
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from pipeline.plan.mix import MixSettings
 from pipeline.plan.search import read_search
 from recipes.pretrain.inputs import open_handoff
 from recipes.pretrain.mixture import check_sources, fitted, main, spread
-from recipes.pretrain.proxies import at_share, cut_source
+from recipes.pretrain.proxies import Proxies, at_share, cut_source
 from recipes.pretrain.token_stream import TokenStream
 
 from .build import make_handoff
@@ -178,3 +179,9 @@ def test_shares_of_sources_reach_the_mix(searched: Path, tmp_path: Path) -> None
 def test_impossible_searches(low: float, high: float, runs: int) -> None:
     with pytest.raises(UsageError):
         spread(low, high, runs)
+
+
+def test_steps_that_set_names_are_those_that_the_search_counts(handoff):
+    asked = Namespace(steps=100, target_tokens=None, set=["steps=3"])
+    proxies = Proxies(open_handoff(str(handoff)), asked, "mixture")
+    assert (proxies.steps, proxies.tokens) == (3, 3 * 8 * 128)

@@ -1,8 +1,6 @@
 """Batches that grow and mixes that change at a step: what is drawn, and that a killed run goes on bit for bit."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,8 @@ from recipes.pretrain.data import Samples
 from recipes.pretrain.inputs import open_handoff
 from recipes.pretrain.objectives import build_objective
 
-from .conftest import ENVIRONMENT, case, train_here
+from .conftest import case, train_here
+from .forked import forked
 from .test_resume import curve
 
 pytestmark = pytest.mark.train
@@ -103,10 +102,7 @@ def test_killed_before_at_and_after_a_switch(handoff, tmp_path, world):
     script = str(Path(__file__).with_name("killed.py"))
     codes = []
     for step in (5, 6, 7, 99):
-        done = subprocess.run(
-            [sys.executable, script, str(tmp_path / f"marker-{step}"), "0", str(step), str(handoff), *words],
-            env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+        done = forked(script, str(tmp_path / f"marker-{step}"), "0", str(step), str(handoff), *words)
         codes.append(done.returncode)
     assert codes == [-9, -9, -9, 0]
     assert "resuming after step 6 of 12" in done.stderr

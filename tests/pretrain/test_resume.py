@@ -1,6 +1,7 @@
 """Resuming: bit-equal at the same number of processes, the same tokens at any; any sharding loads any checkpoint."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -74,17 +75,13 @@ def test_checkpoints_are_pruned_and_the_decay_start_is_kept(folders):
     assert kept == ["step-00000010", "step-00000012"]
 
 
-def test_a_killed_process_is_restarted_by_torchrun(folders, handoff, tmp_path):
-    from pathlib import Path
-
-    script = str(Path(__file__).with_name("killed.py"))
-    settings = [
-        word
-        for setting in [*RUN, "checkpoint.asynchronous=false", f"out={tmp_path / 'killed'}"]
-        for word in ("--set", setting)
-    ]
-    done = torchrun(2, script, str(tmp_path / "marker"), "1", "9", str(handoff), *settings, restarts=1)
+@pytest.mark.parametrize(("processes", "undisturbed"), [(1, "one"), pytest.param(2, "whole", marks=pytest.mark.slow)])
+def test_a_killed_process_is_restarted_by_torchrun(folders, handoff, tmp_path, processes, undisturbed):
+    script, last = str(Path(__file__).with_name("killed.py")), str(processes - 1)
+    settings = [*RUN[:-1], f"parallel.sharding={'none' if processes == 1 else 'full'}", "checkpoint.asynchronous=false"]
+    words = [word for one in [*settings, f"out={tmp_path / 'killed'}"] for word in ("--set", one)]
+    done = torchrun(processes, script, str(tmp_path / "marker"), last, "9", str(handoff), *words, restarts=1)
     assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "marker").exists()
     assert "resuming after step 8 of 12" in done.stderr
-    assert curve(tmp_path / "killed") == curve(folders / "whole")
+    assert curve(tmp_path / "killed") == curve(folders / undisturbed)

@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 
@@ -15,7 +13,8 @@ from recipes.pretrain.sample import main as sample
 from recipes.pretrain.storage import place, sizes
 from tests.faults.tiny import write_recipe
 
-from .conftest import ENVIRONMENT, case, torchrun, train_here, train_many
+from .conftest import case, torchrun, train_here, train_many
+from .forked import forked
 
 s3fs = pytest.importorskip("s3fs")
 server = pytest.importorskip("moto.server")
@@ -76,9 +75,8 @@ def look_at_what_lies_there():
 
 def test_killed_twice_it_ends_with_the_undisturbed_curve(bucket, handoff, tmp_path, world):
     alone = "parallel.sharding=none"
-    command = [sys.executable, KILLED, str(tmp_path / "marker"), "0", "5,10", *words(alone)]
-    options = {"capture_output": True, "text": True, "timeout": 280, "check": False}
-    codes = [subprocess.run(command, env={**ENVIRONMENT, **bucket}, **options) for _ in range(3)]
+    command = [KILLED, str(tmp_path / "marker"), "0", "5,10", *words(alone)]
+    codes = [forked(*command, **bucket) for _ in range(3)]
     assert [done.returncode for done in codes] == [-signal.SIGKILL, -signal.SIGKILL, 0], codes[-1].stderr[-3000:]
     assert "resuming after step" in codes[-1].stderr
     train_here([case("whole", handoff, tmp_path, *RUN, alone)], world)

@@ -1,7 +1,6 @@
 """Tens of thousands of shards, few open files, no byte read that is not trained on, and sums that are checked."""
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -20,7 +19,7 @@ from recipes.pretrain.shard_sums import damage
 from recipes.pretrain.token_stream import SHARDS
 
 from .build import make_handoff, write_shard
-from .conftest import ENVIRONMENT
+from .forked import ENVIRONMENT, forked
 
 pytestmark = pytest.mark.train
 
@@ -46,12 +45,8 @@ def many(request, tmp_path_factory):
 def test_very_many_shards_train_with_few_open_files(many, tmp_path):
     settings = [f"out={tmp_path / 'out'}", "steps=40", "global_batch=32", "micro_batch=32", "parallel.sharding=none",
                 "evaluate.every_steps=40", "evaluate.max_samples=1", "export.huggingface=false"]  # fmt: skip
-    limit = (1024, 1024)
-    done = subprocess.run(
-        [sys.executable, "-m", "recipes.pretrain", str(many), *[w for s in settings for w in ("--set", s)], "--json"],
-        env=ENVIRONMENT, capture_output=True, text=True, timeout=280, check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limit),
-    )  # fmt: skip
+    words = [w for s in settings for w in ("--set", s)]
+    done = forked("recipes.pretrain", str(many), *words, "--json", limits={"RLIMIT_NOFILE": 1024})
     assert done.returncode == 0, done.stderr[-3000:]
     assert json.loads(done.stdout)["finished"]
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.core.override import override
 from pipeline.errors import UsageError
 from pipeline.recipe.located_yaml import read_yaml
 from pipeline.recipe.model import json_schema, load, parse
-from pipeline.recipe.override import override
 
 GOOD = """\
 name: tiny

@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import asdict
 
 from pipeline.plan.mix import MixSettings, mix
 from pipeline.plan.sizing import SizeSettings, size_run
@@ -156,7 +157,7 @@ def example(tokens: int = 320_000) -> RunReport:
               "hosts": {"lose": [{"name": HOSTILE, "words": 90, "kept": 0, "before": 0.1, "after": 0.0}, {"name": "a.example", "words": 9, "kept": 9, "before": 0.01, "after": 0.1}], "gain": []}},
         duplicates=Duplicates(exact_clusters=70, exact_documents=230, near_clusters=55, near_documents=185, removed=290,
                               largest=[Cluster(documents=14, survivor="https://filings.example/10-k"), Cluster(documents=9, survivor="https://news.example/q1", kind="exact")]),
-        mix=json.loads(json.dumps(mix(sources, MixSettings(), keep_rates=rates).to_json())),
+        mix=json.loads(json.dumps(asdict(mix(sources, MixSettings(), keep_rates=rates)))),
         tokenizer=TokenizerFigures(vocab_size=4096, tokens=int(tokens * 1.93), bytes_per_token=3.812, fertility=1.51,
                                    by_source={"filings": 3.71, "news": 3.9, "web": 3.78}, references={"gpt2 (50,257)": 3.63},
                                    terms=[Term(term="EBITDA", tokens=["EB", "IT", "DA"], tokens_with_space=[" EBITDA"]), Term(term="basis points", tokens=["basis", " points"], tokens_with_space=[" basis", " points"])]),

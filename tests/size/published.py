@@ -5,8 +5,8 @@ import struct
 from collections.abc import Iterable
 from dataclasses import replace
 
+from pipeline.size.activations import COMPUTE_BYTES
 from pipeline.size.flops import flops_per_token
-from pipeline.size.precision import COMPUTE_BYTES
 from pipeline.size.shape import PRESETS, Shape
 
 

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from pipeline.commands.plan import main, quantity
+from pipeline.commands.arguments import quantity
+from pipeline.commands.plan import main
 from pipeline.size.advise import advise
 from pipeline.size.laws import LAWS
 

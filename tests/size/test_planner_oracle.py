@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.plan.fill import temperature_weights, unimax
 from pipeline.size.dial import plan
 from pipeline.size.flops import flops_per_token, petaflops_days, petaflops_equivalent, training_flops
 from pipeline.size.gpus import gpu_named
@@ -16,6 +15,7 @@ from pipeline.size.memory import rule_fp32, t5_under_ddp_and_fsdp, zero_paper_gb
 from pipeline.size.published import CHINCHILLA, MODELS
 from pipeline.size.regimes import inference_aware, unique_worth
 from pipeline.size.shape import Shape, span_lengths
+from tests.plan.shares import temperature_weights, unimax
 from tokenizer.check import renyi_efficiency
 
 from .published import PUBLISHED, bloom, hardware_flops, mfu, raw_to_collect, rounded, scheduled_tokens

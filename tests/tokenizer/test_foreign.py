@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from tests.tokenizer.conftest import TEXT, TEXTS
+from tests.tokenizer.extension import extended
 from tokenizer.count import count_batch
 from tokenizer.encode import Encoder
-from tokenizer.extend import extend
 
 LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 DOMAIN = "basis points and covenants, basis points, amortization schedules; covenants amortization " * 20
@@ -67,7 +67,7 @@ def test_ids_are_those_of_the_reference(built: dict[str, bytes], kind: str, text
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama3"])
 def test_they_are_extended(built: dict[str, bytes], kind: str):
-    made = extend(built[kind], count_batch(pa.array([DOMAIN]), kind), 20)
+    made = extended(built[kind], count_batch(pa.array([DOMAIN]), kind), 20)
     before, after = Encoder(built[kind]), Encoder(made.tokenizer_json)
     assert json.loads(made.tokenizer_json)["pre_tokenizer"] == json.loads(built[kind])["pre_tokenizer"]
     assert len(after.encode_column(pa.array([DOMAIN]))[0]) < 0.6 * len(before.encode_column(pa.array([DOMAIN]))[0])

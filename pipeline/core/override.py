@@ -1,4 +1,4 @@
-"""`--set path=value`: one setting of a recipe for one run, put in before the recipe is checked."""
+"""`--set path=value`: one setting of a recipe or of train.yaml for one run, put in before the settings are checked."""
 
 import re
 from typing import Any
@@ -6,7 +6,16 @@ from typing import Any
 import yaml
 
 from pipeline.errors import UsageError, did_you_mean
-from pipeline.recipe.located_yaml import Path, path_text, unquoted_variable
+
+Path = tuple[str | int, ...]
+
+
+def path_text(path: Path) -> str:
+    """`curate[3].repetition.max_dup_line_frac`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
 
 
 def override(value: dict[str, Any], assignment: str) -> None:
@@ -18,7 +27,7 @@ def override(value: dict[str, Any], assignment: str) -> None:
     path, separator, text = assignment.partition("=")
     parts = _segments(path.strip())
     if not separator or not parts:
-        raise UsageError(f"--set {assignment}: expected path=value, as in --set mix.domain=0.6")
+        raise UsageError(f"--set {assignment}: expected path=value, as in --set seed=1")
     try:
         new = yaml.safe_load(text) if text.strip() else None
     except yaml.YAMLError as error:
@@ -70,3 +79,14 @@ def _names(entry: Any) -> list[str]:
     if isinstance(entry, dict):
         return [str(entry["name"])] if "name" in entry else list(map(str, entry))
     return [entry] if isinstance(entry, str) else []
+
+
+def unquoted_variable(text: str, error: yaml.YAMLError) -> str:
+    """What to do when the error is an unquoted `${NAME}` inside {…} or […], where YAML takes its brace for its own."""
+    mark = getattr(error, "problem_mark", None)
+    lines = text.splitlines()
+    if mark is None or mark.line >= len(lines):
+        return ""
+    line, column = lines[mark.line], mark.column
+    found = re.match(r"\$\{\w+\}", line[max(0, column - 1) :])
+    return f'; inside {{…}} and […] put quotes around the value with {found[0]}, as in "{found[0]}"' if found else ""
