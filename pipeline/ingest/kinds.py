@@ -34,8 +34,9 @@ class Format:
     """Further endings of files that a source of this kind reads."""
     seeks: bool = False
     """The reader wants the file as it is and seeks in it; otherwise it is given the decompressed stream."""
-    recognises: Callable[[bytes], bool] | None = None
-    """Tells this kind by a file's first 4,096 bytes, for files whose name only says text or HTML."""
+    recognises: Callable[[bytes, bool], bool] | None = None
+    """Tells this kind by a file's first 4,096 bytes, and whether its name says this kind, too; for files of this name, and those
+    whose name only says text or HTML."""
     unpacks: bool = False
     """The reader undoes gzip and zstd by itself; a seeking reader of another kind gets the unpacked file."""
     binary: bool = False
@@ -58,7 +59,7 @@ def source_kind(
     *endings: str,
     accepts: tuple[str, ...] = (),
     seeks: bool = False,
-    recognises: Callable[[bytes], bool] | None = None,
+    recognises: Callable[[bytes, bool], bool] | None = None,
     unpacks: bool = False,
     binary: bool = False,
 ) -> Callable[[Read], Read]:

@@ -13,10 +13,10 @@ from bench.gold_sets import SETS, score
 from pipeline.core.batch import DOCUMENTS, RECORDS
 from pipeline.extract import payload as unit
 from pipeline.extract import records as extraction
-from pipeline.extract.encoding import codec_of, decode_payload
 from pipeline.extract.extract_settings import ExtractSettings
-from pipeline.extract.html_text import extract_html, tree_depth
+from pipeline.extract.html_text import extract_html, markup_text, tree_depth
 from pipeline.extract.records import extract_batch
+from pipeline.ingest.encoding import codec_of, decode_payload
 from pipeline.kernels.html.slim import slim
 
 
@@ -277,3 +277,38 @@ def test_remembered_payloads_stay_within_their_bytes(monkeypatch):
     for number in range(4):
         known.keep((bytes([number]), None, None), unit.Extracted("abcd", "utf-8"))
     assert [known.get((bytes([number]), None, None)) is not None for number in range(4)] == [False, False, True, True]
+
+
+WHOLE = ExtractSettings(main_content=False)
+
+
+def test_the_foot_of_a_table_stands_below_its_rows():
+    foot, head = "<tfoot><tr><td>Total<td>30</tfoot>", "<thead><tr><th>Item<th>2031</thead>"
+    rows = ["<tr><td>Tin<td>10", "<tr><td>Wool<td>20"]
+    text = "Item\t2031\nTin\t10\nWool\t20\nTotal\t30"
+    for parts in (
+        (foot, head, "<tbody>", *rows),
+        (head, foot, *rows),
+        (head, rows[0], foot, rows[1]),
+        (head, *rows, foot),
+    ):
+        assert markup_text(f"<table>{''.join(parts)}</table>", WHOLE) == text
+    inner = f"<table>{foot}<tr><td>Salt<td>30</table>"
+    assert markup_text(f"<div><table><tr><td>{inner}</table></div>", WHOLE) == "Salt\t30\nTotal\t30"
+    assert markup_text("<p>a<tfoot>b", WHOLE) == "ab"
+
+
+@pytest.mark.parametrize(
+    ("style", "text"),
+    [
+        (".w{font-family:Wingdings}", "☐ No"),
+        ('span.w, p.x { color: red; font-family: "WingDings", serif }', "☐ No"),
+        ("td{margin:0}/* boxes */ .w { font: bold 10pt Wingdings }", "☐ No"),
+        ("@font-face{font-family:Wingdings} .other{font-family:Wingdings}", "o No"),
+        (".w{font-family:Arial, Wingdings}", "o No"),
+        (".w{font-family:'Segoe UI Symbol'}", "o No"),
+        (".w b{font-family:Wingdings}", "o No"),
+    ],
+)
+def test_fonts_of_signs_that_a_style_sheet_names(style, text):
+    assert markup_text(f"<style>{style}</style><p><span class='a w'>o</span> No", WHOLE) == text

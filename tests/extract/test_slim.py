@@ -132,7 +132,7 @@ def test_equals_the_twin_on_real_pages():
 
 
 def test_a_real_page_keeps_its_text():
-    from pipeline.extract.encoding import decode_payload
+    from pipeline.ingest.encoding import decode_payload
 
     for body in real_pages(6):
         text = decode_payload(body, None, True).text
