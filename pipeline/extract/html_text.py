@@ -99,10 +99,14 @@ def _parsed(markup: bytes, settings: ExtractSettings) -> HTMLTree:
 
 
 def _show(tree: HTMLTree, markup: bytes) -> None:
-    """Put into the tree what a browser shows otherwise than it is written: a table's foot below its rows, and the fonts of signs
-    that a style sheet names."""
+    """Put into the tree what a browser shows otherwise than it is written: a table's foot below its rows, readings in brackets
+    that it draws above their signs, and the fonts of signs that a style sheet names."""
     if tree.document is None:
         return
+    for reading in tree.document.get_elements_by_tag_name("rt") if b"<rt" in markup or b"<RT" in markup else ():
+        if reading.text.strip() and reading.parent is not None and not reading.parent.get_elements_by_tag_name("rp"):
+            reading.insert_before(tree.create_text_node("("), reading.first_child)
+            reading.append_child(tree.create_text_node(")"))
     if b"<tfoot" in markup or b"<TFOOT" in markup:
         for foot in tree.document.get_elements_by_tag_name("tfoot"):
             if foot.parent is not None and foot.next is not None:

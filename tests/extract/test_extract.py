@@ -3,6 +3,7 @@
 import os
 import random
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
@@ -16,6 +17,7 @@ from pipeline.extract import records as extraction
 from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.extract.html_text import extract_html, markup_text, tree_depth
 from pipeline.extract.records import extract_batch
+from pipeline.extract.step import _note_killers
 from pipeline.ingest.encoding import codec_of, decode_payload
 from pipeline.kernels.html.slim import slim
 
@@ -312,3 +314,39 @@ def test_the_foot_of_a_table_stands_below_its_rows():
 )
 def test_fonts_of_signs_that_a_style_sheet_names(style, text):
     assert markup_text(f"<style>{style}</style><p><span class='a w'>o</span> No", WHOLE) == text
+
+
+@pytest.mark.parametrize(
+    ("ruby", "text"),
+    [
+        ("<ruby>漢<rt>かん</rt>字<rt>じ</rt></ruby>です", "漢(かん)字(じ)です"),
+        (
+            "<ruby>東京<rp>(</rp><rt>とうきょう</rt><rp>)</rp></ruby>と<ruby>京<rt>きょう</rt></ruby>",
+            "東京(とうきょう)と京(きょう)",
+        ),
+        ("<RUBY>a<RT><b>b</b></RUBY>c", "a(b)c"),
+        ("<ruby>a<rt> </rt></ruby>c", "a c"),
+        ("a<rt>b</rt>", "a(b)"),
+    ],
+)
+def test_readings_above_signs_stand_in_brackets_behind_them(ruby, text):
+    assert markup_text(f"<p>{ruby}</p>", WHOLE) == text
+
+
+def test_documents_that_kill_are_named_as_their_source_names_them():
+    rows = [("a.pdf", None, None, "extract.killed_worker"), ("b.zip", "member=c.doc", None, "measure.killed_worker"),
+            ("d.warc", "offset=7", "https://example.org/e", "extract.killed_worker"), ("f.txt", None, None, "extract.empty"),
+            ("g.txt", None, None, None)]  # fmt: skip
+    table = pa.table(dict(zip(("path", "locator", "url", "reason"), map(list, zip(*rows, strict=True)), strict=True)))
+    commit = SimpleNamespace(
+        files={"table": None}, counted=lambda kind: kind("s", quarantine_reasons={"extract.killed_worker": 2})
+    )
+    other = SimpleNamespace(files={}, counted=lambda kind: kind("s", quarantine_reasons={"extract.empty": 1}))
+    run = SimpleNamespace(notes=[], table=lambda info, columns: table.select(columns))
+    _note_killers(run, {"x": other})
+    assert run.notes == []
+    _note_killers(run, {"x": other, "y": commit})
+    assert run.notes == [
+        "quarantined, because working on it killed the worker: a.pdf (extract.killed_worker), b.zip member=c.doc "
+        "(measure.killed_worker), https://example.org/e (extract.killed_worker)"
+    ]

@@ -107,6 +107,9 @@ def test_mailboxes(tmp_path):
     rows = read(tmp_path, "a.mbox", data)
     assert [row["payload"].strip() for row in rows] == [b"One.", b"Two.\n\nFrom here on", b"Three."]
     assert [row["locator"] for row in rows] == ["message=1", "message=2", "message=3"]
+    assert [row["payload"] for row in read(tmp_path, "Inbox", data)] == [row["payload"] for row in rows]
+    (row,) = read(tmp_path, "b", b"From the quay at 7:30 one sees\nthe sea.\n\nFrom here not.")
+    assert row["payload"].startswith(b"From the quay")
 
 
 @pytest.mark.parametrize(

@@ -316,3 +316,10 @@ def test_a_line_of_nuls_is_told_from_bad_json(tmp_path):
     rows = read(tmp_path, "a.jsonl", b'{"text": "tin"}\n' + bytes(30) + b'\n{"text": "wool"}\n' + bytes(7))
     assert [row["reason"] for row in rows] == [None, "ingest.bad_json", None, "ingest.bad_json"]
     assert all("nothing but NULs" in row["detail"] for row in rows[1::2])
+
+
+def test_rows_under_their_names(tmp_path):
+    data = {"source": {"name": "x"}, "a": {"text": "tin"}, "b": {"text": "wool", "n": {"text": "no"}}}
+    assert texts(read(tmp_path, "a.json", json.dumps(data).encode())) == ["tin", "wool"]
+    (row,) = read(tmp_path, "b.json", b'{"only": {"text": "tin"}}')
+    assert row["reason"] == "ingest.no_text"

@@ -126,7 +126,8 @@ def _read_value(stream: io.BufferedReader, where: Where) -> Iterator[Record]:
 
 
 def _rows_of(value: Any, where: Where, position: str, payload: bytes) -> Iterator[Record]:
-    """The row that an object is; or the rows of the one list of objects in it, however deep, when it has no text of its own."""
+    """The row that an object is; or, when it has no text of its own, the rows of the one list of objects in it, however deep, or
+    those that are its values."""
     if value == []:
         return
     if not isinstance(value, dict):
@@ -138,6 +139,8 @@ def _rows_of(value: Any, where: Where, position: str, payload: bytes) -> Iterato
     while inner and not lists:  # deeper ones only when their rows have text: any row may hold a list of other things
         inner = [part for outer in inner if isinstance(outer, dict) for part in outer.values()]
         lists = [part for part in inner if isinstance(part, list) and part and _has_text(part[0], text)]
+    rows = [part for part in value.values() if _has_text(part, text)]
+    lists = lists or ([rows] if len(rows) > 1 else [])  # rows under their names
     if len(lists) == 1 and not _has_text(value, text):
         for number, row in enumerate(lists[0], start=1):
             yield from _rows_of(row, where, f"{position};item={number}", b"")

@@ -73,13 +73,11 @@ def _is_header(head: bytes, named: bool = False) -> bool:
     return has_envelope or typed or bool(_SURE.search(block)) or (named and bool(names & _FILLED_IN))
 
 
-@source_kind("eml", ".eml", accepts=(".txt",), recognises=is_message)
-def read_eml(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]:
-    """One message."""
-    yield from _read_message(where.whole(stream, "message"), where, "")
+def _is_mailbox(head: bytes, named: bool) -> bool:
+    return named or (_ENVELOPE.match(head) is not None and is_message(head))
 
 
-@source_kind("mbox", ".mbox", ".mbx")
+@source_kind("mbox", ".mbox", ".mbx", recognises=_is_mailbox)
 def read_mbox(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]:
     """Every message of a mailbox; one begins at a line `From ` after a blank line."""
     lines: list[bytes] = []
@@ -95,6 +93,12 @@ def read_mbox(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]:
             lines.append(line[1:] if re.match(rb">+From ", line) else line)
     if lines:
         yield from _in_mailbox(lines, size, number + 1, where)
+
+
+@source_kind("eml", ".eml", accepts=(".txt",), recognises=is_message)
+def read_eml(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]:
+    """One message."""
+    yield from _read_message(where.whole(stream, "message"), where, "")
 
 
 def _in_mailbox(lines: list[bytes], size: int, number: int, where: Where) -> Iterator[Record]:
