@@ -436,11 +436,16 @@ def test_noise_is_refused_or_read(kind, seed):
             assert isinstance(read_or_rule(payload, kind), str)
 
 
-def test_real_documents_are_read_or_refused(corpora):
-    """Over the files of three projects: nothing raises, old and new formats of one text have the same words."""
+@pytest.mark.parametrize("most", [150_000, pytest.param(2**40, marks=pytest.mark.slow)])
+def test_real_documents_are_read_or_refused(corpora, most):
+    """Over the files of three projects, the small ones or all: nothing raises, old and new formats of one text have the same
+    words."""
     there = {path.removeprefix("./"): data for path, data in documents_of(corpora).items()}
     readable = {path: data for path, data in there.items() if kind_of_name(path) in EXTRACTORS}
     assert len(readable) > 90
+    odd = ("_pg3.pdf", "report_scan.pdf", "INTEL_2023_8K_dated-2023-08-16.pdf")
+    readable = {path: data for path, data in readable.items() if len(data) < most or path.endswith(odd)}
+    assert len(readable) > 60
     rules = {
         path: found
         for path, data in readable.items()

@@ -57,7 +57,7 @@ def laid_out(texts, unwrap=True, tables=True, tabular=False):
     ]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(TEXTS, min_size=1, max_size=4))
 def test_cleaning_equals_its_twin(texts):
     assert cleaned(texts) == [twins.clean(text) for text in texts]
@@ -71,7 +71,7 @@ def test_cleaning_any_unicode_equals_its_twin_and_is_idempotent(texts):
     assert cleaned(once) == once
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(DOCUMENTS, min_size=1, max_size=3), st.booleans(), st.booleans())
 def test_layout_equals_its_twin(texts, unwrap, tabular):
     texts = cleaned(texts)
@@ -83,7 +83,7 @@ CELLS = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(CELLS, st.integers(1, 12), st.integers(0, 130))
 def test_the_shape_of_a_line_equals_its_twin_by_blocks_too(parts, repeats, after):
     """Lines of one cell are measured by blocks where blocks can be read: with so many bytes behind the line."""
@@ -101,6 +101,19 @@ def test_layout_loses_no_sign_but_line_ends_and_indents(text):
     flat = [position for span in spans for position in span]
     assert flat == sorted(flat)
     assert all(0 <= position <= len(result.encode()) for position in flat)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("test", "drawn"),
+    [
+        (test_cleaning_equals_its_twin, [st.lists(TEXTS, min_size=1, max_size=4)]),
+        (test_layout_equals_its_twin, [st.lists(DOCUMENTS, min_size=1, max_size=3), st.booleans(), st.booleans()]),
+        (test_the_shape_of_a_line_equals_its_twin_by_blocks_too, [CELLS, st.integers(1, 12), st.integers(0, 130)]),
+    ],
+)
+def test_many_more_examples(test, drawn):
+    settings(max_examples=4000, deadline=None)(given(*drawn)(test.hypothesis.inner_test))()
 
 
 def test_slices_of_a_column_are_read_where_they_are():

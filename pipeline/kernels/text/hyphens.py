@@ -1,7 +1,7 @@
 """What stands between two lines of prose that are joined where the first ends in a hyphen.
 
-`long-` and `term` keep theirs, `develop-` and `ment` do not, and `short-` and `and` are parted. Without a dictionary a word is taken
-for split when it stands whole elsewhere in the text, or when one of its halves never is a word.
+`long-` and `term` keep theirs, `develop-` and `ment` do not, and `short-` and `and` are parted. Without a dictionary a word is
+taken for split when it stands whole elsewhere in the text, or when one of its halves never is a word.
 """
 
 import numpy as np
