@@ -54,16 +54,9 @@ def _ends(path: str, endings: tuple[str, ...]) -> bool:
 _REGISTRY: dict[str, Format] = {}
 
 
-def source_kind(
-    name: str,
-    *endings: str,
-    accepts: tuple[str, ...] = (),
-    seeks: bool = False,
-    recognises: Callable[[bytes, bool], bool] | None = None,
-    unpacks: bool = False,
-    binary: bool = False,
-) -> Callable[[Read], Read]:
-    """Register a reader under a kind's name. Raises ValueError when name or ending is another kind's already."""
+def source_kind(name: str, *endings: str, **options: Any) -> Callable[[Read], Read]:
+    """Register a reader under a kind's name; `options` are the fields of `Format` from `accepts` on. Raises ValueError when name
+    or ending is another kind's already."""
 
     def register(read: Read) -> Read:
         for other in _REGISTRY.values():
@@ -71,7 +64,7 @@ def source_kind(
                 raise ValueError(f"two kinds named {name}: {other.read.__module__}, {read.__module__}")
             if other.name != name and (shared := set(other.endings) & set(endings)):
                 raise ValueError(f"kinds {other.name} and {name} both claim {', '.join(sorted(shared))}")
-        _REGISTRY[name] = Format(name, read, endings, accepts, seeks, recognises, unpacks, binary)
+        _REGISTRY[name] = Format(name, read, endings, **options)
         return read
 
     return register

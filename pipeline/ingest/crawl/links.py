@@ -157,8 +157,7 @@ def listed_in(response: Response, since: str | None) -> Listed | None:
             body = zlib.decompressobj(31).decompress(body, MAX_LIST)
         except zlib.error:
             return None
-    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
-        body = body.decode("utf-16", "replace").encode()
+    body = decode_payload(body, None, True).text.encode()
     listed = Listed()
     if response.mime == "text/plain" and _ADDRESSES.fullmatch(body):
         listed.pages = [link for line in body.decode("utf-8", "replace").split() if (link := canonical(line))]
