@@ -3,6 +3,7 @@
 import html
 import re
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from resiliparse.parse.html import HTMLTree
@@ -101,14 +102,15 @@ def _parsed(markup: bytes, settings: ExtractSettings) -> HTMLTree:
 def _show(tree: HTMLTree, markup: bytes) -> None:
     """Put into the tree what a browser shows otherwise than it is written: a table's foot below its rows, readings in brackets
     that it draws above their signs, and the fonts of signs that a style sheet names."""
-    if tree.document is None:
+    document: Any = tree.document
+    if document is None:
         return
-    for reading in tree.document.get_elements_by_tag_name("rt") if b"<rt" in markup or b"<RT" in markup else ():
+    for reading in document.get_elements_by_tag_name("rt") if b"<rt" in markup or b"<RT" in markup else ():
         if reading.text.strip() and reading.parent is not None and not reading.parent.get_elements_by_tag_name("rp"):
             reading.insert_before(tree.create_text_node("("), reading.first_child)
             reading.append_child(tree.create_text_node(")"))
     if b"<tfoot" in markup or b"<TFOOT" in markup:
-        for foot in tree.document.get_elements_by_tag_name("tfoot"):
+        for foot in document.get_elements_by_tag_name("tfoot"):
             if foot.parent is not None and foot.next is not None:
                 foot.parent.append_child(foot)
     for match in islice(_SIGN_FONT.finditer(markup), _MOST_RULES):
@@ -117,7 +119,7 @@ def _show(tree: HTMLTree, markup: bytes) -> None:
         if b"}" in inside:
             continue  # the style of an element, which the tree has
         for name in _CLASS.findall(selectors[max(map(selectors.rfind, (b"}", b"{", b";", b"/"))) + 1 :].strip()):
-            for element in tree.document.get_elements_by_class_name(name.decode("utf-8", "replace")):
+            for element in document.get_elements_by_class_name(name.decode("utf-8", "replace")):
                 element["face"] = match[1].decode()
 
 

@@ -179,6 +179,7 @@ def test_a_72_column_filing_becomes_paragraphs():
         ("COVID-", "19", "COVID-19"),
         ("Coca-", "Cola", "Coca-Cola"),
         ("short-", "and", "short- and"),
+        ("Haupt-", "und", "Haupt- und"),
         ("12-", "month", "12-month"),
         ("2019-", "20", "2019-20"),
         ("har-", "bour", "harbour"),

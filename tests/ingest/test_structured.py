@@ -323,3 +323,11 @@ def test_rows_under_their_names(tmp_path):
     assert texts(read(tmp_path, "a.json", json.dumps(data).encode())) == ["tin", "wool"]
     (row,) = read(tmp_path, "b.json", b'{"only": {"text": "tin"}}')
     assert row["reason"] == "ingest.no_text"
+
+
+def test_titles_above_a_table_are_no_header(tmp_path):
+    assert texts(read(tmp_path, "a.csv", b"Trade of the harbour,,\n,,\nid,text,n\n1,wool,2\n2,tin,3\n")) == [
+        "wool",
+        "tin",
+    ]
+    assert texts(read(tmp_path, "b.csv", b"text,,\nwool,,\n")) == ["wool"]

@@ -22,8 +22,8 @@ from pipeline.ingest.account import HIDDEN
 MAX_PART_BYTES = 2**28
 """Of one part of a container, unpacked."""
 _SKIPPED = frozenset(
-    "instrText delText rPr pPr sectPr tblPr trPr tcPr Fallback binData tracked-changes sequence-decls forms note-citation "
-    "bookmark-start scripts automatic-styles font-face-decls".split()
+    "instrText delText moveFrom rPr pPr sectPr tblPr trPr tcPr Fallback binData tracked-changes sequence-decls forms "
+    "note-citation bookmark-start scripts automatic-styles font-face-decls".split()
 )
 _PARAGRAPHS, _TABLES, _ROWS = ("p", "h"), ("tbl", "table"), ("tr", "table-row")
 _CELLS, _SIGNS = (

@@ -164,7 +164,10 @@ def _lines(text_page: Any, raw: Any) -> list[Line]:
             lines.append(Line(text, *box, cells=[(box[0], float(right[end - 1]))]))
             continue
         text, begins = line_text(row, gaps[at : end - 1])
-        cells = [(left[at + one], right[at + other - 1]) for one, other in itertools.pairwise([*begins, end - at])]
+        cells = [
+            (float(left[at + one]), float(right[at + other - 1]))
+            for one, other in itertools.pairwise([*begins, end - at])
+        ]
         head, _, rest = text.partition("\t")
         if len(cells) == 2 and len(rest) > _HANGING and _BULLET.fullmatch(head):
             text, cells = text.replace("\t", " "), []  # a number that hangs before its paragraph

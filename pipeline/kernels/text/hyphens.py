@@ -17,7 +17,7 @@ ENDINGS = (
     "tion tions tional ation ations mation mations sion sions ment ments mental ness ing ings ed er ers est ly ity ties ble bly "
     "able ance ances ence ences cial tial tive tives ture tures ical ically ies nies ries cies pany panies ship hood ful"
 )
-LINKS = "and or to"
+LINKS = "and or to und oder bis"
 """Words after which a hyphen is that of a first part without its second: short- and long-term."""
 _SLOTS, _BITS = 2**22, 2**40 - 1
 
