@@ -48,7 +48,7 @@ def read_page(page: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarr
     """`(nodes, signatures, data, block, count)` of a page as served."""
     from resiliparse.parse.html import HTMLTree
 
-    from pipeline.extract.encoding import decode_payload
+    from pipeline.ingest.encoding import decode_payload
     from pipeline.kernels.html.slim import slim
     from pipeline.kernels.html.tree import read_tree
     from pipeline.kernels.html.visible import blocks

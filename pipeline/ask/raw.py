@@ -10,6 +10,7 @@ from pipeline.core import sealed
 from pipeline.core.run_folder import RECIPE, RunFolder
 from pipeline.core.steps import Step
 from pipeline.errors import PipelineError, UsageError
+from pipeline.ingest.encoding import decode_payload
 from pipeline.ingest.files import InputFile, InputShard, list_inputs
 from pipeline.ingest.read import read_shard
 from pipeline.ingest.source import Source
@@ -71,8 +72,4 @@ def as_text(payload: bytes, charset: str, most: int) -> str:
     shown = payload[:most]
     if b"\0" in shown[:4096] and "16" not in charset:
         return f"{len(payload):,} bytes that are no text"
-    try:
-        text = shown.decode(charset or "utf-8", "replace")
-    except LookupError:
-        text = shown.decode("utf-8", "replace")
-    return text.replace("\r\n", "\n")
+    return decode_payload(shown, charset or None, True).text.replace("\r\n", "\n")

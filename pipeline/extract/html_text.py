@@ -2,17 +2,18 @@
 
 import html
 import re
+from itertools import islice
+from typing import Any
 
 import numpy as np
 from resiliparse.parse.html import HTMLTree
 
 from pipeline.extract.documents.formulas import lined
-from pipeline.extract.encoding import decode_within
 from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.extract.main_content import keep_blocks
 from pipeline.extract.methods import METHODS
 from pipeline.extract.page_facts import page_facts
-from pipeline.extract.payload import Extracted, RefusalError
+from pipeline.extract.payload import Extracted, RefusalError, decode_within
 from pipeline.kernels.html.render import DROP_TABLES, MARKDOWN_TABLES, TEXT_TABLES, render
 from pipeline.kernels.html.slim import slim
 from pipeline.kernels.html.tables import find_tables
@@ -31,6 +32,13 @@ _EDGAR_LEAD = re.compile(
     rb"\s{0,64}<DOCUMENT>\s{0,8}<TYPE>[^<]{0,64}(?:<(?:SEQUENCE|FILENAME|DESCRIPTION)>[^<]{0,256})*<TEXT>"
 )
 """The envelope around a filing's page, which a browser would show as text."""
+_SIGN_FONT = re.compile(
+    rb"font(?:-family\s*:|\s*:[^;{}<>,]{0,40}?(?:p[tx]|em|%))\s*[\"']?(Wingdings(?: [23])?|Webdings|Symbol)\b",
+    re.IGNORECASE,
+)
+"""A declaration whose first font draws letters as signs."""
+_CLASS = re.compile(rb"\.([\w-]+)\s*(?=,|\Z)")
+_MOST_RULES, _LONGEST_RULE = 64, 2048
 _TAG = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]{0,9}(?:\s[^<>]{0,500})?/?>")
 
 
@@ -85,9 +93,34 @@ def _parsed(markup: bytes, settings: ExtractSettings) -> HTMLTree:
         tree = HTMLTree.parse(source.decode("utf-8", "replace"))
     except (ValueError, RuntimeError) as error:
         raise RefusalError("unparsable", f"the parser gave up: {error}") from error
+    _show(tree, markup)
     if depth > settings.max_depth and (real := tree_depth(tree)) > settings.max_depth:
         raise RefusalError("too_deep", f"elements nest {real:,} deep, the limit is {settings.max_depth:,}")
     return tree
+
+
+def _show(tree: HTMLTree, markup: bytes) -> None:
+    """Put into the tree what a browser shows otherwise than it is written: a table's foot below its rows, readings in brackets
+    that it draws above their signs, and the fonts of signs that a style sheet names."""
+    document: Any = tree.document
+    if document is None:
+        return
+    for reading in document.get_elements_by_tag_name("rt") if b"<rt" in markup or b"<RT" in markup else ():
+        if reading.text.strip() and reading.parent is not None and not reading.parent.get_elements_by_tag_name("rp"):
+            reading.insert_before(tree.create_text_node("("), reading.first_child)
+            reading.append_child(tree.create_text_node(")"))
+    if b"<tfoot" in markup or b"<TFOOT" in markup:
+        for foot in document.get_elements_by_tag_name("tfoot"):
+            if foot.parent is not None and foot.next is not None:
+                foot.parent.append_child(foot)
+    for match in islice(_SIGN_FONT.finditer(markup), _MOST_RULES):
+        rule = markup[max(0, match.start() - _LONGEST_RULE) : match.start()]
+        selectors, _, inside = rule.rpartition(b"{")
+        if b"}" in inside:
+            continue  # the style of an element, which the tree has
+        for name in _CLASS.findall(selectors[max(map(selectors.rfind, (b"}", b"{", b";", b"/"))) + 1 :].strip()):
+            for element in document.get_elements_by_class_name(name.decode("utf-8", "replace")):
+                element["face"] = match[1].decode()
 
 
 def page_text(tree: HTMLTree, settings: ExtractSettings) -> str:

@@ -4,13 +4,14 @@ Read from the markup as it came, because scripts and most attributes never reach
 comment counts, too.
 """
 
-import html
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
+
+from pipeline.ingest.rights.signals import attributes
 
 _HEAD = 262_144
 """Bytes of a page in which its `meta` elements, which stand before the body, and the first `time` are looked for."""
@@ -19,7 +20,6 @@ _MOST_SCRIPTS, _MOST_JSON = 32, 1_000_000
 _LONGEST = 4096
 """Bytes of a tag."""
 _WANTED = re.compile(rb"author|date|title|lang|creator|publish")
-_ATTRIBUTE = re.compile(r"""([^\s"'=<>/]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 _JSON_LD = b"application/ld+json"
 _WRAPPED = re.compile(r"^\s*(?://|/\*)?\s*(?:<!\[CDATA\[|<!--)(?:\s*\*/)?|(?://|/\*)?\s*(?:\]\]>|-->)(?:\s*\*/)?\s*$")
 """What old pages write around a script, for programs that would take it for markup."""
@@ -54,15 +54,15 @@ def page_facts(markup: bytes) -> PageFacts:
     lower = head.lower()
     for begin, end in _tags(lower, b"<meta"):
         if _WANTED.search(lower, begin, end):
-            attributes = _attributes(head[begin:end])
-            name = attributes.get("property") or attributes.get("name") or attributes.get("itemprop") or ""
-            if name and attributes.get("content"):
-                named.setdefault(name.lower(), attributes["content"])
+            found = attributes(head[begin:end])
+            name = found.get("property") or found.get("name") or found.get("itemprop") or ""
+            if name and found.get("content"):
+                named.setdefault(name.strip().lower(), found["content"])
     for begin, end in islice(_tags(lower[:_LONGEST], b"<html"), 1):
-        attributes = _attributes(head[begin:end])
-        named["html lang"] = attributes.get("lang") or attributes.get("xml:lang") or ""
+        found = attributes(head[begin:end])
+        named["html lang"] = found.get("lang") or found.get("xml:lang") or ""
     for begin, end in islice(_tags(markup[:_HEAD], b"<time"), 1):
-        named["time"] = _attributes(markup[begin:end]).get("datetime", "")
+        named["time"] = attributes(markup[begin:end]).get("datetime", "")
     facts = PageFacts()
     facts.title = _clean(named.get("og:title"), 1000)
     facts.language = _matched(_LANGUAGE, named.get("html lang") or named.get("content-language"))
@@ -84,14 +84,6 @@ def _tags(markup: bytes, element: bytes) -> Iterator[tuple[int, int]]:
         if end > at and markup[at : at + 1].isspace():
             yield at, end
         at = markup.find(element, at)
-
-
-def _attributes(text: bytes) -> dict[str, str]:
-    decoded = text.decode("utf-8", "replace")
-    return {
-        name.lower(): html.unescape(double or single or bare).strip()
-        for name, double, single, bare in _ATTRIBUTE.findall(decoded)
-    }
 
 
 def _clean(text: str | None, most: int) -> str | None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from pipeline.ingest.encoding import Decoded, decode_payload
+
 
 class Edit(NamedTuple):
     """What extract cut from a document or changed in it: the rule, one text it concerned, and how often."""
@@ -43,6 +45,15 @@ class RefusalError(Exception):
         super().__init__(detail)
         self.rule = rule
         self.detail = detail
+
+
+def decode_within(payload: bytes, charset: str | None, is_markup: bool, max_replaced_frac: float) -> Decoded:
+    """`decode_payload`, or `RefusalError` (`undecodable`) when too many characters cannot be decoded."""
+    decoded = decode_payload(payload, charset, is_markup)
+    if decoded.replaced > max_replaced_frac * len(decoded.text):
+        share = f"{decoded.replaced:,} of {len(decoded.text):,} characters"
+        raise RefusalError("undecodable", f"{share} cannot be read, at best as {decoded.encoding}")
+    return decoded
 
 
 Key = tuple[bytes, str | None, str | None]

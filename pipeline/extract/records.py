@@ -7,12 +7,11 @@ import pyarrow as pa
 
 from pipeline.core.batch import DOCUMENTS
 from pipeline.extract.documents.kinds import EXTRACTORS, extract_document
-from pipeline.extract.encoding import decode_within
 from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.extract.filing import document_type, sections_of, unmark
 from pipeline.extract.html_text import extract_html
 from pipeline.extract.page_furniture import cut_furniture
-from pipeline.extract.payload import Extracted, Known, RefusalError
+from pipeline.extract.payload import Extracted, Known, RefusalError, decode_within
 from pipeline.extract.repair import repair
 from pipeline.extract.xml_text import extract_xml
 from pipeline.kernels.bpe.pretokens import count_pretokens
@@ -20,7 +19,7 @@ from pipeline.kernels.buffers import text_buffers
 from pipeline.kernels.text.layout import lay_out
 from pipeline.kernels.text.lines import clean_lines
 
-EXTRACT_VERSION = 11
+EXTRACT_VERSION = 12
 """Enters the fingerprint: raised whenever the same records and settings give other documents."""
 
 

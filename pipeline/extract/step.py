@@ -219,12 +219,6 @@ def extract(run: Run) -> Commits:
     unread: list[Unit] = []
     forgotten = tombstones.load(run.store, run.recipe.tombstones)
     killers = quarantine.load(run.store, run.recipe.sandbox)
-    if killers:
-        names = sorted(f"{killer.name} ({killer.reason})" for found in killers.values() for killer in found)
-        run.notes.append(
-            f"quarantined, because working on it killed the worker: {', '.join(names[:5])}"
-            + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-        )
     for source in run.recipe.chosen:
         if source.is_absent:
             run.notes.append(f"source {source.name} is optional and its path is not set: skipped")
@@ -234,8 +228,24 @@ def extract(run: Run) -> Commits:
         raise UsageError(f"sources.{run.recipe.use}: every source was skipped; there is nothing to read")
     run.execute(Step.FILES, unread, write_unread)
     commits = run.execute(Step.EXTRACT, units, extract_shard)
+    if killers:
+        _note_killers(run, commits)
     _refuse_empty_sources(run)
     return commits
+
+
+def _note_killers(run: Run, commits: Commits) -> None:
+    """Name the documents that are there and kill what works on them, as their source names them."""
+    names: list[str] = []
+    for commit in commits.values():
+        if any(reason.endswith(sandbox.RULE) for reason in commit.counted(ExtractCounts).quarantine_reasons):
+            rows = run.table(commit.files["table"], ["path", "locator", "url", "reason"])
+            for row in rows.filter(pc.ends_with(rows["reason"], sandbox.RULE)).to_pylist():
+                where = row["url"] or " ".join(part for part in (row["path"], row["locator"]) if part)
+                names.append(f"{where} ({row['reason']})")
+    if names:
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        run.notes.append(f"quarantined, because working on it killed the worker: {', '.join(sorted(names)[:5])}{more}")
 
 
 def _refuse_empty_sources(run: Run) -> None:

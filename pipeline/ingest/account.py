@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.core.execute import Assignment, Produced, Unit
 from pipeline.core.reads import Values
@@ -33,6 +34,8 @@ FILES = pa.schema(
     ]
 )
 """One row a file."""
+HIDDEN = "left out as hidden"
+"""In a document's detail, before the count of what its program does not show."""
 
 
 class ReadFiles:
@@ -43,6 +46,7 @@ class ReadFiles:
         self._documents: Counter[str] = Counter()
         self._quarantined: Counter[str] = Counter()
         self._first: dict[str, str] = {}
+        self._hidden: dict[str, str] = {}
 
     def add(self, documents: pa.RecordBatch) -> None:
         """Take in a batch with the columns path, reason and detail."""
@@ -54,6 +58,9 @@ class ReadFiles:
         for row in bad.aggregate([([], "count_all"), ("reason", "first"), ("detail", "first")]).to_pylist():
             self._quarantined[row["path"]] += row["count_all"]
             self._first.setdefault(row["path"], f"{row['reason_first']}: {row['detail_first']}")
+        partly = table.filter(pc.match_substring(table["detail"], HIDDEN).fill_null(False)).select(("path", "detail"))
+        for row in partly.to_pylist():
+            self._hidden.setdefault(row["path"], row["detail"][row["detail"].index(HIDDEN) :].partition(";")[0])
 
     def table(self, source: str, tally: Tally) -> pa.Table:
         """Schema `FILES`, in the order of the shard. Raises ConservationError for a file that was not opened, or that no one
@@ -69,7 +76,7 @@ class ReadFiles:
     def _row(self, source: str, file: InputFile, note: FileNote) -> dict[str, Any]:
         documents, bad = self._documents[file.path], self._quarantined[file.path]
         skipped = ", ".join(f"{count:,} {name}" for name, count in sorted(note.skipped.items()))
-        said = (note.dialect, note.limited, f"no documents: {skipped}" if skipped else "")
+        said = (note.dialect, note.limited, self._hidden.get(file.path), f"no documents: {skipped}" if skipped else "")
         outcome, reason = READ, "; ".join(part for part in said if part)
         if note.refused:
             outcome, reason = NOT_READ, note.refused

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import UsageError
+from pipeline.ingest.encoding import decode_payload
 from pipeline.ingest.record import DamagedInputError
 from pipeline.ingest.streams import decoded, open_url
 
@@ -108,7 +109,7 @@ def _records(name: str, data: bytes) -> Iterator[Fields]:
         for row in pq.read_table(io.BytesIO(data)).to_pylist():
             yield from _fields(row)
         return
-    text = _text(data)
+    text = decode_payload(data, None, False).text
     if name.endswith((".jsonl", ".ndjson")):
         for line in text.split("\n"):
             if line.strip():
@@ -137,13 +138,6 @@ def _rows(text: str, tabbed: bool) -> Iterator[Fields]:
             yield [("question", row[0]), *(("choices", cell) for cell in row[1:-1])]
         else:
             yield list(zip(names or [""] * len(row), row, strict=False))
-
-
-def _text(data: bytes) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
 
 
 def _fields(value: Any, name: str = "") -> Iterator[Fields]:

@@ -34,8 +34,9 @@ class Format:
     """Further endings of files that a source of this kind reads."""
     seeks: bool = False
     """The reader wants the file as it is and seeks in it; otherwise it is given the decompressed stream."""
-    recognises: Callable[[bytes], bool] | None = None
-    """Tells this kind by a file's first 4,096 bytes, for files whose name only says text or HTML."""
+    recognises: Callable[[bytes, bool], bool] | None = None
+    """Tells this kind by a file's first 4,096 bytes, and whether its name says this kind, too; for files of this name, and those
+    whose name only says text or HTML."""
     unpacks: bool = False
     """The reader undoes gzip and zstd by itself; a seeking reader of another kind gets the unpacked file."""
     binary: bool = False
@@ -53,16 +54,9 @@ def _ends(path: str, endings: tuple[str, ...]) -> bool:
 _REGISTRY: dict[str, Format] = {}
 
 
-def source_kind(
-    name: str,
-    *endings: str,
-    accepts: tuple[str, ...] = (),
-    seeks: bool = False,
-    recognises: Callable[[bytes], bool] | None = None,
-    unpacks: bool = False,
-    binary: bool = False,
-) -> Callable[[Read], Read]:
-    """Register a reader under a kind's name. Raises ValueError when name or ending is another kind's already."""
+def source_kind(name: str, *endings: str, **options: Any) -> Callable[[Read], Read]:
+    """Register a reader under a kind's name; `options` are the fields of `Format` from `accepts` on. Raises ValueError when name
+    or ending is another kind's already."""
 
     def register(read: Read) -> Read:
         for other in _REGISTRY.values():
@@ -70,7 +64,7 @@ def source_kind(
                 raise ValueError(f"two kinds named {name}: {other.read.__module__}, {read.__module__}")
             if other.name != name and (shared := set(other.endings) & set(endings)):
                 raise ValueError(f"kinds {other.name} and {name} both claim {', '.join(sorted(shared))}")
-        _REGISTRY[name] = Format(name, read, endings, accepts, seeks, recognises, unpacks, binary)
+        _REGISTRY[name] = Format(name, read, endings, **options)
         return read
 
     return register

@@ -1,6 +1,7 @@
 """A file inside another: a member of an archive or an attachment, read by its own kind, or quarantined with the reason."""
 
 import posixpath
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import BinaryIO
@@ -16,8 +17,12 @@ MAX_DEPTH = 2
 """Archives inside archives that are opened."""
 
 
+_HIDDEN = re.compile(r"\.[^./]|__MACOSX$")
+"""Folders and files that no listing shows, and what macOS adds to every zip."""
+
+
 def read_member(stream: BinaryIO, name: str, size: int, where: Where) -> Iterator[Record]:
-    """The records of one member. `exclude` and `members` choose; what they leave out is counted.
+    """The records of one member. `exclude` and `members` choose; what they leave out is counted, and what is hidden.
 
     Quarantined: `empty` members, a name that leads out of the archive (`unsafe_name`), archives too deep inside others
     (`nested_archive`), and members of a kind that is not read (`not_read`).
@@ -27,6 +32,9 @@ def read_member(stream: BinaryIO, name: str, size: int, where: Where) -> Iterato
         source.members and not any(matches(name, glob) for glob in source.members)
     ):
         where.tally.skip("member_excluded")
+        return
+    if not source.members and any(_HIDDEN.match(part) for part in name.split("/")):
+        where.tally.skip("member_hidden")
         return
     if size == 0:  # told before anything is opened: archives can hold a million
         yield where.bad("empty", "the member has no bytes", f"member={name}", key=name)

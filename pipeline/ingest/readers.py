@@ -68,11 +68,11 @@ def _chosen(asked: str, named: str | None, content: str, head: bytes) -> str:
     known = formats()
     if asked != "auto":
         recognises = known[asked].recognises
-        return asked if recognises is None or recognises(head) else "text"
+        return asked if recognises is None or recognises(head, named == asked) else "text"
     if content not in _UNCLEAR:
         return content
     for name, form in known.items():
-        if form.recognises and named in (None, "text", "html", name) and form.recognises(head):
+        if form.recognises and named in (None, "text", "html", name) and form.recognises(head, named == name):
             return name
     if content == "text" and named is None and _is_object(head):
         return "jsonl"

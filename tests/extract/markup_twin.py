@@ -16,8 +16,8 @@ ATTRIBUTE = re.compile(
     (?: [\t\n\f\r\ ]* = [\t\n\f\r\ ]* (?: "(?P<double>[^"]*)(?:"|\Z) | '(?P<single>[^']*)(?:'|\Z) | (?P<bare>[^\t\n\f\r\ >]*) ))?""",
     re.X,
 )
-# "display: none", "visibility: hidden", "page-break-after", "Wingdings" and "Symbol", without their spaces.
-HIDING = re.compile(rb"y:[nh]|ak-|&|ngs|mbo")
+# "display: none", "visibility: hidden", "vertical-align: super", "page-break-after", "Wingdings" and "Symbol", without their spaces.
+HIDING = re.compile(rb"y:[nh]|n:s|ak-|&|ngs|mbo")
 COMMENT_END = re.compile(rb"-->|--!>")
 SCRIPT_EVENT = re.compile(rb"<!--|-->|<(/?)script(?=[\t\n\f\r />]|\Z)", re.I)
 

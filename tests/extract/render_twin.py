@@ -13,7 +13,9 @@ from pipeline.kernels.html.tree import (
     END,
     FLAGS,
     LETTERED,
+    LOWERED,
     PARENT,
+    RAISED,
     REVERSED,
     ROMAN,
     SPANS,
@@ -210,11 +212,13 @@ def put_text(page: Page, row: int, code: bool, to: Writer) -> None:
 
 
 def start_script(page: Page, row: int, to: Writer) -> None:
-    name, text, inner = page.name(row), page.text(row), list(page.inside(row))
+    text, inner, flags = page.text(row), list(page.inside(row)), page.rows[row][FLAGS]
+    raised, lowered = page.name(row) == "sup" or flags & RAISED, page.name(row) == "sub" or flags & LOWERED
+    name = "sup" if raised else "sub" if lowered else ""
     if name not in ("sup", "sub") or to.pending or to.start or not to.out or not inner:
         return
     first = next((one for one in inner if page.rows[one][TAG] == TEXT), inner[-1])
-    if page.block[first] < 0 or len(text) > 24 or to.out[-1] <= 0x20 or to.out[-1:] == b"(":
+    if page.block[first] < 0 or len(text) > 24 or to.out[-1] <= 0x20 or to.out[-1:] in (b"(", b"^", b"_"):
         return
     if name == "sup" and not re.search(rb"[A-Za-z]\Z", to.out) and is_fraction(page, row):
         to.out += b" " if to.out[-1:].isdigit() else b""

@@ -174,7 +174,7 @@ def test_a_word_document_in_its_order():
     )
     box = f"<w:p><w:r><w:t>Before</w:t></w:r><w:r><w:pict><w:txbxContent>{paragraph('In a box')}</w:txbxContent></w:pict></w:r></w:p>"
     twice = f"<w:p><mc:AlternateContent xmlns:mc='urn:mc'><mc:Choice>{box}</mc:Choice><mc:Fallback>{box}</mc:Fallback></mc:AlternateContent></w:p>"
-    signs = "<w:p><w:r><w:t>a</w:t><w:tab/><w:t>b</w:t><w:br/><w:t>c</w:t><w:instrText>PAGE</w:instrText><w:delText>gone</w:delText></w:r></w:p>"
+    signs = "<w:p><w:r><w:t>a</w:t><w:tab/><w:t>b</w:t><w:br/><w:t>c</w:t><w:instrText>PAGE</w:instrText><w:delText>gone</w:delText></w:r><w:moveFrom><w:r><w:t>gone</w:t></w:r></w:moveFrom></w:p>"
     math = "<w:p><m:oMath xmlns:m='urn:m'><m:sSup><m:e><m:r><m:t>r</m:t></m:r></m:e><m:sup><m:r><m:t>2</m:t></m:r></m:sup></m:sSup></m:oMath></w:p>"
     note = f"<w:footnotes {W}><w:footnote>{paragraph('A note.')}</w:footnote></w:footnotes>"
     found = extract_document(
@@ -436,11 +436,16 @@ def test_noise_is_refused_or_read(kind, seed):
             assert isinstance(read_or_rule(payload, kind), str)
 
 
-def test_real_documents_are_read_or_refused(corpora):
-    """Over the files of three projects: nothing raises, old and new formats of one text have the same words."""
+@pytest.mark.parametrize("most", [150_000, pytest.param(2**40, marks=pytest.mark.slow)])
+def test_real_documents_are_read_or_refused(corpora, most):
+    """Over the files of three projects, the small ones or all: nothing raises, old and new formats of one text have the same
+    words."""
     there = {path.removeprefix("./"): data for path, data in documents_of(corpora).items()}
     readable = {path: data for path, data in there.items() if kind_of_name(path) in EXTRACTORS}
     assert len(readable) > 90
+    odd = ("_pg3.pdf", "report_scan.pdf", "INTEL_2023_8K_dated-2023-08-16.pdf")
+    readable = {path: data for path, data in readable.items() if len(data) < most or path.endswith(odd)}
+    assert len(readable) > 60
     rules = {
         path: found
         for path, data in readable.items()

@@ -3,6 +3,7 @@
 import os
 import random
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
@@ -13,10 +14,11 @@ from bench.gold_sets import SETS, score
 from pipeline.core.batch import DOCUMENTS, RECORDS
 from pipeline.extract import payload as unit
 from pipeline.extract import records as extraction
-from pipeline.extract.encoding import codec_of, decode_payload
 from pipeline.extract.extract_settings import ExtractSettings
-from pipeline.extract.html_text import extract_html, tree_depth
+from pipeline.extract.html_text import extract_html, markup_text, tree_depth
 from pipeline.extract.records import extract_batch
+from pipeline.extract.step import _note_killers
+from pipeline.ingest.encoding import codec_of, decode_payload
 from pipeline.kernels.html.slim import slim
 
 
@@ -277,3 +279,74 @@ def test_remembered_payloads_stay_within_their_bytes(monkeypatch):
     for number in range(4):
         known.keep((bytes([number]), None, None), unit.Extracted("abcd", "utf-8"))
     assert [known.get((bytes([number]), None, None)) is not None for number in range(4)] == [False, False, True, True]
+
+
+WHOLE = ExtractSettings(main_content=False)
+
+
+def test_the_foot_of_a_table_stands_below_its_rows():
+    foot, head = "<tfoot><tr><td>Total<td>30</tfoot>", "<thead><tr><th>Item<th>2031</thead>"
+    rows = ["<tr><td>Tin<td>10", "<tr><td>Wool<td>20"]
+    text = "Item\t2031\nTin\t10\nWool\t20\nTotal\t30"
+    for parts in (
+        (foot, head, "<tbody>", *rows),
+        (head, foot, *rows),
+        (head, rows[0], foot, rows[1]),
+        (head, *rows, foot),
+    ):
+        assert markup_text(f"<table>{''.join(parts)}</table>", WHOLE) == text
+    inner = f"<table>{foot}<tr><td>Salt<td>30</table>"
+    assert markup_text(f"<div><table><tr><td>{inner}</table></div>", WHOLE) == "Salt\t30\nTotal\t30"
+    assert markup_text("<p>a<tfoot>b", WHOLE) == "ab"
+
+
+@pytest.mark.parametrize(
+    ("style", "text"),
+    [
+        (".w{font-family:Wingdings}", "☐ No"),
+        ('span.w, p.x { color: red; font-family: "WingDings", serif }', "☐ No"),
+        ("td{margin:0}/* boxes */ .w { font: bold 10pt Wingdings }", "☐ No"),
+        ("@font-face{font-family:Wingdings} .other{font-family:Wingdings}", "o No"),
+        (".w{font-family:Arial, Wingdings}", "o No"),
+        (".w{font-family:'Segoe UI Symbol'}", "o No"),
+        (".w b{font-family:Wingdings}", "o No"),
+    ],
+)
+def test_fonts_of_signs_that_a_style_sheet_names(style, text):
+    assert markup_text(f"<style>{style}</style><p><span class='a w'>o</span> No", WHOLE) == text
+
+
+@pytest.mark.parametrize(
+    ("ruby", "text"),
+    [
+        ("<ruby>漢<rt>かん</rt>字<rt>じ</rt></ruby>です", "漢(かん)字(じ)です"),
+        (
+            "<ruby>東京<rp>(</rp><rt>とうきょう</rt><rp>)</rp></ruby>と<ruby>京<rt>きょう</rt></ruby>",
+            "東京(とうきょう)と京(きょう)",
+        ),
+        ("<RUBY>a<RT><b>b</b></RUBY>c", "a(b)c"),
+        ("<ruby>a<rt> </rt></ruby>c", "a c"),
+        ("a<rt>b</rt>", "a(b)"),
+    ],
+)
+def test_readings_above_signs_stand_in_brackets_behind_them(ruby, text):
+    assert markup_text(f"<p>{ruby}</p>", WHOLE) == text
+
+
+def test_documents_that_kill_are_named_as_their_source_names_them():
+    rows = [("a.pdf", None, None, "extract.killed_worker"), ("b.zip", "member=c.doc", None, "measure.killed_worker"),
+            ("d.warc", "offset=7", "https://example.org/e", "extract.killed_worker"), ("f.txt", None, None, "extract.empty"),
+            ("g.txt", None, None, None)]  # fmt: skip
+    table = pa.table(dict(zip(("path", "locator", "url", "reason"), map(list, zip(*rows, strict=True)), strict=True)))
+    commit = SimpleNamespace(
+        files={"table": None}, counted=lambda kind: kind("s", quarantine_reasons={"extract.killed_worker": 2})
+    )
+    other = SimpleNamespace(files={}, counted=lambda kind: kind("s", quarantine_reasons={"extract.empty": 1}))
+    run = SimpleNamespace(notes=[], table=lambda info, columns: table.select(columns))
+    _note_killers(run, {"x": other})
+    assert run.notes == []
+    _note_killers(run, {"x": other, "y": commit})
+    assert run.notes == [
+        "quarantined, because working on it killed the worker: a.pdf (extract.killed_worker), b.zip member=c.doc "
+        "(measure.killed_worker), https://example.org/e (extract.killed_worker)"
+    ]

@@ -6,7 +6,8 @@ import zipfile
 import pytest
 
 from pipeline.extract.documents.legacy import extract_rtf
-from pipeline.extract.documents.office import extract_docx, extract_odf, extract_sheets
+from pipeline.extract.documents.office import extract_docx, extract_odf
+from pipeline.extract.documents.sheets import extract_sheets
 from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.extract.payload import RefusalError
 from pipeline.ingest.sniff import sniff
@@ -79,6 +80,127 @@ def test_repeated_and_covered_cells_of_opendocument_keep_their_columns():
 )
 def test_raised_lowered_and_hidden_text_of_rtf(code, text):
     assert extract_rtf(rb"{\rtf1\ansi " + code + b"}", SETTINGS).text.strip() == text
+
+
+def test_notes_of_rtf_stand_behind_the_text_and_not_in_its_sentences():
+    code = rb"The sale{\super\chftn}{\footnote\pard\plain{\super\chftn} Closed in M\'e4rz.} was final.\par {\header x{\footnote no}}It paid{\footnote\ftnalt Late.}."
+    text = extract_rtf(rb"{\rtf1\ansi " + code + b"}", SETTINGS).text
+    assert text == "The sale was final.\n\nIt paid.\n\n Closed in März.\n\nLate."
+
+
+def test_hidden_text_of_word_is_left_out_and_counted():
+    def run(text, how=""):
+        return f'<w:r><w:rPr>{how}</w:rPr><w:t xml:space="preserve">{text}</w:t></w:r>'
+
+    def docx(*runs, styles=""):
+        body = f'<w:document xmlns:w="{WORD}"><w:body><w:p>{"".join(runs)}</w:p></w:body></w:document>'
+        return extract_docx(
+            zipped(word__document_xml=body, word__styles_xml=f'<w:styles xmlns:w="{WORD}">{styles}</w:styles>'),
+            SETTINGS,
+        )
+
+    found = docx(run("Seen "), run("by no one here ", "<w:vanish/>"), run("again", '<w:vanish w:val="0"/>'))
+    assert (found.text, found.note) == ("Seen again", "left out as hidden: 4 words")
+    style = '<w:style w:styleId="H"><w:rPr><w:vanish/></w:rPr></w:style>'
+    named = '<w:rStyle w:val="H"/>'
+    found = docx(run("Seen "), run("never ", named), run("again", f'{named}<w:vanish w:val="false"/>'), styles=style)
+    assert (found.text, found.note) == ("Seen again", "left out as hidden: 1 words")
+    assert docx(run("Seen", "<w:webHidden/>")).note is None
+    with pytest.raises(RefusalError, match="left out as hidden: 2 words"):
+        docx(run("All hidden", "<w:vanish/>"))
+
+
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+
+
+def line(number, how="", **cells):
+    written = "".join(f'<c r="{name}{number}" t="inlineStr"><is><t>{text}</t></is></c>' for name, text in cells.items())
+    return f'<row r="{number}" {how}>{written}</row>'
+
+
+def workbook(*sheets, states=("", "", "")):
+    """A workbook whose sheets A, B, … are these pieces of XML."""
+    inside, links = "", ""
+    parts = {}
+    for number, (name, state, sheet) in enumerate(zip("ABC", states, sheets, strict=False), start=1):
+        inside += f'<sheet name="{name}" sheetId="{number}" r:id="r{number}" {state}/>'
+        links += (
+            f'<Relationship Id="r{number}" Type="{RELATIONS}/worksheet" Target="/xl/worksheets/sheet{number}.xml"/>'
+        )
+        parts[f"xl__worksheets__sheet{number}_xml"] = f'<worksheet xmlns="{MAIN}">{sheet}</worksheet>'
+    kind = "http://schemas.openxmlformats.org/package/2006/relationships"
+    root = f'<Relationships xmlns="{kind}"><Relationship Id="r" Type="{RELATIONS}/officeDocument" Target="xl/workbook.xml"/></Relationships>'
+    parts |= {
+        "_rels__.rels": root,
+        "xl___rels__workbook_xml.rels": f'<Relationships xmlns="{kind}">{links}</Relationships>',
+    }
+    parts["xl__workbook_xml"] = f'<workbook xmlns="{MAIN}" xmlns:r="{RELATIONS}"><sheets>{inside}</sheets></workbook>'
+    return zipped(**parts)
+
+
+TWO = f"<sheetData>{line(3, C='Tin', D='1')}{line(5, C='Wool', D='2')}</sheetData>"
+
+
+@pytest.mark.parametrize(
+    ("payload", "text", "hidden"),
+    [
+        (workbook(TWO), "A\n\nTin\t1\nWool\t2", ""),
+        (workbook(TWO.replace('r="5" ', 'r="5" spans="1:4" hidden="1" ')), "A\n\nTin\t1", "1 rows"),
+        (workbook(TWO.replace('r="5" ', 'r="5" hidden="1" outlineLevel="2" ')), "A\n\nTin\t1\nWool\t2", ""),
+        (
+            workbook('<sheetPr filterMode="1"/>' + TWO.replace('r="5" ', 'hidden="true" r="5" ')),
+            "A\n\nTin\t1\nWool\t2",
+            "",
+        ),
+        (workbook('<cols><col min="4" max="16384" hidden="1"/></cols>' + TWO), "A\n\nTin\nWool", "1 columns"),
+        (workbook('<cols><col max="2" min="1" hidden="1"/></cols>' + TWO), "A\n\nTin\t1\nWool\t2", ""),
+        (workbook(TWO, TWO, states=("", 'state="hidden"')), "A\n\nTin\t1\nWool\t2", "1 sheets"),
+        (
+            workbook(TWO, TWO, TWO, states=('state="veryHidden"', "", 'state="hidden"')),
+            "B\n\nTin\t1\nWool\t2",
+            "2 sheets",
+        ),
+    ],
+)
+def test_hidden_sheets_rows_and_columns_are_left_out_and_counted(payload, text, hidden):
+    found = extract_sheets(payload, SETTINGS)
+    assert found.text == text
+    assert found.note.partition("; ")[2] == (f"left out as hidden: {hidden}" if hidden else "")
+
+
+ODS = " ".join(
+    f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in ("table", "text", "office")
+)
+EMPTY_ROWS = '<table:table-row table:number-rows-repeated="{}"><table:table-cell table:number-columns-repeated="16384"/></table:table-row>'
+
+
+def ods(inside):
+    content = f'<office:document-content {ODS}><office:body><office:spreadsheet><table:table table:name="A">{inside}</table:table></office:spreadsheet></office:body></office:document-content>'
+    return zipped(mimetype="application/vnd.oasis.opendocument.spreadsheet", content_xml=content, **{
+        "META-INF__manifest_xml": '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>'})  # fmt: skip
+
+
+def ods_row(*texts, how=""):
+    cells = "".join(
+        f'<table:table-cell office:value-type="string"><text:p>{text}</text:p></table:table-cell>' for text in texts
+    )
+    return f"<table:table-row {how}>{cells}</table:table-row>"
+
+
+def test_hidden_and_far_cells_of_opendocument_sheets():
+    rows = (
+        ods_row("Tin", "1")
+        + ods_row("Lead", "3", how='table:visibility="collapse"')
+        + ods_row("Wool", "2", how='table:visibility="filter"')
+    )
+    found = extract_sheets(ods(rows + EMPTY_ROWS.format(1048573)), SETTINGS)
+    assert (found.text, found.note) == ("A\n\nTin\t1\nWool\t2", "1 sheets; left out as hidden: 1 rows")
+    columns = '<table:table-column/><table:table-column table:visibility="collapse"/>'
+    assert extract_sheets(ods(columns + ods_row("Tin", "1", "x")), SETTINGS).text == "A\n\nTin\tx"
+    far = ods_row("Tin") + EMPTY_ROWS.format(1048000) + ods_row(*[""] * 20, "Wool")
+    with pytest.raises(RefusalError, match=r"spans 1,048,002 rows and 21 columns for 22 cells"):
+        extract_sheets(ods(far), SETTINGS)
 
 
 def test_a_sheet_of_a_few_cells_far_apart_is_refused_before_it_takes_all_memory():

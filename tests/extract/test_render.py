@@ -42,7 +42,7 @@ TABLES = st.lists(ROWS | st.sampled_from(["<tbody>", "<caption>Sales</caption>"]
 PIECES = st.sampled_from([
     "<p>", "</p>", "<div>", "</div>", "<br>", "<hr>", "<hr style='page-break-after:always'>", "<p style='page-break-before:always'>", "<ul>", "<ol start=3>",
     "<li>", "<li value=7>", "</li>", "</ul>", "</ol>", "<pre>\n", "</pre>", "<q>", "</q>", "<sup>", "</sup>", "<sub>", "</sub>", "<a href=x>", "</a>", "<b>", "</b>",
-    "<sup>9</sup>", "7<sup>1</sup>/<sub>8</sub>", "<sup>1</sup>\u2044<sub>12</sub>", "<sup>th</sup>", "<sub>i,j</sub>", "<sup><a>[1]</a></sup>", "<sup><a>12</a></sup>", "<sup hidden>3</sup>", "<sup>-1</sup>", "<h1>", "</h1>",
+    "<sup>9</sup>", "7<sup>1</sup>/<sub>8</sub>", "<sup>1</sup>\u2044<sub>12</sub>", "<sup>th</sup>", "<sub>i,j</sub>", "<sup><a>[1]</a></sup>", "<sup><a>12</a></sup>", "<sup hidden>3</sup>", "<sup>-1</sup>", "<span style=vertical-align:super>", "<i style='vertical-align: sub'>", "</i>", "</span>", "<h1>", "</h1>",
     "<math><mi>x</mi><annotation encoding='application/x-tex'>{\\displaystyle  x+1 }</annotation></math>", "<nav>", "</nav>", "<div class=comments>", "<aside>",
     "<div class='sidebar'>", "<div class='article sidebar'>", "<form>", "</form>", "<div style=display:none>", "x", "10", " ", "\n", "\t", "&nbsp;", "\u2003", "word ",
     PROSE, PROSE * 3, "<table><tr><td>(b)<td>" + PROSE + "</table>", "<table><tr><td>" + PROSE * 5 + "<td>x</table>", "|", "\u200b",
@@ -69,7 +69,7 @@ def text_of(markup: str, tables: int = kernel.TEXT_TABLES, main: bool = False) -
     return text.decode()
 
 
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=120)
 @given(st.lists(TABLES | PIECES, max_size=5).map("".join), st.sampled_from([0, 1, 2]), st.booleans())
 @example(
     "<table><tr><td colspan=900>a<td>b<td>1</tr>" + "<tr><td colspan=900><td>2<td>3</tr>" * 3 + "</table>", 1, False
@@ -78,11 +78,19 @@ def test_tables_equal_the_twins(page, tables, main):
     text_of(page, tables, main)
 
 
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=120)
 @given(st.lists(PIECES, max_size=25).map("".join), st.booleans())
 @example("<sup>9</sup><sup><sup>9</sup><sup>-1</sup>", False)
 def test_pages_equal_the_twins(page, main):
     text_of(page, main=main)
+
+
+@pytest.mark.slow
+def test_many_more_pages_equal_the_twins():
+    drawn = st.lists(TABLES | PIECES, max_size=5).map("".join), st.sampled_from([0, 1, 2]), st.booleans()
+    settings(deadline=None, max_examples=3000)(given(*drawn)(test_tables_equal_the_twins.hypothesis.inner_test))()
+    drawn = st.lists(PIECES, max_size=25).map("".join), st.booleans()
+    settings(deadline=None, max_examples=3000)(given(*drawn)(test_pages_equal_the_twins.hypothesis.inner_test))()
 
 
 def test_real_pages_equal_the_twins():
@@ -348,4 +356,23 @@ def test_a_sign_right_before_its_figure_joins_it():
     ],
 )
 def test_raised_and_lowered_digits_around_a_slash_are_a_fraction(markup, text):
+    assert text_of(f"<p>{markup}</p>") == text
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("10<span style='vertical-align:super'>9</span> units", "10^9 units"),
+        ("CO<font style='font-size:6pt; Vertical-Align: sub'>2</font> welding", "CO_2 welding"),
+        ("1,204<font style='position:relative;vertical-align:super;font-size:65%'>2</font>", "1,204^2"),
+        ("Cash<span style='vertical-align:super'>(1)</span>", "Cash(1)"),
+        ("the 3<span style='vertical-align:super'>rd</span> of May", "the 3rd of May"),
+        ("x<sup><span style='vertical-align:super'>2</span></sup>", "x^2"),
+        ("x<span style='vertical-align:super'><sup>2</sup></span>", "x^2"),
+        ("x<span style='vertical-align:top'>2</span>", "x2"),
+        ("x<span style='vertical-align:baseline'>2</span>", "x2"),
+        ("7<sup>1</sup>/<sub>8</sub>", "7 1/8"),
+    ],
+)
+def test_text_that_a_style_raises_or_lowers_is_marked(markup, text):
     assert text_of(f"<p>{markup}</p>") == text

@@ -36,6 +36,8 @@ def style_flags(style: str) -> int:
             continue
         if re.search(r"(display|visibility)$", name):
             flags |= tree.HIDDEN * bool(re.match("none|hidden", value)) | tree.GONE * value.startswith("none")
+        if name.endswith("al-align"):
+            flags |= tree.RAISED * value.startswith("super") | tree.LOWERED * value.startswith("sub")
         for end, flag in (("k-before", tree.BREAK_BEFORE), ("ak-after", tree.BREAK_AFTER)):
             if name.endswith(end):
                 flags |= flag * bool(re.match("(always|page|left)|right$", value))
@@ -113,7 +115,7 @@ def nodes(page: HTMLTree) -> tuple[list[list[int]], list[tuple[str, str] | None]
         node, parent = stack.pop()
         row = len(rows)
         if node.type == NodeType.TEXT:
-            font = rows[parent][tree.FLAGS] >> tree.FONT if parent >= 0 else 0
+            font = rows[parent][tree.FLAGS] >> tree.FONT & tree.FONT_BITS if parent >= 0 else 0
             text = drawn(node.value or "", font).encode()
             if not node.value:
                 continue

@@ -3,6 +3,7 @@
 import itertools
 import re
 
+from pipeline.kernels.text.hyphens import BEGINNINGS, ENDINGS, LINKS
 from pipeline.kernels.text.layout import BLANK, MAX_WRAP, MIN_WRAP, PROSE, STRONG, WEAK
 
 LINE_ENDS = re.compile("\r\n|[\r\n\x0b\x0c\x85\u2028\u2029]")
@@ -124,6 +125,23 @@ def with_cells(lines: list[str], shapes: list[tuple[int, int, int]]) -> list[tup
     return out
 
 
+def joined_at_hyphen(out: str, before: str, line: str, text: str) -> str:
+    """What is written so far, ready for the line after one that may end in a hyphen."""
+    ends, begins = re.search(r"([A-Za-z]*)([A-Za-z0-9])-\Z", before), re.match("([A-Za-z]*)", line)
+    if not ends or not begins or (begins[1].lower() in LINKS.split() and line[0].islower()):
+        return out + " "
+    if not begins[1]:
+        return out if line[:1] in set("0123456789") else out + " "
+    if ends[2].isdigit():
+        return out if line[0].islower() else out + " "
+    if line[0].isupper():
+        return out
+    first, second = (ends[1] + ends[2]).lower(), begins[1].lower()
+    known = {word.lower() for word in re.findall("[A-Za-z]+", text)}
+    split = first in BEGINNINGS.split() or second in ENDINGS.split() or first + second in known
+    return out[:-1] if split else out
+
+
 def lay_out(text: str, unwrap: bool, tabular: bool = False) -> tuple[str, list[tuple[int, int]]]:
     """The new text and the byte ranges of its tables."""
     lines = text.split("\n")
@@ -135,8 +153,7 @@ def lay_out(text: str, unwrap: bool, tabular: bool = False) -> tuple[str, list[t
     for at, line in enumerate(lines):
         if joined[at]:
             line = line.lstrip(" \t")
-            hyphen = re.search(r"[A-Za-z]-\Z", lines[at - 1]) and re.match("[a-z]", line)
-            out += "" if hyphen else " "
+            out = joined_at_hyphen(out, lines[at - 1].lstrip(" \t"), line, text)
         elif at:
             out += "\n"
         start = len(out.encode())

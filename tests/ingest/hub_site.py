@@ -11,10 +11,11 @@ SHA = "0123456789abcdef0123456789abcdef01234567"
 
 
 class HubSite:
-    """Serves `files` (path -> bytes) as the data set `acme/notes` at the revision `SHA`; `asked` are methods and paths."""
+    """Serves `files` (path -> bytes) as the data sets `acme/notes`, `acme/busy` and `acme/away` at the revision `SHA`; `asked` are
+    methods and paths. Of a data set, what `failures` says of its paths fails, each once."""
 
-    def __init__(self, files):
-        self.files, self.asked, self.failures = files, [], []
+    def __init__(self, files, failures):
+        self.files, self.asked, self.failures = files, [], failures
         site = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -40,14 +41,17 @@ class HubSite:
         body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
         path = unquote(urlsplit(request.path).path)
         self.asked.append((request.command, path, request.headers.get("Range")))
-        if self.failures and self.failures[0] in path:
-            self.failures.pop(0)
-            return self._send(request, 503, b"later")
-        found = re.fullmatch(r"/(api/)?datasets/acme/notes/(revision|tree|paths-info|resolve)/([^/]+)/?(.*)", path)
+        for name, left in self.failures.items():
+            if left and f"/{name}/" in path and left[0] in path:
+                left.pop(0)
+                return self._send(request, 503, b"later")
+        found = re.fullmatch(
+            r"/(?:api/)?datasets/(acme/(?:notes|busy|away))/(revision|tree|paths-info|resolve)/([^/]+)/?(.*)", path
+        )
         if found is None or found[3] != SHA:
             return self._send(request, 404, b"{}", {"X-Error-Code": "RevisionNotFound" if found else "RepoNotFound"})
         if found[2] == "revision":
-            return self._json(request, self._info())
+            return self._json(request, self._info(found[1]))
         if found[2] == "tree":
             under = f"{found[4]}/" if found[4] else ""
             return self._json(request, [one for one in self._entries() if one["path"].startswith(under)])
@@ -58,9 +62,9 @@ class HubSite:
             return self._send(request, 404, b"", {"X-Error-Code": "EntryNotFound"})
         return self._file(request, self.files[found[4]])
 
-    def _info(self):
+    def _info(self, name):
         siblings = [{"rfilename": name} for name in self.files]
-        about = {"id": "acme/notes", "sha": SHA, "private": False, "disabled": False, "gated": False, "tags": []}
+        about = {"id": name, "sha": SHA, "private": False, "disabled": False, "gated": False, "tags": []}
         return about | {"lastModified": "2026-01-01T00:00:00.000Z", "downloads": 0, "likes": 0, "siblings": siblings}
 
     def _entries(self):

@@ -16,6 +16,7 @@ from pipeline.ingest.content import content_of
 from pipeline.ingest.files import list_inputs, survey
 from pipeline.ingest.source import Source
 from pipeline.run import main
+from tests.extract.documents import docx_of, paragraph
 
 PROSE = "The ferry leaves the northern quay at seven, and the last one returns a little after midnight on most days.\n"
 
@@ -59,6 +60,9 @@ def test_every_file_is_a_line_with_its_outcome(tmp_path, capsys):
     (source / "void.jsonl").write_bytes(b"")
     (source / "bad.jsonl").write_text('{"txt": 1}\n')
     (source / ".DS_Store").write_bytes(b"x")
+    (source / "memo.docx").write_bytes(
+        docx_of(paragraph(PROSE) + paragraph("x").replace("<w:t>", "<w:rPr><w:vanish/></w:rPr><w:t>"))
+    )
     os.symlink("/etc/hostname", source / "host.txt")
     os.symlink("gone.txt", source / "dangling.txt")
     code, folder = run(tmp_path, source, exclude=["old*"])
@@ -68,9 +72,10 @@ def test_every_file_is_a_line_with_its_outcome(tmp_path, capsys):
         "a.txt": ("text", "read"), "NOTES": ("text", "read"), "scan.dat": ("tiff", "not read"),
         "deep/film.mkv": ("matroska", "not read"), "page.pdf.txt": ("png", "not read"), "old.txt": ("text", "excluded"),
         "tool.py": ("py", "not read"), "void.jsonl": ("jsonl", "empty"), "bad.jsonl": ("jsonl", "unreadable"),
-        ".DS_Store": ("", "excluded"), "host.txt": ("link", "link"), "dangling.txt": ("link", "link"),
+        "memo.docx": ("docx", "read"), ".DS_Store": ("", "excluded"), "host.txt": ("link", "link"), "dangling.txt": ("link", "link"),
     }  # fmt: skip
     assert rows["old.txt"]["reason"] == "exclude: old*"
+    assert rows["memo.docx"]["reason"] == "left out as hidden: 1 words"
     assert "source code (.py)" in rows["tool.py"]["reason"]
     assert "outside of the source" in rows["host.txt"]["reason"]
     assert "field 'text' is missing" in rows["bad.jsonl"]["reason"]

@@ -107,6 +107,9 @@ def test_mailboxes(tmp_path):
     rows = read(tmp_path, "a.mbox", data)
     assert [row["payload"].strip() for row in rows] == [b"One.", b"Two.\n\nFrom here on", b"Three."]
     assert [row["locator"] for row in rows] == ["message=1", "message=2", "message=3"]
+    assert [row["payload"] for row in read(tmp_path, "Inbox", data)] == [row["payload"] for row in rows]
+    (row,) = read(tmp_path, "b", b"From the quay at 7:30 one sees\nthe sea.\n\nFrom here not.")
+    assert row["payload"].startswith(b"From the quay")
 
 
 @pytest.mark.parametrize(
@@ -214,3 +217,43 @@ def test_a_forwarded_mail_without_an_id_belongs_to_the_mail_around_it(tmp_path):
         ]
         seen.add(rows[1]["id"])
     assert len(seen) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "body", "title"),
+    [
+        (b"Subject: Tin\nTo: b@example.org\n\nThe mine is shut.", b"The mine is shut.", "Tin"),
+        (b"To: b@example.org\r\n\r\nShut.", b"Shut.", None),
+        (b"Subject: Tin,\n wool and lead\nTo: b@example.org", b"", "Tin, wool and lead"),
+        (b"From: Ann\nTo: Bob\n\nShut.", b"Shut.", None),
+        (b"Dear Bob,\n\nSubject: tin", b"Dear Bob,\n\nSubject: tin", None),
+        (b"Note: tin\nTodo: wool\n\nx", b"Note: tin\nTodo: wool\n\nx", None),
+        (b"To whom it may concern:\n\nx", b"To whom it may concern:\n\nx", None),
+    ],
+)
+def test_a_file_that_is_named_as_a_mail_needs_one_field_that_people_fill_in(tmp_path, text, body, title):
+    (row,) = read(tmp_path, "a.eml", text)
+    assert (row["payload"], row["title"]) == (body, title)
+    (row,) = read(tmp_path, "a.txt", text)
+    assert row["payload"] == text
+
+
+def test_mail_that_names_no_encoding_or_a_wrong_one_is_read(tmp_path):
+    for said in (b"", b"; charset=utf-8", b"; charset=x-unknown"):
+        head = (
+            b"Subject: Tin\nMIME-Version: 1.0\nContent-Type: text/plain%s\nContent-Transfer-Encoding: 8bit\n\n" % said
+        )
+        (row,) = read(tmp_path, "a.eml", head + "Käse für Jürgen, à bientôt".encode("cp1252"))
+        assert row["payload"].decode() == "Käse für Jürgen, à bientôt"
+
+
+def test_hidden_members_are_counted_and_read_when_asked_for(tmp_path):
+    names = ("a.txt", "__MACOSX/._a.txt", ".DS_Store", "deep/.git/HEAD", "./b.txt", "deep/..c.txt", "deep.d/e.txt")
+    data, tally = zip_of({name: b"Tin." for name in names}), Tally()
+    rows = read(tmp_path, "a.zip", data, tally)
+    assert [row["locator"] for row in rows] == [
+        f"member={name}" for name in ("a.txt", "b.txt", "deep/..c.txt", "deep.d/e.txt")
+    ]
+    assert tally.skipped == {"member_hidden": 3}
+    (row,) = read(tmp_path, "a.zip", data, members=["deep/.git/*"])
+    assert row["locator"] == "member=deep/.git/HEAD"

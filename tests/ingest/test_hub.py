@@ -26,8 +26,10 @@ for settings in json.loads(sys.argv[1]):
 """
 
 
-@pytest.fixture
-def hub():
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    """What each data set gives, its rows or its error, and what the Hub was asked; one process reads, because `datasets` takes
+    seconds to import."""
     pytest.importorskip("datasets")
     notes = pa.table({"text": [f"note {n}" for n in range(300)] + [None], "headline": [f"h {n}" for n in range(301)]})
     parquet = io.BytesIO()
@@ -40,32 +42,35 @@ def hub():
             b"- {config_name: test, data_files: [{split: test, path: test.parquet}]}\n---\nNotes\n",
             "data/train.parquet": parquet.getvalue(),
             "test.parquet": few.getvalue(),
-        }
+        },
+        {"acme/busy": ["train.parquet"], "acme/away": ["/revision/"] * 50},
     )
-    yield site
-    site.close()
-
-
-def read(hub, folder, *settings):
-    """What each data set of `settings` gives: its rows or its error."""
-    wanted = [{"dataset": "acme/notes", "revision": SHA} | one for one in settings]
-    env = os.environ | {"HF_ENDPOINT": hub.url, "HF_HOME": str(folder), "HF_HUB_DISABLE_TELEMETRY": "1"}
+    wanted = [{"dataset": "acme/notes", "revision": SHA} | one for one in ASKED.values()]
+    env = os.environ | {
+        "HF_ENDPOINT": site.url,
+        "HF_HOME": str(tmp_path_factory.mktemp("hub")),
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+    }
     child = subprocess.run([sys.executable, "-c", CHILD, json.dumps(wanted)], env=env, capture_output=True, text=True)
+    site.close()
     assert child.returncode == 0, child.stderr
-    return [json.loads(line) for line in child.stdout.splitlines()]
+    return dict(zip(ASKED, map(json.loads, child.stdout.splitlines()), strict=True)) | {"asked": site.asked}
 
 
-def test_rows_are_streamed_at_the_pinned_revision_and_wrong_names_are_the_recipes(hub, tmp_path):
-    rows, lines, split, config, absent, revision = read(
-        hub,
-        tmp_path,
-        {"fields": {"title": "headline"}},
-        {"config": "test", "split": "test"},
-        {"split": "tset"},
-        {"config": "tset"},
-        {"dataset": "acme/none"},
-        {"revision": "f" * 40},
-    )
+ASKED = {
+    "rows": {"fields": {"title": "headline"}},
+    "lines": {"config": "test", "split": "test"},
+    "split": {"split": "tset"},
+    "config": {"config": "tset"},
+    "absent": {"dataset": "acme/none"},
+    "revision": {"revision": "f" * 40},
+    "busy": {"dataset": "acme/busy"},
+    "away": {"dataset": "acme/away"},
+}
+
+
+def test_rows_are_streamed_at_the_pinned_revision_and_wrong_names_are_the_recipes(hub):
+    rows, lines, split, config, absent, revision = [*hub.values()][:6]
     assert rows[:300] == [[f"note {n}", None, f"h {n}"] for n in range(300)]
     assert rows[300][1] == "ingest.no_text"
     assert [row[0] for row in lines] == ["test 0", "test 1", "test 2"]
@@ -75,17 +80,11 @@ def test_rows_are_streamed_at_the_pinned_revision_and_wrong_names_are_the_recipe
     assert "default" in config
     assert "UsageError" in absent
     assert "doesn't exist" in revision
-    assert {path.split("/")[5] for _, path, _ in hub.asked if path.startswith("/datasets/acme/notes/")} == {
-        SHA,
-        "f" * 40,
-    }
-    assert any(asked and path.endswith("train.parquet") for _, path, asked in hub.asked), "read by ranges"
+    asked = [(path, ranged) for _, path, ranged in hub["asked"]]
+    assert {path.split("/")[5] for path, _ in asked if path.startswith("/datasets/acme/notes/")} == {SHA, "f" * 40}
+    assert any(ranged and path.endswith("train.parquet") for path, ranged in asked), "read by ranges"
 
 
-def test_a_busy_hub_is_asked_again_and_one_that_stays_away_can_be_tried_later(hub, tmp_path):
-    hub.failures = ["train.parquet"]
-    (rows,) = read(hub, tmp_path, {})
-    assert len(rows) == 301
-    hub.failures = ["/revision/"] * 50
-    (said,) = read(hub, tmp_path, {})
-    assert said.startswith("InfrastructureError: source notes: cannot read acme/notes")
+def test_a_busy_hub_is_asked_again_and_one_that_stays_away_can_be_tried_later(hub):
+    assert len(hub["busy"]) == 301
+    assert hub["away"].startswith("InfrastructureError: source notes: cannot read acme/away")

@@ -45,9 +45,9 @@ def test_compression_is_seen_by_content(tmp_path, ending):
 @pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz", ".zst"])
 def test_a_cut_file_keeps_its_rows_and_says_so(tmp_path, ending):
     noise = random.Random(1)
-    data = PACKERS[ending](lines({"text": str(noise.random()), "id": str(n)} for n in range(30_000)))
+    data = PACKERS[ending](lines({"text": noise.randbytes(500).hex(), "id": str(n)} for n in range(2_400)))
     rows = read(tmp_path, f"a.jsonl{ending}", data[: len(data) * 2 // 3])
-    assert len(rows) > 5_000
+    assert len(rows) > 400
     reasons = [row["reason"] for row in rows]
     assert reasons[-1] == "ingest.truncated"
     # Of the line the data ended in, a part may have come out.
@@ -74,7 +74,7 @@ def test_a_bad_line_costs_that_line(tmp_path):
         b'{"text": null}': "ingest.no_text",
         b'{"text": "half \\ud800 pair"}': "ingest.lone_surrogate",
         b'{"text": "' + b"x" * 2**20 + b'"}': "ingest.oversize",
-        b'{"text": 1' + b"0" * 5000 + b"}": "ingest.bad_json",
+        b'{"text": 1' + b"0" * 5000 + b"}": "ingest.no_text",
     }
     data = b"".join(line + b'\n{"text": "good"}\n\n' for line in bad)
     rows = read(tmp_path, "a.jsonl", data, max_record_bytes=2**19)

@@ -303,3 +303,31 @@ def test_values_on_one_line_and_json_that_is_called_csv(tmp_path):
     assert row["reason"] == "ingest.bad_json"
     assert texts(read(tmp_path, "c.csv", b'[{"text": "wool, raw"}, {"text": "tin"}]')) == ["wool, raw", "tin"]
     assert texts(read(tmp_path, "d.csv", b'{"text": "wool, raw"}\n{"text": "tin"}\n')) == ["wool, raw", "tin"]
+
+
+@pytest.mark.parametrize("form", ["{}\n", "[\n{}\n]"])
+def test_a_number_of_thousands_of_digits_costs_no_row(tmp_path, form):
+    row = '{"text": "tin", "id": 7, "n": 1%s}' % ("0" * 5000)
+    (found,) = read(tmp_path, "a.json", form.format(row).encode())
+    assert texts([found]) == ["tin"]
+
+
+def test_a_line_of_nuls_is_told_from_bad_json(tmp_path):
+    rows = read(tmp_path, "a.jsonl", b'{"text": "tin"}\n' + bytes(30) + b'\n{"text": "wool"}\n' + bytes(7))
+    assert [row["reason"] for row in rows] == [None, "ingest.bad_json", None, "ingest.bad_json"]
+    assert all("nothing but NULs" in row["detail"] for row in rows[1::2])
+
+
+def test_rows_under_their_names(tmp_path):
+    data = {"source": {"name": "x"}, "a": {"text": "tin"}, "b": {"text": "wool", "n": {"text": "no"}}}
+    assert texts(read(tmp_path, "a.json", json.dumps(data).encode())) == ["tin", "wool"]
+    (row,) = read(tmp_path, "b.json", b'{"only": {"text": "tin"}}')
+    assert row["reason"] == "ingest.no_text"
+
+
+def test_titles_above_a_table_are_no_header(tmp_path):
+    assert texts(read(tmp_path, "a.csv", b"Trade of the harbour,,\n,,\nid,text,n\n1,wool,2\n2,tin,3\n")) == [
+        "wool",
+        "tin",
+    ]
+    assert texts(read(tmp_path, "b.csv", b"text,,\nwool,,\n")) == ["wool"]

@@ -13,10 +13,10 @@ from pipeline.extract.documents.office import (
     extract_docx,
     extract_odf,
     extract_pptx,
-    extract_sheets,
 )
 from pipeline.extract.documents.parts import local
 from pipeline.extract.documents.pdf import extract_pdf
+from pipeline.extract.documents.sheets import extract_sheets
 from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.extract.html_text import extract_html
 from pipeline.extract.payload import Extracted, RefusalError

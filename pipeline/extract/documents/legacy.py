@@ -178,9 +178,10 @@ class _Rtf:
 
     def __init__(self, code: str, fonts: dict[str, int]) -> None:
         self._code = code
-        self._parts: list[str] = []
+        self._parts = self._body = list[str]()
+        self._notes: list[list[str]] = []
         self._raw = bytearray()
-        self._stack: list[tuple[bool, int, str, bool, str]] = []
+        self._stack: list[tuple[bool, int, str, bool, str, list[str]]] = []
         self._skipped, self._width, self._left, self._opening = False, 1, 0, False
         self._font, self._fonts = "", fonts
         self._hidden = False
@@ -189,9 +190,9 @@ class _Rtf:
 
     @property
     def text(self) -> str:
-        """What was read so far."""
+        """What was read so far, then the notes."""
         self._flush()
-        return "".join(self._parts)
+        return "\n\n".join("".join(parts) for parts in (self._body, *self._notes) if parts)
 
     def _flush(self) -> None:
         """Bytes written as `\\'e9` are decoded together: in some code pages two are one sign."""
@@ -213,10 +214,10 @@ class _Rtf:
         self._flush()
         opening, self._opening = self._opening, brace == b"{"
         if brace == b"{":
-            self._stack.append((self._skipped, self._width, self._font, self._hidden, self._mark))
+            self._stack.append((self._skipped, self._width, self._font, self._hidden, self._mark, self._parts))
         elif brace == b"}":
-            state = self._stack.pop() if self._stack else (False, 1, "", False, "")
-            self._skipped, self._width, self._font, self._hidden, self._mark = state
+            state = self._stack.pop() if self._stack else (False, 1, "", False, "", self._body)
+            self._skipped, self._width, self._font, self._hidden, self._mark, self._parts = state
         elif symbol is not None:
             self._skipped = self._skipped or (symbol == b"*" and opening)
             if not self._skipped and not self._hidden:
@@ -237,6 +238,9 @@ class _Rtf:
             self._width = int(number or 1)
         elif self._skipped:
             return
+        elif name == "footnote":  # it stands in the middle of the sentence that it is a note to
+            self._parts = []
+            self._notes.append(self._parts)
         elif name == "f":
             self._font = (number or b"").decode()
         elif name == "u":

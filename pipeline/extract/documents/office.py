@@ -1,8 +1,7 @@
-"""Office files to text: XML in a zip container (docx, pptx, odt, odp and the charts and comments of xlsx), and sheets.
+"""Office files to text: XML in a zip container (docx, pptx, odt, odp and the charts and comments of xlsx).
 
 Written here because text is all that is wanted: one walk over the parts, in the order of reading, finds what libraries that
-model pages leave out (text boxes, charts, comments, notes), in a tenth of their time. Sheets are read by python-calamine (Rust,
-MIT), which knows what a cell's number means.
+model pages leave out (text boxes, charts, comments, notes), in a tenth of their time.
 """
 
 import io
@@ -10,9 +9,7 @@ import posixpath
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable, Iterator, Set
 from xml.etree import ElementTree
 
 from pipeline.extract.documents.formulas import formula
@@ -20,12 +17,13 @@ from pipeline.extract.documents.lists import number_slide, number_word
 from pipeline.extract.documents.parts import FONTS, child_of, local, marked, number_of, said, sign_of, value_of
 from pipeline.extract.extract_settings import ExtractSettings
 from pipeline.extract.payload import Extracted, RefusalError
+from pipeline.ingest.account import HIDDEN
 
 MAX_PART_BYTES = 2**28
 """Of one part of a container, unpacked."""
 _SKIPPED = frozenset(
-    "instrText delText rPr pPr sectPr tblPr trPr tcPr Fallback binData tracked-changes sequence-decls forms note-citation "
-    "bookmark-start scripts automatic-styles font-face-decls".split()
+    "instrText delText moveFrom rPr pPr sectPr tblPr trPr tcPr Fallback binData tracked-changes sequence-decls forms "
+    "note-citation bookmark-start scripts automatic-styles font-face-decls".split()
 )
 _PARAGRAPHS, _TABLES, _ROWS = ("p", "h"), ("tbl", "table"), ("tr", "table-row")
 _CELLS, _SIGNS = (
@@ -36,9 +34,6 @@ _MOST_COLUMNS = 1024
 """Repeated columns that are believed: a sheet's empty rest is one cell, repeated."""
 _RAISED = {"superscript": "^", "subscript": "_"}
 _NUMBER = re.compile(r"(\d+)")
-_PLACE = re.compile(rb'<(?:\w{1,8}:)?c [^>]{0,200}?\br="([A-Z]{1,3})(\d{1,7})"')
-_MOST_CELLS, _SPARSE = 10_000_000, 20
-"""Cells that a sheet may span, or this many for each that is written."""
 
 
 class Container:
@@ -57,10 +52,16 @@ class Container:
         """The bytes of a part, b"" when it is not there."""
         if name not in self.names:
             return b""
+        return b"".join(self.pieces(name, MAX_PART_BYTES, MAX_PART_BYTES))
+
+    def pieces(self, name: str, limit: int, size: int) -> Iterator[bytes]:
+        """The bytes of a part that is there, `size` at a time. Raises RefusalError when it has more than `limit`."""
         try:
-            if self._zip.getinfo(name).file_size > MAX_PART_BYTES:
-                raise RefusalError("too_large", f"the part {name} has more than {MAX_PART_BYTES:,} bytes")
-            return self._zip.read(name)
+            if self._zip.getinfo(name).file_size > limit:
+                raise RefusalError("too_large", f"the part {name} has more than {limit:,} bytes")
+            with self._zip.open(name) as part:
+                while piece := part.read(size):
+                    yield piece
         except RuntimeError as error:
             raise RefusalError("password", f"the part {name} is locked by a password") from error
         except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, EOFError) as error:
@@ -193,7 +194,7 @@ def _figure(text: str) -> str:
         return text
 
 
-def _comments(container: Container, pattern: str) -> list[str]:
+def comments(container: Container, pattern: str) -> list[str]:
     """The texts of comments; Excel writes a threaded one a second time, after a notice."""
     found = []
     for name in container.matching(pattern):
@@ -207,7 +208,7 @@ def _comments(container: Container, pattern: str) -> list[str]:
 def described(container: Container, text: str, meta: str, kind: str, note: str = "") -> Extracted:
     """The text with the title, date and author that the container's metadata name."""
     if not text.strip():
-        raise RefusalError("no_text", "the document holds no text")
+        raise RefusalError("no_text", "; ".join(part for part in ("the document holds no text", note) if part))
     said: dict[str, str] = {}
     for element in container.xml(meta).iter():
         if element.text and element.text.strip():
@@ -228,20 +229,42 @@ def extract_docx(payload: bytes, settings: ExtractSettings) -> Extracted:
     """A Word document: body, then notes, comments and charts. Headers and footers are its pages' furniture."""
     container = Container(payload)
     main = next(iter(container.matching(r"word/document\d*\.xml")), "word/document.xml")
-    body = container.xml(main)
-    number_word(body, container.xml("word/numbering.xml"), container.xml("word/styles.xml"))
-    found = blocks(body)
-    for part in ("footnotes", "endnotes", "comments"):
-        found += blocks(container.xml(f"word/{part}.xml"))
+    body, styles = container.xml(main), container.xml("word/styles.xml")
+    number_word(body, container.xml("word/numbering.xml"), styles)
+    unseen = {said(style, "styleId") for style in styles if _is_hidden(child_of(style, "rPr"), frozenset())}
+    found, hidden = [], 0
+    for root in (body, *(container.xml(f"word/{part}.xml") for part in ("footnotes", "endnotes", "comments"))):
+        hidden += _drop_hidden(root, unseen)
+        found += blocks(root)
     found += charts(container, r"word/charts/chart\d*\.xml")
-    return described(container, "\n\n".join(found), "docProps/core.xml", "docx")
+    note = f"{HIDDEN}: {hidden:,} words" if hidden else ""
+    return described(container, "\n\n".join(found), "docProps/core.xml", "docx", note)
+
+
+def _drop_hidden(root: ElementTree.Element, styles: set[str]) -> int:
+    """Empty the runs of a part of a Word document that are hidden text; how many words they held."""
+    words = 0
+    for run in root.iter():
+        properties = child_of(run, "rPr") if local(run) == "r" else None
+        if properties is not None and _is_hidden(properties, styles):
+            words += len("".join(run.itertext()).split())
+            run[:] = [properties]
+    return words
+
+
+def _is_hidden(properties: ElementTree.Element | None, styles: Set[str]) -> bool:
+    own = child_of(properties, "vanish")
+    return (
+        said(own, "val") not in ("0", "false", "off") if own is not None else value_of(properties, "rStyle") in styles
+    )
 
 
 def extract_pptx(payload: bytes, settings: ExtractSettings) -> Extracted:
     """A presentation: each slide with its charts, notes and comments, slides parted by form feeds."""
     container = Container(payload)
     slides = []
-    names = _slide_order(container) or container.matching(r"ppt/slides/slide\d+\.xml")
+    names = [path for _, path in in_order(container, "ppt/presentation.xml", "sldId")]
+    names = names or container.matching(r"ppt/slides/slide\d+\.xml")
     for name in names:
         slide = container.xml(name)
         number_slide(slide)
@@ -254,21 +277,26 @@ def extract_pptx(payload: bytes, settings: ExtractSettings) -> Extracted:
             elif "/notesSlides/" in target:
                 found += blocks(container.xml(target))
             elif "/comments/" in target:
-                found += _comments(container, re.escape(target))
+                found += comments(container, re.escape(target))
         slides.append("\n\n".join(found))
     return described(container, "\n\f\n".join(slides), "docProps/core.xml", "pptx", f"{len(names)} slides")
 
 
-def _slide_order(container: Container) -> list[str]:
+def in_order(container: Container, part: str, name: str) -> list[tuple[ElementTree.Element, str]]:
+    """The elements of this name in a presentation or workbook and the parts that they stand for, in its order."""
+    folder, last = posixpath.split(part)
     targets = {
-        relation.get("Id"): relation.get("Target", "") for relation in container.xml("ppt/_rels/presentation.xml.rels")
+        relation.get("Id"): relation.get("Target", "") for relation in container.xml(f"{folder}/_rels/{last}.rels")
     }
-    order = []
-    for element in container.xml("ppt/presentation.xml").iter():
-        if local(element) == "sldId":
+    found = []
+    for element in container.xml(part).iter():
+        if local(element) == name:
             wanted = next((value for key, value in element.items() if key.endswith("}id")), None)
-            order.append(posixpath.normpath(posixpath.join("ppt", targets.get(wanted, ""))))
-    return [name for name in order if name in container.names]
+            # "/xl/worksheets/sheet1.xml" begins at the container's root
+            found.append(
+                (element, posixpath.normpath(posixpath.join("/", folder, targets.get(wanted, ""))).lstrip("/"))
+            )
+    return [(element, path) for element, path in found if path in container.names]
 
 
 def extract_odf(payload: bytes, settings: ExtractSettings) -> Extracted:
@@ -278,64 +306,6 @@ def extract_odf(payload: bytes, settings: ExtractSettings) -> Extracted:
     for name in container.matching(r"Object \d+/content\.xml"):
         found += blocks(container.xml(name), mixed=True)
     return described(container, "\n\n".join(found), "meta.xml", "odf")
-
-
-def extract_sheets(payload: bytes, settings: ExtractSettings) -> Extracted:
-    """A workbook (xlsx, xls, xlsb, ods): each sheet under its name, a row a line, then charts and comments."""
-    import python_calamine
-
-    container = Container(payload) if payload.startswith(b"PK") else None
-    if container is not None:
-        _refuse_sparse(container)
-    try:
-        book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(payload))
-        sheets = [(name, book.get_sheet_by_name(name).to_python(skip_empty_area=True)) for name in _worksheets(book)]
-    except Exception as error:  # the library's errors share no base
-        locked = "password" in str(error).lower() or (
-            payload.startswith(b"\xd0\xcf\x11\xe0") and b"E\0n\0c\0r\0y\0p" in payload
-        )
-        raise RefusalError("password" if locked else "bad_document", f"the workbook cannot be read: {error}") from error
-    found = []
-    for name, rows in sheets:
-        lines = ["\t".join(map(_cell, row)).rstrip("\t") for row in rows]
-        if any(lines):
-            found.append("\n".join([name, "", *(line for line in lines if line)]))
-    if container is None:
-        return Extracted("\n\n".join(found), "sheets", tabular=True, note=f"{len(sheets)} sheets")
-    found += charts(container, r"xl/charts/chart\d*\.xml")
-    found += _comments(container, r"xl/(?:threadedComments/.*|comments\d*)\.xml")
-    meta = "docProps/core.xml" if "docProps/core.xml" in container.names else "meta.xml"
-    return described(container, "\n\n".join(found), meta, "sheets", f"{len(sheets)} sheets")
-
-
-def _refuse_sparse(container: Container) -> None:
-    """Raise `RefusalError` for a sheet with a few cells far apart: the library makes room for every cell between them."""
-    for name in container.matching(r"xl/worksheets/sheet\d*\.xml"):
-        places = [(column, int(row)) for column, row in _PLACE.findall(container.read(name))]
-        rows = max((row for _, row in places), default=0)
-        columns = max((_column(column) for column, _ in places), default=0)
-        if rows * columns > max(_MOST_CELLS, _SPARSE * len(places)):
-            raise RefusalError(
-                "too_large", f"{name} spans {rows:,} rows and {columns:,} columns for {len(places):,} cells; the limit is "
-                f"{_MOST_CELLS:,} cells or {_SPARSE} for each that is there",
-            )  # fmt: skip
-
-
-def _column(letters: bytes) -> int:
-    """The number of a column, A is 1."""
-    return sum((letter - 64) * 26**place for place, letter in enumerate(reversed(letters)))
-
-
-def _worksheets(book: Any) -> Iterable[str]:
-    return [sheet.name for sheet in book.sheets_metadata if str(sheet.typ).endswith("WorkSheet")]
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.12g}"
-    if isinstance(value, datetime):
-        return value.isoformat(" ").removesuffix(" 00:00:00")
-    return " ".join(str(value).split())
 
 
 Extractor = Callable[[bytes, ExtractSettings], Extracted]

@@ -33,7 +33,7 @@ _HYPHEN = "\x02"
 """What PDFium writes for a hyphen at the end of a line that splits a word; it leaves the line's end out then."""
 _UNKNOWN = "\ufffd"
 """A sign that the file gives no meaning: inside a line PDFium writes a hyphen for it, too, mostly for the ligature of `fi`."""
-_SPLIT = re.compile(rf"(\w+){_HYPHEN}(\w+)")
+_LAST_WORD, _FIRST_WORD, _LONGEST = re.compile(r"\w+\Z"), re.compile(r"\w+"), 64
 _FIRST = frozenset("non self long short well".split())
 """First parts of words that are mostly written with a hyphen."""
 _ENDINGS = frozenset(
@@ -42,6 +42,8 @@ _ENDINGS = frozenset(
 )
 """What follows them in words that are written without one."""
 _PREFIX, _SUFFIX = frozenset("$€£¥(") | {"$(", "($", "US$"}, frozenset(")%]") | {")%"}
+_APART = _PREFIX | _SUFFIX
+_HYPHENS = str.maketrans("\ufffe\xad", _HYPHEN * 2)
 _BULLET = re.compile(r"[•●▪■◦○–—*-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxlc]{1,5})[.)]")
 _HANGING = 20
 """Signs of the text behind a number that hangs before its paragraph, at least; behind a figure of a table stands another one."""
@@ -143,21 +145,33 @@ def _lines(text_page: Any, raw: Any) -> list[Line]:
     shared = np.minimum(high[1:], high[:-1]) - np.maximum(low[1:], low[:-1])
     gaps = left[1:] - right[:-1]
     beside = (shared >= 0.5 * np.minimum(drawn[1:], drawn[:-1])) & (gaps > -height[:-1])
-    words = [
-        text[at].replace("\ufffe", _UNKNOWN) + text[at + 1 : end].replace("\ufffe", _HYPHEN).replace("\xad", _HYPHEN)
-        for at, end in spans
-    ]
-    starts = [0, *(np.flatnonzero(~beside) + 1).tolist(), len(words)]
-    gaps = (gaps / np.maximum(height[1:], height[:-1])).tolist()
-    lines = []
-    for at, end in itertools.pairwise(starts):
-        box = (left[at], right[at:end].max(), low[at:end].min(), high[at:end].max())
-        text, begins = line_text(words[at:end], gaps[at : end - 1])
-        cells = [(left[at + one], right[at + other - 1]) for one, other in itertools.pairwise([*begins, end - at])]
+    words = [text[at:end] for at, end in spans]
+    if "\ufffe" in text or "\xad" in text:
+        words = [word[0].replace("\ufffe", _UNKNOWN) + word[1:].translate(_HYPHENS) for word in words]
+    starts = np.array([0, *(np.flatnonzero(~beside) + 1)])
+    gaps = gaps / np.maximum(height[1:], height[:-1])
+    wide = np.maximum.reduceat(np.append(gaps, 0.0) * np.append(beside, False), starts) > _GAP
+    boxes = zip(
+        left[starts].tolist(), np.maximum.reduceat(right, starts).tolist(), np.minimum.reduceat(low, starts).tolist(),
+        np.maximum.reduceat(high, starts).tolist(), strict=True,
+    )  # fmt: skip
+    lines, gaps = [], gaps.tolist()
+    for at, end, box, is_wide in zip(
+        starts.tolist(), [*starts[1:].tolist(), len(words)], boxes, wide.tolist(), strict=True
+    ):
+        row = words[at:end]
+        if not is_wide and _APART.isdisjoint(row) and _HYPHEN not in (text := " ".join(row)):
+            lines.append(Line(text, *box, cells=[(box[0], float(right[end - 1]))]))
+            continue
+        text, begins = line_text(row, gaps[at : end - 1])
+        cells = [
+            (float(left[at + one]), float(right[at + other - 1]))
+            for one, other in itertools.pairwise([*begins, end - at])
+        ]
         head, _, rest = text.partition("\t")
         if len(cells) == 2 and len(rest) > _HANGING and _BULLET.fullmatch(head):
             text, cells = text.replace("\t", " "), []  # a number that hangs before its paragraph
-        lines.append(Line(text, *map(float, box), cells=cells))
+        lines.append(Line(text, *box, cells=cells))
     return lines
 
 
@@ -261,14 +275,17 @@ def _without_hyphens(text: str) -> str:
     """Words that a line's end split are whole again; a hyphen stays in those that the document writes with one elsewhere, before
     a name (Coca-Cola), and after a first part that is mostly written with one (self-made)."""
 
-    def whole(match: re.Match[str]) -> str:
-        written, plain = f"{match[1]}-{match[2]}", match[1] + match[2]
-        is_name = match[2][0].isupper() and not plain.isupper()  # a heading in capitals is split like any text
-        if written in text or is_name:
-            return written
-        return written if _is_compound(match[1].lower(), match[2], text) and plain not in text else plain
+    parts = text.split(_HYPHEN)
+    for at, (before, after) in enumerate(itertools.pairwise(parts)):
+        first, second = _LAST_WORD.search(before[-_LONGEST:]), _FIRST_WORD.match(after)
+        parts[at] += "-" if first is None or second is None or _has_hyphen(first[0], second[0], text) else ""
+    return "".join(parts)
 
-    return _SPLIT.sub(whole, text).replace(_HYPHEN, "-")
+
+def _has_hyphen(first: str, second: str, text: str) -> bool:
+    plain = first + second
+    is_name = second[0].isupper() and not plain.isupper()  # a heading in capitals is split like any text
+    return is_name or f"{first}-{second}" in text or (_is_compound(first.lower(), second, text) and plain not in text)
 
 
 def _is_compound(first: str, second: str, text: str) -> bool:

@@ -14,6 +14,7 @@ from urllib.parse import urljoin
 
 from pipeline.ingest.crawl.client import Response
 from pipeline.ingest.crawl.urls import MAX_URL, canonical
+from pipeline.ingest.encoding import decode_payload
 from pipeline.ingest.formats.http import decode_body
 from pipeline.ingest.record import DamagedInputError
 from pipeline.ingest.sniff import sniff, split_content_type
@@ -31,7 +32,6 @@ _ATTRIBUTES = {
 }
 _REFERENCE = re.compile(r"&(#\w+;?|\w+;|\w+(?![\w=]))")
 _REFRESH = re.compile(r"\s*[\d.]*\s*[;,]?\s*url\s*=\s*[\"']?([^\"']+)", re.IGNORECASE)
-_CHARSET = re.compile(rb"<meta[^<>]{0,200}charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
 _COMMENT = re.compile(rb"<!--.*?(?:-->|\Z)", re.DOTALL)
 _NS = r"(?:[A-Za-z][\w.-]*:)?"
 _LOCATION = re.compile(
@@ -81,14 +81,13 @@ def links_of(response: Response, limit: int) -> list[str]:
     if _NOT_FOLLOWED.search(said) or not is_page:
         return []
     base, links = response.url, {}
-    declared = _CHARSET.search(body, 0, 2048)
-    charset = split_content_type(response.header("content-type"))[1] or (declared.group(1).decode() if declared else "")
-    for match in islice(_TAG.finditer(_markup(body)), 2 * MAX_ENTRIES):
+    markup = decode_payload(_markup(body), split_content_type(response.header("content-type"))[1], True).text.encode()
+    for match in islice(_TAG.finditer(markup), 2 * MAX_ENTRIES):
         name, attributes = match.group(1).lower(), match.group(2)
         rel = _value(attributes, "rel").lower()
-        href = _value(attributes, "src" if name == b"frame" else "href", charset)
+        href = _value(attributes, "src" if name == b"frame" else "href")
         if name == b"meta":
-            content = _value(attributes, "content", charset)
+            content = _value(attributes, "content")
             if _value(attributes, "name").lower() == "robots" and _NOT_FOLLOWED.search(content.lower()):
                 return []
             if (refresh := _REFRESH.match(content)) and (link := joined(base, refresh.group(1))):
@@ -121,19 +120,12 @@ def _markup(body: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _value(attributes: bytes, name: str, charset: str = "") -> str:
-    """An attribute as HTML reads it: in the page's encoding where it is no UTF-8, and `&section=` is no `&sect`."""
+def _value(attributes: bytes, name: str) -> str:
+    """An attribute as HTML reads it: `&section=` is no `&sect`."""
     match = _ATTRIBUTES[name].search(attributes)
     if match is None:
         return ""
-    raw = (match.group(match.lastindex or 1) or b"")[: 2 * MAX_URL]
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        try:
-            text = raw.decode(charset or "cp1252", "replace")
-        except LookupError:
-            text = raw.decode("cp1252", "replace")
+    text = (match.group(match.lastindex or 1) or b"")[: 2 * MAX_URL].decode("utf-8", "replace")
     return (_REFERENCE.sub(_meant, text) if "&" in text else text).strip()
 
 
@@ -165,8 +157,7 @@ def listed_in(response: Response, since: str | None) -> Listed | None:
             body = zlib.decompressobj(31).decompress(body, MAX_LIST)
         except zlib.error:
             return None
-    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
-        body = body.decode("utf-16", "replace").encode()
+    body = decode_payload(body, None, True).text.encode()
     listed = Listed()
     if response.mime == "text/plain" and _ADDRESSES.fullmatch(body):
         listed.pages = [link for line in body.decode("utf-8", "replace").split() if (link := canonical(line))]

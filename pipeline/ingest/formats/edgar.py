@@ -37,8 +37,8 @@ _SKIPPED_TYPES = ("GRAPHIC", "ZIP", "EXCEL", "PDF", "COVER", "JSON")
 _SKIPPED_WRAPPERS = re.compile(rb"\s*<(XBRL|XML|PDF|ZIP|JSON|EXCEL)>", re.IGNORECASE)
 
 
-def is_submission(head: bytes) -> bool:
-    """Whether a file is an EDGAR submission, by its first bytes."""
+def is_submission(head: bytes, named: bool = False) -> bool:
+    """Whether a file is an EDGAR submission, by its first bytes whatever its name."""
     return head.lstrip().startswith(_ENVELOPE)
 
 

@@ -14,6 +14,9 @@ _BOM = b"\xef\xbb\xbf"
 _SPACE = " \t\r\n,"
 _BLANK = b" \t\r\n\f\v\x1e"
 """White space around a line, and the sign that begins a record of a JSON text sequence (RFC 7464)."""
+_MOST_DIGITS = 4300
+"""Digits of a whole number that Python reads; a longer one is read as a fraction is, and costs no row."""
+_DECODER = json.JSONDecoder(parse_int=lambda digits: int(digits) if len(digits) < _MOST_DIGITS else float(digits))
 
 
 @source_kind("jsonl", ".jsonl", ".ndjson", ".json")
@@ -54,6 +57,11 @@ def _read_lines(stream: io.BufferedReader, where: Where) -> Iterator[Record]:
 
 
 def _read_line(line: bytes, where: Where, position: str) -> Iterator[Record]:
+    if not line.strip(b"\0"):
+        yield where.bad(
+            "bad_json", "the line holds nothing but NULs, as a write that was cut off leaves", position, line
+        )
+        return
     try:
         values = _values(line)
     except UnicodeDecodeError as error:
@@ -72,9 +80,13 @@ def _values(line: bytes) -> list[Any]:
     except json.JSONDecodeError as error:
         if error.msg != "Extra data":
             raise
+    except UnicodeDecodeError:
+        raise
+    except ValueError:  # a number of thousands of digits
+        pass
     text, values, at = line.decode(), [], 0
     while at < len(text):
-        value, at = json.JSONDecoder().raw_decode(text, at)
+        value, at = _DECODER.raw_decode(text, at)
         values.append(value)
         while at < len(text) and text[at] in _SPACE:
             at += 1
@@ -84,7 +96,7 @@ def _values(line: bytes) -> list[Any]:
 def _read_value(stream: io.BufferedReader, where: Where) -> Iterator[Record]:
     """The elements of an array, or values one after the other, decoded as they come: memory holds one element."""
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    decoder, buffer, at, more, number, inside = json.JSONDecoder(), text.read(CHUNK), 0, CHUNK, 0, False
+    buffer, at, more, number, inside = text.read(CHUNK), 0, CHUNK, 0, False
     while True:
         while at < len(buffer) and (buffer[at] in _SPACE or (not inside and buffer[at] == "[")):
             inside = inside or buffer[at] == "["
@@ -95,7 +107,7 @@ def _read_value(stream: io.BufferedReader, where: Where) -> Iterator[Record]:
         try:
             if at >= len(buffer):
                 raise ValueError("nothing is left")
-            value, end = decoder.raw_decode(buffer, at)
+            value, end = _DECODER.raw_decode(buffer, at)
             if end == len(buffer) and isinstance(value, int | float):
                 raise ValueError("a number may go on")
         except (ValueError, RecursionError) as error:
@@ -114,7 +126,8 @@ def _read_value(stream: io.BufferedReader, where: Where) -> Iterator[Record]:
 
 
 def _rows_of(value: Any, where: Where, position: str, payload: bytes) -> Iterator[Record]:
-    """The row that an object is; or the rows of the one list of objects in it, however deep, when it has no text of its own."""
+    """The row that an object is; or, when it has no text of its own, the rows of the one list of objects in it, however deep, or
+    those that are its values."""
     if value == []:
         return
     if not isinstance(value, dict):
@@ -126,6 +139,8 @@ def _rows_of(value: Any, where: Where, position: str, payload: bytes) -> Iterato
     while inner and not lists:  # deeper ones only when their rows have text: any row may hold a list of other things
         inner = [part for outer in inner if isinstance(outer, dict) for part in outer.values()]
         lists = [part for part in inner if isinstance(part, list) and part and _has_text(part[0], text)]
+    rows = [part for part in value.values() if _has_text(part, text)]
+    lists = lists or ([rows] if len(rows) > 1 else [])  # rows under their names
     if len(lists) == 1 and not _has_text(value, text):
         for number, row in enumerate(lists[0], start=1):
             yield from _rows_of(row, where, f"{position};item={number}", b"")

@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, BinaryIO
 
 from pipeline.ingest.content import HEAD
+from pipeline.ingest.encoding import decode_payload
 from pipeline.ingest.kinds import source_kind
 from pipeline.ingest.members import read_member
 from pipeline.ingest.record import DamagedInputError, Record, Where
@@ -24,12 +25,14 @@ _SURE = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 """Fields that mail servers write, with a value of theirs: in a form, `Received: 3 May` is plain text."""
+_FILLED_IN = frozenset(b"from to cc bcc subject date sender reply-to".split())
 _FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\s]")
 _ATTACHMENT = re.compile(r"__attach_version1\.0_#[0-9A-F]{8}")
 
 
-def is_message(head: bytes) -> bool:
-    """Whether a file begins like a message: header fields only, some of them a message's own.
+def is_message(head: bytes, named: bool = False) -> bool:
+    """Whether a file begins like a message: header fields only, some of them a message's own. Where the name says that it is one,
+    a single field that people fill in is enough.
 
     >>> is_message(b"From: a@b.example\\nSubject: x\\nMIME-Version: 1.0\\n\\nHi"), is_message(b"From: Ann\\nTo: Bob\\n\\nHi")
     (True, False)
@@ -41,41 +44,40 @@ def is_message(head: bytes) -> bool:
     }
     is_draft = fields >= {b"mime-version", b"content-type"}  # without sender or date
     sent = b"from" in fields and fields & {b"date", b"mime-version"} and fields & {b"to", b"subject", b"message-id"}
-    return bool(_HEADER.match(head)) and bool(is_draft or sent or _is_header(head))
+    return bool(_HEADER.match(head)) and bool(is_draft or sent or _is_header(head, named))
 
 
-def _is_header(head: bytes) -> bool:
+def _is_header(head: bytes, named: bool = False) -> bool:
     """Whether it begins with two header fields at least and nothing else up to a blank line, one of them sure to be a message's.
 
     >>> _is_header(b"Delivered-To: a@b.example\\nSubject: x\\n\\nHi"), _is_header(b"Note: x\\nTodo: y\\n\\nHi")
     (True, False)
     """
     end = re.search(rb"\r?\n\r?\n", head)
-    if end is None and len(head) < HEAD:
+    is_whole = len(head) < HEAD  # a header can be longer than what is looked at
+    if end is None and is_whole and not named:
         return False
-    block = head[: end.start()] if end else head.rpartition(b"\n")[0]  # a header can be longer than what is looked at
+    block = head[: end.start()] if end else head if is_whole else head.rpartition(b"\n")[0]
     lines = block.splitlines()
     has_envelope = bool(lines and _ENVELOPE.match(lines[0]))
     lines = lines[has_envelope:]
     own = [line for line in lines if _FIELD.match(line)]
     if (
-        len(own) < 2
+        len(own) < 2 - named
         or own[0] is not lines[0]
         or not all(_FIELD.match(line) or line[:1] in (b" ", b"\t") for line in lines)
     ):
         return False
     names = {line.split(b":", 1)[0].lower() for line in own}
     typed = b"content-type" in names and bool(names & {b"subject", b"from", b"to"})
-    return has_envelope or typed or bool(_SURE.search(block))
+    return has_envelope or typed or bool(_SURE.search(block)) or (named and bool(names & _FILLED_IN))
 
 
-@source_kind("eml", ".eml", accepts=(".txt",), recognises=is_message)
-def read_eml(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]:
-    """One message."""
-    yield from _read_message(where.whole(stream, "message"), where, "")
+def _is_mailbox(head: bytes, named: bool) -> bool:
+    return named or (_ENVELOPE.match(head) is not None and is_message(head))
 
 
-@source_kind("mbox", ".mbox", ".mbx")
+@source_kind("mbox", ".mbox", ".mbx", recognises=_is_mailbox)
 def read_mbox(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]:
     """Every message of a mailbox; one begins at a line `From ` after a blank line."""
     lines: list[bytes] = []
@@ -91,6 +93,12 @@ def read_mbox(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]:
             lines.append(line[1:] if re.match(rb">+From ", line) else line)
     if lines:
         yield from _in_mailbox(lines, size, number + 1, where)
+
+
+@source_kind("eml", ".eml", accepts=(".txt",), recognises=is_message)
+def read_eml(stream: io.BufferedIOBase, where: Where) -> Iterator[Record]:
+    """One message."""
+    yield from _read_message(where.whole(stream, "message"), where, "")
 
 
 def _in_mailbox(lines: list[bytes], size: int, number: int, where: Where) -> Iterator[Record]:
@@ -168,10 +176,7 @@ def _content(part: Any) -> bytes:
     payload = part.get_payload(decode=True) or b""
     if part.get_content_maintype() != "text" or part.get_content_disposition() == "attachment":
         return payload
-    try:
-        return payload.decode(part.get_content_charset() or "utf-8", "replace").encode()
-    except LookupError:
-        return payload
+    return decode_payload(payload, part.get_content_charset(), part.get_content_subtype() == "html").text.encode()
 
 
 def _name_of(part: Any) -> str:

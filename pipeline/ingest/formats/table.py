@@ -118,8 +118,8 @@ def _is_quoted(sample: str) -> bool:
 def read_csv(stream: io.BufferedReader, where: Where) -> Iterator[Record]:
     """Every row under the header. A row with another number of fields, or with bytes of another encoding, is quarantined.
 
-    Blank lines and comments (`#`) before the header and a line `sep=;` are left out; columns of one name are one text; line
-    breaks in names are spaces. Fields that a row has beyond the header's count if they are not empty.
+    Blank lines, titles and comments (`#`) above the header and a line `sep=;` are left out; columns of one name are one text;
+    line breaks in names are spaces. Fields that a row has beyond the header's count if they are not empty.
     """
     # `csv` keeps one process-wide limit; a longer field raises and ends the file as damaged.
     csv.field_size_limit(min(where.source.max_record_bytes, 2**31 - 1))
@@ -148,6 +148,8 @@ def read_csv(stream: io.BufferedReader, where: Where) -> Iterator[Record]:
             blank += 1
             where.pass_blank(blank)
             continue
+        if not names and len(row) > 1 and sum(map(bool, row)) == 1 and where.source.fields.text not in row:
+            continue  # a title above the table
         if not names:
             names = [" ".join(name.split()) for name in row]
             continue

@@ -35,7 +35,7 @@ _TELLING = re.compile(rb"licen|cc|creative|public|attribution|&#")
 _META = re.compile(rb"<meta\b([^<>]{0,1024})>", re.IGNORECASE)
 _LINK = re.compile(rb"<(?:a|link)\b([^<>]{0,1024})>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(
-    rb"([a-z:-]{1,32})\s{0,8}=\s{0,8}(?:\"([^\"]{0,512})\"|'([^']{0,512})'|([^\s\"'>]{1,512}))", re.IGNORECASE
+    rb"([a-z:-]{1,32})\s{0,8}=\s{0,8}(?:\"([^\"]{0,4096})\"|'([^']{0,4096})'|([^\s\"'>]{1,4096}))", re.IGNORECASE
 )
 _ROBOTS_NAMES = ("robots", "googlebot", "tdm-reservation", "tdm-policy", "content-usage")
 
@@ -108,7 +108,7 @@ def page_rights(payload: bytes) -> PageRights:
     data = np.frombuffer(payload, np.uint8)
     if held(data, _MARK_SYLLABLES, _HEAD_BYTES) and any(mark in payload[:_HEAD_BYTES].lower() for mark in _MARKS):
         for tag in _META.finditer(payload, 0, _HEAD_BYTES):
-            found = _attributes(tag[1])
+            found = attributes(tag[1])
             name = (found.get("name") or found.get("http-equiv") or "").lower()
             if name in _ROBOTS_NAMES and (content := plain(found.get("content", ""))):
                 signals.append(f"meta {name}: {content}")
@@ -116,7 +116,7 @@ def page_rights(payload: bytes) -> PageRights:
         for tag in _LINK.finditer(payload):
             if not _TELLING.search(tag[1].lower()):
                 continue
-            found = _attributes(tag[1])
+            found = attributes(tag[1])
             href, declared = (
                 found.get("href", ""),
                 bool({"license", "licence"} & set(found.get("rel", "").lower().split())),
@@ -141,7 +141,8 @@ def _names_licence(data: np.ndarray, payload: bytes) -> bool:
     return bool(seen & ~1) and _RELATION.search(payload) is not None
 
 
-def _attributes(tag: bytes) -> dict[str, str]:
+def attributes(tag: bytes) -> dict[str, str]:
+    """The attributes of a tag by their names in small letters, the first of each; only those that have a value."""
     found: dict[str, str] = {}
     for match in _ATTRIBUTE.finditer(tag):
         value = next((group for group in match.groups()[1:] if group is not None), b"")

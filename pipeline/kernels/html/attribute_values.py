@@ -13,15 +13,18 @@ HIDDEN, ARIA_HIDDEN, BREAK_BEFORE, BREAK_AFTER, TEX, PRESENTATION, GONE, LINK = 
 hidden and without a place on the page, as by `display: none`; `href`."""
 REVERSED, LETTERED, ROMAN, CAPITALS, DRAWN = (1 << bit for bit in range(8, 13))
 """A list that counts down; one numbered in letters or Roman numerals, in capitals; what MathJax drew of a formula."""
-FONT = 13
-"""From this bit on: the font of signs (see `symbols`) that an element's own text stands in."""
+FONT, FONT_BITS = 13, 7
+"""From this bit on, three of them: the font of signs (see `symbols`) that an element's own text stands in."""
+RAISED, LOWERED = 1 << 16, 1 << 17
+"""Text that a style raises or lowers, as `sup` and `sub` do."""
 
 _LEAST_BESIDE = 4
 """Letters that a word beside a digit has at least: the numbers that programs give as names have any two letters ("7ad3")."""
-_DISPLAY, _VISIBILITY, _BEFORE, _AFTER = (
-    np.uint64(pack(end)) for end in ("isplay", "sibility", "k-before", "ak-after")
+_DISPLAY, _VISIBILITY, _BEFORE, _AFTER, _ALIGN = (
+    np.uint64(pack(end)) for end in ("isplay", "sibility", "k-before", "ak-after", "al-align")
 )
-_FOUR, _SIX = np.uint64(0xFFFFFFFF), np.uint64(0xFFFFFFFFFFFF)
+_THREE, _FOUR, _FIVE, _SIX = (np.uint64(2 ** (8 * size) - 1) for size in (3, 4, 5, 6))
+_SUPER, _LOW = np.uint64(pack("super")), np.uint64(pack("sub"))
 _NONE, _HIDE, _ALWAYS, _PAGE, _LEFT, _RIGHT = (
     np.uint64(pack(value)) for value in ("none", "hidden", "always", "page", "left", "right")
 )
@@ -77,7 +80,7 @@ def numbering(place: Int, end: Int) -> Int:
 
 @kernel()
 def style_flags(place: Int, end: Int) -> Int:
-    """`HIDDEN`, `BREAK_BEFORE` and `BREAK_AFTER` of a style's declarations."""
+    """`HIDDEN`, `GONE`, `BREAK_BEFORE`, `BREAK_AFTER`, `RAISED` and `LOWERED` of a style's declarations."""
     flags, last, value, size, which = 0, np.uint64(0), np.uint64(0), 0, 0  # `last`: the last eight bytes of a property
     while place <= end:
         byte = byte_at(place) if place < end else 0x3B
@@ -88,6 +91,8 @@ def style_flags(place: Int, end: Int) -> Int:
                     flags |= HIDDEN | GONE
                 elif (value & _SIX) == _HIDE:
                     flags |= HIDDEN
+            elif which == RAISED:
+                flags |= RAISED if value & _FIVE == _SUPER else LOWERED if value & _THREE == _LOW else 0
             elif which:
                 always = value & _SIX == _ALWAYS or value & _FOUR in (_PAGE, _LEFT) or value == _RIGHT
                 flags |= which if always else 0
@@ -98,7 +103,7 @@ def style_flags(place: Int, end: Int) -> Int:
             shown = last >> np.uint64(16)
             which = (
                 HIDDEN if shown == _DISPLAY or last == _VISIBILITY
-                else BREAK_BEFORE if last == _BEFORE else BREAK_AFTER if last == _AFTER else -1
+                else BREAK_BEFORE if last == _BEFORE else BREAK_AFTER if last == _AFTER else RAISED if last == _ALIGN else -1
             )  # fmt: skip
             which = which if which > 0 else 0
             size = 0 if which else 8  # the value of another property is passed over

@@ -6,7 +6,7 @@ from pipeline.kernels import codes
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.html.html_tokens import is_letter
 from pipeline.kernels.html.output import BEGUN, PENDING, SCRIPT_END, SCRIPT_SIGN, START, TO, put
-from pipeline.kernels.html.tree import BEGIN, END, STOP, TAG, TAGS, TEXT
+from pipeline.kernels.html.tree import BEGIN, END, FLAGS, LOWERED, RAISED, STOP, TAG, TAGS, TEXT
 from pipeline.kernels.memory import Int, address, byte_at
 
 _SUP, _SUB, _LINK = (TAGS[name] for name in ("sup", "sub", "a"))
@@ -17,20 +17,26 @@ _SMALL = 24
 @kernel()
 def open_script(nodes: np.ndarray, data: np.ndarray, block: np.ndarray, row: Int, state: np.ndarray) -> None:
     """Mark raised and lowered text: `10^9`, `x^(n+1)`, `H_2O`, a note's link `[1]`; not `(1)`, `1st`, 1/8, what is alone."""
-    tag, to = nodes[row, TAG], state[TO]
-    if tag not in (_SUP, _SUB) or state[PENDING] or state[START] or to == state[BEGUN] or row + 1 == nodes[row, END]:
+    tag, to, flags = nodes[row, TAG], state[TO], nodes[row, FLAGS]
+    raised, lowered = tag == _SUP or flags & RAISED != 0, tag == _SUB or flags & LOWERED != 0
+    if not (raised or lowered) or state[PENDING] or state[START] or to == state[BEGUN] or row + 1 == nodes[row, END]:
         return
     text = row + 1
     while text < nodes[row, END] - 1 and nodes[text, TAG] != TEXT:
         text += 1
     place, stop, before = address(data) + nodes[row, BEGIN], address(data) + nodes[row, STOP], byte_at(to - 1)
-    if block[text] < 0 or stop - place > _SMALL or before <= codes.SPACE or before == codes.LEFT_PAREN:
+    if (
+        block[text] < 0
+        or stop - place > _SMALL
+        or before <= codes.SPACE
+        or before in (codes.LEFT_PAREN, codes.CARET, codes.UNDERSCORE)
+    ):
         return
-    if tag == _SUP and not is_letter(before) and _is_fraction(nodes, data, row):
+    if raised and not is_letter(before) and _is_fraction(nodes, data, row):
         if codes.ZERO <= before <= codes.NINE:
             put(state, codes.SPACE)
         return
-    if tag == _SUB and row >= 3 and _is_fraction(nodes, data, row - 3):
+    if not raised and row >= 3 and _is_fraction(nodes, data, row - 3):
         return
     letters = digits = others = 0
     for at in range(place, stop):
@@ -43,14 +49,14 @@ def open_script(nodes: np.ndarray, data: np.ndarray, block: np.ndarray, row: Int
     link = nodes[row + 1, TAG] == _LINK
     minus = size > 2 and first == 0xE2 and byte_at(place + 1) == 0x88 and byte_at(place + 2) == 0x92
     plain = is_letter(first) or codes.ZERO <= first <= codes.NINE or first == codes.HYPHEN or minus
-    if not plain or (tag == _SUP and letters == size and size > 1):
+    if not plain or (raised and letters == size and size > 1):
         return
     state[SCRIPT_END] = nodes[row, END]
     if link and digits == size:
         put(state, codes.LEFT_BRACKET)
         state[SCRIPT_SIGN] = codes.RIGHT_BRACKET
         return
-    put(state, codes.CARET if tag == _SUP else codes.UNDERSCORE)
+    put(state, codes.CARET if raised else codes.UNDERSCORE)
     if others and size > 1:
         put(state, codes.LEFT_PAREN)
         state[SCRIPT_SIGN] = codes.RIGHT_PAREN

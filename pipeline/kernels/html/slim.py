@@ -242,8 +242,8 @@ def _is_formula(place: Int, end: Int) -> bool | np.bool_:
 
 @kernel()
 def _may_matter(place: Int, end: Int) -> bool:
-    """Whether a style may hide, or break the page ("y:none", "y:hidden", "break-"), may name a font of signs ("Wingdings",
-    "Symbol"), or has a character reference that may."""
+    """Whether a style may hide, or break the page ("y:none", "y:hidden", "break-"), may raise text ("n:super", "n:sub"), name a
+    font of signs ("Wingdings", "Symbol"), or has a character reference that may."""
     before, last = 0, 0
     while place < end:
         byte = byte_at(place)
@@ -254,7 +254,8 @@ def _may_matter(place: Int, end: Int) -> bool:
             breaks = before == codes.SMALL_A and last == codes.SMALL_K and byte == codes.HYPHEN
             dings = before == codes.SMALL_N and last == codes.SMALL_G and byte == codes.SMALL_S
             symbol = before == codes.SMALL_M and last == codes.SMALL_B and byte == codes.SMALL_O
-            if byte == codes.AMPERSAND or hides or breaks or dings or symbol:
+            raises = before == codes.SMALL_N and last == codes.COLON and byte == codes.SMALL_S
+            if byte == codes.AMPERSAND or hides or breaks or raises or dings or symbol:
                 return True
             before, last = last, byte
     return False

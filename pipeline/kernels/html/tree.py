@@ -12,8 +12,8 @@ A node is a row of `nodes`, int32[rows, 8]; the columns are:
 - `BEGIN`, `STOP`: bytes in `data` of the text inside, of elements that of all their descendants together.
 - `MARKS`: what words of class, id, role and itemprop say an element is for: bits 1 << group of `WORDS`. `itemtype` says
   which is a comment.
-- `FLAGS`: `HIDDEN`, `ARIA_HIDDEN`, `BREAK_BEFORE`, `BREAK_AFTER`, `TEX`, `PRESENTATION`, `GONE`, `LINK`, and those of lists
-  and drawn formulas, see `attribute_values`.
+- `FLAGS`: `HIDDEN`, `ARIA_HIDDEN`, `BREAK_BEFORE`, `BREAK_AFTER`, `TEX`, `PRESENTATION`, `GONE`, `LINK`, and those of lists,
+  drawn formulas, fonts of signs and raised text, see `attribute_values`.
 - `SPANS`: of a list the number of its first item (1 unless `start` says another), of an item its `value` or 0; else colspan
   (1 to 1,000) plus rowspan (0 to 32,767; 0 is "to the last row") times 65,536.
 """
@@ -25,7 +25,7 @@ from pipeline.kernels.blocks import copy, count_byte, find
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.hashing import xxh64
 from pipeline.kernels.html import attribute_values
-from pipeline.kernels.html.attribute_values import FONT, marks_of, number_at, numbering, style_flags
+from pipeline.kernels.html.attribute_values import FONT, FONT_BITS, marks_of, number_at, numbering, style_flags
 from pipeline.kernels.html.html_tokens import attribute_at, is_letter, is_space, name_at, pack
 from pipeline.kernels.html.names import NameTable, kind_of, name_table
 from pipeline.kernels.html.symbols import LETTERS, MOST, SIGNS, put_signs, symbol_font
@@ -39,6 +39,7 @@ TEX, PRESENTATION = attribute_values.TEX, attribute_values.PRESENTATION
 GONE, LINK = attribute_values.GONE, attribute_values.LINK
 REVERSED, LETTERED, ROMAN = attribute_values.REVERSED, attribute_values.LETTERED, attribute_values.ROMAN
 CAPITALS, DRAWN = attribute_values.CAPITALS, attribute_values.DRAWN
+RAISED, LOWERED = attribute_values.RAISED, attribute_values.LOWERED
 _INLINE = (
     "a abbr acronym b bdi bdo big br button cite code data del dfn em font i img ins kbd label map mark meter nobr output "
     "picture progress q rp rt ruby s samp slot small span strike strong sub sup time tt u var wbr ix:nonfr ix:nonnu"
@@ -147,7 +148,7 @@ def _read_tree(
         if stop > here:
             first = to
             to = copy(here, to, stop - here) if raw else _decoded(here, stop, to)
-            font = nodes[parent, FLAGS] >> FONT if parent >= 0 else 0
+            font = nodes[parent, FLAGS] >> FONT & FONT_BITS if parent >= 0 else 0
             to = start_of_data + put_signs(data, first - start_of_data, to - start_of_data, font, signs, letters)
             _put_node(nodes, rows, TEXT, parent, first - start_of_data, to - start_of_data)
             signatures[rows] = 0

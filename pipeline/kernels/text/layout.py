@@ -7,6 +7,7 @@ from pipeline.kernels.arrays import grow_rows
 from pipeline.kernels.blocks import SIZE, begins, below, copy, count_byte, equal, find, first_bits, ones
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.memory import Int, address, byte_at
+from pipeline.kernels.text.hyphens import APART, SPLIT, is_split, seam_at, words_of
 
 BLANK, PROSE, WEAK, STRONG = range(4)
 """What a line is: empty, text, perhaps part of a table (headings, rules), plainly a table row."""
@@ -38,7 +39,7 @@ def lay_out(
     ends[0] = span_ends[0] = 0
     spans = np.empty((64, 2), np.int32)
     write = found = 0
-    text, target = address(data), address(out)
+    text, target, no_words = address(data), address(out), np.zeros(0, np.bool_)
     for row in range(count):
         start, end = offsets[row], offsets[row + 1]
         lines = 1 + count_byte(text + start, text + end, codes.LINE_FEED)
@@ -54,7 +55,7 @@ def lay_out(
         if unwrap:
             _find_joins(data, bounds, shape, table, joined)
         row_start, number = write, 0
-        whole = not joined.any()
+        whole, words, words_known = not joined.any(), no_words, False
         if whole:  # nearly every row
             copy(text + start, target + write, end - start)
         for line in range(lines):
@@ -64,7 +65,12 @@ def lay_out(
             elif line and joined[line]:
                 while first < last and (data[first] == codes.SPACE or data[first] == codes.TAB):
                     first += 1
-                if not _is_hyphenated(data, bounds[line - 1, 0], bounds[line - 1, 1], first):
+                seam = seam_at(data, bounds[line - 1, 0], bounds[line - 1, 1], first, last)
+                if seam == SPLIT and not words_known:
+                    words, words_known = words_of(data, start, end), True
+                if seam == SPLIT:
+                    write -= is_split(data, bounds[line - 1, 0], bounds[line - 1, 1], first, last, words)
+                elif seam == APART:
                     out[write] = codes.SPACE
                     write += 1
             elif line:
@@ -84,18 +90,6 @@ def lay_out(
         ends[row + 1] = write
         span_ends[row + 1] = found
     return ends, out[:write], span_ends, spans[:found]
-
-
-@kernel()
-def _is_hyphenated(data: np.ndarray, start: int, end: int, following: int) -> bool:
-    """Whether a line ends in a letter and a hyphen, and the next goes on with a small letter: join without a space."""
-    return (
-        end - start >= 2
-        and data[end - 1] == codes.HYPHEN
-        and codes.SMALL_A <= (data[end - 2] | codes.CASE_BIT) <= codes.SMALL_Z
-        and following < data.shape[0]
-        and codes.SMALL_A <= data[following] <= codes.SMALL_Z
-    )
 
 
 @kernel()

@@ -1,12 +1,11 @@
-"""Bytes to text: the encoding a page declares is used only if its bytes are valid in it."""
+"""Bytes to text, of documents, of links in fetched pages and of what is shown of a raw page: the encoding that a page declares is
+used only if its bytes are valid in it."""
 
 import codecs
 import re
 from dataclasses import dataclass
 
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
-
-from pipeline.extract.payload import RefusalError
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _META = re.compile(rb"<meta[^>]{0,256}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE)
@@ -127,12 +126,3 @@ def _wide(payload: bytes) -> str | None:
     if odd > 0.8 * half and even < 0.05 * half:
         return "utf-16-le"
     return "utf-16-be" if even > 0.8 * half and odd < 0.05 * half else None
-
-
-def decode_within(payload: bytes, charset: str | None, is_markup: bool, max_replaced_frac: float) -> Decoded:
-    """`decode_payload`, or `RefusalError` (`undecodable`) when too many characters cannot be decoded."""
-    decoded = decode_payload(payload, charset, is_markup)
-    if decoded.replaced > max_replaced_frac * len(decoded.text):
-        share = f"{decoded.replaced:,} of {len(decoded.text):,} characters"
-        raise RefusalError("undecodable", f"{share} cannot be read, at best as {decoded.encoding}")
-    return decoded
