@@ -67,7 +67,7 @@ def changed(opened: RunFolder, changes: Mapping[str, Any]) -> dict[str, Any]:
             raise UsageError(f"{path}: {judge} has no threshold {field}{near(field, decided)}")
         holder = of_judges[judge]
         for part in inner:  # a bound of a source or a role: by_source.news.min_num_words
-            holder[field] = dict(holder[field] or {}) if isinstance(holder.get(field), dict | None) else {}
+            holder[field] = dict(own) if isinstance(own := holder.get(field), dict) else {}
             holder, field = holder[field], part
         holder[field] = value
     for name in {path.partition(".")[0] for path in changes}:
