@@ -108,6 +108,9 @@ class Standing(Shard):
         labels = self.clusters["near_cluster"].fill_null(-1).to_numpy()
         self._labels, self._cluster = np.unique(labels, return_inverse=True)
         self._members = candidates(self, 0, self.settings["priorities"])
+        self._hit = dict(zip(self.hits.rules, np.ascontiguousarray(self.hits.matrix.T), strict=True))
+        self._passes = self.passing
+        del self.clusters, self.signals, self.hits
         self._judge: tuple[str, pa.Table] = ("", pa.table({}))
 
     def _whole(self, read: Callable[[str], pa.Table]) -> pa.Table:
@@ -169,27 +172,25 @@ class Standing(Shard):
     def _decided_again(self, settings: dict[str, Any], names: set[str]) -> tuple[np.ndarray, pa.Table]:
         """(rows, their verdicts): the documents that these judges hit otherwise with new settings, and the clusters of those."""
         entries = [(judge, own) for judge, own in entries_of(settings) if judge.name in names]
-        old = dict(zip(self.hits.rules, self.hits.matrix.T, strict=True))
         own = rule_hits(entries, {judge.name: self._signals(judge) for judge, _ in entries}, self.documents)
-        hit = {rule: column for rule, column in old.items() if rule.partition(".")[0] not in names}
+        hit = {rule: column for rule, column in self._hit.items() if rule.partition(".")[0] not in names}
         hit |= {rule: column & ~self.chosen for rule, column in zip(own.rules, own.matrix.T, strict=True)}
         none = np.zeros(self.documents.num_rows, np.bool_)
-        rules = self._rules(settings)
-        columns = [hit.get(rule, none) for rule in rules]
-        hits = Hits(rules, np.array(columns, np.bool_).reshape(len(rules), len(none)).T)
         read = self.documents["reason"].combine_chunks().is_null().to_numpy(zero_copy_only=False)
-        differ = np.zeros_like(none)
-        for rule in old.keys() | hit.keys():
-            differ |= (old.get(rule, none) ^ hit.get(rule, none)) & read
-        passing = hits.passing & read
+        differ = none.copy()
+        for rule in self._hit.keys() | hit.keys():
+            if self._hit.get(rule) is not hit.get(rule):
+                differ |= (self._hit.get(rule, none) ^ hit.get(rule, none)) & read
+        passes = read & ~np.logical_or.reduce([none, *hit.values()])
         touched = np.zeros(len(self._labels), np.bool_)
-        touched[self._cluster[passing != self.passing]] = True
+        touched[self._cluster[passes != self._passes]] = True
         touched &= self._labels >= 0
         rows = np.flatnonzero(differ | touched[self._cluster])
-        copied = self._copies(settings, pa.array(self._labels[touched]), passing)
+        copied = self._copies(settings, pa.array(self._labels[touched]), passes)
         copied = copied.set_column(0, "row", pa.array(np.searchsorted(rows, copied["row"].to_numpy())))
-        part = copy(self)
-        part.documents, part.hits = self.documents.take(rows), Hits(hits.rules, hits.matrix[rows])
+        part, rules = copy(self), self._rules(settings)
+        matrix = np.array([hit.get(rule, none)[rows] for rule in rules], np.bool_).reshape(len(rules), len(rows)).T
+        part.documents, part.hits = self.documents.take(rows), Hits(rules, matrix)
         return rows, decided(part, 0, copied)
 
     def _copies(self, settings: dict[str, Any], clusters: pa.Array, passing: np.ndarray) -> pa.Table:
@@ -200,9 +201,9 @@ class Standing(Shard):
             for index in self.opened.counted(ClusterCounts, Step.CLUSTER).index_files:
                 found.append(indexed_candidates(store, index, labels[index.name], count))
         edges = store.read_table(labels[EDGES_FILE].path)
-        members, edges = (
-            table.filter(pc.is_in(table["near_cluster"], clusters)) for table in (pa.concat_tables(found), edges)
-        )
+        members = pa.concat_tables(found)
+        members = members.filter(pc.is_in(members["near_cluster"], clusters))
+        edges = edges.filter(pc.is_in(edges["document"], members["node"].combine_chunks()))
         place = members["row"].to_numpy()
         passes = np.asarray(members["indexed"]) | passing[np.minimum(place, count - 1)] if len(place) else place > 0
         members = members.set_column(members.schema.get_field_index("passing"), "passing", pa.array(passes))
@@ -299,7 +300,9 @@ def dialled(opened: RunFolder, changes: Mapping[str, Any]) -> dict[str, Any]:
     return shown | {"sentence": "\n".join(said)}
 
 
-def answer(opened: RunFolder, changes: Mapping[str, Any], standing: Callable[[], Standing] | None = None) -> dict[str, Any]:
+def answer(
+    opened: RunFolder, changes: Mapping[str, Any], standing: Callable[[], Standing] | None = None
+) -> dict[str, Any]:
     """`dialled` when the changes are of `select`, else `compare`. Raises UsageError for both at once."""
     for path, value in changes.items():
         if isinstance(value, float) and math.isnan(value):

@@ -92,7 +92,10 @@ def test_another_bound_moves_what_a_run_would(runs, changes):
                 wanted.append((before["id"], *states))
     for _ in range(2):  # what is held between two questions is not changed by one
         rows = standing.moves(changes).to_pylist()
-        told = [(row["id"], (row["old_verdict"], row["old_reason"]), (row["new_verdict"], row["new_reason"])) for row in rows]
+        told = [
+            (row["id"], (row["old_verdict"], row["old_reason"]), (row["new_verdict"], row["new_reason"]))
+            for row in rows
+        ]
         assert told == wanted
 
 
