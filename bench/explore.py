@@ -1,9 +1,8 @@
 """The explorer over a million small documents: seconds of every page, and what it holds in memory.
 
-`RUN=<a finished run> OUT=<folder> python -m bench explore`. The run in OUT holds the tables of RUN many times under other ids, each
-copy with clusters of its own, texts cut to 200 bytes, in files of some 5,000 documents; it is made once. Without RUN the finance
-recipe's embedded sample is run first. A page is asked for twice and the second time counts, as its HTML; a page that reads what
-no question has read before is timed by `first`.
+`RUN=<a finished run> OUT=<folder> python -m bench explore`. The run in OUT holds the tables of RUN many times under other ids,
+each copy with clusters of its own, texts cut to 200 bytes, in files of some 5,000 documents; it is made once. Without RUN the
+finance recipe's embedded sample is run first. A page is made as HTML four times: `first`, and the median of the others.
 """
 
 import contextlib

@@ -69,9 +69,17 @@ def ordered(found: Documents, asked: QueryParams, count: int, skip: int) -> Docu
     return found.first(count, skip)
 
 
-def facets(found: Documents) -> dict[str, list[dict[str, Any]]]:
-    """Of each facet the most frequent values, with how many of these documents have them."""
-    names = [name for name in FACETS if name in found.tables.columns]
+def facets(explorer: Explorer, asked: QueryParams, counted: Documents) -> dict[str, list[dict[str, Any]]]:
+    """Of each facet the most frequent values, with how many documents have them among those that all other filters leave, so
+    that another value of a chosen facet can be taken."""
+    shown = _facets(counted, [name for name in FACETS if name in counted.tables.columns])
+    for name in (name for name in FACETS if asked.get(name)):
+        others = QueryParams([(key, value) for key, value in asked.multi_items() if key != name])
+        shown |= _facets(chosen(explorer, others, to_list=False), [name])
+    return shown
+
+
+def _facets(found: Documents, names: list[str]) -> dict[str, list[dict[str, Any]]]:
     sets = ", ".join(f"({quoted(name)})" for name in names)
     columns = ", ".join(map(quoted, names))
     levels = ", ".join(f"grouping({quoted(name)}) AS g{n}" for n, name in enumerate(names))
@@ -120,11 +128,18 @@ def documents(explorer: Explorer, asked: QueryParams) -> Page | Download:
         "signals": signals,
         "page": page,
         "rows": count,
-        "facets": facets(counted),
+        "facets": facets(explorer, asked, counted),
     }
     numbers = [name for name, column in tables.columns.items() if column.is_number]
     fields = [name for name in FACETS if asked.get(name) or name in ("verdict", "source", "host")]
-    drawn = {"all": count_of(explorer), "numbers": numbers, "ranges": ranges(asked), "kinds": KINDS, "chosen": fields}
+    drawn = {
+        "all": count_of(explorer),
+        "most": FACET_VALUES,
+        "numbers": numbers,
+        "ranges": ranges(asked),
+        "kinds": KINDS,
+        "chosen": fields,
+    }
     return Page("documents", "Documents", data, drawn)
 
 

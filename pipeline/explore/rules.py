@@ -11,7 +11,7 @@ from pipeline.core.judge import judges
 from pipeline.core.settings import side_of
 from pipeline.core.steps import Step
 from pipeline.errors import UsageError, near
-from pipeline.explore.browse import by_ids, listed
+from pipeline.explore.browse import by_ids, count_of, listed
 from pipeline.explore.page import Explorer, Page, number
 from pipeline.report.charts import funnel_chart, histogram_chart
 from pipeline.report.tally import histogram
@@ -103,7 +103,12 @@ def rule(explorer: Explorer, asked: QueryParams) -> Page:
         drawn["value"] = _plain(value)
     else:
         data["nearest"] = listed(found.sample(EXAMPLES * 2))
-    return Page("rule", name, data, {"value": None, "chart": None, "yaml": None, "examples": {}, **drawn})
+    return Page(
+        "rule",
+        name,
+        data,
+        {"all": count_of(explorer), "value": None, "chart": None, "yaml": None, "examples": {}, **drawn},
+    )
 
 
 def side_name(rule_name: str) -> str:

@@ -49,8 +49,8 @@ def raw_bar(totals: Totals, steps: Sequence[FunnelStep], whole: float = WIDTH) -
 
 
 def funnel_chart(totals: Totals, steps: Sequence[FunnelStep]) -> Markup:
-    """One row a stage: what is left of the extracted pre-tokens, and what the stage took."""
-    return for_screens(_wide_funnel(totals, steps), _phone_funnel(totals, steps))
+    """One row a stage: what it took, and what is left of the extracted pre-tokens."""
+    return for_screens(_funnel(totals, steps, WIDTH), _funnel(totals, steps, PHONE))
 
 
 def for_screens(wide: Markup, narrow: Markup) -> Markup:
@@ -58,65 +58,41 @@ def for_screens(wide: Markup, narrow: Markup) -> Markup:
     return Markup('<div class="phone">') + narrow + Markup("</div>") + wide
 
 
-def _wide_funnel(totals: Totals, steps: Sequence[FunnelStep]) -> Markup:
-    row, left, bar = 30.0, 150.0, 520.0
-    drawing = Svg(WIDTH, row * (len(steps) + 2) + 26, "Funnel from extracted to kept text")
+def _funnel(totals: Totals, steps: Sequence[FunnelStep], width: float) -> Markup:
+    """On a phone the words of a row stand over its bar, on a wide page beside it."""
+    narrow = width == PHONE
+    row, left, bar = (42.0, 0.0, PHONE) if narrow else (30.0, 150.0, 450.0)
+    drawing = Svg(width, row * (len(steps) + 2), "Funnel from extracted to kept text")
     whole = max(totals.extracted_pretokens, 1)
     documents = totals.documents_in + totals.children - totals.quarantined
-    drawing.text(left, 14, "left of the extracted pre-tokens", "t muted")
-    drawing.text(left + bar + 16, 14, "taken here", "t muted")
-    drawing.text(WIDTH, 14, "documents left", "t muted", anchor="end")
-
-    def one(number: int, name: str, kept: int, gone: int, note: str, docs: int, css: str) -> None:
-        y = 26 + number * row
-        drawing.text(left - 12, y + 16, name, "t strong" if css == "kept total" else "t", anchor="end")
-        width = bar * kept / whole
-        drawing.rect(left, y, bar, row - 8, "track")
-        drawing.rect(
-            left, y, max(width, 1.5), row - 8, css, tip=f"{name}: {kept:,} pre-tokens left, {kept / whole:.2%}"
+    rows = [("extracted", totals.extracted_pretokens, 0, documents, 0)]
+    rows += [(s.stage, s.left_pretokens, s.removed_pretokens, s.left_documents, s.removed_documents) for s in steps]
+    rows.append(("kept", totals.kept_pretokens, 0, totals.kept, 0))
+    for number, (name, kept, gone, docs, gone_docs) in enumerate(rows):
+        y, last = number * row, number == len(rows) - 1
+        words, top, height = (y + 13, y + 19, 14) if narrow else (y + 15.5, y, row - 8)
+        share = f"−{gone / whole:.1%}" if gone / whole >= 0.0005 else "under 0.1%"
+        told = [share + ("" if narrow else f" and {gone_docs:,} documents taken")] if gone_docs else []
+        told.append(f"{kept / whole:.1%} left, {docs:,} documents" + (" after cuts" if last and not narrow else ""))
+        drawing.text(
+            *((0, words) if narrow else (left - 12, words)),
+            name,
+            "t strong" if last else "t",
+            anchor="start" if narrow else "end",
         )
-        if gone:
-            drawing.rect(left + width, y, max(bar * gone / whole, 1.5), row - 8, "removed", tip=f"{gone:,} pre-tokens")
-        share = f"{kept / whole:.1%}"
-        inside = width > 60
-        place, css_text, anchor = (width - 8, "t on", "end") if inside else (width + 8, "t", "start")
-        drawing.text(left + place, y + 15.5, share, css_text, anchor=anchor)
-        drawing.text(left + bar + 16, y + 15.5, note, "t")
-        drawing.text(WIDTH, y + 15.5, f"{docs:,}", "t num", anchor="end")
-
-    one(
-        0,
-        "extracted",
-        whole if totals.extracted_pretokens else 0,
-        0,
-        f"{number_text(whole)} pre-tokens",
-        documents,
-        "kept",
-    )
-    for number, step in enumerate(steps, 1):
-        share = step.removed_pretokens / whole
-        taken = f"−{share:.1%}" if share >= 0.0005 else "under 0.1%"
-        note = f"{taken} · {step.removed_documents:,} documents"
-        one(number, step.stage, step.left_pretokens, step.removed_pretokens, note, step.left_documents, "kept")
-    note = f"{number_text(totals.kept_pretokens)} pre-tokens after cuts"
-    one(len(steps) + 1, "kept", totals.kept_pretokens, 0, note, totals.kept, "kept total")
-    return drawing.done()
-
-
-def _phone_funnel(totals: Totals, steps: Sequence[FunnelStep]) -> Markup:
-    """What a stage took stands over the bar of what is left."""
-    row = 42.0
-    drawing = Svg(PHONE, row * (len(steps) + 1), "Funnel from extracted to kept text")
-    whole = max(totals.extracted_pretokens, 1)
-    rows = [(step.stage, step.left_pretokens, step.removed_pretokens, step.left_documents) for step in steps]
-    for number, (name, left, gone, documents) in enumerate([*rows, ("kept", totals.kept_pretokens, 0, totals.kept)]):
-        y = number * row
-        drawing.text(0, y + 13, name, "t" if number < len(rows) else "t strong")
-        taken = f"−{gone / whole:.1%} · " if gone else ""
-        drawing.text(PHONE, y + 13, f"{taken}{left / whole:.1%} left, {documents:,} documents", "t num", anchor="end")
-        drawing.rect(0, y + 19, PHONE, 14, "track")
-        drawing.rect(0, y + 19, PHONE * left / whole, 14, "kept")
-        drawing.rect(PHONE * left / whole, y + 19, PHONE * gone / whole, 14, "removed")
+        drawing.text(width, words, " · ".join(told), "t num", anchor="end")
+        drawing.rect(left, top, bar, height, "track")
+        drawing.rect(
+            left, top, bar * kept / whole, height, "kept", tip=f"{name}: {kept:,} of {whole:,} pre-tokens left"
+        )
+        drawing.rect(
+            left + bar * kept / whole,
+            top,
+            bar * gone / whole,
+            height,
+            "removed",
+            tip=f"{name}: {gone:,} pre-tokens taken",
+        )
     return drawing.done()
 
 
