@@ -65,6 +65,8 @@ def changed(opened: RunFolder, changes: Mapping[str, Any]) -> dict[str, Any]:
         decided = known[judge].settings.decided_fields()
         if field not in decided:
             raise UsageError(f"{path}: {judge} has no threshold {field}{near(field, decided)}")
+        if field == "by_source" and inner and inner[0] not in settings["priorities"]:
+            raise UsageError(f"{path}: this run has no source {inner[0]}{near(inner[0], settings['priorities'])}")
         holder = of_judges[judge]
         for part in inner:  # a bound of a source or a role: by_source.news.min_num_words
             holder[field] = dict(own) if isinstance(own := holder.get(field), dict) else {}
