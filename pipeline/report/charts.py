@@ -1,4 +1,4 @@
-"""The report's charts of the corpus: funnel, histograms, mix, bias, training curve, timings."""
+"""The report's charts of the corpus: funnel, histograms, mix, training curve."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -6,7 +6,7 @@ from statistics import fmean
 from markupsafe import Markup
 
 from pipeline.report.run_report import FunnelStep
-from pipeline.report.stats import BiasRow, CurvePoint, Histogram, Timing, Totals
+from pipeline.report.stats import CurvePoint, Histogram, Totals
 from pipeline.report.svg import Scale, Svg
 from pipeline.size.units import number_text, short_text
 
@@ -150,51 +150,24 @@ def search_chart(runs: Sequence[tuple[float, float]]) -> Markup:
 
 def mix_chart(realised: dict[str, float], requested: dict[str, float]) -> Markup:
     """Domain and general share of the training tokens, with marks at the requested shares."""
-    drawing = Svg(WIDTH, 58, "Realised mix")
+    return for_screens(*(_mix(realised, requested, width) for width in (WIDTH, PHONE)))
+
+
+def _mix(realised: dict[str, float], requested: dict[str, float], whole: float) -> Markup:
+    drawing = Svg(whole, 58, "Realised mix")
     x = 0.0
     for role, css in (("domain", "domain"), ("general", "general")):
         share = realised.get(role, 0.0)
-        width = WIDTH * share
+        width = whole * share
         drawing.rect(x, 8, width, 28, css, tip=f"{role}: {share:.3%} of training tokens")
-        if width > 150:
+        if width > 110:
             drawing.text(x + 10, 27, f"{role} {share:.2%}", "t on strong")
         x += width
-    mark = WIDTH * requested.get("domain", 0.0)
-    if 0 < mark < WIDTH:
+    mark = whole * requested.get("domain", 0.0)
+    if 0 < mark < whole:
         drawing.line(mark, 2, mark, 42, "threshold")
-        anchor = "start" if mark < WIDTH * 0.8 else "end"
+        anchor = "start" if mark < whole * 0.5 else "end"
         drawing.text(mark, 54, f"requested: {requested['domain']:.2%} domain", "t small", anchor=anchor)
-    return drawing.done()
-
-
-def bias_chart(rows: Sequence[BiasRow]) -> Markup:
-    """One row a term: kept share against the others' as a ratio with its 95 % interval, and the four-fifths line."""
-    row, left = 22.0, 270.0
-    drawing = Svg(WIDTH, row * len(rows) + 40, "Kept shares by identity term")
-    highest = max([1.2, *(min(r.wilson_high, 2.0) for r in rows if r.wilson_high is not None)])
-    x = Scale(0, highest, left, WIDTH - 150)
-    bottom = row * len(rows) + 18
-    for tick in x.ticks(6):
-        drawing.line(x(tick), 14, x(tick), bottom, "grid")
-        drawing.text(x(tick), bottom + 16, f"{tick:g}", "t small", anchor="middle")
-    drawing.line(x(0.8), 14, x(0.8), bottom, "threshold")
-    drawing.line(x(1.0), 14, x(1.0), bottom, "axis")
-    drawing.text(x(0.8) - 4, 10, "four fifths", "t small", anchor="end")
-    for number, found in enumerate(rows):
-        y = 26 + number * row
-        drawing.text(left - 12, y + 4, f"{found.stage} · {found.axis} · {found.term}"[:44], "t", anchor="end")
-        low, high = found.wilson_low, found.wilson_high
-        css = {"pass": "kept", "warn": "warn", "fail": "removed", "too_few": "markup"}[found.verdict]
-        if low is not None:
-            drawing.line(
-                x(min(low, highest)), y, x(min(high if high is not None else highest, highest)), y, "span " + css
-            )
-        if found.ratio is not None:
-            ratio = min(found.ratio, highest)
-            drawing.dot(x(ratio), y, 4.5, css, tip=f"{found.term}: ratio {found.ratio:.3f}")
-        share = f"{found.kept_share_with:.1%}" if found.kept_share_with is not None else "–"
-        verdict = {"too_few": "too few"}.get(found.verdict, found.verdict)
-        drawing.text(WIDTH, y + 4, f"{share} of {found.documents_with:,}  {verdict}", "t num", anchor="end")
     return drawing.done()
 
 
@@ -255,21 +228,3 @@ def _panel(
             last += 13
         ends.append(last)
         drawing.text(right + 6, last + 4, labels[name], "t small " + css.split()[-1] + "t")
-
-
-def timing_chart(timings: Sequence[Timing]) -> Markup:
-    """Seconds of every step, reused ones pale."""
-    row, left, bar = 24.0, 110.0, 420.0
-    drawing = Svg(WIDTH, row * len(timings) + 8, "Seconds by step")
-    longest = max([t.seconds for t in timings] + [0.001])
-    for number, step in enumerate(timings):
-        y = 4 + number * row
-        drawing.text(left - 12, y + 13, step.step, "t", anchor="end")
-        css = "markup" if step.reused else "bar"
-        drawing.rect(left, y, max(bar * step.seconds / longest, 1), row - 7, css, tip=f"{step.seconds:.3f} s")
-        rate = (
-            f" · {step.bytes / step.seconds / 1e6:.1f} MB/s" if step.bytes and step.seconds and not step.reused else ""
-        )
-        note = f"{step.seconds:.2f} s{rate}" + (f" · {step.why}" if step.why else "")
-        drawing.text(left + max(bar * step.seconds / longest, 1) + 8, y + 13, note[:90], "t")
-    return drawing.done()
