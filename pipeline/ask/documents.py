@@ -203,17 +203,18 @@ class Documents:
         seconds: float = math.inf,
     ) -> tuple[list[int], int | None]:
         """The numbers of those whose published text contains `text`, from document `start` on, and the number to go on from,
-        None at the end: the scan stops when there are more than `most`, or at the first row group after so many seconds. Of a
-        table in memory alone."""
+        None at the end: the scan stops when there are more than `most`, or after the row group in which so many seconds are over.
+        Of a table in memory alone."""
         with self.answering():
             chosen = np.sort(self.relation.project("number").fetchnumpy()["number"])
-        begun, hits, wanted = time.monotonic(), list[int](), text.lower() if ignore_case else text
+        late, hits, wanted = math.inf, list[int](), text.lower() if ignore_case else text
         for first, rows, read in self.tables.texts():
             own = chosen[slice(*np.searchsorted(chosen, [max(first, start), first + rows]))]
             if not len(own):
                 continue
-            if time.monotonic() - begun > seconds:
+            if time.monotonic() > late:
                 return hits, first
+            late = min(late, time.monotonic() + seconds)
             texts = read().take(pa.array(own - first))
             found = pc.match_substring(pc.utf8_lower(texts) if ignore_case else texts, wanted)
             hits += own[np.asarray(found)].tolist()

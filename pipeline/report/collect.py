@@ -150,45 +150,6 @@ def _truth(run: Run, documents: pa.Table, verdicts: pa.Table) -> list[stats.Trut
     return rows
 
 
-def _highest(found: dict[str, Any] | None) -> list[str]:
-    """How many documents the 1 % of false positives are, and the hosts whose negatives score like positives."""
-    if not found:
-        return []
-    count = found["in_1_percent"]
-    said = [f"1 % of the held-out negatives is {count} document{'' if count == 1 else 's'}"]
-    if found["above_half"]:
-        hosts = ", ".join(
-            f"{row['host'] or 'no host'} {row['above_half']} of {row['held_out']}" for row in found["hosts"][:3]
-        )
-        said.append(f"{found['above_half']} score above 0.5, perhaps labelled wrongly, by host: {hosts}")
-    return said
-
-
-def _classifier(name: str, found: dict[str, Any]) -> stats.ClassifierFigures:
-    """A row of the report from what the run says of a classifier."""
-    trained, kept = found.get("trained"), found.get("kept_share_of_held_out") or {}
-    audit = found["audit"] or {}
-    hard = [f"{group}: AUC {own['auc']}" for group, own in (found.get("hard_negatives") or {}).items()]
-    return stats.ClassifierFigures(
-        name=name,
-        method=found["method"],
-        trained=f"{trained['positives']:,} and {trained['negatives']:,}" if trained else "",
-        auc=found.get("auc"),
-        recall=found.get("recall_at_1_percent_false_positives"),
-        calibration_error=(found.get("calibration") or {}).get("error"),
-        setting=found["setting"],
-        threshold=found["threshold"],
-        kept_positives=kept.get("positives"),
-        kept_negatives=kept.get("negatives"),
-        kept_all=(found["all"] or {}).get("kept_share"),
-        kept_audit=audit.get("kept_share"),
-        audited=audit.get("documents", 0),
-        audit_auc=audit.get("auc"),
-        roles=found.get("roles") or [],
-        note="; ".join([*([found["why"]] if found["why"] else []), *hard, *_highest(found.get("highest_negatives"))]),
-    )
-
-
 def _sources(run: Run, documents: pa.Table, verdicts: pa.Table) -> list[stats.SourceRow]:
     rows = tally.source_rows(documents, verdicts)
     every, kept = streams(run), Counter[tuple[str, str]]()
@@ -306,7 +267,7 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
         removed_samples=_samples(run, *whole, "removed"),
         bias=[stats.BiasRow.model_validate(row) for row in bias_rows],
         bias_audit=bias,
-        classifiers=[_classifier(name, found) for name, found in result["classifiers"].items()],
+        classifiers=result["classifiers"],
         dial=dial(run),
         duplicates=_duplicates(run, reasons, parts),
         mix=mix_plan(run),

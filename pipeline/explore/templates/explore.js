@@ -35,7 +35,7 @@ const goOn = async () => {
   table.append(...page.querySelectorAll(rows));
   const next = found.querySelector("a");
   if (next && document.querySelectorAll(rows).length >= Number(link.dataset.goesOn)) delete next.dataset.goesOn;
-  const none = document.querySelector("#found .muted:empty");
+  const none = document.querySelector("#found > .muted:empty");
   if (none && !next && !table.querySelector("td")) none.textContent = "No document.";
   document.querySelector("#searched").replaceWith(found);
   goOn();
