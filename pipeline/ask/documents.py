@@ -148,7 +148,7 @@ class Documents:
         """`table`: the view, or a table in memory; `asked`: the person's condition that is among the filters."""
         self.tables, self.show, self._few, self.table, self._asked = tables, show, few, table, asked
         self._cursor = tables.cursor() if cursor is None else cursor
-        self.relation = self._cursor.sql(f"FROM {table} AS documents") if relation is None else relation
+        self.relation = self._cursor.sql(f"FROM {table}").set_alias("documents") if relation is None else relation
 
     def _with(self, relation: Relation, few: bool = False, asked: str = "") -> "Documents":
         asked = " and ".join(filter(None, (self._asked, asked)))
@@ -277,7 +277,7 @@ class Documents:
             return self.select(names).to_arrow_reader(BLOCK)
         # A scan would read every text of the run: the rows are found by the other columns, and their texts read by row group.
         light = [name for name in self.tables.columns if name in {*names, "hidden"} and name != "text"]
-        found = self.select(light, "shard_file", "shard_row").to_arrow_table()
+        found = self._placed(light)
         places = [
             (self.tables.places[file], row)
             for file, row in zip(found["shard_file"].to_pylist(), found["shard_row"].to_pylist(), strict=True)
@@ -288,6 +288,20 @@ class Documents:
             texts = [masked(text) if hide else text for text, hide in zip(texts, hidden, strict=True)]
         whole = found.append_column("text", pa.array(texts, pa.large_string())).select(names)
         return whole.combine_chunks().to_reader(BLOCK)
+
+    def _placed(self, names: Sequence[str]) -> pa.Table:
+        """These columns of a few documents, and where they lie. In memory, where sorting many texts is most of the work, the
+        documents are chosen by their numbers first."""
+        places = ("shard_file", "shard_row")
+        if self.table == "documents":
+            return self.select(names, *places).to_arrow_table()
+        there = self.tables.held[self.tables.light]
+        chosen = self.select([name for name in names if name not in there], "number").to_arrow_table()
+        numbers = ", ".join(map(str, chosen["number"].to_pylist()))
+        few = Documents(self.tables, table=self.tables.light).having(f"number IN ({numbers})" if numbers else "false")
+        rest = few.select([name for name in names if name in there], *places, "number AS its_number").to_arrow_table()
+        rest = rest.take(pc.index_in(chosen["number"], rest["its_number"].combine_chunks()))
+        return pa.table([*chosen.columns, *rest.columns], [*chosen.column_names, *rest.column_names])
 
     def batches(self, columns: Iterable[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The documents, a few at a time: at least one batch, which may be empty. The bound on time is of each batch."""

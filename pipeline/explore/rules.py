@@ -72,9 +72,10 @@ def rule(explorer: Explorer, asked: QueryParams) -> Page:
     `whatif`."""
     name, tables = asked.get("name") or "", explorer.run.tables
     judge, bound, column = bound_of(explorer, name)
-    known = {row["r"] for row in tables.rows(f"SELECT DISTINCT unnest(reasons) AS r FROM {tables.light}")}
-    if name not in known and bound is None:
-        raise UsageError(f"{name[:80]}: no rule of that name removes anything in this run{near(name, known)}")
+    if bound is None:
+        known = {row["r"] for row in tables.rows(f"SELECT DISTINCT unnest(reasons) AS r FROM {tables.light}")}
+        if name not in known:
+            raise UsageError(f"{name[:80]}: no rule of that name removes anything in this run{near(name, known)}")
     needed = ["reasons", *([column] if column else []), *([MARKS_TABLE] if marks_spans(tables, name) else [])]
     table = tables.holding(needed)
     found = Documents(tables, table=table).having(hit_by(tables, name, table))
@@ -97,9 +98,9 @@ def rule(explorer: Explorer, asked: QueryParams) -> Page:
             drawn["yaml"] = yaml.safe_dump(
                 {"curate": [{judge: {name.partition(".")[2]: _plain(value)}}]}, sort_keys=False
             )
-            drawn["examples"] = {
-                side: by_ids(explorer, data["answer"][side]["examples"][:EXAMPLES]) for side in ("back", "gone")
-            }
+            chosen = {side: data["answer"][side]["examples"][:EXAMPLES] for side in ("back", "gone")}
+            shown = by_ids(explorer, [own for ids in chosen.values() for own in ids])
+            drawn["examples"] = {side: [row for row in shown if row["id"] in ids] for side, ids in chosen.items()}
         drawn["value"] = _plain(value)
     else:
         data["nearest"] = listed(found.sample(EXAMPLES * 2))

@@ -89,7 +89,9 @@ def _languages(run: Run, documents: pa.Table, verdicts: pa.Table) -> list[stats.
     return sorted((row for row in found.values() if row.name), key=lambda row: (-row.documents, row.name))
 
 
-def _duplicates(run: Run, reasons: list[stats.Reason], parts: where.Parts) -> stats.Duplicates | None:
+def _duplicates(
+    run: Run, reasons: list[stats.Reason], parts: list[tuple[pa.Table, pa.Table]]
+) -> stats.Duplicates | None:
     joined = pa.concat_tables([run.clusters(shard) for shard in run.shards])
     exact, near = (joined[name].drop_null() for name in ("exact_cluster", "near_cluster"))
     removed = sum(
