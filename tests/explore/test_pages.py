@@ -108,7 +108,8 @@ def test_documents_are_filtered_sorted_drawn_and_counted(server, run):
     numbers = [row["gopher_num_words"] for row in short["documents"]]
     assert numbers == sorted(numbers, reverse=True)
     assert len(numbers) == short["total"] == 6
-    assert said(server, "/documents.json?where=documents.gopher_num_words%3C100")["total"] == 7
+    few = sum(row["gopher_num_words"] is not None and row["gopher_num_words"] < 100 for row in every)
+    assert said(server, "/documents.json?where=documents.gopher_num_words%3C100")["total"] == few > 0
     near = said(server, "/documents.json?near=gopher.num_words%3D100&rows=2")["documents"]
     assert sorted(row["gopher_num_words"] < 100 for row in near) == [False, False, True, True]
     assert said(server, "/documents.json?draw=1&rows=4") == said(server, "/documents.json?draw=1&rows=4")
