@@ -33,6 +33,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "contamination": "benchmark items in text: found when planted, not found where there are none",
         "toxicity": "toxicity scores",
         "whatif": "other thresholds on a finished run",
+        "explore": "every page of the explorer over a million documents: seconds, and what it holds in memory",
     },
     "Tokenizer": {
         "bpe_train": "training a byte-level BPE vocabulary",
@@ -51,5 +52,5 @@ GROUPS: dict[str, dict[str, str]] = {
 }
 """Heading -> name -> one line."""
 NAMES = {name: text for group in GROUPS.values() for name, text in group.items()}
-ALL_CORES = ("crawl", "gpu", "fsdp_overhead", "adaptation", "frontier", "loader")
+ALL_CORES = ("crawl", "explore", "gpu", "fsdp_overhead", "adaptation", "frontier", "loader")
 """Benches that may use every processor; the others stay on one."""

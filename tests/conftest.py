@@ -1,7 +1,9 @@
-"""Hypothesis judges what a test finds, never how loaded the machine is; the longest files go first."""
+"""Hypothesis judges what a test finds, never how loaded the machine is; the longest files go first; tests that only ask a finished
+run share one."""
 
 import gc
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -19,6 +21,19 @@ LONGEST = (
     "test_failures",
     "test_resume",
 )
+
+
+@pytest.fixture(scope="session")
+def tiny_runs(tmp_path_factory):
+    """A folder with two finished runs of the tiny recipe, `one` and `two`, that differ in one threshold. To be asked, not changed."""
+    from pipeline.run import main
+    from tests.faults.tiny import write_recipe
+
+    folder = tmp_path_factory.mktemp("tiny")
+    recipe = write_recipe(folder)
+    for name, more in (("one", []), ("two", ["--set", "curate.gopher.min_num_words=204"])):
+        assert main([str(recipe), "--out", str(folder / name), "--ray", "none", "--no-train", "--json", *more]) == 0
+    return folder
 
 
 def pytest_collection_modifyitems(items):

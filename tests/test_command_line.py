@@ -190,6 +190,9 @@ def test_whatif_and_explain_know_the_bounds_of_a_source(tmp_path, capsys):
     assert reasons("gopher.by_source.news.min_num_words=20").get("gopher.min_num_words", 0) < strict
     assert main(["whatif", "gopher.by_source.news.min_num_word=20", *at]) == 2
     assert "no threshold named 'min_num_word'; did you mean min_num_words?" in capsys.readouterr().err
+    assert main(["whatif", "gopher.by_source.nwes.min_num_words=20", *at]) == 2
+    assert "this run has no source nwes; did you mean news?" in capsys.readouterr().err
+    assert "gopher.min_num_words" in reasons("gopher.by_source.web.min_num_words=20")
     assert main(["inspect", "--source", "news", "--rule", "gopher.min_num_words", "--limit", "1", *at]) == 0
     removed = json.loads(capsys.readouterr().out.splitlines()[0])["id"]
     assert main(["explain", removed, "--run", str(tmp_path / "out")]) == 0

@@ -6,9 +6,6 @@ from pathlib import Path
 
 import pytest
 
-import pipeline
-from tests.faults.tiny import write_recipe
-
 NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "docs").glob("*.ipynb"))
 
 
@@ -30,17 +27,6 @@ def executed(sources):
     return shown
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("notebook")
-    recipe = write_recipe(folder)
-    out, other = folder / "out", folder / "other"
-    pipeline.run_recipe(str(recipe), out=str(out), to="apply", ray="none")
-    bound = {"curate.gopher.min_num_words": 204}
-    pipeline.run_recipe(str(recipe), set=bound, out=str(other), to="apply", ray="none")
-    return out, other
-
-
 def test_there_is_a_notebook_and_it_is_stored_without_outputs():
     assert NOTEBOOKS
     for path in NOTEBOOKS:
@@ -50,9 +36,9 @@ def test_there_is_a_notebook_and_it_is_stored_without_outputs():
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_it_runs_and_shows_something_in_every_cell(path, runs, monkeypatch):
-    monkeypatch.setenv("RUN", str(runs[1]))
-    monkeypatch.setenv("OTHER", str(runs[0]))
+def test_it_runs_and_shows_something_in_every_cell(path, tiny_runs, monkeypatch):
+    monkeypatch.setenv("RUN", str(tiny_runs / "two"))
+    monkeypatch.setenv("OTHER", str(tiny_runs / "one"))
     shown = executed(cells(path))
     assert all(value is not None for value in shown)
     if path.stem == "ask-a-run":

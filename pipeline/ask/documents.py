@@ -6,6 +6,8 @@ import io
 import json
 import math
 import os
+import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -14,10 +16,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.ask.names import check_rule, check_value
-from pipeline.ask.tables import Column, Relation, Tables, literal, quoted
+from pipeline.ask.tables import MARKS_TABLE, Column, Relation, Tables, literal, quoted
 from pipeline.core.judge import SPANS
 from pipeline.core.run_folder import RunFolder
 from pipeline.core.steps import Step
@@ -58,13 +61,16 @@ def equal(tables: Tables, name: str, value: Any) -> str:
     return f"{quoted(name)} = {literal(value)}"
 
 
-def hit_by(tables: Tables, rule: str) -> str:
-    """SQL: documents that a rule removes, that any rule of a stage removes (`gopher`), or in which a judge marks spans of a kind
-    (`pii.phone`)."""
-    named = f"lambda r: r = {literal(rule)} OR split_part(r, '.', 1) = {literal(rule)}"
-    tests = [f"len(list_filter(reasons, {named})) > 0"]
-    kind = literal(rule.partition(".")[2])
-    tests += [f"len(list_filter({quoted(name)}, lambda s: s.kind = {kind})) > 0" for name in marks_spans(tables, rule)]
+def hit_by(tables: Tables, rule: str, table: str = "documents") -> str:
+    """SQL over a table of `Tables.held` or the view: documents that a rule removes, that any rule of a stage removes (`gopher`),
+    or in which a judge marks spans of a kind (`pii.phone`)."""
+    judge, dot, kind = rule.partition(".")
+    of_stage = f"len(list_filter(reasons, lambda r: split_part(r, '.', 1) = {literal(rule)})) > 0"
+    tests = [f"list_contains(reasons, {literal(rule)})" if dot else of_stage]
+    if (spans := marks_spans(tables, rule)) and table != "documents":
+        marked = f"SELECT number FROM {MARKS_TABLE} WHERE judge = {literal(judge)} AND kind = {literal(kind)}"
+        return f"coalesce({tests[0]} OR number IN ({marked}), false)"
+    tests += [f"len(list_filter({quoted(name)}, lambda s: s.kind = {literal(kind)})) > 0" for name in spans]
     return f"coalesce({' OR '.join(tests)}, false)"
 
 
@@ -135,20 +141,19 @@ class Documents:
         show: bool = False,
         few: bool = False,
         *,
-        light: bool = False,
+        table: str = "documents",
         cursor: duckdb.DuckDBPyConnection | None = None,
         asked: str = "",
     ) -> None:
-        """`light`: over what is held in memory alone; `asked`: the person's condition that is among the filters."""
-        self.tables, self.show, self._few, self._asked = tables, show, few, asked
+        """`table`: the view, or a table in memory; `asked`: the person's condition that is among the filters."""
+        self.tables, self.show, self._few, self.table, self._asked = tables, show, few, table, asked
         self._cursor = tables.cursor() if cursor is None else cursor
-        if relation is None:
-            relation = self._cursor.table(tables.light if light else "documents")
-        self.relation = relation
+        self.relation = self._cursor.sql(f"FROM {table}").set_alias("documents") if relation is None else relation
 
     def _with(self, relation: Relation, few: bool = False, asked: str = "") -> "Documents":
         asked = " and ".join(filter(None, (self._asked, asked)))
-        return Documents(self.tables, relation, self.show, few or self._few, cursor=self._cursor, asked=asked)
+        few = few or self._few
+        return Documents(self.tables, relation, self.show, few, table=self.table, cursor=self._cursor, asked=asked)
 
     def where(
         self,
@@ -172,8 +177,8 @@ class Documents:
             for one in value if isinstance(value, list | tuple | set) else [value]:
                 check_value(self.tables, name, one, equal(self.tables, name, one), before)
         if rule is not None:
-            tests.append(hit_by(self.tables, rule))
-            check_rule(self.tables, rule, tests[-1], before)
+            tests.append(hit_by(self.tables, rule, self.table))
+            check_rule(self.tables, rule, tests[-1], before, self.table)
         tests += [contains(grep, ignore_case)] if grep is not None else []
         found = self.having(*tests)
         if condition is None:
@@ -187,6 +192,35 @@ class Documents:
     def answering(self) -> contextlib.AbstractContextManager[None]:
         """While its relation is read: see `Tables.explained`."""
         return self.tables.explained(self._asked, self._cursor)
+
+    def search(
+        self,
+        text: str,
+        ignore_case: bool = False,
+        *,
+        start: int = 0,
+        most: int = sys.maxsize,
+        seconds: float = math.inf,
+    ) -> tuple[list[int], int | None]:
+        """The numbers of those whose published text contains `text`, from document `start` on, and the number to go on from,
+        None at the end: the scan stops when there are more than `most`, or after the row group in which so many seconds are over.
+        Of a table in memory alone."""
+        with self.answering():
+            chosen = np.sort(self.relation.project("number").fetchnumpy()["number"])
+        late, hits, wanted = math.inf, list[int](), text.lower() if ignore_case else text
+        for first, rows, read in self.tables.texts():
+            own = chosen[slice(*np.searchsorted(chosen, [max(first, start), first + rows]))]
+            if not len(own):
+                continue
+            if time.monotonic() > late:
+                return hits, first
+            late = min(late, time.monotonic() + seconds)
+            texts = read().take(pa.array(own - first))
+            found = pc.match_substring(pc.utf8_lower(texts) if ignore_case else texts, wanted)
+            hits += own[np.asarray(found)].tolist()
+            if len(hits) > most:
+                return hits[:most], hits[most]
+        return hits, None
 
     def first(self, count: int, skip: int = 0) -> "Documents":
         """The first `count`, after `skip`. Raises UsageError for less than none."""
@@ -243,7 +277,7 @@ class Documents:
             return self.select(names).to_arrow_reader(BLOCK)
         # A scan would read every text of the run: the rows are found by the other columns, and their texts read by row group.
         light = [name for name in self.tables.columns if name in {*names, "hidden"} and name != "text"]
-        found = self.select(light, "shard_file", "shard_row").to_arrow_table()
+        found = self._placed(light)
         places = [
             (self.tables.places[file], row)
             for file, row in zip(found["shard_file"].to_pylist(), found["shard_row"].to_pylist(), strict=True)
@@ -254,6 +288,20 @@ class Documents:
             texts = [masked(text) if hide else text for text, hide in zip(texts, hidden, strict=True)]
         whole = found.append_column("text", pa.array(texts, pa.large_string())).select(names)
         return whole.combine_chunks().to_reader(BLOCK)
+
+    def _placed(self, names: Sequence[str]) -> pa.Table:
+        """These columns of a few documents, and where they lie. In memory, where sorting many texts is most of the work, the
+        documents are chosen by their numbers first."""
+        places = ("shard_file", "shard_row")
+        if self.table == "documents":
+            return self.select(names, *places).to_arrow_table()
+        there = self.tables.held[self.tables.light]
+        chosen = self.select([name for name in names if name not in there], "number").to_arrow_table()
+        numbers = ", ".join(map(str, chosen["number"].to_pylist()))
+        few = Documents(self.tables, table=self.tables.light).having(f"number IN ({numbers})" if numbers else "false")
+        rest = few.select([name for name in names if name in there], *places, "number AS its_number").to_arrow_table()
+        rest = rest.take(pc.index_in(chosen["number"], rest["its_number"].combine_chunks()))
+        return pa.table([*chosen.columns, *rest.columns], [*chosen.column_names, *rest.column_names])
 
     def batches(self, columns: Iterable[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The documents, a few at a time: at least one batch, which may be empty. The bound on time is of each batch."""

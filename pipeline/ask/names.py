@@ -45,10 +45,10 @@ def rules_of(tables: Tables, stage: str) -> set[str]:
     return {f"{stage}.{name}" for name in names}
 
 
-def check_rule(tables: Tables, rule: str, test: str, option: str) -> str | None:
+def check_rule(tables: Tables, rule: str, test: str, option: str, table: str = "documents") -> str | None:
     """Raise UsageError for a stage or a rule that the run does not have; returns a remark when it hit nothing. `test`: the SQL
-    for a document being hit."""
-    if tables.rows(f"SELECT 1 FROM documents WHERE {test} LIMIT 1"):
+    for a document of `table` being hit."""
+    if tables.rows(f"SELECT 1 FROM {table} WHERE {test} LIMIT 1"):
         return None
     stage, _, name = rule.partition(".")
     rows = tables.rows(f"SELECT DISTINCT unnest(reasons) AS r FROM {tables.known}")

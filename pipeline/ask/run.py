@@ -44,8 +44,9 @@ class FinishedRun:
         return Tables(self.folder)
 
     @cached_property
-    def _held(self) -> whatif.Held:
-        return whatif.Held(self.folder.store)
+    def standing(self) -> whatif.Standing:
+        """What another bound is compared with. Raises UsageError when nothing is decided yet."""
+        return whatif.Standing(self.folder)
 
     def documents(
         self,
@@ -80,7 +81,7 @@ class FinishedRun:
 
     def whatif(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """What `{"gopher.min_num_words": 80}` would keep: see `pipeline.ask.whatif`; or `{"select.keep": 0.1}`, by itself."""
-        return whatif.answer(self.folder, changes, self._held)
+        return whatif.answer(self.folder, changes, lambda: self.standing)
 
     def diff(self, other: "FinishedRun | str") -> dict[str, Any]:
         """What changed in another run or folder: settings; documents and pre-tokens by kind of change, rule and source."""

@@ -9,7 +9,7 @@ browser, so the connection reads the run folder and nothing else.
 import contextlib
 import math
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -32,7 +32,11 @@ LIGHT = tuple(
     "id url path locator title source role verdict stage rule reasons duplicate_of similarity licence doc_type tdm year host "
     "language_label num_pretokens published_pretokens text_bytes hidden".split()
 )
-"""What pages count and list by, held in memory when it is first asked for: some 300 bytes a document."""
+"""What pages count and list by, held in memory when it is first asked for."""
+MEMORY = "held"
+"""The database of what is held; its tables are compressed."""
+LIGHT_TABLE, NUMBERS, MARKS_TABLE = (f"{MEMORY}.{name}" for name in ("light", "numbers", "marks"))
+NUMBER = "row_number() OVER () - 1 AS number"
 DAMAGE = (duckdb.IOException, duckdb.InvalidInputException)
 """What DuckDB raises for a file that is gone or cut short."""
 MOST_SECONDS = 600.0
@@ -87,9 +91,12 @@ class Tables:
         if not store.local:
             self._database.register_filesystem(store.filesystem)
         self.columns: dict[str, Column] = {}
-        self.has_light, self._lighting = False, threading.Lock()
+        self.held: dict[str, frozenset[str]] = {}
+        """Columns of tables in memory, in the order of the documents."""
+        self._holding = threading.RLock()
         with self.explained():
             self._database.execute(f"CREATE VIEW documents AS {self._view()}")
+            self._database.execute(f"ATTACH ':memory:' AS {MEMORY} (COMPRESS)")
         restrict(self._database, store.url(""))
 
     @cached_property
@@ -105,18 +112,67 @@ class Tables:
 
     @property
     def light(self) -> str:
-        """The name of a table of LIGHT and where the documents lie, in the order of the view."""
-        with self._lighting, self.explained():
-            if not self.has_light:
-                columns = ", ".join(quoted(name) for name in LIGHT if name in self.columns)
-                self._database.execute(f"CREATE TABLE light AS SELECT {columns}, shard_file, shard_row FROM documents")
-                self.has_light = True
-        return "light"
+        """The name of a table of LIGHT, where the documents lie, and their numbers in the order of the view."""
+        with self._holding:
+            if LIGHT_TABLE not in self.held:
+                names = [name for name in LIGHT if name in self.columns]
+                chosen = ", ".join(map(quoted, names))
+                self._hold(LIGHT_TABLE, f"SELECT {chosen}, shard_file, shard_row, {NUMBER} FROM documents")
+                self.held = {LIGHT_TABLE: frozenset([*names, "number"])}
+        return LIGHT_TABLE
+
+    def hold(self) -> None:
+        """Hold every number that judges measured, and which documents have spans of which kind (`MARKS_TABLE`), so that no
+        question but one for texts reads Parquet. Once; others wait."""
+        with self._holding:
+            if NUMBERS in self.held:
+                return
+            tables, names = [self.light], [MARKS_TABLE, *self.held[self.light]]
+            marks = ["SELECT '' AS judge, '' AS kind, 0 AS number, 0 AS spans WHERE false"]
+            for judge in self.opened.judges:
+                files, _ = self._read({shard: self.opened.signal_file(judge, shard) for shard in self.opened.shards})
+                own = {name: column for name, column in self.columns.items() if column.judge == judge}
+                if numbers := {name: column.signal for name, column in own.items() if column.is_number}:
+                    tables.append(f"{MEMORY}.{quoted(judge)}")
+                    names += numbers
+                    chosen = ", ".join(f"{quoted(signal)} AS {quoted(name)}" for name, signal in numbers.items())
+                    self._hold(tables[-1], f"SELECT {chosen} FROM {files}")
+                for signal in (column.signal for column in own.values() if column.kind == SPANS):
+                    each = f"SELECT number, unnest(spans) AS span FROM (SELECT {quoted(signal)} AS spans, {NUMBER} FROM {files})"
+                    kind = "coalesce(span.kind, '')"
+                    marks.append(
+                        f"SELECT {literal(judge)}, {kind}, number, count(*) FROM ({each}) GROUP BY number, {kind}"
+                    )
+            self._hold(MARKS_TABLE, " UNION ALL ".join(marks))
+            with self.explained():
+                joined = " POSITIONAL JOIN ".join(tables)
+                self.cursor().execute(f"CREATE OR REPLACE VIEW {NUMBERS} AS SELECT * FROM {joined}")
+            self.held = self.held | {NUMBERS: frozenset(names)}
+
+    def _hold(self, name: str, query: str) -> None:
+        with self.explained():
+            cursor = self.cursor()
+            cursor.execute(f"CREATE OR REPLACE TABLE {name} AS {query}")
+            cursor.execute(f"CHECKPOINT {MEMORY}")
+
+    def holding(self, names: Collection[str]) -> str:
+        """The name of a table in memory that has these columns, else of the view."""
+        return next((table for table, columns in self.held.items() if columns.issuperset(names)), "documents")
 
     @property
     def known(self) -> str:
-        """`light` when it is there, else the view."""
-        return "light" if self.has_light else "documents"
+        """A table of LIGHT in memory when there is one, else the view."""
+        return self.holding(())
+
+    def texts(self) -> Iterator[tuple[int, int, Callable[[], pa.ChunkedArray]]]:
+        """Of every row group of published texts: the number of its first document, how many it has, and what reads them."""
+        step, first = Step.APPLY if self.opened.has(Step.APPLY) else Step.EXTRACT, 0
+        for shard in self.opened.shards:
+            with self.opened.store.open_table(self.opened.file(step, shard).path) as parquet:
+                for group in range(parquet.num_row_groups):
+                    rows = parquet.metadata.row_group(group).num_rows
+                    yield first, rows, lambda: parquet.read_row_group(group, ["text"], use_threads=False)["text"]  # noqa: B023
+                    first += rows
 
     def query(self, text: str) -> Relation:
         """A SELECT over `documents` that this project wrote, lazily."""

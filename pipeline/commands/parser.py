@@ -11,8 +11,8 @@ class Parser(argparse.ArgumentParser):
     """`argparse`, with "did you mean" for a mistyped command, option or choice."""
 
     def error(self, message: str) -> NoReturn:
-        """See argparse: exit 2, the message last."""
-        super().error(message + self._nearest(message))
+        """See argparse: exit 2. One sentence, with the nearest right word or where all of them stand."""
+        self.exit(2, f"error: {message}{self._nearest(message) or f' (see {self.prog} --help)'}\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """See argparse: a command's own parser answers for its options, as it alone knows them."""

@@ -38,11 +38,14 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
         yield found["sentence"]
         return
     before, after = found["before"], found["after"]
-    yield f"{'':44}{'now':>14}{'what if':>14}{'change':>12}"
-    for kind, unit in (("verdicts", "documents"), ("first_reasons", "documents, first reason")):
-        for name in sorted(before[kind].keys() | after[kind].keys()):
-            old, new = before[kind].get(name, 0), after[kind].get(name, 0)
-            yield f"{name + ' (' + unit + ')':44}{old:>14,}{new:>14,}{new - old:>+12,}"
-    old, new = before["kept_text_bytes"], after["kept_text_bytes"]
-    yield f"{'kept text before cuts (bytes)':44}{old:>14,}{new:>14,}{new - old:>+12,}"
+    rows = [
+        (f"{name} ({unit})", before[kind].get(name, 0), after[kind].get(name, 0))
+        for kind, unit in (("verdicts", "documents"), ("first_reasons", "documents, first reason"))
+        for name in sorted(before[kind].keys() | after[kind].keys())
+    ]
+    rows.append(("kept text before cuts (bytes)", before["kept_text_bytes"], after["kept_text_bytes"]))
+    wide = max(len(name) for name, *_ in rows)
+    yield f"{'':{wide}}{'now':>14}{'what if':>14}{'change':>12}"
+    for name, old, new in rows:
+        yield f"{name:{wide}}{old:>14,}{new:>14,}{new - old:>+12,}"
     yield "Exact through decide; cuts, tokens and the mix would follow in a run."

@@ -7,29 +7,40 @@ from typing import Any, cast
 from starlette.datastructures import QueryParams
 
 from pipeline.ask.documents import Documents, equal, marks_spans, signal_wanted
-from pipeline.ask.tables import LIGHT, Relation, literal, quoted
+from pipeline.ask.tables import MARKS_TABLE, Relation, literal, quoted
+from pipeline.core.condition import columns_named, nodes
+from pipeline.core.steps import Step
 from pipeline.errors import UsageError
 from pipeline.explore.page import KINDS, Download, Explorer, Page, number, whole
 
 FACETS = ("verdict", "stage", "rule", "source", "role", "host", "language_label", "licence", "year", "doc_type", "tdm")
 FACET_VALUES = 12
 ROWS, MOST_ROWS = 25, 500
+SECONDS = 0.5
+"""Of a text search until a page shows how far it came, and goes on."""
 SNIPPET = 180
 SHOWN = tuple("id url path locator title verdict reasons source host num_pretokens duplicate_of hidden".split())
 
 
 def chosen(explorer: Explorer, asked: QueryParams, to_list: bool = True) -> Documents:
-    """The documents that the address asks for, without order and draw; to count them, without the text search too, which would
-    read every text. What is held in memory answers where it can. Raises UsageError for what the address cannot mean."""
-    tables = explorer.run.tables
-    hit, sort = asked.get("hit") or "", asked.get("sort") or "id"
-    light = not (asked.get("where") or ranges(asked) or marks_spans(tables, hit))
-    text = (asked.get("text") or None) if to_list or asked.get("count") else None
-    if text or (to_list and (asked.get("near") or asked.get("as") or sort not in LIGHT)):
-        light = False
+    """The documents that the address asks for, without order and draw; to count them and to search their texts, without the
+    text search. What is held in memory answers where it can. Raises UsageError for what the address cannot mean."""
+    tables, condition = explorer.run.tables, asked.get("where") or None
+    hit, text = asked.get("hit") or "", (asked.get("text") or None) if to_list else None
     equals = {name: asked[name] for name in FACETS if asked.get(name) and name != "rule"}
-    found = Documents(tables, light=light).where(
-        asked.get("where") or None, rule=hit or None, grep=text, ignore_case=bool(asked.get("any_case")), **equals
+    named = {*equals, "reasons", *(column for column, *_ in ranges(asked))}
+    named |= {MARKS_TABLE} if marks_spans(tables, hit) else set()
+    if condition:
+        reads_itself = any(kind in ("SUBQUERY", "STAR") for kind, _ in nodes(condition))
+        named |= {"text"} if reads_itself else set(columns_named(condition, tables.columns))
+    if to_list:
+        named |= {
+            asked.get("sort") or "id",
+            asked["near"].partition("=")[0].replace(".", "_", 1) if asked.get("near") else "id",
+        }
+        named |= {"text"} if text or asked.get("as") else set()
+    found = Documents(tables, table=tables.holding(named)).where(
+        condition, rule=hit or None, grep=text, ignore_case=bool(asked.get("any_case")), **equals
     )
     if asked.get("rule"):  # the column, not every rule that hits
         found = found.having(equal(tables, "rule", asked["rule"]))
@@ -58,9 +69,17 @@ def ordered(found: Documents, asked: QueryParams, count: int, skip: int) -> Docu
     return found.first(count, skip)
 
 
-def facets(found: Documents) -> dict[str, list[dict[str, Any]]]:
-    """Of each facet the most frequent values, with how many of these documents have them."""
-    names = [name for name in FACETS if name in found.tables.columns]
+def facets(explorer: Explorer, asked: QueryParams, counted: Documents) -> dict[str, list[dict[str, Any]]]:
+    """Of each facet the most frequent values, with how many documents have them among those that all other filters leave, so
+    that another value of a chosen facet can be taken."""
+    shown = _facets(counted, [name for name in FACETS if name in counted.tables.columns])
+    for name in (name for name in FACETS if asked.get(name)):
+        others = QueryParams([(key, value) for key, value in asked.multi_items() if key != name])
+        shown |= _facets(chosen(explorer, others, to_list=False), [name])
+    return shown
+
+
+def _facets(found: Documents, names: list[str]) -> dict[str, list[dict[str, Any]]]:
     sets = ", ".join(f"({quoted(name)})" for name in names)
     columns = ", ".join(map(quoted, names))
     levels = ", ".join(f"grouping({quoted(name)}) AS g{n}" for n, name in enumerate(names))
@@ -95,22 +114,56 @@ def documents(explorer: Explorer, asked: QueryParams) -> Page | Download:
     if near := asked.get("near"):
         signals.append(signal_wanted(tables, near)[0])
     signals = [name for name in dict.fromkeys(signals) if name not in SHOWN and name != "text"]
-    rows = listed(ordered(found, asked, count, max(0, page - 1) * count), signals, asked.get("text") or "")
-    # Counting what a text search finds would read every text: the page is shown at once, and the count is asked for.
-    counted = chosen(explorer, asked, to_list=False)
-    total = len(counted) if not asked.get("text") or asked.get("count") else None
+    counted, text = chosen(explorer, asked, to_list=False), asked.get("text") or ""
+    if text and counted.table != "documents" and not (sort or near or asked.get("draw")):
+        rows, searched = scanned(explorer, counted, asked, count, signals)
+        total = searched["hits"] if asked.get("count") else None
+    else:
+        rows, searched = listed(ordered(found, asked, count, max(0, page - 1) * count), signals, text), None
+        total = len(found if text else counted) if not text or asked.get("count") else None
     data = {
         "documents": rows,
         "total": total,
+        "searched": searched,
         "signals": signals,
         "page": page,
         "rows": count,
-        "facets": facets(counted),
+        "facets": facets(explorer, asked, counted),
     }
     numbers = [name for name, column in tables.columns.items() if column.is_number]
     fields = [name for name in FACETS if asked.get(name) or name in ("verdict", "source", "host")]
-    drawn = {"numbers": numbers, "ranges": ranges(asked), "kinds": KINDS, "chosen": fields}
+    drawn = {
+        "all": count_of(explorer),
+        "most": FACET_VALUES,
+        "numbers": numbers,
+        "ranges": ranges(asked),
+        "kinds": KINDS,
+        "chosen": fields,
+    }
     return Page("documents", "Documents", data, drawn)
+
+
+def count_of(explorer: Explorer) -> int:
+    """All documents of the run."""
+    folder = explorer.run.folder
+    return sum(folder.file(Step.EXTRACT, shard).rows or 0 for shard in folder.shards)
+
+
+def scanned(
+    explorer: Explorer, found: Documents, asked: QueryParams, count: int, signals: Sequence[str]
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The first of these documents whose texts have what is asked for, as far as a scan comes in SECONDS, or to its end with
+    `count=1`; and how far it came. `at` is where it begins."""
+    tables, text, start = found.tables, asked["text"], whole(asked, "at", 0, 10**12)
+    literal(text)  # NUL bytes and halves of characters are in no text
+    limits = {} if asked.get("count") else {"most": count, "seconds": SECONDS}
+    hits, goes_on = found.search(text, bool(asked.get("any_case")), start=start, **limits)
+    shown = Documents(tables, table=tables.holding(["number", *signals])).having(
+        f"number IN ({', '.join(map(str, hits[:count]))})"
+    )
+    of = count_of(explorer)
+    state = {"hits": len(hits), "documents": of if goes_on is None else goes_on, "of": of, "goes_on": goes_on}
+    return listed(shown.first(count), signals, text) if hits else [], state
 
 
 def snippet(text: str, around: str) -> str:
@@ -131,5 +184,5 @@ def by_ids(explorer: Explorer, ids: list[str], text: bool = True) -> list[dict[s
     if not ids:
         return []
     tables = explorer.run.tables
-    found = Documents(tables, light=True).having(f"id IN ({', '.join(map(literal, ids))})").first(len(ids))
+    found = Documents(tables, table=tables.light).having(f"id IN ({', '.join(map(literal, ids))})").first(len(ids))
     return listed(found) if text else list(found.rows(SHOWN))

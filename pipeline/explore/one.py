@@ -81,7 +81,9 @@ def signals(explorer: Explorer, found: dict[str, Any]) -> list[dict[str, Any]]:
                     }
                 )
     parts = [f"avg(({quoted(row['signal'])} < {float(row['value'])!r})::INT) AS s{n}" for n, row in enumerate(rows)]
-    shares = explorer.run.tables.rows(f"SELECT {', '.join(parts)} FROM documents")[0] if parts else {}
+    tables = explorer.run.tables
+    held = tables.holding([row["signal"] for row in rows])
+    shares = tables.rows(f"SELECT {', '.join(parts)} FROM {held}")[0] if parts else {}
     for n, row in enumerate(rows):
         row["below"] = shares[f"s{n}"]
     return sorted(rows, key=lambda row: (not row["hit"], row["rule"]))

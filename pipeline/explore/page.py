@@ -1,18 +1,21 @@
 """What a page is made of, and the run it is made from."""
 
+import contextlib
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import duckdb
 from starlette.datastructures import QueryParams
 
 from pipeline.ask.documents import Documents, finite
 from pipeline.ask.run import FinishedRun
 from pipeline.core.ledger import LEDGER
 from pipeline.core.run_folder import open_run
-from pipeline.errors import UsageError
+from pipeline.errors import PipelineError, UsageError
 
 BLOCK = 1 << 20
 MOST_SECONDS = 60.0
@@ -68,6 +71,8 @@ class Explorer:
         self.path, self.others = path, others
         for other in others:
             open_run(other)  # a wrong one is said at the start, not on the page
+        self.answering = threading.Lock()
+        """One question about other bounds at a time."""
         self._run = self._open()
         self._seen = self._state()
 
@@ -88,7 +93,14 @@ class Explorer:
         if run.folder.verdict_step is not None:
             _ = run.tables.light
             run.tables.seconds = MOST_SECONDS
+            threading.Thread(target=self.hold, args=(run,), daemon=True).start()
         return run
+
+    def hold(self, run: FinishedRun) -> None:
+        """What questions read, into memory, while the first pages are looked at; what is damaged is said when it is asked for."""
+        with contextlib.suppress(PipelineError, duckdb.Error), self.answering:
+            run.tables.hold()
+            _ = run.standing
 
     def _state(self) -> int:
         """Changes whenever a step has been recorded. On another storage, where each look is a request, a run is opened once."""

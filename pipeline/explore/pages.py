@@ -10,10 +10,9 @@ import pyarrow as pa
 from pydantic import ValidationError
 from starlette.datastructures import QueryParams
 
-from pipeline.ask.tables import literal, quoted
+from pipeline.ask.tables import MARKS_TABLE, quoted
 from pipeline.ask.whatif import problems
 from pipeline.core import lease, sealed
-from pipeline.core.judge import SPANS
 from pipeline.core.ledger import LEDGER
 from pipeline.core.run_folder import open_run
 from pipeline.core.steps import Step, label_of
@@ -103,14 +102,12 @@ def sources(explorer: Explorer, asked: QueryParams) -> Page:
 
 def spans(explorer: Explorer, asked: QueryParams) -> Page:
     """What judges mark inside documents (personal data, benchmark items, lines), by kind and source."""
-    tables, rows = explorer.run.tables, []
-    for name, column in tables.columns.items():
-        if column.kind == SPANS:
-            rows += tables.rows(
-                f"SELECT {literal(column.judge)} AS judge, kind, source, count(DISTINCT id) AS documents, count(*) AS spans, "
-                "count(DISTINCT id) FILTER (verdict = 'kept') AS kept_documents FROM (SELECT id, source, verdict, "
-                f"unnest({quoted(name)}).kind AS kind FROM documents) GROUP BY ALL ORDER BY documents DESC, kind, source"
-            )
+    tables = explorer.run.tables
+    tables.hold()
+    rows = tables.rows(
+        "SELECT judge, kind, source, count(*) AS documents, sum(spans)::BIGINT AS spans, count(*) FILTER (verdict = 'kept') AS "
+        f"kept_documents FROM {MARKS_TABLE} JOIN {tables.light} USING (number) GROUP BY ALL ORDER BY documents DESC, kind, source"
+    )
     kinds: dict[str, dict[str, Any]] = {}
     for row in rows:
         label = f"{row['judge']}.{row['kind']}" if row["kind"] else row["judge"]

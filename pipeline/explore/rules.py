@@ -1,18 +1,17 @@
 """The pages of rules: what each takes of which source and host, and one rule with its histogram and another threshold."""
 
-import threading
 from typing import Any
 
 import yaml
 from starlette.datastructures import QueryParams
 
 from pipeline.ask.documents import Documents, hit_by, marks_spans
-from pipeline.ask.tables import quoted
+from pipeline.ask.tables import MARKS_TABLE, quoted
 from pipeline.core.judge import judges
 from pipeline.core.settings import side_of
 from pipeline.core.steps import Step
 from pipeline.errors import UsageError, near
-from pipeline.explore.browse import by_ids, listed
+from pipeline.explore.browse import by_ids, count_of, listed
 from pipeline.explore.page import Explorer, Page, number
 from pipeline.report.charts import funnel_chart, histogram_chart
 from pipeline.report.tally import histogram
@@ -20,8 +19,6 @@ from pipeline.report.tally import histogram
 COLUMNS, ROWS, EXAMPLES = 8, 40, 5
 PRETOKENS = "coalesce(sum(num_pretokens), 0)::BIGINT"
 TAKEN = "coalesce(stage, 'unknown') || '.' || coalesce(rule, 'unknown')"
-_answering = threading.Lock()
-"""One question about other thresholds at a time: each reads every signal."""
 
 
 def matrix(explorer: Explorer, column: str) -> dict[str, Any]:
@@ -75,11 +72,13 @@ def rule(explorer: Explorer, asked: QueryParams) -> Page:
     `whatif`."""
     name, tables = asked.get("name") or "", explorer.run.tables
     judge, bound, column = bound_of(explorer, name)
-    known = {row["r"] for row in tables.rows(f"SELECT DISTINCT unnest(reasons) AS r FROM {tables.light}")}
-    if name not in known and bound is None:
-        raise UsageError(f"{name[:80]}: no rule of that name removes anything in this run{near(name, known)}")
-    hits = hit_by(tables, name)
-    found = Documents(tables, light=not marks_spans(tables, name)).having(hits)
+    if bound is None:
+        known = {row["r"] for row in tables.rows(f"SELECT DISTINCT unnest(reasons) AS r FROM {tables.light}")}
+        if name not in known:
+            raise UsageError(f"{name[:80]}: no rule of that name removes anything in this run{near(name, known)}")
+    needed = ["reasons", *([column] if column else []), *([MARKS_TABLE] if marks_spans(tables, name) else [])]
+    table = tables.holding(needed)
+    found = Documents(tables, table=table).having(hit_by(tables, name, table))
     data: dict[str, Any] = {"rule": name, "bound": bound, "signal": column, "hit": len(found), "answer": None}
     for by in ("source", "host"):
         with tables.explained():
@@ -91,23 +90,26 @@ def rule(explorer: Explorer, asked: QueryParams) -> Page:
         value = number("value", asked["value"]) if asked.get("value") else float(bound)
         drawn, edge = _drawn(explorer, judge, name, column, value)
         # The documents just beyond the bound: those that a slightly different one would bring back.
-        signals = Documents(tables).having(hits)
-        data["nearest"] = listed(
-            signals.sorted(column, descending=side_name(name) == "min").first(EXAMPLES * 2), [column]
-        )
+        ordered = found.sorted(column, descending=side_name(name) == "min")
+        data["nearest"] = listed(ordered.first(EXAMPLES * 2), [column])
         data["histogram"] = edge
         if asked.get("value"):
             data["answer"] = answered(explorer, name, value)
             drawn["yaml"] = yaml.safe_dump(
                 {"curate": [{judge: {name.partition(".")[2]: _plain(value)}}]}, sort_keys=False
             )
-            drawn["examples"] = {
-                side: by_ids(explorer, data["answer"][side]["examples"][:EXAMPLES]) for side in ("back", "gone")
-            }
+            chosen = {side: data["answer"][side]["examples"][:EXAMPLES] for side in ("back", "gone")}
+            shown = by_ids(explorer, [own for ids in chosen.values() for own in ids])
+            drawn["examples"] = {side: [row for row in shown if row["id"] in ids] for side, ids in chosen.items()}
         drawn["value"] = _plain(value)
     else:
         data["nearest"] = listed(found.sample(EXAMPLES * 2))
-    return Page("rule", name, data, {"value": None, "chart": None, "yaml": None, "examples": {}, **drawn})
+    return Page(
+        "rule",
+        name,
+        data,
+        {"all": count_of(explorer), "value": None, "chart": None, "yaml": None, "examples": {}, **drawn},
+    )
 
 
 def side_name(rule_name: str) -> str:
@@ -122,7 +124,7 @@ def _plain(value: float) -> int | float:
 
 def answered(explorer: Explorer, name: str, value: float) -> dict[str, Any]:
     """`whatif` with one other bound."""
-    with _answering:
+    with explorer.answering:
         return explorer.run.whatif({name: _plain(value)})
 
 
@@ -130,9 +132,9 @@ def _drawn(
     explorer: Explorer, judge: str, name: str, column: str, value: float
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The histogram of a rule's signal with a bound, as a drawing and as numbers."""
-    values = explorer.run.tables.query(
-        f"SELECT {quoted(column)} AS v FROM documents WHERE verdict <> 'quarantined'"
-    ).to_arrow_table()["v"]
+    tables = explorer.run.tables
+    query = f"SELECT {quoted(column)} AS v FROM {tables.holding([column])} WHERE verdict <> 'quarantined'"
+    values = tables.query(query).to_arrow_table()["v"]
     side = {"lower" if side_name(name) == "min" else "upper": value}
     found = histogram(judge, column.removeprefix(f"{judge}_"), values, **side)
     low, high = found.edges[0], found.edges[-1]

@@ -1,4 +1,4 @@
-"""The report's charts of the corpus: funnel, histograms, mix, bias, training curve, timings."""
+"""The report's charts of the corpus: funnel, histograms, mix, training curve."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -6,7 +6,7 @@ from statistics import fmean
 from markupsafe import Markup
 
 from pipeline.report.run_report import FunnelStep
-from pipeline.report.stats import BiasRow, CurvePoint, Histogram, Timing, Totals
+from pipeline.report.stats import CurvePoint, Histogram, Totals
 from pipeline.report.svg import Scale, Svg
 from pipeline.size.units import number_text, short_text
 
@@ -49,8 +49,8 @@ def raw_bar(totals: Totals, steps: Sequence[FunnelStep], whole: float = WIDTH) -
 
 
 def funnel_chart(totals: Totals, steps: Sequence[FunnelStep]) -> Markup:
-    """One row a stage: what is left of the extracted pre-tokens, and what the stage took."""
-    return for_screens(_wide_funnel(totals, steps), _phone_funnel(totals, steps))
+    """One row a stage: what it took, and what is left of the extracted pre-tokens."""
+    return for_screens(_funnel(totals, steps, WIDTH), _funnel(totals, steps, PHONE))
 
 
 def for_screens(wide: Markup, narrow: Markup) -> Markup:
@@ -58,65 +58,41 @@ def for_screens(wide: Markup, narrow: Markup) -> Markup:
     return Markup('<div class="phone">') + narrow + Markup("</div>") + wide
 
 
-def _wide_funnel(totals: Totals, steps: Sequence[FunnelStep]) -> Markup:
-    row, left, bar = 30.0, 150.0, 520.0
-    drawing = Svg(WIDTH, row * (len(steps) + 2) + 26, "Funnel from extracted to kept text")
+def _funnel(totals: Totals, steps: Sequence[FunnelStep], width: float) -> Markup:
+    """On a phone the words of a row stand over its bar, on a wide page beside it."""
+    narrow = width == PHONE
+    row, left, bar = (42.0, 0.0, PHONE) if narrow else (30.0, 150.0, 450.0)
+    drawing = Svg(width, row * (len(steps) + 2), "Funnel from extracted to kept text")
     whole = max(totals.extracted_pretokens, 1)
     documents = totals.documents_in + totals.children - totals.quarantined
-    drawing.text(left, 14, "left of the extracted pre-tokens", "t muted")
-    drawing.text(left + bar + 16, 14, "taken here", "t muted")
-    drawing.text(WIDTH, 14, "documents left", "t muted", anchor="end")
-
-    def one(number: int, name: str, kept: int, gone: int, note: str, docs: int, css: str) -> None:
-        y = 26 + number * row
-        drawing.text(left - 12, y + 16, name, "t strong" if css == "kept total" else "t", anchor="end")
-        width = bar * kept / whole
-        drawing.rect(left, y, bar, row - 8, "track")
-        drawing.rect(
-            left, y, max(width, 1.5), row - 8, css, tip=f"{name}: {kept:,} pre-tokens left, {kept / whole:.2%}"
+    rows = [("extracted", totals.extracted_pretokens, 0, documents, 0)]
+    rows += [(s.stage, s.left_pretokens, s.removed_pretokens, s.left_documents, s.removed_documents) for s in steps]
+    rows.append(("kept", totals.kept_pretokens, 0, totals.kept, 0))
+    for number, (name, kept, gone, docs, gone_docs) in enumerate(rows):
+        y, last = number * row, number == len(rows) - 1
+        words, top, height = (y + 13, y + 19, 14) if narrow else (y + 15.5, y, row - 8)
+        share = f"−{gone / whole:.1%}" if gone / whole >= 0.0005 else "under 0.1%"
+        told = [share + ("" if narrow else f" and {gone_docs:,} documents taken")] if gone_docs else []
+        told.append(f"{kept / whole:.1%} left, {docs:,} documents" + (" after cuts" if last and not narrow else ""))
+        drawing.text(
+            *((0, words) if narrow else (left - 12, words)),
+            name,
+            "t strong" if last else "t",
+            anchor="start" if narrow else "end",
         )
-        if gone:
-            drawing.rect(left + width, y, max(bar * gone / whole, 1.5), row - 8, "removed", tip=f"{gone:,} pre-tokens")
-        share = f"{kept / whole:.1%}"
-        inside = width > 60
-        place, css_text, anchor = (width - 8, "t on", "end") if inside else (width + 8, "t", "start")
-        drawing.text(left + place, y + 15.5, share, css_text, anchor=anchor)
-        drawing.text(left + bar + 16, y + 15.5, note, "t")
-        drawing.text(WIDTH, y + 15.5, f"{docs:,}", "t num", anchor="end")
-
-    one(
-        0,
-        "extracted",
-        whole if totals.extracted_pretokens else 0,
-        0,
-        f"{number_text(whole)} pre-tokens",
-        documents,
-        "kept",
-    )
-    for number, step in enumerate(steps, 1):
-        share = step.removed_pretokens / whole
-        taken = f"−{share:.1%}" if share >= 0.0005 else "under 0.1%"
-        note = f"{taken} · {step.removed_documents:,} documents"
-        one(number, step.stage, step.left_pretokens, step.removed_pretokens, note, step.left_documents, "kept")
-    note = f"{number_text(totals.kept_pretokens)} pre-tokens after cuts"
-    one(len(steps) + 1, "kept", totals.kept_pretokens, 0, note, totals.kept, "kept total")
-    return drawing.done()
-
-
-def _phone_funnel(totals: Totals, steps: Sequence[FunnelStep]) -> Markup:
-    """What a stage took stands over the bar of what is left."""
-    row = 42.0
-    drawing = Svg(PHONE, row * (len(steps) + 1), "Funnel from extracted to kept text")
-    whole = max(totals.extracted_pretokens, 1)
-    rows = [(step.stage, step.left_pretokens, step.removed_pretokens, step.left_documents) for step in steps]
-    for number, (name, left, gone, documents) in enumerate([*rows, ("kept", totals.kept_pretokens, 0, totals.kept)]):
-        y = number * row
-        drawing.text(0, y + 13, name, "t" if number < len(rows) else "t strong")
-        taken = f"−{gone / whole:.1%} · " if gone else ""
-        drawing.text(PHONE, y + 13, f"{taken}{left / whole:.1%} left, {documents:,} documents", "t num", anchor="end")
-        drawing.rect(0, y + 19, PHONE, 14, "track")
-        drawing.rect(0, y + 19, PHONE * left / whole, 14, "kept")
-        drawing.rect(PHONE * left / whole, y + 19, PHONE * gone / whole, 14, "removed")
+        drawing.text(width, words, " · ".join(told), "t num", anchor="end")
+        drawing.rect(left, top, bar, height, "track")
+        drawing.rect(
+            left, top, bar * kept / whole, height, "kept", tip=f"{name}: {kept:,} of {whole:,} pre-tokens left"
+        )
+        drawing.rect(
+            left + bar * kept / whole,
+            top,
+            bar * gone / whole,
+            height,
+            "removed",
+            tip=f"{name}: {gone:,} pre-tokens taken",
+        )
     return drawing.done()
 
 
@@ -174,51 +150,24 @@ def search_chart(runs: Sequence[tuple[float, float]]) -> Markup:
 
 def mix_chart(realised: dict[str, float], requested: dict[str, float]) -> Markup:
     """Domain and general share of the training tokens, with marks at the requested shares."""
-    drawing = Svg(WIDTH, 58, "Realised mix")
+    return for_screens(*(_mix(realised, requested, width) for width in (WIDTH, PHONE)))
+
+
+def _mix(realised: dict[str, float], requested: dict[str, float], whole: float) -> Markup:
+    drawing = Svg(whole, 58, "Realised mix")
     x = 0.0
     for role, css in (("domain", "domain"), ("general", "general")):
         share = realised.get(role, 0.0)
-        width = WIDTH * share
+        width = whole * share
         drawing.rect(x, 8, width, 28, css, tip=f"{role}: {share:.3%} of training tokens")
-        if width > 150:
+        if width > 110:
             drawing.text(x + 10, 27, f"{role} {share:.2%}", "t on strong")
         x += width
-    mark = WIDTH * requested.get("domain", 0.0)
-    if 0 < mark < WIDTH:
+    mark = whole * requested.get("domain", 0.0)
+    if 0 < mark < whole:
         drawing.line(mark, 2, mark, 42, "threshold")
-        anchor = "start" if mark < WIDTH * 0.8 else "end"
+        anchor = "start" if mark < whole * 0.5 else "end"
         drawing.text(mark, 54, f"requested: {requested['domain']:.2%} domain", "t small", anchor=anchor)
-    return drawing.done()
-
-
-def bias_chart(rows: Sequence[BiasRow]) -> Markup:
-    """One row a term: kept share against the others' as a ratio with its 95 % interval, and the four-fifths line."""
-    row, left = 22.0, 270.0
-    drawing = Svg(WIDTH, row * len(rows) + 40, "Kept shares by identity term")
-    highest = max([1.2, *(min(r.wilson_high, 2.0) for r in rows if r.wilson_high is not None)])
-    x = Scale(0, highest, left, WIDTH - 150)
-    bottom = row * len(rows) + 18
-    for tick in x.ticks(6):
-        drawing.line(x(tick), 14, x(tick), bottom, "grid")
-        drawing.text(x(tick), bottom + 16, f"{tick:g}", "t small", anchor="middle")
-    drawing.line(x(0.8), 14, x(0.8), bottom, "threshold")
-    drawing.line(x(1.0), 14, x(1.0), bottom, "axis")
-    drawing.text(x(0.8) - 4, 10, "four fifths", "t small", anchor="end")
-    for number, found in enumerate(rows):
-        y = 26 + number * row
-        drawing.text(left - 12, y + 4, f"{found.stage} · {found.axis} · {found.term}"[:44], "t", anchor="end")
-        low, high = found.wilson_low, found.wilson_high
-        css = {"pass": "kept", "warn": "warn", "fail": "removed", "too_few": "markup"}[found.verdict]
-        if low is not None:
-            drawing.line(
-                x(min(low, highest)), y, x(min(high if high is not None else highest, highest)), y, "span " + css
-            )
-        if found.ratio is not None:
-            ratio = min(found.ratio, highest)
-            drawing.dot(x(ratio), y, 4.5, css, tip=f"{found.term}: ratio {found.ratio:.3f}")
-        share = f"{found.kept_share_with:.1%}" if found.kept_share_with is not None else "–"
-        verdict = {"too_few": "too few"}.get(found.verdict, found.verdict)
-        drawing.text(WIDTH, y + 4, f"{share} of {found.documents_with:,}  {verdict}", "t num", anchor="end")
     return drawing.done()
 
 
@@ -279,21 +228,3 @@ def _panel(
             last += 13
         ends.append(last)
         drawing.text(right + 6, last + 4, labels[name], "t small " + css.split()[-1] + "t")
-
-
-def timing_chart(timings: Sequence[Timing]) -> Markup:
-    """Seconds of every step, reused ones pale."""
-    row, left, bar = 24.0, 110.0, 420.0
-    drawing = Svg(WIDTH, row * len(timings) + 8, "Seconds by step")
-    longest = max([t.seconds for t in timings] + [0.001])
-    for number, step in enumerate(timings):
-        y = 4 + number * row
-        drawing.text(left - 12, y + 13, step.step, "t", anchor="end")
-        css = "markup" if step.reused else "bar"
-        drawing.rect(left, y, max(bar * step.seconds / longest, 1), row - 7, css, tip=f"{step.seconds:.3f} s")
-        rate = (
-            f" · {step.bytes / step.seconds / 1e6:.1f} MB/s" if step.bytes and step.seconds and not step.reused else ""
-        )
-        note = f"{step.seconds:.2f} s{rate}" + (f" · {step.why}" if step.why else "")
-        drawing.text(left + max(bar * step.seconds / longest, 1) + 8, y + 13, note[:90], "t")
-    return drawing.done()

@@ -39,32 +39,24 @@ from pipeline.tokens.step import ShardCounts
 SAMPLES = 12
 
 
-class _Tables:
-    """The tables of one shard that the report counts."""
-
-    def __init__(self, run: Run, shard: str) -> None:
-        columns = [*"id url date source role licence tdm robots raw_bytes text_bytes num_pretokens".split()]
-        self.shard = shard
-        self.documents = run.documents(shard, columns)
-        self.verdicts = run.verdicts(shard)
+def _whole(run: Run, columns: Sequence[str]) -> tuple[pa.Table, pa.Table]:
+    """(documents, verdicts) of the whole run, row by row, in the order of its shards."""
+    documents = [run.documents(shard, list(columns)) for shard in run.shards]
+    return pa.concat_tables(documents), pa.concat_tables([run.verdicts(shard) for shard in run.shards])
 
 
-def _samples(run: Run, tables: list[_Tables], verdict: str) -> list[stats.Sample]:
+def _samples(run: Run, documents: pa.Table, verdicts: pa.Table, verdict: str) -> list[stats.Sample]:
     """A few documents of one verdict, the first in the order of a hash of their ids."""
-    found = []
-    share = max(1, SAMPLES // max(1, len(tables)))
-    shown = ["id", "source", "verdict", "reasons", "duplicate_of"]
-    for table in tables:
-        mask = np.asarray(pc.equal(table.verdicts["verdict"], verdict))
-        rows = tally.sample_rows(table.verdicts["id"], mask, share + 2)
-        if not rows:
-            continue
-        texts = run.table(run.file(Step.APPLY, table.shard), ["text"])
-        for row, own in zip(rows, table.verdicts.select(shown).take(rows).to_pylist(), strict=True):
-            text, cut = tally.shortened(texts["text"][row].as_py())
-            url, hidden = table.documents["url"][row].as_py() or "", is_hidden(own["reasons"])
-            found.append(stats.Sample(**own, url=url, text=text, shortened=cut, hidden=hidden))
-    return sorted(found, key=lambda sample: sample.id)[:SAMPLES]
+    rows = tally.sample_rows(verdicts["id"], np.asarray(pc.equal(verdicts["verdict"], verdict)), SAMPLES)
+    firsts = np.cumsum([0, *(run.file(Step.EXTRACT, shard).rows or 0 for shard in run.shards)])
+    shown, found = ["id", "source", "verdict", "reasons", "duplicate_of"], []
+    for row, own in zip(rows, verdicts.select(shown).take(rows).to_pylist(), strict=True):
+        at = int(np.searchsorted(firsts, row, "right")) - 1
+        texts = run.table(run.file(Step.APPLY, run.shards[at]), ["text"])
+        text, cut = tally.shortened(texts["text"][row - int(firsts[at])].as_py())
+        url, hidden = documents["url"][row].as_py() or "", is_hidden(own["reasons"])
+        found.append(stats.Sample(**own, url=url, text=text, shortened=cut, hidden=hidden))
+    return sorted(found, key=lambda sample: sample.id)
 
 
 def _histograms(run: Run) -> list[Any]:
@@ -80,16 +72,14 @@ def _histograms(run: Run) -> list[Any]:
     return found
 
 
-def _languages(run: Run, parts: Sequence[tuple[pa.Table, pa.Table]]) -> list[stats.Count]:
+def _languages(run: Run, documents: pa.Table, verdicts: pa.Table) -> list[stats.Count]:
     """Extracted documents by language, most first; empty where the recipe has no judge of languages."""
     if not run.asks_for("language"):
         return []
-    labels = [run.signals("language", shard, ["label"])["label"] for shard in run.shards]
-    labelled = [
-        (docs.append_column("label", own), verdicts) for (docs, verdicts), own in zip(parts, labels, strict=True)
-    ]
+    labels = pa.concat_tables([run.signals("language", shard, ["label"]) for shard in run.shards])["label"]
+    labelled = documents.append_column("label", labels)
     found: dict[str, stats.Count] = {}
-    counts = where.grouped(labelled, {"label": where.filled("label"), "verdict": where.verdict_of})
+    counts = where.grouped([(labelled, verdicts)], {"label": where.filled("label"), "verdict": where.verdict_of})
     for (name, verdict, what), number in counts.items():
         row = found.setdefault(name, stats.Count(name=name, documents=0))
         if what == "documents":
@@ -99,7 +89,9 @@ def _languages(run: Run, parts: Sequence[tuple[pa.Table, pa.Table]]) -> list[sta
     return sorted((row for row in found.values() if row.name), key=lambda row: (-row.documents, row.name))
 
 
-def _duplicates(run: Run, reasons: list[stats.Reason], tables: list[_Tables]) -> stats.Duplicates | None:
+def _duplicates(
+    run: Run, reasons: list[stats.Reason], parts: list[tuple[pa.Table, pa.Table]]
+) -> stats.Duplicates | None:
     joined = pa.concat_tables([run.clusters(shard) for shard in run.shards])
     exact, near = (joined[name].drop_null() for name in ("exact_cluster", "near_cluster"))
     removed = sum(
@@ -115,7 +107,7 @@ def _duplicates(run: Run, reasons: list[stats.Reason], tables: list[_Tables]) ->
         near_documents=len(near),
         removed=removed,
         delta=delta,
-        largest=where.clusters([(table.documents, table.verdicts) for table in tables]),
+        largest=where.clusters(parts),
     )
 
 
@@ -143,21 +135,15 @@ def _cuts(run: Run) -> list[stats.Cut]:
     return sorted(found, key=lambda cut: (-cut.bytes_cut, cut.rule))
 
 
-def _truth(run: Run, tables: list[_Tables]) -> list[stats.TruthRow]:
+def _truth(run: Run, documents: pa.Table, verdicts: pa.Table) -> list[stats.TruthRow]:
     """The run against what the embedded sample planted."""
     rows: list[stats.TruthRow] = []
     for commit in run.commits(Step.INGEST).values():
         if "truth.jsonl" not in commit.files:
             continue
         truth = [json.loads(line) for line in run.store.read(commit.files["truth.jsonl"].path).splitlines()]
-        verdicts = {
-            url: verdict
-            for table in tables
-            for url, verdict in zip(
-                table.documents["url"].to_pylist(), table.verdicts["verdict"].to_pylist(), strict=True
-            )
-        }
-        for kind, found in score(truth, verdicts)["kinds"].items():
+        by_url = dict(zip(documents["url"].to_pylist(), verdicts["verdict"].to_pylist(), strict=True))
+        for kind, found in score(truth, by_url)["kinds"].items():
             wanted, other = found["expected_keep"], found["documents"] - found["expected_keep"]
             if wanted:
                 rows.append(stats.TruthRow(kind=kind, documents=wanted, wanted="kept", right=wanted - found["lost"]))
@@ -166,47 +152,8 @@ def _truth(run: Run, tables: list[_Tables]) -> list[stats.TruthRow]:
     return rows
 
 
-def _highest(found: dict[str, Any] | None) -> list[str]:
-    """How many documents the 1 % of false positives are, and the hosts whose negatives score like positives."""
-    if not found:
-        return []
-    count = found["in_1_percent"]
-    said = [f"1 % of the held-out negatives is {count} document{'' if count == 1 else 's'}"]
-    if found["above_half"]:
-        hosts = ", ".join(
-            f"{row['host'] or 'no host'} {row['above_half']} of {row['held_out']}" for row in found["hosts"][:3]
-        )
-        said.append(f"{found['above_half']} score above 0.5, perhaps labelled wrongly, by host: {hosts}")
-    return said
-
-
-def _classifier(name: str, found: dict[str, Any]) -> stats.ClassifierFigures:
-    """A row of the report from what the run says of a classifier."""
-    trained, kept = found.get("trained"), found.get("kept_share_of_held_out") or {}
-    audit = found["audit"] or {}
-    hard = [f"{group}: AUC {own['auc']}" for group, own in (found.get("hard_negatives") or {}).items()]
-    return stats.ClassifierFigures(
-        name=name,
-        method=found["method"],
-        trained=f"{trained['positives']:,} and {trained['negatives']:,}" if trained else "",
-        auc=found.get("auc"),
-        recall=found.get("recall_at_1_percent_false_positives"),
-        calibration_error=(found.get("calibration") or {}).get("error"),
-        setting=found["setting"],
-        threshold=found["threshold"],
-        kept_positives=kept.get("positives"),
-        kept_negatives=kept.get("negatives"),
-        kept_all=(found["all"] or {}).get("kept_share"),
-        kept_audit=audit.get("kept_share"),
-        audited=audit.get("documents", 0),
-        audit_auc=audit.get("auc"),
-        roles=found.get("roles") or [],
-        note="; ".join([*([found["why"]] if found["why"] else []), *hard, *_highest(found.get("highest_negatives"))]),
-    )
-
-
-def _sources(run: Run, tables: list[_Tables]) -> list[stats.SourceRow]:
-    rows = tally.merge_sources(tally.source_rows(t.documents, t.verdicts) for t in tables)
+def _sources(run: Run, documents: pa.Table, verdicts: pa.Table) -> list[stats.SourceRow]:
+    rows = tally.source_rows(documents, verdicts)
     every, kept = streams(run), Counter[tuple[str, str]]()
     for unit, counts in run.counts(ShardCounts, Step.SHARDS).items():
         own = every[stream_of(unit)]
@@ -216,12 +163,12 @@ def _sources(run: Run, tables: list[_Tables]) -> list[stats.SourceRow]:
     return rows
 
 
-def _items(run: Run, tables: list[_Tables]) -> list[stats.ItemRow]:
+def _items(run: Run, verdicts: pa.Table) -> list[stats.ItemRow]:
     if not run.asks_for("contamination"):
         return []
-    signals = (run.signals("contamination", shard, ["items"]) for shard in run.shards)
+    signals = pa.concat_tables([run.signals("contamination", shard, ["items"]) for shard in run.shards])
     aside = run.counted(DecideCounts, Step.DECIDE).set_aside.get("contamination", [])
-    return item_rows(zip(signals, (table.verdicts for table in tables), strict=True), aside)
+    return item_rows([(signals, verdicts)], aside)
 
 
 def _continued(summary: dict[str, Any]) -> str:
@@ -276,16 +223,17 @@ PLACES = (
 
 def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
     """The report's data."""
-    tables = [_Tables(run, shard) for shard in run.shards]
-    parts, histograms = [(table.documents, table.verdicts) for table in tables], _histograms(run)
+    columns = "id url date source role licence tdm robots raw_bytes text_bytes num_pretokens".split()
+    whole = _whole(run, columns)
+    parts, histograms = [whole], _histograms(run)
     account = account_of(run)
     order = ["extract", *(name for name, _ in run.recipe.judges), "apply"]
-    reasons = tally.merge_reasons((tally.reasons(t.documents, t.verdicts, order) for t in tables), order)
+    reasons = tally.reasons(*whole, order)
     counted, documents = result["tokens"], result["documents"]
     streams = run.counted(SettleCounts, Step.SETTLE).streams.values()
     extracts = run.counts(ExtractCounts, Step.EXTRACT).values()
     bias = run.store.read_json(BIAS) if run.store.exists(BIAS) else None
-    bias_rows, sources = bias.pop("rows") if bias else [], _sources(run, tables)
+    bias_rows, sources = bias.pop("rows") if bias else [], _sources(run, *whole)
     return RunReport(
         name=run.recipe.name,
         domain=run.recipe.domain,
@@ -311,23 +259,23 @@ def build(run: Run, result: dict[str, Any], display: Display) -> RunReport:
         files=file_rows(account),
         rights=rights_rows(parts),
         provenance=provenance(run, parts, sources),
-        contamination=_items(run, tables),
-        languages=_languages(run, parts),
+        contamination=_items(run, whole[1]),
+        languages=_languages(run, *whole),
         taken=where.rules_by_source(parts),
         hosts=where.hosts(parts),
         edges=where.edges(run, histograms),
         histograms=histograms,
-        kept_samples=_samples(run, tables, "kept"),
-        removed_samples=_samples(run, tables, "removed"),
+        kept_samples=_samples(run, *whole, "kept"),
+        removed_samples=_samples(run, *whole, "removed"),
         bias=[stats.BiasRow.model_validate(row) for row in bias_rows],
         bias_audit=bias,
-        classifiers=[_classifier(name, found) for name, found in result["classifiers"].items()],
+        classifiers=result["classifiers"],
         dial=dial(run),
-        duplicates=_duplicates(run, reasons, tables),
+        duplicates=_duplicates(run, reasons, parts),
         mix=mix_plan(run),
         tokenizer=vocabulary_figures(run, result["tokenizer"]),
         plan=size_plan(run) if result["mix"]["total_tokens"] else None,
-        truth=_truth(run, tables),
+        truth=_truth(run, *whole),
         gates=[
             stats.Gate(name=g["name"], measured=g["sentence"], passed=g["passed"], gating=g["gating"])
             for g in result["gates"]

@@ -10,19 +10,7 @@ from rich.table import Table
 
 from pipeline.core.execute import Progress
 from pipeline.core.steps import Step, is_inner, label_of
-
-
-def size_text(count: float) -> str:
-    """Bytes for a person: `1.5 MB` (decimal units).
-
-    >>> size_text(1_500_000)
-    '1.5 MB'
-    """
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if count < 1000 or unit == "TB":
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return ""
+from pipeline.size.units import bytes_text
 
 
 @dataclass
@@ -46,7 +34,7 @@ class _Line:
 
     def rate(self) -> str:
         """Bytes of text or payload a second, of the units this run did."""
-        return f"{size_text(self.bytes / self.seconds)}/s" if self.bytes and self.seconds > 0.05 else ""
+        return f"{bytes_text(self.bytes / self.seconds)}/s" if self.bytes and self.seconds > 0.05 else ""
 
     def left(self) -> str:
         """Seconds left, by the mean time of the units done in this run."""
@@ -121,7 +109,7 @@ class Display:
                 label_of(step),
                 f"{line.done}/{line.total}",
                 f"{line.documents:,}" if line.documents else "",
-                size_text(line.bytes) if line.bytes else "",
+                bytes_text(line.bytes) if line.bytes else "",
                 *verdicts,
                 line.rate(),
                 f"{line.seconds:.1f} s",

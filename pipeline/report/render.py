@@ -15,7 +15,7 @@ from markupsafe import Markup
 from pipeline.report import charts as figures
 from pipeline.report import scaling
 from pipeline.report.run_report import RunReport, funnel, shares
-from pipeline.report.stats import Histogram
+from pipeline.report.stats import BiasRow, Histogram
 from pipeline.size.units import bytes_text, flops_text, hours_text, number_text, short_text
 
 FIRST_HISTOGRAMS = 12
@@ -102,8 +102,9 @@ def render(report: RunReport) -> str:
         languages=shares({count.name: count.documents for count in report.languages}),
         histograms=_histograms(report, 0, FIRST_HISTOGRAMS),
         more_histograms=_histograms(report, FIRST_HISTOGRAMS, None),
-        judged_rows=sum(row.verdict != "too_few" for row in report.bias),
+        judged=sorted((row for row in report.bias if row.verdict != "too_few"), key=_striking),
         most_bias_rows=MOST_BIAS_ROWS,
+        laws=scaling.LINES,
         scaling_figures=scaling.scaling_figures(report.plan) if report.plan else [],
         nav=_nav(report),
         taken_sources=sorted(
@@ -111,6 +112,12 @@ def render(report: RunReport) -> str:
         ),
     )
     return with_labels(page)
+
+
+def _striking(row: BiasRow) -> tuple[Any, ...]:
+    """Failures first, then warnings, then the lowest ratios: what a reader looks for."""
+    grave = {"fail": 0, "warn": 1}
+    return grave.get(row.verdict, 2), 9.0 if row.ratio is None else row.ratio, row.stage, row.term
 
 
 def _charts(report: RunReport, steps: list[Any]) -> dict[str, Markup]:
@@ -122,20 +129,10 @@ def _charts(report: RunReport, steps: list[Any]) -> dict[str, Markup]:
     }
     if report.mix:
         charts["mix"] = figures.mix_chart(report.mix["realised"], report.mix["requested"])
-    rows = [row for row in report.bias if row.verdict != "too_few"]
-    if rows:
-        # Failures, then warnings, then the lowest ratios: what a reader looks for.
-        grave = {"fail": 0, "warn": 1}
-        rows.sort(key=lambda r: (grave.get(r.verdict, 2), 9.0 if r.ratio is None else r.ratio, r.stage, r.term))
-        charts["bias"] = figures.bias_chart(rows[:MOST_BIAS_ROWS])
     if report.dial and report.dial.get("search"):
         charts["search"] = figures.search_chart(report.dial["search"])
-    if report.plan:
-        charts["legend"] = scaling.legend()
     if report.training and report.training.points:
         charts["curve"] = figures.curve_chart(report.training.points)
-    if report.timings:
-        charts["timings"] = figures.timing_chart(report.timings)
     return charts
 
 

@@ -57,7 +57,8 @@ class RunReport(stats.Figure):
     bias: list[stats.BiasRow] = []
     bias_audit: dict[str, Any] | None = None
     """Bias.json without its rows."""
-    classifiers: list[stats.ClassifierFigures] = []
+    classifiers: dict[str, dict[str, Any]] = {}
+    """By judge, as `classifier_cards.figures` says."""
     dial: dict[str, Any] | None = None
     """Of `select:`: its bounds, what it did by source and role."""
     duplicates: stats.Duplicates | None = None

@@ -83,21 +83,6 @@ def _figure(kind: str, plan: Mapping[str, Any], budgets: tuple[float, float]) ->
     return drawing.done()
 
 
-def legend() -> Markup:
-    """The lines' names, for both figures."""
-    drawing = Svg(1040, 22, "Legend")
-    x = 0.0
-    for _, name, css in LINES:
-        drawing.line(x, 11, x + 26, 11, css)
-        drawing.text(x + 32, 15, name, "t small")
-        x += 46 + 7.0 * len(name) + 22
-    drawing.dot(x + 4, 11, 3.4, "model")
-    drawing.text(x + 12, 15, "published", "t small")
-    drawing.dot(x + 92, 11, 6, "you")
-    drawing.text(x + 103, 15, "this run", "t small")
-    return drawing.done()
-
-
 def _runs(plan: Mapping[str, Any], field: str) -> list[tuple[str, float, float]]:
     """(label, FLOPs, value) of the chosen and, where it differs, the optimal model."""
     found = []

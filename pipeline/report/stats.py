@@ -224,30 +224,6 @@ class Edge(Figure):
     documents: list[EdgeDocument]
 
 
-class ClassifierFigures(Figure):
-    """A trained judge: its card, and what the recipe's threshold keeps. Shares of documents; None: not measured."""
-
-    name: str
-    method: str
-    trained: str = ""
-    auc: float | None = None
-    recall: float | None = None
-    """Of held-out positives, where 1 % of held-out negatives pass."""
-    calibration_error: float | None = None
-    setting: str = ""
-    threshold: float | None = None
-    kept_positives: float | None = None
-    kept_negatives: float | None = None
-    kept_all: float | None = None
-    kept_audit: float | None = None
-    audited: int = 0
-    audit_auc: float | None = None
-    roles: list[dict[str, Any]] = []
-    """Of the domain classifier, the largest hosts: `source`, `host`, `filed` (role; auto: the score decides), `documents`, and
-    `scores_as_domain`, the share at or above `role_score`."""
-    note: str = ""
-
-
 class Duplicates(Figure):
     """What deduplication found over all extracted documents."""
 

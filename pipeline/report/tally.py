@@ -1,6 +1,6 @@
 """Counting for the report: verdicts, histograms with their thresholds, and samples, from Arrow tables."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -51,26 +51,6 @@ def reasons(documents: pa.Table, verdicts: pa.Table, order: Sequence[str] = ()) 
     return sorted(found, key=lambda r: (place.get(r.stage, len(place)), -r.documents, r.stage, r.rule, r.verdict))
 
 
-def merge_reasons(parts: Iterable[Iterable[Reason]], order: Sequence[str] = ()) -> list[Reason]:
-    """The reasons of several shards as one list."""
-    added: dict[tuple[str, str, str], Reason] = {}
-    for part in parts:
-        for one in part:
-            key = (one.verdict, one.stage, one.rule)
-            if key not in added:
-                added[key] = one.model_copy()
-                continue
-            total = added[key]
-            total.documents += one.documents
-            total.text_bytes += one.text_bytes
-            total.pretokens += one.pretokens
-            total.hits = (total.hits or 0) + (one.hits or 0)
-    place = {stage: number for number, stage in enumerate(order)}
-    return sorted(
-        added.values(), key=lambda r: (place.get(r.stage, len(place)), -r.documents, r.stage, r.rule, r.verdict)
-    )
-
-
 def _only(licences: set[str | None]) -> str:
     """The one licence; a forgotten document has none."""
     return (next(iter(licences), None) or "unknown") if len(licences) < 2 else SEVERAL
@@ -109,22 +89,6 @@ def source_rows(documents: pa.Table, verdicts: pa.Table) -> list[SourceRow]:
         if verdict == "kept":
             found.kept_pretokens = row["pretokens_sum"] or 0
     return [rows[key] for key in sorted(rows, key=lambda key: (key[1], key[0]))]
-
-
-def merge_sources(parts: Iterable[Iterable[SourceRow]]) -> list[SourceRow]:
-    """The rows of several shards as one list."""
-    added: dict[tuple[str, str], SourceRow] = {}
-    counted = ("documents_in", "kept", "removed", "quarantined", "raw_bytes", "extracted_pretokens", "kept_pretokens")
-    for part in parts:
-        for one in part:
-            key = (one.role, one.name)
-            if key not in added:
-                added[key] = one.model_copy()
-                continue
-            added[key].licence = _only({added[key].licence, one.licence})
-            for name in counted:
-                setattr(added[key], name, getattr(added[key], name) + getattr(one, name))
-    return [added[key] for key in sorted(added)]
 
 
 def histogram(

@@ -13,15 +13,9 @@ from pipeline.errors import InfrastructureError, UsageError
 from tests.faults.tiny import text, write_recipe
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("api")
-    recipe = write_recipe(folder)
-    run = pipeline.run_recipe(str(recipe), out=str(folder / "out"), to="apply", ray="none")
-    other = pipeline.run_recipe(
-        str(recipe), set={"curate.gopher.min_num_words": 204}, out=str(folder / "two"), to="apply", ray="none"
-    )
-    return folder, run, other
+@pytest.fixture
+def made(tiny_runs):
+    return tiny_runs, pipeline.open_run(str(tiny_runs / "one")), pipeline.open_run(str(tiny_runs / "two"))
 
 
 @pytest.fixture
@@ -44,7 +38,7 @@ def test_the_import_needs_neither_ray_nor_numba_nor_arrow():
 
 
 def test_documents_are_those_of_inspect(run, made, capsys):
-    out = str(made[0] / "out")
+    out = str(made[0] / "one")
     rows = list(run.documents(verdict="removed", where="gopher_num_words < 80"))
     (shown,) = command(capsys, "inspect", "--run", out, "--verdict", "removed", "--sql", "gopher_num_words < 80")
     assert [row["id"] for row in rows] == [shown["id"]]
@@ -109,7 +103,7 @@ def test_whatif_is_the_other_run(made):
 def test_diff_explain_and_funnel(made, capsys):
     folder, run, other = made
     found = run.diff(other)
-    (said,) = command(capsys, "diff", str(folder / "out"), str(folder / "two"))
+    (said,) = command(capsys, "diff", str(folder / "one"), str(folder / "two"))
     assert found == run.diff(folder / "two") == {name: value for name, value in said.items() if name != "exit"}
     copy = next(iter(run.documents(rule="exact.duplicate")))
     account = run.explain(copy["id"])
@@ -160,7 +154,7 @@ def test_a_known_name_that_nothing_has_is_an_empty_answer(run):
 
 
 def test_a_condition_has_a_bound_on_its_time(made, monkeypatch):
-    run = pipeline.open_run(str(made[0] / "out"))
+    run = pipeline.open_run(str(made[0] / "one"))
     monkeypatch.setattr(run.tables, "seconds", 0.3)
     endless = "(select count(*) from range(100000000) a, range(100000) b where a.range + b.range > text_bytes) > 0"
     with pytest.raises(UsageError, match="takes more than"):
@@ -201,7 +195,7 @@ def test_removed_abuse_is_masked_until_asked_for(run):
 def test_a_run_under_another_url_reads_the_same(made):
     folder, run, _ = made
     memory = fsspec.filesystem("memory")
-    memory.put(str(folder / "out"), "/api/out", recursive=True)
+    memory.put(str(folder / "one"), "/api/out", recursive=True)
     there = pipeline.open_run("memory://api/out")
     assert list(there.documents()) == list(run.documents())
     own = next(iter(run.documents(verdict="kept")))["id"]
@@ -211,12 +205,12 @@ def test_a_run_under_another_url_reads_the_same(made):
 
 def test_a_damaged_file_is_named_as_such(made):
     folder, run, _ = made
-    file = folder / "out" / run.folder.signal_file("gopher", run.folder.shards[0]).path
+    file = folder / "one" / run.folder.signal_file("gopher", run.folder.shards[0]).path
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
     try:
         with pytest.raises(InfrastructureError, match="is damaged"):
-            len(pipeline.open_run(str(folder / "out")).documents(where="gopher_num_words > 1"))
+            len(pipeline.open_run(str(folder / "one")).documents(where="gopher_num_words > 1"))
     finally:
         file.write_bytes(whole)
 

@@ -7,16 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.__main__ import main
-from pipeline.run import main as run
-from tests.faults.tiny import write_recipe
 
 
-@pytest.fixture(scope="module")
-def out(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("export")
-    recipe = write_recipe(folder)
-    assert run([str(recipe), "--out", str(folder / "out"), "--ray", "none", "--to", "apply", "--json"]) == 0
-    return folder / "out"
+@pytest.fixture
+def out(tiny_runs):
+    return tiny_runs / "one"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 
 import pyarrow.parquet as pq
@@ -15,15 +16,10 @@ from pipeline.run import main as run
 from tests.faults.tiny import write_recipe
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """Two finished runs that differ in one threshold, beside their recipe."""
-    folder = tmp_path_factory.mktemp("finished")
-    recipe = write_recipe(folder)
-    for name, more in (("one", []), ("two", ["--set", "curate.gopher.min_num_words=204"])):
-        words = [str(recipe), "--out", str(folder / name), "--ray", "none", "--no-train", "--json", *more]
-        assert run(words) == 0
-    return folder
+@pytest.fixture
+def runs(tiny_runs):
+    """Two finished runs that differ in one threshold."""
+    return tiny_runs
 
 
 def asked(capsys, *words) -> dict:
@@ -97,8 +93,8 @@ def test_a_run_folder_is_its_owners_alone(runs, tmp_path):
     assert mode(tmp_path / "deep") != 0o700
 
 
-def test_clean_says_what_is_lost_and_keeps_what_is_opened(runs, capsys):
-    out = runs / "two"
+def test_clean_says_what_is_lost_and_keeps_what_is_opened(runs, tmp_path, capsys):
+    out = shutil.copytree(runs / "two", tmp_path / "two")
     kept = {
         path.relative_to(out) for path in out.rglob("*") if path.is_file() and "work" not in path.relative_to(out).parts
     }

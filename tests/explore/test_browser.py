@@ -2,6 +2,8 @@
 
 import json
 
+from pipeline.explore import browse
+
 
 def rows(page, selector="table tr:has(td)"):
     return page.locator(selector)
@@ -55,6 +57,16 @@ def test_the_document_with_a_sentence_and_its_review(page, server):
     page.get_by_label("why").fill("reads well")
     page.get_by_role("button", name="Keep").click()
     assert "keep: reads well" in page.locator("#review").inner_text()
+
+
+def test_a_search_fills_its_page_by_itself(page, server, monkeypatch):
+    monkeypatch.setattr(browse, "SECONDS", -1.0)  # one row group at a time
+    page.goto(f"{server.url}/documents?text=heron+waited")
+    page.get_by_role("link", name="https://desk.example/needle").wait_for()
+    page.locator("#searched", has_not=page.locator("a")).wait_for()
+    assert rows(page, "#found tr:has(td)").count() == 1
+    page.goto(f"{server.url}/documents?text=no+such+words")
+    page.locator("#found", has_text="No document.").wait_for()
 
 
 def test_which_documents_carry_telephone_masks(page):

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import threading
+from collections import Counter
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,9 +14,12 @@ import pytest
 
 import pipeline
 from pipeline.__main__ import main
+from pipeline.ask.documents import Documents, hit_by
 from pipeline.ask.raw import raw_record
+from pipeline.ask.tables import NUMBERS
 from pipeline.core.run_folder import RECIPE
 from pipeline.errors import UsageError
+from pipeline.explore import browse
 from pipeline.explore.one import changes, pieces
 from pipeline.explore.page import Explorer
 from pipeline.explore.pages import PAGES
@@ -104,6 +108,8 @@ def test_documents_are_filtered_sorted_drawn_and_counted(server, run):
     numbers = [row["gopher_num_words"] for row in short["documents"]]
     assert numbers == sorted(numbers, reverse=True)
     assert len(numbers) == short["total"] == 6
+    few = sum(row["gopher_num_words"] is not None and row["gopher_num_words"] < 100 for row in every)
+    assert said(server, "/documents.json?where=documents.gopher_num_words%3C100")["total"] == few > 0
     near = said(server, "/documents.json?near=gopher.num_words%3D100&rows=2")["documents"]
     assert sorted(row["gopher_num_words"] < 100 for row in near) == [False, False, True, True]
     assert said(server, "/documents.json?draw=1&rows=4") == said(server, "/documents.json?draw=1&rows=4")
@@ -113,12 +119,54 @@ def test_documents_are_filtered_sorted_drawn_and_counted(server, run):
     assert [row["url"] for row in found["documents"]] == ["https://desk.example/needle"]
     assert "frozen weir" in found["documents"][0]["text"]
     assert found["total"] is None
+    assert found["searched"] == {"hits": 1, "documents": len(every), "of": len(every), "goes_on": None}
     assert said(server, "/documents.json?text=FROZEN&any_case=1&count=1")["total"] == 1
+    assert said(server, "/documents.json?text=FROZEN&any_case=1&sort=gopher_num_words&count=1")["total"] == 1
     assert (
         said(server, "/documents.json?rule=duplicate")["total"]
         == said(server, "/documents.json?hit=exact")["total"]
         == 2
     )
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 60.0])
+def test_a_text_search_goes_on_where_it_stopped(server, run, monkeypatch, seconds):
+    monkeypatch.setattr(browse, "SECONDS", seconds)
+    wanted = [row["id"] for row in run.documents(grep="lender", role="domain")]
+    found, at, asked = [], 0, 0
+    while at is not None:
+        page = said(server, f"/documents.json?text=lender&role=domain&rows=3&at={at}")
+        found += [row["id"] for row in page["documents"]]
+        assert len(page["documents"]) <= 3
+        at, asked = page["searched"]["goes_on"], asked + 1
+    assert found == wanted
+    assert asked >= max(2, len(wanted) // 3)
+
+
+def test_a_facet_counts_what_the_other_filters_leave(server, run):
+    every = list(run.documents())
+    facets = said(server, "/documents.json?source=more&verdict=kept")["facets"]
+    counts = {name: {one["value"]: one["documents"] for one in values} for name, values in facets.items()}
+    assert counts["source"] == dict(Counter(row["source"] for row in every if row["verdict"] == "kept"))
+    assert counts["verdict"] == dict(Counter(row["verdict"] for row in every if row["source"] == "more"))
+    both = [row for row in every if row["source"] == "more" and row["verdict"] == "kept"]
+    assert counts["host"] == dict(Counter(row["host"] for row in both if row["host"]))
+
+
+def test_what_is_held_answers_as_the_files_do(server, run):
+    tables = server.explorer.run.tables
+    tables.hold()
+    names = sorted(tables.held[NUMBERS] & run.tables.columns.keys())
+    shown = [
+        Documents(one, table=table).to_arrow(names) for one, table in ((tables, NUMBERS), (run.tables, "documents"))
+    ]
+    assert shown[0].equals(shown[1].cast(shown[0].schema))
+    for kind in ("pii.phone", "pii.email", "pii.iban"):
+        ids = [
+            [row["id"] for row in Documents(one, table=table).having(hit_by(one, kind, table)).rows(["id"])]
+            for one, table in ((tables, NUMBERS), (run.tables, "documents"))
+        ]
+        assert ids[0] == ids[1]
 
 
 @pytest.mark.parametrize(

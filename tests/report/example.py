@@ -9,7 +9,6 @@ from pipeline.plan.sizing import SizeSettings, size_run
 from pipeline.report.run_report import Place, RunReport
 from pipeline.report.stats import (
     BiasRow,
-    ClassifierFigures,
     Cluster,
     Count,
     CurvePoint,
@@ -147,8 +146,17 @@ def example(tokens: int = 320_000) -> RunReport:
                          Sample(id="b2", url="https://x.example/", source="web", verdict="removed", reasons=["toxicity.max_score"], text="an insult", hidden=True),
                          Sample(id="b3", url="https://evil.example/" + HOSTILE, source="web", verdict="removed", reasons=["minhash.duplicate"], duplicate_of="a1", text=HOSTILE)],
         bias=bias,
-        classifiers=[ClassifierFigures(name="domain", method="logistic", trained="820 and 790", auc=0.9987, recall=0.981, calibration_error=0.0123, setting="role_score", threshold=0.5, kept_positives=0.98, kept_negatives=0.012, kept_all=0.49, kept_audit=0.5, audited=28, audit_auc=0.994, roles=[{"source": "web", "host": "a<b>.example", "filed": "auto", "documents": 1200, "scores_as_domain": 0.031}]),
-                     ClassifierFigures(name="quality", method="none", setting="min_score", note="curate.quality.positives: 3 different extracted documents in this run")],
+        classifiers={
+            "domain": {"method": "logistic", "sha256": "0", "setting": "role_score", "threshold": 0.5, "why": None,
+                       "trained": {"positives": 820, "negatives": 790}, "auc": 0.9987, "recall_at_1_percent_false_positives": 0.981,
+                       "calibration": {"error": 0.0123}, "kept_share_of_held_out": {"bound": 0.5, "positives": 0.98, "negatives": 0.012},
+                       "hard_negatives": {"news": {"auc": 0.93}},
+                       "highest_negatives": {"in_1_percent": 7, "above_half": 2, "hosts": [{"host": HOSTILE, "above_half": 2, "held_out": 9}]},
+                       "all": {"kept_share": 0.49}, "audit": {"kept_share": 0.5, "documents": 28, "auc": 0.994},
+                       "roles": [{"source": "web", "host": "a<b>.example", "filed": "auto", "documents": 1200, "scores_as_domain": 0.031}]},
+            "quality": {"method": "none", "sha256": None, "setting": "min_score", "threshold": None, "all": None, "audit": None, "roles": None,
+                        "why": "curate.quality.positives: 3 different extracted documents in this run"},
+        },
         dial={"by": "quality.score", "search": [[0.01, 3.1], [0.01, 3.2], [0.1, 2.9], [0.1, 2.95], [1.0, 2.8]], "bounds": [{"group": "all", "bound": 0.91, "kept": 20, "removed": 500}],
               "streams": [{"name": f"web/{HOSTILE}", "documents": 520, "removed": 500, "tokens": 90_000, "kept_tokens": 9_000, "deciles": [n / 10 for n in range(11)]}],
               "ladder": [{"share": 0.0, "score": 0.99, "ids": ["a1", "b1"]}, {"share": 0.5, "score": None, "ids": []}],

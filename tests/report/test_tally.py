@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 from pipeline.core.settings import JudgeSettings, Threshold
 from pipeline.report.tally import (
     histogram,
-    merge_reasons,
-    merge_sources,
     reasons,
     sample_rows,
     shortened,
@@ -77,9 +75,9 @@ def test_reasons_and_sources_by_hand(rows: list, cut: int) -> None:
         assert row.documents_in == row.kept + row.removed + row.quarantined
         assert row.kept_pretokens == sum(r[2] for r in rows if r[3] == row.name and r[0] == "kept")
     halves = [(documents.slice(0, cut), verdicts.slice(0, cut)), (documents.slice(cut), verdicts.slice(cut))]
-    merged = merge_reasons((reasons(*half, order) for half in halves), order)
-    assert [r.model_dump(exclude={"hits"}) for r in merged] == [r.model_dump(exclude={"hits"}) for r in found]
-    assert merge_sources(source_rows(*half) for half in halves) == by_source
+    sharded = [pa.concat_tables(side) for side in zip(*halves, strict=True)]
+    assert reasons(*sharded, order) == found
+    assert source_rows(*sharded) == by_source
 
 
 @given(
@@ -140,7 +138,10 @@ def licences_of(values: list[str | None], cut: int) -> set[str]:
     halves = [(documents.slice(0, cut), verdicts.slice(0, cut)), (documents.slice(cut), verdicts.slice(cut))]
     return {
         row.licence
-        for rows in (source_rows(documents, verdicts), merge_sources(source_rows(*half) for half in halves))
+        for rows in (
+            source_rows(documents, verdicts),
+            source_rows(*(pa.concat_tables(side) for side in zip(*halves, strict=True))),
+        )
         for row in rows
     }
 

@@ -7,8 +7,6 @@ import pytest
 
 from pipeline.report.render import render
 from pipeline.report.where import MOST_HOSTS, MOST_SOURCES, clusters, hosts, rules_by_source
-from pipeline.run import main as run
-from tests.faults.tiny import write_recipe
 from tests.report.example import example
 
 Row = tuple[str, str | None, str, int]
@@ -86,12 +84,9 @@ def test_the_page_is_bounded_however_many_hosts_and_sources_there_are():
     assert len(render(report)) < len(render(example())) + 50_000
 
 
-@pytest.fixture(scope="module")
-def report(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("where")
-    recipe = write_recipe(folder)
-    assert run([str(recipe), "--out", str(folder / "out"), "--ray", "none", "--no-train", "--json"]) == 0
-    return json.loads((folder / "out/report.json").read_text())
+@pytest.fixture
+def report(tiny_runs):
+    return json.loads((tiny_runs / "one/report.json").read_text())
 
 
 def test_a_run_shows_both_sides_of_a_threshold(report):

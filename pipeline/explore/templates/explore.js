@@ -23,3 +23,21 @@ for (const form of document.querySelectorAll("form[data-live]")) {
   }
   form.addEventListener("submit", (event) => { event.preventDefault(); ask(); });
 }
+// A text search that has not filled its page goes on by itself, and adds what it finds.
+const goOn = async () => {
+  const link = document.querySelector("a[data-goes-on]");
+  if (!link) return;
+  const answer = await fetch(link.href, {headers: {accept: "text/html"}});
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const found = page.querySelector("#searched");
+  if (!found) { location = link.href; return; }
+  const rows = "#found tr:has(td)", table = document.querySelector("#found tbody");
+  table.append(...page.querySelectorAll(rows));
+  const next = found.querySelector("a");
+  if (next && document.querySelectorAll(rows).length >= Number(link.dataset.goesOn)) delete next.dataset.goesOn;
+  const none = document.querySelector("#found > .muted:empty");
+  if (none && !next && !table.querySelector("td")) none.textContent = "No document.";
+  document.querySelector("#searched").replaceWith(found);
+  goOn();
+};
+goOn();
