@@ -2,7 +2,8 @@
 
 Candidates share a band key, or two anchors (a part of another document shares few band keys with it). Their word n-grams are
 counted over all candidates that otherwise differ, by their sketches; what stands in many is boilerplate. A pair counts when
-its Jaccard similarity, or the share of one that the other holds, reaches the bound both whole and without boilerplate.
+its Jaccard similarity, or the share of one that the other holds, reaches the bound both whole and without boilerplate. What is
+only held in part (under `CUT`) must add no passage of its own: a notice with its own event is no part of another notice.
 
 Holds about 12 bytes a document and some 200 bytes a document that is a candidate; the n-grams lie in a file. A group of
 `compare_up_to` texts is compared in full, a larger one against its longest few, so that the work stays linear.
@@ -17,7 +18,15 @@ import pyarrow as pa
 
 from pipeline.cluster.cluster_settings import ClusterSettings
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.dedup.jaccard import compare, count_documents, group_pairs, own_sets, shingle_rows, sort_sets
+from pipeline.kernels.dedup.jaccard import (
+    added_passages,
+    compare,
+    count_documents,
+    group_pairs,
+    own_sets,
+    shingle_rows,
+    sort_sets,
+)
 from pipeline.kernels.dedup.minhash import word_table
 from pipeline.kernels.dedup.union_find import flatten, union
 from pipeline.measure.judges.minhash import MinHashSettings
@@ -40,6 +49,8 @@ TIGHT = 0.9
 HUBS = 8
 LARGER = 1.25
 """A document holds another one as a part when it has so many times its n-grams."""
+CUT = 0.9
+"""A part of which the other document holds so much is a cut copy, whatever it adds."""
 
 
 class Candidates(Protocol):
@@ -111,14 +122,24 @@ def near_copies(
     plain[unknown, 0] = own[unknown, 0] = estimates
     sizes = np.where(np.diff(own_starts) > 0, np.diff(own_starts), ends - starts[:-1])
     bare = (np.diff(own_starts) == 0) & (ends > starts[:-1]) & (len(own_values) > 0)
-    del values
-    path.unlink()
     documents = np.flatnonzero(wanted)
     rows = [
         _removable(left, right, own, plain, sizes, bare, settings, 1),
         _removable(right, left, own, plain, sizes, bare, settings, 2),
     ]
     document, by, similarity, whole, part = (np.concatenate(column) for column in zip(*rows, strict=True))
+    doubtful = np.flatnonzero(part & (np.minimum(similarity, whole) < CUT))
+    if len(doubtful):
+        some, again = np.isin(np.arange(len(wanted)), documents[document[doubtful]]), path.with_suffix(".ordered")
+        places = write_shingles(texts, some, minhash, again)[np.append(wanted, True)]
+        ordered = np.fromfile(again, np.uint32)
+        pairs = document[doubtful], by[doubtful]
+        adds = added_passages(*pairs, places, ordered, starts[:-1], ends, values, own_starts, own_values)
+        stays = np.ones(len(document), bool)
+        stays[doubtful] = adds < settings.min_added
+        document, by, similarity, whole, part = (column[stays] for column in (document, by, similarity, whole, part))
+    del values
+    path.unlink()
     order = np.lexsort((by, document))
     columns = [documents[document[order]], documents[by[order]], similarity[order], whole[order], part[order]]
     return pa.table([pa.array(column) for column in columns], schema=EDGES)
@@ -150,7 +171,7 @@ def write_shingles(
     with path.open("wb") as file:
         for num_rows, read in texts:
             end = at + num_rows
-            for column in read() if read is not None else ():
+            for column in read() if read is not None and wanted[at:end].any() else ():
                 rows = slice(at, at + len(column))
                 found, values = shingle_rows(*text_buffers(column), wanted[rows], table, not numerals, settings.ngram)
                 sizes[at + 1 : at + 1 + len(column)] = found
