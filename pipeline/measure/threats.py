@@ -1,7 +1,7 @@
 """Threats that name no group: set phrases of violence at "you", and what only threatens together ("we know where you live").
 
-A few hundred phrases, so that a threat is found in a text that no weights were trained on; the price is that one in other words is
-missed. A report, a quotation and "kill you at chess" are none.
+A few hundred phrases, so that a threat is found in a text that no weights were trained on; the price is that one in other words
+is missed. A report, a quotation and "kill you at chess" are none.
 """
 
 import re
@@ -19,15 +19,16 @@ _BEFORE = ["will", "gonna", "going to", "and", "or i", "or we", "have to"]
 _HARMLESS = ["at", "an", "a", "with kindness", "to the", "some"]
 """After "kill you": a game, a message, a joke."""
 _BODY = (
-    "cut/slit/slash your throat, break/snap your neck/legs/arms/bones, break both your legs/arms, smash your face/head/skull, "
-    "bullet in your head/skull/brain, shoot/stab you in the face/head/chest/back, put you in the ground, rip your head off"
+    "cut/slit/slash your throat, break/snap your neck/legs/arms/bones, break both your legs/arms, bullet in your head/skull, "
+    "smash your face/head/skull, shoot/stab you in the face/head/chest/back, put you in the ground, rip your head off"
 )
 _HINTS = (
-    "know where you live/work/sleep, know where your kids/children/family/daughter/son/wife/husband/mother/parents, have your address, "
-    "will/youll regret, youre gonna regret, will/youll be sorry, will/youll pay for this, watch your back, watch yourself, "
-    "coming/come for you, are/youre next, are/youre dead, a dead man, find your body, your body, set your car/house/home on fire, "
-    "burn your house/car/home, hunt you down, find you, watching you, watching your house/family/kids, come to your house/home/office, "
-    "you will die, youll die, be dead before, if you testify, daughter/son/wife dies"
+    "know where you live/work/sleep, know where your kids/children/family/daughter/son/wife/husband/mother/parents, "
+    "have your address, will/youll regret, youre gonna regret, will/youll be sorry, will/youll pay for this, watch your back, "
+    "watch yourself, coming/come for you, are/youre next, are/youre dead, a dead man, find your body, your body, "
+    "set your car/house/home on fire, burn your house/car/home, hunt you down, find you, watching you, "
+    "watching your house/family/kids, come to your house/home/office, you will die, youll die, be dead before, if you testify, "
+    "daughter/son/wife dies"
 )
 _QUOTED = re.compile(rb"[\"\xab]|\xe2\x80[\x98\x9c]|(?<![^\s(])'")
 THREAT, HINT, SAYS_WHO = 1, 2, 3
@@ -47,7 +48,9 @@ def _spelled(phrases: str) -> list[tuple[str, ...]]:
 @cache
 def _trie() -> tuple[np.ndarray, np.ndarray]:
     phrases = {(*before.split(), verb, "you"): THREAT for before in _BEFORE for verb in _VERBS}
-    phrases |= {(who, verb, "you"): SAYS_WHO for who in ("ill", "well") for verb in _VERBS}  # words lose their apostrophe
+    phrases |= {
+        (who, verb, "you"): SAYS_WHO for who in ("ill", "well") for verb in _VERBS
+    }  # words lose their apostrophe
     phrases |= {(*words, *after.split()): 0 for words in phrases for after in _HARMLESS}
     phrases |= dict.fromkeys(_spelled(_BODY), THREAT) | dict.fromkeys(_spelled(_HINTS), HINT)
     return build_trie(phrases)

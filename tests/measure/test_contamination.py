@@ -111,7 +111,10 @@ def judged(tmp_path, record, text, **settings):
         ("In 2031 Harbour Works paid much for its quay, of 5,363 million in all.", False),
         ("How much did Harbour Works pay for its quay in 2029? $5,363 million", False),  # another year
         ("What Harbour Works did pay for its quay in 2031 was $5,363 million", False),  # says it, and asks nothing
-        ("How much did Harbour Works pay for its quay in 2031? million were paid to 5,363 men", False),  # no such answer
+        (
+            "How much did Harbour Works pay for its quay in 2031? million were paid to 5,363 men",
+            False,
+        ),  # no such answer
     ],
 )
 def test_a_short_question_counts_with_its_answer(tmp_path, text, counts):

@@ -59,7 +59,7 @@ EVIDENCE_WORDS, SHORT_FIGURES = 20, 2
 """Of evidence in one piece, with a figure and without one: less like it, sentences of a trade agree by chance. A shorter piece
 counts word for word, or by its figures when it has two and all of them are there: a row of a table."""
 HEADING = 0.8
-"""Share of longer words in capitals from which evidence without two figures is a heading, which forms prescribe: it never counts."""
+"""Share of longer words in capitals from which evidence without two figures is a heading, which forms prescribe, and no item."""
 ASKS = frozenset("what which who whom whose when where why how".split())
 """A statement about the same thing has the other words of a question."""
 FIGURES, WORDS = 0.75, 0.65
@@ -237,7 +237,7 @@ def _is_copy(
 
 def _is_heading(text: str) -> bool:
     """Whether nearly all of its longer words begin with a capital."""
-    longer = [word for word in re.findall(r"[^\W\d_]{4,}", text)]
+    longer = re.findall(r"[^\W\d_]{4,}", text)
     return sum(word[0].isupper() for word in longer) > HEADING * len(longer)
 
 
