@@ -173,16 +173,9 @@ def compare(
 
 @kernel()
 def added_passages(
-    left: np.ndarray,
-    right: np.ndarray,
-    places: np.ndarray,
-    ordered: np.ndarray,
-    starts: np.ndarray,
-    ends: np.ndarray,
-    values: np.ndarray,
-    own_starts: np.ndarray,
-    own_values: np.ndarray,
-) -> np.ndarray:
+    left: np.ndarray, right: np.ndarray, places: np.ndarray, ordered: np.ndarray, starts: np.ndarray, ends: np.ndarray,
+    values: np.ndarray, own_starts: np.ndarray, own_values: np.ndarray,
+) -> np.ndarray:  # fmt: skip
     """int64[m]: of every pair the longest passage that the left document adds to the right one, in n-grams.
 
     `ordered[places[a]:places[a + 1]]` are the n-grams of document a in the order of its text; the others are as for `compare`.

@@ -139,7 +139,7 @@ def is_cusip(values: np.ndarray, count: int) -> bool:
 
 @kernel()
 def is_ssn(area: int, group: int, serial: int) -> bool:
-    """A number the Social Security Administration may have issued, or the IRS for a taxpayer (ITIN; 9xx-93: a child adopted, ATIN)."""
+    """A number the Social Security Administration may have issued, or the IRS (9xx: ITIN, and ATIN of an adopted child)."""
     if area >= 900:
         return 50 <= group <= 99 and group not in (66, 67, 68, 69, 89) and area < 1000
     return area not in (0, 666) and group != 0 and serial != 0
