@@ -109,6 +109,13 @@ def planted(count: int = 200) -> list[list]:
             int((stays[count:] == np.arange(count)).sum()),
         ]
     )
+    added = [[*part[: len(part) // 2], *words(len(part) // 4), *part[len(part) // 2 :]] for part in parts]
+    kept = int((removed([" ".join(text) for text in [*wholes, *added]])[0][count:] < 0).sum())
+    rows.append(["the same with a fifth of their own in the middle: kept", count, kept])
+    changed = [[word if at % 50 else f"{word}x" for at, word in enumerate(part, 1)] for part in parts]
+    stays, _ = removed([" ".join(text) for text in [*wholes, *changed]])
+    gone = int((stays[count:] == np.arange(count)).sum())
+    rows.append(["the same with a word in fifty changed: removed", count, gone])
     copies = pairs(10 * count, seed=4)
     alike = copies.similarity >= 0.8
     stays, _ = removed(copies.texts)

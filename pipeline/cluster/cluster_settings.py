@@ -25,6 +25,8 @@ class ClusterSettings(Settings):
     """Look for documents that are a part of another one, too."""
     min_contained: int = Field(default=50, ge=1)
     """Word n-grams that such a part has at least."""
+    min_added: int = Field(default=30, ge=1)
+    """A part that is not held almost whole stays when it adds a passage of so many word n-grams, without boilerplate."""
     boilerplate: int | None = Field(default=8, ge=2)
     """Word n-grams in so many documents that otherwise differ (covers, notices, templates) count towards no similarity of
     documents that have text of their own. Null: all count."""

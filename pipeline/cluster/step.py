@@ -30,7 +30,7 @@ from pipeline.kernels.rows import column_rows
 from pipeline.measure.judges.minhash import MinHashSettings
 
 PAIRS_VERSION = 3
-VERSION = 6
+VERSION = 7
 JUDGES = {"text_hash": "exact", "url_hash": "exact", "bands": "minhash", "sketch": "minhash", "anchors": "minhash"}
 """Where clustering finds its columns; a judge that the recipe leaves out joins nothing."""
 KEYS_AT_ONCE = 1 << 23

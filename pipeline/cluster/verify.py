@@ -2,7 +2,8 @@
 
 Candidates share a band key, or two anchors (a part of another document shares few band keys with it). Their word n-grams are
 counted over all candidates that otherwise differ, by their sketches; what stands in many is boilerplate. A pair counts when
-its Jaccard similarity, or the share of one that the other holds, reaches the bound both whole and without boilerplate.
+its Jaccard similarity, or the share of one that the other holds, reaches the bound both whole and without boilerplate. What is
+only held in part (under `CUT`) must add no passage of its own: a notice with its own event is no part of another notice.
 
 Holds about 12 bytes a document and some 200 bytes a document that is a candidate; the n-grams lie in a file. A group of
 `compare_up_to` texts is compared in full, a larger one against its longest few, so that the work stays linear.
@@ -17,7 +18,7 @@ import pyarrow as pa
 
 from pipeline.cluster.cluster_settings import ClusterSettings
 from pipeline.kernels.buffers import text_buffers
-from pipeline.kernels.dedup.jaccard import compare, count_documents, group_pairs, own_sets, shingle_rows, sort_sets
+from pipeline.kernels.dedup import jaccard
 from pipeline.kernels.dedup.minhash import word_table
 from pipeline.kernels.dedup.union_find import flatten, union
 from pipeline.measure.judges.minhash import MinHashSettings
@@ -40,6 +41,8 @@ TIGHT = 0.9
 HUBS = 8
 LARGER = 1.25
 """A document holds another one as a part when it has so many times its n-grams."""
+CUT = 0.9
+"""A part of which the other document holds so much is a cut copy, whatever it adds."""
 
 
 class Candidates(Protocol):
@@ -89,11 +92,11 @@ def near_copies(
         order = np.lexsort((right[different], left[different]))
         return left[different][order], right[different][order]
 
-    ends = sort_sets(starts, values)
+    ends = jaccard.sort_sets(starts, values)
     tight, codes = np.arange(count, dtype=np.int64), []
     for pairs in star_pairs():
         first, second = numbered(*pairs)
-        compared = group_pairs(first, second, settings.compare_up_to, HUBS, ends - starts[:-1])
+        compared = jaccard.group_pairs(first, second, settings.compare_up_to, HUBS, ends - starts[:-1])
         codes.append(np.unique(_codes(*compared, count)))
         alike = _estimates(sketches, first, second) >= TIGHT
         union(tight, first[alike], second[alike])
@@ -101,27 +104,54 @@ def near_copies(
         flatten(tight)
         apart = tight == np.arange(count)  # each stands for all that are nearly the same as it is
         bits = min(28, max(12, int(starts[-1]).bit_length() + 1))
-        counts = count_documents(starts[:-1], ends, values, apart, bits)
-        own_starts, own_values = own_sets(starts[:-1], ends, values, counts, bits, settings.boilerplate)
+        counts = jaccard.count_documents(starts[:-1], ends, values, apart, bits)
+        own_starts, own_values = jaccard.own_sets(starts[:-1], ends, values, counts, bits, settings.boilerplate)
     codes.append(_codes(number[parent[anchors[0]]], number[parent[anchors[1]]], count))
     left, right = np.divmod(np.unique(np.concatenate(codes)), max(count, 1))
-    plain, own = compare(left, right, starts[:-1], ends, values, own_starts, own_values, minhash.figure_weight)
+    sets = (starts[:-1], ends, values, own_starts, own_values)
+    plain, own = jaccard.compare(left, right, *sets, minhash.figure_weight)
     unknown = (ends == starts[:-1])[left] | (ends == starts[:-1])[right]
     estimates = _estimates(sketches, left[unknown], right[unknown])
     plain[unknown, 0] = own[unknown, 0] = estimates
     sizes = np.where(np.diff(own_starts) > 0, np.diff(own_starts), ends - starts[:-1])
     bare = (np.diff(own_starts) == 0) & (ends > starts[:-1]) & (len(own_values) > 0)
-    del values
-    path.unlink()
     documents = np.flatnonzero(wanted)
     rows = [
         _removable(left, right, own, plain, sizes, bare, settings, 1),
         _removable(right, left, own, plain, sizes, bare, settings, 2),
     ]
     document, by, similarity, whole, part = (np.concatenate(column) for column in zip(*rows, strict=True))
+    stays = ~part | (np.minimum(similarity, whole) >= CUT)
+    if not stays.all():
+        doubtful = document[~stays], by[~stays]
+        stays[~stays] = (
+            _added(*doubtful, wanted, texts, minhash, path.with_suffix(".ordered"), sets) < settings.min_added
+        )
+    document, by, similarity, whole, part = (column[stays] for column in (document, by, similarity, whole, part))
+    del values, sets
+    path.unlink()
     order = np.lexsort((by, document))
     columns = [documents[document[order]], documents[by[order]], similarity[order], whole[order], part[order]]
     return pa.table([pa.array(column) for column in columns], schema=EDGES)
+
+
+def _added(
+    document: np.ndarray,
+    by: np.ndarray,
+    wanted: np.ndarray,
+    texts: Sequence[tuple[int, Texts | None]],
+    minhash: MinHashSettings,
+    path: Path,
+    sets: tuple[np.ndarray, ...],
+) -> np.ndarray:
+    """int64[m]: the longest passages, in n-grams, that documents add to others, by their numbers among the wanted.
+
+    Sets have lost the order of the text, so the few texts are read once more.
+    """
+    some = np.zeros(len(wanted), bool)
+    some[np.flatnonzero(wanted)[document]] = True
+    places = write_shingles(texts, some, minhash, path)[np.append(wanted, True)]
+    return jaccard.added_passages(document, by, places, np.fromfile(path, np.uint32), *sets)
 
 
 def _wanted(
@@ -150,9 +180,11 @@ def write_shingles(
     with path.open("wb") as file:
         for num_rows, read in texts:
             end = at + num_rows
-            for column in read() if read is not None else ():
+            for column in read() if read is not None and wanted[at:end].any() else ():
                 rows = slice(at, at + len(column))
-                found, values = shingle_rows(*text_buffers(column), wanted[rows], table, not numerals, settings.ngram)
+                found, values = jaccard.shingle_rows(
+                    *text_buffers(column), wanted[rows], table, not numerals, settings.ngram
+                )
                 sizes[at + 1 : at + 1 + len(column)] = found
                 values.tofile(file)
                 at += len(column)
@@ -214,9 +246,9 @@ def true_similarity(one: str, other: str, settings: MinHashSettings) -> float:
     """Plain Jaccard similarity of the word n-grams of two texts, as the comparison computes it; 0 without one."""
     numerals = settings.keep_numerals and not settings.datatrove_compatible
     columns = text_buffers(pa.array([one, other], pa.large_string()))
-    sizes, values = shingle_rows(*columns, np.ones(2, bool), word_table(numerals), not numerals, settings.ngram)
+    sizes, values = jaccard.shingle_rows(*columns, np.ones(2, bool), word_table(numerals), not numerals, settings.ngram)
     starts = np.append(0, np.cumsum(sizes))
-    ends = sort_sets(starts, values)
+    ends = jaccard.sort_sets(starts, values)
     first, second = np.zeros(1, np.int64), np.ones(1, np.int64)
-    plain, _ = compare(first, second, starts[:-1], ends, values, np.zeros(3, np.int64), values[:0], 1)
+    plain, _ = jaccard.compare(first, second, starts[:-1], ends, values, np.zeros(3, np.int64), values[:0], 1)
     return float(plain[0, 0])

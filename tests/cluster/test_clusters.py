@@ -74,7 +74,7 @@ def corpora(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return text, bands, rng.random(count) > 0.1
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(corpora())
 def test_partition_equals_brute_force(tmp_path_factory: pytest.TempPathFactory, corpus: tuple):
     text, bands, valid = corpus
@@ -86,7 +86,7 @@ def test_partition_equals_brute_force(tmp_path_factory: pytest.TempPathFactory, 
     assert found["cluster_size"].to_pylist() == sizes
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(corpora(), st.randoms(use_true_random=False), st.integers(1, 5))
 def test_labels_do_not_depend_on_layout_or_order(tmp_path_factory, corpus: tuple, random, pieces: int):
     text, bands, valid = corpus
@@ -144,7 +144,7 @@ def test_url_edges_only_on_request(tmp_path: Path):
     assert joined["exact_cluster"].to_pylist() == [None] * 4
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(corpora(), st.integers(0, 2**32))
 def test_adding_a_document_never_brings_a_removed_one_back(tmp_path_factory, corpus: tuple, seed: int):
     """From keys to survivors: whoever lost to a better document still loses when one more arrives."""
@@ -167,7 +167,7 @@ def test_adding_a_document_never_brings_a_removed_one_back(tmp_path_factory, cor
         assert removed(len(text) - 1) <= removed(len(text))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(corpora())
 def test_a_second_pass_finds_no_cluster(tmp_path_factory, corpus: tuple):
     text, bands, valid = corpus

@@ -164,6 +164,22 @@ def test_a_quotation_or_a_short_note_is_no_part(tmp_path: Path):
     assert (found < 0).all()
 
 
+@pytest.mark.parametrize(
+    ("added", "stays"),
+    [
+        (["own", *prose(9, 59)], True),  # an event of its own on the words of another notice
+        (prose(9, 20), False),  # a heading, a date, a signature
+        (None, False),  # a word in 60 changed throughout
+    ],
+)
+def test_a_part_stays_when_it_adds_a_passage_of_its_own(tmp_path: Path, added: list[str] | None, stays: bool):
+    whole = prose(1, 900)
+    part = edited(whole[100:340], 5, 60) if added is None else [*whole[100:220], *added, *whole[220:340]]
+    texts = [" ".join(text) for text in (whole, part)]
+    assert removals(texts, tmp_path, USUAL)[0].tolist() == ([-1, -1] if stays else [-1, 0])
+    assert removals(texts, tmp_path / "b", USUAL, min_added=80)[0].tolist() == [-1, 0]
+
+
 def test_documents_of_an_earlier_run_are_compared_by_their_sketches(tmp_path: Path):
     """Their texts are in another run's folder and may be gone."""
     signatures = MinHashSettings(preset="14x8")
@@ -180,6 +196,12 @@ def test_documents_of_an_earlier_run_are_compared_by_their_sketches(tmp_path: Pa
     clusters, edges = near_copies_of(store, {"all": shard}, ClusterSettings(), signatures, [index])
     assert clusters["node"].to_pylist() == [0, None, 2]
     assert {(row["document"], row["by"]) for row in edges.to_pylist()} == {(0, 2), (2, 0)}
+
+
+def passage(grams: list[tuple], held: set[tuple], own: set[int], number: dict[tuple, int]) -> int:
+    """The best sum of any stretch: 1 for what the other text lacks, -1 for what it has, 0 for boilerplate."""
+    steps = [-1 if gram in held else int(not own or number[gram] in own) for gram in grams]
+    return max([0, *(sum(steps[i:j]) for i in range(len(steps)) for j in range(i + 1, len(steps) + 1))])
 
 
 @settings(deadline=None)
@@ -199,6 +221,7 @@ def test_kernels_equal_their_twins(rows: list[list[str]], ngram: int, weight: in
     assert len(set(number.values())) == len(number)
     assert all(value & 1 == any(word.isdigit() for word in gram) for gram, value in number.items())
     starts = np.append(0, np.cumsum(sizes))
+    ordered = values.copy()
     ends = kernels.sort_sets(starts, values)
     sets = [{number[gram] for gram in row} for row in grams]
     assert [values[a:b].tolist() for a, b in zip(starts, ends, strict=False)] == [sorted(one) for one in sets]
@@ -209,6 +232,10 @@ def test_kernels_equal_their_twins(rows: list[list[str]], ngram: int, weight: in
     expected = [own if 20 * len(own) > len(one) else set() for own, one in zip(expected, sets, strict=True)]
     assert [own[a:b].tolist() for a, b in pairwise(own_starts)] == [sorted(one) for one in expected]
     pairs = np.array(list(combinations(range(len(rows)), 2)), np.int64)
+    adds = kernels.added_passages(
+        pairs[:, 0].copy(), pairs[:, 1].copy(), starts, ordered, starts[:-1], ends, values, own_starts, own
+    )
+    assert adds.tolist() == [passage(grams[a], set(grams[b]), expected[a], number) for a, b in pairs.tolist()]
     plain, without = kernels.compare(
         pairs[:, 0].copy(), pairs[:, 1].copy(), starts[:-1], ends, values, own_starts, own, weight
     )

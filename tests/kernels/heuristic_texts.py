@@ -66,6 +66,10 @@ def real_texts(limit: int = 400, longest: int = 20_000) -> list[str]:
     return found
 
 
+few_or_many = pytest.mark.parametrize("limit", [50, pytest.param(200, marks=pytest.mark.slow)])
+"""How many real texts: a few of every kind in each run of the suite, more in `just slow`."""
+
+
 def batch(documents: list[str], spans: list[list[dict[str, int]]] | None = None) -> pa.RecordBatch:
     """A batch with the columns that the heuristic judges read."""
     tables = spans or [[] for _ in documents]

@@ -21,7 +21,7 @@ WORDS = {
     "doi pmid pmc serial policy claim licence license permit part model item cert accession bill act go",
     "phone after": "phone tel telephone mobile cell fax office home work desk direct",
     "card": "card cards credit debit visa mastercard amex maestro discover diners jcb unionpay cc pan kreditkarte carte tarjeta",
-    "ssn": "ssn ssns social security itin itins taxpayer",
+    "ssn": "ssn ssns social security itin itins atin atins taxpayer",
     "ip": "ip ipv4 ips address addresses host server ping",
     "passport": "passport passports passeport reisepass pasaporte",
     "cusip": "cusip cusips",
@@ -80,7 +80,7 @@ def is_cusip(text):
 
 def is_ssn(area, group, serial):
     if area >= 900:
-        return group in {*range(50, 66), *range(70, 89), 90, 91, 92, *range(94, 100)} and area < 1000
+        return group in {*range(50, 66), *range(70, 89), *range(90, 100)} and area < 1000
     return area not in (0, 666) and group > 0 and serial > 0
 
 

@@ -14,7 +14,7 @@ from pipeline.measure.judges.dolma import Dolma, dolma
 from pipeline.measure.judges.fineweb import FineWeb, fineweb
 from pipeline.measure.judges.gopher import Gopher, gopher
 from pipeline.measure.judges.repetition import Repetition, repetition
-from tests.kernels.heuristic_texts import ADVERSARIAL, batch, real_texts, relaxed
+from tests.kernels.heuristic_texts import ADVERSARIAL, batch, few_or_many, real_texts, relaxed
 
 RULER = re.compile(rf"(?P<sign>[{re.escape(RULERS)}\u2500-\u257f])(?: {{0,2}}(?P=sign))*")
 BOX = re.compile(rf"[{BOXES}]|\[(?: {{1,4}}|(?= *[xX] *\])[ xX]{{1,4}})\]|\( {{1,4}}\)")
@@ -73,8 +73,9 @@ def test_equals_regular_expressions(text):
     assert plain([text, text + "\nend", "x" + text]) == [twin(text), twin(text + "\nend"), twin("x" + text)]
 
 
-def test_equals_regular_expressions_on_real_text():
-    texts = real_texts(200, 6_000)
+@few_or_many
+def test_equals_regular_expressions_on_real_text(limit):
+    texts = real_texts(limit, 6_000)
     assert plain(texts) == [twin(text) for text in texts]
 
 

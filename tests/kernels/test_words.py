@@ -29,7 +29,7 @@ from pipeline.kernels.text.word_tables import (
     UPPER,
     fnv,
 )
-from tests.kernels.heuristic_texts import ADVERSARIAL, real_texts, relaxed, texts
+from tests.kernels.heuristic_texts import ADVERSARIAL, few_or_many, real_texts, relaxed, texts
 
 
 def is_a(character: str, bits: int) -> bool:
@@ -189,8 +189,9 @@ def test_equals_plain_python_on_random_text(text):
     assert_equal_to_python([text, "", text[::-1]])
 
 
-def test_equals_plain_python_on_real_text():
-    assert_equal_to_python(real_texts(200, 6_000))
+@few_or_many
+def test_equals_plain_python_on_real_text(limit):
+    assert_equal_to_python(real_texts(limit, 6_000))
 
 
 @relaxed

@@ -1,6 +1,6 @@
 """How many lines of code judges step through on a text, their kernels run as plain Python.
 
-`python -m tests.measure.counted JUDGE SETTINGS-JSON` reads texts as a JSON list and prints the count of each. The count is
+`python -m tests.measure.counted` reads [judge, settings, texts] lists as JSON and prints the counts of each. A count is
 the same on every machine and however loaded it is, so a test can say that work grows with the text and not with its square.
 """
 
@@ -14,11 +14,11 @@ from typing import Any
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-def steps(judge: str, texts: Sequence[str], **settings: Any) -> list[int]:
-    """Lines executed for each text, in an interpreter of its own with the compiler off."""
+def steps(jobs: Sequence[tuple[str, dict[str, Any], Sequence[str]]]) -> list[list[int]]:
+    """Lines executed for each text of each (judge, settings, texts), in one interpreter of its own with the compiler off."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.measure.counted", judge, json.dumps(settings)],
-        input=json.dumps(list(texts)), cwd=ROOT, env=os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": ROOT},
+        [sys.executable, "-m", "tests.measure.counted"],
+        input=json.dumps(jobs), cwd=ROOT, env=os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": ROOT},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
@@ -69,7 +69,7 @@ def stand_in(function: str) -> Any:
     return plain[function.removeprefix("plain_")]
 
 
-def main(name: str, given: str) -> None:
+def main() -> None:
     """The child's side."""
     import numpy as np
 
@@ -84,25 +84,26 @@ def main(name: str, given: str) -> None:
     from pipeline.core.judge import judges
 
     np.seterr(all="ignore")  # machine integers wrap around
-    judge = judges()[name]
-    settings, model = judge.settings.model_validate(json.loads(given)), model_of(judges()[name])
-    judge.run(batch_of(["What is made once is made: a@b.example 12.50 words.\n"]), settings, model)
-    count = 0
+    count, found = 0, []
 
     def line(frame: Any, event: str, argument: Any) -> Any:
         nonlocal count
         count += event == "line"
         return line
 
-    counts = []
-    for text in json.load(sys.stdin):
-        batch, count = batch_of([text]), 0
-        sys.settrace(line)
-        judge.run(batch, settings, model)
-        sys.settrace(None)
-        counts.append(count)
-    print(json.dumps(counts))
+    for name, given, texts in json.load(sys.stdin):
+        judge = judges()[name]
+        settings, model, counts = judge.settings.model_validate(given), model_of(judge), []
+        judge.run(batch_of(["What is made once is made: a@b.example 12.50 words.\n"]), settings, model)
+        for text in texts:
+            batch, count = batch_of([text]), 0
+            sys.settrace(line)
+            judge.run(batch, settings, model)
+            sys.settrace(None)
+            counts.append(count)
+        found.append(counts)
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -9,7 +9,7 @@ from hypothesis import given
 from pipeline.kernels.text.c4_lines import TO_THE_READER
 from pipeline.kernels.text.word_tables import PUNCT, STOP
 from pipeline.measure.judges.c4 import C4, c4, policy_sentence_frac
-from tests.kernels.heuristic_texts import ADVERSARIAL, batch, real_texts, relaxed, texts
+from tests.kernels.heuristic_texts import ADVERSARIAL, batch, few_or_many, real_texts, relaxed, texts
 from tests.kernels.test_words import is_a, python_words
 
 POLICY = ["terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies"]
@@ -111,9 +111,10 @@ def test_equals_plain_python_on_random_text(settings, text):
     assert_equal_to_python([text, "", text + ".", text + "\n" + text], settings)
 
 
+@few_or_many
 @pytest.mark.parametrize("settings", SETTINGS, ids=range(len(SETTINGS)))
-def test_equals_plain_python_on_real_text(settings):
-    assert_equal_to_python(real_texts(200, 6_000), settings)
+def test_equals_plain_python_on_real_text(settings, limit):
+    assert_equal_to_python(real_texts(limit, 6_000), settings)
 
 
 def test_lines_and_citations_are_cut_by_reason():

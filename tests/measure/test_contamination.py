@@ -110,6 +110,11 @@ def judged(tmp_path, record, text, **settings):
         ("How much did Harbour Works pay for its quay in 2031?", False),  # a short question needs its answer
         ("In 2031 Harbour Works paid much for its quay, of 5,363 million in all.", False),
         ("How much did Harbour Works pay for its quay in 2029? $5,363 million", False),  # another year
+        ("What Harbour Works did pay for its quay in 2031 was $5,363 million", False),  # says it, and asks nothing
+        (
+            "How much did Harbour Works pay for its quay in 2031? million were paid to 5,363 men",
+            False,
+        ),  # no such answer
     ],
 )
 def test_a_short_question_counts_with_its_answer(tmp_path, text, counts):
@@ -143,8 +148,20 @@ def test_a_short_row_counts_by_all_of_its_figures(tmp_path):
     record = {"context": row.format("411.7", "388.2", "365.9", "340.1")}
     assert judged(tmp_path, record, row.format("411.7", "388.2", "365.9", "340.1"))["items"]
     assert not judged(tmp_path, record, row.format("411.7", "388.2", "365.9", "341.6"))["items"]
-    words = {"context": "Cash and cash equivalents at the end of the period, with restricted cash held in 2031"}
-    assert not judged(tmp_path, words, words["context"])["items"]
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        ("Dealer partners are the shops and the agents that we engage to sell our boats abroad.", True),
+        ("The table below reconciles the boats sold with the boats built, for the years shown:", True),
+        ("Item 14. Exhibits of the Registrant, Boats Held for Sale and Related Harbour Matters", False),
+        ("NUMBER OF BOATS, MEAN PRICE OF A BOAT AND REMAINING YEARS OF ITS HULL", False),
+    ],
+)
+def test_short_evidence_without_figures_counts_word_for_word_unless_it_is_a_heading(tmp_path, text, counts):
+    assert bool(judged(tmp_path, {"context": text}, text)["items"]) == counts
+    assert not judged(tmp_path, {"context": text}, text.replace("boats", "ships", 1).replace("BOATS", "SHIPS"))["items"]
 
 
 @pytest.mark.parametrize(
@@ -494,8 +511,8 @@ def test_recall_and_false_positives_on_real_benchmarks():
     from bench.contamination import TARGETS, clean_texts, recalls
 
     settings = Contamination(files=[f"{CORPORA}/{name}" for name in TARGETS])
-    found = recalls(settings, 300)
+    found = recalls(settings, 150)
     assert min(found["exact"], found["reformatted"]) >= 0.97
     assert found["edited"] >= 0.93
-    texts = clean_texts(3_000)
+    texts = clean_texts(1_500)
     assert sum(bool(names) for names in run(texts, settings)["items"].to_pylist()) == 0

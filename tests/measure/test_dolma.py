@@ -12,7 +12,7 @@ from pipeline.kernels.text.phrases import automaton
 from pipeline.kernels.text.stop_words import STOP_WORDS
 from pipeline.kernels.text.text_shape import LONGEST_WORD, MATCH_BYTES, SLOTS, WINDOW
 from pipeline.measure.judges.dolma import Dolma, dolma
-from tests.kernels.heuristic_texts import ADVERSARIAL, batch, real_texts, relaxed, texts
+from tests.kernels.heuristic_texts import ADVERSARIAL, batch, few_or_many, real_texts, relaxed, texts
 from tests.kernels.test_words import python_words
 
 BOILERPLATE = ["privacy policy", "terms of use", "uses cookies", "log in", "all rights reserved"]
@@ -72,8 +72,9 @@ def test_equals_plain_python_on_random_text(text):
     assert measured(documents) == [plain(document) for document in documents]
 
 
-def test_equals_plain_python_on_real_text():
-    documents = real_texts(200, 6_000)
+@few_or_many
+def test_equals_plain_python_on_real_text(limit):
+    documents = real_texts(limit, 6_000)
     for found, expected in zip(measured(documents), map(plain, documents), strict=True):
         share = found.pop("boilerplate_frac")
         assert (share or 0) >= (expected.pop("boilerplate_frac") or 0)  # the judge knows more phrases than this test

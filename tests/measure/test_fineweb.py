@@ -6,7 +6,7 @@ from hypothesis import given
 
 from pipeline.kernels.text.word_tables import TERMINAL
 from pipeline.measure.judges.fineweb import FineWeb, fineweb
-from tests.kernels.heuristic_texts import ADVERSARIAL, batch, real_texts, relaxed, texts
+from tests.kernels.heuristic_texts import ADVERSARIAL, batch, few_or_many, real_texts, relaxed, texts
 from tests.kernels.test_words import python_words
 
 PUBLISHED = FineWeb(
@@ -41,8 +41,9 @@ def test_equals_plain_python_on_random_text(text):
     assert measured(documents) == [plain(document) for document in documents]
 
 
-def test_equals_plain_python_on_real_text():
-    documents = real_texts(200, 6_000)
+@few_or_many
+def test_equals_plain_python_on_real_text(limit):
+    documents = real_texts(limit, 6_000)
     assert measured(documents) == [plain(document) for document in documents]
 
 

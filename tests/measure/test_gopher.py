@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 
 from pipeline.measure.judges.gopher import ENGLISH, Gopher, gopher
-from tests.kernels.heuristic_texts import ADVERSARIAL, batch, real_texts, relaxed, texts
+from tests.kernels.heuristic_texts import ADVERSARIAL, batch, few_or_many, real_texts, relaxed, texts
 from tests.kernels.test_words import SYMBOL, is_a, python_words
 
 PUBLISHED = Gopher(
@@ -46,8 +46,9 @@ def test_equals_plain_python_on_random_text(text):
     assert measured(documents) == [plain(document) for document in documents]
 
 
-def test_equals_plain_python_on_real_text():
-    documents = real_texts(200, 6_000)
+@few_or_many
+def test_equals_plain_python_on_real_text(limit):
+    documents = real_texts(limit, 6_000)
     assert measured(documents) == [plain(document) for document in documents]
 
 

@@ -16,7 +16,7 @@ from pipeline.kernels.text import langid
 from pipeline.kernels.text.word_tables import ATTRIBUTES
 from pipeline.measure.judges.language import COMMON_LABELS, Language, language
 from tests.fasttext_file import write as write_fasttext
-from tests.kernels.heuristic_texts import ADVERSARIAL, batch, real_texts, relaxed, texts
+from tests.kernels.heuristic_texts import ADVERSARIAL, batch, few_or_many, real_texts, relaxed, texts
 
 FULL = Language(full_text=True)
 
@@ -42,13 +42,14 @@ def test_full_text_labels_are_those_of_py3langid(reference, text):
     assert [found["label"] for found in measured(documents, FULL)] == [reference(document) for document in documents]
 
 
-def test_full_text_labels_are_those_of_py3langid_on_real_text(reference):
-    documents = real_texts(200, 6_000)
+@few_or_many
+def test_full_text_labels_are_those_of_py3langid_on_real_text(reference, limit):
+    documents = real_texts(limit, 6_000)
     assert [found["label"] for found in measured(documents, FULL)] == [reference(document) for document in documents]
 
 
 def test_windows_agree_with_the_whole_text():
-    documents = real_texts(400, 20_000)
+    documents = real_texts(300, 8_000)
     whole, windows = measured(documents, FULL), measured(documents)
     same = [one["label"] == other["label"] for one, other in zip(whole, windows, strict=True)]
     assert sum(same) >= 0.995 * len(same)

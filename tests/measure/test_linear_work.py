@@ -5,40 +5,35 @@ import pytest
 from tests.kernels.heuristic_texts import ADVERSARIAL
 from tests.measure.counted import steps
 
-SHORT, LONG = 400, 1600
+SHORT, LONG = 250, 1000
 PII_UNITS = ["a", "1", "@", "a@", "1.", "1-", "+", "(", ":", "1 ", "é", "\u0301", "😀", "GB82", "a.b@c.d"]
+JUDGES = [
+    ("c4", {}), ("dolma", {}), ("fineweb", {}), ("gopher", {}), ("language", {"full_text": True}),
+    ("language", {"full_text": False}), ("repetition", {}), ("pii", {}),
+]  # fmt: skip
+TEXTS = {"pii": {unit: unit * LONG for unit in PII_UNITS}}
 
 
-def growth(judge: str, texts: dict[str, str], **settings) -> dict[str, float]:
-    """Steps on the first LONG characters of each text over those on the first SHORT ones."""
-    cut = [text[:size] for text in texts.values() for size in (SHORT, LONG)]
-    counts = steps(judge, cut, **settings)
-    assert min(counts) > SHORT, "the kernels' own lines are counted"
-    return {name: counts[2 * at + 1] / counts[2 * at] for at, name in enumerate(texts)}
+@pytest.fixture(scope="module")
+def counted() -> list[list[int]]:
+    """Steps of each of `JUDGES` on the first SHORT and the first LONG characters of each of its texts; then of two texts."""
+    cut = [
+        [text[:size] for text in TEXTS.get(name, ADVERSARIAL).values() for size in (SHORT, LONG)] for name, _ in JUDGES
+    ]
+    jobs = [(name, settings, texts) for (name, settings), texts in zip(JUDGES, cut, strict=True)]
+    return steps([*jobs, ("gopher", {}, ["a" * SHORT, "* " * (SHORT // 2)])])
 
 
 @pytest.mark.parametrize(
-    ("judge", "settings"),
-    [
-        ("c4", {}),
-        ("dolma", {}),
-        ("fineweb", {}),
-        ("gopher", {}),
-        ("language", {"full_text": True}),
-        ("language", {"full_text": False}),
-        ("repetition", {}),
-    ],
+    "at", range(len(JUDGES)), ids=["-".join([name, *map(str, own.values())]) for name, own in JUDGES]
 )
-def test_four_times_the_text_takes_four_times_the_steps(judge, settings):
-    found = growth(judge, ADVERSARIAL, **settings)
-    assert {name: factor for name, factor in found.items() if factor > 1.25 * LONG / SHORT} == {}
+def test_four_times_the_text_takes_four_times_the_steps(counted, at):
+    counts, names = counted[at], TEXTS.get(JUDGES[at][0], ADVERSARIAL)
+    assert min(counts) > SHORT, "the kernels' own lines are counted"
+    factors = {name: counts[2 * row + 1] / counts[2 * row] for row, name in enumerate(names)}
+    assert {name: factor for name, factor in factors.items() if factor > 1.25 * LONG / SHORT} == {}
 
 
-def test_personal_data_are_looked_for_in_one_pass():
-    found = growth("pii", {unit: unit * LONG for unit in PII_UNITS})
-    assert {name: factor for name, factor in found.items() if factor > 1.25 * LONG / SHORT} == {}
-
-
-def test_what_a_text_is_made_of_shows_in_the_count():
-    letters, marks = steps("gopher", ["a" * SHORT, "* " * (SHORT // 2)])
+def test_what_a_text_is_made_of_shows_in_the_count(counted):
+    letters, marks = counted[-1]
     assert marks > 2 * letters > 2 * SHORT

@@ -60,6 +60,7 @@ FOUND = [
     ("key AKIAIOSFODNN7EXAMPLE ", [("api_key", "AKIAIOSFODNN7EXAMPLE")]),
     ("Taxpayer 987-65-4321 filed late.", [("ssn", "987-65-4321")]),
     ("her ITIN, 934 71 2208, is new", [("ssn", "934 71 2208")]),
+    ("the child's ATIN: 912-93-4421", [("ssn", "912-93-4421")]),
     (
         'AWS_SECRET_ACCESS_KEY="9dKq/Zs0wPvT+31LmNbYcXoRfEhJgUaWi27uVtQe"',
         [("api_key", 'AWS_SECRET_ACCESS_KEY="9dKq/Zs0wPvT+31LmNbYcXoRfEhJgUaWi27uVtQe')],

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.measure.judges.repetition import Repetition, repetition
-from tests.kernels.heuristic_texts import ADVERSARIAL, batch, real_texts, relaxed, texts
+from tests.kernels.heuristic_texts import ADVERSARIAL, batch, few_or_many, real_texts, relaxed, texts
 from tests.kernels.test_words import python_words
 
 
@@ -73,8 +73,9 @@ def test_equals_plain_python_on_random_text(text, words, lines):
     assert measured(documents) == [plain(document) for document in documents]
 
 
-def test_equals_plain_python_on_real_text():
-    documents = real_texts(200, 6_000)
+@few_or_many
+def test_equals_plain_python_on_real_text(limit):
+    documents = real_texts(limit, 6_000)
     assert measured(documents) == [plain(document) for document in documents]
 
 

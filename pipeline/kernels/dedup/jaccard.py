@@ -172,6 +172,36 @@ def compare(
 
 
 @kernel()
+def added_passages(
+    left: np.ndarray, right: np.ndarray, places: np.ndarray, ordered: np.ndarray, starts: np.ndarray, ends: np.ndarray,
+    values: np.ndarray, own_starts: np.ndarray, own_values: np.ndarray,
+) -> np.ndarray:  # fmt: skip
+    """int64[m]: of every pair the longest passage that the left document adds to the right one, in n-grams.
+
+    `ordered[places[a]:places[a + 1]]` are the n-grams of document a in the order of its text; the others are as for `compare`.
+    Each n-gram that the right one lacks counts one, each that it has takes one off, and boilerplate does neither: the best
+    stretch is the passage, so that a few words changed here and there are none.
+    """
+    longest = np.zeros(len(left), np.int64)
+    for i in range(len(left)):
+        a, b, score = left[i], right[i], 0
+        held, own = values[starts[b] : ends[b]], own_values[own_starts[a] : own_starts[a + 1]]
+        for k in range(places[a], places[a + 1]):
+            if _holds(held, ordered[k]):
+                score = max(0, score - 1)
+            elif len(own) == 0 or _holds(own, ordered[k]):
+                score += 1
+                longest[i] = max(longest[i], score)
+    return longest
+
+
+@kernel(forceinline=True)
+def _holds(ordered: np.ndarray, value: np.uint32) -> bool:
+    at = np.searchsorted(ordered, value)
+    return bool(at < len(ordered) and ordered[at] == value)
+
+
+@kernel()
 def group_pairs(
     left: np.ndarray, right: np.ndarray, limit: int, hubs: int, size: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

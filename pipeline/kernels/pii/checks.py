@@ -139,9 +139,9 @@ def is_cusip(values: np.ndarray, count: int) -> bool:
 
 @kernel()
 def is_ssn(area: int, group: int, serial: int) -> bool:
-    """A number the Social Security Administration may have issued, or the IRS as a taxpayer's number (ITIN, 9xx-50 to 9xx-99)."""
+    """A number the Social Security Administration may have issued, or the IRS (9xx: ITIN, and ATIN of an adopted child)."""
     if area >= 900:
-        return 50 <= group <= 99 and group not in (66, 67, 68, 69, 89, 93) and area < 1000
+        return 50 <= group <= 99 and group not in (66, 67, 68, 69, 89) and area < 1000
     return area not in (0, 666) and group != 0 and serial != 0
 
 

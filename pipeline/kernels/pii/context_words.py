@@ -28,7 +28,7 @@ PHONE_AFTER = _hashes("phone tel telephone mobile cell fax office home work desk
 CARD_WORDS = _hashes(
     "card cards credit debit visa mastercard amex maestro discover diners jcb unionpay cc pan kreditkarte carte tarjeta"
 )
-SSN_WORDS = _hashes("ssn ssns social security itin itins taxpayer")
+SSN_WORDS = _hashes("ssn ssns social security itin itins atin atins taxpayer")
 IP_WORDS = _hashes("ip ipv4 ips address addresses host server ping")
 PASSPORT_WORDS = _hashes("passport passports passeport reisepass pasaporte")
 CUSIP_WORDS = _hashes("cusip cusips")

@@ -53,11 +53,15 @@ class Contamination(JudgeSettings):
 ANSWERED_OVERLAP = 0.6
 """Share of a question's weight that is enough when its answer stands beside it."""
 ASKED_OVERLAP = 0.9
-"""Share of a question's weight from which it need not begin as it does; beside its answer `min_overlap` is enough."""
+"""Share of a question's weight from which the word that asks may be missing."""
 EVIDENCE_OVERLAP, BARE_OVERLAP = 0.85, 0.98
 EVIDENCE_WORDS, SHORT_FIGURES = 20, 2
-"""Of evidence in one piece, with a figure and without one: shorter or less like it, sentences of a trade agree by chance. A
-shorter piece counts by its figures, when it has two and all of them are there: a row of a table."""
+"""Of evidence in one piece, with a figure and without one: less like it, sentences of a trade agree by chance. A shorter piece
+counts word for word, or by its figures when it has two and all of them are there: a row of a table."""
+HEADING = 0.8
+"""Share of longer words in capitals from which evidence without two figures is a heading, which forms prescribe, and no item."""
+ASKS = frozenset("what which who whom whose when where why how".split())
+"""A statement about the same thing has the other words of a question."""
 FIGURES, WORDS = 0.75, 0.65
 """Of an item's figures, and of its words in any order, the share that must stand in the place: reports say the same of other
 years and amounts."""
@@ -102,7 +106,7 @@ def load(settings: Contamination, read: Callable[[], Any]) -> Index:
 
 @judge(
     "contamination",
-    version=6,
+    version=7,
     settings=Contamination,
     reads=["text"],
     adds={
@@ -220,13 +224,21 @@ def _is_copy(
         return False
     near = raw[max(0, hit.start - _MARGIN) : hit.end + _MARGIN]
     there = set(_words(near.decode("utf-8", "ignore")))
-    if kind == EVIDENCE and alone and len(words) < EVIDENCE_WORDS and (len(figures) < SHORT_FIGURES or figures - there):
+    if kind == EVIDENCE and alone and len(figures) < SHORT_FIGURES and _is_heading(index.texts[hit.piece].as_py()):
+        return False
+    by_figures = len(figures) >= SHORT_FIGURES and figures <= there
+    if kind == EVIDENCE and alone and len(words) < EVIDENCE_WORDS and not by_figures and hit.share < BARE_OVERLAP:
         return False
     if len(figures & there) < FIGURES * len(figures) or sum(word in there for word in words) < WORDS * len(words):
         return False
-    # A statement about the same thing has a question's words, but hardly the first one, which asks.
-    asks = kind != QUESTION or words[0] in there
-    return asks or hit.share >= (settings.min_overlap if answered else ASKED_OVERLAP)
+    asks = kind != QUESTION or there.issuperset([word for word in words[:4] if word in ASKS][:1] or words[:1])
+    return asks or hit.share >= ASKED_OVERLAP
+
+
+def _is_heading(text: str) -> bool:
+    """Whether nearly all of its longer words begin with a capital."""
+    longer = re.findall(r"[^\W\d_]{4,}", text)
+    return sum(word[0].isupper() for word in longer) > HEADING * len(longer)
 
 
 def _words(text: str) -> list[str]:
@@ -236,9 +248,9 @@ def _words(text: str) -> list[str]:
 
 def _is_beside(answer: str, raw: bytes, hit: Hit) -> bool:
     """Whether one of the answers stands near a question, word for word."""
-    around = raw[max(0, hit.start - BESIDE) : hit.start] + b" " + raw[hit.end : hit.end + BESIDE + 2 * len(answer)]
-    words = set(_words(around.decode("utf-8", "ignore")))
-    return any(tells(choice) and words.issuperset(_words(choice)) for choice in answer.split("\n"))
+    around = raw[max(0, hit.start - BESIDE) : hit.start] + b" | " + raw[hit.end : hit.end + BESIDE + 2 * len(answer)]
+    words = f" {' '.join(_words(around.decode('utf-8', 'ignore')))} "
+    return any(tells(choice) and f" {' '.join(_words(choice))} " in words for choice in answer.split("\n"))
 
 
 def _whole_sentences(raw: bytes, start: int, end: int) -> tuple[int, int] | None:

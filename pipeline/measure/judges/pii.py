@@ -109,7 +109,7 @@ def what_is_masked(settings: Pii) -> list[str]:
 
 @judge(
     "pii",
-    version=5,
+    version=6,
     settings=Pii,
     reads=["text"],
     adds={

@@ -2,7 +2,7 @@
 
 The score of a sentence is the smaller of the two readings, so that naming a group cannot by itself raise it. A document's
 score is the mean of its worst third of sentences (at least one, the last in part): of a short clean text one sharp sentence
-is not enough, nor of a long one a tenth, unless it threatens or insults a group of people. Weights, data,
+is not enough, nor of a long one a tenth, unless it threatens somebody or insults a group of people. Weights, data,
 licences and errors per identity: `toxicity.md` beside this file.
 """
 
@@ -17,12 +17,15 @@ from pipeline.kernels.compiled import kernel
 from pipeline.kernels.text.ngrams import MAX_LISTED, SCORN, SLUR, sum_sentences
 from pipeline.kernels.text.term_trie import WORD_LOWER, find_phrases
 from pipeline.measure.spans import spans_column
+from pipeline.measure.threats import threats
 
 WORST_PART = 3
 """The score of a document is the mean of one in so many of its sentences, the worst."""
-AT_PEOPLE, SLURRED, AIMED, SHORT = 0.72, 0.95, 0.83, 15
+AT_PEOPLE, SLURRED, AIMED, SHORT = 0.75, 0.95, 0.83, 15
 """A sentence that names a group and scores more than this decides by itself in a text of so many sentences; in a longer one
 in proportion. One that only has a slur must score more, many slurs are words for other things, too; beside scorn less."""
+THREATENS = 0.85
+"""What a sentence that threatens "you" scores at least; it decides as one at a group does."""
 LIFT = 2.4
 """What a listed word adds to the logit of a sentence, as long as that stays under one half."""
 SENTENCE_THRESHOLD = 0.7
@@ -113,12 +116,15 @@ def _sentences(
     scores = sentence_scores(sums, sizes, tensors["scales"])
     slur, scorn = (sizes[:, 6] & 1 << one > 0 for one in (SLUR, SCORN))
     at_people = (sizes[:, 1] > sizes[:, 3]) | slur & (scores > np.where(scorn, AIMED, SLURRED))
+    threatens = threats(text, rows, begins, sizes[:, 6])
+    scores[threatens] = np.maximum(scores[threatens], np.float32(THREATENS))
+    at_people |= threatens
     return rows, begins, stops, scores, at_people
 
 
 @judge(
     "toxicity",
-    version=6,
+    version=7,
     settings=Toxicity,
     reads=["text"],
     adds={
