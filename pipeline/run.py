@@ -64,13 +64,16 @@ def engine_for(ray: str, workers: int | None, sandbox: "SandboxSettings") -> "En
 
 
 def end_like_interrupted() -> None:
-    """Let SIGTERM end the run as Ctrl-C does: workers are let go, the lease is given back, exit code 130."""
+    """Let SIGTERM, and a terminal that closes, end the run as Ctrl-C does: workers are let go, the lease is given back, exit
+    code 130."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, interrupt)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
+            signal.signal(signal.SIGHUP, interrupt)
 
 
 def default_verify(store: "Store") -> "Verify":
@@ -152,7 +155,7 @@ def run(arguments: argparse.Namespace) -> int:
             mine = until_the_end.enter_context(lease.held(store))
             claim(store, recipe)
             engine.check(store)
-            runner = Runner(store, engine, verify=arguments.verify or default_verify(store), may_go_on=mine.check)
+            runner = Runner(store, engine, arguments.verify or default_verify(store), arguments.rehash, mine.check)
             runner.listener = watch
             with display:
                 warm(engine, recipe, display)

@@ -205,10 +205,12 @@ class Runner:
 
     store: Store
     engine: Engine
-    listener: Listener | None = None
     verify: Verify = "sums"
+    rehash: bool = False
+    """Whether input files are told apart by their content, not by size and time alone."""
     may_go_on: Callable[[], None] = lambda: None
     """Called before every step; it raises when this run must not write any more."""
+    listener: Listener | None = None
     reasons: dict[str, str] = field(default_factory=dict)
     """For each step of this run, one phrase: reused or rerun, and why."""
 

@@ -25,6 +25,7 @@ from pipeline.extract.payload import Known
 from pipeline.extract.records import EXTRACT_VERSION, extract_batch
 from pipeline.extract.tombstones import bury
 from pipeline.ingest.account import FILES, ReadFiles, account_of, unread_unit, write_unread
+from pipeline.ingest.contents import by_content
 from pipeline.ingest.files import EXCLUDED, InputFile, InputShard, plan_shards, readable, survey
 from pipeline.ingest.read import Stop, read_shard
 from pipeline.ingest.record import Tally
@@ -180,7 +181,7 @@ def _input_files(run: Run, source: Source, unread: list[Unit]) -> list[InputFile
         return [InputFile(name, run.store.url(info.path), info.bytes, info.sha256) for name, info in frozen.items()]
     found = survey(source)
     unread.append(unread_unit(source, found))
-    return readable(source, found)
+    return by_content(run.store, source.name, readable(source, found), run.runner.rehash)
 
 
 def _units(
