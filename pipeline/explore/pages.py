@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
@@ -156,9 +157,9 @@ def mix(explorer: Explorer, asked: QueryParams) -> Page:
         settings = MixSettings.model_validate(own)
     except ValidationError as errors:
         raise UsageError(problems(errors, "mix")) from errors
-    plan = plan_mix(
-        [MixSource(**one) for one in settled["sources"]], settings, keep_rates=settled["keep_rates"]
-    ).to_json()
+    plan = asdict(
+        plan_mix([MixSource(**one) for one in settled["sources"]], settings, keep_rates=settled["keep_rates"])
+    )
     data = {"settings": settings.model_dump(mode="json"), "plan": plan}
     return Page("mix", "Mix", data, {"chart": mix_chart(plan["realised"], plan["requested"])})
 

@@ -63,7 +63,7 @@ class RunReport(stats.Figure):
     """Of `select:`: its bounds, what it did by source and role."""
     duplicates: stats.Duplicates | None = None
     mix: dict[str, Any] | None = None
-    """MixPlan.to_json()."""
+    """MixPlan as a dictionary."""
     tokenizer: stats.TokenizerFigures | None = None
     plan: dict[str, Any] | None = None
     """PlanResult.to_json()."""

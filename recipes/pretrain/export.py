@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import torch
 import transformers
-from huggingface_hub.serialization import split_state_dict_into_shards_factory
+from huggingface_hub import split_state_dict_into_shards_factory
 from jinja2 import Environment, PackageLoader
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, processors

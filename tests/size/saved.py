@@ -3,6 +3,7 @@
 
 def saved_by(torch, model, run) -> int:
     """Bytes of all tensors saved while `run` makes a loss, the weights of `model` apart."""
+    torch.set_num_threads(1)  # a second thread would only wait, and do it busily
     weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
     seen: dict[int, int] = {}
 

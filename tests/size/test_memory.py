@@ -166,6 +166,7 @@ class LiveBytes:
 def test_peak_of_a_real_step(checkpointing: str) -> None:
     """One step of the pre-training recipe in fp32 on the CPU: the peak of live bytes is the estimate's, within 3 %."""
     torch = pytest.importorskip("torch")
+    torch.set_num_threads(1)
     transformers = pytest.importorskip("transformers")
     from torch.utils.checkpoint import checkpoint
 
