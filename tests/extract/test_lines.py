@@ -113,7 +113,7 @@ def test_layout_loses_no_sign_but_line_ends_and_indents(text):
     ],
 )
 def test_many_more_examples(test, drawn):
-    settings(max_examples=4000, deadline=None)(given(*drawn)(test.hypothesis.inner_test))()
+    settings(max_examples=1500, deadline=None)(given(*drawn)(test.hypothesis.inner_test))()
 
 
 def test_slices_of_a_column_are_read_where_they_are():

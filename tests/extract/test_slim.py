@@ -147,8 +147,8 @@ def test_a_real_page_keeps_its_text():
 @pytest.mark.slow
 def test_equals_the_twin_on_many_more_examples():
     texts = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=30).map("".join)
-    settings(deadline=None, max_examples=5000)(
+    settings(deadline=None, max_examples=1500)(
         given(texts)(test_equals_the_twin_on_random_markup.hypothesis.inner_test)
     )()
     shown = st.lists(st.sampled_from(IN_HTML) | st.text(max_size=3), max_size=20).map("".join)
-    settings(deadline=None, max_examples=3000)(given(shown)(test_the_parser_sees_the_same_text.hypothesis.inner_test))()
+    settings(deadline=None, max_examples=1000)(given(shown)(test_the_parser_sees_the_same_text.hypothesis.inner_test))()
