@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.ask.names import check_rule, check_value
-from pipeline.ask.tables import MARKS_TABLE, Column, Relation, Tables, literal, quoted
+from pipeline.ask.tables import MARKS_TABLE, Relation, Tables, literal, quoted
 from pipeline.core.judge import SPANS
 from pipeline.core.run_folder import RunFolder
 from pipeline.core.steps import Step
@@ -394,13 +394,3 @@ class Documents:
         )
         body = "".join(f"<tr>{row}</tr>" for row in cells)
         return f"<p>{len(self):,} documents</p><table><tr>{head}</tr>{body}</table>"
-
-
-def nested(row: Mapping[str, Any], columns: Mapping[str, Column]) -> dict[str, Any]:
-    """A row with its signals by judge, as `explain` has them."""
-    plain = {name: value for name, value in row.items() if not columns[name].judge}
-    signals: dict[str, dict[str, Any]] = {}
-    for name, value in row.items():
-        if judge := columns[name].judge:
-            signals.setdefault(judge, {})[columns[name].signal] = value
-    return plain | ({"signals": signals} if signals else {})

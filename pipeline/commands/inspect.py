@@ -7,16 +7,16 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from rich.markup import escape
 
-from pipeline.ask.documents import BLOCK, DECIDED, FIRST, Documents, hit_by, nested, signal_wanted
+from pipeline.ask.documents import BLOCK, DECIDED, FIRST, Documents, hit_by, signal_wanted
 from pipeline.ask.names import check_rule
-from pipeline.ask.tables import Tables
+from pipeline.ask.tables import Column, Tables
 from pipeline.commands.terminal import Terminal
 from pipeline.core.condition import Condition
 from pipeline.core.run_folder import RunFolder, open_run
@@ -45,6 +45,16 @@ def chosen(tables: Tables, arguments: argparse.Namespace) -> Documents:
     if arguments.near is not None:
         return found.near(arguments.near, max(0, arguments.limit), "--near")
     return found.first(max(0, arguments.limit)) if arguments.sample is None else found.sample(max(0, arguments.sample))
+
+
+def nested(row: Mapping[str, Any], columns: Mapping[str, Column]) -> dict[str, Any]:
+    """A row with its signals by judge, as `explain` has them."""
+    plain = {name: value for name, value in row.items() if not columns[name].judge}
+    signals: dict[str, dict[str, Any]] = {}
+    for name, value in row.items():
+        if judge := columns[name].judge:
+            signals.setdefault(judge, {})[columns[name].signal] = value
+    return plain | ({"signals": signals} if signals else {})
 
 
 def shown_rows(found: Documents, signals: bool) -> Iterator[dict[str, Any]]:
