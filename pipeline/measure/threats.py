@@ -23,7 +23,7 @@ _BODY = (
     "smash your face/head/skull, shoot/stab you in the face/head/chest/back, put you in the ground, rip your head off"
 )
 _MENACES = (
-    "know where you live/work/sleep, know where your kids/children/family/daughter/son/wife/husband/mother/parents, "
+    "know where you live/sleep/work, know where your kids/children/family/daughter/son/wife/husband/mother/parents, "
     "watch your back, coming/come for you, are/youre next, are/youre dead, a dead man, find your body, burn your house/car/home, "
     "set your car/house/home on fire, hunt you down, watching your house/family/kids, you will die, youll die, be dead before, "
     "daughter/son/wife dies"
