@@ -51,9 +51,9 @@ def _spelled(phrases: str) -> list[tuple[str, ...]]:
 @cache
 def _trie() -> tuple[np.ndarray, np.ndarray]:
     phrases = {(*before.split(), verb, "you"): THREAT for before in _BEFORE for verb in _VERBS}
-    phrases |= {
-        (who, verb, "you"): SAYS_WHO for who in ("ill", "well") for verb in _VERBS
-    }  # words lose their apostrophe
+    acts = [*_spelled(_BODY), *((verb, "you") for verb in _VERBS)]
+    # "I'll" and "we'll": words lose their apostrophe
+    phrases |= {(who, *words): SAYS_WHO for who in ("ill", "well") for words in acts}
     phrases |= {(*words, *after.split()): 0 for words in phrases for after in _HARMLESS}
     for listed, kind in ((_BODY, THREAT), (_HINTS, HINT), (_MENACES, MENACE)):
         phrases |= dict.fromkeys(_spelled(listed), kind)

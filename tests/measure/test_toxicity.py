@@ -135,6 +135,7 @@ def test_a_threat_or_denied_worth_aimed_at_people_is(line):
     [
         ("Next time I see you I'll stab you in the chest.", True),
         ("Pay us or we will snap your legs.", True),
+        ("Talk to them again and I'll cut your throat.", True),
         ("We know where your kids are in school. You'll be sorry that you came.", True),
         ("You are next, and we are coming for you.", True),
         ("I’m going to murder you and bury you in the woods.", True),
