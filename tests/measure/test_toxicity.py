@@ -135,6 +135,7 @@ def test_a_threat_or_denied_worth_aimed_at_people_is(line):
     [
         ("Next time I see you I'll stab you in the chest.", True),
         ("Pay us or we will snap your legs.", True),
+        ("Talk to them again and I'll cut your throat.", True),
         ("We know where your kids are in school. You'll be sorry that you came.", True),
         ("You are next, and we are coming for you.", True),
         ("I’m going to murder you and bury you in the woods.", True),
@@ -143,6 +144,9 @@ def test_a_threat_or_denied_worth_aimed_at_people_is(line):
         ('A note to the judge read "we know where you live and you will regret it".', False),
         ("He was charged with threatening to murder the clerk and burn her house.", False),
         ("I'll murder you at tennis on Sunday.", False),
+        ("I will love you and kill you with my kindness. I find you, you regret the day you left.", False),
+        ("We have your address and will come to your house at noon. You will be sorry to hear the price.", False),
+        ("I will destroy you from the earth and burn your house with fire, and your sons shall fall.", False),
         ("We know where you live now, so I will pick you up at nine.", False),
         ("You will regret it if you do not try the soup.", False),
         ("The frost will kill the beans that I gave you.", False),
