@@ -2,12 +2,14 @@
 run share one."""
 
 import gc
+import os
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any_machine")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # each worker has a core; torch's second thread waits busily on another's
 
 LONGEST = (
     "test_main_job",

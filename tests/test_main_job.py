@@ -262,7 +262,7 @@ def test_a_biased_threshold_is_told_of_or_rebalanced_as_the_recipe_says(finished
 def test_training_lowers_the_held_out_loss(finished):
     pytest.importorskip("torch")
     out, result = finished
-    trained = pipeline(RECIPE, "--out", out, "--ray", "none", "--train", "--set", "pretrain.steps=150")
+    trained = pipeline(RECIPE, "--out", out, "--ray", "none", "--train", "--set", "pretrain.steps=80")
     held_out = [line["val"] for line in trained["train"]["curve"] if line.get("val")]
     for source, first in held_out[0].items():
         assert held_out[-1][source]["bits_per_byte"] < 0.8 * first["bits_per_byte"], source

@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -39,6 +40,8 @@ _SIGN_FONT = re.compile(
 """A declaration whose first font draws letters as signs."""
 _CLASS = re.compile(rb"\.([\w-]+)\s*(?=,|\Z)")
 _MOST_RULES, _LONGEST_RULE = 64, 2048
+_MOST_NAMES, _DECLARATION = 1024, 80
+"""Names of such fonts that are looked at, and bytes before and behind one in which its declaration stands."""
 _TAG = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]{0,9}(?:\s[^<>]{0,500})?/?>")
 
 
@@ -93,27 +96,28 @@ def _parsed(markup: bytes, settings: ExtractSettings) -> HTMLTree:
         tree = HTMLTree.parse(source.decode("utf-8", "replace"))
     except (ValueError, RuntimeError) as error:
         raise RefusalError("unparsable", f"the parser gave up: {error}") from error
-    _show(tree, markup)
+    _show(tree, source, markup)
     if depth > settings.max_depth and (real := tree_depth(tree)) > settings.max_depth:
         raise RefusalError("too_deep", f"elements nest {real:,} deep, the limit is {settings.max_depth:,}")
     return tree
 
 
-def _show(tree: HTMLTree, markup: bytes) -> None:
+def _show(tree: HTMLTree, source: bytes, markup: bytes) -> None:
     """Put into the tree what a browser shows otherwise than it is written: a table's foot below its rows, readings in brackets
-    that it draws above their signs, and the fonts of signs that a style sheet names."""
+    that it draws above their signs, and the fonts of signs that a style sheet names. `source` is `markup` without its scripts
+    and style sheets."""
     document: Any = tree.document
     if document is None:
         return
-    for reading in document.get_elements_by_tag_name("rt") if b"<rt" in markup or b"<RT" in markup else ():
+    for reading in document.get_elements_by_tag_name("rt") if b"<rt" in source or b"<RT" in source else ():
         if reading.text.strip() and reading.parent is not None and not reading.parent.get_elements_by_tag_name("rp"):
             reading.insert_before(tree.create_text_node("("), reading.first_child)
             reading.append_child(tree.create_text_node(")"))
-    if b"<tfoot" in markup or b"<TFOOT" in markup:
+    if b"<tfoot" in source or b"<TFOOT" in source:
         for foot in document.get_elements_by_tag_name("tfoot"):
             if foot.parent is not None and foot.next is not None:
                 foot.parent.append_child(foot)
-    for match in islice(_SIGN_FONT.finditer(markup), _MOST_RULES):
+    for match in islice(_sign_fonts(markup), _MOST_RULES):
         rule = markup[max(0, match.start() - _LONGEST_RULE) : match.start()]
         selectors, _, inside = rule.rpartition(b"{")
         if b"}" in inside:
@@ -121,6 +125,21 @@ def _show(tree: HTMLTree, markup: bytes) -> None:
         for name in _CLASS.findall(selectors[max(map(selectors.rfind, (b"}", b"{", b";", b"/"))) + 1 :].strip()):
             for element in document.get_elements_by_class_name(name.decode("utf-8", "replace")):
                 element["face"] = match[1].decode()
+
+
+def _sign_fonts(markup: bytes) -> Iterator[re.Match[bytes]]:
+    """The declarations of fonts of signs, in order. Their names are found first: the pattern alone reads a page at 100 MB/s."""
+    names = (b"dings", b"ymbol")  # written so, or with a capital first letter
+    for at in sorted(at for name in names for at in islice(_places(markup, name), _MOST_NAMES)):
+        if match := _SIGN_FONT.search(markup, max(0, at - _DECLARATION), at + _DECLARATION):
+            yield match
+
+
+def _places(data: bytes, part: bytes) -> Iterator[int]:
+    at = data.find(part)
+    while at >= 0:
+        yield at
+        at = data.find(part, at + len(part))
 
 
 def page_text(tree: HTMLTree, settings: ExtractSettings) -> str:

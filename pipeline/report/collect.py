@@ -50,7 +50,7 @@ def _samples(run: Run, documents: pa.Table, verdicts: pa.Table, verdict: str) ->
     rows = tally.sample_rows(verdicts["id"], np.asarray(pc.equal(verdicts["verdict"], verdict)), SAMPLES)
     firsts = np.cumsum([0, *(run.file(Step.EXTRACT, shard).rows or 0 for shard in run.shards)])
     shown, found = ["id", "source", "verdict", "reasons", "duplicate_of"], []
-    for row, own in zip(rows, verdicts.select(shown).take(rows).to_pylist(), strict=True):
+    for row, own in zip(rows, verdicts.select(shown).take(pa.array(rows, pa.int64())).to_pylist(), strict=True):
         at = int(np.searchsorted(firsts, row, "right")) - 1
         texts = run.table(run.file(Step.APPLY, run.shards[at]), ["text"])
         text, cut = tally.shortened(texts["text"][row - int(firsts[at])].as_py())

@@ -35,7 +35,7 @@ def shares(one: set, other: set) -> tuple[float, float, float]:
 words = st.lists(st.sampled_from("abcdefgh"), max_size=8).map(" ".join)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(st.lists(words, max_size=9), st.sampled_from([0.5, 0.75, 1.0]), st.booleans())
 def test_removals_follow_the_rule(tmp_path_factory, texts: list[str], bound: float, contained: bool):
     """Against the rule in plain Python: the longest first, each stays that is no near-copy or part of one that stays."""
