@@ -129,7 +129,7 @@ def _show(tree: HTMLTree, source: bytes, markup: bytes) -> None:
 
 def _sign_fonts(markup: bytes) -> Iterator[re.Match[bytes]]:
     """The declarations of fonts of signs, in order. Their names are found first: the pattern alone reads a page at 100 MB/s."""
-    names = (b"dings", b"ymbol")  # written so, or with a capital first letter
+    names = (b"dings", b"Dings", b"ymbol")
     for at in sorted(at for name in names for at in islice(_places(markup, name), _MOST_NAMES)):
         if match := _SIGN_FONT.search(markup, max(0, at - _DECLARATION), at + _DECLARATION):
             yield match
