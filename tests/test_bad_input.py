@@ -50,7 +50,7 @@ def test_unwritable_run_folder(tiny, tmp_path, capsys):
     (tmp_path / "file").write_text("not a folder")
     code, _, err = run(tiny, tmp_path / "file", capsys)
     assert code == 2
-    assert f"{tmp_path / 'file'} is a file, and a run needs a folder" in err
+    assert f"{tmp_path / 'file'} is a file; a run needs a folder of its own" in err
     code, _, err = run(tiny, tmp_path / "file" / "below", capsys)
     assert code == 3
     assert "file" in err
