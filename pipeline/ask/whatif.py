@@ -61,7 +61,9 @@ def changed(opened: RunFolder, changes: Mapping[str, Any]) -> dict[str, Any]:
         judge, _, field = path.partition(".")
         field, *inner = field.split(".")
         if judge not in of_judges:
-            raise UsageError(f"{path}: expected judge.threshold=value{near(judge, of_judges)}")
+            raise UsageError(
+                f"{path}: the run has no judge {judge}; expected judge.threshold=value{near(judge, of_judges)}"
+            )
         decided = known[judge].settings.decided_fields()
         if field not in decided:
             raise UsageError(f"{path}: {judge} has no threshold {field}{near(field, decided)}")

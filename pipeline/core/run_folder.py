@@ -221,9 +221,9 @@ def refuse_old_layout(store: Store) -> None:
 
 def refuse_other_recipe(store: Store, recipe: "RecipeBase") -> None:
     """Raise UsageError when the folder belongs to a recipe of another name: resuming it would mix two corpora."""
-    if store.local and Path(store.root).is_file():
+    if store.local and (file := next((p for p in (Path(store.root), *Path(store.root).parents) if p.is_file()), None)):
         raise UsageError(
-            f"{store.root} is a file; a run needs a folder of its own. Give another --out, such as runs/{recipe.name}"
+            f"{file} is a file; a run needs a folder of its own. Give another --out, such as runs/{recipe.name}"
         )
     refuse_old_layout(store)
     held = sealed.read(store, RECIPE)

@@ -105,6 +105,17 @@ def test_hidden_text_of_word_is_left_out_and_counted():
     named = '<w:rStyle w:val="H"/>'
     found = docx(run("Seen "), run("never ", named), run("again", f'{named}<w:vanish w:val="false"/>'), styles=style)
     assert (found.text, found.note) == ("Seen again", "left out as hidden: 1 words")
+    based = style + '<w:style w:styleId="B"><w:basedOn w:val="H"/></w:style>'
+    based += '<w:style w:styleId="C"><w:basedOn w:val="B"/><w:rPr><w:vanish w:val="0"/></w:rPr></w:style>'
+    found = docx(
+        run("Seen "), run("never ", '<w:rStyle w:val="B"/>'), run("again", '<w:rStyle w:val="C"/>'), styles=based
+    )
+    assert (found.text, found.note) == ("Seen again", "left out as hidden: 1 words")
+    found = docx(
+        run("Seen."), '</w:p><w:p><w:pPr><w:pStyle w:val="B"/></w:pPr><w:r><w:t>Never seen.</w:t></w:r>',
+        "</w:p><w:p>", run("Again."), styles=based,
+    )  # fmt: skip
+    assert (found.text, found.note) == ("Seen.\n\nAgain.", "left out as hidden: 2 words")
     assert docx(run("Seen", "<w:webHidden/>")).note is None
     with pytest.raises(RefusalError, match="left out as hidden: 2 words"):
         docx(run("All hidden", "<w:vanish/>"))

@@ -331,3 +331,10 @@ def test_titles_above_a_table_are_no_header(tmp_path):
         "tin",
     ]
     assert texts(read(tmp_path, "b.csv", b"text,,\nwool,,\n")) == ["wool"]
+    for name, data in {
+        "c.csv": b"Trade of the harbour\nid,text\n1,wool\n2,tin\n",
+        "d.csv": b"Trade;of the harbour\n\nid;text\n1;wool, raw\n2;tin\n",
+        "e.csv": b"Wool, tin, and salt\nin tons\nid,text\n1,wool\n2,tin\n",
+        "f.csv": b"text\nwool\ntext\n",
+    }.items():
+        assert texts(read(tmp_path, name, data))[0].partition(",")[0] == "wool", name

@@ -231,7 +231,9 @@ def extract_docx(payload: bytes, settings: ExtractSettings) -> Extracted:
     main = next(iter(container.matching(r"word/document\d*\.xml")), "word/document.xml")
     body, styles = container.xml(main), container.xml("word/styles.xml")
     number_word(body, container.xml("word/numbering.xml"), styles)
-    unseen = {said(style, "styleId") for style in styles if _is_hidden(child_of(style, "rPr"), frozenset())}
+    unseen: set[str] = set()
+    while more := {said(style, "styleId") for style in styles if _is_hidden(style, unseen, "basedOn")} - unseen - {""}:
+        unseen |= more  # styles may be based on hidden ones
     found, hidden = [], 0
     for root in (body, *(container.xml(f"word/{part}.xml") for part in ("footnotes", "endnotes", "comments"))):
         hidden += _drop_hidden(root, unseen)
@@ -243,20 +245,23 @@ def extract_docx(payload: bytes, settings: ExtractSettings) -> Extracted:
 
 def _drop_hidden(root: ElementTree.Element, styles: set[str]) -> int:
     """Empty the runs of a part of a Word document that are hidden text; how many words they held."""
-    words = 0
-    for run in root.iter():
-        properties = child_of(run, "rPr") if local(run) == "r" else None
-        if properties is not None and _is_hidden(properties, styles):
-            words += len("".join(run.itertext()).split())
-            run[:] = [properties]
+    words, all_of_it = 0, False
+    for element in root.iter():
+        if local(element) == "p":
+            all_of_it = value_of(child_of(element, "pPr"), "pStyle") in styles
+        elif local(element) == "r" and _is_hidden(element, styles, "rStyle", all_of_it):
+            words += len("".join(element.itertext()).split())
+            element[:] = [part for part in element if local(part) == "rPr"]
     return words
 
 
-def _is_hidden(properties: ElementTree.Element | None, styles: Set[str]) -> bool:
+def _is_hidden(element: ElementTree.Element, styles: Set[str], by: str, otherwise: bool = False) -> bool:
+    """Whether a style or run is hidden: by its own word, else as the style that its `by` names."""
+    properties = child_of(element, "rPr")
     own = child_of(properties, "vanish")
-    return (
-        said(own, "val") not in ("0", "false", "off") if own is not None else value_of(properties, "rStyle") in styles
-    )
+    if own is not None:
+        return said(own, "val") not in ("0", "false", "off")
+    return otherwise or value_of(properties if by == "rStyle" else element, by) in styles
 
 
 def extract_pptx(payload: bytes, settings: ExtractSettings) -> Extracted:

@@ -31,6 +31,8 @@ _JSON = re.compile(rb'(?:\xef\xbb\xbf)?\s*\[?\s*\{\s*"[^"\n]*"\s*:')
 _ROWS = 200
 """Rows that are looked at."""
 _FOR_QUOTES = 0.2
+_TITLES = 10
+"""Lines that may stand above a header."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,15 @@ def _blank_lead(lines: list[str]) -> int:
     return first
 
 
+def _blank_titles(lines: list[str], first: int, text: str) -> None:
+    """Blank the titles above the header, which is the first of the leading lines that names the text field."""
+    for at in range(first, min(first + _TITLES, len(lines))):
+        split = (next(csv.reader([lines[at]], delimiter=sign), []) for sign in _DELIMITERS)
+        if any(text in map(str.strip, names) for names in split):
+            lines[first:at] = ["\n"] * (at - first)
+            return
+
+
 def _is_quoted(sample: str) -> bool:
     """Whether fields of a tab-separated sample stand in quotes: as many of them end with one as begin with one."""
     fields = [field for line in sample.splitlines() for field in line.split("\t") if field]
@@ -134,6 +145,7 @@ def read_csv(stream: io.BufferedReader, where: Where) -> Iterator[Record]:
     if said := _SEPARATOR.fullmatch(buffered[first].strip("\r\n")) if buffered else None:
         wanted = wanted.model_copy(update={"delimiter": wanted.delimiter or said[1]})
         buffered[first] = "\n"
+    _blank_titles(buffered, first, where.source.fields.text)
     dialect = dialect_of("".join(buffered), wanted, where.name)
     if not where.prefix:
         sign = _DELIMITERS.get(dialect.delimiter, dialect.delimiter)
