@@ -2,6 +2,7 @@
 
 import os
 import random
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -130,7 +131,7 @@ def test_real_text_in_every_language(pairs: dict):
     from bench.corpora import SETS, documents
 
     for name in SETS:
-        texts = [text[:5000] for text in list(documents(name))[::211]][:120]
+        texts = [text[:5000] for text in islice(documents(name), 0, 8_000, 211)]
         for preset in ("gpt4", "gpt4_digits_right_to_left", "bloomberg"):
             encoder, tokenizer = pairs[preset]
             assert rows(encoder, texts) == [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
