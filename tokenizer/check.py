@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.kernels.bpe.encoding import count_words
-from pipeline.kernels.bpe.pretokens import read_only
 from pipeline.kernels.buffers import text_buffers
 from tokenizer.encode import Encoder
 
@@ -83,7 +82,7 @@ def measure(encoder: Encoder, text: pa.Array | pa.ChunkedArray) -> Quality:
     return Quality(
         num_documents=len(text),
         num_bytes=int(offsets[-1] - offsets[0]),
-        num_words=int(count_words(read_only(offsets), read_only(data))),
+        num_words=int(count_words(offsets, data)),
         used=np.bincount(ids, minlength=encoder.vocab_size),
     )
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.kernels.bpe.encoding import CACHE_WORDS, encode, pair_table
-from pipeline.kernels.bpe.pretokens import CLASSES, GPT2_PATTERN, PRESETS, WHOLE_ROWS, read_only
-from pipeline.kernels.buffers import text_buffers
+from pipeline.kernels.bpe.pretokens import CLASSES, GPT2_PATTERN, PRESETS, WHOLE_ROWS
+from pipeline.kernels.buffers import read_only, text_buffers
 from tokenizer.bytelevel import CHARACTERS, read
 
 

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from pipeline.kernels.bpe.pretokens import read_only
 from pipeline.kernels.bpe.training import learn
+from pipeline.kernels.buffers import read_only
 from tokenizer.bytelevel import ALPHABET, read
 from tokenizer.count import Counts
 

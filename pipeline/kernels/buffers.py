@@ -4,6 +4,13 @@ import numpy as np
 import pyarrow as pa
 
 
+def read_only(array: np.ndarray) -> np.ndarray:
+    """A read-only view: kernels compile once, whether the caller's buffer may be written or not."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 def text_buffers(column: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     """The `(offsets, data)` of a string or binary column as views.
 
@@ -30,7 +37,6 @@ def text_buffers(column: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.nda
     offsets, data = np.zeros(1, np.int64), np.zeros(0, np.uint8)
     if offset_buffer is not None and count:
         raw = np.frombuffer(offset_buffer, np.int64 if wide else np.int32)
-        offsets = raw[column.offset : column.offset + count + 1].astype(np.int64, copy=False).view()
+        offsets = raw[column.offset : column.offset + count + 1].astype(np.int64, copy=False)
         data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else data
-    offsets.flags.writeable = data.flags.writeable = False
-    return offsets, data
+    return read_only(offsets), read_only(data)

@@ -326,6 +326,7 @@ def test_rows_under_their_names(tmp_path):
 
 
 def test_titles_above_a_table_are_no_header(tmp_path):
+    assert texts(read(tmp_path, "long.csv", b"x" * 5000 + b"\nid,text\n1,wool\n", max_record_bytes=4096)) == ["wool"]
     assert texts(read(tmp_path, "a.csv", b"Trade of the harbour,,\n,,\nid,text,n\n1,wool,2\n2,tin,3\n")) == [
         "wool",
         "tin",

@@ -9,7 +9,7 @@ import posixpath
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator
 from xml.etree import ElementTree
 
 from pipeline.extract.documents.formulas import formula
@@ -231,9 +231,7 @@ def extract_docx(payload: bytes, settings: ExtractSettings) -> Extracted:
     main = next(iter(container.matching(r"word/document\d*\.xml")), "word/document.xml")
     body, styles = container.xml(main), container.xml("word/styles.xml")
     number_word(body, container.xml("word/numbering.xml"), styles)
-    unseen: set[str] = set()
-    while more := {said(style, "styleId") for style in styles if _is_hidden(style, unseen, "basedOn")} - unseen - {""}:
-        unseen |= more  # styles may be based on hidden ones
+    unseen = _hidden_styles(styles)
     found, hidden = [], 0
     for root in (body, *(container.xml(f"word/{part}.xml") for part in ("footnotes", "endnotes", "comments"))):
         hidden += _drop_hidden(root, unseen)
@@ -249,19 +247,32 @@ def _drop_hidden(root: ElementTree.Element, styles: set[str]) -> int:
     for element in root.iter():
         if local(element) == "p":
             all_of_it = value_of(child_of(element, "pPr"), "pStyle") in styles
-        elif local(element) == "r" and _is_hidden(element, styles, "rStyle", all_of_it):
+        elif local(element) == "r" and _is_hidden(
+            element, all_of_it or value_of(child_of(element, "rPr"), "rStyle") in styles
+        ):
             words += len("".join(element.itertext()).split())
             element[:] = [part for part in element if local(part) == "rPr"]
     return words
 
 
-def _is_hidden(element: ElementTree.Element, styles: Set[str], by: str, otherwise: bool = False) -> bool:
-    """Whether a style or run is hidden: by its own word, else as the style that its `by` names."""
-    properties = child_of(element, "rPr")
-    own = child_of(properties, "vanish")
-    if own is not None:
-        return said(own, "val") not in ("0", "false", "off")
-    return otherwise or value_of(properties if by == "rStyle" else element, by) in styles
+def _hidden_styles(styles: ElementTree.Element) -> set[str]:
+    """The names of styles that hide text, and of those based on them."""
+    based: dict[str, list[ElementTree.Element]] = {}
+    for style in styles:
+        based.setdefault(value_of(style, "basedOn"), []).append(style)
+    found, waiting = set[str](), [style for style in styles if _is_hidden(style, False)]
+    while waiting:
+        name = said(waiting.pop(), "styleId")
+        if name and name not in found:
+            found.add(name)
+            waiting += [style for style in based.get(name, ()) if _is_hidden(style, True)]
+    return found
+
+
+def _is_hidden(element: ElementTree.Element, otherwise: bool) -> bool:
+    """Whether a style or run is hidden: by its own word, `otherwise` when it has none."""
+    own = child_of(child_of(element, "rPr"), "vanish")
+    return otherwise if own is None else said(own, "val") not in ("0", "false", "off")
 
 
 def extract_pptx(payload: bytes, settings: ExtractSettings) -> Extracted:

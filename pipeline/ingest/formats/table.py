@@ -92,17 +92,22 @@ def dialect_of(sample: str, wanted: CsvDialect, name: str = "") -> Dialect:
     return best if best.fit(sample)[1] else tried[0]
 
 
+def _splits(line: str) -> Iterator[list[str]]:
+    """A line as the fields that each delimiter makes of it; none for a field beyond the limit, which is refused later."""
+    for sign in _DELIMITERS:
+        try:
+            yield next(csv.reader([line], delimiter=sign), [])
+        except csv.Error:
+            yield []
+
+
 def _blank_lead(lines: list[str]) -> int:
     """Blank what stands before the header: lines of white space, and comments that are not split as the next line is. Returns
     the header's place."""
     first = next((at for at, line in enumerate(lines) if line.strip() and line[0] != "#"), 0)
     above = lines[first - 1] if first else ""
-    split = (
-        [[len(row) for row in csv.reader([above, lines[first]], delimiter=sign)] for sign in _DELIMITERS]
-        if above
-        else []
-    )
-    if above.startswith("#") and any(1 < row[0] == row[-1] for row in split):
+    pairs = zip(_splits(above), _splits(lines[first]), strict=True) if above.startswith("#") else ()
+    if any(1 < len(names) == len(row) for names, row in pairs):
         first -= 1
         lines[first] = above.lstrip("# ")
     lines[:first] = ["\n"] * first
@@ -112,8 +117,7 @@ def _blank_lead(lines: list[str]) -> int:
 def _blank_titles(lines: list[str], first: int, text: str) -> None:
     """Blank the titles above the header, which is the first of the leading lines that names the text field."""
     for at in range(first, min(first + _TITLES, len(lines))):
-        split = (next(csv.reader([lines[at]], delimiter=sign), []) for sign in _DELIMITERS)
-        if any(text in map(str.strip, names) for names in split):
+        if any(text in map(str.strip, names) for names in _splits(lines[at])):
             lines[first:at] = ["\n"] * (at - first)
             return
 

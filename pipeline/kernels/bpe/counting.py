@@ -4,7 +4,8 @@ import numpy as np
 
 from pipeline.kernels.arrays import copy_items
 from pipeline.kernels.bpe.hash_tables import INLINE_BYTES, LONG, long_hash, mix, same_bytes, short_key
-from pipeline.kernels.bpe.pretokens import CLASSES, PRESETS, next_end, read_only
+from pipeline.kernels.bpe.pretokens import CLASSES, PRESETS, next_end
+from pipeline.kernels.buffers import read_only
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.memory import Int, address, byte_at, word_at
 

@@ -26,6 +26,7 @@ from pipeline.kernels.bpe.pretoken_count import (
     tables,
     wide,
 )
+from pipeline.kernels.buffers import read_only
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.memory import Int, address, byte_at, trailing_zeros, word_at
 from pipeline.kernels.unicode import IS_SPACE, LETTER, MAJOR, NUMBER
@@ -377,13 +378,6 @@ def _ends(
             at, state = next_end(at, end, table, rules, state)
             out[place] = at - text
             place += 1
-
-
-def read_only(array: np.ndarray) -> np.ndarray:
-    """A read-only view: kernels compile once, whether the caller's buffer may be written or not."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
 
 
 def count_pretokens(offsets: np.ndarray, data: np.ndarray, preset: str = "gpt4") -> np.ndarray:

@@ -20,7 +20,7 @@ from pipeline.classify.classifier_settings import Pinned
 from pipeline.classify.fasttext import PACKAGE, languages, open_model
 from pipeline.core.judge import Columns, judge
 from pipeline.core.settings import DecidedBy, JudgeSettings, Threshold
-from pipeline.kernels.buffers import text_buffers
+from pipeline.kernels.buffers import read_only, text_buffers
 from pipeline.kernels.text import langid
 from pipeline.kernels.text.word_tables import ATTRIBUTES
 
@@ -164,10 +164,9 @@ def _classify(offsets: np.ndarray, data: np.ndarray, settings: Language) -> tupl
     if not len(short) or settings.min_words == 0:
         return best, score, mixed
     text, places, counts = langid.quiet(starts[rows[short]], ends[rows[short]], data, ATTRIBUTES)
-    text.flags.writeable = False  # as Arrow's own buffers are
     one_each = np.arange(len(places))
     second, second_score, _, first_score = langid.classify(
-        one_each, places[:-1], places[1:], text, settings.mixed_score, *model[:6], best[short]
+        one_each, places[:-1], places[1:], read_only(text), settings.mixed_score, *model[:6], best[short]
     )
     least, few = settings.min_words, counts[:, langid.SMALL_WORDS]
     alike = second == best[short]
@@ -201,8 +200,7 @@ def _prepared(
             at += len(raw)
             extra.append(raw)
     if extra:
-        data = np.concatenate([data, np.frombuffer(b"".join(extra), np.uint8)])
-        data.flags.writeable = False  # as Arrow's own buffers are: the kernel is compiled for one type
+        data = read_only(np.concatenate([data, np.frombuffer(b"".join(extra), np.uint8)]))
     return data, starts, ends
 
 
